@@ -1,0 +1,61 @@
+"""Errors that say what was wrong, where it came from, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class BenchError(Exception):
+    """Input that cannot be used; the message names the value, its origin and the ways out."""
+
+
+class UnknownName(BenchError):
+    """A name that no registry holds; the message ends with the nearest known ones."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = get_close_matches(name, names, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(repr(n) for n in near)}?" if near else f"known: {', '.join(names)}"
+        super().__init__(f"unknown {kind} {name!r}: {hint}")
+        self.name = name
+
+
+class BadValue(BenchError):
+    """A setting outside its range, or text that does not parse."""
+
+    def __init__(self, what: str, value: object, allowed: str) -> None:
+        super().__init__(f"{what} is {value!r}; allowed: {allowed}")
+
+
+class BadData(BenchError):
+    """A data set that does not hold what its task says it holds."""
+
+
+class BadStore(BenchError):
+    """A results file that cannot be read, or that a newer version wrote."""
+
+
+class Unavailable(BenchError):
+    """A model or data set that this machine cannot reach."""
+
+
+class Unsupported(BenchError):
+    """A combination that a technique, task or model declines, with its reason."""
+
+
+class Diverged(Exception):
+    """The loss left the finite numbers; carries the optimiser step at which it did."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(f"the loss was not finite at step {step}")
+        self.step = step
+
+    def __reduce__(self) -> tuple[type[Diverged], tuple[int]]:
+        return (Diverged, (self.step,))
+
+
+def require(condition: bool, what: str, value: object, allowed: str) -> None:
+    """Raise `BadValue` unless the condition holds."""
+    if not condition:
+        raise BadValue(what, value, allowed)

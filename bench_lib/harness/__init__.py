@@ -1,0 +1,1 @@
+"""The one training loop that all techniques share; it knows hooks and no technique by name."""

@@ -1,0 +1,75 @@
+"""Batches: examples of similar length together, padded to the longest of the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench_lib.examples import Kind
+from bench_lib.harness.encode import IGNORED, Feature
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """A padded batch on its device; `counted` is its number of targets, which weighs it against its fellows."""
+
+    inputs: dict[str, Tensor]  # each (batch, length)
+    targets: Tensor  # (batch,), (batch, length) or (batch, 2)
+    real_tokens: Tensor  # (batch, length), True where neither padding nor special
+    tokens: int
+    counted: int
+
+
+def epoch_order(lengths: Sequence[int], batch_size: int, pool: int, generator: torch.Generator) -> list[list[int]]:
+    """Indices of an epoch's batches, every example once, shuffled; `pool` batches at a time are sorted by length.
+
+    Sorting within pools of a shuffled order saves most of the padding and still gives every epoch other batches.
+    """
+    shuffled = torch.randperm(len(lengths), generator=generator).tolist()
+    span = batch_size * pool
+    batches: list[list[int]] = []
+    for start in range(0, len(shuffled), span):
+        # Sorting is stable, so that equal lengths stay shuffled.
+        members = sorted(shuffled[start : start + span], key=lengths.__getitem__)
+        batches += [members[i : i + batch_size] for i in range(0, len(members), batch_size)]
+    return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
+
+
+def by_length(features: Sequence[Feature], batch_size: int) -> list[list[int]]:
+    """Indices of evaluation batches, longest first, so that the peak of memory comes at once."""
+    order = sorted(range(len(features)), key=lambda i: -len(features[i]))
+    return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+
+
+def collate(features: Sequence[Feature], kind: Kind, pad_id: int, device: torch.device) -> Batch:
+    """Pad features to the longest of them."""
+    length = max(map(len, features))
+    inputs = {"input_ids": _padded([f.input_ids for f in features], length, pad_id)}
+    inputs["attention_mask"] = _padded([np.ones(len(f), dtype=np.int64) for f in features], length, 0)
+    types = [f.token_types for f in features if f.token_types is not None]
+    if types:
+        inputs["token_type_ids"] = _padded(types, length, 0)
+    if kind is Kind.TOKENS:
+        targets = _padded([f.targets for f in features], length, IGNORED)
+    else:
+        stacked = torch.from_numpy(np.stack([f.targets for f in features]))
+        targets = stacked[:, 0] if kind is Kind.SEQUENCE else stacked
+    counted = int((targets != IGNORED).sum()) if kind is Kind.TOKENS else len(features)
+    return Batch(
+        inputs={name: tensor.to(device) for name, tensor in inputs.items()},
+        targets=targets.to(device),
+        real_tokens=~_padded([f.special for f in features], length, 1).bool().to(device),
+        tokens=sum(map(len, features)),
+        counted=counted,
+    )
+
+
+def _padded(rows: Sequence[np.ndarray], length: int, fill: int) -> Tensor:
+    table = np.full((len(rows), length), fill, dtype=np.int64)
+    for row, values in zip(table, rows, strict=True):
+        row[: len(values)] = values
+    return torch.from_numpy(table)

@@ -1,0 +1,127 @@
+"""Tokenisation: examples to features, one encoder for each kind of task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from transformers import BatchEncoding, PreTrainedTokenizerBase
+
+from bench_lib.errors import BadData
+from bench_lib.examples import Example, Kind, SpanExample, TagExample, TextExample
+
+IGNORED = -100
+"""The target of a token that has none, as torch's cross-entropy skips it by default."""
+
+
+@dataclass(frozen=True, eq=False)
+class Feature:
+    """One sequence for the model; a long example on a context gives several.
+
+    `targets` is the class, a target for each token, or the answer's first and last token. `spots` are the tokens that
+    the answer is read from: the first sub-token of each word, or the tokens of the context; `places` says which word each
+    is, or where it starts and ends in the context's characters.
+    """
+
+    item: int
+    input_ids: np.ndarray  # (length,)
+    token_types: np.ndarray | None  # (length,)
+    special: np.ndarray  # (length,), True for special tokens
+    targets: np.ndarray  # (1,), (length,) or (2,)
+    spots: np.ndarray  # (spots,)
+    places: np.ndarray  # (spots,) or (spots, 2)
+
+    def __len__(self) -> int:
+        return len(self.input_ids)
+
+
+Encoder = Callable[[Sequence[Example], PreTrainedTokenizerBase, int, int], list[Feature]]
+
+
+def encode(
+    kind: Kind, examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, max_length: int, stride: int
+) -> list[Feature]:
+    """Tokenise examples of one kind; lengths and stride count tokens."""
+    return ENCODERS[kind](examples, tokenizer, max_length, stride)
+
+
+def _texts(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, max_length: int, _stride: int) -> list[Feature]:
+    rows = [e for e in examples if isinstance(e, TextExample)]
+    pairs = [e.pair or "" for e in rows] if any(e.pair is not None for e in rows) else None
+    encoded = tokenizer(
+        [e.text for e in rows], pairs, truncation=True, max_length=max_length, return_special_tokens_mask=True
+    )
+    return [_feature(encoded, (i, i), np.array([e.label]), np.array([0]), np.array([0])) for i, e in enumerate(rows)]
+
+
+def _words(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, max_length: int, _stride: int) -> list[Feature]:
+    rows = [e for e in examples if isinstance(e, TagExample)]
+    encoded = tokenizer(
+        [list(e.words) for e in rows],
+        is_split_into_words=True,
+        truncation=True,
+        max_length=max_length,
+        return_special_tokens_mask=True,
+    )
+    features = []
+    for i, row in enumerate(rows):
+        words = encoded.word_ids(i)
+        first = np.array([t for t, w in enumerate(words) if w is not None and (t == 0 or words[t - 1] != w)], dtype=int)
+        targets = np.full(len(words), IGNORED)
+        targets[first] = [row.tags[words[t]] for t in first]
+        features.append(_feature(encoded, (i, i), targets, first, np.array([words[t] for t in first], dtype=int)))
+    return features
+
+
+def _spans(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, max_length: int, stride: int) -> list[Feature]:
+    rows = [e for e in examples if isinstance(e, SpanExample)]
+    encoded = tokenizer(
+        [e.question.strip() for e in rows],
+        [e.context for e in rows],
+        truncation="only_second",
+        max_length=max_length,
+        stride=stride,
+        return_overflowing_tokens=True,
+        return_offsets_mapping=True,
+        return_special_tokens_mask=True,
+    )
+    features = []
+    for i, item in enumerate(encoded["overflow_to_sample_mapping"]):
+        spots = np.array([t for t, s in enumerate(encoded.sequence_ids(i)) if s == 1], dtype=int)
+        if not len(spots):
+            raise BadData(f"question {rows[item].id!r} leaves no room for its context in {max_length} tokens; raise max_length")
+        offsets = np.array(encoded["offset_mapping"][i])[spots]
+        targets = _span_target(rows[item], spots, offsets)
+        features.append(_feature(encoded, (i, item), targets, spots, offsets))
+    return features
+
+
+def _span_target(example: SpanExample, spots: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """First and last token of the first answer, or the first token of the sequence where the window does not hold it all."""
+    start = example.starts[0]
+    end = start + len(example.answers[0])
+    if offsets[0, 0] > start or offsets[-1, 1] < end:
+        return np.array([0, 0])
+    first = int(np.searchsorted(offsets[:, 0], start, side="right")) - 1
+    last = int(np.searchsorted(offsets[:, 1], end, side="left"))
+    return np.array([spots[first], spots[last]])
+
+
+def _feature(
+    encoded: BatchEncoding, row_and_item: tuple[int, int], targets: np.ndarray, spots: np.ndarray, places: np.ndarray
+) -> Feature:
+    row, item = row_and_item
+    types = encoded.get("token_type_ids")
+    return Feature(
+        item=item,
+        input_ids=np.array(encoded["input_ids"][row]),
+        token_types=None if types is None else np.array(types[row]),
+        special=np.array(encoded["special_tokens_mask"][row], dtype=bool),
+        targets=targets,
+        spots=spots,
+        places=places,
+    )
+
+
+ENCODERS: dict[Kind, Encoder] = {Kind.SEQUENCE: _texts, Kind.TOKENS: _words, Kind.SPAN: _spans}

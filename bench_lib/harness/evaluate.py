@@ -1,0 +1,106 @@
+"""Evaluation: predictions of the whole evaluation set, and their score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from bench_lib.examples import Kind, SpanExample, TagExample, TextExample
+from bench_lib.harness.batches import by_length, collate
+from bench_lib.harness.data import Evaluation
+from bench_lib.harness.encode import Feature
+from bench_lib.harness.step import autocast, logits_of
+from bench_lib.spec import Predictions
+from bench_lib.tasks.base import Task
+from bench_lib.tasks.metrics import score
+from bench_lib.techniques.training import Training
+
+LONGEST_ANSWER = 30
+"""Tokens that an answer span may have, as in the BERT reference code for SQuAD."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """An evaluation's metrics, the primary one first, and the predictions that they were computed from."""
+
+    metrics: Mapping[str, float]
+    predictions: Predictions
+
+
+def evaluate(training: Training, task: Task, evaluation: Evaluation, pad_id: int) -> Scored:
+    """Predict and score the evaluation set, without dropout; the model is left in training mode."""
+    outputs = _predict(training, evaluation.features, pad_id)
+    predictions = DECODERS[task.kind](evaluation, outputs, len(task.labels))
+    answers, references = readings(evaluation, predictions)
+    return Scored(score(task, answers, references), predictions)
+
+
+def readings(evaluation: Evaluation, predictions: Predictions) -> tuple[Sequence[object], Sequence[object]]:
+    """Predictions as classes, tags or answer texts, and the references to score them against."""
+    first = evaluation.examples[0]
+    if isinstance(first, TextExample):
+        labels = [e.label for e in evaluation.examples if isinstance(e, TextExample)]
+        return predictions.values.argmax(-1).tolist(), labels
+    if isinstance(first, TagExample):
+        assert predictions.lengths is not None, "tags come with the number of words of each sentence"
+        tags = np.split(predictions.values.argmax(-1), np.cumsum(predictions.lengths)[:-1])
+        return [t.tolist() for t in tags], [e.tags for e in evaluation.examples if isinstance(e, TagExample)]
+    spans = [e for e in evaluation.examples if isinstance(e, SpanExample)]
+    bounds = predictions.values[:, :2].astype(int).tolist()
+    texts = [e.context[start:end] for e, (start, end) in zip(spans, bounds, strict=True)]
+    return texts, [e.answers for e in spans]
+
+
+def _predict(training: Training, features: Sequence[Feature], pad_id: int) -> list[np.ndarray]:
+    """For each feature the logits at its spots: (spots, labels), or (spots, 2) for starts and ends."""
+    outputs: dict[int, np.ndarray] = {}
+    size = training.profile.eval_batch_size
+    training.model.eval()
+    with torch.inference_mode(), autocast(training):
+        for indices in by_length(features, size):
+            batch = collate([features[i] for i in indices], training.kind, pad_id, training.device)
+            raw = training.model(**batch.inputs)
+            parts = logits_of(training.kind, raw, batch.inputs["attention_mask"])
+            table = parts[0] if len(parts) == 1 else torch.stack(parts, dim=-1)
+            for i, row in zip(indices, table.cpu().numpy(), strict=True):
+                outputs[i] = row if training.kind is Kind.SEQUENCE else row[features[i].spots]
+    training.model.train()
+    return [outputs[i] for i in range(len(features))]
+
+
+def _classes(_evaluation: Evaluation, outputs: list[np.ndarray], _labels: int) -> Predictions:
+    return Predictions(np.stack(outputs).astype(np.float32))
+
+
+def _tags(evaluation: Evaluation, outputs: list[np.ndarray], labels: int) -> Predictions:
+    """Logits of every word; a word that was cut off, or has no token, is given label 0, which is `O`."""
+    lengths = [len(e.words) for e in evaluation.examples if isinstance(e, TagExample)]
+    tables = [np.eye(1, labels, dtype=np.float32).repeat(length, axis=0) for length in lengths]
+    for feature, logits in zip(evaluation.features, outputs, strict=True):
+        tables[feature.item][feature.places] = logits
+    return Predictions(np.concatenate(tables), np.array(lengths, dtype=np.int32))
+
+
+def _spans(evaluation: Evaluation, outputs: list[np.ndarray], _labels: int) -> Predictions:
+    """The best valid span of each example over all its windows: (start, end, score), start and end in characters."""
+    best = np.full((len(evaluation.examples), 3), [0, 0, -np.inf], dtype=np.float32)
+    for feature, logits in zip(evaluation.features, outputs, strict=True):
+        first, last, value = best_span(logits[:, 0], logits[:, 1])
+        if value > best[feature.item, 2]:
+            best[feature.item] = (feature.places[first, 0], feature.places[last, 1], value)
+    return Predictions(best)
+
+
+def best_span(starts: np.ndarray, ends: np.ndarray) -> tuple[int, int, float]:
+    """The span with the highest sum of start and end logit, its start not after its end, at most `LONGEST_ANSWER` long."""
+    sums = starts[:, None] + ends[None, :]  # (spots, spots)
+    gap = np.subtract.outer(np.arange(len(ends)), np.arange(len(starts))).T
+    sums = np.where((gap >= 0) & (gap < LONGEST_ANSWER), sums, -np.inf)
+    first, last = divmod(int(sums.argmax()), len(ends))
+    return first, last, float(sums[first, last])
+
+
+DECODERS = {Kind.SEQUENCE: _classes, Kind.TOKENS: _tags, Kind.SPAN: _spans}

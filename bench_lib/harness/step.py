@@ -1,0 +1,83 @@
+"""One micro-batch: forward under autocast with its own dropout masks, loss in fp32, scaled backward; passes are counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from bench_lib.examples import Kind
+from bench_lib.harness.batches import Batch
+from bench_lib.harness.encode import IGNORED
+from bench_lib.techniques.training import Output, Training
+
+AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass
+class Passes:
+    """Forward and backward passes of a run, over micro-batches."""
+
+    forward: int = 0
+    backward: int = 0
+
+
+def autocast(training: Training) -> torch.autocast:
+    """The profile's precision as a context."""
+    precision = training.profile.precision
+    return torch.autocast(training.device.type, AUTOCAST.get(precision, torch.bfloat16), enabled=precision in AUTOCAST)
+
+
+@dataclass(eq=False)
+class MicroStep:
+    """A micro-batch of the current step: `share` is its part of the batch's targets, `number` its place in the batch."""
+
+    training: Training
+    batch: Batch
+    number: int
+    share: float
+    passes: Passes
+    scaler: torch.amp.GradScaler
+
+    @property
+    def real_tokens(self) -> Tensor:
+        return self.batch.real_tokens
+
+    def forward(self, repeat: int = 0) -> Output:
+        # Masks depend on the place in the run and not on how much was drawn before, so that a technique that draws
+        # more numbers does not shift the masks of later steps.
+        torch.manual_seed(self.training.seed("dropout", self.training.step, self.number, repeat))
+        self.passes.forward += 1
+        with autocast(self.training):
+            raw = self.training.model(**self.batch.inputs)
+        return _rows(self.training.kind, raw, self.batch)
+
+    def loss(self, output: Output) -> Tensor:
+        pairs = zip(output.logits, output.targets, strict=True)
+        return torch.stack([F.cross_entropy(logits, targets) for logits, targets in pairs]).mean()
+
+    def backward(self, loss: Tensor) -> None:
+        self.passes.backward += 1
+        scaled: Tensor = self.scaler.scale(loss * self.share)
+        scaled.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+
+
+def logits_of(kind: Kind, raw: object, attention_mask: Tensor) -> tuple[Tensor, ...]:
+    """The logits of a model's output in fp32; positions of padding cannot be chosen as an answer's start or end."""
+    if kind is not Kind.SPAN:
+        return (raw.logits.float(),)  # type: ignore[attr-defined]  # transformers' outputs are typed by model
+    padding = attention_mask == 0
+    ends = (raw.start_logits, raw.end_logits)  # type: ignore[attr-defined]
+    return tuple(logits.float().masked_fill(padding, -torch.inf) for logits in ends)  # each (batch, length)
+
+
+def _rows(kind: Kind, raw: object, batch: Batch) -> Output:
+    logits = logits_of(kind, raw, batch.inputs["attention_mask"])
+    if kind is Kind.SPAN:
+        return Output(logits, (batch.targets[:, 0], batch.targets[:, 1]))
+    if kind is Kind.SEQUENCE:
+        return Output(logits, (batch.targets,))
+    counted = batch.targets != IGNORED  # (batch, length)
+    return Output((logits[0][counted],), (batch.targets[counted],))

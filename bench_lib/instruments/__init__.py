@@ -1,0 +1,1 @@
+"""What is measured beside the score, and what keeps the score reproducible: context managers and value objects."""

@@ -1,0 +1,34 @@
+"""Isolation of a run from the process around it: random states, threads and deterministic kernels."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+
+@contextmanager
+def isolated(threads: int, device: torch.device) -> Iterator[None]:
+    """Run with deterministic kernels and a fixed number of CPU threads; every global setting and generator is restored.
+
+    The number of threads is part of a run's identity because it decides the order in which partial sums are added.
+    """
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    deterministic, before = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
+    devices = [device] if device.type == "cuda" else []
+    # cuBLAS reads this when it starts; without it, deterministic mode refuses matrix products on CUDA.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    with torch.random.fork_rng(devices=devices):
+        torch.use_deterministic_algorithms(True)
+        torch.set_num_threads(threads)
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(deterministic)
+            torch.set_num_threads(before)
+            random.setstate(python_state)
+            np.random.set_state(numpy_state)

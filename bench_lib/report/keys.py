@@ -1,0 +1,123 @@
+"""Which runs belong together: the key of a cell, and what tells two cells of one name apart."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench_lib.errors import BadStore
+from bench_lib.spec import Status, digest
+
+GROUP = ("data", "model", "profile")
+"""What one section of the report has in common; `data` is `real` or `embedded`."""
+
+KEY = (*GROUP, "task", "technique", "setting", "variant", "label")
+"""What names a cell: `setting` digests the spec without seed and stack, `variant` without the seed alone."""
+
+SUFFIX = 6
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """All runs of one spec apart from the seed, in the order of their seeds."""
+
+    key: tuple[str, ...]
+    runs: pd.DataFrame
+
+    def named(self) -> dict[str, str]:
+        return dict(zip(KEY, self.key, strict=True))
+
+    def count(self, *statuses: Status) -> int:
+        return int(self.runs["status"].isin([str(s) for s in statuses]).sum())
+
+    def judged(self) -> int:
+        return self.count(*(s for s in Status if s.judged))
+
+    def failed(self) -> int:
+        return self.count(*(s for s in Status if s.unstable))
+
+    def survivors(self) -> pd.DataFrame:
+        return self.runs[self.runs["status"] == Status.CONVERGED]
+
+    def scores(self) -> np.ndarray:
+        """Final scores of the runs that converged, as fractions: (survivors,) float64."""
+        return numbers(self.survivors()["score"])
+
+
+def numbers(column: pd.Series[Any]) -> np.ndarray:
+    """A column as float64, in which what is missing is NaN."""
+    return np.asarray(pd.to_numeric(column), dtype=np.float64)
+
+
+def texts(key: object) -> tuple[str, ...]:
+    """The parts of a key of `groupby` over several columns."""
+    assert isinstance(key, tuple)
+    return tuple(str(part) for part in key)
+
+
+def gather(frame: pd.DataFrame) -> list[Cell]:
+    """The cells of a frame of runs, sorted by key; runs of different specs are never in one cell.
+
+    Raises `BadStore` for a run that is there twice, an unknown status, a spec that is not JSON, or a converged run
+    that has no score.
+    """
+    known = keyed(frame)
+    return [Cell(texts(key), runs) for key, runs in known.groupby(list(KEY), sort=True)]
+
+
+def keyed(frame: pd.DataFrame) -> pd.DataFrame:
+    """The runs with their key's columns added, sorted by key and seed."""
+    _check(frame)
+    specs = [_spec(run_id, text) for run_id, text in zip(frame["run_id"], frame["spec"], strict=True)]
+    known = frame.assign(
+        data=["embedded" if source == "embedded" else "real" for source in frame["data_source"]],
+        setting=[digest({k: v for k, v in spec.items() if k != "stack"}) for spec in specs],
+        variant=[digest(spec) for spec in specs],
+    )
+    known["label"] = _labels(known)
+    return known.sort_values([*KEY, "seed", "run_id"], ignore_index=True)
+
+
+def _labels(known: pd.DataFrame) -> list[str]:
+    """Names of techniques, with a suffix where one labelled cell holds several specs."""
+    named = [*GROUP, "task", "technique"]
+    settings = known.groupby(named)["setting"].transform("nunique") > 1
+    variants = known.groupby([*named, "setting"])["variant"].transform("nunique") > 1
+    labels = []
+    for row, by_setting, by_variant in zip(known.itertuples(), settings, variants, strict=True):
+        parts = [str(row.setting)[:SUFFIX]] * bool(by_setting) + [str(row.variant)[:SUFFIX]] * bool(by_variant)
+        labels.append(f"{row.technique} ({' '.join(parts)})" if parts else str(row.technique))
+    return labels
+
+
+def _spec(run_id: object, text: object) -> dict[str, Any]:
+    """What decides a run apart from its seed: fingerprints without the names under which they were loaded."""
+    try:
+        spec = json.loads(str(text))
+    except ValueError:
+        spec = None
+    if not isinstance(spec, Mapping):
+        raise BadStore(f"the spec of run {run_id} is not a JSON object: {str(text)[:60]!r}")
+    return {k: _by_value(v) for k, v in spec.items() if k not in ("seed", "profile_name")}
+
+
+def _by_value(value: object) -> object:
+    return value["fingerprint"] if isinstance(value, Mapping) and "fingerprint" in value else value
+
+
+def _check(frame: pd.DataFrame) -> None:
+    twice = frame["run_id"][frame["run_id"].duplicated()]
+    if len(twice):
+        raise BadStore(f"run {twice.iloc[0]} is there {1 + int((twice == twice.iloc[0]).sum())} times; each run counts once")
+    unknown = frame[~frame["status"].isin([str(s) for s in Status])]
+    if len(unknown):
+        run = unknown.iloc[0]
+        raise BadStore(f"run {run['run_id']} has status {run['status']!r}; known: {', '.join(Status)}")
+    unscored = frame[(frame["status"] == Status.CONVERGED) & ~np.isfinite(numbers(frame["score"]))]
+    if len(unscored):
+        raise BadStore(f"run {unscored.iloc[0]['run_id']} converged but has no finite score")

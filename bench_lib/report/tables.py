@@ -1,0 +1,169 @@
+"""Tables of the report: runs in, one row a cell, a contrast or a technique out."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench_lib.errors import UnknownName
+from bench_lib.report.keys import GROUP, KEY, Cell, gather, numbers, texts
+from bench_lib.spec import Status, digest
+from bench_lib.stats.bootstrap import mean_interval
+from bench_lib.stats.compare import boschloo, brown_forsythe, mad_ratio
+from bench_lib.stats.correct import holm
+from bench_lib.stats.failure import wilson
+from bench_lib.stats.spread import mad_over_tasks, mean, spread
+
+BASELINE = "adamw"
+LOST = (Status.OOM, Status.TIMEOUT, Status.CRASHED)
+COUNTS = ("attempted", "judged", "failed", "lost", *(str(s) for s in Status))
+RATES = ("failure_rate", "failure_low", "failure_high")
+SCORES = ("mean", "mean_low", "mean_high", "mad", "sd", "iqr", "median_ad", "minimum", "percentile_5", "cvar")
+COSTS = ("tokens_per_second", "peak_memory_mib", "train_seconds")
+CELLS = (*KEY, "metric", "trivial_score", *COUNTS, "reason", *RATES, *SCORES, *COSTS)
+CONTRASTS = (
+    *(*KEY, "against", "against_converged", "p_failure", "p_failure_holm", "p_spread", "p_spread_holm"),
+    *("mad_ratio", "mean_difference", "cost_ratio"),
+)
+TECHNIQUES = (*GROUP, "technique", "tasks", "tasks_ambiguous", "failure_rate", "mad_over_tasks")
+
+
+def cells(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row a cell: what became of every run, and spread, worst case, mean and cost among those that converged.
+
+    Columns are `CELLS`. Scores are fractions and intervals hold at 95 %; what is undefined is NaN, so is every measure
+    of spread with fewer than two scores. The interval of the mean depends on nothing but the cell itself.
+    """
+    rows = [{**c.named(), **_outcome(c), **_scores(c), **_costs(c.survivors())} for c in gather(frame)]
+    return pd.DataFrame(rows, columns=list(CELLS))
+
+
+def compare(frame: pd.DataFrame, baseline: str = BASELINE) -> pd.DataFrame:
+    """One row a cell against the baseline's cell of the same setting, which itself has ratios of 1 and no p-values.
+
+    Columns are `CONTRASTS`; ratios and differences are the technique's against the baseline's. Each of the two tests is
+    corrected by Holm over all contrasts of one (data, model, profile). `against` is empty where the baseline was not
+    run. Raises `UnknownName` where it was run nowhere.
+    """
+    known = gather(frame)
+    if not any(c.named()["technique"] == baseline for c in known):
+        raise UnknownName("baseline technique", baseline, {c.named()["technique"] for c in known})
+    partners = _partners(known, baseline)
+    rows = [{**c.named(), **_contrast(c, partners.get(_place(c)))} for c in known]
+    contrasts = pd.DataFrame(rows, columns=list(CONTRASTS))
+    for test in ("p_failure", "p_spread"):
+        adjusted = contrasts.groupby(list(GROUP))[test].transform(lambda p: holm(p.to_numpy(dtype=float)))
+        contrasts[f"{test}_holm"] = adjusted
+    return contrasts
+
+
+def over_tasks(table: pd.DataFrame) -> pd.DataFrame:
+    """One row a technique of a (data, model, profile), from the rows of `cells`: failures and MAD over its tasks.
+
+    Columns are `TECHNIQUES`. Only tasks on which some run converged count in `tasks` and `mad_over_tasks`; tasks that
+    hold the technique under several specs are `tasks_ambiguous` and left out. The rate is the mean of the tasks' rates.
+    """
+    rows = []
+    for key, group in table.groupby([*GROUP, "technique"], sort=True):
+        single = group[~group["task"].duplicated(keep=False)]
+        means = numbers(single["mean"].dropna())
+        rates = numbers(single["failure_rate"].dropna())
+        ambiguous = group["task"].nunique() - len(single)
+        mad = mad_over_tasks(means) if len(means) > 1 else math.nan
+        rows.append((*texts(key), len(means), ambiguous, mean(rates), mad))
+    return pd.DataFrame(rows, columns=list(TECHNIQUES))
+
+
+def ranked(table: pd.DataFrame, baseline: str = BASELINE) -> pd.DataFrame:
+    """The rows in reading order: the baseline first, then by failure rate and by MAD, what has neither at the end."""
+    first = table.assign(_first=table["technique"] != baseline)
+    order = first.sort_values(["_first", "failure_rate", "mad", "label"], na_position="last", ignore_index=True)
+    return order.drop(columns="_first")
+
+
+def joined(table: pd.DataFrame, contrasts: pd.DataFrame | None) -> pd.DataFrame:
+    """The cells with their contrasts beside them; without any, the same columns with nothing in them."""
+    beside = pd.DataFrame(columns=list(CONTRASTS)) if contrasts is None else contrasts
+    whole = table.merge(beside, on=list(KEY), how="left", validate="one_to_one")
+    measured = [c for c in CONTRASTS if c not in (*KEY, "against")]
+    return whole.assign(against=whole["against"].fillna(""), **{c: numbers(whole[c]) for c in measured})
+
+
+def _outcome(cell: Cell) -> dict[str, object]:
+    judged, failed = cell.judged(), cell.failed()
+    low, high = wilson(failed, judged) if judged else (math.nan, math.nan)
+    declined = cell.runs[cell.runs["status"] == Status.UNSUPPORTED]["reason"]
+    trivial = numbers(cell.runs["trivial_score"].dropna())
+    return {
+        **{str(s): cell.count(s) for s in Status},
+        "attempted": len(cell.runs),
+        "judged": judged,
+        "failed": failed,
+        "lost": cell.count(*LOST),
+        "reason": "; ".join(dict.fromkeys(declined.astype(str))),
+        "failure_rate": failed / judged if judged else math.nan,
+        "failure_low": low,
+        "failure_high": high,
+        "metric": max((str(m) for m in cell.runs["metric"]), default=""),
+        "trivial_score": float(trivial[0]) if len(trivial) else math.nan,
+    }
+
+
+def _scores(cell: Cell) -> dict[str, float]:
+    scores = cell.scores()
+    measured = dataclasses.asdict(spread(scores))
+    if len(scores) < 2:
+        measured.update(dict.fromkeys(("mad", "sd", "iqr", "median_ad"), math.nan))
+    low, high = mean_interval(scores, np.random.default_rng(int(digest(cell.key), 16)))
+    return {**{name: measured[name] for name in SCORES if name in measured}, "mean_low": low, "mean_high": high}
+
+
+def _costs(survivors: pd.DataFrame) -> dict[str, float]:
+    return {
+        "tokens_per_second": _median(survivors["tokens_per_second"]),
+        "peak_memory_mib": _median(survivors["peak_memory_bytes"]) / 2**20,
+        "train_seconds": _median(survivors["train_seconds"]),
+    }
+
+
+def _place(cell: Cell) -> tuple[str, ...]:
+    named = cell.named()
+    return tuple(named[name] for name in (*GROUP, "task", "setting"))
+
+
+def _partners(known: Iterable[Cell], baseline: str) -> dict[tuple[str, ...], Cell]:
+    """The baseline's cell of each setting; of several variants the one with the most judged runs."""
+    held = [c for c in known if c.named()["technique"] == baseline]
+    return {_place(c): c for c in sorted(held, key=lambda c: (c.judged(), c.key))}
+
+
+def _contrast(cell: Cell, partner: Cell | None) -> dict[str, object]:
+    if partner is None:
+        return {"against": ""}
+    ours, theirs = cell.scores(), partner.scores()
+    arms = (cell.failed(), cell.judged(), partner.failed(), partner.judged())
+    itself = cell.key == partner.key
+    return {
+        "against": partner.named()["label"],
+        "against_converged": len(theirs),
+        "p_failure": math.nan if itself or not (arms[1] and arms[3]) else boschloo(*arms),
+        "p_spread": math.nan if itself else brown_forsythe(ours, theirs),
+        "mad_ratio": mad_ratio(ours, theirs),
+        "mean_difference": mean(ours) - mean(theirs),
+        "cost_ratio": _ratio(_median(cell.survivors()["train_seconds"]), _median(partner.survivors()["train_seconds"])),
+    }
+
+
+def _ratio(ours: float, theirs: float) -> float:
+    return ours / theirs if theirs > 0 else math.nan
+
+
+def _median(column: pd.Series[Any]) -> float:
+    values = numbers(column.dropna())
+    return float(np.median(values)) if len(values) else math.nan
+

@@ -1,0 +1,222 @@
+"""Execute runs: resolve names, train once, and give one record for each spec; nothing is written here."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from bench_lib.errors import BadData, BenchError, Diverged, Unavailable, Unsupported
+from bench_lib.harness.data import Evaluation, data_key, evaluation_set, train_examples, train_features
+from bench_lib.harness.encode import Feature
+from bench_lib.harness.evaluate import evaluate
+from bench_lib.harness.loop import Loop
+from bench_lib.harness.track import Track
+from bench_lib.instruments.determinism import isolated
+from bench_lib.instruments.memory import PeakMemory
+from bench_lib.instruments.provenance import provenance
+from bench_lib.instruments.timing import Stopwatch
+from bench_lib.models import MODELS
+from bench_lib.models.load import instantiate, load_template, load_tokenizer, set_dropout
+from bench_lib.models.source import find_source
+from bench_lib.seeds import derive
+from bench_lib.spec import Profile, RunRecord, RunSpec, Status, canonical_json
+from bench_lib.tasks import TASKS
+from bench_lib.tasks.sources import load_data
+from bench_lib.techniques import TECHNIQUES
+from bench_lib.techniques.anatomy import dissect
+from bench_lib.techniques.base import Augments, Configures, Prepares
+from bench_lib.techniques.stack import Stack, from_spec
+from bench_lib.techniques.training import Training
+
+REASON_CHARACTERS = 2000
+
+
+@dataclass(eq=False)
+class Attempt:
+    """What a group of runs has come to so far: filled as it goes, so that a failure leaves what there was."""
+
+    device: torch.device
+    memory: PeakMemory
+    started: float = field(default_factory=time.perf_counter)
+    setup_seconds: float = 0.0
+    status: Status = Status.CONVERGED
+    reason: str = ""
+    trivial: float | None = None
+    training: Training | None = None
+    loop: Loop | None = None
+    tracks: list[Track] = field(default_factory=list)
+
+
+def execute(specs: Sequence[RunSpec]) -> list[RunRecord]:
+    """Train once and give one record for each spec; the specs may differ in their observers only.
+
+    A run that fails in training, in memory or in a technique's code is a record with its status and reason. Input that
+    cannot be used at all, such as data that changed since the spec was made, raises `BenchError`.
+    """
+    if len({spec.training().run_id() for spec in specs}) != 1:
+        raise BenchError("runs that are executed together must share their training: all but the observers")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    attempt = Attempt(device, PeakMemory(device))
+    with isolated(specs[0].profile.threads, device):
+        try:
+            _train(specs, attempt)
+        except Unsupported as error:
+            attempt.status, attempt.reason = Status.UNSUPPORTED, str(error)
+        except Diverged as error:
+            attempt.status, attempt.reason = Status.DIVERGED, str(error)
+        except (BadData, Unavailable):
+            raise
+        except Exception as error:  # a technique may raise anything, and the sweep must go on
+            attempt.status, attempt.reason = _failure(error)
+    facts = provenance(device)
+    tracks: list[Track | None] = [*attempt.tracks, *([None] * (len(specs) - len(attempt.tracks)))]
+    return [_record(spec, track, attempt, facts) for spec, track in zip(specs, tracks, strict=True)]
+
+
+def _train(specs: Sequence[RunSpec], attempt: Attempt) -> None:
+    spec, task = specs[0], TASKS.get(specs[0].task)
+    stack = from_spec(spec.training().stack, TECHNIQUES)
+    observers = [from_spec(tuple(t for t in s.stack if t.observer), TECHNIQUES) for s in specs]
+    for one in (stack, *observers):
+        one.check(task.kind)
+    profile = _configured(spec.profile, stack)
+    features, evaluation = _data(spec, profile, stack)
+    attempt.trivial = evaluation.trivial
+    attempt.training = training = _prepared(spec, profile, stack, attempt.device)
+    attempt.tracks = [Track(o, Stopwatch(attempt.device), Stopwatch(attempt.device)) for o in observers]
+    pad_id = int(load_tokenizer(spec.model).pad_token_id)
+    attempt.loop = Loop(training, stack, features, pad_id, attempt.tracks)
+    attempt.setup_seconds = time.perf_counter() - attempt.started
+    attempt.loop.run(lambda: evaluate(training, task, evaluation, pad_id))
+
+
+def _configured(profile: Profile, stack: Stack) -> Profile:
+    return functools.reduce(lambda p, technique: technique.configure(p), stack.having(Configures), profile)
+
+
+def _data(spec: RunSpec, profile: Profile, stack: Stack) -> tuple[Sequence[Feature], Evaluation]:
+    task = TASKS.get(spec.task)
+    found = load_data(task, spec.data.name).fingerprint
+    if found != spec.data.fingerprint:
+        raise BadData(f"the data of {task.name} changed since this run was planned: {spec.data.fingerprint} then, {found} now")
+    key = data_key(task, spec.data, spec.model, profile)
+    evaluation = evaluation_set(key, profile.eval_examples)
+    subset = (profile.train_examples, spec.base_seed("subset"))
+    augmenters = stack.having(Augments)
+    if not augmenters:
+        return train_features(key, *subset), evaluation
+    examples: Sequence[object] = train_examples(task.name, spec.data.name, *subset)
+    for number, technique in enumerate(augmenters):
+        generator = np.random.default_rng(derive(spec.base_seed("augment"), "augment", number))
+        examples = technique.augment(examples, evaluation.examples, generator)
+    return key.encode(examples), evaluation  # type: ignore[arg-type]  # a technique returns what it was given
+
+
+def _prepared(spec: RunSpec, profile: Profile, stack: Stack, device: torch.device) -> Training:
+    """The model with its head drawn from the init stream, changed by the techniques, on its device."""
+    task = TASKS.get(spec.task)
+
+    def seed(stream: str, *names: str | int) -> int:
+        return derive(spec.base_seed(stream), stream, *names)
+
+    template = load_template(spec.model, task.kind, len(task.labels))
+    model = instantiate(template, torch.Generator().manual_seed(seed("init", "head")))
+    set_dropout(model, profile.dropout)
+    training = Training(
+        model=model.to(device),  # type: ignore[arg-type]  # transformers types this for its own tensors
+        anatomy=dissect(model),
+        kind=task.kind,
+        profile=profile,
+        pretrained=template.pretrained(),
+        seed=seed,
+        device=device,
+    )
+    for technique in stack.having(Prepares):
+        technique.prepare(training)
+    training.model.to(device)
+    return training
+
+
+def _failure(error: Exception) -> tuple[Status, str]:
+    text = "".join(traceback.format_exception_only(error)).strip()
+    cpu_memory = isinstance(error, RuntimeError) and "not enough memory" in str(error)
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or cpu_memory:
+        return Status.OOM, text[:REASON_CHARACTERS]
+    frames = traceback.extract_tb(error.__traceback__)[-3:]
+    where = " < ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in reversed(frames))
+    return Status.CRASHED, f"{text} (at {where})"[:REASON_CHARACTERS]
+
+
+def blank_record(spec: RunSpec, status: Status, reason: str) -> RunRecord:
+    """The record of a run of which nothing is known but how it ended."""
+    return RunRecord(
+        run_id=spec.run_id(),
+        training_id=spec.training().run_id(),
+        task=spec.task,
+        technique=spec.technique(),
+        model=find_source(spec.model.name, MODELS).name,
+        profile=spec.profile_name,
+        data_source=load_data(TASKS.get(spec.task), spec.data.name).source,
+        seed=spec.seed,
+        spec=canonical_json(spec.identity()),
+        status=status.value,
+        reason=reason,
+        metric=TASKS.get(spec.task).primary,
+    )
+
+
+def _record(spec: RunSpec, track: Track | None, attempt: Attempt, facts: dict[str, str]) -> RunRecord:
+    status, reason = attempt.status, attempt.reason
+    if track is not None and not track.running:
+        # It stopped before whatever happened later to the training it rode on.
+        status, reason = Status.CONVERGED, ""
+    kept = track.kept if track is not None and status is Status.CONVERGED else None
+    score = next(iter(kept.metrics.values())) if kept else None
+    if score is not None and attempt.trivial is not None and score <= attempt.trivial:
+        status = Status.COLLAPSED
+        reason = f"score {score:.4f} is not above what a constant predictor reaches, {attempt.trivial:.4f}"
+    record = dataclasses.replace(
+        blank_record(spec, status, reason),
+        score=score,
+        trivial_score=attempt.trivial,
+        metrics=dict(kept.metrics) if kept else {},
+        predictions=kept.predictions if kept else None,
+        eval_step=tuple(track.steps) if track else (),
+        eval_score=tuple(track.scores) if track else (),
+        setup_seconds=attempt.setup_seconds,
+        eval_seconds=track.evaluating.seconds if track else 0.0,
+        peak_memory_bytes=attempt.memory.peak(),
+        provenance=facts,
+    )
+    return dataclasses.replace(record, **_trained(track, attempt)) if attempt.loop and track else record
+
+
+def _trained(track: Track, attempt: Attempt) -> dict[str, object]:
+    """The fields that are known once the loop was built; a track that stopped early counts only what it rode on."""
+    loop, training = attempt.loop, attempt.training
+    assert loop is not None, "called for attempts that have a loop"
+    assert training is not None, "a loop has a training"
+    reached = track.stopped or loop.progress()
+    return {
+        "steps": reached.steps,
+        "tokens": reached.tokens,
+        "examples": reached.examples,
+        "forward_passes": reached.forward_passes,
+        "backward_passes": reached.backward_passes,
+        "parameters": sum(p.numel() for p in training.model.parameters()),
+        "trainable_parameters": sum(p.numel() for p in loop.parameters),
+        "curve_loss": tuple(loop.curve.loss[: reached.steps]),
+        "curve_learning_rate": tuple(loop.curve.learning_rate[: reached.steps]),
+        "curve_grad_norm": tuple(loop.curve.grad_norm[: reached.steps]),
+        "train_seconds": reached.seconds + track.own.seconds,
+        "tokens_per_second": loop.throughput.tokens_per_second(),
+        "examples_per_second": loop.throughput.examples_per_second(),
+    }

@@ -1,0 +1,30 @@
+"""How often training fails."""
+
+from __future__ import annotations
+
+from numbers import Integral
+
+from scipy.stats import binomtest
+
+from bench_lib.errors import require
+
+
+def wilson(failures: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Wilson's score interval (low, high) of the failure rate behind so many failures in n runs.
+
+    (0, 1) for n = 0: nothing is known. Source: Wilson 1927, without continuity correction.
+    """
+    failures, n = checked_counts(failures, n)
+    require(0 < confidence < 1, "confidence", confidence, "between 0 and 1, both excluded")
+    if n == 0:
+        return 0.0, 1.0
+    interval = binomtest(failures, n).proportion_ci(confidence, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def checked_counts(failures: int, n: int) -> tuple[int, int]:
+    """The counts as plain integers; anything but whole numbers with 0 <= failures <= n raises `BadValue`."""
+    require(isinstance(n, Integral) and n >= 0, "number of runs", n, "a whole number, 0 or more")
+    in_range = isinstance(failures, Integral) and 0 <= failures <= n
+    require(in_range, "number of failures", failures, f"a whole number from 0 to the {n} runs")
+    return int(failures), int(n)

@@ -1,0 +1,87 @@
+"""Many small files into one a task, safe against a kill at any time."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bench_lib.store.files import Damaged, opened, safe, stage
+from bench_lib.store.parquet import Place, Store
+from bench_lib.store.schema import PREDICTIONS, RUNS
+
+LEFTOVERS = "**/.*.tmp"
+"""Files whose writer was killed before the rename."""
+
+
+def compact(store: Store) -> int:
+    """Merge all runs into `runs/<task>-<hash>.parquet`, predictions likewise; the number of files of runs that went.
+
+    The same runs give the same bytes (with the same pyarrow). Nothing may write to the store meanwhile. What is new
+    stands whole before anything old is removed, so that a kill leaves duplicates at worst, which readers resolve.
+    """
+    old_runs = store.files("runs")
+    rows = store.rows(old_runs)
+    new: set[Path] = set()
+    for task in pc.unique(rows["task"]).to_pylist():
+        part = rows.filter(pc.equal(rows["task"], task)).combine_chunks()
+        new |= _merge_predictions(store, task, part["run_id"].to_pylist())
+        new.add(_publish(stage(store.root / "runs", [part], RUNS, compact=True), task))
+    spent = _spent_predictions(store, new, set(rows["run_id"].to_pylist()))
+    gone = _remove([path for path in old_runs if path not in new])
+    _remove(spent)
+    for top in (store.root / "runs", store.root / "predictions"):
+        _remove(list(top.glob(LEFTOVERS)))
+        _prune(top)
+    return gone
+
+
+def _merge_predictions(store: Store, task: str, run_ids: list[str]) -> set[Path]:
+    while True:
+        places = store.places(store.files("predictions"))
+        found = [places[run_id] for run_id in run_ids if run_id in places]
+        try:
+            top = store.root / "predictions"
+            return {_publish(stage(top, _copied(found), PREDICTIONS, compact=True), task)} if found else set()
+        except Damaged as error:
+            store.quarantine(error)
+
+
+def _copied(places: list[Place]) -> Iterator[pa.Table]:
+    # One row group a run, so that neither this loop nor a reader of one run holds more than one in memory.
+    for path, rows in groupby(places, key=attrgetter("path")):
+        with opened(path, PREDICTIONS) as file:
+            for place in rows:
+                yield file.read_row_group(place.row, use_threads=False)
+
+
+def _spent_predictions(store: Store, new: set[Path], run_ids: set[str]) -> list[Path]:
+    """Files of which every run stands in a new one; predictions whose row is missing stay."""
+    old = [path for path in store.files("predictions") if path not in new]
+    return [path for path in old if store.index(path).keys() <= run_ids]
+
+
+def _publish(path: Path, task: str) -> Path:
+    with path.open("rb") as file:
+        content = hashlib.file_digest(file, "sha256").hexdigest()
+    return path.replace(path.with_name(f"{safe(task)}-{content[:12]}.parquet"))
+
+
+def _remove(paths: list[Path]) -> int:
+    # What was set aside while reading is no longer there.
+    there = [path for path in paths if path.exists()]
+    for path in there:
+        path.unlink()
+    return len(there)
+
+
+def _prune(top: Path) -> None:
+    for pattern in ("task=*/technique=*", "task=*"):
+        for folder in top.glob(pattern):
+            if not any(folder.iterdir()):
+                folder.rmdir()

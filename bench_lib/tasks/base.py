@@ -1,0 +1,54 @@
+"""What a task is: typed metadata, and the data that a source hands over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench_lib.errors import require
+from bench_lib.examples import Example, Kind, SpanExample, TagExample, TextExample
+
+__all__ = ["Data", "Example", "Kind", "SpanExample", "TagExample", "Task", "TextExample"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A data set, its split, and how it is scored; complete and pinned.
+
+    `columns` are the hub's own: the inputs first and the target last. `metrics` name what `tasks.metrics` computes;
+    the first is the primary one. `version` is raised when parsing or scoring changes.
+    """
+
+    name: str
+    kind: Kind
+    description: str
+    hub_id: str
+    hub_config: str | None
+    revision: str
+    columns: tuple[str, ...]
+    labels: tuple[str, ...]
+    metrics: tuple[str, ...]
+    licence: str
+    citation: str
+    eval_split: str
+    train_split: str = "train"
+    version: str = "1"
+
+    def __post_init__(self) -> None:
+        require(bool(self.metrics), f"metrics of task {self.name}", self.metrics, "at least one")
+        require(len(self.revision) == 40, f"revision of task {self.name}", self.revision, "a full commit hash")
+
+    @property
+    def primary(self) -> str:
+        return self.metrics[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """A task's examples from one source: `source` is hub, local or embedded; the fingerprint is of the rows' values."""
+
+    task: Task
+    source: str
+    fingerprint: str
+    train: Sequence[Example]
+    evaluation: Sequence[Example]

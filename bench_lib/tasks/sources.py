@@ -1,0 +1,84 @@
+"""Where a task's data comes from: the hub, a local folder, or the embedded corpora."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+
+from bench_lib.errors import BadData, Unavailable
+from bench_lib.examples import Example
+from bench_lib.spec import canonical_json
+from bench_lib.tasks import embedded, hub, local
+from bench_lib.tasks.base import Data, Task
+from bench_lib.tasks.parse import parse
+
+Splits = tuple[tuple[Example, ...], tuple[Example, ...]]
+
+
+def load_data(task: Task, source: str) -> Data:
+    """A task's training and evaluation examples from `hub`, `embedded`, or a folder; read once a process.
+
+    What cannot be reached raises `Unavailable`; what is there but wrong raises `BadData`.
+    """
+    # A folder is remembered by its full path, so that a change of directory does not bring up another's rows.
+    return _load(task, source if source in _NAMED else str(_folder(source)))
+
+
+@cache
+def _load(task: Task, source: str) -> Data:
+    train, evaluation = _NAMED[source](task) if source in _NAMED else _from_folder(task, Path(source))
+    kind = source if source in _NAMED else "local"
+    return Data(task, kind, fingerprint(train, evaluation), train, evaluation)
+
+
+def fingerprint(train: Iterable[Example], evaluation: Iterable[Example]) -> str:
+    """The first 20 hexadecimal digits of the SHA-256 over the values of all examples, in order."""
+    running = hashlib.sha256()
+    for split, examples in (("train", train), ("evaluation", evaluation)):
+        running.update(f"{split}\n".encode())
+        for example in examples:
+            running.update(f"{canonical_json(vars(example))}\n".encode())
+    return running.hexdigest()[:20]
+
+
+def _folder(source: str) -> Path:
+    folder = Path(source).expanduser().resolve()
+    if not folder.is_dir():
+        near = get_close_matches(source, _NAMED, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; {local.holdings(folder.parent)}"
+        raise BadData(f"data source {source!r} is neither 'hub' nor 'embedded' nor a folder that exists{hint}")
+    return folder
+
+
+def _from_folder(task: Task, folder: Path) -> Splits:
+    paths = [local.split_path(folder, task, split) for split in (task.train_split, task.eval_split)]
+    train, evaluation = (parse(task, local.read_split(path, task), str(path)) for path in paths)
+    return train, evaluation
+
+
+def _from_hub(task: Task) -> Splits:
+    name = task.hub_id if task.hub_config is None else f"{task.hub_id} ({task.hub_config})"
+    train, evaluation = (
+        parse(task, hub.read_split(task, split), f"{name} at {task.revision[:8]}, split {split}")
+        for split in (task.train_split, task.eval_split)
+    )
+    return train, evaluation
+
+
+def _from_embedded(task: Task) -> Splits:
+    if task.name not in embedded.CORPORA:
+        raise Unavailable(
+            f"task {task.name} has no embedded corpus; there is one for {', '.join(embedded.CORPORA)}; "
+            "use `--data hub` or `--data DIR` for the others"
+        )
+    rows = embedded.generate(task.name)
+    train, evaluation = (
+        parse(task, rows[split], f"embedded {task.name}, {split}") for split in ("train", "evaluation")
+    )
+    return train, evaluation
+
+
+_NAMED = {"hub": _from_hub, "embedded": _from_embedded}

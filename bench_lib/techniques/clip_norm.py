@@ -1,0 +1,39 @@
+"""Clipping of the gradient's global norm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from bench_lib.errors import require
+from bench_lib.spec import Scalar
+from bench_lib.techniques.base import Technique
+from bench_lib.techniques.training import Training
+
+
+@dataclass(frozen=True)
+class ClipNorm(Technique):
+    """Scale the whole gradient down to a largest norm.
+
+    g <- g * min(1, max_norm / ||g||)
+
+    Pascanu et al. 2013, "On the difficulty of training recurrent neural networks", algorithm 1. The baseline clips at 1.0
+    already, which is the usual setting for BERT; a technique on top of it acts below 1.0 only, so the default is 0.1,
+    our choice.
+    """
+
+    name: ClassVar[str] = "clip_norm"
+    paper: ClassVar[str] = "Pascanu et al. 2013, arXiv:1211.5063"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"max_norm": float("inf")}
+
+    max_norm: float = 0.1
+
+    def __post_init__(self) -> None:
+        require(self.max_norm > 0, "clip_norm:max_norm", self.max_norm, "above 0; inf for no clipping")
+
+    def after_backward(self, training: Training) -> None:
+        if self.max_norm != float("inf"):
+            torch.nn.utils.clip_grad_norm_(training.trainable().values(), self.max_norm)

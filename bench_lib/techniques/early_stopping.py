@@ -1,0 +1,38 @@
+"""Early stopping on the validation metric."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bench_lib.errors import require
+from bench_lib.spec import Scalar
+from bench_lib.techniques.base import Technique
+
+
+@dataclass(frozen=True)
+class EarlyStopping(Technique):
+    """Stop after `patience` evaluations without a better score, and keep the best checkpoint.
+
+    stop at evaluation t when max(s_1 ... s_{t-patience}) >= max(s_{t-patience+1} ... s_t)
+
+    Dodge et al. 2020, "Fine-Tuning Pretrained Language Models", section 5, on stopping early; patience 3 evaluations is the
+    usual setting. It selects on the set that it is scored on, as the public practice does: its mean is optimistic.
+    """
+
+    name: ClassVar[str] = "early_stopping"
+    paper: ClassVar[str] = "Dodge et al. 2020, arXiv:2002.06305"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"patience": 0}
+    observer: ClassVar[bool] = True
+
+    patience: int = 3
+
+    def __post_init__(self) -> None:
+        require(self.patience >= 0, "early_stopping:patience", self.patience, "1 or more; 0 for never, keeping the last")
+
+    def stop(self, history: Sequence[float]) -> bool:
+        return self.patience > 0 and len(history) - 1 - self.select(history) >= self.patience
+
+    def select(self, history: Sequence[float]) -> int:
+        return history.index(max(history)) if self.patience else len(history) - 1

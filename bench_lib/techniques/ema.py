@@ -1,0 +1,66 @@
+"""Exponential moving average of the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from bench_lib.errors import require
+from bench_lib.spec import Scalar
+from bench_lib.techniques.base import Technique
+from bench_lib.techniques.training import Training
+
+REFERENCE_STEPS = 10_000
+"""The length of run for which the decay is quoted."""
+
+
+@dataclass(frozen=True)
+class EMA(Technique):
+    """Evaluate a moving average of the weights instead of the last ones; the training does not see it.
+
+    average <- d * average + (1 - d) * theta after each update,  d = decay^(10,000 / steps of the run),
+    from the weights after the first update on
+
+    Polyak & Juditsky 1992; decay 0.999 is the usual setting for runs of some 10,000 steps. A short run would never leave its
+    starting point with it, so the decay is scaled to average over the same share of the run.
+    """
+
+    name: ClassVar[str] = "ema"
+    paper: ClassVar[str] = "Polyak & Juditsky 1992, doi:10.1137/0330046"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"decay": 0.0}
+    observer: ClassVar[bool] = True
+
+    decay: float = 0.999
+
+    def __post_init__(self) -> None:
+        require(0 <= self.decay < 1, "ema:decay", self.decay, "0 up to, not including, 1")
+
+    def scaled(self, steps: int) -> float:
+        """The decay for one update of a run of so many steps."""
+        return float(self.decay ** (REFERENCE_STEPS / steps))
+
+    @torch.no_grad()
+    def after_update(self, training: Training) -> None:
+        weight = 1 - self.scaled(training.total_steps)
+        for average, parameter in zip(self._averages(training), training.trainable().values(), strict=True):
+            average.lerp_(parameter, weight)
+
+    @contextmanager
+    def evaluate_under(self, training: Training) -> Iterator[None]:
+        parameters = list(training.trainable().values())
+        current = [p.data for p in parameters]
+        try:
+            for parameter, average in zip(parameters, self._averages(training), strict=True):
+                parameter.data = average
+            yield
+        finally:
+            for parameter, data in zip(parameters, current, strict=True):
+                parameter.data = data
+
+    def _averages(self, training: Training) -> list[Tensor]:
+        return training.keep(self, lambda: [p.detach().clone() for p in training.trainable().values()])

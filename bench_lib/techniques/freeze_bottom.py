@@ -1,0 +1,40 @@
+"""Freezing of the lower layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bench_lib.errors import require
+from bench_lib.spec import Scalar
+from bench_lib.techniques.base import Technique
+from bench_lib.techniques.training import Training
+
+
+@dataclass(frozen=True)
+class FreezeBottom(Technique):
+    """The embeddings and the lowest share of the blocks keep their pre-trained weights.
+
+    grad = 0 for levels 0 ... share * depth
+
+    Lee et al. 2019, "What Would Elsa Do? Freezing Layers During Transformer Fine-Tuning"; half of the blocks is our
+    choice.
+    """
+
+    name: ClassVar[str] = "freeze_bottom"
+    paper: ClassVar[str] = "Lee et al. 2019, arXiv:1911.03090"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
+
+    share: float = 0.5
+
+    def __post_init__(self) -> None:
+        require(0 <= self.share <= 1, "freeze_bottom:share", self.share, "0 (nothing, not even embeddings) to 1 (all blocks)")
+
+    def prepare(self, training: Training) -> None:
+        if self.share == 0:
+            return
+        highest = round(self.share * training.anatomy.depth)
+        for name, parameter in training.model.named_parameters():
+            if training.anatomy.level(name) <= highest:
+                parameter.requires_grad_(False)

@@ -1,0 +1,46 @@
+"""Layer-wise learning-rate decay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from bench_lib.errors import require
+from bench_lib.spec import Scalar
+from bench_lib.techniques.base import Technique
+from bench_lib.techniques.training import Group, Training
+
+
+@dataclass(frozen=True)
+class LLRD(Technique):
+    """Lower layers learn more slowly than upper ones; pooler and head keep the full rate.
+
+    lr_level = lr * decay^(depth + 1 - level),  level 0 the embeddings, depth + 1 the head
+
+    Howard & Ruder 2018; decay 0.95 as in Zhang et al. 2021, "Revisiting Few-sample BERT Fine-tuning", appendix.
+    """
+
+    name: ClassVar[str] = "llrd"
+    paper: ClassVar[str] = "Howard & Ruder 2018, arXiv:1801.06146; Zhang et al. 2021, arXiv:2006.05987"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"decay": 1.0}
+
+    decay: float = 0.95
+
+    def __post_init__(self) -> None:
+        require(0 < self.decay <= 1, "llrd:decay", self.decay, "above 0, at most 1")
+
+    def groups(self, groups: list[Group], training: Training) -> list[Group]:
+        if self.decay == 1:
+            return groups
+        return [part for group in groups for part in self._by_level(group, training)]
+
+    def _by_level(self, group: Group, training: Training) -> list[Group]:
+        top = training.anatomy.depth + 1
+        levels: dict[int, Group] = {}
+        for name, parameter in group.parameters.items():
+            level = training.anatomy.level(name)
+            rate = group.learning_rate * self.decay ** (top - level)
+            part = levels.setdefault(level, replace(group, parameters={}, learning_rate=rate))
+            part.parameters[name] = parameter
+        return [levels[level] for level in sorted(levels)]

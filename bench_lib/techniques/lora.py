@@ -1,0 +1,52 @@
+"""LoRA: low-rank updates of frozen weights."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bench_lib.errors import require
+from bench_lib.examples import Kind
+from bench_lib.spec import Profile, Scalar
+from bench_lib.techniques.base import Technique
+from bench_lib.techniques.training import Training
+
+
+@dataclass(frozen=True)
+class LoRA(Technique):
+    """Queries and values learn a low-rank update of their frozen weights, through peft; the new head trains whole.
+
+    W <- W_pretrained + (alpha / rank) * B A,  A random, B = 0 at the start
+
+    Hu et al. 2022, "LoRA", section 4 and table 9: rank 8, alpha 16 (their alpha for RoBERTa-base is 8), rate 5e-4 on SST-2.
+    """
+
+    name: ClassVar[str] = "lora"
+    paper: ClassVar[str] = "Hu et al. 2022, arXiv:2106.09685"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+
+    rank: int = 8
+    alpha: int = 16
+    learning_rate: float = 5e-4
+
+    def __post_init__(self) -> None:
+        require(self.rank >= 1, "lora:rank", self.rank, "1 or more")
+        require(self.alpha >= 1, "lora:alpha", self.alpha, "1 or more")
+        require(self.learning_rate > 0, "lora:learning_rate", self.learning_rate, "above 0")
+
+    def configure(self, profile: Profile) -> Profile:
+        return dataclasses.replace(profile, learning_rate=self.learning_rate)
+
+    def prepare(self, training: Training) -> None:
+        import peft  # heavy: only runs that use it pay for it
+
+        task_types = {
+            Kind.SEQUENCE: peft.TaskType.SEQ_CLS,
+            Kind.TOKENS: peft.TaskType.TOKEN_CLS,
+            Kind.SPAN: peft.TaskType.QUESTION_ANS,
+        }
+        config = peft.LoraConfig(task_type=task_types[training.kind], r=self.rank, lora_alpha=self.alpha)
+        with training.seeded("init", "lora"):
+            training.model = peft.get_peft_model(training.model, config)

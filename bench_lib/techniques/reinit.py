@@ -1,0 +1,44 @@
+"""Re-initialisation of the topmost layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bench_lib.errors import Unsupported, require
+from bench_lib.spec import Scalar
+from bench_lib.techniques.anatomy import initialise
+from bench_lib.techniques.base import Technique
+from bench_lib.techniques.training import Training
+
+
+@dataclass(frozen=True)
+class Reinit(Technique):
+    """Draw the pooler and the top blocks anew before training, since the last layers are bound to the pre-training task.
+
+    theta ~ N(0, initializer_range) for the pooler and the top `blocks` blocks; norms at 1, biases at 0
+
+    Zhang et al. 2021, "Revisiting Few-sample BERT Fine-tuning", section 5: 1 to 5 of 24 blocks.
+    """
+
+    name: ClassVar[str] = "reinit"
+    paper: ClassVar[str] = "Zhang et al. 2021, arXiv:2006.05987"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"blocks": 0, "pooler": False}
+
+    blocks: int = 1
+    pooler: bool = True
+
+    def __post_init__(self) -> None:
+        require(self.blocks >= 0, "reinit:blocks", self.blocks, "0 or more")
+
+    def prepare(self, training: Training) -> None:
+        anatomy = training.anatomy
+        if self.blocks > anatomy.depth:
+            raise Unsupported(f"reinit:blocks is {self.blocks}, the model has {anatomy.depth} blocks")
+        names = [f"{anatomy.block_list}.{i}" for i in range(anatomy.depth - self.blocks, anatomy.depth)]
+        if self.pooler and anatomy.pooler:
+            names.append(anatomy.pooler)
+        std = float(getattr(training.model.config, "initializer_range", 0.02))
+        for name in names:
+            initialise(training.model.get_submodule(name), std, training.generator("init", "reinit", name))

@@ -1,0 +1,96 @@
+"""The live run that hooks act on: the model in training, one step of it, and what a forward pass gave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from bench_lib.examples import Kind
+from bench_lib.spec import Profile
+from bench_lib.techniques.anatomy import Anatomy
+
+T = TypeVar("T")
+
+
+@dataclass
+class Group:
+    """Parameters that share a learning rate and a weight decay."""
+
+    parameters: dict[str, nn.Parameter]
+    learning_rate: float
+    weight_decay: float
+
+
+@dataclass(eq=False)
+class Training:
+    """A run in progress; `pretrained` holds the weights as they were loaded, by name, on the CPU."""
+
+    model: nn.Module
+    anatomy: Anatomy
+    kind: Kind
+    profile: Profile
+    pretrained: Mapping[str, Tensor]
+    seed: Callable[..., int]
+    device: torch.device = torch.device("cpu")
+    total_steps: int = 0
+    step: int = 0
+    optimizer: torch.optim.Optimizer | None = None
+    memory: dict[Hashable, object] = field(default_factory=dict)
+
+    def keep(self, owner: Hashable, make: Callable[[], T]) -> T:
+        """State of one technique in this run: made at the first call, the same object at every later one."""
+        if owner not in self.memory:
+            self.memory[owner] = make()
+        return cast(T, self.memory[owner])
+
+    def generator(self, stream: str, *names: str | int) -> torch.Generator:
+        """A CPU generator of one of the run's seed streams."""
+        return torch.Generator().manual_seed(self.seed(stream, *names))
+
+    @contextmanager
+    def seeded(self, stream: str, *names: str | int) -> Iterator[None]:
+        """Let code that only knows torch's global generator draw from a stream of this run, and restore it."""
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(self.seed(stream, *names))
+            yield
+
+    def trainable(self) -> dict[str, nn.Parameter]:
+        return {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+
+    def learning_rates(self) -> dict[int, float]:
+        """The learning rate of the current step, by the `id` of the parameter."""
+        assert self.optimizer is not None, "learning rates exist once the optimiser is built"
+        return {id(p): float(group["lr"]) for group in self.optimizer.param_groups for p in group["params"]}
+
+
+@dataclass(frozen=True, eq=False)
+class Output:
+    """What a forward pass gave, in fp32: rows that have a target only; answer spans give two pairs, start and end."""
+
+    logits: tuple[Tensor, ...]  # each (rows, classes)
+    targets: tuple[Tensor, ...]  # each (rows,)
+
+
+class Step(Protocol):
+    """One micro-batch, for techniques that run the backward pass themselves."""
+
+    training: Training
+    real_tokens: Tensor  # (batch, length), True where neither padding nor a special token stands
+
+    def forward(self, repeat: int = 0) -> Output:
+        """Run the model; equal `repeat` numbers draw equal dropout masks."""
+        ...
+
+    def loss(self, output: Output) -> Tensor:
+        """Mean cross-entropy over the rows."""
+        ...
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the loss's gradients, scaled to the micro-batch's share of the batch."""
+        ...

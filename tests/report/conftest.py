@@ -1,0 +1,110 @@
+"""Records made up from a seed, in the shape that the store hands out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench_lib.spec import Profile, Ref, RunRecord, RunSpec, Status, TechniqueSpec, canonical_json
+
+Make = Callable[..., RunRecord]
+Frame = Callable[[Iterable[RunRecord]], pd.DataFrame]
+
+
+@pytest.fixture
+def record() -> Make:
+    """One run; by default of adamw on sst2, converged at 0.8."""
+
+    def make(seed: int = 0, score: float | None = 0.8, technique: str = "adamw", **changes: object) -> RunRecord:
+        settings = {"task": "sst2", "source": "local", "rate": 2e-5, "version": "1", "fingerprint": "data0", **changes}
+        spec = RunSpec(
+            task=str(settings["task"]),
+            task_version="1",
+            data=Ref(str(settings["source"]), str(settings["fingerprint"])),
+            stack=tuple(TechniqueSpec(name, version=str(settings["version"])) for name in technique.split("+")),
+            model=Ref("minilm", "weights0"),
+            profile=Profile(learning_rate=float(str(settings["rate"]))),
+            seed=seed,
+            profile_name="desk",
+        )
+        return RunRecord(
+            run_id=spec.run_id(),
+            training_id=spec.training().run_id(),
+            task=spec.task,
+            technique=technique,
+            model=spec.model.name,
+            profile=str(settings.get("profile", "desk")),
+            data_source=str(settings["source"]),
+            seed=seed,
+            spec=canonical_json(spec.identity()),
+            status=str(settings.get("status", Status.CONVERGED)),
+            reason=str(settings.get("reason", "")),
+            metric="accuracy",
+            score=score,
+            trivial_score=float(str(settings.get("trivial", 0.51))),
+            train_seconds=float(str(settings.get("seconds", 10.0))),
+            tokens_per_second=2000.0,
+            peak_memory_bytes=900 * 2**20,
+            provenance={"torch": "2.13.0", "machine": "box"},
+        )
+
+    return make
+
+
+@pytest.fixture
+def frame() -> Frame:
+    """Records as the store's DataFrame has them: a column a field, without the predictions."""
+
+    def build(records: Iterable[RunRecord]) -> pd.DataFrame:
+        names = [f.name for f in dataclasses.fields(RunRecord) if f.name != "predictions"]
+        return pd.DataFrame([[getattr(r, name) for name in names] for r in records], columns=names)
+
+    return build
+
+
+@pytest.fixture
+def sweep(record: Make, frame: Frame) -> Callable[[int], pd.DataFrame]:
+    """Four tasks x nine techniques at so many seeds, with failures, an outlier, a decliner and lost runs."""
+
+    def build(seeds: int) -> pd.DataFrame:
+        return frame(r for task in TASKS for r in _task_runs(record, task, seeds))
+
+    return build
+
+
+TASKS = {"sst2": (0.80, 0.51), "imdb": (0.83, 0.5), "conll2003": (0.70, 0.0), "squad": (0.35, 0.02)}
+TECHNIQUES = {
+    "adamw": (0.012, 0.05, 1.0),
+    "bertadam": (0.05, 0.4, 0.98),
+    "low_lr": (0.008, 0.0, 1.0),
+    "mixout": (0.009, 0.03, 1.25),
+    "l2_sp": (0.011, 0.03, 1.06),
+    "llrd+reinit": (0.006, 0.0, 1.02),
+    "r_drop": (0.01, 0.02, 1.9),
+    "fgm": (0.009, 0.02, 2.1),
+    "lora": (0.014, 0.0, 0.7),
+}
+
+
+def _task_runs(record: Make, task: str, seeds: int) -> list[RunRecord]:
+    draws = np.random.default_rng([list(TASKS).index(task), seeds])
+    return [_run(record, task, technique, seed, draws) for technique in TECHNIQUES for seed in range(seeds)]
+
+
+def _run(record: Make, task: str, technique: str, seed: int, draws: np.random.Generator) -> RunRecord:
+    (base, trivial), (sd, failure, cost) = TASKS[task], TECHNIQUES[technique]
+    score, luck, noise = float(draws.normal(base, sd)), draws.random(), float(draws.normal(1, 0.05))
+    changes: dict[str, object] = {"task": task, "trivial": trivial, "seconds": 27 * cost * noise}
+    if technique == "fgm" and task == "squad":
+        return record(seed, None, technique, **changes, status=Status.UNSUPPORTED, reason="spans are not supported")
+    if luck < failure / 2:
+        return record(seed, None, technique, **changes, status=Status.DIVERGED, reason="the loss was not finite at step 17")
+    if luck < failure:
+        return record(seed, trivial - 0.005 * draws.integers(0, 3), technique, **changes, status=Status.COLLAPSED, reason="score at or below trivial")
+    if luck > 0.99:
+        return record(seed, None, technique, **changes, status=Status.TIMEOUT, reason="time limit of 60 s")
+    return record(seed, score, technique, **changes)

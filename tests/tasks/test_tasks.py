@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench_lib.errors import UnknownName
+from bench_lib.examples import Kind
+from bench_lib.tasks import TASKS
+from bench_lib.tasks.base import Task
+from bench_lib.tasks.metrics import metric
+
+every_task = pytest.mark.parametrize("task", TASKS, ids=TASKS.names())
+
+
+def test_the_tasks_are_the_four_main_ones_and_the_three_unstable_ones() -> None:
+    assert TASKS.names() == ("imdb", "sst2", "conll2003", "squad", "rte", "mrpc", "cola")
+
+
+def test_an_unknown_task_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UnknownName, match="did you mean 'conll2003'"):
+        TASKS.get("conll203")
+
+
+@every_task
+def test_metadata_is_complete(task: Task) -> None:
+    for text in (task.name, task.description, task.licence, task.citation, task.eval_split, task.version):
+        assert text.strip()
+    assert task.hub_id.count("/") == 1
+    assert set(task.revision) <= set("0123456789abcdef")
+    assert task.train_split != task.eval_split
+    assert task.citation.startswith("@")
+    assert task.citation.count("{") == task.citation.count("}")
+    for field in ("author=", "title=", "booktitle=" if "@inproceedings" in task.citation else "journal=", "year="):
+        assert field in task.citation
+
+
+@every_task
+def test_columns_and_labels_fit_the_kind(task: Task) -> None:
+    inputs, target = task.columns[:-1], task.columns[-1]
+    if task.kind is Kind.SEQUENCE:
+        assert len(inputs) in (1, 2)
+        assert target == "label"
+        assert len(task.labels) == 2
+    elif task.kind is Kind.TOKENS:
+        assert len(inputs) == 1
+        assert task.labels[0] == "O"
+        assert all(task.labels[i][2:] == task.labels[i + 1][2:] for i in range(1, len(task.labels), 2))
+    else:
+        assert (inputs, target) == (("id", "context", "question"), "answers")
+        assert task.labels == ()
+
+
+@every_task
+def test_every_metric_of_a_task_is_known(task: Task) -> None:
+    assert all(callable(metric(task.kind, name)) for name in task.metrics)
+    assert task.primary == task.metrics[0]
+
+
+def test_an_unknown_metric_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UnknownName, match="did you mean 'accuracy'"):
+        metric(Kind.SEQUENCE, "acuracy")
+
+
+def test_conll_tags_are_in_the_order_of_the_hub() -> None:
+    assert TASKS.get("conll2003").labels == (
+        "O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-MISC",
+    )  # fmt: skip
+
+
+def test_tasks_import_neither_torch_nor_the_hub_library() -> None:
+    code = (
+        "import sys, bench_lib.tasks, bench_lib.tasks.sources, bench_lib.tasks.trivial, bench_lib.tasks.subset;"
+        "print([name for name in ('torch', 'transformers', 'datasets') if name in sys.modules])"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench_lib.errors import BadValue
+from bench_lib.examples import SpanExample, TagExample, TextExample
+from bench_lib.tasks import TASKS
+from bench_lib.tasks.metrics import reference, score
+from bench_lib.tasks.trivial import trivial_score
+
+LABELS = st.lists(st.integers(0, 1), min_size=1, max_size=30)
+WORDS = st.lists(st.sampled_from(["the", "Roman", "army", "of", "1066,", "1066", "won."]), min_size=1, max_size=12)
+
+
+def texts(labels: list[int]) -> list[TextExample]:
+    return [TextExample(f"text {number}", label) for number, label in enumerate(labels)]
+
+
+def question(context: str, *answers: str) -> SpanExample:
+    return SpanExample("q", context, "?", answers, tuple(context.index(answer) for answer in answers))
+
+
+@given(labels=LABELS)
+def test_accuracy_is_that_of_the_larger_class(labels: list[int]) -> None:
+    share = sum(labels) / len(labels)
+    assert trivial_score(TASKS.get("imdb"), texts(labels)) == pytest.approx(max(share, 1 - share))
+
+
+@given(labels=LABELS)
+def test_f1_is_that_of_always_yes(labels: list[int]) -> None:
+    # Precision is the share of paraphrases and recall is 1.
+    share = sum(labels) / len(labels)
+    assert trivial_score(TASKS.get("mrpc"), texts(labels)) == pytest.approx(2 * share / (share + 1))
+
+
+@given(labels=LABELS)
+def test_mcc_is_0(labels: list[int]) -> None:
+    assert trivial_score(TASKS.get("cola"), texts(labels)) == 0.0
+
+
+@given(labels=LABELS, constant=st.integers(0, 1))
+def test_a_collapsed_run_never_scores_above_it_by_a_rounding(labels: list[int], constant: int) -> None:
+    for name in ("imdb", "mrpc", "cola"):
+        task, examples = TASKS.get(name), texts(labels)
+        collapsed = score(task, [constant] * len(labels), [reference(example) for example in examples])
+        assert collapsed[task.primary] <= trivial_score(task, examples)
+
+
+def test_tags_are_all_outside() -> None:
+    examples = [TagExample(("Peter", "spoke"), (1, 0))]
+    assert trivial_score(TASKS.get("conll2003"), examples) == 0.0
+    assert score(TASKS.get("conll2003"), [(0, 0)], [(1, 0)]) == {"entity_f1": 0.0}
+
+
+def test_spans_by_hand() -> None:
+    examples = [
+        question("In 1066 the Normans won at Hastings.", "Normans", "the Normans"),
+        question("By 1204 a Fourth Crusade had begun.", "1204"),
+        question("Since 1479 Spain was one kingdom.", "1479 Spain", "Spain"),
+    ]
+    # Words 1 to 2 (`1066 the`, `1204 a`, `1479 Spain`) have 0, 1 and 1; words 1 to 3 (`1066 the Normans`, `1204 a
+    # Fourth`, `1479 Spain was`) have 1 of 2 right, 1 of 2 and 2 of 3, with nothing missed.
+    assert trivial_score(TASKS.get("squad"), examples) == pytest.approx((2 / 3 + 2 / 3 + 4 / 5) / 3)
+
+
+@given(contexts=st.lists(WORDS, min_size=1, max_size=4), place=st.integers(0, 11), length=st.integers(1, 3))
+def test_spans_against_the_metric_itself(contexts: list[list[str]], place: int, length: int) -> None:
+    task, examples = TASKS.get("squad"), []
+    for words in contexts:
+        first = min(place, len(words) - 1)
+        examples.append(question(" ".join(words), " ".join(words[first : first + length]), words[0]))
+    references = [example.answers for example in examples]
+    by_metric = [
+        score(task, [" ".join(words[first : first + n]) for words in contexts], references)["f1"]
+        for first in range(5)
+        for n in range(1, 5)
+    ]
+    assert trivial_score(task, examples) == pytest.approx(max(by_metric))
+
+
+def test_no_examples_are_refused() -> None:
+    with pytest.raises(BadValue, match="number of evaluation examples is 0"):
+        trivial_score(TASKS.get("imdb"), [])
