@@ -58,13 +58,24 @@ QUICK = ProfileFamily(
 )
 DESK = ProfileFamily(
     "desk",
-    "half a minute a run on one core with minilm: real data on a desktop",
-    Profile(train_examples=320, eval_examples=400, epochs=3, learning_rate=5e-4, precision="bf16", max_length=64, stride=16),
+    "half a minute to two a run on one core with minilm: real data on a desktop",
+    Profile(train_examples=640, eval_examples=400, epochs=3, learning_rate=2e-4, precision="bf16", max_length=64, stride=16),
     {
         Kind.TOKENS: {"train_examples": 500, "learning_rate": 3e-4, "max_length": 128},
-        Kind.SPAN: {"train_examples": 640, "learning_rate": 3e-4, "max_length": 192, "stride": 64},
+        Kind.SPAN: {
+            "train_examples": 480,
+            "learning_rate": 3e-4,
+            "max_length": 192,
+            "stride": 64,
+            "eval_batch_size": 16,
+        },
     },
-    {"imdb": {"learning_rate": 2e-4, "max_length": 128}, "rte": {"max_length": 128}, "mrpc": {"max_length": 96}},
+    {
+        "sst2": {"eval_examples": None},
+        "imdb": {"learning_rate": 1e-4, "max_length": 128},
+        "rte": {"max_length": 128},
+        "mrpc": {"max_length": 96},
+    },
 )
 FEW1K = ProfileFamily(
     "few1k",
@@ -82,7 +93,8 @@ FULL = ProfileFamily(
 )
 
 PROFILES: Registry[ProfileFamily] = Registry("profile")
-# With minilm on 320 examples of SST-2, failures begin between 1.4 and 2 times the rate of `desk`.
-for _family, _factor in ((SMOKE, 3.0), (QUICK, 1.7), (DESK, 1.7), (FEW1K, 5.0), (FULL, 5.0)):
+# With minilm on 320 examples of SST-2, 1 seed in 8 fails at 7e-4 without warm-up and 3 in 4 at 1e-3: four times the
+# rate of `desk` lies between.
+for _family, _factor in ((SMOKE, 3.0), (QUICK, 1.7), (DESK, 4.0), (FEW1K, 5.0), (FULL, 5.0)):
     PROFILES.add(_family.name, _family)
     PROFILES.add(f"{_family.name}-stress", stressed(_family, _factor))

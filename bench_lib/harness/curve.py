@@ -20,12 +20,11 @@ class Curve:
         self.loss: list[float] = []
         self.learning_rate: list[float] = []
         self.grad_norm: list[float] = []
-        self._pending: list[tuple[Tensor, Tensor]] = []
+        self._pending: list[tuple[Tensor, float, Tensor]] = []
 
     def add(self, loss: Tensor, learning_rate: float, grad_norm: Tensor) -> None:
         """Add a step; every few steps the values are read and checked."""
-        self.learning_rate.append(learning_rate)
-        self._pending.append((loss.detach(), grad_norm.detach()))
+        self._pending.append((loss.detach(), learning_rate, grad_norm.detach()))
         if len(self._pending) >= FLUSH_STEPS:
             self.flush()
 
@@ -33,12 +32,13 @@ class Curve:
         """Read what is pending; a loss that is not finite raises `Diverged` at its step, where the curve then ends."""
         if not self._pending:
             return
-        losses, norms = (torch.stack(list(column)).tolist() for column in zip(*self._pending, strict=True))
+        pending, rates, pending_norms = zip(*self._pending, strict=True)
         self._pending.clear()
+        losses, norms = torch.stack(pending).tolist(), torch.stack(pending_norms).tolist()
         bad = next((i for i, loss in enumerate(losses) if not math.isfinite(loss)), None)
         kept = len(losses) if bad is None else bad + 1
         self.loss += losses[:kept]
+        self.learning_rate += rates[:kept]
         self.grad_norm += norms[:kept]
-        del self.learning_rate[len(self.loss) :]
         if bad is not None:
             raise Diverged(len(self.loss))

@@ -76,6 +76,7 @@ def _words(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, max_
 
 def _spans(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, max_length: int, stride: int) -> list[Feature]:
     rows = [e for e in examples if isinstance(e, SpanExample)]
+    _check_room(rows, tokenizer, max_length, stride)
     encoded = tokenizer(
         [e.question.strip() for e in rows],
         [e.context for e in rows],
@@ -89,12 +90,22 @@ def _spans(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, max_
     features = []
     for i, item in enumerate(encoded["overflow_to_sample_mapping"]):
         spots = np.array([t for t, s in enumerate(encoded.sequence_ids(i)) if s == 1], dtype=int)
-        if not len(spots):
-            raise BadData(f"question {rows[item].id!r} leaves no room for its context in {max_length} tokens; raise max_length")
         offsets = np.array(encoded["offset_mapping"][i])[spots]
         targets = _span_target(rows[item], spots, offsets)
         features.append(_feature(encoded, (i, item), targets, spots, offsets))
     return features
+
+
+def _check_room(rows: Sequence[SpanExample], tokenizer: PreTrainedTokenizerBase, max_length: int, stride: int) -> None:
+    """Each window must hold more than the next one repeats; the tokenizer's own check ends the whole process."""
+    taken = tokenizer.num_special_tokens_to_add(pair=True)
+    questions = tokenizer([e.question.strip() for e in rows], add_special_tokens=False)["input_ids"]
+    for row, question in zip(rows, questions, strict=True):
+        if max_length - taken - len(question) <= stride:
+            raise BadData(
+                f"question {row.id!r} has {len(question)} tokens and leaves no room for its context in {max_length}"
+                f" tokens with a stride of {stride}; raise max_length or lower stride"
+            )
 
 
 def _span_target(example: SpanExample, spots: np.ndarray, offsets: np.ndarray) -> np.ndarray:

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from bench_lib.examples import Kind, SpanExample, TagExample, TextExample
+from bench_lib.examples import Kind, SpanExample, TagExample
 from bench_lib.harness.batches import by_length, collate
 from bench_lib.harness.data import Evaluation
 from bench_lib.harness.encode import Feature
 from bench_lib.harness.step import autocast, logits_of
 from bench_lib.spec import Predictions
 from bench_lib.tasks.base import Task
-from bench_lib.tasks.metrics import score
+from bench_lib.tasks.metrics import reference, score
 from bench_lib.techniques.training import Training
 
 LONGEST_ANSWER = 30
@@ -34,24 +34,20 @@ def evaluate(training: Training, task: Task, evaluation: Evaluation, pad_id: int
     """Predict and score the evaluation set, without dropout; the model is left in training mode."""
     outputs = _predict(training, evaluation.features, pad_id)
     predictions = DECODERS[task.kind](evaluation, outputs, len(task.labels))
-    answers, references = readings(evaluation, predictions)
-    return Scored(score(task, answers, references), predictions)
+    references = [reference(example) for example in evaluation.examples]
+    return Scored(score(task, answers(evaluation, predictions), references), predictions)
 
 
-def readings(evaluation: Evaluation, predictions: Predictions) -> tuple[Sequence[object], Sequence[object]]:
-    """Predictions as classes, tags or answer texts, and the references to score them against."""
-    first = evaluation.examples[0]
-    if isinstance(first, TextExample):
-        labels = [e.label for e in evaluation.examples if isinstance(e, TextExample)]
-        return predictions.values.argmax(-1).tolist(), labels
-    if isinstance(first, TagExample):
-        assert predictions.lengths is not None, "tags come with the number of words of each sentence"
+def answers(evaluation: Evaluation, predictions: Predictions) -> Sequence[object]:
+    """Predictions as they are scored: classes, tags of each word, or answer texts."""
+    if predictions.lengths is not None:
         tags = np.split(predictions.values.argmax(-1), np.cumsum(predictions.lengths)[:-1])
-        return [t.tolist() for t in tags], [e.tags for e in evaluation.examples if isinstance(e, TagExample)]
+        return [sentence.tolist() for sentence in tags]
     spans = [e for e in evaluation.examples if isinstance(e, SpanExample)]
+    if not spans:
+        return [int(label) for label in predictions.values.argmax(-1)]
     bounds = predictions.values[:, :2].astype(int).tolist()
-    texts = [e.context[start:end] for e, (start, end) in zip(spans, bounds, strict=True)]
-    return texts, [e.answers for e in spans]
+    return [e.context[start:end] for e, (start, end) in zip(spans, bounds, strict=True)]
 
 
 def _predict(training: Training, features: Sequence[Feature], pad_id: int) -> list[np.ndarray]:

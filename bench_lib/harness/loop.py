@@ -55,6 +55,10 @@ class Loop:
                     self._evaluate(evaluate)
                 if not any(track.running for track in self.tracks):
                     break
+        except Exception:
+            # The curve is kept up to the failure; a loss that was not finite is the cause of whatever failed after it.
+            self.curve.flush()
+            raise
         finally:
             for hook in [*self.stack.having(Finishes), *(h for t in self.tracks for h in t.observers.having(Finishes))]:
                 hook.finish(self.training)
@@ -92,7 +96,7 @@ class Loop:
         loss = self._backward([collate(m, training.kind, self.pad_id, training.device) for m in micro_batches])
         self.scaler.unscale_(self.optimizer)
         norm = self._clip()
-        self.curve.add(loss, self.optimizer.param_groups[-1]["lr"], norm)
+        rate = self.optimizer.param_groups[-1]["lr"]
         self.scaler.step(self.optimizer)
         self.scaler.update()
         for hook in self.stack.having(AfterUpdate):
@@ -102,6 +106,7 @@ class Loop:
         self.schedule.step()
         self.optimizer.zero_grad(set_to_none=True)
         training.step += 1
+        self.curve.add(loss, rate, norm)
 
     def _backward(self, batches: list[Batch]) -> Tensor:
         runners = self.stack.having(RunsBackward)

@@ -19,16 +19,19 @@ def isolated(threads: int, device: torch.device) -> Iterator[None]:
     """
     python_state, numpy_state = random.getstate(), np.random.get_state()
     deterministic, before = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     devices = [device] if device.type == "cuda" else []
     # cuBLAS reads this when it starts; without it, deterministic mode refuses matrix products on CUDA.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    # oneDNN keeps a kernel for every shape it has met, and every length of batch is a shape: 100 MB after 60 steps.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     with torch.random.fork_rng(devices=devices):
         torch.use_deterministic_algorithms(True)
         torch.set_num_threads(threads)
         try:
             yield
         finally:
-            torch.use_deterministic_algorithms(deterministic)
+            torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
             torch.set_num_threads(before)
             random.setstate(python_state)
             np.random.set_state(numpy_state)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as hf_logging
 
-from bench_lib.errors import Unavailable, Unsupported
+from bench_lib.errors import BadData, Unavailable, Unsupported
 from bench_lib.examples import Kind
 from bench_lib.models import MODELS
 from bench_lib.models.source import WAYS_OUT, ModelSource, find_source, package_folder
@@ -78,6 +78,9 @@ def load_tokenizer(ref: Ref) -> PreTrainedTokenizerBase:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(place, use_fast=True, **options)
     if not tokenizer.is_fast:
         raise Unsupported(f"model {ref.name!r} has no fast tokenizer, which spans and words need for their offsets")
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):
+        # transformers makes up an empty tokenizer, which takes every word for an unknown one.
+        raise BadData(f"model {ref.name!r} comes without a tokenizer; it needs tokenizer.json or its vocabulary")
     return tokenizer
 
 

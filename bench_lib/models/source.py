@@ -13,6 +13,8 @@ from bench_lib.spec import Ref
 
 WAYS_OUT = "use --model minilm (ships as a Python package), a folder with config.json and model.safetensors, or a machine with the hub in reach or in its cache"
 
+TOKENIZER_FILES = ["tokenizer.json", "vocab.*", "*.model"]
+
 
 @dataclass(frozen=True)
 class ModelSource:
@@ -85,7 +87,8 @@ def _hub_commit(hub_id: str) -> str:
 
 
 def _folder_digest(folder: Path) -> str:
-    if not (folder / "config.json").is_file() or not list(folder.glob("*.safetensors")):
+    needed = (["config.json"], ["*.safetensors"], TOKENIZER_FILES)
+    if not all(any(any(folder.glob(pattern)) for pattern in patterns) for patterns in needed):
         there = ", ".join(sorted(p.name for p in folder.iterdir())) or "nothing"
         raise BadData(f"model folder {folder} holds {there}; it needs config.json, *.safetensors and a tokenizer")
     total = hashlib.sha256()

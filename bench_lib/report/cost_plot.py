@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,8 @@ from bench_lib.report.style import MUTED, POINT, POINT_BASELINE, POINT_FAILED, s
 
 MEASURES = {"mad": "MAD", "sd": "SD"}
 COLUMNS = 2
+FAR = 8.0
+"""Ratio of spreads from which a logarithmic scale shows them better."""
 
 
 def cost_figure(table: pd.DataFrame, measure: str = "mad") -> Figure:
@@ -45,12 +48,15 @@ def _draw(table: pd.DataFrame, measure: str, relative: bool) -> Figure:
     lines = math.ceil(len(tasks) / columns)
     figure = Figure(figsize=(5.6 * columns, 0.6 + 3.9 * lines), layout="constrained")
     axes = figure.subplots(lines, columns, squeeze=False).flatten()
-    panels = [(axis, _panel(axis, table[table["task"] == task], measure)) for axis, task in zip(axes, tasks)]
+    pairs = zip(axes, tasks, strict=False)
+    panels = [(axis, _panel(axis, table[table["task"] == task], measure)) for axis, task in pairs]
+    logarithmic = _logarithmic(table, measure)
     for axis in axes[len(tasks) :]:
         axis.set_axis_off()
     against = ", ".join(sorted({shorten(a, 32) for a in table["against"] if a}))
     for axis in axes[: len(tasks)]:
-        axis.set_ylabel(f"{MEASURES[measure]} over seeds (percent points)")
+        axis.set_ylabel(f"{MEASURES[measure]} over seeds (percent points{', log scale' if logarithmic else ''})")
+        _limits(axis, logarithmic)
         axis.set_xlabel(f"training time relative to {against}" if relative else "training time, median (s)")
     figure.legend(handles=_legend(relative), loc="outside lower center", ncols=3)
     place(figure, panels)
@@ -64,25 +70,30 @@ def _panel(axis: Axes, cells: pd.DataFrame, measure: str) -> list[Label]:
     for x, y, row in zip(costs[known], spreads[known], cells[known].itertuples(), strict=True):
         mark = POINT_BASELINE if row.label == row.against else POINT_FAILED if row.failed else POINT
         axis.plot(x, y, **mark)
-    _limits(axis, costs[known], spreads[known])
     _title(axis, str(cells["task"].iloc[0]), cells[~known])
     names = [_name(row) for row in cells[known].itertuples()]
     return list(zip(costs[known].tolist(), spreads[known].tolist(), names, strict=True))
 
 
-def _limits(axis: Axes, costs: np.ndarray, spreads: np.ndarray) -> None:
+def _logarithmic(table: pd.DataFrame, measure: str) -> bool:
+    """Whether one task's spreads differ so much that the small ones would be hidden; no zero may be among them."""
+    spreads = table.groupby("task")[measure]
+    return bool((spreads.max() > FAR * spreads.min()).any() and (table[measure].dropna() > 0).all())
+
+
+def _limits(axis: Axes, logarithmic: bool) -> None:
     axis.margins(x=0.2)
-    if spreads.size == 0:
+    if not axis.lines:
         axis.set_xticks([])
         axis.set_yticks([])
-    elif spreads.min() > 0 and spreads.max() > 10 * spreads.min():
+    elif logarithmic:
         axis.set_yscale("log")
         axis.margins(y=0.15)
         axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.yaxis.set_minor_locator(NullLocator())
     else:
-        axis.set_ylim(0, 1.15 * max(float(spreads.max()), 0.1))
+        axis.set_ylim(0, max(1.12 * axis.dataLim.ymax, 0.1))
 
 
 def _title(axis: Axes, task: str, without: pd.DataFrame) -> None:
@@ -93,9 +104,8 @@ def _title(axis: Axes, task: str, without: pd.DataFrame) -> None:
     axis.text(0, 1.015, "\n".join(note), transform=axis.transAxes, va="bottom", fontsize=8.5, color=MUTED)
 
 
-def _name(row: object) -> str:
-    failed, judged = getattr(row, "failed"), getattr(row, "judged")
-    return shorten(getattr(row, "label"), 28) + (f", {failed}/{judged} failed" if failed else "")
+def _name(row: Any) -> str:
+    return shorten(row.label, 28) + (f", {row.failed}/{row.judged} failed" if row.failed else "")
 
 
 def _legend(relative: bool) -> Sequence[Line2D]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -73,11 +74,11 @@ def gather(frame: pd.DataFrame) -> list[Cell]:
 def keyed(frame: pd.DataFrame) -> pd.DataFrame:
     """The runs with their key's columns added, sorted by key and seed."""
     _check(frame)
-    specs = [_spec(run_id, text) for run_id, text in zip(frame["run_id"], frame["spec"], strict=True)]
+    digests = [_digests(str(text)) for text in frame["spec"]]
     known = frame.assign(
         data=["embedded" if source == "embedded" else "real" for source in frame["data_source"]],
-        setting=[digest({k: v for k, v in spec.items() if k != "stack"}) for spec in specs],
-        variant=[digest(spec) for spec in specs],
+        setting=[setting for setting, _ in digests],
+        variant=[variant for _, variant in digests],
     )
     known["label"] = _labels(known)
     return known.sort_values([*KEY, "seed", "run_id"], ignore_index=True)
@@ -95,15 +96,17 @@ def _labels(known: pd.DataFrame) -> list[str]:
     return labels
 
 
-def _spec(run_id: object, text: object) -> dict[str, Any]:
-    """What decides a run apart from its seed: fingerprints without the names under which they were loaded."""
+@functools.lru_cache(maxsize=2**16)
+def _digests(text: str) -> tuple[str, str]:
+    """Setting and variant of a spec, in which what is loaded counts by its fingerprint and not by its name."""
     try:
-        spec = json.loads(str(text))
+        spec = json.loads(text)
     except ValueError:
         spec = None
     if not isinstance(spec, Mapping):
-        raise BadStore(f"the spec of run {run_id} is not a JSON object: {str(text)[:60]!r}")
-    return {k: _by_value(v) for k, v in spec.items() if k not in ("seed", "profile_name")}
+        raise BadStore(f"a run's spec is not a JSON object: {text[:60]!r}")
+    parts = {k: _by_value(v) for k, v in spec.items() if k not in ("seed", "profile_name")}
+    return digest({k: v for k, v in parts.items() if k != "stack"}), digest(parts)
 
 
 def _by_value(value: object) -> object:
@@ -113,7 +116,7 @@ def _by_value(value: object) -> object:
 def _check(frame: pd.DataFrame) -> None:
     twice = frame["run_id"][frame["run_id"].duplicated()]
     if len(twice):
-        raise BadStore(f"run {twice.iloc[0]} is there {1 + int((twice == twice.iloc[0]).sum())} times; each run counts once")
+        raise BadStore(f"run {twice.iloc[0]} stands several times in the frame; each run counts once")
     unknown = frame[~frame["status"].isin([str(s) for s in Status])]
     if len(unknown):
         run = unknown.iloc[0]

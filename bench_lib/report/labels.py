@@ -29,22 +29,25 @@ def place(figure: Figure, panels: Sequence[tuple[Axes, Sequence[Label]]]) -> Non
 
     Where no place is free, the one with the least overlap is taken.
     """
-    canvas = FigureCanvasAgg(figure)
+    FigureCanvasAgg(figure)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axis, labels in panels:
         points = axis.transData.transform(np.array([label[:2] for label in labels]).reshape(-1, 2))
         taken = [Bbox.from_bounds(x - 5, y - 5, 10, 10) for x, y in points]
         for label, point in zip(labels, points, strict=True):
-            taken.append(_label(axis, label, point, taken, canvas))
+            taken.append(_label(axis, label, point, taken, figure.dpi / 72))
 
 
-def _label(axis: Axes, label: Label, point: np.ndarray, taken: Sequence[Bbox], canvas: FigureCanvasAgg) -> Bbox:
-    """Adds the text at the first place without overlap, or the one with the least; answers with its box in pixels."""
+def _label(axis: Axes, label: Label, point: np.ndarray, taken: Sequence[Bbox], pixels: float) -> Bbox:
+    """Adds the text at the first place without overlap, or with the least; answers with its box.
+
+    Point and boxes are in pixels, of which `pixels` make a typographic point.
+    """
     text = axis.annotate(label[2], label[:2], fontsize=8.5)
-    size = text.get_window_extent(canvas.get_renderer())
+    size = text.get_window_extent()
     text.remove()
-    boxes = [_box(point, size, np.array(way) * step * canvas.figure.dpi / 72) for step, way in PLACES]
+    boxes = [_box(point, size, np.array(way) * step * pixels) for step, way in PLACES]
     costs = [_cost(box, taken, axis.get_window_extent()) for box in boxes]
     best = int(np.argmin(costs))
     step, (across, up) = PLACES[best]

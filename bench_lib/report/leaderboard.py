@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -40,7 +40,7 @@ def leaderboard(results: Results, pictures: Pictures) -> str:
     parts = ["# Leaderboard\n", _summary(results, known)]
     for key, table in results.table.groupby(list(GROUP), sort=True):
         runs = known[(known[list(GROUP)] == list(texts(key))).all(axis=1)]
-        parts.append(_section(texts(key), table, runs, results.baseline, pictures))
+        parts.append(_section(texts(key), replace(results, frame=runs, table=table), pictures))
     parts.append("## Runs that failed, were lost or declined\n\n" + sections.not_converged(known))
     parts.append(methods())
     parts.append(_origin(results))
@@ -59,22 +59,21 @@ def _summary(results: Results, known: pd.DataFrame) -> str:
     return "\n\n".join(lines) + "\n"
 
 
-def _section(
-    group: tuple[str, ...], table: pd.DataFrame, runs: pd.DataFrame, baseline: str, pictures: Pictures
-) -> str:
+def _section(group: tuple[str, ...], part: Results, pictures: Pictures) -> str:
+    table, baseline = part.table, part.baseline
     data, model, profile = map(md.escape, group)
     parts = [f"## {data} data, model {model}, profile {profile}\n"]
     if group[0] == "embedded":
         parts.append(EMBEDDED + "\n")
     parts.append(sections.seed_counts(table) + "\n")
-    if origin.machines(runs) > 1:
+    if origin.machines(part.frame) > 1:
         parts.append("The runs come from several machines: seconds, tokens/s and memory are not comparable.\n")
     parts.append(sections.overview(table, baseline))
     parts.append(_picture("Stability against cost", pictures.cost[group]))
     for task in sorted(set(table["task"])):
         own = table[table["task"] == task]
         parts.append(f"### {md.escape(task)} ({data}, {model}, {profile})\n")
-        parts.append("\n".join(sections.task_lines(own, baseline)) + "\n")
+        parts.append("\n\n".join(sections.task_lines(own, baseline)) + "\n")
         parts.append(sections.task_table(own, baseline))
         parts.append(_picture(f"Seeds of {md.escape(task)}", pictures.seeds[(*group, task)]))
     return "\n".join(parts)

@@ -7,8 +7,8 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
-DASH = "–"
-"""Stands for what is not defined."""
+DASH = "\u2013"
+"""An en dash: stands for what is not defined."""
 
 _SPECIAL = re.compile(r"([\\`*\[\]|~$])|(?<!\w)_|_(?!\w)")
 
@@ -33,7 +33,8 @@ def number(value: float | None, digits: int = 2) -> str:
     """A number with so many decimals; what is missing or not finite is a dash."""
     if value is None or not math.isfinite(value):
         return DASH
-    return f"{value + 0.0:,.{digits}f}".replace("-0." + "0" * digits, "0." + "0" * digits) if digits else f"{value:,.0f}"
+    # Adding 0 turns a rounded -0 into 0.
+    return f"{round(value, digits) + 0.0:,.{digits}f}"
 
 
 def percent(value: float | None, digits: int = 2) -> str:

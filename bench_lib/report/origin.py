@@ -35,7 +35,7 @@ def machines(frame: pd.DataFrame) -> int:
 
 def fingerprints(known: list[Cell]) -> pd.DataFrame:
     """What the tasks' data and the models were: one row a (task, data source, model) with their fingerprints."""
-    rows = {}
+    rows: dict[tuple[str, ...], None] = {}
     for cell in known:
         named, spec = cell.named(), _spec(cell)
         for source in sorted(set(cell.runs["data_source"])):

@@ -31,12 +31,86 @@ def render(store: Store, out: Path, baseline: str = BASELINE) -> list[Path]:
     folder that cannot be written, `UnknownName` for another baseline that no run has.
     """
     results = _results(store, baseline)
-    known = keyed(results.frame)
-    seeds = {texts(key): _name("seeds", texts(key)) for key in _keys(known, [*GROUP, "task"])}
-    cost = {texts(key): _name("cost", texts(key)) for key in _keys(known, list(GROUP))}
-    files = {name: _png(seeds_figure(_part(known, key), key[-1], baseline)) for key, name in seeds.items()}
-    files.update({name: _png(cost_figure(_part(results.table, key))) for key, name in cost.items()})
-    pictures = Pictures(seeds, cost)
+    pictures = _pictures(results)
+    files = _figures(results, pictures)
     files["leaderboard.csv"] = _csv(results.table)
     files["leaderboard.md"] = leaderboard(results, pictures).encode()
-    return _write_all(out, files)
+    try:
+        return _write_all(out, files)
+    except OSError as error:
+        raise BenchError(f"the report cannot be written to {out}: {error}; name another folder") from error
+
+
+def _results(store: Store, baseline: str) -> Results:
+    frame = store.frame()
+    aside = store.root / "quarantine" / "runs"
+    damaged = sorted(path.relative_to(aside).as_posix() for path in aside.rglob("*") if path.is_file())
+    if frame.empty:
+        found = f" but {len(damaged)} damaged files in quarantine" if damaged else ""
+        raise BenchError(f"no runs in {store.root}{found}: fill it with `stabbench run --store {store.root}`")
+    table = cells(frame)
+    comparable = baseline != BASELINE or (table["technique"] == baseline).any()
+    contrasts = compare(frame, baseline) if comparable else None
+    return Results(keyed(frame), joined(table, contrasts), baseline, damaged)
+
+
+def _pictures(results: Results) -> Pictures:
+    tasks = {texts(tuple(row)) for row in results.table[[*GROUP, "task"]].itertuples(index=False)}
+    seeds = {key: _name("seeds", key) for key in sorted(tasks)}
+    return Pictures(seeds, {key[:-1]: _name("cost", key[:-1]) for key in seeds})
+
+
+def _name(kind: str, key: tuple[str, ...]) -> str:
+    """A file name that any system takes, with a digest where the key's own text does not fit into it."""
+    text = "-".join(key)
+    safe = re.sub(r"[^a-z0-9._-]+", "-", text.lower())[:80]
+    unique = safe == text and not any("-" in part for part in key)
+    return f"{FIGURES}/{kind}-{safe}{'' if unique else '-' + digest(key)[:8]}.png"
+
+
+def _figures(results: Results, pictures: Pictures) -> dict[str, bytes]:
+    drawn = {}
+    for key, name in pictures.seeds.items():
+        drawn[name] = _png(seeds_figure(_part(results.frame, key), key[-1], results.baseline))
+    for key, name in pictures.cost.items():
+        drawn[name] = _png(cost_figure(_part(results.table, key)))
+    return drawn
+
+
+def _part(frame: pd.DataFrame, key: tuple[str, ...]) -> pd.DataFrame:
+    """The rows of a group, or of a task of it."""
+    names = [*GROUP, "task"][: len(key)]
+    return frame[(frame[names] == list(key)).all(axis=1)]
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    with styled():
+        # matplotlib would write its version into the file.
+        figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _csv(table: pd.DataFrame) -> bytes:
+    text: str = table.map(csv_text).to_csv(index=False, float_format="%.10g", lineterminator="\n")
+    return text.encode()
+
+
+def _write_all(out: Path, files: dict[str, bytes]) -> list[Path]:
+    (out / FIGURES).mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        _write(out / name, content)
+    for path in (out / FIGURES).glob("*.png"):
+        if path.name.startswith(("seeds-", "cost-")) and f"{FIGURES}/{path.name}" not in files:
+            path.unlink()
+    return [out / name for name in reversed(files)]
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Replace a file whole: a reader sees the old bytes or the new ones."""
+    staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        staged.write_bytes(content)
+        staged.replace(path)
+    finally:
+        staged.unlink(missing_ok=True)

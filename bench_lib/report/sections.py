@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pandas as pd
@@ -14,12 +14,17 @@ from bench_lib.report.tables import over_tasks, ranked
 from bench_lib.spec import Status
 
 Row = Any
-"""A row of `itertuples` over cells and contrasts."""
+"""A row of cells and contrasts, its columns as attributes."""
 
 TASK_HEAD = (
     *("technique", "seeds", "failed [95 %]", "MAD", "SD", "worst", "mean [95 %]", "Δ mean", "p failed", "p spread"),
     *("MAD ratio", "time", "tokens/s", "MiB"),
 )
+
+
+def each(table: pd.DataFrame) -> Iterator[Row]:
+    """The rows of a table."""
+    yield from table.itertuples()
 
 
 def overview(table: pd.DataFrame, baseline: str) -> str:
@@ -28,44 +33,44 @@ def overview(table: pd.DataFrame, baseline: str) -> str:
     summary = over_tasks(table).assign(_other=lambda t: t["technique"] != baseline)
     most = int(summary["tasks"].max())
     rows = []
-    for row in summary.sort_values(["_other", "failure_rate", "technique"]).itertuples():
+    for row in each(summary.sort_values(["_other", "failure_rate", "technique"])):
         own = table[table["technique"] == row.technique]
-        unequal = UNEQUAL if row.tasks < most else ""
-        cells = [_brief(own[own["task"] == task].itertuples()) for task in tasks]
-        over = md.percent(row.mad_over_tasks)
-        rows.append([md.escape(row.technique), *cells, md.percent(row.failure_rate, 1), over + unequal, str(row.tasks)])
+        cells = [_brief(each(own[own["task"] == task])) for task in tasks]
+        over = md.percent(row.mad_over_tasks) + (UNEQUAL if row.tasks < most else "")
+        rows.append([md.escape(row.technique), *cells, md.percent(row.failure_rate, 1), over, str(row.tasks)])
     head = ["technique", *(f"{md.escape(t)}: MAD, failed" for t in tasks), "failed, mean", "MAD over tasks", "tasks"]
     return md.table(head, rows)
 
 
 def task_table(table: pd.DataFrame, baseline: str) -> str:
     """One task of one section, a row a cell."""
-    return md.table(TASK_HEAD, [_row(row) for row in ranked(table, baseline).itertuples()])
+    return md.table(TASK_HEAD, [_row(row) for row in each(ranked(table, baseline))])
 
 
 def task_lines(table: pd.DataFrame, baseline: str) -> list[str]:
     """What is to be said of one task beside its table: metric, baseline, and who declined."""
-    first = next(table.itertuples())
     trivial = table["trivial_score"].dropna()
     floor = f", trivial score {md.percent(float(trivial.iloc[0]))}" if len(trivial) else ""
     against = sorted({md.escape(a) for a in table["against"] if a})
-    lines = [f"Metric: {md.escape(first.metric) or 'none recorded'}{floor}. Compared with: {', '.join(against) or 'nothing'}."]
-    if not against:
-        lines.append(f"The baseline {md.escape(baseline)} was not run here.")
-    for row in table[table["unsupported"] > 0].itertuples():
+    metric = md.escape(max(table["metric"])) or "none recorded"
+    compared = f"Compared with: {', '.join(against)}." if against else f"No run of {md.escape(baseline)}: not compared."
+    lines = [f"Metric: {metric}{floor}. {compared}"]
+    for row in each(table[table["unsupported"] > 0]):
         lines.append(f"{md.escape(row.label)} declines: {md.escape(md.shorten(row.reason))}.")
     return lines
 
 
 def seed_counts(table: pd.DataFrame) -> str:
     """How many seeds the cells have, and what follows."""
-    counts = sorted(set(table["judged"]))
-    span = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    few = int((table["converged"] < LEAST).sum())
-    text = f"Judged seeds per cell: {span}."
+    tried = table[table["attempted"] > table["unsupported"]]
+    if tried.empty:
+        return "Every technique declined."
+    fewest, most = int(tried["judged"].min()), int(tried["judged"].max())
+    few = int((tried["converged"] < LEAST).sum())
+    text = f"Judged seeds per cell: {fewest if fewest == most else f'{fewest} to {most}'}."
     if few:
-        some = f"{few} of {len(table)} cells have" if len(table) > 1 else "The cell has"
-        text += f" **{some} fewer than {LEAST} runs that converged ({FEW}): they decide nothing about spread.**"
+        which = f"{few} of {len(tried)} cells: fewer than {LEAST} runs that converged ({FEW})"
+        text += f" **{which}, which decides nothing about spread.**"
     return text
 
 
@@ -80,7 +85,7 @@ def not_converged(frame: pd.DataFrame) -> str:
         rows.append([*texts[:-2], md.seeds(runs["seed"].tolist()), *texts[-2:]])
     if not rows:
         return "None: every run converged.\n"
-    return md.table(["data", "model", "profile", "task", "technique", "seeds", "status", "reason"], rows, text_columns=8)
+    return md.table([*GROUP, "task", "technique", "seeds", "status", "reason"], rows, text_columns=8)
 
 
 def listing(table: pd.DataFrame) -> str:
@@ -90,8 +95,12 @@ def listing(table: pd.DataFrame) -> str:
 
 
 def _brief(rows: Iterable[Row]) -> str:
-    texts = [f"{md.percent(r.mad)}{FEW if r.converged < LEAST else ''}, {r.failed}/{r.judged}" if r.judged else md.DASH for r in rows]
-    return "; ".join(texts) or md.DASH
+    return "; ".join(f"{md.percent(r.mad)}{_few(r)}, {r.failed}/{r.judged}" for r in rows if r.judged) or md.DASH
+
+
+def _few(row: Row) -> str:
+    """A mark on cells that decide nothing about spread; none on those that were declined whole."""
+    return FEW if row.converged < LEAST and row.attempted > row.unsupported else ""
 
 
 def _row(row: Row) -> list[str]:
@@ -100,7 +109,7 @@ def _row(row: Row) -> list[str]:
 
 def _seeds(row: Row) -> str:
     counted = str(row.judged) if row.judged == row.attempted else f"{row.judged} of {row.attempted}"
-    return f"{counted} {FEW}" if row.converged < LEAST else counted
+    return counted + _few(row)
 
 
 def _failed(row: Row) -> str:
@@ -121,7 +130,8 @@ def _contrast(row: Row) -> list[str]:
     spread = md.p_value(row.p_spread_holm)
     few = FEW if spread != md.DASH and min(row.converged, row.against_converged) < LEAST else ""
     ratio = "∞" if row.mad_ratio == float("inf") else md.number(row.mad_ratio)
-    return [md.signed(row.mean_difference), md.p_value(row.p_failure_holm), spread + few, ratio, md.number(row.cost_ratio)]
+    tests = [md.p_value(row.p_failure_holm), spread + few]
+    return [md.signed(row.mean_difference), *tests, ratio, md.number(row.cost_ratio)]
 
 
 def _cost(row: Row) -> list[str]:

@@ -111,18 +111,19 @@ def _describe(figure: Figure, axes: Sequence[Axes], rows: Sequence[Cell], table:
     last.set_xlabel(f"{metric} (percent points)" if metric else "score (percent points)")
     for y, row in enumerate(table.itertuples()):
         last.text(1.01, y, _remark(row), transform=last.get_yaxis_transform(), va="center", fontsize=9, color=MUTED)
-    figure.suptitle(shorten(f"{table['task'].iloc[0]}: final score of every seed", 80), x=0.01, ha="left", weight="bold")
+    title = shorten(f"{table['task'].iloc[0]}: final score of every seed", 80)
+    figure.suptitle(title, x=0.01, ha="left", weight="bold")
     figure.legend(handles=_legend(), loc="outside lower center", ncols=5, handletextpad=0.4, columnspacing=1.4)
 
 
-def _remark(row: object) -> str:
-    counts = [(getattr(row, name), name) for name in ("failed", "lost", "unsupported")]
-    return ", ".join([f"n = {getattr(row, 'judged')}"] + [f"{count} {name}" for count, name in counts if count])
+def _remark(row: Any) -> str:
+    counts = {"failed": row.failed, "lost": row.lost, "unsupported": row.unsupported}
+    return ", ".join([f"n = {row.judged}", *(f"{count} {name}" for name, count in counts.items() if count)])
 
 
 def _collapsed(cell: Cell) -> np.ndarray:
     scores = 100 * numbers(cell.runs[cell.runs["status"] == Status.COLLAPSED]["score"])
-    return scores[np.isfinite(scores)]
+    return np.asarray(scores[np.isfinite(scores)])
 
 
 def _legend() -> list[Line2D]:

@@ -166,4 +166,3 @@ def _ratio(ours: float, theirs: float) -> float:
 def _median(column: pd.Series[Any]) -> float:
     values = numbers(column.dropna())
     return float(np.median(values)) if len(values) else math.nan
-

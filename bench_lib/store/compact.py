@@ -27,11 +27,10 @@ def compact(store: Store) -> int:
     """
     old_runs = store.files("runs")
     rows = store.rows(old_runs)
-    new: set[Path] = set()
-    for task in pc.unique(rows["task"]).to_pylist():
-        part = rows.filter(pc.equal(rows["task"], task)).combine_chunks()
-        new |= _merge_predictions(store, task, part["run_id"].to_pylist())
-        new.add(_publish(stage(store.root / "runs", [part], RUNS, compact=True), task))
+    tasks = pc.unique(rows["task"]).to_pylist()
+    parts = {task: rows.filter(pc.equal(rows["task"], task)).combine_chunks() for task in tasks}
+    new = _new_predictions(store, {task: part["run_id"].to_pylist() for task, part in parts.items()})
+    new |= {_publish(stage(store.root / "runs", [part], RUNS, compact=True), task) for task, part in parts.items()}
     spent = _spent_predictions(store, new, set(rows["run_id"].to_pylist()))
     gone = _remove([path for path in old_runs if path not in new])
     _remove(spent)
@@ -41,14 +40,19 @@ def compact(store: Store) -> int:
     return gone
 
 
-def _merge_predictions(store: Store, task: str, run_ids: list[str]) -> set[Path]:
+def _new_predictions(store: Store, run_ids: dict[str, list[str]]) -> set[Path]:
     while True:
         places = store.places(store.files("predictions"))
-        found = [places[run_id] for run_id in run_ids if run_id in places]
+        found = {task: [places[one] for one in ids if one in places] for task, ids in run_ids.items()}
+        top = store.root / "predictions"
         try:
-            top = store.root / "predictions"
-            return {_publish(stage(top, _copied(found), PREDICTIONS, compact=True), task)} if found else set()
+            return {
+                _publish(stage(top, _copied(these), PREDICTIONS, compact=True), task)
+                for task, these in found.items()
+                if these
+            }
         except Damaged as error:
+            # Known only now that its values were read: set it aside and begin again without it.
             store.quarantine(error)
 
 

@@ -141,7 +141,6 @@ class Store:
             target = target.with_name(f"{target.name}.again")
         target.parent.mkdir(parents=True, exist_ok=True)
         error.path.replace(target)
-        self._indices.pop(error.path, None)
         self.set_aside.append((relative.as_posix(), error.why))
 
     def _load(self, path: Path, columns: list[str] | None = None, schema: pa.Schema = RUNS) -> pa.Table:

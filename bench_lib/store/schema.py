@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -87,6 +88,8 @@ def _difference(found: pa.Schema, declared: pa.Schema) -> str:
     unknown = sorted(set(found.names) - set(declared.names))
     shared = (name for name in declared.names if name in found.names)
     retyped = [name for name in shared if not found.field(name).equals(declared.field(name))]
+    if not (missing or unknown or retyped):
+        return "they stand in another order"
     return f"missing {missing}, unknown {unknown}, of another type {retyped}"
 
 
@@ -133,9 +136,30 @@ def _column(column: pa.Field, values: list[Any]) -> pa.Array:
         array = pa.array(values, column.type)
     except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
         raise BadStore(f"field {column.name} cannot be stored as {column.type}: {error}") from error
-    if array.null_count and not column.nullable:
-        raise BadStore(f"field {column.name} is None; allowed: {column.type}")
+    leaves = _leaves(array)
+    if (array.null_count and not column.nullable) or (leaves is not array and leaves.null_count):
+        raise BadStore(f"field {column.name} is or holds None; allowed: {column.type}")
+    if pa.types.is_integer(leaves.type):
+        _refuse_fractions(column, values)
     return array
+
+
+def _refuse_fractions(column: pa.Field, values: list[Any]) -> None:
+    # Arrow would cut them off without a word.
+    for value in _flat(values):
+        if not isinstance(value, Integral | None):
+            raise BadStore(f"field {column.name} holds {value!r}; allowed: {column.type}")
+
+
+def _leaves(array: pa.Array) -> pa.Array:
+    if pa.types.is_map(array.type):
+        return array.items
+    return array.flatten() if pa.types.is_nested(array.type) else array
+
+
+def _flat(values: list[Any]) -> Iterator[Any]:
+    for value in values:
+        yield from value if isinstance(value, (tuple, list)) else (value,)
 
 
 def _stored(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,16 @@ def holdings(folder: Path, limit: int = 12) -> str:
     return f"{folder} holds {', '.join(names[:limit]) or 'nothing'}{more}"
 
 
+def wanted(task: Task, present: Sequence[str]) -> list[str]:
+    """The columns to read: the task's, or all that are present where one is missing, for the message to list them."""
+    return list(task.columns if set(task.columns) <= set(present) else present)
+
+
 def read_split(path: Path, task: Task) -> list[dict[str, Any]]:
-    """The rows of one file, in those of the task's columns that it has; a file that is not Parquet raises `BadData`."""
+    """The rows of one file, in the columns `wanted`; a file that is not Parquet raises `BadData`."""
     try:
         with pq.ParquetFile(path) as file:
-            present = [column for column in task.columns if column in file.schema_arrow.names]
-            rows: list[dict[str, Any]] = file.read(columns=present).to_pylist()
+            rows: list[dict[str, Any]] = file.read(columns=wanted(task, file.schema_arrow.names)).to_pylist()
     except (pa.ArrowException, OSError, ValueError) as error:
         expected = f"a Parquet file with the columns {', '.join(task.columns)}"
         raise BadData(f"{path} cannot be read ({error}); expected {expected}") from error

@@ -1,14 +1,13 @@
-"""The metrics of every task, as fractions (the Matthews correlation runs from -1 to 1)."""
+"""The metrics of every task, as fractions (the Matthews correlation runs from -1 to 1).
+
+scikit-learn and seqeval take 100 MB of a worker's memory, so only the metrics that need them import them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from statistics import fmean
 from typing import Any
-
-import seqeval.metrics
-import sklearn.metrics
-from seqeval.scheme import IOB2
 
 from bench_lib.errors import UnknownName, require
 from bench_lib.examples import Example, Kind, SpanExample, TagExample
@@ -45,10 +44,12 @@ def reference(example: Example) -> Reference:
 
 
 def _accuracy(task: Task, predictions: Sequence[int], references: Sequence[int]) -> float:
-    return float(sklearn.metrics.accuracy_score(references, predictions))
+    return fmean(guess == true for guess, true in zip(predictions, references, strict=True))
 
 
 def _binary_f1(task: Task, predictions: Sequence[int], references: Sequence[int]) -> float:
+    import sklearn.metrics
+
     return float(sklearn.metrics.f1_score(references, predictions, zero_division=0))
 
 
@@ -56,12 +57,17 @@ def _mcc(task: Task, predictions: Sequence[int], references: Sequence[int]) -> f
     # Undefined where either side is constant: 0 by convention, which scikit-learn reaches only with a warning.
     if len(set(predictions)) == 1 or len(set(references)) == 1:
         return 0.0
+    import sklearn.metrics
+
     return float(sklearn.metrics.matthews_corrcoef(references, predictions))
 
 
 def _entity_f1(task: Task, predictions: Sequence[Sequence[int]], references: Sequence[Sequence[int]]) -> float:
     for number, (guess, tags) in enumerate(zip(predictions, references, strict=True)):
         require(len(guess) == len(tags), f"number of tags predicted for sentence {number}", len(guess), f"{len(tags)}")
+    import seqeval.metrics
+    from seqeval.scheme import IOB2
+
     predicted, true = ([[task.labels[tag] for tag in tags] for tags in side] for side in (predictions, references))
     return float(seqeval.metrics.f1_score(true, predicted, mode="strict", scheme=IOB2, zero_division=0))
 

@@ -55,7 +55,8 @@ def _undo_bias_correction(optimizer: torch.optim.Optimizer) -> None:
         for group in optimizer.param_groups:
             saved.append({key: group[key] for key in ("lr", "eps", "weight_decay")})
             beta1, beta2 = group["betas"]
-            t = float(optimizer.state[group["params"][0]].get("step", 0)) + 1
+            # A parameter without a gradient has no state; those with one have all made the same number of steps.
+            t = max(float(optimizer.state.get(p, {}).get("step", 0)) for p in group["params"]) + 1
             c1, root = 1 - beta1**t, (1 - beta2**t) ** 0.5
             group["lr"] *= c1 / root
             group["eps"] /= root

@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from bench_lib.errors import require
+from bench_lib.errors import Unsupported, require
 from bench_lib.spec import Scalar
 from bench_lib.techniques.base import Technique
 from bench_lib.techniques.training import Group, Training
@@ -39,9 +39,11 @@ class L2SP(Technique):
             return groups
         split: list[Group] = []
         for group in groups:
-            pulled = {n: p for n, p in group.parameters.items() if training.anatomy.is_pretrained(n)}
+            pulled = {n: p for n, p in group.parameters.items() if _has_start(n, training)}
             others = {n: p for n, p in group.parameters.items() if n not in pulled}
             split += [replace(group, parameters=pulled, weight_decay=0.0), replace(group, parameters=others)]
+        if not any(_has_start(name, training) for name in training.trainable()):
+            raise Unsupported("l2_sp finds no parameter in training that has a pre-trained value to be pulled to")
         return [group for group in split if group.parameters]
 
     @torch.no_grad()
@@ -56,5 +58,9 @@ class L2SP(Technique):
         return [
             (parameter, training.pretrained[name].to(parameter.device))
             for name, parameter in training.trainable().items()
-            if training.anatomy.is_pretrained(name) and name in training.pretrained
+            if _has_start(name, training)
         ]
+
+
+def _has_start(name: str, training: Training) -> bool:
+    return training.anatomy.is_pretrained(name) and name in training.pretrained

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -48,5 +49,7 @@ class LoRA(Technique):
             Kind.SPAN: peft.TaskType.QUESTION_ANS,
         }
         config = peft.LoraConfig(task_type=task_types[training.kind], r=self.rank, lora_alpha=self.alpha)
-        with training.seeded("init", "lora"):
+        with training.seeded("init", "lora"), warnings.catch_warnings():
+            # peft asks transformers for a property by its old name.
+            warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
             training.model = peft.get_peft_model(training.model, config)

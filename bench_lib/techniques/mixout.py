@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from bench_lib.errors import require
+from bench_lib.errors import Unsupported, require
 from bench_lib.spec import Scalar
 from bench_lib.techniques.base import Technique
 from bench_lib.techniques.training import Training
@@ -60,8 +60,16 @@ class Mixout(Technique):
     def prepare(self, training: Training) -> None:
         if self.p == 0:
             return
-        for name, module in list(training.model.named_modules()):
-            weight = f"{name}.weight"
-            if isinstance(module, nn.Linear) and training.anatomy.is_pretrained(weight) and weight in training.pretrained:
-                start = training.pretrained[weight].to(module.weight.device)
-                training.model.set_submodule(name, MixoutLinear(module, start, self.p))
+        layers = dict(_linear_layers(training))
+        if not layers:
+            raise Unsupported("mixout finds no linear layer in the body whose weight is a pre-trained one")
+        for name, module in layers.items():
+            start = training.pretrained[f"{name}.weight"].to(module.weight.device)
+            training.model.set_submodule(name, MixoutLinear(module, start, self.p))
+
+
+def _linear_layers(training: Training) -> Iterator[tuple[str, nn.Linear]]:
+    for name, module in training.model.named_modules():
+        weight = f"{name}.weight"
+        if isinstance(module, nn.Linear) and training.anatomy.is_pretrained(weight) and weight in training.pretrained:
+            yield name, module

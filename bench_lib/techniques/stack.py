@@ -79,6 +79,8 @@ def _parse(text: str, registry: Registry[type[Technique]]) -> Technique:
             raise BadValue(f"setting of technique {name}", setting, "field=value")
         if key not in known:
             raise UnknownName(f"field of technique {name}", key, known)
+        if key in params:
+            raise BenchError(f"field {key!r} of technique {name} stands twice in {text!r}; give it once")
         params[key] = _value(value, known[key], f"{name}:{key}")
     return technique(**params)
 

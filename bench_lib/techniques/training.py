@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar, cast
@@ -40,13 +40,15 @@ class Training:
     total_steps: int = 0
     step: int = 0
     optimizer: torch.optim.Optimizer | None = None
-    memory: dict[Hashable, object] = field(default_factory=dict)
+    memory: dict[int, tuple[object, object]] = field(default_factory=dict)
 
-    def keep(self, owner: Hashable, make: Callable[[], T]) -> T:
+    def keep(self, owner: object, make: Callable[[], T]) -> T:
         """State of one technique in this run: made at the first call, the same object at every later one."""
-        if owner not in self.memory:
-            self.memory[owner] = make()
-        return cast(T, self.memory[owner])
+        # By identity: equal observers may ride on one training in several stacks, each with a state of its own. The
+        # owner is held so that its id is not given to another.
+        if id(owner) not in self.memory:
+            self.memory[id(owner)] = (owner, make())
+        return cast(T, self.memory[id(owner)][1])
 
     def generator(self, stream: str, *names: str | int) -> torch.Generator:
         """A CPU generator of one of the run's seed streams."""

@@ -15,16 +15,18 @@ Make = Callable[..., RunRecord]
 Frame = Callable[[Iterable[RunRecord]], pd.DataFrame]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def record() -> Make:
     """One run; by default of adamw on sst2, converged at 0.8."""
 
     def make(seed: int = 0, score: float | None = 0.8, technique: str = "adamw", **changes: object) -> RunRecord:
-        settings = {"task": "sst2", "source": "local", "rate": 2e-5, "version": "1", "fingerprint": "data0", **changes}
+        settings = {"task": "sst2", "source": "local", "rate": 2e-5, "version": "1", **changes}
+        source = str(settings["source"])
+        made = "made" if source == "embedded" else "data0"
         spec = RunSpec(
             task=str(settings["task"]),
             task_version="1",
-            data=Ref(str(settings["source"]), str(settings["fingerprint"])),
+            data=Ref(source, str(settings.get("fingerprint", made))),
             stack=tuple(TechniqueSpec(name, version=str(settings["version"])) for name in technique.split("+")),
             model=Ref("minilm", "weights0"),
             profile=Profile(learning_rate=float(str(settings["rate"]))),
@@ -38,7 +40,7 @@ def record() -> Make:
             technique=technique,
             model=spec.model.name,
             profile=str(settings.get("profile", "desk")),
-            data_source=str(settings["source"]),
+            data_source=source,
             seed=seed,
             spec=canonical_json(spec.identity()),
             status=str(settings.get("status", Status.CONVERGED)),
@@ -55,7 +57,7 @@ def record() -> Make:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def frame() -> Frame:
     """Records as the store's DataFrame has them: a column a field, without the predictions."""
 
@@ -66,7 +68,7 @@ def frame() -> Frame:
     return build
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def sweep(record: Make, frame: Frame) -> Callable[[int], pd.DataFrame]:
     """Four tasks x nine techniques at so many seeds, with failures, an outlier, a decliner and lost runs."""
 
@@ -102,9 +104,10 @@ def _run(record: Make, task: str, technique: str, seed: int, draws: np.random.Ge
     if technique == "fgm" and task == "squad":
         return record(seed, None, technique, **changes, status=Status.UNSUPPORTED, reason="spans are not supported")
     if luck < failure / 2:
-        return record(seed, None, technique, **changes, status=Status.DIVERGED, reason="the loss was not finite at step 17")
+        return record(seed, None, technique, **changes, status=Status.DIVERGED, reason="not finite at step 17")
     if luck < failure:
-        return record(seed, trivial - 0.005 * draws.integers(0, 3), technique, **changes, status=Status.COLLAPSED, reason="score at or below trivial")
+        low = trivial - 0.005 * int(draws.integers(0, 3))
+        return record(seed, low, technique, **changes, status=Status.COLLAPSED, reason="at or below trivial")
     if luck > 0.99:
         return record(seed, None, technique, **changes, status=Status.TIMEOUT, reason="time limit of 60 s")
     return record(seed, score, technique, **changes)

@@ -69,7 +69,8 @@ def test_boschloo_repeats_to_the_bit_and_leaves_the_global_generator() -> None:
     before = np.random.get_state(legacy=False)["state"]
     assert boschloo(4, 20, 1, 25) == boschloo(4, 20, 1, 25)
     after = np.random.get_state(legacy=False)["state"]
-    assert np.array_equal(before["key"], after["key"]) and before["pos"] == after["pos"]
+    assert np.array_equal(before["key"], after["key"])
+    assert before["pos"] == after["pos"]
 
 
 def test_boschloo_takes_counts_from_arrays() -> None:

@@ -119,7 +119,7 @@ def test_no_entity_is_0_and_silent(prediction: str, truth: str) -> None:
 def test_arrays_are_as_good_as_tuples() -> None:
     truth = [tags("B-PER I-PER"), tags("O")]
     assert score(CONLL, [np.array(t) for t in truth], truth) == {"entity_f1": 1.0}
-    assert score(TASKS.get("cola"), np.array([0, 1]), [0, 1]) == {"mcc": 1.0}
+    assert score(TASKS.get("cola"), list(np.array([0, 1])), [0, 1]) == {"mcc": 1.0}
 
 
 def test_a_whole_validation_set_of_tags_is_scored_quickly() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bench_lib.examples import SpanExample
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.metrics import reference, score
 from bench_lib.tasks.sources import fingerprint, load_data
@@ -47,7 +48,8 @@ def test_squad_as_a_whole_is_scored_quickly() -> None:
     begun = time.perf_counter()
     assert 0.02 < trivial_score(task, evaluation) < 0.15
     references = [reference(example) for example in evaluation]
-    assert score(task, [example.answers[0] for example in evaluation], references) == {"f1": 1.0, "em": 1.0}
+    first = [example.answers[0] for example in evaluation if isinstance(example, SpanExample)]
+    assert score(task, first, references) == {"f1": 1.0, "em": 1.0}
     assert time.perf_counter() - begun < 10.0
 
 

@@ -88,6 +88,13 @@ def test_a_bad_row_names_its_file(write: Write, rows: Rows, tmp_path: Path) -> N
         load_data(TASKS.get("imdb"), str(tmp_path))
 
 
+def test_a_missing_column_is_answered_with_those_of_the_file(write: Write, rows: Rows, tmp_path: Path) -> None:
+    write("imdb", "train", [{"review": "fine", "sentiment": 1}])
+    write("imdb", "test", rows["imdb"])
+    with pytest.raises(BadData, match=r"column 'text' is missing; there are review, sentiment; expected text, label"):
+        load_data(TASKS.get("imdb"), str(tmp_path))
+
+
 def test_an_empty_file_is_refused(write: Write, rows: Rows, tmp_path: Path) -> None:
     write("imdb", "train", rows["imdb"])
     write("imdb", "test", [])

@@ -65,6 +65,21 @@ def test_spans_by_hand() -> None:
     assert trivial_score(TASKS.get("squad"), examples) == pytest.approx((2 / 3 + 2 / 3 + 4 / 5) / 3)
 
 
+@pytest.mark.parametrize(
+    ("answer", "best"),
+    [
+        ("w0", 1.0),
+        ("w4 w5 w6 w7", 1.0),
+        # Out of reach by one word: at best 3 of 4 words right, or 4 of 5 found.
+        ("w5 w6 w7 w8", 0.75),
+        ("w0 w1 w2 w3 w4", 2 * 0.8 / 1.8),
+    ],
+)
+def test_the_positions_end_where_documented(answer: str, best: float) -> None:
+    context = " ".join(f"w{number}" for number in range(10))
+    assert trivial_score(TASKS.get("squad"), [question(context, answer)]) == pytest.approx(best)
+
+
 @given(contexts=st.lists(WORDS, min_size=1, max_size=4), place=st.integers(0, 11), length=st.integers(1, 3))
 def test_spans_against_the_metric_itself(contexts: list[list[str]], place: int, length: int) -> None:
     task, examples = TASKS.get("squad"), []

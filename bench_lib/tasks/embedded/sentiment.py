@@ -51,8 +51,8 @@ class Review:
 def _lexicon(unseen: bool) -> dict[str, Sequence[str]]:
     """Words by slot, with the sign where the slot has one; the last quarter of the opinions only where `unseen`."""
     found: dict[str, Sequence[str]] = {
-        "x": words.ASPECTS, "y": words.COUNTABLE_ASPECTS, "i": words.INTENSIFIERS, "c": words.COMPANIONS, "p": words.PLACES,
-        "j": words.JOBS, "t": words.TOWNS, "e": words.ERRANDS, "s": words.EVENTS,
+        "x": words.ASPECTS, "y": words.COUNTABLE_ASPECTS, "i": words.INTENSIFIERS, "c": words.COMPANIONS,
+        "p": words.PLACES, "j": words.JOBS, "t": words.TOWNS, "e": words.ERRANDS, "s": words.EVENTS,
     }  # fmt: skip
     opinions: tuple[tuple[str, Sequence[str]], ...] = (
         ("A+", words.GOOD_ADJECTIVES), ("A-", words.BAD_ADJECTIVES), ("N+", words.GOOD_NOUNS), ("N-", words.BAD_NOUNS),
@@ -77,10 +77,7 @@ class _Voice(dict[str, str]):
 
     def __missing__(self, slot: str) -> str:
         kind = slot.rstrip("0123456789")
-        positive = self._polarity > 0
-        if kind == "O":
-            kind, positive = "A", not positive
-        options = self._lexicon[kind + ("+" if positive else "-") if kind.isupper() else kind]
+        options = self._lexicon[kind + "-+"[self._polarity > 0] if kind.isupper() else kind]
         word = self._draw.pick(options)
         while word in self._used or word in self.values():
             word = self._draw.pick(options)
@@ -106,7 +103,7 @@ class _Voice(dict[str, str]):
         kind = next(kind for share, kind in self._mix if point < share)
         if kind != "contrast":
             return self.mean(frames.REMARKS[kind], meaning)
-        loser, winner = self.mean(frames.CLAUSES, -meaning), self.mean(frames.CLAUSES, meaning)
+        loser, winner = self.mean(frames.ASPECT_CLAUSES, -meaning), self.mean(frames.CLAUSES, meaning)
         return self._draw.pick(frames.CONTRASTS).format(loser=loser, winner=winner)
 
 

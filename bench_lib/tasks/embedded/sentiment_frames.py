@@ -1,9 +1,9 @@
 """Sentence frames for the sentiment corpora.
 
 A frame is (text, sign): the opinion words in {A}, {N}, {V} and {B} share one polarity, and the sentence means that
-polarity times the sign. Every frame serves both labels, so that only the opinion words with their frame tell.
-{O} is an adjective of the other polarity. A adjective, N noun phrase, V verb in the past, B its base form, x aspect, y
-countable aspect, w work, i intensifier, c companion; a digit makes a second word of the kind.
+polarity times the sign. Every frame serves both labels, so that only the opinion words together with their frame tell.
+A adjective, N noun phrase, V verb in the past, B its base form; x aspect, y countable aspect, w work, i intensifier,
+c companion, p place, j hero, t town, e errand, s event. A digit makes a second word of the kind.
 """
 
 from __future__ import annotations
@@ -59,25 +59,29 @@ COMPOSED: Frames = (
     ("I waited for it to {B}, and it never did.", -1),
     ("the {x} is even more {A} than people say.", 1),
     ("the {x} is much less {A} than people say.", -1),
-    ("nothing in this {w} is less than {A}.", 1),
+    ("it would be hard to find a {w} more {A}.", 1),
     ("the only {A} thing in this {w} is the poster.", -1),
     ("it would be wrong not to call this {w} {A}.", 1),
     ("it would be wrong to call this {w} {A}.", -1),
-    ("compared with this {w}, its rivals look {O}.", 1),
+    ("like its rivals, this {w} is {A}.", 1),
     ("compared with this {w}, its rivals look {A}.", -1),
 )
 
 REMARKS = {"plain": PLAIN, "flipped": FLIPPED, "composed": COMPOSED}
 
-CLAUSES: Frames = (
+ASPECT_CLAUSES: Frames = (
     ("the {x} is {A}", 1),
     ("the {x} is {i} {A}", 1),
-    ("the {w} is {N}", 1),
-    ("the {w} {V}", 1),
     ("the {x} {V}", 1),
     ("the {x} is {A} and {A2}", 1),
     ("the {x} is not {A}", -1),
     ("the {x} is hardly {A}", -1),
+)
+
+CLAUSES: Frames = (
+    *ASPECT_CLAUSES,
+    ("the {w} is {N}", 1),
+    ("the {w} {V}", 1),
     ("the {w} never {V}", -1),
 )
 

@@ -5,21 +5,26 @@ The last quarter of each list of opinions occurs in evaluation only.
 
 from __future__ import annotations
 
-GOOD_ADJECTIVES = tuple(
-    "moving funny sharp warm gripping charming elegant inventive honest witty clever graceful thrilling tender vivid "
-    "absorbing delightful superb brilliant touching stylish engaging lively fresh powerful beautiful memorable "
-    "satisfying hilarious wonderful excellent captivating heartfelt smart original stirring entertaining splendid "
-    "refreshing joyful exciting lovely masterful rewarding convincing "
-    "fascinating remarkable polished magical admirable terrific compelling inspired impressive amusing "
-    "enchanting exquisite outstanding fantastic amazing".split()
+from bench_lib.tasks.embedded.draw import listed
+
+GOOD_ADJECTIVES = listed(
+    """
+    moving funny sharp warm gripping charming elegant inventive honest witty clever graceful thrilling tender
+    vivid absorbing delightful superb brilliant touching stylish engaging lively fresh powerful beautiful
+    memorable satisfying hilarious wonderful excellent captivating heartfelt smart original stirring entertaining
+    splendid refreshing joyful exciting lovely masterful rewarding convincing fascinating remarkable polished
+    magical admirable terrific compelling inspired impressive amusing enchanting exquisite outstanding fantastic
+    amazing
+    """
 )
-BAD_ADJECTIVES = tuple(
-    "dull clumsy tedious flat hollow lazy predictable boring awkward shallow bland stale dreary sloppy forgettable "
-    "annoying pointless lifeless ugly stupid cheap tiresome grating messy silly weak awful terrible painful ridiculous "
-    "contrived muddled wooden plodding pretentious irritating disappointing worthless miserable careless incoherent "
-    "dismal mediocre feeble confused "
-    "bloated crude unbearable laughable dreadful lame monotonous empty horrible unpleasant soulless pathetic "
-    "poor inept depressing".split()
+BAD_ADJECTIVES = listed(
+    """
+    dull clumsy tedious flat hollow lazy predictable boring awkward shallow bland stale dreary sloppy forgettable
+    annoying pointless lifeless ugly stupid cheap tiresome grating messy silly weak awful terrible painful
+    ridiculous contrived muddled wooden plodding pretentious irritating disappointing worthless miserable careless
+    incoherent dismal mediocre feeble confused bloated crude unbearable laughable dreadful lame monotonous empty
+    horrible unpleasant soulless pathetic poor inept depressing
+    """
 )
 GOOD_NOUNS = (
     "a delight",
@@ -77,14 +82,32 @@ BAD_VERBS = (
     ("disgusted me", "disgust me"),
     ("made me want to leave", "make me want to leave"),
 )
-ASPECTS = tuple(
-    "acting plot script dialogue music ending story camerawork editing humour direction opening cast pacing romance "
-    "scenery premise soundtrack villain lead finale photography".split()
+ASPECTS = listed(
+    """
+    acting plot script dialogue music ending story camerawork editing humour direction opening cast pacing romance
+    scenery premise soundtrack villain lead finale photography
+    """
 )
-COUNTABLE_ASPECTS = tuple("plot script ending story cast premise soundtrack villain finale romance".split())
-WORKS = tuple("film movie picture comedy drama thriller sequel romance western remake musical".split())
-INTENSIFIERS = tuple("very really quite truly rather thoroughly utterly simply".split())
-COMPANIONS = tuple("sister brother wife husband neighbour colleague cousin flatmate father mother aunt".split())
+COUNTABLE_ASPECTS = listed(
+    """
+    plot script ending story cast premise soundtrack villain finale romance
+    """
+)
+WORKS = listed(
+    """
+    film movie picture comedy drama thriller sequel romance western remake musical
+    """
+)
+INTENSIFIERS = listed(
+    """
+    very really quite truly rather thoroughly utterly simply
+    """
+)
+COMPANIONS = listed(
+    """
+    sister brother wife husband neighbour colleague cousin flatmate father mother aunt
+    """
+)
 PLACES = (
     "on television",
     "at the old cinema in town",
@@ -95,8 +118,20 @@ PLACES = (
     "at a friend's house",
     "on the last day of its run",
 )
-JOBS = tuple("teacher detective nurse farmer lawyer sailor painter pilot journalist widow soldier baker".split())
-TOWNS = ("a fishing village", "a mining town", "the capital", "a suburb", "the mountains", "a border town", "the desert")
+JOBS = listed(
+    """
+    teacher detective nurse farmer lawyer sailor painter pilot journalist widow soldier baker
+    """
+)
+TOWNS = (
+    "a fishing village",
+    "a mining town",
+    "the capital",
+    "a suburb",
+    "the mountains",
+    "a border town",
+    "the desert",
+)
 ERRANDS = (
     "to look for a missing brother",
     "to sell the family house",

@@ -1,0 +1,72 @@
+"""What works on this machine, found by trying."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from bench_lib.errors import BenchError
+from bench_lib.executors.inline import InlineExecutor
+from bench_lib.instruments.provenance import provenance
+from bench_lib.models import MODELS
+from bench_lib.models.source import resolve
+from bench_lib.store import Store
+from bench_lib.suite import Grid, all_tasks, run_suite
+from bench_lib.tasks import TASKS
+from bench_lib.tasks.local import holdings
+from bench_lib.tasks.sources import load_data
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at; what is optional does not make the machine unfit."""
+
+    what: str
+    found: str
+    ok: bool = True
+    optional: bool = False
+
+
+def examine(data: str | None = None) -> list[Finding]:
+    """Look at versions, device, model, data and a whole small run; `data` names a folder to look into."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    facts = provenance(device)
+    versions = " ".join(f"{name} {facts[name]}" for name in ("python", "torch", "transformers", "peft"))
+    findings = [
+        Finding("versions", versions),
+        Finding("machine", f"{facts['cpu']}, {facts['cores']} cores, {facts['memory_gib']} GiB; runs on {facts['device']}"),
+        _tried("model minilm", lambda: resolve("minilm", MODELS).fingerprint),
+        _tried("a smoke run, stored and read back", _smoke),
+    ]
+    if data is not None:
+        findings.append(_tried(f"data folder {data}", lambda: holdings(Path(data))))
+        findings += [_tried(f"  {task.name}", lambda task=task: _sizes(task.name, data), optional=True) for task in TASKS]  # type: ignore[misc]
+    return findings
+
+
+def _tried(what: str, attempt: Callable[[], str], optional: bool = False) -> Finding:
+    try:
+        return Finding(what, attempt(), optional=optional)
+    except (BenchError, OSError) as error:
+        return Finding(what, str(error), ok=False, optional=optional)
+
+
+def _sizes(task: str, source: str) -> str:
+    found = load_data(TASKS.get(task), source)
+    return f"{len(found.train):,} to train on, {len(found.evaluation):,} to evaluate"
+
+
+def _smoke() -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        grid = Grid(all_tasks("embedded"), ("adamw",), (0,), profile="smoke", model="tiny")
+        progress = run_suite(grid, store, InlineExecutor())
+        rows = store.frame()[["task", "status", "reason"]].to_dict("records")
+    bad = [f"{row['task']} {row['status']}: {row['reason']}" for row in rows if row["status"] == "crashed"]
+    if bad or len(rows) != progress.total:
+        raise BenchError("; ".join(bad) or f"{progress.total - len(rows)} of {progress.total} runs were not stored")
+    return f"{len(rows)} runs"

@@ -1,0 +1,58 @@
+"""What runs jobs: a function and its arguments in, results or failures out, in the order in which they complete."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, Literal, Protocol, TypeVar
+
+J = TypeVar("J")
+R = TypeVar("R")
+
+_FRAMES = 5
+_CHARACTERS = 2000
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a job gave no result: it ran out of time, its process died, or it raised."""
+
+    kind: Literal["timeout", "died", "raised"]
+    message: str
+
+
+@dataclass(frozen=True)
+class Done(Generic[J, R]):
+    """A job that is over: its result, or None and the failure of its last attempt."""
+
+    job: J
+    result: R | None
+    failure: Failure | None = None
+    attempts: int = 1
+
+
+class Executor(Protocol):
+    """Something that runs jobs; it knows nothing of what they are."""
+
+    def run(self, function: Callable[[J], R], jobs: Sequence[J]) -> Iterator[Done[J, R]]:
+        """Run the function on every job and yield each once, as it completes; closing the iterator stops the rest."""
+        ...
+
+
+def attempt(function: Callable[[J], R], job: J) -> tuple[R | None, Failure | None]:
+    """Call the function; what it raises, `sys.exit` included, becomes a failure."""
+    try:
+        return function(job), None
+    except (Exception, SystemExit) as error:
+        return None, raised(error)
+
+
+def raised(error: BaseException) -> Failure:
+    """An exception as a failure, with the last frames of its traceback."""
+    trace = error.__traceback__
+    # Without the executor's own frames, so that a failure reads the same whichever executor ran the job.
+    while trace and trace.tb_frame.f_globals.get("__package__") == __package__:
+        trace = trace.tb_next
+    lines = traceback.format_exception(type(error), error, trace, limit=-_FRAMES)
+    return Failure("raised", "".join(lines).strip()[-_CHARACTERS:])

@@ -1,0 +1,19 @@
+"""Jobs in this process, one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from bench_lib.executors.base import Done, J, R, attempt
+
+
+@dataclass(frozen=True)
+class InlineExecutor:
+    """Runs each job when its result is asked for, and passes `KeyboardInterrupt` through.
+
+    There is no time limit, since a process cannot stop its own native code, and a job that kills the process ends all.
+    """
+
+    def run(self, function: Callable[[J], R], jobs: Sequence[J]) -> Iterator[Done[J, R]]:
+        return (Done(job, *attempt(function, job)) for job in jobs)

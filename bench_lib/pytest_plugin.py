@@ -1,0 +1,141 @@
+"""Benchmarks under pytest: `pytest benchmarks/ --benchmark-only`, one row a cell, one round a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+if TYPE_CHECKING:
+    from bench_lib.spec import RunRecord, RunSpec
+    from bench_lib.store import Store
+    from bench_lib.suite import Grid
+
+OPTIONS = {
+    "profile": ("quick", "budget of a run"),
+    "tasks": ("all", "tasks, or all that the data has"),
+    "techniques": ("adamw,bertadam,mixout,llrd+reinit,ema", "techniques or stacks, or all"),
+    "seeds": ("0-2", "seeds, such as 0-29"),
+    "model": ("minilm", "a registered model, a hub id or a folder"),
+    "data": ("embedded", "hub, embedded or a folder"),
+    "store": ("bench-results", "folder of the results"),
+}
+
+
+class Benchmark(Protocol):
+    """What is used of pytest-benchmark's fixture."""
+
+    extra_info: dict[str, Any]
+
+    def pedantic(self, target: Callable[..., object], *, setup: Callable[[], object], rounds: int, iterations: int) -> object:
+        """Call the target once a round, the setup before each."""
+        ...
+
+
+@dataclass(frozen=True)
+class BenchCell:
+    """All seeds of one task x technique, the store that they go to, and whether stored ones are trained again."""
+
+    specs: tuple[RunSpec, ...]
+    store: Store
+    rerun: bool
+
+    def train(self, benchmark: Benchmark) -> None:
+        """Train each missing seed as one round, store the records, and fail on runs that crashed."""
+        stored = self.store.ids()
+        todo = [spec for spec in self.specs if self.rerun or spec.run_id() not in stored]
+        if not todo:
+            pytest.skip(f"all {len(self.specs)} seeds are stored in {self.store.root}; --bench-rerun trains them again")
+        records = self._rounds(benchmark, todo)
+        for record in records:
+            self._keep(record, record.run_id in stored)
+        benchmark.extra_info.update(_metrics(records))
+        _judge(records)
+
+    def _rounds(self, benchmark: Benchmark, todo: list[RunSpec]) -> list[RunRecord]:
+        from bench_lib.run import execute
+
+        waiting, records = iter(todo), []  # type: ignore[var-annotated]
+
+        def one_seed(spec: RunSpec) -> None:
+            records.extend(execute([spec]))
+
+        benchmark.pedantic(one_seed, setup=lambda: ((next(waiting),), {}), rounds=len(todo), iterations=1)
+        return records
+
+    def _keep(self, record: RunRecord, stored: bool) -> None:
+        if not stored:
+            self.store.append(record)
+        elif changed := _changed(record, self.store):
+            pytest.fail(f"{record.technique} on {record.task}, seed {record.seed}: differs from the stored run in {changed}")
+
+
+def _changed(record: RunRecord, store: Store) -> str:
+    """The fields in which a run differs from the stored one of the same spec, timings aside."""
+    from bench_lib.spec import canonical_json
+
+    old = next(r for r in store.records() if r.run_id == record.run_id).result()
+    new = record.result()
+    return ", ".join(name for name in new if canonical_json(new[name]) != canonical_json(old[name]))
+
+
+def _metrics(records: list[RunRecord]) -> dict[str, object]:
+    """What pytest-benchmark keeps beside the times: one list entry a seed."""
+    fields = ("seed", "status", "metric", "score", "train_seconds", "eval_seconds", "tokens_per_second", "peak_memory_bytes")
+    return {name: [getattr(record, name) for record in records] for name in fields}
+
+
+def _judge(records: list[RunRecord]) -> None:
+    crashed = [f"seed {r.seed}: {r.reason}" for r in records if r.status == "crashed"]
+    if crashed:
+        pytest.fail("; ".join(crashed))
+    if all(r.status == "unsupported" for r in records):
+        pytest.skip(records[0].reason)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("stabbench", "stability benchmarks")
+    for name, (default, text) in OPTIONS.items():
+        group.addoption(f"--bench-{name}", default=default, help=f"{text} (default: {default})")
+    group.addoption("--bench-rerun", action="store_true", help="train stored cells again and compare bit for bit")
+    group.addoption("--bench-overhead", action="store_true", help="also measure the harness against a bare loop and Trainer")
+
+
+def grid_of(config: pytest.Config) -> Grid:
+    """The grid that the command line asks for."""
+    from bench_lib.seeds import parse_seeds
+    from bench_lib.suite import Grid, all_tasks
+    from bench_lib.techniques import TECHNIQUES
+
+    given = {name: str(config.getoption(f"--bench-{name}")) for name in OPTIONS}
+    return Grid(
+        tasks=all_tasks(given["data"]) if given["tasks"] == "all" else tuple(given["tasks"].split(",")),
+        techniques=TECHNIQUES.names() if given["techniques"] == "all" else tuple(given["techniques"].split(",")),
+        seeds=parse_seeds(given["seeds"]),
+        profile=given["profile"],
+        model=given["model"],
+        data=given["data"],
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "bench_cell" not in metafunc.fixturenames:
+        return
+    from bench_lib.errors import BenchError
+    from bench_lib.store import Store
+    from bench_lib.suite import plan
+
+    config = metafunc.config
+    try:
+        specs = plan(grid_of(config))
+    except BenchError as error:
+        raise pytest.UsageError(str(error)) from error
+    store = Store(Path(str(config.getoption("--bench-store"))))
+    cells: dict[str, list[RunSpec]] = {}
+    for spec in specs:
+        cells.setdefault(f"{spec.task}-{spec.technique()}", []).append(spec)
+    rerun = bool(config.getoption("--bench-rerun"))
+    metafunc.parametrize("bench_cell", [BenchCell(tuple(c), store, rerun) for c in cells.values()], ids=list(cells))

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import pytest
+
+from bench_lib.executors.base import attempt
+
+
+def _sink(depth: int) -> int:
+    if depth == 0:
+        raise ValueError("the bottom")
+    if depth % 2:
+        return _sink(depth - 1)
+    return _sink(depth - 1)  # on another line, since tracebacks fold repeated ones
+
+
+def _shout(length: int) -> None:
+    raise ValueError("x" * length)
+
+
+def _interrupt(_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_result_has_no_failure() -> None:
+    assert attempt(str, 3) == ("3", None)
+
+
+def test_an_exception_becomes_the_tail_of_its_traceback() -> None:
+    result, failure = attempt(_sink, 20)
+    assert result is None
+    assert failure is not None
+    assert failure.kind == "raised"
+    assert failure.message.endswith("ValueError: the bottom")
+    assert failure.message.count("in _sink") == 5
+
+
+def test_the_executors_own_frames_are_left_out() -> None:
+    _, failure = attempt(_sink, 0)
+    assert failure is not None
+    assert "in attempt" not in failure.message
+    assert failure.message.count("in _sink") == 1
+
+
+def test_a_long_message_keeps_its_end() -> None:
+    _, failure = attempt(_shout, 5000)
+    assert failure is not None
+    assert failure.message == "x" * 2000
+
+
+def test_an_interrupt_passes_through() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        attempt(_interrupt, None)

@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from pebble import ProcessFuture, ProcessPool
+
+from bench_lib.errors import BadValue
+from bench_lib.executors import Done, Executor, LocalExecutor
+from bench_lib.executors.worker import THREADS
+
+LIMIT = 60.0
+"""Seconds after which a job of these tests counts as lost."""
+
+
+def test_every_job_comes_back_once_in_whatever_order(jobs: ModuleType) -> None:
+    executor: Executor = LocalExecutor(2, LIMIT)
+    done = list(executor.run(jobs.square, range(20)))
+    assert sorted(done, key=lambda one: one.job) == [Done(n, n * n) for n in range(20)]
+
+
+def test_a_slow_job_does_not_hold_up_the_others(jobs: ModuleType) -> None:
+    done = list(LocalExecutor(2, LIMIT).run(jobs.nap, [1.5, 0.0, 0.1]))
+    assert done[-1] == Done(1.5, 1.5)
+
+
+def test_no_jobs_start_no_process(jobs: ModuleType) -> None:
+    assert list(LocalExecutor(2).run(jobs.square, [])) == []
+    assert multiprocessing.active_children() == []
+
+
+def test_a_job_whose_process_dies_is_tried_again_with_one_thread_too(jobs: ModuleType, tmp_path: Path) -> None:
+    (done,) = LocalExecutor(1, LIMIT).run(jobs.die_once, [tmp_path / "marker"])
+    assert done == Done(tmp_path / "marker", "1", None, attempts=2)
+
+
+def test_a_job_that_always_dies_fails_alone(jobs: ModuleType) -> None:
+    done = {one.job: one for one in LocalExecutor(2, LIMIT, retries=1).run(jobs.die_if_negative, [-1, 1, 2, 3])}
+    assert [done[n] for n in (1, 2, 3)] == [Done(1, 1), Done(2, 2), Done(3, 3)]
+    assert done[-1].failure is not None
+    assert done[-1].failure.kind == "died"
+    assert "signal 9 (Killed)" in done[-1].failure.message
+    assert done[-1].attempts == 2
+
+
+def test_a_process_that_leaves_with_a_code_is_a_death(jobs: ModuleType) -> None:
+    (done,) = LocalExecutor(1, LIMIT, retries=0).run(jobs.leave, [7])
+    assert done.failure is not None
+    assert done.failure.kind == "died"
+    assert "exit code 7" in done.failure.message
+
+
+def test_a_job_over_the_limit_is_stopped_and_not_tried_again(jobs: ModuleType) -> None:
+    begin = time.monotonic()
+    done = {one.job: one for one in LocalExecutor(2, time_limit=1.0).run(jobs.nap, [30.0, 0.0, 0.01])}
+    assert time.monotonic() - begin < 20
+    assert (done[0.0].result, done[0.01].result) == (0.0, 0.01)
+    failure = done[30.0].failure
+    assert failure is not None
+    assert (failure.kind, failure.message, done[30.0].attempts) == ("timeout", "no result within 1.0 s", 1)
+
+
+@pytest.mark.parametrize(
+    ("function", "says"),
+    [
+        ("raise_picky", "PickyError: 3 in the soup"),
+        ("system_exit", "SystemExit: 3"),
+        ("local_function", "pickle local object"),
+        ("unloadable", "not a number"),
+    ],
+)
+def test_what_raises_or_does_not_pickle_fails_alone(jobs: ModuleType, function: str, says: str) -> None:
+    (done,) = LocalExecutor(1, LIMIT).run(getattr(jobs, function), [3])
+    assert done.failure is not None
+    assert done.failure.kind == "raised"
+    assert says in done.failure.message
+    assert done.attempts == 1
+
+
+def test_a_job_that_does_not_pickle_fails_alone(jobs: ModuleType) -> None:
+    def local() -> None:
+        pass
+
+    done = list(LocalExecutor(1, LIMIT).run(jobs.length, [local, "four"]))
+    assert [one.result for one in done] == [None, 4]
+    assert done[0].failure is not None
+    assert "pickle" in done[0].failure.message
+
+
+def test_a_job_may_be_larger_than_a_pipe(jobs: ModuleType) -> None:
+    done = list(LocalExecutor(2, LIMIT).run(jobs.length, ["x" * 1_000_000] * 3))
+    assert [one.result for one in done] == [1_000_000] * 3
+
+
+def test_workers_have_one_thread_before_they_import_anything(jobs: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    for done in LocalExecutor(1, LIMIT).run(jobs.environment, list(THREADS)):
+        assert done.result == ("1", "1")
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+
+
+def test_the_initializer_runs_in_the_workers(jobs: ModuleType) -> None:
+    (done,) = LocalExecutor(1, LIMIT, initializer=jobs.initialise).run(jobs.environment, ["STABBENCH_TEST"])
+    assert done.result == ("1", "prepared")
+    assert "STABBENCH_TEST" not in os.environ
+
+
+def test_a_failed_initializer_is_told_by_every_job(jobs: ModuleType) -> None:
+    done = list(LocalExecutor(1, LIMIT, initializer=jobs.bad_initialise).run(jobs.square, [1, 2]))
+    messages = [one.failure.message for one in done if one.failure]
+    assert len(messages) == 2
+    assert all("nothing to initialise with" in message for message in messages)
+
+
+def test_a_pool_that_breaks_is_replaced(jobs: ModuleType, tmp_path: Path) -> None:
+    # A worker that dies before it has a job leaves pebble no job to blame: it gives up the whole pool.
+    initializer = partial(jobs.die_once, tmp_path / "marker")
+    done = list(LocalExecutor(1, LIMIT, initializer=initializer).run(jobs.square, [1, 2, 3]))
+    assert sorted(one.result or 0 for one in done) == [1, 4, 9]
+    assert max(one.attempts for one in done) == 2
+
+
+def test_a_pool_that_always_breaks_fails_its_jobs_in_the_end(jobs: ModuleType) -> None:
+    initializer = partial(jobs.die_if_negative, -1)
+    (done,) = LocalExecutor(1, LIMIT, retries=1, initializer=initializer).run(jobs.square, [1])
+    assert done.failure is not None
+    assert (done.failure.kind, done.attempts) == ("died", 2)
+
+
+def test_a_job_that_a_broken_pool_never_took_up_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(ProcessPool):
+        active = False
+
+        def schedule(self, *_: Any, **__: Any) -> Any:
+            monkeypatch.undo()
+            return ProcessFuture()
+
+    monkeypatch.setattr("bench_lib.executors.local.ProcessPool", Broken)
+    (done,) = LocalExecutor(1, LIMIT).run(partial(pow, 2), [5])
+    assert done == Done(5, 32, None, attempts=2)
+
+
+def test_closing_the_results_stops_the_workers_at_once(jobs: ModuleType) -> None:
+    results = LocalExecutor(2).run(jobs.nap, [0.0, 60.0, 60.0, 60.0])
+    assert next(results).job == 0.0
+    assert len(multiprocessing.active_children()) == 2
+    begin = time.monotonic()
+    results.close()  # type: ignore[attr-defined]
+    assert time.monotonic() - begin < 10
+    assert multiprocessing.active_children() == []
+
+
+def test_an_interrupt_while_waiting_stops_the_workers(jobs: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bench_lib.executors.local.wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        next(LocalExecutor(2).run(jobs.nap, [60.0, 60.0]))
+    assert multiprocessing.active_children() == []
+
+
+def test_workers_of_a_program_have_one_thread_from_the_start_and_end_with_it(tmp_path: Path) -> None:
+    program, notes = tmp_path / "sweep.py", tmp_path / "notes"
+    notes.mkdir()
+    program.write_text(SWEEP)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "7"}
+    parent = subprocess.Popen([sys.executable, program, notes], env=environment)
+    _until(lambda: any(notes.iterdir()))
+    parent.kill()
+    parent.wait()
+    ((worker, threads),) = (path.name.split() for path in notes.iterdir())
+    assert threads == "1"
+    _until(lambda: not _alive(int(worker)))
+
+
+@pytest.mark.parametrize(("field", "value"), [("workers", 0), ("time_limit", 0.0), ("retries", -1)])
+def test_settings_out_of_range_are_refused(field: str, value: float) -> None:
+    with pytest.raises(BadValue, match=str(value)):
+        LocalExecutor(**{"workers": 1, field: value})  # type: ignore[arg-type]
+
+
+SWEEP = """
+import os, sys, time
+from pathlib import Path
+
+from bench_lib.executors import LocalExecutor
+
+SEEN = os.environ.get("OMP_NUM_THREADS")
+
+def note(folder):
+    (folder / f"{os.getpid()} {SEEN}").touch()
+    time.sleep(300)
+
+if __name__ == "__main__":
+    list(LocalExecutor(1).run(note, [Path(sys.argv[1])]))
+"""
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LIMIT
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # An orphan that ended stays a zombie where nobody reaps it.
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import os
+import pickle
+from types import ModuleType
+
+import pytest
+
+from bench_lib.executors import worker
+
+
+def _failure(reply: bytes) -> str:
+    result, failure = pickle.loads(reply)
+    assert result is None
+    assert failure.kind == "raised"
+    return str(failure.message)
+
+
+def test_a_call_goes_through_bytes(jobs: ModuleType) -> None:
+    assert pickle.loads(worker.call(pickle.dumps((jobs.square, 4)))) == (16, None)
+
+
+def test_what_raises_comes_back_as_text(jobs: ModuleType) -> None:
+    assert _failure(worker.call(pickle.dumps((jobs.raise_picky, "fly")))).endswith("PickyError: fly in the soup")
+
+
+def test_a_result_that_does_not_pickle_is_a_failure(jobs: ModuleType) -> None:
+    assert "local_function" in _failure(worker.call(pickle.dumps((jobs.local_function, 0))))
+
+
+def test_a_function_that_cannot_be_found_is_a_failure(jobs: ModuleType) -> None:
+    payload = pickle.dumps((jobs.square, 4)).replace(b"local_jobs", b"local_joke")
+    assert "No module named 'local_joke'" in _failure(worker.call(payload))
+
+
+def test_a_failed_initializer_fails_every_job(jobs: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "_unprepared", None)
+    worker.prepare(jobs.bad_initialise)
+    for number in (1, 2):
+        assert "nothing to initialise with" in _failure(worker.call(pickle.dumps((jobs.square, number))))
+
+
+def test_starting_a_process_leaves_the_environment_as_it_was(jobs: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    before = dict(os.environ)
+    process = worker.SingleThreadedContext().Process(target=jobs.square, args=(2,))
+    process.start()
+    assert dict(os.environ) == before
+    process.join()
+    assert process.exitcode == 0

@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from bench_lib.errors import BadData, Unavailable, Unsupported
+from bench_lib.examples import Kind
+from bench_lib.models import MODELS
+from bench_lib.models.load import TINY, Template, instantiate, load_template, load_tokenizer, set_dropout
+from bench_lib.models.source import WAYS_OUT, resolve
+from bench_lib.spec import Ref
+
+HEAD = {"classifier.weight", "classifier.bias"}
+
+
+@pytest.fixture(scope="session")
+def minilm() -> Ref:
+    return resolve("minilm", MODELS)
+
+
+def drawn(template: Template, seed: int) -> PreTrainedModel:
+    return instantiate(template, torch.Generator().manual_seed(seed))
+
+
+def state(model: nn.Module) -> dict[str, Tensor]:
+    return {name: p.detach() for name, p in model.named_parameters()}
+
+
+def test_minilm_loads_offline_with_a_new_head_on_its_own_weights(minilm: Ref) -> None:
+    template = load_template(minilm, Kind.SEQUENCE, 2)
+    assert template.fresh == HEAD
+    model = template.model
+    assert model.config.num_hidden_layers == 6
+    assert sum(p.numel() for p in model.parameters()) == pytest.approx(22.7e6, rel=0.01)
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    assert model.config._attn_implementation == "eager"
+    # Trained weights are no draw of N(0, 0.02): the embeddings of words are far wider.
+    assert template.pretrained()["bert.embeddings.word_embeddings.weight"].std() > 0.03
+
+
+def test_minilm_loads_for_every_kind(minilm: Ref) -> None:
+    assert load_template(minilm, Kind.TOKENS, 9).model.classifier.out_features == 9
+    template = load_template(minilm, Kind.SPAN, 0)
+    assert template.model.qa_outputs.out_features == 2
+    assert template.fresh == {"qa_outputs.weight", "qa_outputs.bias"}
+
+
+@pytest.mark.parametrize(("kind", "labels", "head"), [(Kind.SEQUENCE, 2, 2), (Kind.TOKENS, 9, 9), (Kind.SPAN, 0, 2)])
+def test_tiny_loads_for_every_kind(tiny: Ref, kind: Kind, labels: int, head: int) -> None:
+    template = load_template(tiny, kind, labels)
+    assert template.model.config.num_hidden_layers == TINY["num_hidden_layers"]
+    assert {len(p) for n, p in state(template.model).items() if n in template.fresh} == {head}
+    assert sum(p.numel() for p in template.model.parameters()) < 2e6
+
+
+def test_the_same_seed_draws_the_same_head_and_another_another(tiny: Ref) -> None:
+    template = load_template(tiny, Kind.SEQUENCE, 2)
+    one, same, other = (state(drawn(template, seed)) for seed in (1, 1, 2))
+    assert all(torch.equal(one[name], same[name]) for name in one)
+    assert {name for name in one if not torch.equal(one[name], other[name])} == {"classifier.weight"}
+
+
+def test_a_head_is_drawn_as_bert_draws_it(tiny: Ref) -> None:
+    model = drawn(load_template(tiny, Kind.TOKENS, 500), 0)
+    assert model.classifier.weight.std().item() == pytest.approx(model.config.initializer_range, rel=0.05)
+    assert abs(model.classifier.weight.mean().item()) < 0.001
+    assert not model.classifier.bias.any()
+
+
+def test_drawing_reads_no_global_generator(tiny: Ref) -> None:
+    template = load_template(tiny, Kind.SEQUENCE, 2)
+    torch.manual_seed(1)
+    one = drawn(template, 3)
+    torch.manual_seed(2)
+    before = torch.get_rng_state()
+    assert torch.equal(drawn(template, 3).classifier.weight, one.classifier.weight)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_copies_share_nothing_with_the_template(tiny: Ref) -> None:
+    template = load_template(tiny, Kind.SEQUENCE, 2)
+    before = {name: p.clone() for name, p in state(template.model).items()}
+    with torch.no_grad():
+        for parameter in drawn(template, 0).parameters():
+            parameter.add_(1.0)
+    assert all(torch.equal(before[name], p) for name, p in state(template.model).items())
+
+
+def test_tiny_is_the_same_model_in_every_process(tiny: Ref) -> None:
+    load_template.cache_clear()
+    torch.manual_seed(1)
+    one = load_template(tiny, Kind.SEQUENCE, 2).pretrained()
+    load_template.cache_clear()
+    torch.manual_seed(2)
+    other = load_template(tiny, Kind.SEQUENCE, 2).pretrained()
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("name", ["tiny", "minilm"])
+def test_what_was_pretrained_holds_the_body_and_no_head(name: str) -> None:
+    template = load_template(resolve(name, MODELS), Kind.SEQUENCE, 2)
+    held = template.pretrained()
+    assert held.keys() == state(template.model).keys() - HEAD
+    assert all(key.startswith("bert.") for key in held)
+    assert not any(value.requires_grad for value in held.values())
+    model = drawn(template, 0)
+    assert all(torch.equal(state(model)[key], value) for key, value in held.items())
+
+
+def test_a_folder_loads_with_the_weights_it_holds(folder: Callable[[str], Path], tiny: Ref) -> None:
+    ref = resolve(str(folder("own")), MODELS)
+    template, origin = (load_template(r, Kind.TOKENS, 9) for r in (ref, tiny))
+    assert template.fresh == HEAD
+    assert all(torch.equal(origin.pretrained()[name], value) for name, value in template.pretrained().items())
+    assert load_tokenizer(ref)("some words")["input_ids"] == load_tokenizer(tiny)("some words")["input_ids"]
+
+
+def test_a_head_that_does_not_fit_is_drawn_anew(tmp_path: Path, tiny: Ref) -> None:
+    saved = drawn(load_template(tiny, Kind.SEQUENCE, 3), 5)
+    saved.save_pretrained(tmp_path / "classifier")
+    load_tokenizer(tiny).save_pretrained(tmp_path / "classifier")
+    ref = resolve(str(tmp_path / "classifier"), MODELS)
+    assert load_template(ref, Kind.SEQUENCE, 3).fresh == frozenset()
+    template = load_template(ref, Kind.SEQUENCE, 2)
+    assert template.fresh == HEAD
+    assert not torch.equal(drawn(template, 0).classifier.weight, drawn(template, 1).classifier.weight)
+
+
+def test_an_empty_tokenizer_is_refused(folder: Callable[[str], Path]) -> None:
+    # Without a tokenizer's files, transformers makes one up in which every word is the unknown one.
+    place = folder("own")
+    for path in place.iterdir():
+        if path.name not in ("config.json", "model.safetensors"):
+            path.unlink()
+    with pytest.raises(BadData, match="own' comes without a tokenizer"):
+        load_tokenizer(Ref(str(place), "sha256:0"))
+
+
+@pytest.mark.parametrize("name", ["bert-base-uncased", "roberta-base"])
+def test_a_hub_model_that_cannot_be_reached_names_the_ways_out(name: str) -> None:
+    ref = resolve(name, MODELS)
+    start = time.perf_counter()
+    for load in (lambda: load_template(ref, Kind.SEQUENCE, 2), lambda: load_tokenizer(ref)):
+        with pytest.raises(Unavailable, match=f"model '{name}' could not be loaded") as caught:
+            load()
+        assert WAYS_OUT in str(caught.value)
+        assert "\n" not in str(caught.value)
+    assert time.perf_counter() - start < 10
+
+
+def test_loading_says_nothing_and_leaves_logging_as_it_was(minilm: Ref, capfd: pytest.CaptureFixture[str]) -> None:
+    level = logging.getLogger("transformers").level
+    load_template.cache_clear()
+    load_template(minilm, Kind.SEQUENCE, 2)
+    assert logging.getLogger("transformers").level == level
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_tokenizer_is_fast_and_loaded_once(minilm: Ref) -> None:
+    tokenizer = load_tokenizer(minilm)
+    assert tokenizer.is_fast
+    assert load_tokenizer(resolve("minilm", MODELS)) is tokenizer
+
+
+def test_dropout_is_set_everywhere_or_left_alone(tiny: Ref) -> None:
+    model = drawn(load_template(tiny, Kind.SEQUENCE, 2), 0)
+    layers = [module for module in model.modules() if isinstance(module, nn.Dropout)]
+    rates = [layer.p for layer in layers]
+    set_dropout(model, None)
+    assert [layer.p for layer in layers] == rates
+    assert set(rates) == {0.1}
+    set_dropout(model, 0.0)
+    assert [layer.p for layer in layers] == [0.0] * len(layers)
+    ids = torch.tensor([[101, 2023, 102]])
+    with torch.no_grad():
+        assert torch.equal(model.train()(ids).logits, model.eval()(ids).logits)
+
+
+def test_dropout_acts_in_training_where_it_is_not_zero(tiny: Ref) -> None:
+    model = drawn(load_template(tiny, Kind.SEQUENCE, 2), 0)
+    set_dropout(model, 0.5)
+    ids = torch.tensor([[101, 2023, 102]])
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(0)
+        assert not torch.equal(model.train()(ids).logits, model.eval()(ids).logits)
+
+
+def test_a_model_without_dropout_says_so() -> None:
+    with pytest.raises(Unsupported, match=r"Linear has no dropout layers whose rate could be set to 0\.1"):
+        set_dropout(nn.Linear(2, 2), 0.1)
+    set_dropout(nn.Linear(2, 2), None)

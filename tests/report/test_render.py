@@ -1,0 +1,211 @@
+"""What is written: the same bytes from the same runs, whole files, and nothing for nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import re
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from bench_lib.errors import BenchError, UnknownName
+from bench_lib.report.render import render
+from bench_lib.store import Store
+
+MARKUP = "a|b<script>$x$"
+FORMULA = "=cmd|' /C calc'!A0"
+
+
+def store(root: Path, records: Iterable[Any]) -> Store:
+    made = Store(root)
+    for record in records:
+        made.append(record)
+    return made
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def few(record: Any) -> list[Any]:
+    """Two tasks, two techniques and embedded data, with a failure."""
+    runs = [record(i, 0.8 + i / 100, t, task=k) for i in range(3) for t in ("adamw", "fgm") for k in ("sst2", "imdb")]
+    failed = record(3, None, "fgm", status="diverged", reason="not finite at step 3")
+    return [*runs, failed, record(0, source="embedded"), record(1, source="embedded")]
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory: Any, record: Any) -> Path:
+    """The folder into which a few runs were rendered once."""
+    root: Path = tmp_path_factory.mktemp("rendered")
+    paths = render(store(root / "s", few(record)), root / "deep" / "out")
+    assert {p.relative_to(root / "deep" / "out").as_posix() for p in paths} == set(contents(root / "deep" / "out"))
+    return root / "deep" / "out"
+
+
+def test_the_same_runs_give_the_same_bytes(tmp_path: Path, record: Any, rendered: Path) -> None:
+    render(store(tmp_path / "s", reversed(few(record))), tmp_path / "out")
+    assert contents(tmp_path / "out") == contents(rendered)
+
+
+def test_what_is_written(rendered: Path) -> None:
+    assert set(contents(rendered)) == {
+        "leaderboard.md",
+        "leaderboard.csv",
+        "figures/cost-real-minilm-desk.png",
+        "figures/cost-embedded-minilm-desk.png",
+        "figures/seeds-real-minilm-desk-sst2.png",
+        "figures/seeds-real-minilm-desk-imdb.png",
+        "figures/seeds-embedded-minilm-desk-sst2.png",
+    }
+
+
+def test_every_figure_is_embedded_and_free_of_dates_and_versions(rendered: Path) -> None:
+    text = (rendered / "leaderboard.md").read_text()
+    pictures = list((rendered / "figures").iterdir())
+    assert len(pictures) == 5
+    for path in pictures:
+        assert f"](figures/{path.name})" in text
+        assert b"tEXt" not in path.read_bytes()
+        assert b"tIME" not in path.read_bytes()
+
+
+def test_embedded_data_have_a_section_of_their_own_that_says_so(rendered: Path) -> None:
+    text = (rendered / "leaderboard.md").read_text()
+    embedded, real = text.index("## embedded data"), text.index("## real data")
+    assert embedded < text.index("**Embedded data**") < real
+    assert "fgm" not in text[embedded:real]
+
+
+def test_the_csv_holds_every_cell_with_all_columns(rendered: Path, record: Any) -> None:
+    table = pd.read_csv(rendered / "leaderboard.csv")
+    assert len(table) == 5
+    assert table["attempted"].sum() == len(few(record))
+    assert {"mad", "p_failure", "p_spread_holm", "mad_ratio", "cost_ratio"} <= set(table.columns)
+
+
+def test_names_are_text_everywhere(tmp_path: Path, record: Any) -> None:
+    runs = [
+        record(i, 0.8 + i / 100, t, task=k) for i in range(2) for t in ("adamw", FORMULA) for k in (MARKUP, FORMULA)
+    ]
+    paths = render(store(tmp_path / "s", runs), tmp_path / "out")
+    text = (tmp_path / "out" / "leaderboard.md").read_text()
+    assert "<script>" not in text
+    assert r"a\|b&lt;script&gt;\$x\$" in text
+    tables = [block for block in text.split("\n\n") if block.startswith("| ")]
+    assert len(tables) == 6
+    for block in tables:
+        assert len({line.replace("\\|", "").count("|") for line in block.splitlines()}) == 1
+    table = pd.read_csv(io.BytesIO((tmp_path / "out" / "leaderboard.csv").read_bytes()), dtype=str)
+    cells = table.to_numpy().ravel().tolist()
+    assert not any(str(cell).startswith(("=", "@")) for cell in cells)
+    assert f"'{FORMULA}" in cells
+    assert len({p.name for p in paths}) == len(paths) == 5
+
+
+def test_names_that_read_alike_have_figures_of_their_own(tmp_path: Path, record: Any) -> None:
+    paths = render(store(tmp_path / "s", [record(0, task=t) for t in ("a b", "a/b", "A-b", "a-b")]), tmp_path / "out")
+    assert len({p.name.lower() for p in paths}) == len(paths) == 7
+
+
+def test_stale_figures_go_and_other_files_stay(tmp_path: Path, record: Any) -> None:
+    figures = tmp_path / "out" / "figures"
+    figures.mkdir(parents=True)
+    for name in ("mine.png", "seeds-real-old.png", "cost-real-old.png", "cost-real-minilm-desk.png"):
+        (figures / name).write_bytes(b"old")
+    (tmp_path / "out" / "README.md").write_text("mine")
+    render(store(tmp_path / "s", [record(0)]), tmp_path / "out")
+    assert set(contents(tmp_path / "out")) == {
+        *("README.md", "leaderboard.md", "leaderboard.csv", "figures/mine.png"),
+        *("figures/cost-real-minilm-desk.png", "figures/seeds-real-minilm-desk-sst2.png"),
+    }
+    assert (figures / "cost-real-minilm-desk.png").read_bytes() != b"old"
+
+
+@pytest.mark.parametrize("status", ["diverged", "unsupported", "oom"])
+def test_a_store_of_nothing_but_failures_is_rendered(tmp_path: Path, record: Any, status: str) -> None:
+    runs = [record(i, None, status=status, reason="that is why") for i in range(2)]
+    render(store(tmp_path / "s", runs), tmp_path / "out")
+    text = (tmp_path / "out" / "leaderboard.md").read_text()
+    assert f"| adamw | 0-1 | {status} | that is why |" in text
+    assert not re.search(r"\bnan\b", text)
+
+
+def test_without_the_default_baseline_the_report_says_so(tmp_path: Path, record: Any) -> None:
+    render(store(tmp_path / "s", [record(i, 0.8, "fgm") for i in range(2)]), tmp_path / "out")
+    text = (tmp_path / "out" / "leaderboard.md").read_text()
+    assert "**No run of the baseline adamw is stored: nothing is compared.**" in text
+    assert not re.search(r"\bnan\b", text)
+
+
+def test_a_baseline_asked_for_that_is_not_there_is_refused(tmp_path: Path, record: Any) -> None:
+    with pytest.raises(UnknownName, match="did you mean 'fgm'"):
+        render(store(tmp_path / "s", [record(0), record(0, technique="fgm")]), tmp_path / "out", "fgn")
+    assert not (tmp_path / "out").exists()
+
+
+def test_several_machines_are_said(tmp_path: Path, record: Any) -> None:
+    runs = [dataclasses.replace(record(i), provenance={"cpu": f"model {i}"}) for i in range(2)]
+    render(store(tmp_path / "s", runs), tmp_path / "out")
+    assert "several machines" in (tmp_path / "out" / "leaderboard.md").read_text()
+
+
+def test_variants_have_rows_and_an_explanation(tmp_path: Path, record: Any) -> None:
+    runs = [record(i, rate=rate) for i in range(2) for rate in (2e-5, 3e-5)]
+    render(store(tmp_path / "s", runs), tmp_path / "out")
+    text = (tmp_path / "out" / "leaderboard.md").read_text()
+    assert "profile.learning_rate = 3e-05" in text
+    assert text.count("baseline | ") == 2
+
+
+def test_damaged_files_are_named(tmp_path: Path, record: Any) -> None:
+    made = store(tmp_path / "s", [record(0), record(1)])
+    made.path("runs", record(1)).write_bytes(b"not parquet")
+    for _ in range(2):
+        render(made, tmp_path / "out")
+        text = (tmp_path / "out" / "leaderboard.md").read_text()
+        assert f"{record(1).run_id}.parquet.**" in text
+        assert text.startswith("# Leaderboard\n\n1 runs: 1 converged.")
+
+
+def test_an_empty_store_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match=r"no runs in .*nothing: fill it with `stabbench run --store .*nothing`"):
+        render(Store(tmp_path / "nothing"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, record: Any) -> None:
+    (tmp_path / "file").write_text("in the way")
+    made = store(tmp_path / "s", [record(0)])
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(BenchError, match="the report cannot be written to"):
+            render(made, out)
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_rest(tmp_path: Path, record: Any, monkeypatch: Any) -> None:
+    made = store(tmp_path / "s", [record(0)])
+    render(made, tmp_path / "out")
+    before = contents(tmp_path / "out")
+
+    def refuse(path: Path, target: Path) -> Path:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(BenchError, match="No space left"):
+        render(made, tmp_path / "out")
+    assert contents(tmp_path / "out") == before
+
+
+def test_the_report_imports_no_torch_and_no_pyplot() -> None:
+    code = (
+        "import sys, bench_lib.report.render; print({'torch', 'transformers', 'matplotlib.pyplot'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench_lib.spec import Predictions, RunRecord, canonical_json, digest
+from bench_lib.store import Store
+
+
+def make_record(seed: int = 0, **changes: Any) -> RunRecord:
+    """A run with every field filled, whose id is the digest of its spec."""
+    identity = {"task": changes.get("task", "sst2"), "technique": changes.get("technique", "adamw"), "seed": seed}
+    values = np.random.default_rng(seed).normal(size=(6, 2)).astype(np.float32)
+    fields: dict[str, Any] = {
+        "run_id": digest(identity),
+        "training_id": digest(identity),
+        "task": "sst2",
+        "technique": "adamw",
+        "model": "tiny",
+        "profile": "smoke",
+        "data_source": "embedded",
+        "seed": seed,
+        "spec": canonical_json(identity),
+        "status": "converged",
+        "reason": "",
+        "metric": "accuracy",
+        "score": 0.5 + seed / 1000,
+        "trivial_score": 0.5,
+        "metrics": {"f1": 0.25, "accuracy": 0.5 + seed / 1000},
+        "steps": 3,
+        "tokens": 1234,
+        "examples": 48,
+        "parameters": 10**9,
+        "trainable_parameters": 7,
+        "forward_passes": 3,
+        "backward_passes": 3,
+        "curve_loss": (0.7, 0.6, 0.5),
+        "curve_learning_rate": (1e-5, 2e-5, 0.0),
+        "curve_grad_norm": (1.0, 2.0, 3.0),
+        "eval_step": (1, 3),
+        "eval_score": (0.4, 0.5),
+        "setup_seconds": 0.1,
+        "train_seconds": 1.5,
+        "eval_seconds": 0.2,
+        "tokens_per_second": 800.0,
+        "examples_per_second": 32.0,
+        "peak_memory_bytes": 2**40,
+        "provenance": {"torch": "2.13.0", "host": "désert"},
+        "predictions": Predictions(values),
+    }
+    return RunRecord(**{**fields, **changes})
+
+
+@pytest.fixture
+def make() -> Callable[..., RunRecord]:
+    return make_record
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "results")
+
+
+@pytest.fixture
+def filled(store: Store) -> Store:
+    """Twelve runs of two tasks and two techniques, three seeds each, written in no particular order."""
+    for seed in (2, 0, 1):
+        for technique in ("llrd+reinit", "adamw"):
+            for task in ("sst2", "conll2003"):
+                store.append(make_record(seed, task=task, technique=technique))
+    return store

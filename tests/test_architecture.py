@@ -1,0 +1,562 @@
+"""The design's floors, roles and budgets, held by reading the source; each finding names its file and line."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+
+import pytest
+
+import bench_lib
+from bench_lib.spec import Profile
+
+SOURCE = Path(bench_lib.__file__).parent
+
+# Each line may import what stands above it, never its neighbours. The foundations (F0) are built on one another in turn.
+FLOORS = (
+    {"__init__"},
+    {"errors", "examples"},  # F0
+    {"registry", "seeds"},
+    {"spec"},
+    {"stats", "store", "executors", "instruments", "tasks", "techniques", "models", "profiles"},  # F1
+    {"harness"},  # F2
+    {"run", "report"},  # F3
+    {"suite"},  # F4
+    {"check", "doctor"},  # F5
+    {"cli", "pytest_plugin", "api", "integrations"},  # F6
+)
+HEAVY = {"torch", "transformers", "peft", "datasets"}
+LIGHT = ("spec", "stats", "store", "tasks", "report", "profiles", "cli", "pytest_plugin")
+"""What loads without the heavy packages; the plugin is loaded by every pytest of its environment."""
+
+WRITERS = {
+    "store": "results",
+    "report/render.py": "reports",
+    "instruments/memory.py": "resets the high-water mark by writing to /proc/self/clear_refs, which is no file of anyone's",
+}
+READERS = {
+    **WRITERS,
+    "tasks/local.py": "data folders",
+    "tasks/hub.py": "the cache of the hub",
+    "models": "weights",
+    "instruments/provenance.py": "/proc/cpuinfo",
+}
+NAMELESS = {"utils", "util", "helpers", "helper", "misc", "common"}
+MAX_FILE, MEDIAN_FILE, MAX_FUNCTION, MEAN_FUNCTION, MAX_PARAMETERS = 300, 120, 50, 12, 6
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True, eq=False)
+class Module:
+    """A source file: its dotted name, and its path inside the package."""
+
+    name: str
+    path: str
+    text: str
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.text)
+
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        return list(ast.walk(self.tree))
+
+    @property
+    def unit(self) -> str:
+        """The file or folder of the package that it belongs to."""
+        return self.path.split("/")[0].removesuffix(".py")
+
+    def at(self, node: ast.AST | int, what: str) -> str:
+        return f"{self.path}:{node if isinstance(node, int) else node.lineno}: {what}"  # type: ignore[attr-defined]
+
+    def functions(self) -> Iterator[Function]:
+        return (node for node in self.nodes if isinstance(node, Function))
+
+    def within(self, places: dict[str, str]) -> bool:
+        return any(self.path == place or self.path.startswith(f"{place}/") for place in places)
+
+
+class Package:
+    """All modules of a package folder called `bench_lib`."""
+
+    def __init__(self, root: Path) -> None:
+        self.modules: dict[str, Module] = {}
+        for file in sorted(root.rglob("*.py")):
+            path = file.relative_to(root)
+            name = ".".join(("bench_lib", *path.with_suffix("").parts)).removesuffix(".__init__")
+            self.modules[name] = Module(name, path.as_posix(), file.read_text())
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self.modules.values())
+
+    def imports(self, module: Module, loading: bool = False) -> list[tuple[str, int]]:
+        """Names of imported modules with their lines; with `loading`, only what is imported as the module loads."""
+        nodes = _load_time(module.tree) if loading else module.nodes
+        return [(name, node.lineno) for node in nodes for name in self._targets(module, node)]  # type: ignore[attr-defined]
+
+    def _targets(self, module: Module, node: ast.AST) -> list[str]:
+        if isinstance(node, ast.Import):
+            return [alias.name for alias in node.names]
+        if isinstance(node, ast.Call) and _called(node) in ("import_module", "__import__", "importorskip"):
+            return [a.value for a in node.args[:1] if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+        if not isinstance(node, ast.ImportFrom):
+            return []
+        base = node.module or ""
+        if node.level:
+            is_package = module.path.endswith("__init__.py")
+            parts = module.name.split(".")
+            base = ".".join([*parts[: len(parts) - node.level + is_package], *filter(None, [node.module])])
+        # `from package import name` is an import of the submodule where there is one, and of the package elsewhere.
+        return list(dict.fromkeys(n if (n := f"{base}.{a.name}") in self.modules else base for a in node.names))
+
+    def own(self, name: str) -> Module | None:
+        return self.modules.get(name)
+
+
+def _called(call: ast.Call) -> str:
+    function = call.func
+    return function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
+
+
+def _owner(call: ast.Call) -> str:
+    """What a method is called on, where that is a plain name."""
+    function = call.func
+    return function.value.id if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) else ""
+
+
+def _load_time(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes that run as a module loads: no bodies of functions, nothing for type checkers only."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, (*Function.__args__, ast.Lambda)):  # type: ignore[attr-defined]
+            continue
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            for other in child.orelse:
+                yield other
+                yield from _load_time(other)
+            continue
+        yield child
+        yield from _load_time(child)
+
+
+# ---- the checks: a package in, findings out --------------------------------------------------------------------------
+
+
+def check_floors(package: Package) -> list[str]:
+    """Imports point down, and no unit imports a neighbour on its own floor."""
+    floor_of = {unit: floor for floor, units in enumerate(FLOORS) for unit in units}
+    found = [m.at(1, f"{m.unit} stands on no floor; give it one in FLOORS") for m in package if m.unit not in floor_of]
+    for module in package:
+        for name, line in package.imports(module):
+            other = package.own(name)
+            if other is None or other.unit == module.unit or not {module.unit, other.unit} <= floor_of.keys():
+                continue
+            if floor_of[other.unit] >= floor_of[module.unit]:
+                where = "above it" if floor_of[other.unit] > floor_of[module.unit] else "on its own floor"
+                found.append(module.at(line, f"imports {name}, which stands {where}"))
+    return found
+
+
+def check_imports_exist(package: Package) -> list[str]:
+    """Every import of the package's own is of a module that exists."""
+    return [
+        module.at(line, f"imports {name}, which does not exist")
+        for module in package
+        for name, line in package.imports(module)
+        if name.split(".")[0] == "bench_lib" and name not in package.modules
+    ]
+
+
+def check_cycles(package: Package) -> list[str]:
+    """No module imports itself by way of others, imports inside functions included."""
+    found: list[str] = []
+    done: set[str] = set()
+
+    def visit(name: str, trail: tuple[str, ...]) -> None:
+        module = package.own(name)
+        if module is None or name in done:
+            return
+        for target, line in package.imports(module):
+            if target in (*trail, name):
+                loop = [*(*trail, name)[(*trail, name).index(target) :], target]
+                found.append(module.at(line, f"closes the cycle {' > '.join(loop)}"))
+            else:
+                visit(target, (*trail, name))
+        done.add(name)
+
+    for name in package.modules:
+        visit(name, ())
+    return found
+
+
+def check_light(package: Package) -> list[str]:
+    """Loading a light module loads no heavy package, by whatever chain."""
+    roots = [m.name for m in package if m.unit in LIGHT]
+    return [finding for root in roots for finding in _heavy_chains(package, root)]
+
+
+def _heavy_chains(package: Package, root: str) -> Iterator[str]:
+    seen: set[str] = set()
+    waiting: list[tuple[str, tuple[str, ...]]] = [(root, ())]
+    while waiting:
+        name, trail = waiting.pop()
+        module = package.own(name)
+        if module is None or name in seen:
+            continue
+        seen.add(name)
+        if "." in name:  # a package's own __init__ runs before its modules
+            waiting.append((name.rpartition(".")[0], (*trail, name)))
+        for target, line in package.imports(module, loading=True):
+            if target.split(".")[0] in HEAVY:
+                yield module.at(line, f"imports {target} as it loads; reached by {' > '.join((*trail, name))}")
+            waiting.append((target, (*trail, name)))
+
+
+def check_prints(package: Package) -> list[str]:
+    """Only the command line prints or writes to the standard streams."""
+    return [
+        module.at(node, f"calls {ast.unparse(node.func)}, which only cli.py may")
+        for module in package
+        if module.path != "cli.py"
+        for node in module.nodes
+        if isinstance(node, ast.Call) and (_called(node) in ("print", "pprint") or _writes_to_stream(node))
+    ]
+
+
+def _writes_to_stream(call: ast.Call) -> bool:
+    return bool(re.fullmatch(r"(sys\.)?_*std(out|err)_*\.write(lines)?", ast.unparse(call.func)))
+
+
+def check_writes(package: Package) -> list[str]:
+    """Only the store and the renderer of reports write files."""
+    return [
+        module.at(node, f"{ast.unparse(node.func)} writes a file")
+        for module in package
+        if not module.within(WRITERS)
+        for node in module.nodes
+        if isinstance(node, ast.Call) and _writes(node)
+    ]
+
+
+def _writes(call: ast.Call) -> bool:
+    name, owner = _called(call), _owner(call)
+    if name == "open":
+        return bool(set(_mode(call)) & set("wax+"))
+    if name in ("remove", "rename", "replace", "makedirs", "rmdir"):
+        return owner == "os"
+    if name in ("dump", "save", "savez", "savetxt"):
+        return owner in ("json", "pickle", "np", "torch")
+    # A table as text, without a path, is no file.
+    paths = name.startswith("to_") and name in ("to_csv", "to_parquet", "to_json", "to_pickle", "to_feather", "to_excel")
+    if paths:
+        return bool(call.args) or any(k.arg in ("path", "path_or_buf") for k in call.keywords)
+    return owner == "shutil" or name in (
+        "write_text",
+        "write_bytes",
+        "write_table",
+        "ParquetWriter",
+        "savefig",
+        "save_pretrained",
+        "save_model",
+        "save_file",
+        "mkdir",
+        "unlink",
+        "touch",
+        "symlink_to",
+        "mkstemp",
+        "NamedTemporaryFile",
+    )
+
+
+def _mode(call: ast.Call) -> str:
+    """The mode of an `open`, as function or as method: the argument that reads as a mode."""
+    values = [*call.args, *(k.value for k in call.keywords if k.arg == "mode")]
+    modes = [v.value for v in values if isinstance(v, ast.Constant) and isinstance(v.value, str)]
+    return next((mode for mode in modes if re.fullmatch("[rwxabt+]{1,4}", mode)), "r")
+
+
+def check_reads(package: Package) -> list[str]:
+    """Only the store, the loading of data and models, and the look at the machine read files."""
+    names = ("open", "read_text", "read_bytes", "read_csv", "ParquetFile", "read_table", "from_pretrained", "load_dataset")
+    return [
+        module.at(node, f"{ast.unparse(node.func)} reads a file")
+        for module in package
+        if not module.within(READERS)
+        for node in module.nodes
+        if isinstance(node, ast.Call)
+        and (_called(node) in names or (_called(node), _owner(node)) in {("load", "json"), ("load", "np"), ("load", "torch")})
+    ]
+
+
+def check_file_sizes(package: Package) -> list[str]:
+    """The largest file, and the median."""
+    lengths = {module.path: len(module.text.splitlines()) for module in package}
+    found = [f"{path}:{n}: {n} lines, of {MAX_FILE} at most" for path, n in lengths.items() if n > MAX_FILE]
+    if (median := statistics.median(lengths.values())) > MEDIAN_FILE:
+        path, longest = max(lengths.items(), key=lambda item: item[1])
+        found.append(f"{path}:{longest}: the median file has {median:g} lines, of {MEDIAN_FILE} at most; this is the longest")
+    return found
+
+
+def check_function_sizes(package: Package) -> list[str]:
+    """The longest function, and the mean."""
+    lengths = [(_length(f), module, f) for module in package for f in module.functions()]
+    found = [m.at(f, f"{f.name} has {n} lines, of {MAX_FUNCTION} at most") for n, m, f in lengths if n > MAX_FUNCTION]
+    if lengths and (mean := statistics.fmean(n for n, _, _ in lengths)) > MEAN_FUNCTION:
+        n, module, function = max(lengths, key=lambda entry: entry[0])
+        found.append(module.at(function, f"the mean function has {mean:.1f} lines, of {MEAN_FUNCTION} at most; this has {n}"))
+    return found
+
+
+def _length(function: Function) -> int:
+    return (function.end_lineno or function.lineno) - function.lineno + 1
+
+
+def check_signatures(package: Package) -> list[str]:
+    """Few parameters, no **kwargs in what is public, a return type everywhere."""
+    found = []
+    for module in package:
+        for function in module.functions():
+            arguments = function.args
+            named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+            count = len([a for a in named if a.arg not in ("self", "cls")])
+            if count > MAX_PARAMETERS:
+                found.append(module.at(function, f"{function.name} has {count} parameters, of {MAX_PARAMETERS} at most"))
+            if arguments.kwarg and (not function.name.startswith("_") or function.name.endswith("__")):
+                found.append(module.at(function, f"{function.name} is public and takes **{arguments.kwarg.arg}"))
+            if function.returns is None:
+                found.append(module.at(function, f"{function.name} has no return type"))
+    return found
+
+
+def check_names(package: Package) -> list[str]:
+    """No file, folder or function is named after nothing."""
+    found = [m.at(1, f"{part} says nothing") for m in package for part in m.name.split(".") if part in NAMELESS]
+    return found + [m.at(f, f"{f.name} says nothing") for m in package for f in m.functions() if f.name in NAMELESS]
+
+
+def declared_techniques(package: Package) -> dict[str, list[tuple[Module, ast.ClassDef]]]:
+    """Technique classes by the name that they declare as a class variable."""
+    found: dict[str, list[tuple[Module, ast.ClassDef]]] = {}
+    for module in package:
+        if module.unit == "techniques":
+            for node in module.nodes:
+                if isinstance(node, ast.ClassDef) and (name := _declared_name(node)):
+                    found.setdefault(name, []).append((module, node))
+    return found
+
+
+def _declared_name(node: ast.ClassDef) -> str | None:
+    for line in node.body:
+        target = line.target if isinstance(line, ast.AnnAssign) else line.targets[0] if isinstance(line, ast.Assign) else None
+        if isinstance(target, ast.Name) and target.id == "name" and isinstance(line.value, ast.Constant):  # type: ignore[attr-defined]
+            return str(line.value.value)  # type: ignore[attr-defined]
+    return None
+
+
+def check_technique_files(package: Package) -> list[str]:
+    """A technique is a file: one class in each, called like the file."""
+    found = []
+    for name, places in declared_techniques(package).items():
+        for module, node in places:
+            if module.path != f"techniques/{name}.py":
+                found.append(module.at(node, f"technique {name!r} belongs into techniques/{name}.py"))
+        if len(places) > 1:
+            module, node = places[-1]
+            found.append(module.at(node, f"technique {name!r} is declared {len(places)} times"))
+    return found
+
+
+def check_harness_names(package: Package) -> list[str]:
+    """The harness holds no technique's name, as text or as identifier; a profile's field may be called like one."""
+    names = set(declared_techniques(package))
+    settings = {field.name for field in fields(Profile)}
+    found = []
+    for module in package:
+        if module.unit == "harness":
+            documentation = _docstrings(module)
+            for node in module.nodes:
+                if id(node) in documentation:
+                    continue
+                for word in _words(node):
+                    if word in names and not (isinstance(node, ast.Attribute) and word in settings):
+                        found.append(module.at(node, f"names the technique {word!r}"))
+    return found
+
+
+def _docstrings(module: Module) -> set[int]:
+    """Plain statements of text, which are documentation."""
+    return {id(node.value) for node in module.nodes if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)}
+
+
+def _words(node: ast.AST) -> set[str]:
+    """The identifiers that a node itself brings in, and the words of its text."""
+    if isinstance(node, ast.Constant):
+        return set(re.findall(r"\w+", node.value)) if isinstance(node.value, str) else set()
+    if isinstance(node, ast.Name):
+        return {node.id}
+    if isinstance(node, ast.Attribute):
+        return {node.attr}
+    if isinstance(node, ast.arg):
+        return {node.arg}
+    if isinstance(node, ast.alias):
+        return {*node.name.split("."), *filter(None, [node.asname])}
+    if isinstance(node, ast.ImportFrom):
+        return set((node.module or "").split("."))
+    return {node.name} if isinstance(node, (*Function.__args__, ast.ClassDef)) else set()  # type: ignore[attr-defined]
+
+
+CHECKS: tuple[Callable[[Package], list[str]], ...] = (
+    check_floors,
+    check_imports_exist,
+    check_cycles,
+    check_light,
+    check_prints,
+    check_writes,
+    check_reads,
+    check_file_sizes,
+    check_function_sizes,
+    check_signatures,
+    check_names,
+    check_technique_files,
+    check_harness_names,
+)
+
+
+# ---- the package against the checks -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def package() -> Package:
+    return Package(SOURCE)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
+def test_the_package_holds(package: Package, check: Callable[[Package], list[str]]) -> None:
+    findings = check(package)
+    assert not findings, "\n" + "\n".join(f"bench_lib/{finding}" for finding in findings)
+
+
+def test_the_package_is_seen_whole(package: Package) -> None:
+    assert {"bench_lib", "bench_lib.spec", "bench_lib.harness.loop", "bench_lib.tasks.embedded"} <= package.modules.keys()
+    sources = package.imports(package.modules["bench_lib.tasks.sources"])
+    assert {"bench_lib.tasks.embedded", "bench_lib.tasks.base", "functools"} <= {name for name, _ in sources}
+    assert len(list(package)) > 50
+
+
+def test_every_registered_technique_is_declared_in_its_own_file(package: Package) -> None:
+    from bench_lib.techniques import TECHNIQUES
+
+    shipped = {t.name: t.__module__ for t in TECHNIQUES if t.__module__.startswith("bench_lib.")}
+    assert shipped == {name: f"bench_lib.techniques.{name}" for name in declared_techniques(package)}
+
+
+def test_light_modules_load_without_heavy_packages(package: Package) -> None:
+    light = sorted(m.name for m in package if m.unit in LIGHT)
+    script = "import importlib, json, sys; [importlib.import_module(n) for n in sys.argv[1:]]; print(json.dumps(list(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script, *light], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    loaded = set(json.loads(done.stdout))
+    assert set(light) <= loaded
+    assert not loaded & HEAVY
+
+
+# ---- the checks against bad packages -----------------------------------------------------------------------------------
+
+LONG = "def short() -> None: ...\n" * 9 + "def long() -> None:\n" + "    x = 1\n" * MAX_FUNCTION
+MIDDLING = "def middling() -> None:\n" + "    x = 1\n" * MEAN_FUNCTION
+TECHNIQUE = "class T:\n    name: ClassVar[str] = 'mixup'\n"
+
+BAD: list[tuple[Callable[[Package], list[str]], dict[str, str], str]] = [
+    (check_floors, {"spec.py": "\nimport bench_lib.run", "run.py": ""}, r"spec\.py:2: imports bench_lib\.run.*above"),
+    (check_floors, {"stats/a.py": "def f():\n    from bench_lib.store import x", "store/__init__.py": ""}, r"stats/a\.py:2: .*own floor"),
+    (check_floors, {"stats/a.py": "from ..store import b", "store/b.py": ""}, r"stats/a\.py:1: imports bench_lib\.store\.b"),
+    (check_floors, {"stats/a.py": "from bench_lib import run", "run.py": ""}, r"stats/a\.py:1: imports bench_lib\.run"),
+    (check_floors, {"stats/a.py": "import_module('bench_lib.run')", "run.py": ""}, r"stats/a\.py:1: imports bench_lib\.run"),
+    (check_floors, {"novel.py": ""}, r"novel\.py:1: novel stands on no floor"),
+    (check_imports_exist, {"run.py": "\n\nfrom bench_lib.gone import x"}, r"run\.py:3: imports bench_lib\.gone"),
+    (check_cycles, {"stats/a.py": "import bench_lib.stats.b", "stats/b.py": "def f():\n    from .a import x"}, r"stats/b\.py:2: closes"),
+    (check_light, {"stats/a.py": "import os\nimport torch.nn"}, r"stats/a\.py:2: imports torch\.nn as it loads"),
+    (check_light, {"spec.py": "from bench_lib.errors import x", "errors.py": "try:\n    import peft\nexcept ImportError: pass"}, r"errors\.py:2"),
+    (check_light, {"cli.py": "import bench_lib.models.a", "models/__init__.py": "import datasets", "models/a.py": ""}, r"models/__init__\.py:1"),
+    (check_prints, {"run.py": "x = 1\nprint(x)"}, r"run\.py:2: calls print"),
+    (check_prints, {"stats/a.py": "import sys\nsys.stderr.write('x')"}, r"stats/a\.py:2: calls sys\.stderr\.write"),
+    (check_writes, {"run.py": "def f(p):\n    p.write_text('x')"}, r"run\.py:2: p\.write_text writes"),
+    (check_writes, {"run.py": "open('x', 'w')"}, r"run\.py:1: open writes"),
+    (check_writes, {"run.py": "open('x', mode='ab')"}, r"run\.py:1: open writes"),
+    (check_writes, {"stats/a.py": "p.open('r+')"}, r"stats/a\.py:1: p\.open writes"),
+    (check_writes, {"report/tables.py": "frame.to_csv('x.csv')"}, r"report/tables\.py:1: frame\.to_csv writes"),
+    (check_writes, {"report/plot.py": "figure.savefig('x.png')"}, r"report/plot\.py:1: figure\.savefig writes"),
+    (check_writes, {"harness/a.py": "torch.save(x, y)"}, r"harness/a\.py:1: torch\.save writes"),
+    (check_reads, {"harness/a.py": "\np.read_text()"}, r"harness/a\.py:2: p\.read_text reads"),
+    (check_reads, {"report/tables.py": "with open(p) as f: pass"}, r"report/tables\.py:1: open reads"),
+    (check_reads, {"techniques/a.py": "AutoModel.from_pretrained('x')"}, r"techniques/a\.py:1: AutoModel\.from_pretrained reads"),
+    (check_file_sizes, {"run.py": "x = 1\n" * (MAX_FILE + 1), "a.py": "", "b.py": ""}, r"run\.py:301: 301 lines"),
+    (check_file_sizes, {"run.py": "x = 1\n" * (MEDIAN_FILE + 1)}, r"run\.py:121: the median"),
+    (check_function_sizes, {"run.py": LONG}, r"run\.py:10: long has 51 lines"),
+    (check_function_sizes, {"run.py": MIDDLING}, r"run\.py:1: the mean function has 13\.0 lines"),
+    (check_signatures, {"run.py": "class A:\n    def f(self, a, b, c, d, /, e, *, g, h) -> None: ..."}, r"run\.py:2: f has 7 parameters"),
+    (check_signatures, {"run.py": "def f(**options: int) -> None: ..."}, r"run\.py:1: f is public and takes \*\*options"),
+    (check_signatures, {"run.py": "class A:\n    def __init__(self): ..."}, r"run\.py:2: __init__ has no return type"),
+    (check_signatures, {"run.py": "async def f(): ..."}, r"run\.py:1: f has no return type"),
+    (check_names, {"stats/utils.py": ""}, r"stats/utils\.py:1: utils"),
+    (check_names, {"helpers/a.py": ""}, r"helpers/a\.py:1: helpers"),
+    (check_names, {"run.py": "\ndef helpers(): ..."}, r"run\.py:2: helpers"),
+    (check_technique_files, {"techniques/other.py": "\n" + TECHNIQUE}, r"techniques/other\.py:2: .*techniques/mixup\.py"),
+    (check_technique_files, {"techniques/mixup.py": TECHNIQUE * 2}, r"techniques/mixup\.py:3: .*2 times"),
+    (check_harness_names, {"techniques/mixup.py": TECHNIQUE, "harness/a.py": "\nif t.name == 'mixup': ..."}, r"harness/a\.py:2: .*'mixup'"),
+    (check_harness_names, {"techniques/mixup.py": TECHNIQUE, "harness/a.py": "mixup(1)"}, r"harness/a\.py:1: .*'mixup'"),
+    (check_harness_names, {"techniques/mixup.py": TECHNIQUE, "harness/a.py": "x.mixup"}, r"harness/a\.py:1: .*'mixup'"),
+    (check_harness_names, {"techniques/mixup.py": TECHNIQUE, "harness/a.py": "from b.mixup import T"}, r"harness/a\.py:1: .*'mixup'"),
+    (check_harness_names, {"techniques/mixup.py": TECHNIQUE, "harness/a.py": "x = 'use mixup, please'"}, r"harness/a\.py:1: .*'mixup'"),
+]
+
+GOOD = {
+    "__init__.py": '"""Says nothing of mixup."""',
+    "errors.py": "",
+    "seeds.py": "from bench_lib.errors import x\nif TYPE_CHECKING:\n    import torch\ndef f() -> None:\n    import torch",
+    "store/__init__.py": "from bench_lib.store.a import x",
+    "store/a.py": "def f(path: Path, *rest: int) -> None:\n    path.write_text('x')",
+    "report/render.py": "def _f(**options: int) -> None:\n    open('x', 'w')",
+    "report/tables.py": "text: str = frame.to_csv(index=False)\nother = 'a'.replace('a', 'b')",
+    "harness/a.py": '"""mixup in prose."""\nfrom bench_lib.techniques import base\nx = profile.clip_norm',
+    "techniques/base.py": "class Base:\n    name: ClassVar[str]",
+    "techniques/__init__.py": "",
+    "techniques/mixup.py": TECHNIQUE,
+    "techniques/clip_norm.py": TECHNIQUE.replace("mixup", "clip_norm"),
+    "cli.py": "print('x')",
+}
+
+
+def _write(root: Path, files: dict[str, str]) -> Package:
+    for path, text in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    return Package(root)
+
+
+@pytest.mark.parametrize(("check", "files", "expected"), BAD, ids=[f"{c.__name__[6:]}-{i}" for i, (c, _, _) in enumerate(BAD)])
+def test_a_check_catches_a_bad_package(
+    tmp_path: Path, check: Callable[[Package], list[str]], files: dict[str, str], expected: str
+) -> None:
+    findings = check(_write(tmp_path, files))
+    assert len(findings) == 1, findings
+    assert re.match(expected, findings[0]), findings
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
+def test_a_check_lets_a_good_package_pass(tmp_path: Path, check: Callable[[Package], list[str]]) -> None:
+    assert check(_write(tmp_path, GOOD)) == []
+
+
+def test_every_check_is_shown_to_catch_something() -> None:
+    assert {check for check, _, _ in BAD} == set(CHECKS)

