@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench_lib import __version__
-from bench_lib.errors import BadValue, BenchError
+from bench_lib.errors import BadValue, BenchError, UnknownName
 from bench_lib.seeds import STREAMS, parse_seeds
 from bench_lib.spec import Status
 
 if TYPE_CHECKING:
     from bench_lib.executors.base import Executor
+    from bench_lib.store import Store
     from bench_lib.suite import Progress
 
 DONE, USAGE, INFRASTRUCTURE = 0, 2, 4
@@ -63,11 +64,22 @@ def _add_run(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--profile", default="quick", help="budget of a run (default: quick)")
     add("--tasks", default="all", metavar="A,B", help="tasks, or all (default)")
-    add("--techniques", default="adamw", metavar="A,B+C", help="techniques or stacks such as llrd:decay=0.9+reinit, or all")
+    add(
+        "--techniques",
+        default="adamw",
+        metavar="A,B+C",
+        help="techniques or stacks such as llrd:decay=0.9+reinit, or all",
+    )
     add("--seeds", default="0-4", metavar="0-4,7", help="default: 0-4")
     add("--model", default="minilm", help="a registered name, a hub id or a folder (default: minilm)")
     add("--data", default="embedded", metavar="hub|embedded|DIR", help="default: embedded")
-    add("--store", default="bench-results", type=Path, metavar="DIR", help="where runs are kept (default: bench-results)")
+    add(
+        "--store",
+        default="bench-results",
+        type=Path,
+        metavar="DIR",
+        help="where runs are kept (default: bench-results)",
+    )
     add("--executor", default="inline", choices=("inline", "local"), help="in this process, or in a pool of them")
     add("--workers", type=int, metavar="N", help="processes of the local executor (default: the number of cores)")
     add("--time-limit", type=float, metavar="SECONDS", help="for each run, with the local executor")
@@ -121,8 +133,8 @@ def _run(options: argparse.Namespace) -> int:
     from bench_lib.techniques import TECHNIQUES
 
     grid = Grid(
-        tasks=all_tasks(options.data) if options.tasks == "all" else tuple(options.tasks.split(",")),
-        techniques=TECHNIQUES.names() if options.techniques == "all" else tuple(options.techniques.split(",")),
+        tasks=all_tasks(options.data) if options.tasks == "all" else parts(options.tasks),
+        techniques=TECHNIQUES.names() if options.techniques == "all" else parts(options.techniques),
         seeds=seeds,
         profile=options.profile,
         model=options.model,
@@ -134,30 +146,39 @@ def _run(options: argparse.Namespace) -> int:
         progress = run_suite(grid, store, executor, line, retry)
     _tell_set_aside(store)
     counts = ", ".join(f"{count} {status}" for status, count in sorted(progress.statuses.items())) or "nothing to do"
-    print(f"{progress.total} runs: {progress.stored} were stored, {progress.finished} are new ({counts}); in {options.store}")
-    lost = sum(progress.statuses[status] for status in INFRASTRUCTURE_STATUSES)
+    new = f"{progress.finished} are new ({counts})"
+    print(f"{progress.total} runs: {progress.stored} were stored, {new}; in {options.store}")
+    lost = [status for status in INFRASTRUCTURE_STATUSES if progress.statuses[status]]
+    if lost:
+        print(f"stabbench: the same command with --retry {','.join(lost)} tries the lost runs again", file=sys.stderr)
     return INFRASTRUCTURE if lost else DONE
+
+
+def parts(text: str) -> tuple[str, ...]:
+    """The parts of a list such as `sst2, imdb`."""
+    return tuple(part.strip() for part in text.split(","))
 
 
 def parse_frozen(text: str) -> tuple[tuple[str, int], ...]:
     """Frozen streams from text such as `subset=0,order=3`, or `none`."""
     if text == "none":
         return ()
-    frozen = {}
-    for part in text.split(","):
+    frozen: dict[str, int] = {}
+    for part in parts(text):
         stream, _, seed = part.partition("=")
-        if stream not in STREAMS or not seed.isdecimal():
-            raise BadValue("--freeze", part, f"STREAM=SEED with a stream of {', '.join(STREAMS)}; or none")
+        if stream not in STREAMS or not seed.isdecimal() or stream in frozen:
+            raise BadValue("--freeze", part, f"STREAM=SEED once for a stream of {', '.join(STREAMS)}; or none")
         frozen[stream] = int(seed)
     return tuple(sorted(frozen.items()))
 
 
 def parse_statuses(text: str) -> frozenset[Status]:
     """Statuses from text such as `crashed,oom`."""
-    try:
-        return frozenset(Status(part) for part in text.split(",") if part)
-    except ValueError as error:
-        raise BadValue("--retry", text, ", ".join(Status)) from error
+    given = parts(text) if text else ()
+    for name in given:
+        if name not in list(Status):
+            raise UnknownName("status in --retry", name, Status)
+    return frozenset(map(Status, given))
 
 
 def _executor(options: argparse.Namespace) -> Executor:
@@ -167,7 +188,8 @@ def _executor(options: argparse.Namespace) -> Executor:
     from bench_lib.executors.local import LocalExecutor
 
     if options.executor == "local":
-        return LocalExecutor(options.workers or os.cpu_count() or 1, options.time_limit)
+        workers = (os.cpu_count() or 1) if options.workers is None else options.workers
+        return LocalExecutor(workers, options.time_limit)
     for name, value in (("--workers", options.workers), ("--time-limit", options.time_limit)):
         if value is not None:
             raise BadValue(name, value, "given with --executor local only: a process cannot end its own run")
@@ -191,20 +213,25 @@ class ProgressLine:
 
     def __call__(self, progress: Progress) -> None:
         """Show how far the sweep is."""
-        done = progress.stored + progress.finished
-        if self.terminal:
-            if progress.last is None:
-                self.bar.reset(total=progress.total)
-                self.bar.initial = progress.stored
-            self.bar.n = done
-            self.bar.set_postfix_str(f"{progress.failed} failed")
-        elif progress.last is None:
-            print(f"{progress.total} runs: {progress.stored} stored, {progress.left} to do", flush=True)
-        else:
-            run = progress.last
-            score = "" if run.score is None else f" {run.metric} {run.score:.4f}"
-            place = f"[{done}/{progress.total}, {progress.failed} failed]"
-            print(f"{place} {run.task} {run.technique} seed {run.seed}: {run.status}{score} {run.reason[:160]}".rstrip(), flush=True)
+        if not self.terminal:
+            print(_line(progress), flush=True)
+            return
+        if progress.last is None:
+            self.bar.reset(total=progress.total)
+            self.bar.initial = progress.stored
+        elif progress.last.status in INFRASTRUCTURE_STATUSES:
+            self.bar.write(_line(progress), file=sys.stderr)
+        self.bar.n = progress.stored + progress.finished
+        self.bar.set_postfix_str(f"{progress.failed} failed")
+
+
+def _line(progress: Progress) -> str:
+    run = progress.last
+    if run is None:
+        return f"{progress.total} runs: {progress.stored} stored, {progress.left} to do"
+    place = f"[{progress.stored + progress.finished}/{progress.total}, {progress.failed} failed]"
+    score = "" if run.score is None else f" {run.metric} {run.score:.4f}"
+    return f"{place} {run.task} {run.technique} seed {run.seed}: {run.status}{score} {run.reason[:160]}".rstrip()
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -219,28 +246,42 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _store(options: argparse.Namespace) -> int:
-    from bench_lib.store import Store, compact, merge, verify
+    from bench_lib.store import Store, compact, verify
 
-    store = Store(options.store)
-    if not options.store.is_dir():
-        raise BadValue("store", str(options.store), "a folder that exists")
     if (options.action == "merge") != (options.other is not None):
-        raise BadValue("FROM", options.other, "a second store with merge, none with the others")
+        given = options.other and str(options.other)
+        raise BadValue("FROM", given, "a second store with merge, none with verify and compact")
+    for folder in (options.store, options.other):
+        if folder is not None and not folder.is_dir():
+            raise BadValue("store", str(folder), "a folder that exists")
+    store = Store(options.store)
+    if options.action == "merge":
+        return _merge(store, Store(options.other))
     if options.action == "verify":
         problems = verify(store)
-        print(*problems, f"{len(problems)} problems", sep="\n")
+        print(*problems, f"{len(problems)} problems in {len(store.files('runs'))} files of runs", sep="\n")
         return USAGE if problems else DONE
-    if options.action == "compact":
-        print(f"{compact(store)} runs in {options.store}")
-    else:
-        print(merge(store, Store(options.other)))
+    gone = compact(store)
+    print(f"{gone} files of runs were merged; {len(store.files('runs'))} are in {store.root}")
     _tell_set_aside(store)
     return DONE
 
 
-def _tell_set_aside(store: object) -> None:
-    for file, why in getattr(store, "set_aside", []):
-        print(f"stabbench: set aside the damaged file {file} in quarantine/: {why}", file=sys.stderr)
+def _merge(store: Store, other: Store) -> int:
+    from bench_lib.store import merge
+
+    merged = merge(store, other)
+    print(f"{merged.written} runs of {other.root} were added; {len(store.ids())} are in {store.root}")
+    for line in merged.disagreeing:
+        print(f"stabbench: {line}", file=sys.stderr)
+    _tell_set_aside(store, other)
+    return USAGE if merged.disagreeing else DONE
+
+
+def _tell_set_aside(*stores: Store) -> None:
+    for store in stores:
+        for file, why in store.set_aside:
+            print(f"stabbench: set aside the damaged file {file} in {store.root}/quarantine: {why}", file=sys.stderr)
 
 
 def _doctor(options: argparse.Namespace) -> int:

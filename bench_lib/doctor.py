@@ -5,18 +5,21 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 
-from bench_lib.errors import BenchError
+from bench_lib.errors import BadData, BenchError
 from bench_lib.executors.inline import InlineExecutor
 from bench_lib.instruments.provenance import provenance
 from bench_lib.models import MODELS
 from bench_lib.models.source import resolve
+from bench_lib.spec import Status
 from bench_lib.store import Store
 from bench_lib.suite import Grid, all_tasks, run_suite
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.base import Task
 from bench_lib.tasks.local import holdings
 from bench_lib.tasks.sources import load_data
 
@@ -38,13 +41,15 @@ def examine(data: str | None = None) -> list[Finding]:
     versions = " ".join(f"{name} {facts[name]}" for name in ("python", "torch", "transformers", "peft"))
     findings = [
         Finding("versions", versions),
-        Finding("machine", f"{facts['cpu']}, {facts['cores']} cores, {facts['memory_gib']} GiB; runs on {facts['device']}"),
+        Finding(
+            "machine", f"{facts['cpu']}, {facts['cores']} cores, {facts['memory_gib']} GiB; runs on {facts['device']}"
+        ),
         _tried("model minilm", lambda: resolve("minilm", MODELS).fingerprint),
         _tried("a smoke run, stored and read back", _smoke),
     ]
     if data is not None:
-        findings.append(_tried(f"data folder {data}", lambda: holdings(Path(data))))
-        findings += [_tried(f"  {task.name}", lambda task=task: _sizes(task.name, data), optional=True) for task in TASKS]  # type: ignore[misc]
+        findings.append(_tried(f"data folder {data}", lambda: _held(Path(data))))
+        findings += [_tried(f"  {task.name}", partial(_sizes, task, data), optional=True) for task in TASKS]
     return findings
 
 
@@ -55,8 +60,14 @@ def _tried(what: str, attempt: Callable[[], str], optional: bool = False) -> Fin
         return Finding(what, str(error), ok=False, optional=optional)
 
 
-def _sizes(task: str, source: str) -> str:
-    found = load_data(TASKS.get(task), source)
+def _held(folder: Path) -> str:
+    if not folder.is_dir():
+        raise BadData(f"there is no such folder; {holdings(folder.resolve().parent)}")
+    return holdings(folder)
+
+
+def _sizes(task: Task, source: str) -> str:
+    found = load_data(task, source)
     return f"{len(found.train):,} to train on, {len(found.evaluation):,} to evaluate"
 
 
@@ -66,7 +77,7 @@ def _smoke() -> str:
         grid = Grid(all_tasks("embedded"), ("adamw",), (0,), profile="smoke", model="tiny")
         progress = run_suite(grid, store, InlineExecutor())
         rows = store.frame()[["task", "status", "reason"]].to_dict("records")
-    bad = [f"{row['task']} {row['status']}: {row['reason']}" for row in rows if row["status"] == "crashed"]
+    bad = [f"{row['task']} {row['status']}: {row['reason']}" for row in rows if not Status(row["status"]).judged]
     if bad or len(rows) != progress.total:
         raise BenchError("; ".join(bad) or f"{progress.total - len(rows)} of {progress.total} runs were not stored")
     return f"{len(rows)} runs"

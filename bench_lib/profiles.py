@@ -47,19 +47,42 @@ def stressed(family: ProfileFamily, factor: float) -> ProfileFamily:
 SMOKE = ProfileFamily(
     "smoke",
     "seconds, for tests: says nothing about any technique",
-    Profile(train_examples=32, eval_examples=24, epochs=1, batch_size=8, evaluations=2, max_length=48, stride=8, learning_rate=1e-3),
+    Profile(
+        train_examples=32,
+        eval_examples=24,
+        epochs=1,
+        batch_size=8,
+        evaluations=2,
+        max_length=48,
+        stride=8,
+        learning_rate=1e-3,
+    ),
 )
 QUICK = ProfileFamily(
     "quick",
     "a few seconds a run on one core with minilm: the default of `make bench`, on embedded data",
-    Profile(train_examples=128, eval_examples=200, epochs=2, learning_rate=5e-4, precision="bf16", max_length=64, stride=16, evaluations=2),
-    {Kind.TOKENS: {"learning_rate": 3e-4}, Kind.SPAN: {"learning_rate": 3e-4, "max_length": 128, "stride": 32}},
-    {"imdb": {"learning_rate": 2e-4, "max_length": 128}},
+    Profile(
+        train_examples=128,
+        eval_examples=200,
+        epochs=2,
+        learning_rate=5e-4,
+        precision="bf16",
+        max_length=64,
+        stride=16,
+        evaluations=2,
+    ),
+    {
+        Kind.TOKENS: {"learning_rate": 3e-4},
+        Kind.SPAN: {"train_examples": 96, "eval_examples": 100, "learning_rate": 3e-4, "max_length": 96, "stride": 32},
+    },
+    {"imdb": {"train_examples": 96, "eval_examples": 100, "learning_rate": 2e-4, "max_length": 96}},
 )
 DESK = ProfileFamily(
     "desk",
     "half a minute to two a run on one core with minilm: real data on a desktop",
-    Profile(train_examples=640, eval_examples=400, epochs=3, learning_rate=2e-4, precision="bf16", max_length=64, stride=16),
+    Profile(
+        train_examples=640, eval_examples=400, epochs=3, learning_rate=2e-4, precision="bf16", max_length=64, stride=16
+    ),
     {
         Kind.TOKENS: {"train_examples": 500, "learning_rate": 3e-4, "max_length": 128},
         Kind.SPAN: {
@@ -88,7 +111,10 @@ FULL = ProfileFamily(
     "full",
     "all the data with a BERT-size model on one GPU",
     Profile(epochs=3, precision="bf16", max_length=128, evaluations=10),
-    {Kind.TOKENS: {"learning_rate": 5e-5}, Kind.SPAN: {"epochs": 2, "learning_rate": 3e-5, "max_length": 384, "stride": 128}},
+    {
+        Kind.TOKENS: {"learning_rate": 5e-5},
+        Kind.SPAN: {"epochs": 2, "learning_rate": 3e-5, "max_length": 384, "stride": 128},
+    },
     {"imdb": {"max_length": 512, "stride": 128}, "rte": {"max_length": 256}},
 )
 

@@ -106,7 +106,9 @@ def _data(spec: RunSpec, profile: Profile, stack: Stack) -> tuple[Sequence[Featu
     task = TASKS.get(spec.task)
     found = load_data(task, spec.data.name).fingerprint
     if found != spec.data.fingerprint:
-        raise BadData(f"the data of {task.name} changed since this run was planned: {spec.data.fingerprint} then, {found} now")
+        raise BadData(
+            f"the data of {task.name} changed since this run was planned: {spec.data.fingerprint} then, {found} now"
+        )
     key = data_key(task, spec.data, spec.model, profile)
     evaluation = evaluation_set(key, profile.eval_examples)
     subset = (profile.train_examples, spec.base_seed("subset"))
@@ -196,27 +198,28 @@ def _record(spec: RunSpec, track: Track | None, attempt: Attempt, facts: dict[st
         peak_memory_bytes=attempt.memory.peak(),
         provenance=facts,
     )
-    return dataclasses.replace(record, **_trained(track, attempt)) if attempt.loop and track else record
+    return _with_training(record, track, attempt) if track else record
 
 
-def _trained(track: Track, attempt: Attempt) -> dict[str, object]:
-    """The fields that are known once the loop was built; a track that stopped early counts only what it rode on."""
+def _with_training(record: RunRecord, track: Track, attempt: Attempt) -> RunRecord:
+    """The record with what is known once the loop was built; a track that stopped early counts only what it rode on."""
     loop, training = attempt.loop, attempt.training
-    assert loop is not None, "called for attempts that have a loop"
-    assert training is not None, "a loop has a training"
+    if loop is None or training is None:
+        return record
     reached = track.stopped or loop.progress()
-    return {
-        "steps": reached.steps,
-        "tokens": reached.tokens,
-        "examples": reached.examples,
-        "forward_passes": reached.forward_passes,
-        "backward_passes": reached.backward_passes,
-        "parameters": sum(p.numel() for p in training.model.parameters()),
-        "trainable_parameters": sum(p.numel() for p in loop.parameters),
-        "curve_loss": tuple(loop.curve.loss[: reached.steps]),
-        "curve_learning_rate": tuple(loop.curve.learning_rate[: reached.steps]),
-        "curve_grad_norm": tuple(loop.curve.grad_norm[: reached.steps]),
-        "train_seconds": reached.seconds + track.own.seconds,
-        "tokens_per_second": loop.throughput.tokens_per_second(),
-        "examples_per_second": loop.throughput.examples_per_second(),
-    }
+    return dataclasses.replace(
+        record,
+        steps=reached.steps,
+        tokens=reached.tokens,
+        examples=reached.examples,
+        forward_passes=reached.forward_passes,
+        backward_passes=reached.backward_passes,
+        parameters=sum(p.numel() for p in training.model.parameters()),
+        trainable_parameters=sum(p.numel() for p in loop.parameters),
+        curve_loss=tuple(loop.curve.loss[: reached.steps]),
+        curve_learning_rate=tuple(loop.curve.learning_rate[: reached.steps]),
+        curve_grad_norm=tuple(loop.curve.grad_norm[: reached.steps]),
+        train_seconds=reached.seconds + track.own.seconds,
+        tokens_per_second=loop.throughput.tokens_per_second(),
+        examples_per_second=loop.throughput.examples_per_second(),
+    )

@@ -83,7 +83,12 @@ class Profile:
         for name in ("train_examples", "eval_examples"):
             value = getattr(self, name)
             require(value is None or value >= 1, f"profile field {name}", value, "1 or more, or None for all")
-        require(self.batch_size % self.accumulate == 0, "profile field accumulate", self.accumulate, "a divisor of batch_size")
+        require(
+            self.batch_size % self.accumulate == 0,
+            "profile field accumulate",
+            self.accumulate,
+            "a divisor of batch_size",
+        )
         require(self.max_length >= 16, "profile field max_length", self.max_length, "16 or more")
         require(0 <= self.stride < self.max_length, "profile field stride", self.stride, "0 or more, below max_length")
         require(self.learning_rate >= 0, "profile field learning_rate", self.learning_rate, "0 or more")

@@ -19,7 +19,7 @@ from bench_lib.tasks import TASKS
 from bench_lib.tasks.embedded import CORPORA
 from bench_lib.tasks.sources import load_data
 from bench_lib.techniques import TECHNIQUES
-from bench_lib.techniques.stack import Stack, parse_stack
+from bench_lib.techniques.stack import parse_stack
 
 Group = tuple[RunSpec, ...]
 """Runs that share one training."""
@@ -66,27 +66,29 @@ def plan(grid: Grid) -> list[RunSpec]:
     """The runs of a grid, all cells of one seed before the next; whatever cannot be had or read raises `BenchError`."""
     for what, names in (("tasks", grid.tasks), ("techniques", grid.techniques), ("seeds", grid.seeds)):
         require(len(names) > 0, what, names, "at least one")
-    stacks = [parse_stack(text, TECHNIQUES) for text in dict.fromkeys(grid.techniques)]
-    cells = [(task, stack) for task in dict.fromkeys(grid.tasks) for stack in stacks]
+    # By value: `llrd` and `llrd:decay=0.95` are one technique.
+    stacks = dict.fromkeys(parse_stack(text, TECHNIQUES).spec() for text in grid.techniques)
+    tasks = [TASKS.get(name) for name in dict.fromkeys(grid.tasks)]
+    family = PROFILES.get(grid.profile)
     model = resolve(grid.model, MODELS)
-    for task in grid.tasks:
-        load_data(TASKS.get(task), grid.data)
-    return [_spec(grid, task, stack, model, seed) for seed in dict.fromkeys(grid.seeds) for task, stack in cells]
-
-
-def _spec(grid: Grid, name: str, stack: Stack, model: Ref, seed: int) -> RunSpec:
-    task = TASKS.get(name)
-    return RunSpec(
-        task=task.name,
-        task_version=task.version,
-        data=Ref(grid.data, load_data(task, grid.data).fingerprint),
-        stack=stack.spec(),
-        model=model,
-        profile=PROFILES.get(grid.profile)(task.name, task.kind),
-        seed=seed,
-        profile_name=grid.profile,
-        frozen=grid.frozen,
-    )
+    # Last, since it is what may take long.
+    data = {task.name: Ref(grid.data, load_data(task, grid.data).fingerprint) for task in tasks}
+    return [
+        RunSpec(
+            task=task.name,
+            task_version=task.version,
+            data=data[task.name],
+            stack=stack,
+            model=model,
+            profile=family(task.name, task.kind),
+            seed=seed,
+            profile_name=grid.profile,
+            frozen=grid.frozen,
+        )
+        for seed in dict.fromkeys(grid.seeds)
+        for task in tasks
+        for stack in stacks
+    ]
 
 
 def grouped(specs: Sequence[RunSpec]) -> list[Group]:

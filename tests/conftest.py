@@ -52,6 +52,7 @@ def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         draws = np.random.default_rng(number)
         for split, size in (("train", TRAIN), ("validation", EVALUATION)):
             rows = [make_row(draws, i, 90 if split == "train" and i == 0 else 1) for i in range(size)]
+            rows[-4:] = rows[4:8]  # repeats, for what looks for them
             (folder / task).mkdir(exist_ok=True)
             pq.write_table(pa.Table.from_pylist(rows), folder / task / f"{split}.parquet")
     return folder
@@ -125,8 +126,10 @@ def _pick(draws: np.random.Generator, *choices: str) -> str:
 
 
 def _sentiment(draws: np.random.Generator, number: int, length: int) -> Row:
-    words = [f"the {_pick(draws, *NOUNS)} was {_pick(draws, *(GOOD if number % 2 else BAD))}" for _ in range(length)]
-    return {"sentence": " and ".join(words), "label": number % 2}
+    verdict = GOOD if number % 2 else BAD
+    names = [f"{_pick(draws, *PEOPLE)} of {_pick(draws, *PLACES)}" for _ in range(length)]
+    said = [f"{name} found it {_pick(draws, *verdict)}" for name in names]
+    return {"sentence": f"the {_pick(draws, *NOUNS)}: {' and '.join(said)}", "label": number % 2}
 
 
 def _pair(draws: np.random.Generator, number: int, length: int) -> Row:

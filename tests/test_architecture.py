@@ -20,7 +20,7 @@ from bench_lib.spec import Profile
 
 SOURCE = Path(bench_lib.__file__).parent
 
-# Each line may import what stands above it, never its neighbours. The foundations (F0) are built on one another in turn.
+# Each line may import what stands above it, never its neighbours. The foundations, F0, are built on one another.
 FLOORS = (
     {"__init__"},
     {"errors", "examples"},  # F0
@@ -40,7 +40,7 @@ LIGHT = ("spec", "stats", "store", "tasks", "report", "profiles", "cli", "pytest
 WRITERS = {
     "store": "results",
     "report/render.py": "reports",
-    "instruments/memory.py": "resets the high-water mark by writing to /proc/self/clear_refs, which is no file of anyone's",
+    "instruments/memory.py": "resets the high-water mark of memory through /proc/self/clear_refs: no file of anyone's",
 }
 READERS = {
     **WRITERS,
@@ -77,7 +77,7 @@ class Module:
         return self.path.split("/")[0].removesuffix(".py")
 
     def at(self, node: ast.AST | int, what: str) -> str:
-        return f"{self.path}:{node if isinstance(node, int) else node.lineno}: {what}"  # type: ignore[attr-defined]
+        return f"{self.path}:{node if isinstance(node, int) else node.lineno}: {what}"
 
     def functions(self) -> Iterator[Function]:
         return (node for node in self.nodes if isinstance(node, Function))
@@ -102,7 +102,7 @@ class Package:
     def imports(self, module: Module, loading: bool = False) -> list[tuple[str, int]]:
         """Names of imported modules with their lines; with `loading`, only what is imported as the module loads."""
         nodes = _load_time(module.tree) if loading else module.nodes
-        return [(name, node.lineno) for node in nodes for name in self._targets(module, node)]  # type: ignore[attr-defined]
+        return [(name, node.lineno) for node in nodes for name in self._targets(module, node)]
 
     def _targets(self, module: Module, node: ast.AST) -> list[str]:
         if isinstance(node, ast.Import):
@@ -125,7 +125,9 @@ class Package:
 
 def _called(call: ast.Call) -> str:
     function = call.func
-    return function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
+    return (
+        function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
+    )
 
 
 def _owner(call: ast.Call) -> str:
@@ -137,7 +139,7 @@ def _owner(call: ast.Call) -> str:
 def _load_time(node: ast.AST) -> Iterator[ast.AST]:
     """The nodes that run as a module loads: no bodies of functions, nothing for type checkers only."""
     for child in ast.iter_child_nodes(node):
-        if isinstance(child, (*Function.__args__, ast.Lambda)):  # type: ignore[attr-defined]
+        if isinstance(child, (*Function.__args__, ast.Lambda)):
             continue
         if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
             for other in child.orelse:
@@ -256,7 +258,14 @@ def _writes(call: ast.Call) -> bool:
     if name in ("dump", "save", "savez", "savetxt"):
         return owner in ("json", "pickle", "np", "torch")
     # A table as text, without a path, is no file.
-    paths = name.startswith("to_") and name in ("to_csv", "to_parquet", "to_json", "to_pickle", "to_feather", "to_excel")
+    paths = name.startswith("to_") and name in (
+        "to_csv",
+        "to_parquet",
+        "to_json",
+        "to_pickle",
+        "to_feather",
+        "to_excel",
+    )
     if paths:
         return bool(call.args) or any(k.arg in ("path", "path_or_buf") for k in call.keywords)
     return owner == "shutil" or name in (
@@ -286,14 +295,26 @@ def _mode(call: ast.Call) -> str:
 
 def check_reads(package: Package) -> list[str]:
     """Only the store, the loading of data and models, and the look at the machine read files."""
-    names = ("open", "read_text", "read_bytes", "read_csv", "ParquetFile", "read_table", "from_pretrained", "load_dataset")
+    names = (
+        "open",
+        "read_text",
+        "read_bytes",
+        "read_csv",
+        "ParquetFile",
+        "read_table",
+        "from_pretrained",
+        "load_dataset",
+    )
     return [
         module.at(node, f"{ast.unparse(node.func)} reads a file")
         for module in package
         if not module.within(READERS)
         for node in module.nodes
         if isinstance(node, ast.Call)
-        and (_called(node) in names or (_called(node), _owner(node)) in {("load", "json"), ("load", "np"), ("load", "torch")})
+        and (
+            _called(node) in names
+            or (_called(node), _owner(node)) in {("load", "json"), ("load", "np"), ("load", "torch")}
+        )
     ]
 
 
@@ -303,7 +324,9 @@ def check_file_sizes(package: Package) -> list[str]:
     found = [f"{path}:{n}: {n} lines, of {MAX_FILE} at most" for path, n in lengths.items() if n > MAX_FILE]
     if (median := statistics.median(lengths.values())) > MEDIAN_FILE:
         path, longest = max(lengths.items(), key=lambda item: item[1])
-        found.append(f"{path}:{longest}: the median file has {median:g} lines, of {MEDIAN_FILE} at most; this is the longest")
+        found.append(
+            f"{path}:{longest}: the median file has {median:g} lines, of {MEDIAN_FILE} at most; this is the longest"
+        )
     return found
 
 
@@ -313,7 +336,9 @@ def check_function_sizes(package: Package) -> list[str]:
     found = [m.at(f, f"{f.name} has {n} lines, of {MAX_FUNCTION} at most") for n, m, f in lengths if n > MAX_FUNCTION]
     if lengths and (mean := statistics.fmean(n for n, _, _ in lengths)) > MEAN_FUNCTION:
         n, module, function = max(lengths, key=lambda entry: entry[0])
-        found.append(module.at(function, f"the mean function has {mean:.1f} lines, of {MEAN_FUNCTION} at most; this has {n}"))
+        found.append(
+            module.at(function, f"the mean function has {mean:.1f} lines, of {MEAN_FUNCTION} at most; this has {n}")
+        )
     return found
 
 
@@ -330,7 +355,9 @@ def check_signatures(package: Package) -> list[str]:
             named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
             count = len([a for a in named if a.arg not in ("self", "cls")])
             if count > MAX_PARAMETERS:
-                found.append(module.at(function, f"{function.name} has {count} parameters, of {MAX_PARAMETERS} at most"))
+                found.append(
+                    module.at(function, f"{function.name} has {count} parameters, of {MAX_PARAMETERS} at most")
+                )
             if arguments.kwarg and (not function.name.startswith("_") or function.name.endswith("__")):
                 found.append(module.at(function, f"{function.name} is public and takes **{arguments.kwarg.arg}"))
             if function.returns is None:
@@ -357,9 +384,10 @@ def declared_techniques(package: Package) -> dict[str, list[tuple[Module, ast.Cl
 
 def _declared_name(node: ast.ClassDef) -> str | None:
     for line in node.body:
-        target = line.target if isinstance(line, ast.AnnAssign) else line.targets[0] if isinstance(line, ast.Assign) else None
-        if isinstance(target, ast.Name) and target.id == "name" and isinstance(line.value, ast.Constant):  # type: ignore[attr-defined]
-            return str(line.value.value)  # type: ignore[attr-defined]
+        if isinstance(line, (ast.AnnAssign, ast.Assign)) and isinstance(line.value, ast.Constant):
+            targets = [line.target] if isinstance(line, ast.AnnAssign) else line.targets
+            if any(isinstance(target, ast.Name) and target.id == "name" for target in targets):
+                return str(line.value.value)
     return None
 
 
@@ -380,22 +408,19 @@ def check_harness_names(package: Package) -> list[str]:
     """The harness holds no technique's name, as text or as identifier; a profile's field may be called like one."""
     names = set(declared_techniques(package))
     settings = {field.name for field in fields(Profile)}
-    found = []
-    for module in package:
-        if module.unit == "harness":
-            documentation = _docstrings(module)
-            for node in module.nodes:
-                if id(node) in documentation:
-                    continue
-                for word in _words(node):
-                    if word in names and not (isinstance(node, ast.Attribute) and word in settings):
-                        found.append(module.at(node, f"names the technique {word!r}"))
-    return found
+    return [
+        module.at(node, f"names the technique {word!r}")
+        for module in package
+        if module.unit == "harness"
+        for node in set(module.nodes) - _documentation(module)
+        for word in _words(node) & names
+        if not (isinstance(node, ast.Attribute) and word in settings)
+    ]
 
 
-def _docstrings(module: Module) -> set[int]:
-    """Plain statements of text, which are documentation."""
-    return {id(node.value) for node in module.nodes if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)}
+def _documentation(module: Module) -> set[ast.AST]:
+    """Text that stands as a statement of its own."""
+    return {node.value for node in module.nodes if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)}
 
 
 def _words(node: ast.AST) -> set[str]:
@@ -412,7 +437,7 @@ def _words(node: ast.AST) -> set[str]:
         return {*node.name.split("."), *filter(None, [node.asname])}
     if isinstance(node, ast.ImportFrom):
         return set((node.module or "").split("."))
-    return {node.name} if isinstance(node, (*Function.__args__, ast.ClassDef)) else set()  # type: ignore[attr-defined]
+    return {node.name} if isinstance(node, (*Function.__args__, ast.ClassDef)) else set()
 
 
 CHECKS: tuple[Callable[[Package], list[str]], ...] = (
@@ -432,7 +457,7 @@ CHECKS: tuple[Callable[[Package], list[str]], ...] = (
 )
 
 
-# ---- the package against the checks -----------------------------------------------------------------------------------
+# ---- the package against the checks ----------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -442,12 +467,17 @@ def package() -> Package:
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
 def test_the_package_holds(package: Package, check: Callable[[Package], list[str]]) -> None:
-    findings = check(package)
+    findings = sorted(check(package))
     assert not findings, "\n" + "\n".join(f"bench_lib/{finding}" for finding in findings)
 
 
 def test_the_package_is_seen_whole(package: Package) -> None:
-    assert {"bench_lib", "bench_lib.spec", "bench_lib.harness.loop", "bench_lib.tasks.embedded"} <= package.modules.keys()
+    assert {
+        "bench_lib",
+        "bench_lib.spec",
+        "bench_lib.harness.loop",
+        "bench_lib.tasks.embedded",
+    } <= package.modules.keys()
     sources = package.imports(package.modules["bench_lib.tasks.sources"])
     assert {"bench_lib.tasks.embedded", "bench_lib.tasks.base", "functools"} <= {name for name, _ in sources}
     assert len(list(package)) > 50
@@ -462,32 +492,60 @@ def test_every_registered_technique_is_declared_in_its_own_file(package: Package
 
 def test_light_modules_load_without_heavy_packages(package: Package) -> None:
     light = sorted(m.name for m in package if m.unit in LIGHT)
-    script = "import importlib, json, sys; [importlib.import_module(n) for n in sys.argv[1:]]; print(json.dumps(list(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", script, *light], capture_output=True, text=True, check=False, timeout=120)
+    load = "[importlib.import_module(name) for name in sys.argv[1:]]"
+    script = f"import importlib, json, sys; {load}; print(json.dumps(list(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", script, *light], capture_output=True, text=True, check=False, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     loaded = set(json.loads(done.stdout))
     assert set(light) <= loaded
     assert not loaded & HEAVY
 
 
-# ---- the checks against bad packages -----------------------------------------------------------------------------------
+# ---- the checks against bad packages ---------------------------------------------------------------------------------
 
 LONG = "def short() -> None: ...\n" * 9 + "def long() -> None:\n" + "    x = 1\n" * MAX_FUNCTION
 MIDDLING = "def middling() -> None:\n" + "    x = 1\n" * MEAN_FUNCTION
 TECHNIQUE = "class T:\n    name: ClassVar[str] = 'mixup'\n"
+MIXUP = {"techniques/mixup.py": TECHNIQUE}
 
 BAD: list[tuple[Callable[[Package], list[str]], dict[str, str], str]] = [
     (check_floors, {"spec.py": "\nimport bench_lib.run", "run.py": ""}, r"spec\.py:2: imports bench_lib\.run.*above"),
-    (check_floors, {"stats/a.py": "def f():\n    from bench_lib.store import x", "store/__init__.py": ""}, r"stats/a\.py:2: .*own floor"),
-    (check_floors, {"stats/a.py": "from ..store import b", "store/b.py": ""}, r"stats/a\.py:1: imports bench_lib\.store\.b"),
+    (
+        check_floors,
+        {"stats/a.py": "def f():\n    from bench_lib.store import x", "store/__init__.py": ""},
+        r"stats/a\.py:2: .*own floor",
+    ),
+    (
+        check_floors,
+        {"stats/a.py": "from ..store import b", "store/b.py": ""},
+        r"stats/a\.py:1: imports bench_lib\.store\.b",
+    ),
     (check_floors, {"stats/a.py": "from bench_lib import run", "run.py": ""}, r"stats/a\.py:1: imports bench_lib\.run"),
-    (check_floors, {"stats/a.py": "import_module('bench_lib.run')", "run.py": ""}, r"stats/a\.py:1: imports bench_lib\.run"),
+    (
+        check_floors,
+        {"stats/a.py": "import_module('bench_lib.run')", "run.py": ""},
+        r"stats/a\.py:1: imports bench_lib\.run",
+    ),
     (check_floors, {"novel.py": ""}, r"novel\.py:1: novel stands on no floor"),
     (check_imports_exist, {"run.py": "\n\nfrom bench_lib.gone import x"}, r"run\.py:3: imports bench_lib\.gone"),
-    (check_cycles, {"stats/a.py": "import bench_lib.stats.b", "stats/b.py": "def f():\n    from .a import x"}, r"stats/b\.py:2: closes"),
+    (
+        check_cycles,
+        {"stats/a.py": "import bench_lib.stats.b", "stats/b.py": "def f():\n    from .a import x"},
+        r"stats/b\.py:2: closes",
+    ),
     (check_light, {"stats/a.py": "import os\nimport torch.nn"}, r"stats/a\.py:2: imports torch\.nn as it loads"),
-    (check_light, {"spec.py": "from bench_lib.errors import x", "errors.py": "try:\n    import peft\nexcept ImportError: pass"}, r"errors\.py:2"),
-    (check_light, {"cli.py": "import bench_lib.models.a", "models/__init__.py": "import datasets", "models/a.py": ""}, r"models/__init__\.py:1"),
+    (
+        check_light,
+        {"spec.py": "from bench_lib.errors import x", "errors.py": "try:\n    import peft\nexcept ImportError: pass"},
+        r"errors\.py:2",
+    ),
+    (
+        check_light,
+        {"cli.py": "import bench_lib.models.a", "models/__init__.py": "import datasets", "models/a.py": ""},
+        r"models/__init__\.py:1",
+    ),
     (check_prints, {"run.py": "x = 1\nprint(x)"}, r"run\.py:2: calls print"),
     (check_prints, {"stats/a.py": "import sys\nsys.stderr.write('x')"}, r"stats/a\.py:2: calls sys\.stderr\.write"),
     (check_writes, {"run.py": "def f(p):\n    p.write_text('x')"}, r"run\.py:2: p\.write_text writes"),
@@ -499,31 +557,47 @@ BAD: list[tuple[Callable[[Package], list[str]], dict[str, str], str]] = [
     (check_writes, {"harness/a.py": "torch.save(x, y)"}, r"harness/a\.py:1: torch\.save writes"),
     (check_reads, {"harness/a.py": "\np.read_text()"}, r"harness/a\.py:2: p\.read_text reads"),
     (check_reads, {"report/tables.py": "with open(p) as f: pass"}, r"report/tables\.py:1: open reads"),
-    (check_reads, {"techniques/a.py": "AutoModel.from_pretrained('x')"}, r"techniques/a\.py:1: AutoModel\.from_pretrained reads"),
+    (
+        check_reads,
+        {"techniques/a.py": "AutoModel.from_pretrained('x')"},
+        r"techniques/a\.py:1: AutoModel\.from_pretrained reads",
+    ),
     (check_file_sizes, {"run.py": "x = 1\n" * (MAX_FILE + 1), "a.py": "", "b.py": ""}, r"run\.py:301: 301 lines"),
     (check_file_sizes, {"run.py": "x = 1\n" * (MEDIAN_FILE + 1)}, r"run\.py:121: the median"),
     (check_function_sizes, {"run.py": LONG}, r"run\.py:10: long has 51 lines"),
     (check_function_sizes, {"run.py": MIDDLING}, r"run\.py:1: the mean function has 13\.0 lines"),
-    (check_signatures, {"run.py": "class A:\n    def f(self, a, b, c, d, /, e, *, g, h) -> None: ..."}, r"run\.py:2: f has 7 parameters"),
-    (check_signatures, {"run.py": "def f(**options: int) -> None: ..."}, r"run\.py:1: f is public and takes \*\*options"),
+    (
+        check_signatures,
+        {"run.py": "class A:\n    def f(self, a, b, c, d, /, e, *, g, h) -> None: ..."},
+        r"run\.py:2: f has 7 parameters",
+    ),
+    (
+        check_signatures,
+        {"run.py": "def f(**options: int) -> None: ..."},
+        r"run\.py:1: f is public and takes \*\*options",
+    ),
     (check_signatures, {"run.py": "class A:\n    def __init__(self): ..."}, r"run\.py:2: __init__ has no return type"),
     (check_signatures, {"run.py": "async def f(): ..."}, r"run\.py:1: f has no return type"),
     (check_names, {"stats/utils.py": ""}, r"stats/utils\.py:1: utils"),
     (check_names, {"helpers/a.py": ""}, r"helpers/a\.py:1: helpers"),
     (check_names, {"run.py": "\ndef helpers(): ..."}, r"run\.py:2: helpers"),
-    (check_technique_files, {"techniques/other.py": "\n" + TECHNIQUE}, r"techniques/other\.py:2: .*techniques/mixup\.py"),
+    (
+        check_technique_files,
+        {"techniques/other.py": "\n" + TECHNIQUE},
+        r"techniques/other\.py:2: .*techniques/mixup\.py",
+    ),
     (check_technique_files, {"techniques/mixup.py": TECHNIQUE * 2}, r"techniques/mixup\.py:3: .*2 times"),
-    (check_harness_names, {"techniques/mixup.py": TECHNIQUE, "harness/a.py": "\nif t.name == 'mixup': ..."}, r"harness/a\.py:2: .*'mixup'"),
-    (check_harness_names, {"techniques/mixup.py": TECHNIQUE, "harness/a.py": "mixup(1)"}, r"harness/a\.py:1: .*'mixup'"),
-    (check_harness_names, {"techniques/mixup.py": TECHNIQUE, "harness/a.py": "x.mixup"}, r"harness/a\.py:1: .*'mixup'"),
-    (check_harness_names, {"techniques/mixup.py": TECHNIQUE, "harness/a.py": "from b.mixup import T"}, r"harness/a\.py:1: .*'mixup'"),
-    (check_harness_names, {"techniques/mixup.py": TECHNIQUE, "harness/a.py": "x = 'use mixup, please'"}, r"harness/a\.py:1: .*'mixup'"),
+    (check_harness_names, MIXUP | {"harness/a.py": "\nif t.name == 'mixup': ..."}, r"harness/a\.py:2: .*'mixup'"),
+    (check_harness_names, MIXUP | {"harness/a.py": "mixup(1)"}, r"harness/a\.py:1: .*'mixup'"),
+    (check_harness_names, MIXUP | {"harness/a.py": "x.mixup"}, r"harness/a\.py:1: .*'mixup'"),
+    (check_harness_names, MIXUP | {"harness/a.py": "from b.mixup import T"}, r"harness/a\.py:1: .*'mixup'"),
+    (check_harness_names, MIXUP | {"harness/a.py": "x = 'use mixup, please'"}, r"harness/a\.py:1: .*'mixup'"),
 ]
 
 GOOD = {
     "__init__.py": '"""Says nothing of mixup."""',
     "errors.py": "",
-    "seeds.py": "from bench_lib.errors import x\nif TYPE_CHECKING:\n    import torch\ndef f() -> None:\n    import torch",
+    "seeds.py": "import bench_lib.errors\nif TYPE_CHECKING:\n    import torch\ndef f() -> None:\n    import torch",
     "store/__init__.py": "from bench_lib.store.a import x",
     "store/a.py": "def f(path: Path, *rest: int) -> None:\n    path.write_text('x')",
     "report/render.py": "def _f(**options: int) -> None:\n    open('x', 'w')",
@@ -544,7 +618,9 @@ def _write(root: Path, files: dict[str, str]) -> Package:
     return Package(root)
 
 
-@pytest.mark.parametrize(("check", "files", "expected"), BAD, ids=[f"{c.__name__[6:]}-{i}" for i, (c, _, _) in enumerate(BAD)])
+@pytest.mark.parametrize(
+    ("check", "files", "expected"), BAD, ids=[f"{c.__name__[6:]}-{i}" for i, (c, _, _) in enumerate(BAD)]
+)
 def test_a_check_catches_a_bad_package(
     tmp_path: Path, check: Callable[[Package], list[str]], files: dict[str, str], expected: str
 ) -> None:

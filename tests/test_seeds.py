@@ -28,7 +28,12 @@ def test_derived_seeds_fit_every_generator(base: int, stream: str, names: list[s
 
 @given(SEEDS)
 def test_streams_parts_and_bases_all_differ(base: int) -> None:
-    seeds = [derive(b, stream, *names) for b in (base, base + 1) for stream in STREAMS for names in ((), (0,), (1,), (0, 1), ("01",))]
+    seeds = [
+        derive(b, stream, *names)
+        for b in (base, base + 1)
+        for stream in STREAMS
+        for names in ((), (0,), (1,), (0, 1), ("01",))
+    ]
     assert len(set(seeds)) == len(seeds)
 
 
@@ -38,7 +43,9 @@ def test_parts_are_not_run_together() -> None:
 
 
 def test_streams_are_not_correlated() -> None:
-    draws = np.array([[np.random.default_rng(derive(seed, stream)).normal() for seed in range(400)] for stream in STREAMS])
+    draws = np.array(
+        [[np.random.default_rng(derive(seed, stream)).normal() for seed in range(400)] for stream in STREAMS]
+    )
     # Of ten correlations of 400 independent pairs, each has a standard error of 0.05.
     correlations = np.corrcoef(draws)[np.triu_indices(len(STREAMS), 1)]
     assert np.abs(correlations).max() < 0.2
@@ -66,7 +73,7 @@ def test_seeds_are_read(text: str, seeds: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("text", ["", ",", "1,", "a", "-1", "1-", "4-2", "1-2-3", "1.5", "0..4", "1 2", "²", "0-²"])
 def test_what_is_no_range_is_refused(text: str) -> None:
-    with pytest.raises(BadValue, match="seed range is .*0-4,7,9"):
+    with pytest.raises(BadValue, match=r"seed range is .*0-4,7,9"):
         parse_seeds(text)
 
 

@@ -150,7 +150,7 @@ def test_an_unknown_frozen_stream_is_refused() -> None:
         changed(frozen=(("head", 0),))
 
 
-# ---- profile ----------------------------------------------------------------------------------------------------------
+# ---- profile ---------------------------------------------------------------------------------------------------------
 
 REFUSED: dict[str, tuple[Any, ...]] = {
     "train_examples": (0, -1),
@@ -204,7 +204,15 @@ def test_the_ends_of_a_range_are_allowed(name: str, value: object) -> None:
 def test_statuses_say_what_they_mean() -> None:
     assert {s for s in Status if s.unstable} == {Status.COLLAPSED, Status.DIVERGED}
     assert {s for s in Status if s.judged} == {Status.CONVERGED, Status.COLLAPSED, Status.DIVERGED}
-    assert {s.value for s in Status} == {"converged", "collapsed", "diverged", "oom", "timeout", "crashed", "unsupported"}
+    assert {s.value for s in Status} == {
+        "converged",
+        "collapsed",
+        "diverged",
+        "oom",
+        "timeout",
+        "crashed",
+        "unsupported",
+    }
 
 
 def record(**changes: Any) -> RunRecord:
@@ -291,7 +299,9 @@ def test_canonical_json_is_one_text_for_one_value(value: Any) -> None:
     assert digest(_reversed(value)) == digest(value)
 
 
-@pytest.mark.parametrize("mutate", [lambda v: {**v, "x": 1.0000000000000002}, lambda v: {**v, "y": None}, lambda v: {"x": "1.0"}])
+@pytest.mark.parametrize(
+    "mutate", [lambda v: {**v, "x": 1.0000000000000002}, lambda v: {**v, "y": None}, lambda v: {"x": "1.0"}]
+)
 def test_digests_tell_values_apart(mutate: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     value: dict[str, Any] = {"x": 1.0}
     assert digest(mutate(value)) != digest(value)

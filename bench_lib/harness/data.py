@@ -55,6 +55,7 @@ class DataKey:
 
 
 def data_key(task: Task, data: Ref, model: Ref, profile: Profile) -> DataKey:
+    """The key of a task's data under a profile."""
     return DataKey(task.name, data, model, profile.max_length, profile.stride)
 
 

@@ -20,8 +20,8 @@ class Feature:
     """One sequence for the model; a long example on a context gives several.
 
     `targets` is the class, a target for each token, or the answer's first and last token. `spots` are the tokens that
-    the answer is read from: the first sub-token of each word, or the tokens of the context; `places` says which word each
-    is, or where it starts and ends in the context's characters.
+    the answer is read from: the first sub-token of each word, or the tokens of the context; `places` says which word
+    each is, or where it starts and ends in the context's characters.
     """
 
     item: int
@@ -46,7 +46,9 @@ def encode(
     return ENCODERS[kind](examples, tokenizer, max_length, stride)
 
 
-def _texts(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, max_length: int, _stride: int) -> list[Feature]:
+def _texts(
+    examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, max_length: int, _stride: int
+) -> list[Feature]:
     rows = [e for e in examples if isinstance(e, TextExample)]
     pairs = [e.pair or "" for e in rows] if any(e.pair is not None for e in rows) else None
     encoded = tokenizer(
@@ -55,7 +57,9 @@ def _texts(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, max_
     return [_feature(encoded, (i, i), np.array([e.label]), np.array([0]), np.array([0])) for i, e in enumerate(rows)]
 
 
-def _words(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, max_length: int, _stride: int) -> list[Feature]:
+def _words(
+    examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, max_length: int, _stride: int
+) -> list[Feature]:
     rows = [e for e in examples if isinstance(e, TagExample)]
     encoded = tokenizer(
         [list(e.words) for e in rows],
@@ -74,7 +78,9 @@ def _words(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, max_
     return features
 
 
-def _spans(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, max_length: int, stride: int) -> list[Feature]:
+def _spans(
+    examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, max_length: int, stride: int
+) -> list[Feature]:
     rows = [e for e in examples if isinstance(e, SpanExample)]
     _check_room(rows, tokenizer, max_length, stride)
     encoded = tokenizer(
@@ -109,7 +115,7 @@ def _check_room(rows: Sequence[SpanExample], tokenizer: PreTrainedTokenizerBase,
 
 
 def _span_target(example: SpanExample, spots: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """First and last token of the first answer, or the first token of the sequence where the window does not hold it all."""
+    """First and last token of the first answer, or twice the sequence's first where the window does not hold it all."""
     start = example.starts[0]
     end = start + len(example.answers[0])
     if offsets[0, 0] > start or offsets[-1, 1] < end:

@@ -91,7 +91,7 @@ def _spans(evaluation: Evaluation, outputs: list[np.ndarray], _labels: int) -> P
 
 
 def best_span(starts: np.ndarray, ends: np.ndarray) -> tuple[int, int, float]:
-    """The span with the highest sum of start and end logit, its start not after its end, at most `LONGEST_ANSWER` long."""
+    """The span with the highest sum of start and end logit: start not after end, at most `LONGEST_ANSWER` tokens."""
     sums = starts[:, None] + ends[None, :]  # (spots, spots)
     gap = np.subtract.outer(np.arange(len(ends)), np.arange(len(starts))).T
     sums = np.where((gap >= 0) & (gap < LONGEST_ANSWER), sums, -np.inf)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 
@@ -26,7 +27,9 @@ from bench_lib.techniques.training import Training
 class Loop:
     """One training, shared by its tracks."""
 
-    def __init__(self, training: Training, stack: Stack, features: Sequence[Feature], pad_id: int, tracks: list[Track]) -> None:
+    def __init__(
+        self, training: Training, stack: Stack, features: Sequence[Feature], pad_id: int, tracks: list[Track]
+    ) -> None:
         profile = training.profile
         self.training, self.stack, self.features, self.pad_id, self.tracks = training, stack, features, pad_id, tracks
         self.curve, self.passes, self.throughput = Curve(), Passes(), Throughput()
@@ -77,7 +80,9 @@ class Loop:
         lengths = [len(f) for f in self.features]
         micro = profile.batch_size // profile.accumulate
         for epoch in range(profile.epochs):
-            for indices in epoch_order(lengths, profile.batch_size, profile.bucket, self.training.generator("order", epoch)):
+            for indices in epoch_order(
+                lengths, profile.batch_size, profile.bucket, self.training.generator("order", epoch)
+            ):
                 yield [[self.features[i] for i in indices[at : at + micro]] for at in range(0, len(indices), micro)]
 
     def _stretch(self, batches: Iterator[list[list[Feature]]], end: int) -> None:
@@ -88,7 +93,9 @@ class Loop:
             self.curve.flush()
         if before.steps:
             now = self.progress()
-            self.throughput.add(now.seconds - before.seconds, now.tokens - before.tokens, now.examples - before.examples)
+            self.throughput.add(
+                now.seconds - before.seconds, now.tokens - before.tokens, now.examples - before.examples
+            )
 
     def _step(self, micro_batches: list[list[Feature]]) -> None:
         """One optimiser step; hooks in the order of the stack, the norm taken before anything clips."""
@@ -103,10 +110,19 @@ class Loop:
             hook.after_update(training)
         for track in self.tracks:
             track.after_update(training)
-        self.schedule.step()
+        self._move_schedule()
         self.optimizer.zero_grad(set_to_none=True)
         training.step += 1
         self.curve.add(loss, rate, norm)
+
+    def _move_schedule(self) -> None:
+        if self.training.step:
+            self.schedule.step()
+            return
+        with warnings.catch_warnings():
+            # Where fp16 overflows at the first step, its update is skipped, and torch suspects a wrong order of calls.
+            warnings.filterwarnings("ignore", r"Detected call of .lr_scheduler\.step")
+            self.schedule.step()
 
     def _backward(self, batches: list[Batch]) -> Tensor:
         runners = self.stack.having(RunsBackward)

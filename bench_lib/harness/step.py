@@ -1,4 +1,4 @@
-"""One micro-batch: forward under autocast with its own dropout masks, loss in fp32, scaled backward; passes are counted."""
+"""One micro-batch: forward under autocast with dropout masks of its own, loss in fp32, scaled backward."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def autocast(training: Training) -> torch.autocast:
 
 @dataclass(eq=False)
 class MicroStep:
-    """A micro-batch of the current step: `share` is its part of the batch's targets, `number` its place in the batch."""
+    """A micro-batch of the current step: `share` is its part of the batch's targets, `number` its place in it."""
 
     training: Training
     batch: Batch

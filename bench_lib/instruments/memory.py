@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import resource
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -24,10 +25,8 @@ class PeakMemory:
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
         else:
-            try:
+            with suppress(OSError):
                 CLEAR_REFS.write_text("5")
-            except OSError:
-                pass
 
     def peak(self) -> int:
         if self.device.type == "cuda":

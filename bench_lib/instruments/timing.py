@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import torch
 
 UNTIMED_STEPS = 2
-"""Optimiser steps at the start of a run that the throughput leaves out: kernels are chosen and memory is mapped there."""
+"""Optimiser steps at the start of a run that the throughput leaves out: kernels are chosen and memory mapped there."""
 
 
 @dataclass

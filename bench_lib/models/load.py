@@ -133,12 +133,14 @@ def _offline_explained(ref: Ref) -> Iterator[None]:
     logger = logging.getLogger("transformers")
     level, bars = logger.level, hf_logging.is_progress_bar_enabled()
     logger.setLevel(logging.ERROR)
-    hf_logging.disable_progress_bar()
+    hf_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers leaves both untyped
     try:
         yield
     except OSError as error:
-        raise Unavailable(f"model {ref.name!r} could not be loaded ({str(error).splitlines()[0]}); {WAYS_OUT}") from error
+        raise Unavailable(
+            f"model {ref.name!r} could not be loaded ({str(error).splitlines()[0]}); {WAYS_OUT}"
+        ) from error
     finally:
         logger.setLevel(level)
         if bars:
-            hf_logging.enable_progress_bar()
+            hf_logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -11,7 +11,10 @@ from bench_lib.errors import BadData, Unavailable, UnknownName
 from bench_lib.registry import Registry
 from bench_lib.spec import Ref
 
-WAYS_OUT = "use --model minilm (ships as a Python package), a folder with config.json and model.safetensors, or a machine with the hub in reach or in its cache"
+WAYS_OUT = (
+    "use --model minilm (ships as a Python package), a folder with config.json and model.safetensors, "
+    "or a machine with the hub in reach or in its cache"
+)
 
 TOKENIZER_FILES = ["tokenizer.json", "vocab.*", "*.model"]
 
@@ -29,7 +32,7 @@ class ModelSource:
 
 
 def find_source(name: str, registry: Registry[ModelSource]) -> ModelSource:
-    """The source of a registered name, a folder, or a hub id such as `owner/model`; anything else raises `UnknownName`."""
+    """The source of a registered name, a folder, or a hub id such as `owner/model`; others raise `UnknownName`."""
     if name in registry:
         return registry.get(name)
     if Path(name).is_dir():
@@ -67,7 +70,9 @@ def _package_version(source: ModelSource) -> str:
     try:
         return distribution(source.package).version
     except PackageNotFoundError as error:
-        raise Unavailable(f"model {source.name!r} needs the package {source.package}: pip install {source.package}") from error
+        raise Unavailable(
+            f"model {source.name!r} needs the package {source.package}: pip install {source.package}"
+        ) from error
 
 
 def _hub_commit(hub_id: str) -> str:
@@ -80,7 +85,10 @@ def _hub_commit(hub_id: str) -> str:
     try:
         commit = HfApi().model_info(hub_id, timeout=10).sha
     except Exception as error:  # the client raises errors of several libraries for one cause: not reachable
-        raise Unavailable(f"model {hub_id!r} is not in the local cache and the hub did not answer ({type(error).__name__}); {WAYS_OUT}") from error
+        raise Unavailable(
+            f"model {hub_id!r} is not in the local cache and the hub did not answer "
+            f"({type(error).__name__}); {WAYS_OUT}"
+        ) from error
     if commit is None:
         raise Unavailable(f"the hub named no commit for model {hub_id!r}; {WAYS_OUT}")
     return commit

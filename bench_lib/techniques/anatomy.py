@@ -13,7 +13,7 @@ from bench_lib.errors import Unsupported
 
 @dataclass(frozen=True, eq=False)
 class Anatomy:
-    """Parts of a model by module name; `blocks` from the input upwards, `head` holds every newly initialised parameter."""
+    """Parts of a model by module name; the head is what lies outside the body."""
 
     body: str
     embeddings: str
@@ -43,7 +43,9 @@ def dissect(model: nn.Module) -> Anatomy:
         for name, module in model.named_modules()
         if isinstance(module, nn.ModuleList) and name.startswith(f"{body}.") and len({type(m) for m in module}) == 1
     ]
-    embeddings = next((n for n, _ in model.named_modules() if n.startswith(f"{body}.") and n.endswith("embeddings")), None)
+    embeddings = next(
+        (n for n, _ in model.named_modules() if n.startswith(f"{body}.") and n.endswith("embeddings")), None
+    )
     if not body or not stacks or embeddings is None:
         raise Unsupported(f"{type(model).__name__} has no embeddings followed by a list of equal blocks")
     depth, block_list = max(stacks, key=lambda stack: stack[0])
@@ -59,7 +61,7 @@ def word_embeddings(model: nn.Module) -> nn.Module:
 
 @torch.no_grad()
 def initialise(module: nn.Module, std: float, generator: torch.Generator) -> None:
-    """Draw a module's parameters anew: N(0, std) for matrices, ones for norms' weights, zeros for biases (as BERT does)."""
+    """Draw a module's parameters anew: N(0, std) for matrices, 1 for norms' weights, 0 for biases, as BERT does."""
     for part in module.modules():
         for name, parameter in part.named_parameters(recurse=False):
             fresh: Tensor

@@ -53,6 +53,8 @@ class Technique:
 
 @runtime_checkable
 class Configures(Protocol):
+    """Changes the settings of the run."""
+
     def configure(self, profile: Profile) -> Profile:
         """Change the budget's settings."""
         ...
@@ -60,6 +62,8 @@ class Configures(Protocol):
 
 @runtime_checkable
 class Augments(Protocol):
+    """Changes the training examples."""
+
     def augment(self, train: Sequence[E], evaluation: Sequence[E], generator: np.random.Generator) -> Sequence[E]:
         """Change the training examples, once per run; the evaluation examples are for comparison only."""
         ...
@@ -67,6 +71,8 @@ class Augments(Protocol):
 
 @runtime_checkable
 class Prepares(Protocol):
+    """Changes the model before training."""
+
     def prepare(self, training: Training) -> None:
         """Change the model before the optimiser is built; a wrapped model is assigned to `training.model`."""
         ...
@@ -74,6 +80,8 @@ class Prepares(Protocol):
 
 @runtime_checkable
 class Groups(Protocol):
+    """Changes which parameters share a learning rate and a weight decay."""
+
     def groups(self, groups: list[Group], training: Training) -> list[Group]:
         """Split or change the parameter groups."""
         ...
@@ -81,6 +89,8 @@ class Groups(Protocol):
 
 @runtime_checkable
 class BuildsOptimizer(Protocol):
+    """Chooses the optimiser."""
+
     def optimizer(self, groups: list[Group], profile: Profile) -> torch.optim.Optimizer:
         """Build the optimiser (exclusive)."""
         ...
@@ -88,6 +98,8 @@ class BuildsOptimizer(Protocol):
 
 @runtime_checkable
 class RunsBackward(Protocol):
+    """Decides what is differentiated."""
+
     def backward(self, step: Step) -> Tensor:
         """Run forward and backward passes on a micro-batch and return the loss to record (exclusive)."""
         ...
@@ -95,6 +107,8 @@ class RunsBackward(Protocol):
 
 @runtime_checkable
 class AfterBackward(Protocol):
+    """Changes the gradients."""
+
     def after_backward(self, training: Training) -> None:
         """Change the gradients of a whole batch, before the harness clips them."""
         ...
@@ -102,6 +116,8 @@ class AfterBackward(Protocol):
 
 @runtime_checkable
 class AfterUpdate(Protocol):
+    """Follows or changes the weights after each update."""
+
     def after_update(self, training: Training) -> None:
         """Act after the optimiser's update, at that update's learning rate."""
         ...
@@ -109,6 +125,8 @@ class AfterUpdate(Protocol):
 
 @runtime_checkable
 class EvaluatesUnder(Protocol):
+    """Evaluates other weights than those in training."""
+
     def evaluate_under(self, training: Training) -> AbstractContextManager[None]:
         """Hold the model in the state to be evaluated, and restore it to the bit."""
         ...
@@ -116,6 +134,8 @@ class EvaluatesUnder(Protocol):
 
 @runtime_checkable
 class Selects(Protocol):
+    """Decides when to stop and which checkpoint counts."""
+
     def stop(self, history: Sequence[float]) -> bool:
         """Whether to stop, given the primary metric at every evaluation so far."""
         ...
@@ -127,6 +147,8 @@ class Selects(Protocol):
 
 @runtime_checkable
 class Finishes(Protocol):
+    """Tidies up."""
+
     def finish(self, training: Training) -> None:
         """Undo what outlives the run, such as hooks on modules; called also when the run fails."""
         ...

@@ -56,7 +56,8 @@ def _undo_bias_correction(optimizer: torch.optim.Optimizer) -> None:
             saved.append({key: group[key] for key in ("lr", "eps", "weight_decay")})
             beta1, beta2 = group["betas"]
             # A parameter without a gradient has no state; those with one have all made the same number of steps.
-            t = max(float(optimizer.state.get(p, {}).get("step", 0)) for p in group["params"]) + 1
+            done = next((optimizer.state[p]["step"] for p in group["params"] if optimizer.state.get(p)), 0)
+            t = float(done) + 1
             c1, root = 1 - beta1**t, (1 - beta2**t) ** 0.5
             group["lr"] *= c1 / root
             group["eps"] /= root

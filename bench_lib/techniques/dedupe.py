@@ -20,8 +20,8 @@ class Dedupe(Technique):
 
     train <- unique(train) minus evaluation
 
-    Lee et al. 2022, "Deduplicating Training Data Makes Language Models Better", in the exact form: whole examples, label
-    included, are compared.
+    Lee et al. 2022, "Deduplicating Training Data Makes Language Models Better", in the exact form: whole examples,
+    label included, are compared.
     """
 
     name: ClassVar[str] = "dedupe"

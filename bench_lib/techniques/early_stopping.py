@@ -17,8 +17,8 @@ class EarlyStopping(Technique):
 
     stop at evaluation t when max(s_1 ... s_{t-patience}) >= max(s_{t-patience+1} ... s_t)
 
-    Dodge et al. 2020, "Fine-Tuning Pretrained Language Models", section 5, on stopping early; patience 3 evaluations is the
-    usual setting. It selects on the set that it is scored on, as the public practice does: its mean is optimistic.
+    Dodge et al. 2020, "Fine-Tuning Pretrained Language Models", section 5, on stopping early; patience 3 evaluations is
+    the usual setting. It selects on the set that it is scored on, as the public practice does: its mean is optimistic.
     """
 
     name: ClassVar[str] = "early_stopping"
@@ -29,7 +29,9 @@ class EarlyStopping(Technique):
     patience: int = 3
 
     def __post_init__(self) -> None:
-        require(self.patience >= 0, "early_stopping:patience", self.patience, "1 or more; 0 for never, keeping the last")
+        require(
+            self.patience >= 0, "early_stopping:patience", self.patience, "1 or more; 0 for never, keeping the last"
+        )
 
     def stop(self, history: Sequence[float]) -> bool:
         return self.patience > 0 and len(history) - 1 - self.select(history) >= self.patience

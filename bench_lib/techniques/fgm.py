@@ -57,8 +57,9 @@ class FGM(Technique):
     def _shift(self, embedded: Tensor, real_tokens: Tensor) -> Tensor:
         assert embedded.grad is not None, "the loss does not depend on the word embeddings"
         gradient = embedded.grad * real_tokens.unsqueeze(-1)  # (batch, length, hidden)
-        norm = gradient.flatten(1).norm(dim=1).clamp_min(torch.finfo(gradient.dtype).tiny)  # (batch,)
-        return self.epsilon * gradient / norm[:, None, None]
+        norm: Tensor = gradient.flatten(1).norm(dim=1).clamp_min(torch.finfo(gradient.dtype).tiny)  # (batch,)
+        shift: Tensor = self.epsilon * gradient / norm[:, None, None]
+        return shift
 
 
 def _watched(embedded: Tensor, found: list[Tensor]) -> Tensor:

@@ -29,7 +29,12 @@ class FreezeBottom(Technique):
     share: float = 0.5
 
     def __post_init__(self) -> None:
-        require(0 <= self.share <= 1, "freeze_bottom:share", self.share, "0 (nothing, not even embeddings) to 1 (all blocks)")
+        require(
+            0 <= self.share <= 1,
+            "freeze_bottom:share",
+            self.share,
+            "0 (nothing, not even embeddings) to 1 (all blocks)",
+        )
 
     def prepare(self, training: Training) -> None:
         if self.share == 0:

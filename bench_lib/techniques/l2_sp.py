@@ -17,7 +17,7 @@ from bench_lib.techniques.training import Group, Training
 
 @dataclass(frozen=True)
 class L2SP(Technique):
-    """Pull embeddings and blocks back to where they started, decoupled from the gradient; pooler and head are left alone.
+    """Pull embeddings and blocks back to where they started, decoupled from the gradient; not pooler or head.
 
     theta <- theta - lr * strength * (theta - theta_pretrained), in place of the decay towards zero
 

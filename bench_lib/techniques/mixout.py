@@ -31,7 +31,7 @@ class MixoutLinear(nn.Module):
 
 
 def mix(weight: Tensor, pretrained: Tensor, p: float) -> Tensor:
-    """((1 - M) * weight + M * pretrained - p * pretrained) / (1 - p) with M ~ Bernoulli(p) for each element, in fp32."""
+    """((1 - M) * weight + M * pretrained - p * pretrained) / (1 - p), M ~ Bernoulli(p) for each element, in fp32."""
     kept = torch.empty_like(weight).bernoulli_(1 - p)  # 1 - M
     # The same, written around the pre-trained point: rounding is then relative to the small difference, and the
     # gradient with respect to the weight is (1 - M) / (1 - p).
@@ -44,8 +44,8 @@ class Mixout(Technique):
 
     w_mix = ((1 - M) w + M u - p u) / (1 - p),  M ~ Bernoulli(p),  u pre-trained
 
-    Lee et al. 2020, "Mixout", equation 4; p 0.1 is what Zhang et al. 2021 find best with bias correction (Lee et al. take
-    0.7 to 0.9 with BERTAdam). The new head is left out, since it has no pre-trained weights; dropout stays as it is.
+    Lee et al. 2020, "Mixout", equation 4; p 0.1 is what Zhang et al. 2021 find best with bias correction (Lee et al.
+    take 0.7 to 0.9 with BERTAdam). The new head is left out, since it has no pre-trained weights; dropout stays as it is.
     """
 
     name: ClassVar[str] = "mixout"

@@ -15,7 +15,7 @@ from bench_lib.techniques.training import Training
 
 @dataclass(frozen=True)
 class Reinit(Technique):
-    """Draw the pooler and the top blocks anew before training, since the last layers are bound to the pre-training task.
+    """Draw the pooler and the top blocks anew before training: the last layers are bound to the pre-training task.
 
     theta ~ N(0, initializer_range) for the pooler and the top `blocks` blocks; norms at 1, biases at 0
 

@@ -30,7 +30,9 @@ class Stack:
         for hook in EXCLUSIVE:
             claims = [t.name for t in self.techniques if isinstance(t, hook)]
             if len(claims) > 1:
-                raise BenchError(f"{' and '.join(claims)} cannot be stacked: each of them claims {hook.__name__}, which only one can have")
+                raise BenchError(
+                    f"{' and '.join(claims)} cannot be stacked: each claims {hook.__name__}, which only one can have"
+                )
         for technique in self.techniques:
             _check_hooks(technique)
 
@@ -104,4 +106,6 @@ def _check_hooks(technique: Technique) -> None:
     strange = {h.__name__ for h in (*OBSERVING, *TRAINING) if isinstance(technique, h)} - {h.__name__ for h in allowed}
     if strange:
         role = "an observer" if technique.observer else "no observer"
-        raise BenchError(f"technique {technique.name!r} is {role} and so cannot have the hook {', '.join(sorted(strange))}")
+        raise BenchError(
+            f"technique {technique.name!r} is {role} and so cannot have the hook {', '.join(sorted(strange))}"
+        )

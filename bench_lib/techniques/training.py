@@ -15,6 +15,7 @@ from bench_lib.spec import Profile
 from bench_lib.techniques.anatomy import Anatomy
 
 T = TypeVar("T")
+CPU = torch.device("cpu")
 
 
 @dataclass
@@ -36,7 +37,7 @@ class Training:
     profile: Profile
     pretrained: Mapping[str, Tensor]
     seed: Callable[..., int]
-    device: torch.device = torch.device("cpu")
+    device: torch.device = CPU
     total_steps: int = 0
     step: int = 0
     optimizer: torch.optim.Optimizer | None = None
@@ -83,7 +84,11 @@ class Step(Protocol):
     """One micro-batch, for techniques that run the backward pass themselves."""
 
     training: Training
-    real_tokens: Tensor  # (batch, length), True where neither padding nor a special token stands
+
+    @property
+    def real_tokens(self) -> Tensor:
+        """Where neither padding nor a special token stands, (batch, length)."""
+        ...
 
     def forward(self, repeat: int = 0) -> Output:
         """Run the model; equal `repeat` numbers draw equal dropout masks."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ CPU = torch.device("cpu")
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time of day as the stopwatch reads it, one reading after another."""
     readings: list[float] = []
-    monkeypatch.setattr(timing.time, "perf_counter", lambda: readings.pop(0))
+    monkeypatch.setattr(timing, "time", SimpleNamespace(perf_counter=lambda: readings.pop(0)))
     return readings
 
 

@@ -40,7 +40,9 @@ def test_a_registered_hub_model_needs_no_hub_to_be_named() -> None:
 
 
 def test_a_missing_package_says_how_to_install_it() -> None:
-    with pytest.raises(Unavailable, match="model 'gone' needs the package no-such-package: pip install no-such-package"):
+    with pytest.raises(
+        Unavailable, match="model 'gone' needs the package no-such-package: pip install no-such-package"
+    ):
         fingerprint(ModelSource("gone", "", package="no-such-package"), "gone")
 
 
@@ -91,7 +93,9 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
         resolve(str(tmp_path), MODELS)
 
 
-@pytest.mark.parametrize(("name", "near"), [("minlm", "'minilm'"), ("bert-base", "'bert-base-cased'"), ("roberta-bsae", "'roberta-base'")])
+@pytest.mark.parametrize(
+    ("name", "near"), [("minlm", "'minilm'"), ("bert-base", "'bert-base-cased'"), ("roberta-bsae", "'roberta-base'")]
+)
 def test_an_unknown_name_answers_with_the_nearest(name: str, near: str) -> None:
     with pytest.raises(UnknownName, match=f"unknown model '{name}': did you mean .*{near}"):
         resolve(name, MODELS)
@@ -105,7 +109,9 @@ def test_a_path_that_is_no_folder_is_no_hub_id(name: str) -> None:
 
 def test_a_hub_id_that_cannot_be_reached_names_the_ways_out() -> None:
     start = time.perf_counter()
-    with pytest.raises(Unavailable, match="model 'some/model' is not in the local cache and the hub did not answer") as caught:
+    with pytest.raises(
+        Unavailable, match="model 'some/model' is not in the local cache and the hub did not answer"
+    ) as caught:
         resolve("some/model", MODELS)
     assert time.perf_counter() - start < 5
     assert WAYS_OUT in str(caught.value)

@@ -1,10 +1,15 @@
 """Corpora that the suite generates from a seed, for machines without a network.
 
-Four tasks, in the hub's columns; the texts are ours, and so is their licence. With probability `noise` a label is
-wrong, in training and in evaluation alike: of all labels of a split, that share, rounded to whole labels, is chosen at
-random. A review's label is inverted; an entity's type is replaced by another (its boundaries stay); an answer is
-replaced by another span of the same type in the same context, which shares no word with it. A perfect model hence
-scores 1 - noise on the evaluation rows in the primary metric: accuracy, entity F1, and token F1.
+Four tasks in the hub's columns, from word lists and sentence frames of our own. A share `noise` of a split's labels,
+rounded to whole labels and chosen at random, is wrong, in training and in evaluation alike: a review's label is
+inverted; an entity has another type within the same boundaries; the answer is another span of its type from the same
+context, which shares no word with it. A model that is always right hence scores 1 - noise in the primary metric.
+Evaluation holds names, and a quarter of the opinion words, that training does not.
+
+Scores on 1,000 evaluation items at the default noise, where the best reachable is 0.95, after 2,000 training items:
+bag of words with logistic regression, accuracy 0.67 on sst2 and 0.73 on imdb; the most frequent tag of each word,
+entity F1 0.25 on conll2003; the first span of the right type in the sentence most like the question, token F1 0.54 on
+squad.
 """
 
 from __future__ import annotations

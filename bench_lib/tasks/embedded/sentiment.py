@@ -15,9 +15,9 @@ from bench_lib.tasks.embedded import sentiment_frames as frames
 from bench_lib.tasks.embedded import sentiment_words as words
 from bench_lib.tasks.embedded.draw import Draw, Row
 
-SHORT_MIX = ((0.66, "plain"), (0.79, "flipped"), (0.94, "contrast"), (1.0, "composed"))
+SHORT_MIX = ((0.70, "plain"), (0.82, "flipped"), (0.95, "contrast"), (1.0, "composed"))
 LONG_MIX = ((0.80, "plain"), (0.90, "flipped"), (0.97, "contrast"), (1.0, "composed"))
-"""Cumulative shares of the kinds of remark."""
+"""Cumulative shares of the kinds of remark, before duplicates are dropped."""
 LONG_WORDS = (80, 200)
 Mix = tuple[tuple[float, str], ...]
 
@@ -142,7 +142,7 @@ def _long_text(voice: _Voice, meaning: int, draw: Draw) -> str:
 def _body(voice: _Voice, meaning: int, draw: Draw) -> list[str]:
     """Plot, hearsay and remarks, shuffled: more remarks agree with the verdict than not."""
     against = draw.below(2)
-    agreeing = against + 2 + draw.below(2)
+    agreeing = against + 3
     body = [voice.say(text) for text in draw.some(frames.PLOTS, 2 + draw.below(3))]
     body += [voice.say(text, draw.pick((-1, 1))) for text in draw.some(frames.HEARSAY, 1 + draw.below(2))]
     body += [voice.remark(meaning) for _ in range(agreeing)]

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from transformers import PreTrainedTokenizerBase
+
+from bench_lib.harness.data import DataKey, data_key, evaluation_set, train_examples, train_features
+from bench_lib.spec import Profile, Ref
+from bench_lib.tasks import TASKS
+from bench_lib.tasks.sources import load_data
+from bench_lib.tasks.trivial import trivial_score
+
+SST2 = TASKS.get("sst2")
+
+
+@pytest.fixture
+def key(data: Path, tiny: Ref) -> Callable[..., DataKey]:
+    def make(max_length: int = 32) -> DataKey:
+        reference = Ref(str(data), load_data(SST2, str(data)).fingerprint)
+        return data_key(SST2, reference, tiny, Profile(max_length=max_length, stride=8))
+
+    return make
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """The number of texts in every call of the tokenizer."""
+    seen: list[int] = []
+    original = type(tokenizer).__call__
+
+    def counted(self: PreTrainedTokenizerBase, texts: list[str], *args: object, **kwargs: object) -> object:
+        seen.append(len(texts))
+        return original(self, texts, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(type(tokenizer), "__call__", counted)
+    return seen
+
+
+def test_examples_are_tokenised_once_for_all_runs(key: Callable[..., DataKey], calls: list[int]) -> None:
+    first = train_features(key(), 16, 0), evaluation_set(key(), 12)
+    assert calls == [16, 12]
+    for _ in range(3):
+        assert (train_features(key(), 16, 0), evaluation_set(key(), 12)) == first
+    assert calls == [16, 12]
+
+
+def test_what_changes_the_features_is_tokenised_again(key: Callable[..., DataKey], calls: list[int]) -> None:
+    train_features(key(), 16, 0)
+    train_features(key(), 16, 1)
+    train_features(key(), 8, 0)
+    long = train_features(key(), 16, 0)
+    short = train_features(key(16), 16, 0)
+    assert calls == [16, 16, 8, 16]
+    assert max(map(len, long)) <= 32
+    assert max(map(len, short)) <= 16
+
+
+def test_subsets_follow_their_seed_and_the_smaller_lies_in_the_larger(data: Path) -> None:
+    source = str(data)
+    one, same, other = (train_examples("sst2", source, 16, seed) for seed in (0, 0, 1))
+    assert one == same != other
+    assert len(set(one)) == 16
+    assert set(train_examples("sst2", source, 8, 0)) < set(one)
+    assert set(train_examples("sst2", source, None, 5)) == set(load_data(SST2, source).train)
+
+
+def test_features_are_of_the_examples_in_order(key: Callable[..., DataKey], data: Path) -> None:
+    examples = train_examples("sst2", str(data), 16, 3)
+    features = train_features(key(), 16, 3)
+    assert [feature.item for feature in features] == list(range(16))
+    assert [int(feature.targets[0]) for feature in features] == [e.label for e in examples]  # type: ignore[union-attr]
+
+
+def test_the_evaluation_set_is_the_same_for_every_seed_and_no_training_example(
+    key: Callable[..., DataKey], data: Path
+) -> None:
+    built = evaluation_set(key(), 12)
+    held = load_data(SST2, str(data))
+    assert len(built.examples) == len(built.features) == 12
+    assert set(built.examples) < set(held.evaluation)
+    assert not set(built.examples) & set(held.train)
+    assert built.trivial == trivial_score(SST2, built.examples)
+    evaluation_set.cache_clear()  # as in another process
+    assert evaluation_set(key(), 12).examples == built.examples
+
+
+def test_all_of_the_evaluation_set_where_no_size_is_given(key: Callable[..., DataKey]) -> None:
+    assert len(evaluation_set(key(), None).examples) == 20

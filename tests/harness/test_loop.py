@@ -1,0 +1,440 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from bench_lib.errors import Diverged
+from bench_lib.examples import Kind
+from bench_lib.harness.encode import Feature
+from bench_lib.harness.evaluate import Scored
+from bench_lib.harness.loop import Loop
+from bench_lib.harness.track import Track
+from bench_lib.instruments import timing
+from bench_lib.instruments.timing import UNTIMED_STEPS, Stopwatch
+from bench_lib.spec import Predictions, Profile
+from bench_lib.techniques.base import Technique
+from bench_lib.techniques.stack import Stack
+from bench_lib.techniques.training import Group, Training
+
+CPU = torch.device("cpu")
+Build = Callable[..., Loop]
+
+
+def scored(value: float = 0.5) -> Scored:
+    return Scored({"accuracy": value}, Predictions(np.zeros((1, 2), np.float32)))
+
+
+def track(*observers: Technique) -> Track:
+    return Track(Stack(observers), Stopwatch(CPU), Stopwatch(CPU))
+
+
+@pytest.fixture
+def build(prepare: Callable[..., Training], featurise: Callable[..., list[Feature]]) -> Build:
+    """A loop over five texts in batches of two: three steps an epoch."""
+
+    def loop(*techniques: Technique, tracks: Sequence[Track] | None = None, seed: int = 0, **profile: Any) -> Loop:
+        training = prepare(Kind.SEQUENCE, seed, **{"epochs": 2, "warmup": 0.0, **profile})
+        chosen = list(tracks) if tracks is not None else [track()]
+        return Loop(training, Stack(techniques), featurise(Kind.SEQUENCE), 0, chosen)
+
+    return loop
+
+
+def weights(loop: Loop) -> list[Tensor]:
+    return [p.detach().clone() for p in loop.parameters]
+
+
+def distance(one: list[Tensor], other: list[Tensor]) -> float:
+    return math.sqrt(sum(float((a - b).double().square().sum()) for a, b in zip(one, other, strict=True)))
+
+
+# Techniques of these tests; each notes what it sees in `log`, which takes no part in comparisons.
+
+
+@dataclass(frozen=True)
+class Noting(Technique):
+    """Notes every hook as it is called."""
+
+    name = "noting"
+    paper = "none"
+    neutral = None
+
+    log: list[Any] = field(default_factory=list, compare=False)
+
+    def after_backward(self, training: Training) -> None:
+        self.log.append(("backward", training.step))
+
+    def after_update(self, training: Training) -> None:
+        (rate,) = set(training.learning_rates().values())
+        self.log.append(("update", training.step, rate))
+
+    @contextmanager
+    def evaluate_under(self, training: Training) -> Iterator[None]:
+        self.log.append("enter")
+        yield
+        self.log.append("leave")
+
+    def finish(self, training: Training) -> None:
+        self.log.append("finish")
+
+
+@dataclass(frozen=True)
+class Descends(Technique):
+    """Plain gradient descent, in which a step is the rate times the gradient; the other has no fused update."""
+
+    name = "descends"
+    paper = "none"
+    neutral = None
+
+    def optimizer(self, groups: list[Group], profile: Profile) -> torch.optim.Optimizer:
+        return torch.optim.SGD([p for g in groups for p in g.parameters.values()], lr=profile.learning_rate)
+
+
+@dataclass(frozen=True)
+class Erases(Technique):
+    """Sets every gradient to zero."""
+
+    name = "erases"
+    paper = "none"
+    neutral = None
+
+    def after_backward(self, training: Training) -> None:
+        for parameter in training.trainable().values():
+            if parameter.grad is not None:
+                parameter.grad.zero_()
+
+
+@dataclass(frozen=True)
+class Breaks(Technique):
+    """Sets a weight to NaN after one update, and raises after another."""
+
+    name = "breaks"
+    paper = "none"
+    neutral = None
+
+    poison: int = 0
+    fail: int = 0
+
+    def after_update(self, training: Training) -> None:
+        if training.step + 1 == self.poison:
+            next(iter(training.trainable().values())).data.fill_(math.nan)
+        if training.step + 1 == self.fail:
+            raise ValueError("broke")
+
+
+@dataclass(frozen=True)
+class Stops(Technique):
+    """An observer that stops after some evaluations and keeps the best."""
+
+    name = "stops"
+    paper = "none"
+    neutral = None
+    observer = True
+
+    after: int = 1
+
+    def stop(self, history: Sequence[float]) -> bool:
+        return len(history) >= self.after
+
+    def select(self, history: Sequence[float]) -> int:
+        return max(range(len(history)), key=history.__getitem__)
+
+
+@dataclass(frozen=True)
+class Watches(Technique):
+    """An observer that evaluates under zeroed weights, and takes its time."""
+
+    name = "watches"
+    paper = "none"
+    neutral = None
+    observer = True
+
+    work: Callable[[float], None] = field(default=lambda seconds: None, compare=False)
+    log: list[str] = field(default_factory=list, compare=False)
+
+    def after_update(self, training: Training) -> None:
+        self.work(5.0)
+
+    @contextmanager
+    def evaluate_under(self, training: Training) -> Iterator[None]:
+        self.log.append("enter")
+        yield
+        self.log.append("leave")
+
+    def finish(self, training: Training) -> None:
+        self.log.append("finish")
+
+
+# ---- steps and evaluations -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("evaluations", "steps"),
+    [(1, [6]), (2, [3, 6]), (3, [2, 4, 6]), (4, [2, 3, 5, 6]), (6, [1, 2, 3, 4, 5, 6]), (50, [1, 2, 3, 4, 5, 6])],
+)
+def test_evaluations_stand_at_even_distances_and_one_at_the_end(
+    build: Build, evaluations: int, steps: list[int]
+) -> None:
+    loop = build(evaluations=evaluations)
+    seen: list[int] = []
+
+    def evaluate() -> Scored:
+        seen.append(loop.training.step)
+        return scored()
+
+    loop.run(evaluate)
+    assert seen == steps == loop.tracks[0].steps
+
+
+def test_every_example_is_trained_on_once_an_epoch(build: Build) -> None:
+    loop = build()
+    loop.run(scored)
+    reached = loop.progress()
+    assert (reached.steps, loop.training.total_steps) == (6, 6)
+    assert (reached.examples, reached.tokens) == (10, 2 * sum(map(len, loop.features)))
+    assert (reached.forward_passes, reached.backward_passes) == (6, 6)
+    assert len(loop.curve.loss) == len(loop.curve.learning_rate) == len(loop.curve.grad_norm) == 6
+
+
+def test_the_curve_holds_the_rate_of_each_step(build: Build) -> None:
+    loop = build(warmup=0.5)
+    loop.run(scored)
+    assert loop.curve.learning_rate == pytest.approx([1e-3 * share for share in (0, 1 / 3, 2 / 3, 1, 2 / 3, 1 / 3)])
+
+
+def test_the_same_run_twice_is_the_same_in_every_bit(build: Build) -> None:
+    one, other = build(dropout=0.1), build(dropout=0.1)
+    one.run(scored)
+    torch.manual_seed(12345)
+    other.run(scored)
+    assert (one.curve.loss, one.curve.grad_norm) == (other.curve.loss, other.curve.grad_norm)
+    assert distance(weights(one), weights(other)) == 0
+
+
+def test_seeds_and_epochs_differ_in_their_order(build: Build) -> None:
+    def order(seed: int) -> list[list[int]]:
+        loop = build(seed=seed, epochs=8)
+        rows = {id(feature): number for number, feature in enumerate(loop.features)}
+        return [[rows[id(f)] for f in part] for step in loop._batches() for part in step]
+
+    one = order(0)
+    assert order(0) == one != order(1)
+    epochs = [one[i : i + 3] for i in range(0, len(one), 3)]
+    assert all(sorted(i for batch in epoch for i in batch) == [0, 1, 2, 3, 4] for epoch in epochs)
+    assert len({str(epoch) for epoch in epochs}) > 4
+
+
+def test_accumulation_splits_batches_and_changes_nothing_else(build: Build) -> None:
+    whole, split = build(batch_size=4, bucket=2), build(batch_size=4, bucket=2, accumulate=4)
+    for loop in (whole, split):
+        loop.run(scored)
+    assert split.curve.loss == pytest.approx(whole.curve.loss, rel=1e-4)
+    assert split.curve.grad_norm == pytest.approx(whole.curve.grad_norm, rel=1e-3)
+    assert (whole.progress().steps, whole.progress().forward_passes) == (4, 4)
+    # Four examples and one left over, each a micro-batch of its own.
+    assert (split.progress().steps, split.progress().forward_passes, split.progress().examples) == (4, 10, 10)
+
+
+def test_fewer_examples_than_a_batch_are_one_step(build: Build) -> None:
+    loop = build(batch_size=64, accumulate=2, epochs=3)
+    loop.run(scored)
+    assert (loop.progress().steps, loop.progress().examples) == (3, 15)
+
+
+def test_a_rate_of_zero_moves_nothing(build: Build) -> None:
+    loop = build(learning_rate=0.0)
+    before = weights(loop)
+    loop.run(scored)
+    assert distance(before, weights(loop)) == 0
+
+
+# ---- gradients -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("clip", [0.01, math.inf])
+def test_a_step_is_the_clipped_gradient_and_the_curve_holds_its_norm_before(build: Build, clip: float) -> None:
+    loop = build(Descends(), clip_norm=clip, epochs=1, batch_size=5, bucket=1, learning_rate=0.5)
+    before = weights(loop)
+    loop.run(scored)
+    (norm,) = loop.curve.grad_norm
+    assert norm > 0.05
+    assert distance(before, weights(loop)) == pytest.approx(0.5 * min(norm, clip), rel=1e-3)
+
+
+def test_techniques_act_after_the_norm_was_taken_and_before_the_update(build: Build) -> None:
+    loop, plain = build(Erases(), Descends()), build(Descends())
+    before = weights(loop)
+    loop.run(scored)
+    plain.run(scored)
+    assert distance(before, weights(loop)) == 0
+    assert loop.curve.grad_norm[0] == plain.curve.grad_norm[0] > 0
+
+
+def test_hooks_are_called_in_order_at_the_rate_of_the_step(build: Build) -> None:
+    noting = Noting()
+    loop = build(noting, epochs=1, evaluations=1)
+    loop.run(lambda: noting.log.append("evaluate") or scored())  # type: ignore[func-returns-value]
+    rates = loop.curve.learning_rate
+    steps = [event for i in range(3) for event in (("backward", i), ("update", i, rates[i]))]
+    assert noting.log == [*steps, "enter", "evaluate", "leave", "finish"]
+    assert rates == pytest.approx([1e-3, 2e-3 / 3, 1e-3 / 3])
+
+
+@pytest.mark.parametrize("optimiser", [(), (Descends(),)], ids=["fused", "not-fused"])
+def test_an_overflow_under_fp16_skips_the_step_and_nothing_else(build: Build, optimiser: tuple[Technique, ...]) -> None:
+    loop = build(*optimiser, precision="fp16", epochs=1)
+    loop.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**100)
+    before = weights(loop)
+    loop.run(scored)
+    assert loop.curve.grad_norm == [math.inf] * 3 or all(map(math.isnan, loop.curve.grad_norm))
+    assert distance(before, weights(loop)) == 0
+    assert loop.scaler.get_scale() < 2.0**100
+    assert all(map(math.isfinite, loop.curve.loss))
+
+
+# ---- failures --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 9, 10, 11, 12])
+def test_a_divergence_ends_the_run_at_its_step(build: Build, step: int) -> None:
+    loop = build(Breaks(poison=step), epochs=5, evaluations=1)
+    with pytest.raises(Diverged) as caught:
+        loop.run(scored)
+    assert caught.value.step == step + 1
+    assert len(loop.curve.loss) == len(loop.curve.learning_rate) == len(loop.curve.grad_norm) == step + 1
+    assert math.isnan(loop.curve.loss[-1])
+    assert all(map(math.isfinite, loop.curve.loss[:-1]))
+    assert loop.progress().steps >= step + 1
+
+
+@pytest.mark.parametrize("step", [1, 2, 5, 11, 12])
+def test_a_failure_keeps_the_curve_of_the_steps_before_it(build: Build, step: int) -> None:
+    noting = Noting()
+    loop = build(noting, Breaks(fail=step), epochs=5, evaluations=1)
+    with pytest.raises(ValueError, match="broke"):
+        loop.run(scored)
+    assert loop.progress().steps == step - 1
+    assert len(loop.curve.loss) == len(loop.curve.learning_rate) == len(loop.curve.grad_norm) == step - 1
+    assert noting.log[-1] == "finish"
+
+
+def test_a_failure_that_followed_a_divergence_is_a_divergence(build: Build) -> None:
+    loop = build(Breaks(poison=4, fail=7), epochs=5, evaluations=1)
+    with pytest.raises(Diverged) as caught:
+        loop.run(scored)
+    assert caught.value.step == 5
+    assert isinstance(caught.value.__context__, ValueError)
+
+
+def test_observers_are_finished_too_whatever_happens(build: Build) -> None:
+    watching = Watches()
+    with pytest.raises(ValueError, match="broke"):
+        build(Breaks(fail=2), tracks=[track(watching)]).run(scored)
+    assert watching.log == ["finish"]
+
+
+# ---- tracks ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_run_ends_when_every_track_has_stopped(build: Build) -> None:
+    loop = build(tracks=[track(Stops(1)), track(Stops(2))], evaluations=6)
+    loop.run(scored)
+    assert loop.training.step == 2
+    assert [t.steps for t in loop.tracks] == [[1], [1, 2]]
+    assert [t.stopped.steps for t in loop.tracks if t.stopped] == [1, 2]
+
+
+def test_a_track_that_stopped_does_not_stop_the_others(build: Build) -> None:
+    loop = build(tracks=[track(Stops(2)), track()], evaluations=6)
+    values = iter([0.4, 0.3, 0.9, 0.1, 0.2, 0.6])
+    loop.run(lambda: scored(next(values)))
+    stopped, going = loop.tracks
+    assert (stopped.scores, going.scores) == ([0.4, 0.3], [0.4, 0.3, 0.9, 0.1, 0.2, 0.6])
+    assert stopped.stopped is not None
+    assert (stopped.stopped.steps, stopped.running, going.running) == (2, False, True)
+    assert stopped.stopped.examples < loop.progress().examples == 10
+    assert stopped.kept is not None
+    assert going.kept is not None
+    assert (stopped.kept.metrics["accuracy"], going.kept.metrics["accuracy"]) == (0.4, 0.6)
+
+
+def test_tracks_share_an_evaluation_unless_they_alter_the_weights(build: Build) -> None:
+    noting, watching = Noting(), Watches()
+    loop = build(noting, tracks=[track(), track(Stops(9)), track(watching)], evaluations=1)
+    calls: list[list[str]] = []
+    loop.run(lambda: calls.append(list(watching.log)) or scored())  # type: ignore[func-returns-value]
+    assert calls == [[], ["enter"]]
+    assert watching.log == ["enter", "leave", "finish"]
+    assert noting.log.count("enter") == 1
+
+
+def test_observers_leave_the_training_alone(build: Build) -> None:
+    alone, watched = build(dropout=0.1), build(dropout=0.1, tracks=[track(), track(Watches()), track(Stops(9))])
+    alone.run(scored)
+    watched.run(scored)
+    assert alone.curve.loss == watched.curve.loss
+    assert distance(weights(alone), weights(watched)) == 0
+
+
+# ---- time ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """A clock that only moves when it is told to; the function moves it."""
+    now = [0.0]
+    monkeypatch.setattr(timing, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+
+    def pass_by(seconds: float) -> None:
+        now[0] += seconds
+
+    return pass_by
+
+
+def test_evaluation_and_observers_are_timed_apart_from_training(build: Build, clock: Callable[[float], None]) -> None:
+    @dataclass(frozen=True)
+    class Takes(Technique):
+        name = "takes"
+        paper = "none"
+        neutral = None
+
+        def after_update(self, training: Training) -> None:
+            clock(1.0)
+
+    def evaluate() -> Scored:
+        clock(1000.0)
+        return scored()
+
+    plain, watching = track(), track(Watches(clock))
+    loop = build(Takes(), tracks=[plain, watching], evaluations=2)
+    loop.run(evaluate)
+    assert loop.progress().seconds == 6.0
+    assert (plain.own.seconds, watching.own.seconds) == (0.0, 30.0)
+    assert (plain.evaluating.seconds, watching.evaluating.seconds) == (2000.0, 2000.0)
+    # Four steps of a second each were timed.
+    assert loop.throughput.seconds == 4.0
+
+
+def test_throughput_is_of_the_steps_after_the_first(build: Build) -> None:
+    loop = build()
+    timed = [feature for step in list(loop._batches())[UNTIMED_STEPS:] for part in step for feature in part]
+    loop.run(scored)
+    assert loop.throughput.tokens == sum(map(len, timed))
+    assert loop.throughput.examples == len(timed)
+    assert loop.throughput.tokens_per_second() == loop.throughput.tokens / loop.throughput.seconds
+
+
+def test_a_run_of_untimed_steps_has_no_throughput(build: Build) -> None:
+    loop = build(epochs=1, batch_size=5)
+    loop.run(scored)
+    assert loop.throughput.tokens_per_second() is None
+    assert loop.progress().seconds > 0

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from bench_lib.examples import Kind
+from bench_lib.harness.batches import Batch, collate
+from bench_lib.harness.encode import Feature
+from bench_lib.harness.step import MicroStep, Passes, autocast
+from bench_lib.techniques.training import Training
+
+Featurise = Callable[..., list[Feature]]
+Prepare = Callable[..., Training]
+CPU = torch.device("cpu")
+
+
+def micro(
+    training: Training, batch: Batch, share: float = 1.0, number: int = 0, scale: float | None = None
+) -> MicroStep:
+    scaler = torch.amp.GradScaler("cpu", init_scale=scale or 1.0, enabled=scale is not None)
+    return MicroStep(training, batch, number, share, Passes(), scaler)
+
+
+def gradients(training: Training) -> dict[str, Tensor]:
+    return {name: p.grad.clone() for name, p in training.trainable().items() if p.grad is not None}
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_micro_batches_add_up_to_the_batch(prepare: Prepare, featurise: Featurise, kind: Kind) -> None:
+    features = featurise(kind)
+    whole, parts = prepare(kind), prepare(kind)
+    batch = collate(features, kind, 0, CPU)
+    step = micro(whole, batch)
+    loss = step.loss(step.forward())
+    step.backward(loss)
+    total = torch.zeros(())
+    for number, rows in enumerate((features[:1], features[1:])):  # of unequal size, on purpose
+        part = collate(rows, kind, 0, CPU)
+        step = micro(parts, part, part.counted / batch.counted, number)
+        piece = step.loss(step.forward())
+        step.backward(piece)
+        total = total + piece.detach() * step.share
+    torch.testing.assert_close(total, loss.detach(), rtol=1e-5, atol=1e-6)
+    expected, found = gradients(whole), gradients(parts)
+    assert expected.keys() == found.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_the_loss_is_the_mean_cross_entropy_of_what_has_a_target(
+    prepare: Prepare, featurise: Featurise, kind: Kind
+) -> None:
+    training, batch = prepare(kind), collate(featurise(kind), kind, 0, CPU)
+    step = micro(training, batch)
+    output = step.forward()
+    by_hand = []
+    for logits, targets in zip(output.logits, output.targets, strict=True):
+        rows = [torch.logsumexp(row, 0) - row[target] for row, target in zip(logits, targets, strict=True)]
+        by_hand.append(torch.stack(rows).mean())
+    torch.testing.assert_close(step.loss(output), torch.stack(by_hand).mean())
+    assert len(output.logits) == (2 if kind is Kind.SPAN else 1)
+    assert sum(len(targets) for targets in output.targets) == batch.counted * len(output.logits)
+
+
+def test_masks_depend_on_the_place_in_the_run_alone(prepare: Prepare, featurise: Featurise) -> None:
+    training = prepare(Kind.SEQUENCE, dropout=0.3)
+    batch = collate(featurise(Kind.SEQUENCE), Kind.SEQUENCE, 0, CPU)
+
+    def logits(at: int = 0, number: int = 0, repeat: int = 0) -> Tensor:
+        training.step = at
+        torch.rand(7)  # whatever was drawn before
+        return micro(training, batch, number=number).forward(repeat).logits[0].detach()
+
+    first = logits()
+    assert torch.equal(logits(), first)
+    others = [logits(at=1), logits(number=1), logits(repeat=1)]
+    assert not any(torch.equal(other, first) for other in others)
+    assert not torch.equal(others[0], others[1])
+
+
+def test_other_seeds_have_other_masks(prepare: Prepare, featurise: Featurise) -> None:
+    batch = collate(featurise(Kind.SEQUENCE), Kind.SEQUENCE, 0, CPU)
+    one, other = prepare(Kind.SEQUENCE, 0, dropout=0.3), prepare(Kind.SEQUENCE, 0, dropout=0.3)
+    other.seed = lambda stream, *names: 12345
+    assert not torch.equal(micro(one, batch).forward().logits[0], micro(other, batch).forward().logits[0])
+
+
+def test_passes_are_counted_and_losses_scaled(prepare: Prepare, featurise: Featurise) -> None:
+    batch = collate(featurise(Kind.SEQUENCE), Kind.SEQUENCE, 0, CPU)
+    plain, scaled = prepare(Kind.SEQUENCE), prepare(Kind.SEQUENCE)
+    for training, share, scale in ((plain, 1.0, None), (scaled, 0.25, 1024.0)):
+        step = micro(training, batch, share, scale=scale)
+        step.forward()
+        step.backward(step.loss(step.forward(1)))
+        assert (step.passes.forward, step.passes.backward) == (2, 1)
+    for name, value in gradients(plain).items():
+        torch.testing.assert_close(gradients(scaled)[name], value * 256, rtol=1e-4, atol=1e-5)
+
+
+def test_padding_can_be_no_answer(prepare: Prepare, featurise: Featurise) -> None:
+    batch = collate(featurise(Kind.SPAN), Kind.SPAN, 0, CPU)
+    padding = batch.inputs["attention_mask"] == 0
+    assert padding.any()
+    for logits in micro(prepare(Kind.SPAN), batch).forward().logits:
+        assert torch.isneginf(logits[padding]).all()
+        assert torch.isfinite(logits[~padding]).all()
+
+
+@pytest.mark.parametrize(
+    ("precision", "inside"), [("fp32", torch.float32), ("bf16", torch.bfloat16), ("fp16", torch.float16)]
+)
+def test_logits_are_fp32_whatever_the_precision(
+    prepare: Prepare, featurise: Featurise, precision: str, inside: torch.dtype
+) -> None:
+    training = prepare(Kind.TOKENS, precision=precision)
+    with autocast(training):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype is inside
+    (logits,) = micro(training, collate(featurise(Kind.TOKENS), Kind.TOKENS, 0, CPU)).forward().logits
+    assert logits.dtype is torch.float32
+
+
+def test_real_tokens_are_the_batchs(prepare: Prepare, featurise: Featurise) -> None:
+    batch = collate(featurise(Kind.SEQUENCE), Kind.SEQUENCE, 0, CPU)
+    assert micro(prepare(Kind.SEQUENCE), batch).real_tokens is batch.real_tokens

@@ -1,0 +1,128 @@
+"""Toys small enough to compute by hand, and one micro-batch of the tiny model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from bench_lib.examples import Kind
+from bench_lib.harness.batches import collate
+from bench_lib.harness.data import data_key, train_features
+from bench_lib.harness.step import MicroStep, Passes
+from bench_lib.seeds import derive
+from bench_lib.spec import Profile
+from bench_lib.tasks import TASKS
+from bench_lib.techniques.anatomy import dissect
+from bench_lib.techniques.training import Output, Training
+
+
+class ToyModel(nn.Module):
+    """Embeddings, two blocks, a pooler and a head, two units wide."""
+
+    base_model_prefix = "body"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Module()
+        self.body.embeddings = nn.Embedding(4, 2)
+        self.body.layer = nn.ModuleList([nn.Linear(2, 2), nn.Linear(2, 2)])
+        self.body.pooler = nn.Linear(2, 2)
+        self.classifier = nn.Linear(2, 2)
+
+    def get_input_embeddings(self) -> nn.Module:
+        embeddings: nn.Module = self.body.embeddings
+        return embeddings
+
+
+class ToyStep:
+    """A micro-batch of `ToyModel`: one logit a row, the sum of its embedded values, and their mean as the loss."""
+
+    def __init__(self, training: Training, ids: Tensor, real_tokens: Tensor) -> None:
+        self.training, self.ids, self.real_tokens = training, ids, real_tokens
+        self.repeats: list[int] = []
+        self.losses: list[float] = []
+
+    def forward(self, repeat: int = 0) -> Output:
+        self.repeats.append(repeat)
+        embedded = self.training.model.get_input_embeddings()(self.ids)  # (batch, length, hidden)
+        return Output((embedded.sum((1, 2))[:, None],), (torch.zeros(len(self.ids), dtype=torch.long),))
+
+    def loss(self, output: Output) -> Tensor:
+        return output.logits[0].mean()
+
+    def backward(self, loss: Tensor) -> None:
+        self.losses.append(loss.item())
+        loss.backward()
+
+
+class GivenStep:
+    """A micro-batch whose logits are given, one set for each pass."""
+
+    def __init__(self, passes: Sequence[Tensor], targets: Tensor) -> None:
+        self.passes, self.targets = passes, targets
+        self.real_tokens = torch.ones(len(targets), 1, dtype=torch.bool)
+
+    def forward(self, repeat: int = 0) -> Output:
+        return Output((self.passes[repeat],), (self.targets,))
+
+    def loss(self, output: Output) -> Tensor:
+        return nn.functional.cross_entropy(output.logits[0], output.targets[0])
+
+    def backward(self, loss: Tensor) -> None:
+        loss.backward()
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """As runs have it; more threads only wait for each other at this size."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def toy() -> Training:
+    """A training of `ToyModel` in which everything but the head is pre-trained."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = ToyModel()
+    return Training(
+        model=model,
+        anatomy=dissect(model),
+        kind=Kind.SEQUENCE,
+        profile=Profile(),
+        pretrained={n: p.detach().clone() for n, p in model.named_parameters() if n.startswith("body")},
+        seed=lambda stream, *names: derive(0, stream, *names),
+        total_steps=10,
+    )
+
+
+@pytest.fixture
+def toy_step(toy: Training) -> Callable[[list[list[int]], list[list[bool]]], ToyStep]:
+    return lambda ids, real: ToyStep(toy, torch.tensor(ids), torch.tensor(real))
+
+
+@pytest.fixture
+def given_step() -> Callable[..., GivenStep]:
+    return GivenStep
+
+
+@pytest.fixture
+def micro_step(make_spec: Callable, train: Callable) -> Callable[..., MicroStep]:
+    """A micro-batch of four examples for a model that a stack prepared and that took no step away from there."""
+
+    def make(task: str, stack: str = "adamw") -> MicroStep:
+        changes = {"learning_rate": 0.0, "train_examples": 8, "eval_examples": 8}
+        training = train(task, stack, **changes).training
+        spec = make_spec(task, stack, **changes)
+        features = train_features(data_key(TASKS.get(task), spec.data, spec.model, spec.profile), 8, 0)[:4]
+        batch = collate(features, TASKS.get(task).kind, 0, training.device)
+        training.optimizer.zero_grad()
+        scaler = torch.amp.GradScaler(training.device.type, enabled=False)
+        return MicroStep(training, batch, 0, 1.0, Passes(), scaler)
+
+    return make

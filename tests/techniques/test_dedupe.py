@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bench_lib.examples import SpanExample, TagExample, TextExample
+from bench_lib.techniques.dedupe import Dedupe
+
+A, B, C = (TextExample(text, 1) for text in "abc")
+OTHER_LABEL = TextExample("a", 0)
+
+
+def augment(technique, train, evaluation=()):
+    generator = np.random.default_rng(0)
+    before = generator.bit_generator.state
+    kept = technique.augment(train, evaluation, generator)
+    assert generator.bit_generator.state == before, "nothing is drawn"
+    return kept
+
+
+@pytest.mark.parametrize(
+    ("technique", "kept"),
+    [
+        (Dedupe(), [A, OTHER_LABEL]),
+        (Dedupe(leaks=False), [A, B, OTHER_LABEL]),
+        (Dedupe(repeats=False), [A, A, OTHER_LABEL]),
+        (Dedupe(repeats=False, leaks=False), [A, B, A, OTHER_LABEL]),
+    ],
+)
+def test_first_copies_stay_in_order_and_leaks_go(technique, kept):
+    assert augment(technique, [A, B, A, OTHER_LABEL], [B, C]) == kept
+
+
+def test_every_kind_of_example():
+    tags = TagExample(("New", "York"), (5, 6))
+    span = SpanExample("q1", "Ada works in Oslo.", "Where?", ("Oslo",), (13,))
+    for example in (tags, span, TextExample("a", 0, pair="b")):
+        assert augment(Dedupe(), [example, example]) == [example]
+        assert augment(Dedupe(), [example], [example]) == []
+    assert len(augment(Dedupe(), [tags, TagExample(("New", "York"), (0, 5))])) == 2
+
+
+def test_a_run_trains_on_what_is_left(train):
+    whole, left = (train("sst2", stack, eval_examples=4).record for stack in ("adamw", "dedupe"))
+    assert 0 < left.examples < whole.examples == 32
+
+
+def test_nothing_left_is_said_and_not_trained(train, monkeypatch):
+    monkeypatch.setattr(Dedupe, "augment", lambda *_: [])
+    record = train("sst2", "dedupe", eval_examples=4).record
+    assert record.status == "crashed"
+    assert record.steps == 0

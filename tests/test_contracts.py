@@ -1,0 +1,238 @@
+"""What every registered technique promises, on every kind of task: a new technique arrives with these tests written."""
+
+from __future__ import annotations
+
+import functools
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.modules import module as torch_module
+
+import bench_lib.run
+from bench_lib.examples import Kind
+from bench_lib.harness.step import MicroStep
+from bench_lib.models.load import load_template
+from bench_lib.run import execute
+from bench_lib.spec import canonical_json
+from bench_lib.tasks import TASKS
+from bench_lib.techniques import TECHNIQUES
+
+NAMES = TECHNIQUES.names()
+TASK_OF = {Kind.SEQUENCE: "sst2", Kind.TOKENS: "conll2003", Kind.SPAN: "squad"}
+CASES = [(n, t) for n in NAMES for kind, t in TASK_OF.items() if TECHNIQUES.get(n)().declines(kind) is None]
+NEUTRAL = [(n, t) for n, t in CASES if TECHNIQUES.get(n).neutral is not None]
+SHORT = {"train_examples": 16, "eval_examples": 8}
+LABELS = {"run_id", "training_id", "spec", "technique"}
+WITHOUT_NEUTRAL = {
+    "lora": "a wrapped model; tests/techniques/test_lora.py shows that it starts as the baseline to the bit"
+}
+
+
+def neutral_text(name: str) -> str:
+    technique = TECHNIQUES.get(name)
+    return technique(**technique.neutral).spec().label
+
+
+def outcome(record) -> str:
+    """All that the spec decides, but for what only names the technique; predictions to the bit."""
+    result = {name: value for name, value in record.result().items() if name not in LABELS}
+    return canonical_json(result) + (record.predictions.values.tobytes().hex() if record.predictions else "")
+
+
+@pytest.fixture(scope="module")
+def baseline(train):
+    return functools.cache(lambda task: train(task))
+
+
+@pytest.fixture(scope="module")
+def usual(train):
+    """The record of a technique's short run on a task, the same one for all tests."""
+    return functools.cache(lambda name, task: train(task, name, **SHORT).record)
+
+
+# 1. Strength zero is the baseline.
+
+
+@pytest.mark.parametrize(("name", "task"), NEUTRAL)
+def test_strength_zero_is_the_baseline_bit_for_bit(train, baseline, name, task):
+    neutral, base = train(task, neutral_text(name)), baseline(task)
+    assert base.record.steps > 3
+    assert outcome(neutral.record) == outcome(base.record)
+    assert neutral.parameters.keys() == base.parameters.keys()
+    different = [n for n, p in base.parameters.items() if not torch.equal(p, neutral.parameters[n])]
+    assert not different
+
+
+def test_a_technique_without_a_neutral_point_is_justified():
+    assert {n for n in NAMES if TECHNIQUES.get(n).neutral is None} == WITHOUT_NEUTRAL.keys()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_at_its_published_strength_it_does_something(train, usual, name):
+    """Observers too: each shows in the record or in the predictions, or the other contracts would hold of nothing."""
+    changes = {"evaluations": 4, "learning_rate": 0.01, "epochs": 2}
+    base, run = train("conll2003", **changes).record, train("conll2003", name, **changes).record
+    assert (outcome(run) == outcome(base)) == (name == "adamw")
+
+
+# 4. Evaluation is clean. 5. State is restored.
+
+
+@pytest.mark.parametrize(("name", "task"), CASES)
+def test_evaluating_twice_gives_the_same_bits_and_touches_nothing(train, monkeypatch, name, task):
+    evaluate, seen = bench_lib.run.evaluate, []
+
+    def twice(training, *rest):
+        before = [p.detach().clone() for p in training.model.parameters()]
+        state = torch.get_rng_state()
+        one, two = evaluate(training, *rest), evaluate(training, *rest)
+        seen.append(one.predictions.values.tobytes() == two.predictions.values.tobytes())
+        assert one.metrics == two.metrics
+        assert torch.equal(torch.get_rng_state(), state), "evaluation draws random numbers"
+        assert all(torch.equal(a, b) for a, b in zip(before, training.model.parameters(), strict=True))
+        assert all(module.training for module in training.model.modules()), "the model is not back in training mode"
+        return one
+
+    monkeypatch.setattr(bench_lib.run, "evaluate", twice)
+    assert train(task, name, **SHORT).record.status in ("converged", "collapsed")
+    assert seen == [True, True]
+
+
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+
+@contextmanager
+def left_as_it_was(spec) -> Iterator[None]:
+    """The process around a run, and the model that was loaded for it."""
+
+    def state():
+        flags = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+        settings = torch.get_num_threads(), torch.get_default_dtype(), torch.is_grad_enabled(), flags
+        numbers = np.random.get_state()
+        hooks = [len(getattr(torch_module, f"_global{kind}")) for kind in HOOKS]
+        return settings, hooks, random.getstate(), numbers[1].tolist(), numbers[2:], torch.get_rng_state().tolist()
+
+    task = TASKS.get(spec.task)
+    template = load_template(spec.model, task.kind, len(task.labels)).model
+    before, weights = state(), {n: p.detach().clone() for n, p in template.named_parameters()}
+    yield
+    assert state() == before
+    assert all(torch.equal(p, weights[n]) and p.requires_grad for n, p in template.named_parameters())
+
+
+def failing(monkeypatch, call: int) -> None:
+    """Let the loss of a run raise at its so-manieth call."""
+    loss, calls = MicroStep.loss, []
+
+    def raising(self, output):
+        calls.append(1)
+        if len(calls) == call:
+            raise RuntimeError("out of luck")
+        return loss(self, output)
+
+    monkeypatch.setattr(MicroStep, "loss", raising)
+
+
+@pytest.mark.parametrize("failing_call", [None, 1, 2, 3])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_run_leaves_no_trace_also_when_it_fails(train, make_spec, monkeypatch, name, failing_call):
+    failing(monkeypatch, failing_call or -1)
+    with left_as_it_was(make_spec("sst2", name, **SHORT)):
+        run = train("sst2", name, **SHORT, epochs=2)
+    assert ("out of luck" in run.record.reason) == (failing_call is not None)
+    assert (run.record.status == "crashed") == (failing_call is not None)
+    left = [n for n, m in run.training.model.named_modules() if any(getattr(m, hooks) for hooks in HOOKS)]
+    assert not left
+
+
+def test_a_failing_evaluation_is_a_crash_that_leaves_no_trace(make_spec, monkeypatch):
+    def evaluate(*_):
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr(bench_lib.run, "evaluate", evaluate)
+    spec = make_spec("sst2", "+".join(["mixout", "l2_sp", "ema"]), **SHORT)
+    with left_as_it_was(spec):
+        (record,) = execute([spec])
+    assert (record.status, record.steps, record.score) == ("crashed", 1, None)
+    assert "out of luck" in record.reason
+
+
+def test_threads_and_determinism_are_as_they_were(make_spec):
+    spec, threads = make_spec("sst2", **SHORT), torch.get_num_threads()
+    torch.set_num_threads(threads + 1)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        with left_as_it_was(spec):
+            execute([spec])
+        assert torch.get_num_threads() == threads + 1
+    finally:
+        torch.use_deterministic_algorithms(False)
+        torch.set_num_threads(threads)
+
+
+# 6. Same spec, same record.
+
+
+@pytest.mark.parametrize(("name", "task"), CASES)
+def test_same_spec_same_record_whatever_ran_between(train, usual, name, task):
+    first = usual(name, task)
+    other = NAMES[(NAMES.index(name) + 1) % len(NAMES)]
+    train("rte", other, seed=7, train_examples=8, eval_examples=4)
+    torch.manual_seed(123)
+    assert outcome(train(task, name, **SHORT).record) == outcome(first)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_another_seed_is_another_training(train, usual, name):
+    assert train("sst2", name, seed=1, **SHORT).record.curve_loss != usual(name, "sst2").curve_loss
+
+
+# 7. Runs on every task, or declines with a reason.
+
+
+@pytest.mark.parametrize("task", [*TASK_OF.values(), "rte"])
+@pytest.mark.parametrize("name", NAMES)
+def test_runs_on_every_task_or_says_why_not(usual, name, task):
+    record = usual(name, task)
+    assert record.status in ("converged", "collapsed", "unsupported"), record.reason
+    assert record.reason or record.status == "converged"
+    declined = TECHNIQUES.get(name)().declines(TASKS.get(task).kind)
+    assert (record.status == "unsupported") == (declined is not None), record.reason
+    if record.status != "unsupported":
+        assert record.score is not None
+        assert len(record.curve_loss) == record.steps > 0
+
+
+SHAPES = {
+    "batch of one": {"batch_size": 1, "train_examples": 3, "eval_batch_size": 1},
+    "last batch of one": {"batch_size": 2, "train_examples": 3},
+    "last batch short, in parts": {"batch_size": 8, "accumulate": 2, "train_examples": 11},
+    "sequences cut at the longest": {"max_length": 24, "stride": 4, "train_examples": 40, "batch_size": 20},
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("name", "task"), CASES)
+def test_survives_batches_of_every_shape(train, name, task, shape):
+    record = train(task, name, **{"eval_examples": 4, "evaluations": 1, **SHAPES[shape]}).record
+    assert record.status in ("converged", "collapsed"), record.reason
+    assert np.isfinite(record.curve_loss).all()
+    assert np.isfinite(record.curve_grad_norm).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_runs_in_lower_precision(train, usual, name):
+    record = train("sst2", name, precision="bf16", **SHORT).record
+    assert record.status in ("converged", "collapsed"), record.reason
+    assert record.curve_loss[0] == pytest.approx(usual(name, "sst2").curve_loss[0], rel=0.02)
+
+
+@pytest.mark.parametrize("task", TASK_OF.values())
+def test_a_sequence_as_long_as_the_model_has_places_for(train, task):
+    changes = {"max_length": 512, "stride": 64, "train_examples": None, "eval_examples": 4, "evaluations": 1}
+    record = train(task, **changes).record
+    assert record.status in ("converged", "collapsed"), record.reason

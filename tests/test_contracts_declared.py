@@ -1,0 +1,101 @@
+"""What a technique declares, held against what it is and does: its file, its source, its fields, its passes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn.modules import module as torch_module
+
+from bench_lib.errors import BadValue
+from bench_lib.techniques import TECHNIQUES
+from bench_lib.techniques.stack import from_spec, parse_stack
+
+NAMES = TECHNIQUES.names()
+
+
+# 2. The published formula: tests/techniques/test_<name>.py.
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_formula_has_a_test_and_it_is_one_file_of_its_name(name):
+    assert TECHNIQUES.get(name).name == name
+    assert TECHNIQUES.get(name).__module__ == f"bench_lib.techniques.{name}"
+    assert (Path(__file__).parent / "techniques" / f"test_{name}.py").is_file()
+
+
+# 9. Cost declared.
+
+
+@contextmanager
+def counted(monkeypatch) -> Iterator[dict[str, int]]:
+    """Passes of the model's body and through torch's autograd, counted behind the harness's back."""
+    count = {"forward": 0, "backward": 0}
+
+    def forward(module, _inputs):
+        count["forward"] += type(module).__name__ == "BertModel" and module.training
+
+    for name in ("backward", "grad"):
+        function = getattr(torch.autograd, name)
+
+        def backward(*args, _function=function, **kwargs):
+            count["backward"] += 1
+            return _function(*args, **kwargs)
+
+        monkeypatch.setattr(torch.autograd, name, backward)
+    hook = torch_module.register_module_forward_pre_hook(forward)
+    try:
+        yield count
+    finally:
+        hook.remove()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_declared_passes_are_the_counted_ones(train, monkeypatch, name):
+    technique = TECHNIQUES.get(name)
+    for made in (technique(), technique(**(technique.neutral or {}))):
+        with counted(monkeypatch) as count:
+            record = train("sst2", made.spec().label, train_examples=12, eval_examples=4, accumulate=2).record
+        # Batches of 8 and 4 in parts of 4: three micro-batches, unless examples were dropped.
+        micro_batches = -(-record.examples // 4)
+        passes = {"forward": made.passes()[0] * micro_batches, "backward": made.passes()[1] * micro_batches}
+        assert count == passes
+        assert {"forward": record.forward_passes, "backward": record.backward_passes} == passes
+
+
+# What a technique declares.
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_declarations(name):
+    technique = TECHNIQUES.get(name)
+    assert dataclasses.is_dataclass(technique)
+    assert technique.__dataclass_params__.frozen
+    assert technique.paper.strip()
+    first, *rest = [part.strip() for part in technique.__doc__.split("\n\n")]
+    assert first.endswith("."), "one sentence first"
+    assert any(sign in part for part in rest for sign in ("=", "<-", "~")), "then an equation"
+    assert rest[-1].endswith("."), "then where it and its settings come from"
+    for made in (technique(), technique(**(technique.neutral or {}))):
+        assert parse_stack(made.spec().label, TECHNIQUES).techniques == (made,)
+        assert from_spec((made.spec(),), TECHNIQUES).techniques == (made,)
+
+
+NUMBERS = [
+    (name, field.name, type(field.default))
+    for name in NAMES
+    for field in dataclasses.fields(TECHNIQUES.get(name))
+    if type(field.default) in (int, float)
+]
+
+
+@pytest.mark.parametrize(("name", "field", "kind"), NUMBERS)
+def test_numbers_out_of_range_are_refused(name, field, kind):
+    """Every number has a lower bound, which is above -1 for all that the catalogue knows."""
+    for value in (kind(-1), *([float("nan")] if kind is float else [])):
+        with pytest.raises(BadValue, match=f"{name}:{field} is {value}"):
+            TECHNIQUES.get(name)(**{field: value})

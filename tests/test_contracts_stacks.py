@@ -1,0 +1,223 @@
+"""What stacks promise: techniques compose or are refused by name, observers ride for free, and batches may be split."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+
+from bench_lib.errors import BenchError
+from bench_lib.run import execute
+from bench_lib.spec import canonical_json
+from bench_lib.techniques import TECHNIQUES
+from bench_lib.techniques.base import EXCLUSIVE, OBSERVING, TRAINING, Technique
+from bench_lib.techniques.stack import Stack, parse_stack
+
+NAMES = TECHNIQUES.names()
+OBSERVERS = [n for n in NAMES if TECHNIQUES.get(n).observer]
+FEW = {"train_examples": 16, "eval_examples": 8, "batch_size": 4}
+LEAST = {"train_examples": 8, "eval_examples": 4, "batch_size": 4, "evaluations": 1}
+MOST_PAIRS = 120
+"""Pairs of techniques that are trained: all while they are few, later a sample."""
+SUPERSEDED = {
+    ("low_lr", "lora"): "lora sets a rate of its own, not one relative to the profile's",
+    ("freeze_bottom", "lora"): "lora freezes the body itself, and adds its parameters after",
+    ("lora", "mixout"): "declined: mixout acts on the pre-trained weights, which lora freezes",
+    ("lora", "l2_sp"): "declined: no pre-trained weight is left in training",
+}
+
+
+def exclusive_clash(*techniques: type[Technique]) -> bool:
+    made = [technique() for technique in techniques]
+    return any(all(isinstance(technique, hook) for technique in made) for hook in EXCLUSIVE)
+
+
+def pairs() -> list[tuple[str, str]]:
+    found = [p for p in itertools.combinations(NAMES, 2) if not exclusive_clash(*map(TECHNIQUES.get, p))]
+    chosen = np.random.default_rng(0).permutation(len(found))[:MOST_PAIRS]
+    return [found[i] for i in sorted(chosen)]
+
+
+def bits(record) -> str:
+    values = record.predictions.values.tobytes().hex() if record.predictions else ""
+    return canonical_json(record.result()) + values
+
+
+@pytest.mark.parametrize(("first", "second"), [*itertools.permutations(NAMES, 2)])
+def test_every_pair_composes_unless_both_claim_an_exclusive_hook(first, second):
+    techniques = TECHNIQUES.get(first), TECHNIQUES.get(second)
+    if exclusive_clash(*techniques):
+        with pytest.raises(BenchError, match=f"{first} and {second} cannot be stacked"):
+            parse_stack(f"{first}+{second}", TECHNIQUES)
+        return
+    stack = parse_stack(f"{first}+{second}", TECHNIQUES)
+    assert stack.techniques == (techniques[0](), techniques[1]())
+    assert stack.passes() == max(techniques[0]().passes(), techniques[1]().passes())
+
+
+@pytest.fixture(scope="module")
+def alone(train):
+    return {name: trained(train, name) for name in NAMES}
+
+
+def trained(train, stack: str):
+    """What a stack comes to: the record and the parameters by value; the status alone where it was declined."""
+    run = train("conll2003", stack, **LEAST)
+    record, result = run.record, run.record.result()
+    if record.status == "unsupported":
+        return record.reason
+    assert record.status in ("converged", "collapsed"), f"{stack}: {record.reason}"
+    kept = {k: v for k, v in result.items() if k not in ("run_id", "training_id", "spec", "technique")}
+    weights = [float(p.double().sum()) for p in run.parameters.values()]
+    return canonical_json(kept), weights, record.predictions.values.tobytes()
+
+
+def orders(first: str, second: str) -> list[tuple[str, str]]:
+    """Both orders where the two share a hook, since only then does the order say anything."""
+    made = TECHNIQUES.get(first)(), TECHNIQUES.get(second)()
+    shared = any(all(isinstance(technique, hook) for technique in made) for hook in (*TRAINING, *OBSERVING))
+    return [(first, second), (second, first)] if shared else [(first, second)]
+
+
+@pytest.mark.parametrize(("first", "second"), pairs())
+def test_a_pair_trains_and_neither_is_lost(train, alone, first, second):
+    """A stack may equal one of its two only if the other shows nothing alone either, or is listed with a reason."""
+    for order in orders(first, second):
+        both = trained(train, "+".join(order))
+        if isinstance(both, str):
+            assert order in SUPERSEDED or order[::-1] in SUPERSEDED, f"{order}: {both}"
+            continue
+        for kept, other in (order, order[::-1]):
+            silent = alone[other] == alone["adamw"] or other in OBSERVERS or order in SUPERSEDED
+            assert silent or both != alone[kept], f"{other} is lost in {order}"
+
+
+def test_a_stack_of_everything_trains(train):
+    chosen: list[str] = []
+    for name in [n for n in NAMES if n != "lora"]:
+        if not any(exclusive_clash(TECHNIQUES.get(name), TECHNIQUES.get(n)) for n in chosen):
+            chosen.append(name)
+    for task in ("sst2", "conll2003", "squad"):
+        record = train(task, "+".join(chosen), **FEW).record
+        assert record.status in ("converged", "collapsed"), record.reason
+
+
+# 10. Observers ride on their base's run.
+
+
+@pytest.mark.parametrize("base", ["adamw", "mixout", "r_drop+llrd"])
+@pytest.mark.parametrize("task", ["sst2", "conll2003", "squad"])
+def test_an_observers_record_is_the_one_it_gets_alone_and_its_base_is_untouched(make_spec, task, base):
+    changes = {**FEW, "evaluations": 4, "learning_rate": 0.01}
+    stacks = [base, *(f"{base}+{name}" for name in OBSERVERS if name not in base)]
+    stacks += [f"{base}+early_stopping:patience=1", f"{base}+early_stopping:patience=1+ema"]
+    specs = [make_spec(task, stack, **changes) for stack in stacks]
+    together = execute(specs)
+    assert [r.technique for r in together] == stacks
+    for spec, riding in zip(specs, together, strict=True):
+        (single,) = execute([spec])
+        assert bits(riding) == bits(single), spec.technique()
+
+
+def test_equal_observers_in_two_stacks_do_not_meet(make_spec):
+    specs = [make_spec("sst2", stack, **FEW) for stack in ("ema", "adamw+ema", "ema+early_stopping")]
+    for spec, riding in zip(specs, execute(specs), strict=True):
+        assert bits(riding) == bits(execute([spec])[0])
+
+
+@pytest.mark.parametrize("name", OBSERVERS)
+def test_an_observer_leaves_the_trajectory_to_the_bit(train, name):
+    base, observed = (train("sst2", stack, **FEW) for stack in ("adamw", name))
+    assert observed.record.curve_loss == base.record.curve_loss
+    assert observed.record.training_id == base.record.training_id
+    assert all(torch.equal(p, base.parameters[n]) for n, p in observed.parameters.items())
+
+
+def test_a_stopped_track_counts_what_it_rode_on_and_no_more(make_spec):
+    # Without a rate all evaluations are equal: the second, at step 2 of 4, is the first without a better score.
+    changes = {**FEW, "evaluations": 4, "learning_rate": 0.0}
+    whole, stopped = execute([make_spec("sst2", stack, **changes) for stack in ("adamw", "early_stopping:patience=1")])
+    assert (whole.steps, stopped.steps) == (4, 2)
+    assert (stopped.examples, stopped.forward_passes, stopped.backward_passes) == (8, 2, 2)
+    assert 0 < stopped.tokens < whole.tokens
+    assert stopped.eval_step == whole.eval_step[:2] == (1, 2)
+    for name in ("curve_loss", "curve_learning_rate", "curve_grad_norm", "eval_score"):
+        assert getattr(stopped, name) == getattr(whole, name)[:2]
+    assert stopped.train_seconds < whole.train_seconds
+
+
+@dataclass(frozen=True)
+class Explode(Technique):
+    """Makes the loss infinite at the third step."""
+
+    name: ClassVar[str] = "explode"
+    paper: ClassVar[str] = "none"
+    neutral: ClassVar[None] = None
+
+    def backward(self, step):
+        loss = step.loss(step.forward())
+        step.backward(loss)
+        return loss.detach() + (float("inf") if step.training.step == 2 else 0.0)
+
+
+@pytest.fixture
+def explode(monkeypatch) -> Iterator[str]:
+    monkeypatch.setitem(TECHNIQUES._entries, "explode", Explode)
+    return "explode"
+
+
+def test_a_track_that_stopped_does_not_share_the_later_failure_of_its_base(make_spec, explode):
+    changes = {**FEW, "evaluations": 4, "learning_rate": 0.0}
+    specs = [make_spec("sst2", stack, **changes) for stack in (explode, f"{explode}+early_stopping:patience=1")]
+    base, stopped = execute(specs)
+    assert (base.status, base.reason, base.score) == ("diverged", "the loss was not finite at step 3", None)
+    assert len(base.curve_loss) == base.steps == 3
+    assert stopped.status in ("converged", "collapsed")
+    assert bits(stopped) == bits(execute(specs[1:])[0])
+
+
+def test_what_is_executed_together_must_share_its_training(make_spec):
+    with pytest.raises(BenchError, match="must share their training"):
+        execute([make_spec("sst2"), make_spec("sst2", "mixout")])
+
+
+# Gradient accumulation.
+
+
+@dataclass(frozen=True)
+class Gradients(Technique):
+    """Keeps the gradients of the first step."""
+
+    name: ClassVar[str] = "gradients"
+    paper: ClassVar[str] = "none"
+    neutral: ClassVar[None] = None
+    seen: ClassVar[list[dict[str, torch.Tensor]]] = []
+
+    def after_backward(self, training):
+        if training.step == 0:
+            self.seen.append({n: p.grad.clone() for n, p in training.trainable().items()})
+
+
+@pytest.mark.parametrize("task", ["sst2", "conll2003", "squad"])
+@pytest.mark.parametrize("stack", ["adamw", "r_drop", "fgm"])
+def test_a_batch_in_parts_has_the_gradients_of_the_whole(make_spec, monkeypatch, task, stack):
+    monkeypatch.setitem(TECHNIQUES._entries, "gradients", Gradients)
+    monkeypatch.setattr(Gradients, "seen", [])
+    changes = {"train_examples": 8, "eval_examples": 4, "dropout": 0.0}
+    records = [execute([make_spec(task, f"{stack}+gradients", accumulate=a, **changes)])[0] for a in (1, 2, 8)]
+    whole, *parts = Gradients.seen
+    for seen in parts:
+        for name, gradient in whole.items():
+            torch.testing.assert_close(seen[name], gradient, rtol=1e-3, atol=1e-6, msg=lambda m, n=name: f"{n}: {m}")
+    assert [r.curve_loss[0] for r in records] == pytest.approx([records[0].curve_loss[0]] * 3, rel=1e-5)
+    assert records[1].forward_passes == 2 * records[0].forward_passes
+    assert len({r.tokens for r in records}) == 1
+
+
+def test_stacks_are_values():
+    assert Stack((TECHNIQUES.get("llrd")(),)) == parse_stack("llrd", TECHNIQUES)

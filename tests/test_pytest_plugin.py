@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import bench_lib
+from bench_lib.executors import InlineExecutor
+from bench_lib.spec import Predictions, RunRecord
+from bench_lib.store import Store
+from bench_lib.suite import Grid, plan, run_suite
+from bench_lib.techniques import TECHNIQUES
+from bench_lib.techniques.base import Technique
+from bench_lib.techniques.training import Training
+
+pytest_plugins = ["pytester"]
+
+BENCHMARKS = Path(bench_lib.__file__).parents[1] / "benchmarks" / "test_stability.py"
+
+
+class Bench:
+    """`pytest --benchmark-only` in a folder of its own, on two seeds of one small task unless told otherwise."""
+
+    def __init__(self, pytester: pytest.Pytester, data: Path) -> None:
+        self.pytester = pytester
+        self.store = Store(pytester.path / "results")
+        self.report = pytester.path / "report.json"
+        self.grid = Grid(("sst2",), ("adamw", "mixout"), (0, 1), "smoke", "tiny", str(data))
+        pytester.makepyfile(test_stability=BENCHMARKS.read_text())
+
+    def __call__(self, *arguments: str, **names: str) -> pytest.RunResult:
+        asked = {
+            "profile": self.grid.profile,
+            "model": self.grid.model,
+            "data": self.grid.data,
+            "tasks": ",".join(self.grid.tasks),
+            "techniques": ",".join(self.grid.techniques),
+            "seeds": "0-1",
+            "store": str(self.store.root),
+            **names,
+        }
+        options = [part for name, value in asked.items() for part in (f"--bench-{name}", value)]
+        always = ("-W", "error", "-p", "no:cacheprovider", "--benchmark-only", "-rs")
+        return self.pytester.runpytest_inprocess(*always, *options, *arguments)
+
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """The rows of pytest-benchmark's report by the name of the cell."""
+        return {row["param"]: row for row in json.loads(self.report.read_text())["benchmarks"]}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded(data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """All that a run imports on its way: an inner pytest takes away what it has imported when it ends."""
+    grid = Grid(("sst2",), ("adamw", "mixout"), (0,), "smoke", "tiny", str(data_folder))
+    run_suite(grid, Store(tmp_path_factory.mktemp("loaded")), InlineExecutor())
+
+
+@pytest.fixture
+def bench(pytester: pytest.Pytester, data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)  # the inner one is not distributed
+    return Bench(pytester, data_folder)
+
+
+def fill(bench: Bench, **changes: Any) -> list[RunRecord]:
+    """Store the runs of the grid without pytest."""
+    run_suite(dataclasses.replace(bench.grid, **changes), bench.store, InlineExecutor())
+    return bench.store.records()
+
+
+def test_a_cell_is_a_row_and_a_seed_a_round(bench: Bench) -> None:
+    result = bench(f"--benchmark-json={bench.report}")
+    result.assert_outcomes(passed=2)
+    rows = bench.rows()
+    assert set(rows) == {"sst2-adamw", "sst2-mixout"}
+    assert all((row["stats"]["rounds"], row["stats"]["iterations"]) == (2, 1) for row in rows.values())
+    stored = {(r.technique, r.seed): r for r in bench.store.records()}
+    assert set(stored) == {(technique, seed) for technique in ("adamw", "mixout") for seed in (0, 1)}
+    for technique in ("adamw", "mixout"):
+        facts = rows[f"sst2-{technique}"]["extra_info"]
+        runs = [stored[technique, seed] for seed in (0, 1)]
+        assert facts["seed"] == [0, 1]
+        assert facts["metric"] == ["accuracy", "accuracy"]
+        assert all(score is not None for score in facts["score"])
+        for name in ("status", "score", "train_seconds", "eval_seconds", "tokens_per_second", "peak_memory_bytes"):
+            assert facts[name] == [getattr(run, name) for run in runs], name
+
+
+def test_the_runs_are_those_of_the_suite(bench: Bench) -> None:
+    bench().assert_outcomes(passed=2)
+    assert bench.store.ids() == {spec.run_id() for spec in plan(bench.grid)}
+    assert all(isinstance(bench.store.predictions(run_id), Predictions) for run_id in bench.store.ids())
+
+
+def test_what_is_stored_is_skipped_with_the_reason(bench: Bench) -> None:
+    before = fill(bench)
+    result = bench()
+    result.assert_outcomes(skipped=2)
+    result.stdout.fnmatch_lines(["*all 2 seeds are stored in *results; --bench-rerun trains them again*"])
+    assert bench.store.records() == before
+
+
+def test_only_missing_seeds_are_trained(bench: Bench) -> None:
+    fill(bench, techniques=("adamw",), seeds=(1,))
+    bench(f"--benchmark-json={bench.report}", techniques="adamw", seeds="0-2").assert_outcomes(passed=1)
+    (row,) = bench.rows().values()
+    assert row["stats"]["rounds"] == 2
+    assert row["extra_info"]["seed"] == [0, 2]
+    assert [record.seed for record in bench.store.records()] == [0, 1, 2]
+
+
+def test_a_rerun_trains_again_and_changes_nothing(bench: Bench) -> None:
+    before = fill(bench)
+    bench("--bench-rerun", f"--benchmark-json={bench.report}").assert_outcomes(passed=2)
+    assert {row["stats"]["rounds"] for row in bench.rows().values()} == {2}
+    assert bench.store.records() == before
+
+
+def test_a_rerun_keeps_seeds_that_were_missing(bench: Bench) -> None:
+    fill(bench, techniques=("adamw",), seeds=(0,))
+    bench("--bench-rerun", techniques="adamw").assert_outcomes(passed=1)
+    assert [record.seed for record in bench.store.records()] == [0, 1]
+
+
+def test_a_rerun_names_the_fields_that_differ(bench: Bench) -> None:
+    first, second = fill(bench, techniques=("adamw",))
+    bench.store.append(dataclasses.replace(second, tokens=second.tokens + 1, train_seconds=99.0))
+    result = bench("--bench-rerun", techniques="adamw")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*seed 1 differs from the stored run in tokens"])
+    assert bench.store.records()[0] == first
+
+
+def test_a_rerun_tries_a_lost_run_again(bench: Bench) -> None:
+    (good,) = fill(bench, techniques=("adamw",), seeds=(0,))
+    bench.store.append(dataclasses.replace(good, status="crashed", reason="gone", score=None, attempts=2))
+    bench("--bench-rerun", techniques="adamw", seeds="0").assert_outcomes(passed=1)
+    (stored,) = bench.store.records()
+    assert (stored.status, stored.attempts, stored.score) == (good.status, 3, good.score)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ({"techniques": "adamw,mixuot"}, "unknown technique 'mixuot': did you mean 'mixout'?"),
+        ({"tasks": "sts2"}, "unknown task 'sts2': did you mean 'sst2'?"),
+        ({"profile": "smok"}, "unknown profile 'smok': did you mean 'smoke'*"),
+        ({"seeds": "3-1"}, "seed range is '3-1'; allowed: numbers and rising ranges*"),
+    ],
+)
+def test_bad_options_are_answered_with_what_is_allowed(bench: Bench, names: dict[str, str], message: str) -> None:
+    result = bench(**names)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*{message}*"])
+    assert not bench.store.root.exists()
+
+
+class Raises(Technique):
+    """Raises in the middle of its second seed's training."""
+
+    name, paper, neutral = "raises", "none", None
+
+    def after_update(self, training: Training) -> None:
+        raise RuntimeError("the wheel came off")
+
+
+def test_a_run_that_crashed_fails_its_cell_but_is_stored(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(TECHNIQUES._entries, "raises", Raises)
+    result = bench(techniques="raises,adamw")
+    result.assert_outcomes(failed=1, passed=1)
+    result.stdout.fnmatch_lines(["*seed 0 crashed: RuntimeError: the wheel came off*seed 1 crashed: *"])
+    stored = {(r.technique, r.seed): r.status for r in bench.store.records()}
+    assert (stored["raises", 0], stored["raises", 1]) == ("crashed", "crashed")
+    assert len(stored) == 4
+
+
+class Interrupts(Technique):
+    """Interrupts the second training that it takes part in."""
+
+    name, paper, neutral = "interrupts", "none", None
+    seen: list[int] = []  # noqa: RUF012 (shared on purpose: each run makes its own instance)
+
+    def prepare(self, training: Training) -> None:
+        self.seen.append(1)
+        if len(self.seen) == 2:
+            raise KeyboardInterrupt
+
+
+def test_an_interrupt_keeps_the_rounds_before_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(TECHNIQUES._entries, "interrupts", Interrupts)
+    Interrupts.seen.clear()
+    bench("--no-summary", techniques="interrupts")
+    assert [record.seed for record in bench.store.records()] == [0]
+
+
+class Declines(Technique):
+    """Takes no task."""
+
+    name, paper, neutral = "declines", "none", None
+
+    def declines(self, kind: object) -> str:
+        return "there is nothing it can do"
+
+
+def test_a_cell_that_is_declined_is_skipped_with_the_reason_and_stored(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(TECHNIQUES._entries, "declines", Declines)
+    result = bench(techniques="declines")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["*declines declines sequence tasks: there is nothing it can do*"])
+    assert {record.status for record in bench.store.records()} == {"unsupported"}
+
+
+def test_all_stands_for_what_is_registered(bench: Bench) -> None:
+    result = bench("--collect-only", "-q", tasks="all", techniques="all", data="embedded")
+    cells = [line.partition("[")[2].rstrip("]") for line in result.outlines if "[" in line]
+    assert cells == [
+        f"{task}-{name}" for task in ("imdb", "sst2", "conll2003", "squad") for name in TECHNIQUES.names()
+    ]
+
+
+def test_without_a_benchmark_the_options_are_not_looked_at(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_nothing(): pass")
+    pytester.runpytest_inprocess("-p", "no:cacheprovider", "--bench-tasks", "sts2").assert_outcomes(passed=1)

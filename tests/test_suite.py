@@ -1,0 +1,457 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench_lib.errors import BadData, BadValue, BenchError, UnknownName
+from bench_lib.executors import Done, Failure, InlineExecutor, LocalExecutor
+from bench_lib.executors.base import attempt
+from bench_lib.profiles import PROFILES
+from bench_lib.run import blank_record
+from bench_lib.seeds import STREAMS
+from bench_lib.spec import RunRecord, Status, canonical_json
+from bench_lib.store import Store, compact
+from bench_lib.suite import Grid, Group, Progress, all_tasks, grouped, plan, run_suite
+from bench_lib.tasks import TASKS
+from bench_lib.techniques import TECHNIQUES
+from bench_lib.techniques.base import Technique
+from bench_lib.techniques.training import Training
+
+Outcomes = Generator[Done[Group, list[RunRecord]], None, None]
+Execute = Callable[[Group], list[RunRecord]]
+
+OBSERVERS = ("adamw", "ema", "early_stopping", "llrd+ema")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "results")
+
+
+@pytest.fixture
+def small(data_folder: Path) -> Grid:
+    """Four runs of one task."""
+    return Grid(("sst2",), ("adamw", "mixout"), (0, 1), "smoke", "tiny", str(data_folder))
+
+
+# ---- executors and techniques of these tests -------------------------------------------------------------------------
+
+
+@dataclass
+class Counting:
+    """Runs jobs in this process and notes them."""
+
+    jobs: list[Group] = field(default_factory=list)
+
+    def run(self, function: Execute, jobs: Sequence[Group]) -> Outcomes:
+        for job in jobs:
+            self.jobs.append(job)
+            yield Done(job, *attempt(function, job))
+
+    @property
+    def names(self) -> list[tuple[str, int]]:
+        return [(spec.technique(), spec.seed) for job in self.jobs for spec in job]
+
+
+@dataclass
+class Fake:
+    """Trains nothing: what it is told becomes of a job, or a score."""
+
+    become: Callable[[Group], dict[str, Any]] = lambda job: {}
+    jobs: list[Group] = field(default_factory=list)
+    closed: bool = False
+
+    def run(self, function: Execute, jobs: Sequence[Group]) -> Outcomes:
+        try:
+            for job in jobs:
+                self.jobs.append(job)
+                scored = [dataclasses.replace(blank_record(s, Status.CONVERGED, ""), score=0.75) for s in job]
+                yield Done(**{"job": job, "result": scored, **self.become(job)})
+        finally:
+            self.closed = True
+
+
+def lost(kind: str, message: str, attempts: int = 1) -> dict[str, Any]:
+    return {"result": None, "failure": Failure(kind, message), "attempts": attempts}  # type: ignore[arg-type]
+
+
+class StopHereError(Exception):
+    """Ends a sweep from outside."""
+
+
+def stop_after(records: int) -> Callable[[Progress], None]:
+    def report(progress: Progress) -> None:
+        if progress.finished == records:
+            raise StopHereError
+
+    return report
+
+
+class Raises(Technique):
+    """Raises in the middle of the training."""
+
+    name, paper, neutral = "raises", "none", None
+
+    def after_update(self, training: Training) -> None:
+        raise RuntimeError("the wheel came off")
+
+
+class Explodes(Technique):
+    """Sets a weight to NaN."""
+
+    name, paper, neutral = "explodes", "none", None
+
+    def after_update(self, training: Training) -> None:
+        next(iter(training.trainable().values())).data.fill_(math.nan)
+
+
+def by_cell(store: Store) -> dict[tuple[str, int], RunRecord]:
+    return {(record.technique, record.seed): record for record in store.records()}
+
+
+def contents(store: Store) -> list[str]:
+    """All that must not depend on who trained: the results, and the predictions to the bit."""
+    found = []
+    for record in store.records():
+        predictions = store.predictions(record.run_id)
+        assert predictions is not None
+        found.append(canonical_json([record.result(), predictions.values.tobytes().hex()]))
+    return found
+
+
+# ---- the plan --------------------------------------------------------------------------------------------------------
+
+
+def test_a_plan_goes_through_all_cells_of_a_seed_before_the_next(data_folder: Path) -> None:
+    specs = plan(Grid(("sst2", "rte"), ("mixout", "adamw"), (3, 0), "smoke", "tiny", str(data_folder)))
+    assert [(s.seed, s.task, s.technique()) for s in specs] == [
+        (seed, task, technique) for seed in (3, 0) for task in ("sst2", "rte") for technique in ("mixout", "adamw")
+    ]
+    assert len({s.run_id() for s in specs}) == 8
+
+
+def test_a_plan_names_what_it_runs_by_value(data_folder: Path) -> None:
+    (spec,) = plan(Grid(("rte",), ("llrd:decay=0.9",), (7,), "smoke", "tiny", str(data_folder)))
+    assert (spec.task_version, spec.profile_name) == (TASKS.get("rte").version, "smoke")
+    assert spec.profile == PROFILES.get("smoke")("rte", TASKS.get("rte").kind)
+    assert spec.data.name == str(data_folder)
+    assert spec.model.fingerprint.startswith("random:")
+    assert dict(spec.stack[0].params)["decay"] == 0.9
+
+
+@pytest.mark.parametrize("double", ["llrd", "llrd:decay=0.95", " llrd "])
+def test_what_is_asked_for_twice_is_run_once(small: Grid, double: str) -> None:
+    asked = dataclasses.replace(small, tasks=("sst2", "sst2"), techniques=("llrd", double), seeds=(1, 0, 1))
+    assert [(s.technique(), s.seed) for s in plan(asked)] == [("llrd", 1), ("llrd", 0)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"tasks": ("sst2", "sts2")}, "unknown task 'sts2': did you mean 'sst2'"),
+        ({"techniques": ("mixuot",)}, "unknown technique 'mixuot': did you mean 'mixout'"),
+        ({"techniques": ("llrd:deacy=0.9",)}, "unknown field of technique llrd 'deacy': did you mean 'decay'"),
+        ({"model": "minlm"}, "unknown model 'minlm': did you mean 'minilm'"),
+        ({"profile": "smok"}, "unknown profile 'smok': did you mean 'smoke'"),
+    ],
+)
+def test_an_unknown_name_is_answered_with_the_nearest(small: Grid, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UnknownName, match=message):
+        plan(dataclasses.replace(small, **changes))
+
+
+def test_unknown_data_are_answered_with_the_nearest(small: Grid) -> None:
+    with pytest.raises(BadData, match="'embeded' is neither .* did you mean 'embedded'"):
+        plan(dataclasses.replace(small, data="embeded"))
+
+
+def test_names_are_looked_up_before_data_are_loaded(small: Grid) -> None:
+    with pytest.raises(UnknownName, match="unknown profile"):
+        plan(dataclasses.replace(small, data="embeded", profile="none"))
+
+
+@pytest.mark.parametrize("axis", ["tasks", "techniques", "seeds"])
+def test_an_empty_grid_is_refused(small: Grid, axis: str) -> None:
+    with pytest.raises(BadValue, match=rf"{axis} is \(\); allowed: at least one"):
+        plan(dataclasses.replace(small, **{axis: ()}))  # type: ignore[arg-type]
+
+
+def test_frozen_streams_enter_the_spec(small: Grid) -> None:
+    frozen = (("order", 5), ("subset", 0))
+    one, other = (
+        plan(dataclasses.replace(small, techniques=("adamw",), frozen=f)) for f in (frozen, (("subset", 0),))
+    )
+    assert [[spec.base_seed(stream) for stream in STREAMS] for spec in one] == [[0, 5, 0, 0, 0], [1, 5, 1, 1, 0]]
+    assert not {s.run_id() for s in one} & {s.run_id() for s in other}
+
+
+def test_an_unknown_stream_is_refused(small: Grid) -> None:
+    with pytest.raises(BadValue, match="frozen stream is 'odrer'; allowed: init, order"):
+        plan(dataclasses.replace(small, frozen=(("odrer", 0),)))
+
+
+def test_all_tasks_are_those_that_the_data_have() -> None:
+    assert all_tasks("embedded") == ("imdb", "sst2", "conll2003", "squad")
+    assert all_tasks("hub") == all_tasks("some/folder") == TASKS.names()
+
+
+# ---- groups ----------------------------------------------------------------------------------------------------------
+
+
+def test_observers_ride_on_the_training_that_they_share(small: Grid) -> None:
+    techniques = ("adamw", "llrd+ema", "ema", "mixout", "llrd", "early_stopping", "ema+early_stopping", "llrd:decay=0.9")
+    groups = grouped(plan(dataclasses.replace(small, techniques=techniques)))
+    assert [[(s.technique(), s.seed) for s in group] for group in groups] == [
+        [(technique, seed) for technique in shared]
+        for seed in (0, 1)
+        for shared in (
+            ("adamw", "ema", "early_stopping", "ema+early_stopping"),
+            ("llrd+ema", "llrd"),
+            ("mixout",),
+            ("llrd:decay=0.9",),
+        )
+    ]
+
+
+def test_nothing_is_no_group() -> None:
+    assert grouped([]) == []
+
+
+def test_a_shared_training_is_trained_once_and_gives_every_record(small: Grid, store: Store) -> None:
+    executor = Counting()
+    progress = run_suite(dataclasses.replace(small, techniques=OBSERVERS, seeds=(0,)), store, executor)
+    assert [len(job) for job in executor.jobs] == [3, 1]
+    assert progress.finished == 4
+    records = by_cell(store)
+    shared = {records[name, 0].training_id for name in ("adamw", "ema", "early_stopping")}
+    assert shared == {records["adamw", 0].training_id} != {records["llrd+ema", 0].training_id}
+
+
+# ---- a sweep ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_sweep_stores_everything_and_the_same_again_trains_nothing(small: Grid, store: Store) -> None:
+    first, second = Counting(), Counting()
+    progress = run_suite(small, store, first)
+    assert (progress.total, progress.stored, progress.finished, progress.left) == (4, 0, 4, 0)
+    assert first.names == [("adamw", 0), ("mixout", 0), ("adamw", 1), ("mixout", 1)]
+    assert store.ids() == {spec.run_id() for spec in plan(small)}
+    assert all(Status(r.status).judged and r.attempts == 1 and r.steps == 4 for r in store.records())
+    before = contents(store)
+    again = run_suite(small, store, second)
+    assert second.jobs == []
+    assert (again.total, again.stored, again.finished, again.last) == (4, 4, 0, None)
+    assert contents(store) == before
+
+
+def test_only_what_is_new_in_a_grid_is_trained(small: Grid, store: Store) -> None:
+    run_suite(small, store, Fake())
+    wider = Fake()
+    progress = run_suite(dataclasses.replace(small, seeds=(0, 2), techniques=("adamw", "ema")), store, wider)
+    assert [(s.technique(), s.seed) for job in wider.jobs for s in job] == [("ema", 0), ("adamw", 2), ("ema", 2)]
+    assert (progress.total, progress.stored, progress.finished) == (4, 1, 3)
+
+
+@pytest.mark.parametrize("done", [1, 2, 4])
+def test_a_killed_sweep_goes_on_with_what_is_missing(small: Grid, store: Store, tmp_path: Path, done: int) -> None:
+    grid = dataclasses.replace(small, techniques=("adamw", "ema", "mixout"))
+    with pytest.raises(StopHereError):
+        run_suite(grid, store, InlineExecutor(), stop_after(done))
+    assert len(store.ids()) == done
+    rest = Counting()
+    progress = run_suite(grid, store, rest)
+    order = [(name, seed) for seed in (0, 1) for name in ("adamw", "ema", "mixout")]
+    assert rest.names == order[done:]
+    assert (progress.stored, progress.finished, progress.left) == (done, 6 - done, 0)
+    whole = Store(tmp_path / "whole")
+    run_suite(grid, whole, InlineExecutor())
+    assert contents(store) == contents(whole)
+
+
+def test_an_interrupt_in_training_keeps_what_is_stored(
+    small: Grid, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupts(Raises):
+        name = "interrupts"
+
+        def after_update(self, training: Training) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(TECHNIQUES._entries, "interrupts", Interrupts)
+    with pytest.raises(KeyboardInterrupt):
+        run_suite(dataclasses.replace(small, techniques=("adamw", "interrupts")), store, InlineExecutor())
+    assert list(by_cell(store)) == [("adamw", 0)]
+
+
+def test_an_executor_is_stopped_as_soon_as_the_sweep_fails(small: Grid, store: Store) -> None:
+    executor = Fake()
+    # The exception is held, and with its traceback all that the sweep was doing: nothing is stopped by being forgotten.
+    with pytest.raises(StopHereError) as held:
+        run_suite(small, store, executor, stop_after(1))
+    assert executor.closed
+    assert held.value
+
+
+def test_a_damaged_row_is_trained_again_once_it_was_met(small: Grid, store: Store) -> None:
+    run_suite(small, store, Fake())
+    path = store.files("runs")[0]
+    path.write_bytes(path.read_bytes()[:100])
+    assert len(store.records()) == 3
+    again = Fake()
+    assert run_suite(small, store, again).finished == 1
+    assert [spec.run_id() for job in again.jobs for spec in job] == [path.stem]
+
+
+def test_progress_counts_what_is_stored_finished_failed_and_left(small: Grid, store: Store) -> None:
+    run_suite(dataclasses.replace(small, seeds=(0,), techniques=("mixout",)), store, Fake())
+    seen: list[Progress] = []
+    timeout = Fake(lambda job: lost("timeout", "no result within 5 s") if job[0].technique() == "mixout" else {})
+    last = run_suite(small, store, timeout, seen.append)
+    assert [(p.total, p.stored, p.finished, p.left, p.failed) for p in seen] == [
+        (4, 1, 0, 3, 0),
+        (4, 1, 1, 2, 0),
+        (4, 1, 2, 1, 0),
+        (4, 1, 3, 0, 1),
+    ]
+    assert [p.last and (p.last.technique, p.last.seed) for p in seen] == [
+        None,
+        ("adamw", 0),
+        ("adamw", 1),
+        ("mixout", 1),
+    ]
+    assert last == seen[-1]
+    assert last.statuses == Counter({"converged": 2, "timeout": 1})
+
+
+# ---- failures --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("technique", "status", "reason"),
+    [
+        (Raises, Status.CRASHED, "RuntimeError: the wheel came off"),
+        (Explodes, Status.DIVERGED, "the loss was not finite at step 2"),
+    ],
+)
+def test_a_training_that_fails_is_a_row_and_the_sweep_goes_on(
+    small: Grid,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    technique: type[Technique],
+    status: Status,
+    reason: str,
+) -> None:
+    monkeypatch.setitem(TECHNIQUES._entries, technique.name, technique)
+    grid = dataclasses.replace(small, techniques=(technique.name, "adamw"), seeds=(0,))
+    progress = run_suite(grid, store, InlineExecutor())
+    records = by_cell(store)
+    failed, sound = records[technique.name, 0], records["adamw", 0]
+    assert failed.status == status
+    assert reason in failed.reason
+    assert failed.score is None
+    assert Status(sound.status).judged
+    assert sound.score is not None
+    assert (progress.finished, progress.statuses[status]) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "attempts"),
+    [
+        (lost("timeout", "no result within 5 s"), Status.TIMEOUT, 1),
+        (lost("died", "the process was ended by signal 9 (Killed)", 3), Status.CRASHED, 3),
+        (lost("raised", "ImportError: no module named torch"), Status.CRASHED, 1),
+    ],
+)
+def test_a_job_of_which_nothing_came_back_is_a_row_for_each_of_its_runs(
+    small: Grid, store: Store, outcome: dict[str, Any], status: Status, attempts: int
+) -> None:
+    executor = Fake(lambda job: outcome if job[0].seed == 0 else {})
+    progress = run_suite(dataclasses.replace(small, techniques=("adamw", "ema")), store, executor)
+    records = by_cell(store)
+    for name in ("adamw", "ema"):
+        row = records[name, 0]
+        assert (row.status, row.reason, row.attempts) == (status, outcome["failure"].message, attempts)
+        assert (row.score, row.steps, row.metric) == (None, 0, "accuracy")
+        assert records[name, 1].status == Status.CONVERGED
+    assert progress.statuses == Counter({status.value: 2, "converged": 2})
+
+
+def test_attempts_that_ended_well_are_counted(small: Grid, store: Store) -> None:
+    run_suite(small, store, Fake(lambda job: {"attempts": 2}))
+    assert {(r.status, r.attempts) for r in store.records()} == {("converged", 2)}
+
+
+def test_an_executor_that_gives_nothing_at_all_is_named(small: Grid, store: Store) -> None:
+    with pytest.raises(BenchError, match="neither a result nor a failure"):
+        run_suite(small, store, Fake(lambda job: {"result": None}))
+
+
+# ---- trying again ----------------------------------------------------------------------------------------------------
+
+
+def fail_some(job: Group) -> dict[str, Any]:
+    fates = {("adamw", 0): lost("died", "gone", 3), ("mixout", 1): lost("timeout", "no result within 5 s")}
+    return fates.get((job[0].technique(), job[0].seed), {})
+
+
+@pytest.mark.parametrize("compacted", [False, True])
+def test_stored_runs_of_a_status_are_tried_again_on_demand(small: Grid, store: Store, compacted: bool) -> None:
+    run_suite(small, store, Fake(fail_some))
+    if compacted:
+        assert compact(store) == 4
+    again = Fake()
+    progress = run_suite(small, store, again, retry=frozenset({Status.CRASHED}))
+    assert [(s.technique(), s.seed) for job in again.jobs for s in job] == [("adamw", 0)]
+    assert (progress.stored, progress.finished, progress.left) == (3, 1, 0)
+    outcomes = {cell: (r.status, r.attempts, r.reason) for cell, r in by_cell(store).items()}
+    assert outcomes == {
+        ("adamw", 0): ("converged", 4, ""),
+        ("adamw", 1): ("converged", 1, ""),
+        ("mixout", 0): ("converged", 1, ""),
+        ("mixout", 1): ("timeout", 1, "no result within 5 s"),
+    }
+
+
+def test_without_a_retry_a_stored_failure_stays(small: Grid, store: Store) -> None:
+    run_suite(small, store, Fake(fail_some))
+    again = Fake()
+    assert run_suite(small, store, again).finished == 0
+    assert again.jobs == []
+    assert by_cell(store)["adamw", 0].status == Status.CRASHED
+
+
+def test_what_fails_again_has_more_attempts(small: Grid, store: Store) -> None:
+    both = frozenset({Status.CRASHED, Status.TIMEOUT})
+    run_suite(small, store, Fake(fail_some))
+    for _ in range(2):
+        assert run_suite(small, store, Fake(fail_some), retry=both).finished == 2
+    records = by_cell(store)
+    assert (records["adamw", 0].attempts, records["mixout", 1].attempts) == (9, 3)
+
+
+def test_a_retry_leaves_failures_of_other_grids_alone(small: Grid, store: Store) -> None:
+    run_suite(small, store, Fake(fail_some))
+    again = Fake()
+    run_suite(dataclasses.replace(small, seeds=(1,)), store, again, retry=frozenset({Status.CRASHED}))
+    assert again.jobs == []
+    assert by_cell(store)["adamw", 0].attempts == 3
+
+
+# ---- executors -------------------------------------------------------------------------------------------------------
+
+
+def test_results_do_not_depend_on_the_executor(small: Grid, tmp_path: Path) -> None:
+    grid = dataclasses.replace(small, techniques=("mixout",))
+    inline, local = Store(tmp_path / "inline"), Store(tmp_path / "local")
+    run_suite(grid, inline, InlineExecutor())
+    progress = run_suite(grid, local, LocalExecutor(workers=2))
+    assert progress.finished == 2
+    assert contents(local) == contents(inline)
+    assert all(Status(record.status).judged for record in local.records())
