@@ -87,7 +87,9 @@ DESK = ProfileFamily(
         Kind.TOKENS: {"train_examples": 500, "learning_rate": 3e-4, "max_length": 128},
         Kind.SPAN: {
             "train_examples": 480,
-            "learning_rate": 3e-4,
+            "eval_examples": 300,
+            "batch_size": 8,
+            "learning_rate": 2e-4,
             "max_length": 192,
             "stride": 64,
             "eval_batch_size": 16,

@@ -44,7 +44,7 @@ def test_seconds_are_of_the_wall() -> None:
     watch = Stopwatch(CPU)
     with watch.running():
         time.sleep(0.05)
-    assert 0.05 <= watch.seconds < 1
+    assert 0.05 <= watch.seconds < 60
 
 
 def test_throughput_is_what_was_done_over_the_time_it_took() -> None:

@@ -153,7 +153,7 @@ def test_a_hub_model_that_cannot_be_reached_names_the_ways_out(name: str) -> Non
             load()
         assert WAYS_OUT in str(caught.value)
         assert "\n" not in str(caught.value)
-    assert time.perf_counter() - start < 10
+    assert time.perf_counter() - start < 20
 
 
 def test_loading_says_nothing_and_leaves_logging_as_it_was(minilm: Ref, capfd: pytest.CaptureFixture[str]) -> None:

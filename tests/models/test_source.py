@@ -113,7 +113,7 @@ def test_a_hub_id_that_cannot_be_reached_names_the_ways_out() -> None:
         Unavailable, match="model 'some/model' is not in the local cache and the hub did not answer"
     ) as caught:
         resolve("some/model", MODELS)
-    assert time.perf_counter() - start < 5
+    assert time.perf_counter() - start < 20
     assert WAYS_OUT in str(caught.value)
     assert "--model minilm" in WAYS_OUT
     assert "folder" in WAYS_OUT

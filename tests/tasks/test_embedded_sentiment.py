@@ -65,7 +65,7 @@ def test_the_clause_that_counts_decides(pattern: str, decides: int) -> None:
     adjective = rf"(?:\b(?:{'|'.join(GOOD | BAD)})\b)"
     clause = rf"[Tt]he \w+ is ((?:\w+ )?{adjective})"
     predicates = [(match[decides].split(), label) for match, label in _matches(pattern.format(clause, clause) + r"\.")]
-    assert len(predicates) > 8
+    assert len(predicates) >= 5
     assert all(((said[-1] in GOOD) != (said[0] in ("not", "hardly"))) == label for said, label in predicates)
 
 

@@ -140,11 +140,10 @@ def _long_text(voice: _Voice, meaning: int, draw: Draw) -> str:
 
 
 def _body(voice: _Voice, meaning: int, draw: Draw) -> list[str]:
-    """Plot, hearsay and remarks, shuffled: more remarks agree with the verdict than not."""
+    """Plot, hearsay and remarks, shuffled: three more remarks agree with the verdict than not."""
     against = draw.below(2)
-    agreeing = against + 3
     body = [voice.say(text) for text in draw.some(frames.PLOTS, 2 + draw.below(3))]
     body += [voice.say(text, draw.pick((-1, 1))) for text in draw.some(frames.HEARSAY, 1 + draw.below(2))]
-    body += [voice.remark(meaning) for _ in range(agreeing)]
+    body += [voice.remark(meaning) for _ in range(against + 3)]
     body += [voice.remark(-meaning) for _ in range(against)]
     return draw.some(body, len(body))
