@@ -45,7 +45,7 @@ def examples_of(data: str) -> tuple[Examples, Examples]:
     """The training and evaluation examples of the work."""
     spec = spec_of(data)
     evaluation = evaluation_set(data_key(TASKS.get("sst2"), spec.data, spec.model, PROFILE), 400).examples
-    return train_examples("sst2", data, 320, 0), evaluation  # type: ignore[return-value]
+    return train_examples("sst2", data, 320, 0), evaluation
 
 
 def fresh_model() -> tuple[Any, Any]:
@@ -152,13 +152,14 @@ def trainer(data: str, bf16: bool) -> Callable[[], float]:
             one = transformers.Trainer(
                 model,
                 arguments,
-                train_dataset=rows(train),  # type: ignore[arg-type]  # a list is a map-style data set
-                eval_dataset=rows(evaluation),  # type: ignore[arg-type]
+                train_dataset=rows(train),
+                eval_dataset=rows(evaluation),
                 data_collator=transformers.DataCollatorWithPadding(tokenizer),
                 compute_metrics=lambda p: {"accuracy": float((np.argmax(p.predictions, -1) == p.label_ids).mean())},
             )
             one.train()
-            return next(float(log["eval_accuracy"]) for log in reversed(one.state.log_history) if "eval_accuracy" in log)
+            evaluated = [log for log in one.state.log_history if "eval_accuracy" in log]
+            return float(evaluated[-1]["eval_accuracy"])
 
     return work
 

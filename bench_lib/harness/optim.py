@@ -8,7 +8,7 @@ from transformers import get_scheduler
 
 from bench_lib.spec import Profile
 from bench_lib.techniques.base import BuildsOptimizer, Groups
-from bench_lib.techniques.optimizers import adamw
+from bench_lib.techniques.optimizers import decoupled_adam
 from bench_lib.techniques.stack import Stack
 from bench_lib.techniques.training import Group, Training
 
@@ -19,7 +19,7 @@ def build_optimizer(training: Training, stack: Stack) -> torch.optim.Optimizer:
     for technique in stack.having(Groups):
         groups = technique.groups(groups, training)
     builders = stack.having(BuildsOptimizer)
-    return builders[0].optimizer(groups, training.profile) if builders else adamw(groups, training.profile)
+    return builders[0].optimizer(groups, training.profile) if builders else decoupled_adam(groups, training.profile)
 
 
 def build_schedule(optimizer: torch.optim.Optimizer, profile: Profile, steps: int) -> LRScheduler:

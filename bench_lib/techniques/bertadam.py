@@ -11,7 +11,7 @@ import torch
 
 from bench_lib.spec import Profile, Scalar
 from bench_lib.techniques.base import Technique
-from bench_lib.techniques.optimizers import adamw
+from bench_lib.techniques.optimizers import decoupled_adam
 from bench_lib.techniques.training import Group
 
 
@@ -36,7 +36,7 @@ class BertAdam(Technique):
         return profile if self.warmup else dataclasses.replace(profile, warmup=0.0)
 
     def optimizer(self, groups: list[Group], profile: Profile) -> torch.optim.Optimizer:
-        optimizer = adamw(groups, profile)
+        optimizer = decoupled_adam(groups, profile)
         if not self.bias_correction:
             _undo_bias_correction(optimizer)
         return optimizer

@@ -45,7 +45,7 @@ class Mixout(Technique):
     w_mix = ((1 - M) w + M u - p u) / (1 - p),  M ~ Bernoulli(p),  u pre-trained
 
     Lee et al. 2020, "Mixout", equation 4; p 0.1 is what Zhang et al. 2021 find best with bias correction (Lee et al.
-    take 0.7 to 0.9 with BERTAdam). The new head is left out, since it has no pre-trained weights; dropout stays as it is.
+    take 0.7 to 0.9 with BERTAdam). The new head, which has no pre-trained weights, is left out; dropout stays.
     """
 
     name: ClassVar[str] = "mixout"

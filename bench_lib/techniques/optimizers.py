@@ -17,7 +17,7 @@ def parameter_groups(groups: list[Group]) -> list[dict[str, Any]]:
     ]
 
 
-def adamw(groups: list[Group], profile: Profile) -> torch.optim.Optimizer:
+def decoupled_adam(groups: list[Group], profile: Profile) -> torch.optim.Optimizer:
     """AdamW with bias correction (Loshchilov & Hutter 2019), all parameters updated in one fused call."""
     return torch.optim.AdamW(
         parameter_groups(groups), betas=(profile.beta1, profile.beta2), eps=profile.eps, fused=True

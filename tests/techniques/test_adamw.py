@@ -9,14 +9,14 @@ from torch import nn
 from bench_lib.harness.optim import build_optimizer
 from bench_lib.spec import Profile
 from bench_lib.techniques import TECHNIQUES
-from bench_lib.techniques.optimizers import adamw
+from bench_lib.techniques.optimizers import decoupled_adam
 from bench_lib.techniques.stack import parse_stack
 from bench_lib.techniques.training import Group
 
 
 def test_two_steps_by_hand():
     weight = nn.Parameter(torch.tensor([[1.0, -2.0]], dtype=torch.float64))
-    optimizer = adamw([Group({"w": weight}, learning_rate=0.1, weight_decay=0.01)], Profile(eps=0.5))
+    optimizer = decoupled_adam([Group({"w": weight}, learning_rate=0.1, weight_decay=0.01)], Profile(eps=0.5))
     weight.grad = torch.tensor([[0.5, 2.0]], dtype=torch.float64)
     optimizer.step()
     # After one step, m_hat = g and v_hat = g^2: theta - lr * (g / (|g| + eps) + wd * theta)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from bench_lib.techniques.ema import EMA
-from bench_lib.techniques.optimizers import adamw
+from bench_lib.techniques.optimizers import decoupled_adam
 from bench_lib.techniques.training import Group
 
 
@@ -57,7 +57,7 @@ def test_learning_rates_follow_the_groups(toy):
     named = dict(toy.model.named_parameters())
     head = {n: p for n, p in named.items() if n.startswith("classifier")}
     body = {n: p for n, p in named.items() if n not in head}
-    toy.optimizer = adamw([Group(body, 0.1, 0.0), Group(head, 0.2, 0.0)], toy.profile)
+    toy.optimizer = decoupled_adam([Group(body, 0.1, 0.0), Group(head, 0.2, 0.0)], toy.profile)
     toy.optimizer.param_groups[0]["lr"] = 0.05
     rates = toy.learning_rates()
     assert {n: rates[id(p)] for n, p in named.items()} == {n: 0.2 if n in head else 0.05 for n in named}
