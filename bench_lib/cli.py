@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from bench_lib.suite import Progress
 
 DONE, USAGE, INFRASTRUCTURE = 0, 2, 4
+LONGEST_RUN = 86_400.0
+"""Seconds after which a run in another process is given up, unless the user says otherwise: nothing hangs for ever."""
 INFRASTRUCTURE_STATUSES = (Status.OOM, Status.TIMEOUT, Status.CRASHED)
 
 Command = Callable[[argparse.Namespace], int]
@@ -82,7 +84,7 @@ def _add_run(command: argparse.ArgumentParser) -> None:
     )
     add("--executor", default="inline", choices=("inline", "local"), help="in this process, or in a pool of them")
     add("--workers", type=int, metavar="N", help="processes of the local executor (default: the number of cores)")
-    add("--time-limit", type=float, metavar="SECONDS", help="for each run, with the local executor")
+    add("--time-limit", type=float, metavar="SECONDS", help="for each run, with the local executor (default: a day)")
     add("--freeze", default="subset=0", metavar="STREAM=SEED,...", help="seed streams that do not vary, or none")
     add("--retry", default="", metavar="STATUS,...", help="stored runs to attempt again, such as crashed,oom")
     command.set_defaults(command=_run)
@@ -129,12 +131,12 @@ def _run(options: argparse.Namespace) -> int:
     seeds, frozen, retry = parse_seeds(options.seeds), parse_frozen(options.freeze), parse_statuses(options.retry)
     executor = _executor(options)
     from bench_lib.store import Store
-    from bench_lib.suite import Grid, all_tasks, run_suite
+    from bench_lib.suite import Grid, all_tasks, named, run_suite
     from bench_lib.techniques import TECHNIQUES
 
     grid = Grid(
-        tasks=all_tasks(options.data) if options.tasks == "all" else parts(options.tasks),
-        techniques=TECHNIQUES.names() if options.techniques == "all" else parts(options.techniques),
+        tasks=named(options.tasks, all_tasks(options.data)),
+        techniques=named(options.techniques, TECHNIQUES.names()),
         seeds=seeds,
         profile=options.profile,
         model=options.model,
@@ -154,18 +156,13 @@ def _run(options: argparse.Namespace) -> int:
     return INFRASTRUCTURE if lost else DONE
 
 
-def parts(text: str) -> tuple[str, ...]:
-    """The parts of a list such as `sst2, imdb`."""
-    return tuple(part.strip() for part in text.split(","))
-
-
 def parse_frozen(text: str) -> tuple[tuple[str, int], ...]:
     """Frozen streams from text such as `subset=0,order=3`, or `none`."""
     if text == "none":
         return ()
     frozen: dict[str, int] = {}
-    for part in parts(text):
-        stream, _, seed = part.partition("=")
+    for part in text.split(","):
+        stream, _, seed = part.strip().partition("=")
         if stream not in STREAMS or not seed.isdecimal() or stream in frozen:
             raise BadValue("--freeze", part, f"STREAM=SEED once for a stream of {', '.join(STREAMS)}; or none")
         frozen[stream] = int(seed)
@@ -174,10 +171,10 @@ def parse_frozen(text: str) -> tuple[tuple[str, int], ...]:
 
 def parse_statuses(text: str) -> frozenset[Status]:
     """Statuses from text such as `crashed,oom`."""
-    given = parts(text) if text else ()
+    given = [part.strip() for part in text.split(",")] if text else []
     for name in given:
         if name not in list(Status):
-            raise UnknownName("status in --retry", name, Status)
+            raise UnknownName("status in --retry", name, map(str, Status))
     return frozenset(map(Status, given))
 
 
@@ -189,7 +186,7 @@ def _executor(options: argparse.Namespace) -> Executor:
 
     if options.executor == "local":
         workers = (os.cpu_count() or 1) if options.workers is None else options.workers
-        return LocalExecutor(workers, options.time_limit)
+        return LocalExecutor(workers, LONGEST_RUN if options.time_limit is None else options.time_limit)
     for name, value in (("--workers", options.workers), ("--time-limit", options.time_limit)):
         if value is not None:
             raise BadValue(name, value, "given with --executor local only: a process cannot end its own run")

@@ -130,13 +130,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def grid_of(config: pytest.Config) -> Grid:
     """The grid that the command line asks for."""
     from bench_lib.seeds import parse_seeds
-    from bench_lib.suite import Grid, all_tasks
+    from bench_lib.suite import Grid, all_tasks, named
     from bench_lib.techniques import TECHNIQUES
 
     given = {name: str(config.getoption(f"--bench-{name}")) for name in OPTIONS}
     return Grid(
-        tasks=all_tasks(given["data"]) if given["tasks"] == "all" else tuple(given["tasks"].split(",")),
-        techniques=TECHNIQUES.names() if given["techniques"] == "all" else tuple(given["techniques"].split(",")),
+        tasks=named(given["tasks"], all_tasks(given["data"])),
+        techniques=named(given["techniques"], TECHNIQUES.names()),
         seeds=parse_seeds(given["seeds"]),
         profile=given["profile"],
         model=given["model"],
@@ -156,7 +156,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     try:
         specs = plan(grid_of(config))
     except BenchError as error:
-        raise pytest.UsageError(str(error)) from error
+        # The one error of which pytest shows the message alone here; it ends the session with exit code 2.
+        raise pytest.Collector.CollectError(str(error)) from error
     store = Store(Path(str(config.getoption("--bench-store"))))
     cells: dict[str, list[RunSpec]] = {}
     for spec in specs:

@@ -64,10 +64,12 @@ def execute(specs: Sequence[RunSpec]) -> list[RunRecord]:
     if len({spec.training().run_id() for spec in specs}) != 1:
         raise BenchError("runs that are executed together must share their training: all but the observers")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    stack = from_spec(specs[0].training().stack, TECHNIQUES)
+    observers = [from_spec(tuple(t for t in spec.stack if t.observer), TECHNIQUES) for spec in specs]
     attempt = Attempt(device, PeakMemory(device))
     with isolated(specs[0].profile.threads, device):
         try:
-            _train(specs, attempt)
+            _train(specs[0], stack, observers, attempt)
         except Unsupported as error:
             attempt.status, attempt.reason = Status.UNSUPPORTED, str(error)
         except Diverged as error:
@@ -81,10 +83,8 @@ def execute(specs: Sequence[RunSpec]) -> list[RunRecord]:
     return [_record(spec, track, attempt, facts) for spec, track in zip(specs, tracks, strict=True)]
 
 
-def _train(specs: Sequence[RunSpec], attempt: Attempt) -> None:
-    spec, task = specs[0], TASKS.get(specs[0].task)
-    stack = from_spec(spec.training().stack, TECHNIQUES)
-    observers = [from_spec(tuple(t for t in s.stack if t.observer), TECHNIQUES) for s in specs]
+def _train(spec: RunSpec, stack: Stack, observers: Sequence[Stack], attempt: Attempt) -> None:
+    task = TASKS.get(spec.task)
     for one in (stack, *observers):
         one.check(task.kind)
     profile = _configured(spec.profile, stack)
@@ -149,7 +149,8 @@ def _prepared(spec: RunSpec, profile: Profile, stack: Stack, device: torch.devic
 
 def _failure(error: Exception) -> tuple[Status, str]:
     text = "".join(traceback.format_exception_only(error)).strip()
-    cpu_memory = isinstance(error, RuntimeError) and "not enough memory" in str(error)
+    # torch has no class of its own for this on CPUs, and words it differently by platform.
+    cpu_memory = isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or cpu_memory:
         return Status.OOM, text[:REASON_CHARACTERS]
     frames = traceback.extract_tb(error.__traceback__)[-3:]
@@ -209,7 +210,7 @@ def _with_training(record: RunRecord, track: Track, attempt: Attempt) -> RunReco
     reached = track.stopped or loop.progress()
     return dataclasses.replace(
         record,
-        steps=reached.steps,
+        steps=len(loop.curve.loss[: reached.steps]),
         tokens=reached.tokens,
         examples=reached.examples,
         forward_passes=reached.forward_passes,

@@ -6,6 +6,8 @@ import hashlib
 
 from bench_lib.errors import BadValue, require
 
+MOST = 1_000_000
+"""Seeds that one range may hold: a slip of the key should not fill the memory."""
 STREAMS = ("init", "order", "dropout", "augment", "subset")
 
 
@@ -23,5 +25,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
         first, dash, last = part.strip().partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and int(last) < int(first)):
             raise BadValue("seed range", text, "numbers and rising ranges, such as 0-29 or 0-4,7,9")
+        if int(last or first) - int(first) >= MOST:
+            raise BadValue("seed range", text, f"at most {MOST:,} seeds")
         seeds.extend(range(int(first), int(last or first) + 1))
     return tuple(dict.fromkeys(seeds))

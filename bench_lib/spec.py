@@ -91,6 +91,14 @@ class Profile:
         )
         require(self.max_length >= 16, "profile field max_length", self.max_length, "16 or more")
         require(0 <= self.stride < self.max_length, "profile field stride", self.stride, "0 or more, below max_length")
+        for name in ("weight_decay", "eps"):
+            require(getattr(self, name) >= 0, f"profile field {name}", getattr(self, name), "0 or more")
+        for name in ("beta1", "beta2"):
+            require(
+                0 <= getattr(self, name) < 1, f"profile field {name}", getattr(self, name), "0 up to, not including, 1"
+            )
+        rate = self.dropout
+        require(rate is None or 0 <= rate < 1, "profile field dropout", rate, "0 up to, not including, 1; None to keep")
         require(self.learning_rate >= 0, "profile field learning_rate", self.learning_rate, "0 or more")
         require(0 <= self.warmup <= 1, "profile field warmup", self.warmup, "a share of the steps, 0 to 1")
         require(self.clip_norm > 0, "profile field clip_norm", self.clip_norm, "above 0; inf for no clipping")

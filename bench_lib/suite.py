@@ -62,6 +62,11 @@ def all_tasks(data: str) -> tuple[str, ...]:
     return tuple(CORPORA) if data == "embedded" else TASKS.names()
 
 
+def named(text: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    """Names from text such as `sst2, imdb`, or all that are known for `all`."""
+    return known if text == "all" else tuple(part.strip() for part in text.split(","))
+
+
 def plan(grid: Grid) -> list[RunSpec]:
     """The runs of a grid, all cells of one seed before the next; whatever cannot be had or read raises `BenchError`."""
     for what, names in (("tasks", grid.tasks), ("techniques", grid.techniques), ("seeds", grid.seeds)):

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 import transformers
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as hf_logging
@@ -136,6 +137,8 @@ def _offline_explained(ref: Ref) -> Iterator[None]:
     hf_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers leaves both untyped
     try:
         yield
+    except (SafetensorError, ValueError) as error:
+        raise BadData(f"model {ref.name!r} cannot be read ({str(error).splitlines()[0]}); replace its files") from error
     except OSError as error:
         raise Unavailable(
             f"model {ref.name!r} could not be loaded ({str(error).splitlines()[0]}); {WAYS_OUT}"

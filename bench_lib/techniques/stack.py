@@ -63,7 +63,10 @@ def from_spec(spec: tuple[TechniqueSpec, ...], registry: Registry[type[Technique
     """The stack that a spec describes; a version that is not the registered one raises `BenchError`."""
     techniques = []
     for part in spec:
-        made = registry.get(part.name)(**dict(part.params))
+        technique = registry.get(part.name)
+        for key, _ in part.params:
+            _check_field(technique, key)
+        made = technique(**dict(part.params))
         if made.version != part.version:
             raise BenchError(f"the spec asks for {part.name} version {part.version}, this is version {made.version}")
         techniques.append(made)
@@ -79,12 +82,17 @@ def _parse(text: str, registry: Registry[type[Technique]]) -> Technique:
         key, equals, value = setting.partition("=")
         if not equals:
             raise BadValue(f"setting of technique {name}", setting, "field=value")
-        if key not in known:
-            raise UnknownName(f"field of technique {name}", key, known)
+        _check_field(technique, key)
         if key in params:
             raise BenchError(f"field {key!r} of technique {name} stands twice in {text!r}; give it once")
         params[key] = _value(value, known[key], f"{name}:{key}")
     return technique(**params)
+
+
+def _check_field(technique: type[Technique], key: str) -> None:
+    known = [f.name for f in fields(technique)]
+    if key not in known:
+        raise UnknownName(f"field of technique {technique.name}", key, known)
 
 
 def _value(text: str, default: object, where: str) -> Scalar:

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bench_lib.api import Grid, compare, load, run, summarise
+from bench_lib.errors import UnknownName
+from bench_lib.executors import InlineExecutor
+from bench_lib.suite import Progress
+
+
+@pytest.fixture(scope="module")
+def grid(data_folder: Path) -> Grid:
+    return Grid(("conll2003", "sst2"), ("adamw", "mixout"), (0, 1), "smoke", "tiny", str(data_folder))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("api") / "results"
+
+
+@pytest.fixture(scope="module")
+def runs(grid: Grid, folder: Path) -> pd.DataFrame:
+    return run(grid, folder)
+
+
+def test_a_run_gives_one_row_a_run(runs: pd.DataFrame, grid: Grid) -> None:
+    assert list(runs[["task", "technique", "seed"]].itertuples(index=False, name=None)) == [
+        (task, technique, seed)
+        for task in ("conll2003", "sst2")
+        for technique in ("adamw", "mixout")
+        for seed in (0, 1)
+    ]
+    assert set(runs["status"]) <= {"converged", "collapsed"}
+    assert runs["score"].notna().all()
+
+
+def test_what_was_run_can_be_loaded(runs: pd.DataFrame, folder: Path) -> None:
+    pd.testing.assert_frame_equal(load(str(folder)), runs)
+
+
+def test_a_run_again_gives_the_whole_store_and_trains_nothing(runs: pd.DataFrame, grid: Grid, folder: Path) -> None:
+    told: list[Progress] = []
+    part = Grid(("sst2",), ("mixout",), (1,), grid.profile, grid.model, grid.data)
+    pd.testing.assert_frame_equal(run(part, str(folder), InlineExecutor(), told.append), runs)
+    assert [(p.total, p.stored, p.finished) for p in told] == [(1, 1, 0)]
+
+
+def test_a_summary_has_one_row_a_cell(runs: pd.DataFrame) -> None:
+    table = summarise(runs).set_index(["task", "technique"])
+    assert len(table) == 4
+    assert (table["attempted"] == 2).all()
+    for cell, rows in runs.groupby(["task", "technique"]):
+        good = rows[rows["status"] == "converged"]
+        assert table.loc[cell, "failed"] == 2 - len(good)
+        assert table.loc[cell, "failure_rate"] == 1 - len(good) / 2
+        if len(good):
+            assert table.loc[cell, "mean"] == pytest.approx(good["score"].mean())
+
+
+def test_a_comparison_is_against_the_baseline(runs: pd.DataFrame) -> None:
+    table = compare(runs).set_index(["task", "technique"])
+    assert len(table) == 4
+    assert list(table["against"]) == ["adamw"] * 4
+    assert table.xs("adamw", level="technique")["p_failure"].isna().all()
+    other = compare(runs, "mixout").set_index(["task", "technique"])
+    assert list(other["against"]) == ["mixout"] * 4
+
+
+def test_an_unknown_baseline_is_answered_with_the_nearest(runs: pd.DataFrame) -> None:
+    with pytest.raises(UnknownName, match="did you mean 'mixout'"):
+        compare(runs, "mixuot")
+
+
+def test_nothing_can_be_loaded_from_nowhere(tmp_path: Path) -> None:
+    empty = load(tmp_path / "none")
+    assert len(empty) == 0
+    assert "score" in empty

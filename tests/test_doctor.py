@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench_lib import doctor
+from bench_lib.doctor import Finding, examine
+from bench_lib.errors import Unavailable
+from bench_lib.executors import Done, Failure
+from bench_lib.models import MODELS
+from bench_lib.tasks import TASKS
+
+
+@pytest.fixture
+def no_smoke(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_smoke", lambda: "not tried")
+
+
+def by_name(findings: list[Finding]) -> dict[str, Finding]:
+    return {finding.what: finding for finding in findings}
+
+
+@pytest.mark.usefixtures("no_smoke")
+def test_versions_machine_and_model_are_named() -> None:
+    found = examine()
+    assert [f.what for f in found] == ["versions", "machine", "model minilm", "a smoke run, stored and read back"]
+    assert all(f.ok and not f.optional for f in found)
+    assert [part for part in found[0].found.split() if part[0].isalpha()] == ["python", "torch", "transformers", "peft"]
+    assert "cores" in found[1].found
+    assert found[2].found.startswith(f"{MODELS.get('minilm').package}==")
+
+
+@pytest.mark.usefixtures("no_smoke")
+def test_each_task_of_a_folder_is_told_by_its_sizes(data_folder: Path) -> None:
+    found = by_name(examine(str(data_folder)))
+    held = found[f"data folder {data_folder}"]
+    assert (held.ok, held.found) == (True, f"{data_folder} holds conll2003, rte, squad, sst2")
+    tasks = {name.strip(): f for name, f in found.items() if name.strip() in TASKS}
+    assert set(tasks) == set(TASKS.names())
+    assert all(finding.optional for finding in tasks.values())
+    assert (tasks["sst2"].ok, tasks["sst2"].found) == (True, "40 to train on, 24 to evaluate")
+    assert not tasks["imdb"].ok
+    assert "which task imdb needs" in tasks["imdb"].found
+
+
+@pytest.mark.usefixtures("no_smoke")
+def test_a_folder_that_is_not_there_is_amiss(tmp_path: Path) -> None:
+    found = by_name(examine(str(tmp_path / "none")))
+    held = found[f"data folder {tmp_path / 'none'}"]
+    assert (held.ok, held.optional) == (False, False)
+    assert held.found.startswith(f"there is no such folder; {tmp_path} holds nothing")
+
+
+@pytest.mark.usefixtures("no_smoke")
+def test_files_that_are_not_data_are_told(data_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(data_folder, tmp_path / "data")
+    (tmp_path / "data" / "sst2" / "train.parquet").write_text("no rows")
+    found = by_name(examine(str(tmp_path / "data")))
+    assert not found["  sst2"].ok
+    assert "train.parquet cannot be read" in found["  sst2"].found
+    assert found["  rte"].ok
+
+
+@pytest.mark.usefixtures("no_smoke")
+def test_a_model_that_is_missing_is_amiss(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object) -> None:
+        raise Unavailable("install it")
+
+    monkeypatch.setattr(doctor, "resolve", gone)
+    assert by_name(examine())["model minilm"] == Finding("model minilm", "install it", ok=False)
+
+
+class Loses:
+    """Trains nothing, and loses the second of its jobs."""
+
+    def run(self, function: object, jobs: list[Any]) -> Any:
+        for number, job in enumerate(jobs):
+            if number == 1:
+                yield Done(job, None, Failure("timeout", "no result within 5 s"))
+
+
+def test_a_smoke_run_that_is_lost_is_amiss(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "InlineExecutor", Loses)
+    smoke = by_name(examine())["a smoke run, stored and read back"]
+    assert smoke == Finding(smoke.what, "sst2 timeout: no result within 5 s", ok=False)
