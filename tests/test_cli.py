@@ -160,7 +160,7 @@ def test_the_same_run_again_has_nothing_to_do(capsys: Written, store: Path) -> N
         (["--freeze", "odrer=1"], "--freeze is 'odrer=1'; allowed: STREAM=SEED once for a stream of init, order,"),
         (["--freeze", "order"], "--freeze is 'order'; allowed: STREAM=SEED"),
         (["--freeze", "order=1,order=2"], "--freeze is 'order=2'; allowed: STREAM=SEED once"),
-        (["--retry", "crahsed"], "unknown status in --retry 'crahsed': did you mean 'crashed'?"),
+        (["--retry", "crahsed"], "unknown status in --retry 'crahsed': did you mean 'crashed' or"),
         (["--workers", "2"], "--workers is 2; allowed: given with --executor local only"),
         (["--time-limit", "9"], "--time-limit is 9.0; allowed: given with --executor local only"),
         (["--executor", "local", "--workers", "0"], "number of workers is 0; allowed: 1 or more"),
