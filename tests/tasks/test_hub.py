@@ -22,7 +22,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch, load_dataset: Any) -> None:
     monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
 
 
-class OfflineModeIsEnabled(ConnectionError):  # noqa: N818
+class OfflineModeIsEnabled(ConnectionError):
     """Named like the hub library's own."""
 
 
