@@ -72,6 +72,8 @@ def _words(
     for i, row in enumerate(rows):
         words = encoded.word_ids(i)
         first = np.array([t for t, w in enumerate(words) if w is not None and (t == 0 or words[t - 1] != w)], dtype=int)
+        if not len(first):
+            continue  # no word has a token, so that there is nothing to learn; in evaluation its words count as `O`
         targets = np.full(len(words), IGNORED)
         targets[first] = [row.tags[words[t]] for t in first]
         features.append(_feature(encoded, (i, i), targets, first, np.array([words[t] for t in first], dtype=int)))

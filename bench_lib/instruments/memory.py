@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import re
 import resource
 import sys
@@ -22,6 +24,7 @@ class PeakMemory:
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
+        _return_free_memory()
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
         else:
@@ -39,3 +42,10 @@ class PeakMemory:
             return int(found.group(1)) * 1024
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak if sys.platform == "darwin" else peak * 1024  # bytes on macOS, KiB elsewhere
+
+
+def _return_free_memory() -> None:
+    """Give the system back what earlier runs of this process freed, so that a peak is of its own run and not of theirs."""
+    gc.collect()
+    with suppress(OSError, AttributeError):  # only the GNU C library has it
+        ctypes.CDLL(None).malloc_trim(0)

@@ -108,6 +108,11 @@ def test_a_word_without_a_token_shifts_no_label(featurise: Featurise) -> None:
     assert one.targets[one.spots].tolist() == [1, 3]
 
 
+def test_a_sentence_without_any_token_is_left_out(featurise: Featurise) -> None:
+    (kept,) = featurise(Kind.TOKENS, [TagExample(("\u200b",), (0,)), TagExample(("Oslo",), (5,))])
+    assert kept.item == 1
+
+
 # ---- spans -----------------------------------------------------------------------------------------------------------
 
 
