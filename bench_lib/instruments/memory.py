@@ -45,7 +45,7 @@ class PeakMemory:
 
 
 def _return_free_memory() -> None:
-    """Give the system back what earlier runs of this process freed, so that a peak is of its own run and not of theirs."""
+    """Give the system back what earlier runs of the process freed: a peak is then of its own run and not of theirs."""
     gc.collect()
     with suppress(OSError, AttributeError):  # only the GNU C library has it
         ctypes.CDLL(None).malloc_trim(0)
