@@ -6,6 +6,7 @@ import os
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +22,8 @@ def isolated(threads: int, device: torch.device) -> Iterator[None]:
     python_state, numpy_state = random.getstate(), np.random.get_state()
     deterministic, before = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    fill = torch.utils.deterministic.fill_uninitialized_memory
+    settings: Any = torch.utils.deterministic  # its one setting is made when it is imported, out of sight of types
+    fill = settings.fill_uninitialized_memory
     devices = [device] if device.type == "cuda" else []
     # cuBLAS reads this when it starts; without it, deterministic mode refuses matrix products on CUDA.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -30,13 +32,13 @@ def isolated(threads: int, device: torch.device) -> Iterator[None]:
     with torch.random.fork_rng(devices=devices):
         torch.use_deterministic_algorithms(True)
         # Filling every new tensor would only help code that reads memory it never wrote, and costs time at each step.
-        torch.utils.deterministic.fill_uninitialized_memory = False
+        settings.fill_uninitialized_memory = False
         torch.set_num_threads(threads)
         try:
             yield
         finally:
             torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
-            torch.utils.deterministic.fill_uninitialized_memory = fill
+            settings.fill_uninitialized_memory = fill
             torch.set_num_threads(before)
             random.setstate(python_state)
             np.random.set_state(numpy_state)
