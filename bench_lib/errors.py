@@ -45,14 +45,14 @@ class Unsupported(BenchError):
 
 
 class Diverged(Exception):
-    """The loss left the finite numbers; carries the optimiser step at which it did."""
+    """The loss or the gradient left the finite numbers; carries the optimiser step at which it did."""
 
-    def __init__(self, step: int) -> None:
-        super().__init__(f"the loss was not finite at step {step}")
-        self.step = step
+    def __init__(self, step: int, what: str = "the loss") -> None:
+        super().__init__(f"{what} was not finite at step {step}")
+        self.step, self.what = step, what
 
-    def __reduce__(self) -> tuple[type[Diverged], tuple[int]]:
-        return (Diverged, (self.step,))
+    def __reduce__(self) -> tuple[type[Diverged], tuple[int, str]]:
+        return (Diverged, (self.step, self.what))
 
 
 def require(condition: bool, what: str, value: object, allowed: str) -> None:

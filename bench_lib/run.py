@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 import time
 import traceback
 from collections.abc import Sequence
@@ -32,7 +33,7 @@ from bench_lib.tasks import TASKS
 from bench_lib.tasks.sources import load_data
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.anatomy import dissect
-from bench_lib.techniques.base import Augments, Configures, Prepares
+from bench_lib.techniques.hooks import Augments, Configures, Prepares
 from bench_lib.techniques.stack import Stack, from_spec
 from bench_lib.techniques.training import Training
 
@@ -192,6 +193,7 @@ def _record(spec: RunSpec, track: Track | None, attempt: Attempt, facts: dict[st
         trivial_score=attempt.trivial,
         metrics=dict(kept.metrics) if kept else {},
         predictions=kept.predictions if kept else None,
+        drift=kept.drift if kept else (),
         eval_step=tuple(track.steps) if track else (),
         eval_score=tuple(track.scores) if track else (),
         setup_seconds=attempt.setup_seconds,
@@ -199,6 +201,9 @@ def _record(spec: RunSpec, track: Track | None, attempt: Attempt, facts: dict[st
         peak_memory_bytes=attempt.memory.peak(),
         provenance=facts,
     )
+    if kept and spec.keep_weights and attempt.training:
+        weights = {name: p.detach().cpu().numpy() for name, p in attempt.training.model.named_parameters()}
+        record = dataclasses.replace(record, weights=weights)
     return _with_training(record, track, attempt) if track else record
 
 
@@ -207,19 +212,25 @@ def _with_training(record: RunRecord, track: Track, attempt: Attempt) -> RunReco
     loop, training = attempt.loop, attempt.training
     if loop is None or training is None:
         return record
-    reached = track.stopped or loop.progress()
+    reached, curve = track.stopped or loop.progress(), loop.curve
+    norms = [norm for norm in curve.grad_norm[: reached.steps] if math.isfinite(norm)]
     return dataclasses.replace(
         record,
-        steps=len(loop.curve.loss[: reached.steps]),
+        steps=len(curve.loss[: reached.steps]),
         tokens=reached.tokens,
         examples=reached.examples,
         forward_passes=reached.forward_passes,
         backward_passes=reached.backward_passes,
         parameters=sum(p.numel() for p in training.model.parameters()),
-        trainable_parameters=sum(p.numel() for p in loop.parameters),
-        curve_loss=tuple(loop.curve.loss[: reached.steps]),
-        curve_learning_rate=tuple(loop.curve.learning_rate[: reached.steps]),
-        curve_grad_norm=tuple(loop.curve.grad_norm[: reached.steps]),
+        trainable_parameters=sum(p.numel() for p in training.trainable().values()),
+        curve_loss=tuple(curve.loss[: reached.steps]),
+        curve_learning_rate=tuple(curve.learning_rate[: reached.steps]),
+        curve_grad_norm=tuple(curve.grad_norm[: reached.steps]),
+        curve_grad_norm_first=tuple(curve.grad_norm_first[: reached.steps]),
+        curve_grad_norm_last=tuple(curve.grad_norm_last[: reached.steps]),
+        grad_norm_max=max(norms, default=None),
+        clipped_steps=sum(curve.clipped[: reached.steps]),
+        nonfinite_steps=sum(curve.skipped[: reached.steps]),
         train_seconds=reached.seconds + track.own.seconds,
         tokens_per_second=loop.throughput.tokens_per_second(),
         examples_per_second=loop.throughput.examples_per_second(),

@@ -108,13 +108,14 @@ class Profile:
 
 @dataclass(frozen=True)
 class TechniqueSpec:
-    """A technique by value: its name, every parameter, and the version it declares."""
+    """A technique by value: its name, every parameter, the version it declares, and the seeds that it pools, if any."""
 
     name: str
     params: tuple[tuple[str, Scalar], ...] = ()
     version: str = "1"
     observer: bool = False
     label: str = ""
+    pools: int = 0
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,8 @@ class RunSpec:
     """One run: task x stack of techniques x model x profile x seed.
 
     `frozen` streams draw from a seed of their own, the same for every run: by default all seeds of a cell train on
-    the same examples, so that spread measures training and not sampling.
+    the same examples, so that spread measures training and not sampling. `keep_weights` asks for the trained weights
+    with the record, which changes nothing in it.
     """
 
     task: str
@@ -142,6 +144,7 @@ class RunSpec:
     seed: int
     profile_name: str = ""
     frozen: tuple[tuple[str, int], ...] = (("subset", 0),)
+    keep_weights: bool = False
 
     def __post_init__(self) -> None:
         for stream, _ in self.frozen:
@@ -171,6 +174,10 @@ class RunSpec:
         """The run without its observers: what is really trained."""
         return dataclasses.replace(self, stack=tuple(t for t in self.stack if not t.observer))
 
+    def pools(self) -> int:
+        """The seeds, this one and those that follow it, whose runs are pooled into this record; 0 for a run itself."""
+        return max((t.pools for t in self.stack), default=0)
+
     def technique(self) -> str:
         """The stack as text, such as `llrd+reinit`."""
         return "+".join(t.label or t.name for t in self.stack)
@@ -192,8 +199,14 @@ class Predictions:
 class RunRecord:
     """One row of the store: what was attempted, how it ended, what it cost, where it ran.
 
-    Seconds are wall-clock; memory is in bytes; `score` and `metrics` are fractions (MCC from -1 to 1). The curve has
-    one entry an optimiser step, the gradient's norm before clipping. Failed runs keep what they had when they failed.
+    Seconds are wall-clock; memory is in bytes; `score` and `metrics` are fractions (MCC from -1 to 1). Failed runs keep
+    what they had when they failed; what is None or empty is not known.
+
+    The curve has one entry an optimiser step, the gradient's norm before clipping: of all parameters, of the first and
+    of the last block. `grad_norm_max` is its largest finite value; `clipped_steps` counts the steps whose gradient was
+    clipped, `nonfinite_steps` those that were skipped because it was not finite. `drift` is, for the embeddings and
+    then each block, the norm of the difference from the pre-trained weights over their norm, of the weights that the
+    record's last evaluation used. `weights` are those weights by name, in fp32, kept where techniques pool them.
     """
 
     run_id: str
@@ -222,6 +235,12 @@ class RunRecord:
     curve_loss: tuple[float, ...] = ()
     curve_learning_rate: tuple[float, ...] = ()
     curve_grad_norm: tuple[float, ...] = ()
+    curve_grad_norm_first: tuple[float, ...] = ()
+    curve_grad_norm_last: tuple[float, ...] = ()
+    grad_norm_max: float | None = None
+    clipped_steps: int | None = None
+    nonfinite_steps: int | None = None
+    drift: tuple[float, ...] = ()
     eval_step: tuple[int, ...] = ()
     eval_score: tuple[float, ...] = ()
     setup_seconds: float = 0.0
@@ -232,6 +251,7 @@ class RunRecord:
     peak_memory_bytes: int | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
     predictions: Predictions | None = field(default=None, compare=False, repr=False)
+    weights: Mapping[str, np.ndarray] | None = field(default=None, compare=False, repr=False)
 
     def result(self) -> dict[str, Any]:
         """The part that the spec decides: every field but timings, memory, attempts and provenance."""
@@ -250,6 +270,7 @@ CIRCUMSTANCES = frozenset(
         "peak_memory_bytes",
         "provenance",
         "predictions",
+        "weights",
     }
 )
 """Fields of a record that may differ between two runs of the same spec."""

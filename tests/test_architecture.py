@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 import bench_lib
-from bench_lib.spec import Profile
+from bench_lib.seeds import STREAMS
+from bench_lib.spec import PRECISIONS, Profile
 
 SOURCE = Path(bench_lib.__file__).parent
 
@@ -226,9 +227,9 @@ def _heavy_chains(package: Package, root: str) -> Iterator[str]:
 def check_prints(package: Package) -> list[str]:
     """Only the command line prints or writes to the standard streams."""
     return [
-        module.at(node, f"calls {ast.unparse(node.func)}, which only cli.py may")
+        module.at(node, f"calls {ast.unparse(node.func)}, which only cli may")
         for module in package
-        if module.path != "cli.py"
+        if module.unit != "cli"
         for node in module.nodes
         if isinstance(node, ast.Call) and (_called(node) in ("print", "pprint") or _writes_to_stream(node))
     ]
@@ -405,9 +406,12 @@ def check_technique_files(package: Package) -> list[str]:
 
 
 def check_harness_names(package: Package) -> list[str]:
-    """The harness holds no technique's name, as text or as identifier; a profile's field may be called like one."""
+    """The harness holds no technique's name, as text or as identifier.
+
+    A profile's field may be called like one, and so may a precision and a seed stream, as the whole of a text.
+    """
     names = set(declared_techniques(package))
-    settings = {field.name for field in fields(Profile)}
+    settings, values = {field.name for field in fields(Profile)}, {*PRECISIONS, *STREAMS}
     return [
         module.at(node, f"names the technique {word!r}")
         for module in package
@@ -415,6 +419,7 @@ def check_harness_names(package: Package) -> list[str]:
         for node in set(module.nodes) - _documentation(module)
         for word in _words(node) & names
         if not (isinstance(node, ast.Attribute) and word in settings)
+        if not (isinstance(node, ast.Constant) and node.value in values)
     ]
 
 
@@ -543,10 +548,11 @@ BAD: list[tuple[Callable[[Package], list[str]], dict[str, str], str]] = [
     ),
     (
         check_light,
-        {"cli.py": "import bench_lib.models.a", "models/__init__.py": "import datasets", "models/a.py": ""},
+        {"cli/__init__.py": "import bench_lib.models.a", "models/__init__.py": "import datasets", "models/a.py": ""},
         r"models/__init__\.py:1",
     ),
     (check_prints, {"run.py": "x = 1\nprint(x)"}, r"run\.py:2: calls print"),
+    (check_prints, {"stats/cli.py": "print(x)"}, r"stats/cli\.py:1: calls print"),
     (check_prints, {"stats/a.py": "import sys\nsys.stderr.write('x')"}, r"stats/a\.py:2: calls sys\.stderr\.write"),
     (check_writes, {"run.py": "def f(p):\n    p.write_text('x')"}, r"run\.py:2: p\.write_text writes"),
     (check_writes, {"run.py": "open('x', 'w')"}, r"run\.py:1: open writes"),
@@ -592,6 +598,11 @@ BAD: list[tuple[Callable[[Package], list[str]], dict[str, str], str]] = [
     (check_harness_names, MIXUP | {"harness/a.py": "x.mixup"}, r"harness/a\.py:1: .*'mixup'"),
     (check_harness_names, MIXUP | {"harness/a.py": "from b.mixup import T"}, r"harness/a\.py:1: .*'mixup'"),
     (check_harness_names, MIXUP | {"harness/a.py": "x = 'use mixup, please'"}, r"harness/a\.py:1: .*'mixup'"),
+    (
+        check_harness_names,
+        {"techniques/dropout.py": TECHNIQUE.replace("mixup", "dropout"), "harness/a.py": "x = 'use dropout'"},
+        r"harness/a\.py:1: .*'dropout'",
+    ),
 ]
 
 GOOD = {
@@ -603,11 +614,13 @@ GOOD = {
     "report/render.py": "def _f(**options: int) -> None:\n    open('x', 'w')",
     "report/tables.py": "text: str = frame.to_csv(index=False)\nother = 'a'.replace('a', 'b')",
     "harness/a.py": '"""mixup in prose."""\nfrom bench_lib.techniques import base\nx = profile.clip_norm',
+    "harness/b.py": "seed('dropout')",
     "techniques/base.py": "class Base:\n    name: ClassVar[str]",
     "techniques/__init__.py": "",
     "techniques/mixup.py": TECHNIQUE,
     "techniques/clip_norm.py": TECHNIQUE.replace("mixup", "clip_norm"),
-    "cli.py": "print('x')",
+    "techniques/dropout.py": TECHNIQUE.replace("mixup", "dropout"),
+    "cli/run.py": "print('x')",
 }
 
 

@@ -13,6 +13,7 @@ from torch.nn.modules import module as torch_module
 
 from bench_lib.errors import BadValue
 from bench_lib.techniques import TECHNIQUES
+from bench_lib.techniques.base import FAMILIES
 from bench_lib.techniques.stack import from_spec, parse_stack
 
 NAMES = TECHNIQUES.names()
@@ -76,6 +77,7 @@ def test_declarations(name):
     assert dataclasses.is_dataclass(technique)
     assert technique.__dataclass_params__.frozen
     assert technique.paper.strip()
+    assert technique.family in FAMILIES
     first, *rest = [part.strip() for part in technique.__doc__.split("\n\n")]
     assert first.endswith("."), "one sentence first"
     assert any(sign in part for part in rest for sign in ("=", "<-", "~")), "then an equation"

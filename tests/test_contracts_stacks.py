@@ -15,7 +15,8 @@ from bench_lib.errors import BenchError
 from bench_lib.run import execute
 from bench_lib.spec import canonical_json
 from bench_lib.techniques import TECHNIQUES
-from bench_lib.techniques.base import EXCLUSIVE, OBSERVING, TRAINING, Technique
+from bench_lib.techniques.base import Technique
+from bench_lib.techniques.hooks import EXCLUSIVE, OBSERVING, TRAINING
 from bench_lib.techniques.stack import Stack, parse_stack
 
 NAMES = TECHNIQUES.names()

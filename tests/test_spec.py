@@ -250,6 +250,7 @@ def test_a_result_is_everything_but_the_circumstances() -> None:
         {"tokens_per_second": 1.0, "examples_per_second": 2.0, "peak_memory_bytes": 3},
         {"provenance": {"cpu": "other"}},
         {"predictions": Predictions(np.zeros((1, 2), np.float32))},
+        {"weights": {"head": np.zeros(2, np.float32)}},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -257,9 +258,30 @@ def test_circumstances_do_not_change_a_result(change: dict[str, Any]) -> None:
     assert record(**change).result() == record().result()
 
 
-@pytest.mark.parametrize("change", [{"score": 0.1}, {"steps": 1}, {"status": "crashed"}, {"curve_loss": (1.0,)}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"score": 0.1},
+        {"steps": 1},
+        {"status": "crashed"},
+        {"curve_loss": (1.0,)},
+        {"curve_grad_norm_first": (1.0,)},
+        {"curve_grad_norm_last": (1.0,)},
+        {"grad_norm_max": 1.0},
+        {"clipped_steps": 0},
+        {"nonfinite_steps": 0},
+        {"drift": (0.5,)},
+    ],
+    ids=lambda change: next(iter(change)),
+)
 def test_what_the_spec_decides_changes_a_result(change: dict[str, Any]) -> None:
     assert record(**change).result() != record().result()
+
+
+def test_records_are_equal_whatever_stands_in_files_of_its_own() -> None:
+    beside = record(predictions=Predictions(np.zeros((1, 2), np.float32)), weights={"head": np.zeros(2, np.float32)})
+    assert beside == record()
+    assert "head" not in repr(beside)
 
 
 # ---- canonical JSON --------------------------------------------------------------------------------------------------

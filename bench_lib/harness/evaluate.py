@@ -11,6 +11,7 @@ import torch
 from bench_lib.examples import Kind, SpanExample, TagExample
 from bench_lib.harness.batches import by_length, collate
 from bench_lib.harness.data import Evaluation
+from bench_lib.harness.drift import drift
 from bench_lib.harness.encode import Feature
 from bench_lib.harness.step import autocast, logits_of
 from bench_lib.spec import Predictions
@@ -24,10 +25,14 @@ LONGEST_ANSWER = 30
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """An evaluation's metrics, the primary one first, and the predictions that they were computed from."""
+    """An evaluation's metrics, the primary one first, and the predictions that they were computed from.
+
+    `drift` is how far the evaluated weights had moved by then, for the embeddings and each block.
+    """
 
     metrics: Mapping[str, float]
     predictions: Predictions
+    drift: tuple[float, ...] = ()
 
 
 def evaluate(training: Training, task: Task, evaluation: Evaluation, pad_id: int) -> Scored:
@@ -35,7 +40,7 @@ def evaluate(training: Training, task: Task, evaluation: Evaluation, pad_id: int
     outputs = _predict(training, evaluation.features, pad_id)
     predictions = DECODERS[task.kind](evaluation, outputs, len(task.labels))
     references = [reference(example) for example in evaluation.examples]
-    return Scored(score(task, answers(evaluation, predictions), references), predictions)
+    return Scored(score(task, answers(evaluation, predictions), references), predictions, drift(training))
 
 
 def answers(evaluation: Evaluation, predictions: Predictions) -> Sequence[object]:

@@ -3,25 +3,46 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from bench_lib.harness.batches import Batch, collate, epoch_order
 from bench_lib.harness.curve import Curve
 from bench_lib.harness.encode import Feature
 from bench_lib.harness.evaluate import Scored
-from bench_lib.harness.optim import build_optimizer, build_schedule
-from bench_lib.harness.step import MicroStep, Passes
+from bench_lib.harness.gradients import Gradients
+from bench_lib.harness.optim import Optimization
+from bench_lib.harness.step import MicroStep, Passes, cross_entropy
 from bench_lib.harness.track import Progress, Track
 from bench_lib.instruments.timing import UNTIMED_STEPS, Stopwatch, Throughput
-from bench_lib.techniques.base import AfterBackward, AfterUpdate, EvaluatesUnder, Finishes, RunsBackward
+from bench_lib.techniques.hooks import (
+    AfterUpdate,
+    ComputesLoss,
+    EvaluatesUnder,
+    Finishes,
+    RunsBackward,
+    RunsUpdate,
+    Surveys,
+)
 from bench_lib.techniques.stack import Stack
-from bench_lib.techniques.training import Training
+from bench_lib.techniques.training import Step, Training
+
+
+@dataclass(eq=False)
+class BatchUpdate:
+    """The batch of one optimiser step, for techniques that take its gradients more than once."""
+
+    training: Training
+    gradients: Callable[[], Tensor]
+
+    def backward(self) -> Tensor:
+        """Gradients of the whole batch in place of any there were; the loss."""
+        self.training.model.zero_grad(set_to_none=True)
+        return self.gradients()
 
 
 class Loop:
@@ -36,10 +57,10 @@ class Loop:
         self.clock = Stopwatch(training.device)
         self.tokens = self.examples = 0
         self.scaler = torch.amp.GradScaler(training.device.type, enabled=profile.precision == "fp16")
-        training.total_steps = profile.epochs * math.ceil(len(features) / profile.batch_size)
-        training.optimizer = self.optimizer = build_optimizer(training, stack)
-        self.schedule = build_schedule(self.optimizer, profile, training.total_steps)
-        self.parameters = list(training.trainable().values())
+        training.steps_per_epoch = math.ceil(len(features) / profile.batch_size)
+        training.total_steps = profile.epochs * training.steps_per_epoch
+        self.optimization = Optimization(training, stack)
+        self.gradients = Gradients(training, stack)
 
     def progress(self) -> Progress:
         """How far the training is; what the observers did beside it is on their own clocks."""
@@ -52,10 +73,11 @@ class Loop:
         batches = self._batches()
         self.training.model.train()
         try:
+            self._survey()
             for end in self._stretches():
                 self._stretch(batches, end)
                 if end in self._evaluation_steps():
-                    self._evaluate(evaluate)
+                    self._evaluate(evaluate, last=end == self.training.total_steps)
                 if not any(track.running for track in self.tracks):
                     break
         except Exception:
@@ -76,14 +98,38 @@ class Loop:
 
     def _batches(self) -> Iterator[list[list[Feature]]]:
         """The micro-batches of each step, epoch by epoch."""
+        for epoch in range(self.training.profile.epochs):
+            yield from self._epoch(epoch)
+
+    def _epoch(self, *names: str | int) -> Iterator[list[list[Feature]]]:
         profile = self.training.profile
-        lengths = [len(f) for f in self.features]
+        lengths, order = [len(f) for f in self.features], self.training.generator("order", *names)
         micro = profile.batch_size // profile.accumulate
-        for epoch in range(profile.epochs):
-            for indices in epoch_order(
-                lengths, profile.batch_size, profile.bucket, self.training.generator("order", epoch)
-            ):
-                yield [[self.features[i] for i in indices[at : at + micro]] for at in range(0, len(indices), micro)]
+        for indices in epoch_order(lengths, profile.batch_size, profile.bucket, order):
+            yield [[self.features[i] for i in indices[at : at + micro]] for at in range(0, len(indices), micro)]
+
+    def _survey(self) -> None:
+        """Let the techniques that ask for it pass over the training set once before the first update."""
+        with self.clock.running():
+            for hook in self.stack.having(Surveys):
+                hook.survey(self.training, self._surveyed())
+                self.training.model.zero_grad(set_to_none=True)
+
+    def _surveyed(self) -> Iterator[MicroStep]:
+        # Numbered below 0, so that no micro-batch of the training draws the same masks.
+        number = 0
+        for micro_batches in self._epoch("survey"):
+            for micro in micro_batches:
+                number -= 1
+                yield self._micro_step(self._collated(micro), number, 1.0)
+
+    def _collated(self, features: Sequence[Feature]) -> Batch:
+        return collate(features, self.training.kind, self.pad_id, self.training.device)
+
+    def _micro_step(self, batch: Batch, number: int, share: float) -> MicroStep:
+        criteria = self.stack.having(ComputesLoss)
+        criterion = criteria[0].loss if criteria else cross_entropy
+        return MicroStep(self.training, batch, number, share, self.passes, self.scaler, criterion)
 
     def _stretch(self, batches: Iterator[list[list[Feature]]], end: int) -> None:
         before = self.progress()
@@ -98,63 +144,52 @@ class Loop:
             )
 
     def _step(self, micro_batches: list[list[Feature]]) -> None:
-        """One optimiser step; hooks in the order of the stack, the norm taken before anything clips."""
-        training = self.training
-        loss = self._backward([collate(m, training.kind, self.pad_id, training.device) for m in micro_batches])
-        self.scaler.unscale_(self.optimizer)
-        norm = self._clip()
-        rate = self.optimizer.param_groups[-1]["lr"]
-        self.scaler.step(self.optimizer)
+        """One optimiser step; hooks in the order of the stack, the norms taken before anything clips."""
+        training, optimization = self.training, self.optimization
+        optimization.start_step()
+        loss = self._update([self._collated(micro) for micro in micro_batches])
+        self.scaler.unscale_(optimization.optimizer)
+        norms = self.gradients.settle()
+        rate = optimization.learning_rate
+        if norms.usable:
+            self.scaler.step(optimization.optimizer)
+            for hook in self.stack.having(AfterUpdate):
+                hook.after_update(training)
         self.scaler.update()
-        for hook in self.stack.having(AfterUpdate):
-            hook.after_update(training)
         for track in self.tracks:
             track.after_update(training)
-        self._move_schedule()
-        self.optimizer.zero_grad(set_to_none=True)
+        optimization.end_step()
         training.step += 1
-        self.curve.add(loss, rate, norm)
+        self.curve.add(loss, rate, norms)
+        if not norms.usable:
+            self.curve.flush()
+            self.gradients.check(training.step)
 
-    def _move_schedule(self) -> None:
-        if self.training.step:
-            self.schedule.step()
-            return
-        with warnings.catch_warnings():
-            # Where fp16 overflows at the first step, its update is skipped, and torch suspects a wrong order of calls.
-            warnings.filterwarnings("ignore", r"Detected call of .lr_scheduler\.step")
-            self.schedule.step()
+    def _update(self, batches: list[Batch]) -> Tensor:
+        """The gradients of a batch, and its loss; what a technique repeats is counted as passes and not as tokens."""
+        self.tokens += sum(batch.tokens for batch in batches)
+        self.examples += sum(len(batch.targets) for batch in batches)
+        runners = self.stack.having(RunsUpdate)
+        if not runners:
+            return self._backward(batches)
+        return runners[0].update(BatchUpdate(self.training, lambda: self._backward(batches)))
 
     def _backward(self, batches: list[Batch]) -> Tensor:
         runners = self.stack.having(RunsBackward)
+        backward = runners[0].backward if runners else _plain_backward
         counted = sum(batch.counted for batch in batches)
         losses = []
         for number, batch in enumerate(batches):
             share = batch.counted / counted
-            step = MicroStep(self.training, batch, number, share, self.passes, self.scaler)
-            losses.append((runners[0].backward(step) if runners else _plain_backward(step)) * share)
-            self.tokens += batch.tokens
-            self.examples += len(batch.targets)
+            losses.append(backward(self._micro_step(batch, number, share)) * share)
         return torch.stack(losses).sum()
 
-    def _clip(self) -> Tensor:
-        """Clip the gradient's norm as the profile says; the norm before that, and before any technique's change."""
-        gradients = [p.grad for p in self.parameters if p.grad is not None]
-        norm = before = get_total_norm(gradients)
-        hooks = self.stack.having(AfterBackward)
-        for hook in hooks:
-            hook.after_backward(self.training)
-        if hooks:
-            norm = get_total_norm(gradients)
-        if math.isfinite(self.training.profile.clip_norm):
-            clip_grads_with_norm_(self.parameters, self.training.profile.clip_norm, norm)
-        return before
-
-    def _evaluate(self, evaluate: Callable[[], Scored]) -> None:
+    def _evaluate(self, evaluate: Callable[[], Scored], last: bool) -> None:
         with ExitStack() as contexts:
             for hook in self.stack.having(EvaluatesUnder):
                 contexts.enter_context(hook.evaluate_under(self.training))
             shared, watch = None, Stopwatch(self.training.device)
-            for track in filter(lambda t: t.running, self.tracks):
+            for track in filter(lambda t: t.due(last), self.tracks):
                 if track.alters_weights:
                     scored = track.under(self.training, evaluate)
                 else:
@@ -166,7 +201,7 @@ class Loop:
                 track.add(scored, self.progress())
 
 
-def _plain_backward(step: MicroStep) -> Tensor:
+def _plain_backward(step: Step) -> Tensor:
     loss = step.loss(step.forward())
     step.backward(loss)
     return loss.detach()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -24,10 +25,16 @@ class Passes:
     backward: int = 0
 
 
-def autocast(training: Training) -> torch.autocast:
-    """The profile's precision as a context."""
-    precision = training.profile.precision
+def autocast(training: Training, full_precision: bool = False) -> torch.autocast:
+    """The profile's precision as a context, or fp32 in its place."""
+    precision = "fp32" if full_precision else training.profile.precision
     return torch.autocast(training.device.type, AUTOCAST.get(precision, torch.bfloat16), enabled=precision in AUTOCAST)
+
+
+def cross_entropy(output: Output) -> Tensor:
+    """Mean cross-entropy over the rows, and over start and end of spans."""
+    pairs = zip(output.logits, output.targets, strict=True)
+    return torch.stack([F.cross_entropy(logits, targets) for logits, targets in pairs]).mean()
 
 
 @dataclass(eq=False)
@@ -40,23 +47,25 @@ class MicroStep:
     share: float
     passes: Passes
     scaler: torch.amp.GradScaler
+    criterion: Callable[[Output], Tensor] = cross_entropy
 
     @property
     def real_tokens(self) -> Tensor:
         return self.batch.real_tokens
 
-    def forward(self, repeat: int = 0) -> Output:
+    def forward(self, repeat: int = 0, hidden: bool = False, full_precision: bool = False) -> Output:
         # Masks depend on the place in the run and not on how much was drawn before, so that a technique that draws
         # more numbers does not shift the masks of later steps.
         torch.manual_seed(self.training.seed("dropout", self.training.step, self.number, repeat))
         self.passes.forward += 1
-        with autocast(self.training):
-            raw = self.training.model(**self.batch.inputs)
-        return _rows(self.training.kind, raw, self.batch)
+        asked = {"output_hidden_states": True} if hidden else {}
+        with autocast(self.training, full_precision):
+            raw = self.training.model(**self.batch.inputs, **asked)
+        output = _rows(self.training.kind, raw, self.batch)
+        return replace(output, hidden=tuple(raw.hidden_states)) if hidden else output
 
     def loss(self, output: Output) -> Tensor:
-        pairs = zip(output.logits, output.targets, strict=True)
-        return torch.stack([F.cross_entropy(logits, targets) for logits, targets in pairs]).mean()
+        return self.criterion(output)
 
     def backward(self, loss: Tensor) -> None:
         self.passes.backward += 1
@@ -75,9 +84,11 @@ def logits_of(kind: Kind, raw: object, attention_mask: Tensor) -> tuple[Tensor, 
 
 def _rows(kind: Kind, raw: object, batch: Batch) -> Output:
     logits = logits_of(kind, raw, batch.inputs["attention_mask"])
+    if kind is Kind.TOKENS:
+        counted = batch.targets != IGNORED  # (batch, length)
+        return Output((logits[0][counted],), (batch.targets[counted],), counted)
+    first = torch.zeros_like(batch.inputs["attention_mask"], dtype=torch.bool)
+    first[:, 0] = True
     if kind is Kind.SPAN:
-        return Output(logits, (batch.targets[:, 0], batch.targets[:, 1]))
-    if kind is Kind.SEQUENCE:
-        return Output(logits, (batch.targets,))
-    counted = batch.targets != IGNORED  # (batch, length)
-    return Output((logits[0][counted],), (batch.targets[counted],))
+        return Output(logits, (batch.targets[:, 0], batch.targets[:, 1]), first)
+    return Output(logits, (batch.targets,), first)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from bench_lib.harness.evaluate import Scored
 from bench_lib.instruments.timing import Stopwatch
-from bench_lib.techniques.base import AfterUpdate, EvaluatesUnder, Selects
+from bench_lib.techniques.hooks import AfterUpdate, EvaluatesUnder, Selects
 from bench_lib.techniques.stack import Stack
 from bench_lib.techniques.training import Training
 
@@ -49,6 +49,13 @@ class Track:
     def alters_weights(self) -> bool:
         """Whether evaluation is under other weights than the training's, and so cannot share its result."""
         return bool(self.observers.having(EvaluatesUnder))
+
+    def due(self, last: bool) -> bool:
+        """Whether the track takes part in an evaluation.
+
+        One of its own costs a pass over the evaluation set, so it gets the last only, unless it chooses among several.
+        """
+        return self.running and (last or not self.alters_weights or bool(self.observers.having(Selects)))
 
     def after_update(self, training: Training) -> None:
         """Let the observers see an update, on their own clock."""

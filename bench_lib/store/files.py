@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench_lib.errors import BadStore
-from bench_lib.store.schema import check_schema
+from bench_lib.store.migrate import check_schema, migrated
 
 _LONGEST = 200
 
@@ -69,24 +69,24 @@ def _encoding(schema: pa.Schema, compact: bool) -> dict[str, Any]:
 
 @contextmanager
 def opened(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetFile]:
-    """A file of the declared schema, opened; damage raises `Damaged`, another schema `BadStore`."""
+    """A file of the declared schema in any version, opened; damage raises `Damaged`, another schema `BadStore`."""
     with _damage_named(path), pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False) as file:
         check_schema(file.schema_arrow, schema, str(path))
         yield file
 
 
 def read(path: Path, schema: pa.Schema, columns: list[str] | None = None) -> pa.Table:
-    """All rows of a file, or some columns of them."""
+    """All rows of a file, or some columns of them, in this version of the schema."""
+    wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
     with opened(path, schema) as file:
-        table: pa.Table = file.read(columns, use_threads=False)
-    return table
+        stored = [name for name in wanted.names if name in file.schema_arrow.names]
+        return migrated(file.read(stored, use_threads=False), wanted)
 
 
 def read_row(path: Path, schema: pa.Schema, row: int) -> pa.Table:
-    """One row of a file with one row per row group."""
+    """One row of a file with one row per row group, in this version of the schema."""
     with opened(path, schema) as file:
-        table: pa.Table = file.read_row_group(row, use_threads=False)
-    return table
+        return migrated(file.read_row_group(row, use_threads=False), schema)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from bench_lib.errors import BadStore
 from bench_lib.spec import Predictions, RunRecord
+from bench_lib.store import weights
 from bench_lib.store.files import Damaged, read, read_row, safe, stage
 from bench_lib.store.schema import PREDICTIONS, RUNS, predictions_table, to_predictions, to_records, to_table
 
@@ -46,21 +47,22 @@ class Store:
         self._indices: dict[Path, dict[str, Place]] = {}
 
     def append(self, record: RunRecord) -> None:
-        """Write one run: first its predictions, then its row, each to a temporary name that is then renamed."""
+        """Write one run: first its weights and predictions, then its row, each to a temporary name, then renamed."""
         sidecar, path = self.path("predictions", record), self.path("runs", record)
         row = to_table([record])
-        if record.predictions is not None:
-            stage(sidecar.parent, [predictions_table(record)], PREDICTIONS).replace(sidecar)
+        predicted = None if record.predictions is None else predictions_table(record)
+        if record.weights is not None:
+            self.put_weights(record)
+        if predicted is not None:
+            stage(sidecar.parent, [predicted], PREDICTIONS).replace(sidecar)
         stage(path.parent, [row], RUNS).replace(path)
-        if record.predictions is None:
+        if predicted is None:
             sidecar.unlink(missing_ok=True)
 
     def path(self, folder: Folder, record: RunRecord) -> Path:
         """Where the single file of a run stands."""
-        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", record.run_id):
-            raise BadStore(f"run id is {record.run_id!r}; allowed: letters, digits, _ and -, at most 64")
         parent = self.root / folder / f"task={safe(record.task)}" / f"technique={safe(record.technique)}"
-        return parent / f"{record.run_id}.parquet"
+        return parent / f"{_checked(record.run_id)}.parquet"
 
     def files(self, folder: Folder, run_id: str | None = None) -> list[Path]:
         """Compacted files, then single ones (of one run only, if given), each in the order of their names."""
@@ -112,6 +114,24 @@ class Store:
                 self.quarantine(error)
         return None
 
+    def put_weights(self, record: RunRecord) -> None:
+        """Keep a run's weights for techniques that pool them; a run written again without any keeps those it has."""
+        if record.weights is None:
+            raise BadStore(f"run {record.run_id} has no weights to store")
+        weights.put(self.weights_path(record.run_id), record.weights)
+
+    def weights_path(self, run_id: str) -> Path:
+        """Where the weights of a run stand, in fp32 by name, if there are any; no part of verify, compact and merge."""
+        return self.root / "weights" / f"{_checked(run_id)}.safetensors"
+
+    def has_weights(self, run_id: str) -> bool:
+        return self.weights_path(run_id).is_file()
+
+    def drop_weights(self, run_ids: Iterable[str]) -> None:
+        """Remove the weights of some runs, which need not have any."""
+        for run_id in run_ids:
+            weights.drop(self.weights_path(run_id))
+
     def places(self, paths: Iterable[Path]) -> dict[str, Place]:
         """Where the predictions that count stand among some files; later files win ties."""
         counting: dict[str, Place] = {}
@@ -149,3 +169,9 @@ class Store:
         except Damaged as error:
             self.quarantine(error)
             return schema.empty_table().select(columns or schema.names)
+
+
+def _checked(run_id: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", run_id):
+        raise BadStore(f"run id is {run_id!r}; allowed: letters, digits, _ and -, at most 64")
+    return run_id

@@ -12,13 +12,21 @@ import pyarrow as pa
 from bench_lib.errors import BadStore
 from bench_lib.spec import Predictions, RunRecord
 
-VERSION = 1
+VERSION = 2
+"""Raised with the columns: `migrate` says what each version added and reads the earlier ones."""
+
 VERSION_KEY = b"stabbench_schema"
 METADATA = {VERSION_KEY: str(VERSION).encode()}
 
 _TEXT = ("run_id", "training_id", "task", "technique", "model", "profile", "data_source")
 _COUNTS = ("steps", "tokens", "examples", "parameters", "trainable_parameters", "forward_passes", "backward_passes")
-_CURVES = ("curve_loss", "curve_learning_rate", "curve_grad_norm")
+_CURVES = (
+    "curve_loss",
+    "curve_learning_rate",
+    "curve_grad_norm",
+    "curve_grad_norm_first",
+    "curve_grad_norm_last",
+)
 
 
 def _given(name: str, kind: pa.DataType) -> pa.Field:
@@ -45,6 +53,9 @@ RUNS = pa.schema(
         _given("metrics", pa.map_(pa.string(), pa.float64())),
         *(_given(name, pa.int64()) for name in _COUNTS),
         *(_given(name, _list(pa.float64())) for name in _CURVES),
+        _optional("grad_norm_max", pa.float64()),
+        *(_optional(name, pa.int64()) for name in ("clipped_steps", "nonfinite_steps")),
+        _given("drift", _list(pa.float64())),
         _given("eval_step", _list(pa.int64())),
         _given("eval_score", _list(pa.float64())),
         *(_given(name, pa.float64()) for name in ("setup_seconds", "train_seconds", "eval_seconds")),
@@ -54,7 +65,7 @@ RUNS = pa.schema(
     ],
     METADATA,
 )
-"""One row a run: every field of `RunRecord` but the predictions, in its order."""
+"""One row a run: every field of `RunRecord` but the predictions and the weights, in its order."""
 
 PREDICTIONS = pa.schema(
     [
@@ -69,30 +80,6 @@ PREDICTIONS = pa.schema(
 """One row a run: `values` holds (rows, width) in row-major order."""
 
 
-def check_schema(found: pa.Schema, declared: pa.Schema, origin: str) -> None:
-    """Raise `BadStore` unless a file has the declared schema in this version; a newer one is named as such."""
-    text = (found.metadata or {}).get(VERSION_KEY, b"").decode(errors="replace")
-    if text.isdecimal() and int(text) > VERSION:
-        raise BadStore(
-            f"{origin} has results schema {text}, this stabbench reads up to {VERSION}: "
-            "upgrade stabbench (pip install --upgrade stabbench)"
-        )
-    if text != str(VERSION):
-        raise BadStore(f"{origin} says results schema {text!r}, expected {VERSION}: stabbench did not write this file")
-    if not found.equals(declared, check_metadata=False):
-        raise BadStore(f"{origin} has not the columns of results schema {VERSION}: {_difference(found, declared)}")
-
-
-def _difference(found: pa.Schema, declared: pa.Schema) -> str:
-    missing = sorted(set(declared.names) - set(found.names))
-    unknown = sorted(set(found.names) - set(declared.names))
-    shared = (name for name in declared.names if name in found.names)
-    retyped = [name for name in shared if not found.field(name).equals(declared.field(name))]
-    if not (missing or unknown or retyped):
-        return "they stand in another order"
-    return f"missing {missing}, unknown {unknown}, of another type {retyped}"
-
-
 def to_table(records: Sequence[RunRecord]) -> pa.Table:
     """Records as rows; a value that its column cannot hold exactly raises `BadStore`."""
     columns = [_column(column, [_stored(getattr(r, column.name)) for r in records]) for column in RUNS]
@@ -100,7 +87,7 @@ def to_table(records: Sequence[RunRecord]) -> pa.Table:
 
 
 def to_records(table: pa.Table) -> list[RunRecord]:
-    """Rows of the runs' schema as records, without their predictions."""
+    """Rows of the runs' schema as records, without their predictions and weights."""
     return [RunRecord(**{k: _plain(v) for k, v in row.items()}) for row in table.to_pylist(maps_as_pydicts="strict")]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from bench_lib.errors import BadStore
 from bench_lib.spec import RunRecord, Status, canonical_json
 from bench_lib.store.files import opened, read
+from bench_lib.store.migrate import recorded
 from bench_lib.store.parquet import Store
 from bench_lib.store.schema import PREDICTIONS, RUNS, to_predictions, to_records
 
@@ -35,12 +36,14 @@ def verify(store: Store) -> list[str]:
 def differences(one: RunRecord, other: RunRecord) -> list[str]:
     """The fields in which two runs of the same spec differ though they may not; none where either is no verdict.
 
-    A run that crashed or ran out of time or memory says nothing of what another attempt must give.
+    A run that crashed or ran out of time or memory says nothing of what another attempt must give; nor does a file of
+    an earlier version say anything of what was not recorded then.
     """
     if one.status not in _JUDGED or other.status not in _JUDGED:
         return []
     ours, theirs = one.result(), other.result()
-    return [name for name in ours if canonical_json(ours[name]) != canonical_json(theirs[name])]
+    known = [name for name in ours if recorded(name, ours[name]) and recorded(name, theirs[name])]
+    return [name for name in known if canonical_json(ours[name]) != canonical_json(theirs[name])]
 
 
 def _records(path: Path, problems: list[str]) -> list[RunRecord]:

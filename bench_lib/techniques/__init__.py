@@ -4,38 +4,76 @@ from __future__ import annotations
 
 from bench_lib.registry import Registry
 from bench_lib.techniques.adamw import AdamW
+from bench_lib.techniques.agc import AGC
 from bench_lib.techniques.base import Technique
 from bench_lib.techniques.bertadam import BertAdam
+from bench_lib.techniques.best_checkpoint import BestCheckpoint
+from bench_lib.techniques.bf16 import BF16
 from bench_lib.techniques.clip_norm import ClipNorm
+from bench_lib.techniques.clip_value import ClipValue
+from bench_lib.techniques.constant import Constant
+from bench_lib.techniques.cosine import Cosine
 from bench_lib.techniques.dedupe import Dedupe
+from bench_lib.techniques.dropout import Dropout
 from bench_lib.techniques.early_stopping import EarlyStopping
 from bench_lib.techniques.ema import EMA
 from bench_lib.techniques.fgm import FGM
+from bench_lib.techniques.fp16 import FP16
 from bench_lib.techniques.freeze_bottom import FreezeBottom
+from bench_lib.techniques.grad_accumulation import GradAccumulation
+from bench_lib.techniques.l1 import L1
+from bench_lib.techniques.l2 import L2
 from bench_lib.techniques.l2_sp import L2SP
+from bench_lib.techniques.label_smoothing import LabelSmoothing
 from bench_lib.techniques.llrd import LLRD
+from bench_lib.techniques.lnsr import LNSR
+from bench_lib.techniques.longer import Longer
 from bench_lib.techniques.lora import LoRA
 from bench_lib.techniques.low_lr import LowLr
 from bench_lib.techniques.mixout import Mixout
+from bench_lib.techniques.r3f import R3F
+from bench_lib.techniques.r4f import R4F
 from bench_lib.techniques.r_drop import RDrop
 from bench_lib.techniques.reinit import Reinit
+from bench_lib.techniques.scl import SCL
+from bench_lib.techniques.warmup import Warmup
+from bench_lib.techniques.weight_decay import WeightDecay
 
 TECHNIQUES: Registry[type[Technique]] = Registry("technique")
 for _technique in (
     AdamW,
     BertAdam,
+    Longer,
     LowLr,
-    ClipNorm,
+    Warmup,
+    Cosine,
+    Constant,
+    BestCheckpoint,
+    EarlyStopping,
+    L1,
+    L2,
+    WeightDecay,
+    Dropout,
     L2SP,
     Mixout,
+    LabelSmoothing,
+    RDrop,
+    R3F,
+    R4F,
+    SCL,
+    LNSR,
+    ClipNorm,
+    ClipValue,
+    AGC,
+    GradAccumulation,
+    BF16,
+    FP16,
     Reinit,
     LLRD,
     FreezeBottom,
-    RDrop,
     FGM,
     LoRA,
     Dedupe,
-    EarlyStopping,
     EMA,
 ):
     TECHNIQUES.add(_technique.name, _technique)

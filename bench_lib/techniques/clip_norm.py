@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
-
 from bench_lib.errors import require
-from bench_lib.spec import Scalar
+from bench_lib.spec import Profile, Scalar
 from bench_lib.techniques.base import Technique
-from bench_lib.techniques.training import Training
 
 
 @dataclass(frozen=True)
 class ClipNorm(Technique):
-    """Scale the whole gradient down to a largest norm.
+    """Scale the whole gradient down to a largest norm, the smaller one of this and the profile's.
 
     g <- g * min(1, max_norm / ||g||)
 
     Pascanu et al. 2013, "On the difficulty of training recurrent neural networks", algorithm 1. The baseline clips at
     1.0 already, which is the usual setting for BERT; a technique on top of it acts below 1.0 only, so the default is
-    0.1, our choice.
+    0.1, our choice. The gradient is clipped after the other techniques of a stack have changed it.
     """
 
     name: ClassVar[str] = "clip_norm"
+    family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Pascanu et al. 2013, arXiv:1211.5063"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"max_norm": float("inf")}
+    version: ClassVar[str] = "2"
 
     max_norm: float = 0.1
 
     def __post_init__(self) -> None:
-        require(self.max_norm > 0, "clip_norm:max_norm", self.max_norm, "above 0; inf for no clipping")
+        require(self.max_norm > 0, "clip_norm:max_norm", self.max_norm, "above 0; inf for the profile's alone")
 
-    def after_backward(self, training: Training) -> None:
-        if self.max_norm != float("inf"):
-            torch.nn.utils.clip_grad_norm_(training.trainable().values(), self.max_norm)
+    def configure(self, profile: Profile) -> Profile:
+        return dataclasses.replace(profile, clip_norm=min(profile.clip_norm, self.max_norm))

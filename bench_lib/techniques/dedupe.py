@@ -25,6 +25,7 @@ class Dedupe(Technique):
     """
 
     name: ClassVar[str] = "dedupe"
+    family: ClassVar[str] = "data"
     paper: ClassVar[str] = "Lee et al. 2022, arXiv:2107.06499"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"repeats": False, "leaks": False}
 

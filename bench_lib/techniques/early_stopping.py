@@ -22,6 +22,7 @@ class EarlyStopping(Technique):
     """
 
     name: ClassVar[str] = "early_stopping"
+    family: ClassVar[str] = "baselines"
     paper: ClassVar[str] = "Dodge et al. 2020, arXiv:2002.06305"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"patience": 0}
     observer: ClassVar[bool] = True

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from bench_lib.errors import require
 from bench_lib.spec import Scalar
+from bench_lib.techniques.averaging import held
 from bench_lib.techniques.base import Technique
 from bench_lib.techniques.training import Training
 
@@ -31,6 +32,7 @@ class EMA(Technique):
     """
 
     name: ClassVar[str] = "ema"
+    family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Polyak & Juditsky 1992, doi:10.1137/0330046"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"decay": 0.0}
     observer: ClassVar[bool] = True
@@ -47,20 +49,10 @@ class EMA(Technique):
     @torch.no_grad()
     def after_update(self, training: Training) -> None:
         weight = 1 - self.scaled(training.total_steps)
-        for average, parameter in zip(self._averages(training), training.trainable().values(), strict=True):
-            average.lerp_(parameter, weight)
+        torch._foreach_lerp_(self._averages(training), list(training.trainable().values()), weight)
 
-    @contextmanager
-    def evaluate_under(self, training: Training) -> Iterator[None]:
-        parameters = list(training.trainable().values())
-        current = [p.data for p in parameters]
-        try:
-            for parameter, average in zip(parameters, self._averages(training), strict=True):
-                parameter.data = average
-            yield
-        finally:
-            for parameter, data in zip(parameters, current, strict=True):
-                parameter.data = data
+    def evaluate_under(self, training: Training) -> AbstractContextManager[None]:
+        return held(training.trainable().values(), self._averages(training))
 
     def _averages(self, training: Training) -> list[Tensor]:
         return training.keep(self, lambda: [p.detach().clone() for p in training.trainable().values()])

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from bench_lib.errors import require
 from bench_lib.spec import Scalar
-from bench_lib.techniques.anatomy import word_embeddings
 from bench_lib.techniques.base import Technique
+from bench_lib.techniques.embedding import embedding_changed
 from bench_lib.techniques.training import Step
 
 
@@ -28,6 +27,7 @@ class FGM(Technique):
     """
 
     name: ClassVar[str] = "fgm"
+    family: ClassVar[str] = "adversarial"
     paper: ClassVar[str] = "Miyato et al. 2017, arXiv:1605.07725"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"epsilon": 0.0}
 
@@ -45,12 +45,12 @@ class FGM(Technique):
             step.backward(loss)
             return loss.detach()
         embedded: list[Tensor] = []
-        embedding = word_embeddings(step.training.model)
-        with _replaced(embedding, lambda e: _watched(e, embedded)):
+        model = step.training.model
+        with embedding_changed(model, lambda e: _watched(e, embedded)):
             loss = step.loss(step.forward())
             step.backward(loss)
         shift = self._shift(embedded[0], step.real_tokens)
-        with _replaced(embedding, lambda e: e + shift):
+        with embedding_changed(model, lambda e: e + shift):
             step.backward(step.loss(step.forward(repeat=1)))
         return loss.detach()
 
@@ -69,12 +69,3 @@ def _watched(embedded: Tensor, found: list[Tensor]) -> Tensor:
     embedded.retain_grad()
     found.append(embedded)
     return embedded
-
-
-@contextmanager
-def _replaced(module: nn.Module, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
-    handle = module.register_forward_hook(lambda _module, _inputs, output: change(output))
-    try:
-        yield
-    finally:
-        handle.remove()

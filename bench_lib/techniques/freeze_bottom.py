@@ -18,12 +18,14 @@ class FreezeBottom(Technique):
 
     grad = 0 for levels 0 ... share * depth
 
-    Lee et al. 2019, "What Would Elsa Do? Freezing Layers During Transformer Fine-Tuning"; half of the blocks is our
-    choice.
+    Lee et al. 2019, "What Would Elsa Do? Freezing Layers During Transformer Fine-Tuning"; Kumar et al. 2022 on why
+    features are worth keeping. Half of the blocks is the catalogue's choice; where share * depth ends in .5, it is
+    rounded to the even number (at 0.5, 2 blocks of 3 and 2 of 5).
     """
 
     name: ClassVar[str] = "freeze_bottom"
-    paper: ClassVar[str] = "Lee et al. 2019, arXiv:1911.03090"
+    family: ClassVar[str] = "layers"
+    paper: ClassVar[str] = "Lee et al. 2019, arXiv:1911.03090; Kumar et al. 2022, arXiv:2202.10054"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
 
     share: float = 0.5

@@ -26,6 +26,7 @@ class L2SP(Technique):
     """
 
     name: ClassVar[str] = "l2_sp"
+    family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Li et al. 2018, arXiv:1802.01483; Zhang et al. 2021, arXiv:2006.05987"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"strength": 0.0}
 

@@ -22,6 +22,7 @@ class LLRD(Technique):
     """
 
     name: ClassVar[str] = "llrd"
+    family: ClassVar[str] = "layers"
     paper: ClassVar[str] = "Howard & Ruder 2018, arXiv:1801.06146; Zhang et al. 2021, arXiv:2006.05987"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"decay": 1.0}
 

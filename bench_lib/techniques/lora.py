@@ -25,6 +25,7 @@ class LoRA(Technique):
     """
 
     name: ClassVar[str] = "lora"
+    family: ClassVar[str] = "parameter-efficient"
     paper: ClassVar[str] = "Hu et al. 2022, arXiv:2106.09685"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
 

@@ -23,6 +23,7 @@ class LowLr(Technique):
     """
 
     name: ClassVar[str] = "low_lr"
+    family: ClassVar[str] = "baselines"
     paper: ClassVar[str] = "Devlin et al. 2019, arXiv:1810.04805; Mosbach et al. 2021, arXiv:2006.04884"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"factor": 1.0}
 

@@ -49,6 +49,7 @@ class Mixout(Technique):
     """
 
     name: ClassVar[str] = "mixout"
+    family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Lee et al. 2020, arXiv:1909.11299"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"p": 0.0}
 

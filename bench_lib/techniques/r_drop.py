@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from bench_lib.errors import require
 from bench_lib.spec import Scalar
 from bench_lib.techniques.base import Technique
+from bench_lib.techniques.smoothness import disagreement
 from bench_lib.techniques.training import Step
 
 
@@ -26,6 +26,7 @@ class RDrop(Technique):
     """
 
     name: ClassVar[str] = "r_drop"
+    family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Wu et al. 2021, arXiv:2106.14448"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"alpha": 0.0}
 
@@ -42,16 +43,6 @@ class RDrop(Technique):
         loss = step.loss(first)
         if self.alpha:
             second = step.forward(repeat=1)
-            parts = [symmetric_kl(a, b) for a, b in zip(first.logits, second.logits, strict=True)]
-            loss = (loss + step.loss(second)) / 2 + self.alpha * torch.stack(parts).mean()
+            loss = (loss + step.loss(second)) / 2 + self.alpha * disagreement(first, second)
         step.backward(loss)
         return loss.detach()
-
-
-def symmetric_kl(logits_a: Tensor, logits_b: Tensor) -> Tensor:
-    """Mean over the rows of (KL(a || b) + KL(b || a)) / 2; logits of shape (rows, classes), in fp32."""
-    log_a, log_b = logits_a.float().log_softmax(-1), logits_b.float().log_softmax(-1)
-    # One product of differences instead of two divergences: never negative, and exactly 0 for equal inputs.
-    # Masked positions have log-probability -inf in both, where the difference is not a number.
-    gap = torch.where(log_a.isfinite() & log_b.isfinite(), log_a - log_b, 0.0)
-    return ((log_a.exp() - log_b.exp()) * gap).sum(-1).mean() / 2

@@ -23,6 +23,7 @@ class Reinit(Technique):
     """
 
     name: ClassVar[str] = "reinit"
+    family: ClassVar[str] = "layers"
     paper: ClassVar[str] = "Zhang et al. 2021, arXiv:2006.05987"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"blocks": 0, "pooler": False}
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, fields
-from typing import TypeVar
+import math
+from dataclasses import Field, dataclass, fields
+from typing import Any, TypeVar
 
 from bench_lib.errors import BadValue, BenchError, UnknownName, Unsupported
 from bench_lib.examples import Kind
 from bench_lib.registry import Registry
 from bench_lib.spec import Scalar, TechniqueSpec
-from bench_lib.techniques.base import EXCLUSIVE, OBSERVING, TRAINING, Technique
+from bench_lib.techniques.base import Technique
+from bench_lib.techniques.hooks import EXCLUSIVE, OBSERVING, POOLING, TRAINING
 
 Hook = TypeVar("Hook")
 SEPARATORS = "+:,="
@@ -27,6 +29,9 @@ class Stack:
         for name in names:
             if names.count(name) > 1:
                 raise BenchError(f"{name!r} stands twice in the stack {'+'.join(names)}; give it once")
+        pooling = [t.name for t in self.techniques if t.pools()]
+        if len(pooling) > 1:
+            raise BenchError(f"{' and '.join(pooling)} cannot be stacked: a pool is not made of pools")
         for hook in EXCLUSIVE:
             claims = [t.name for t in self.techniques if isinstance(t, hook)]
             if len(claims) > 1:
@@ -41,8 +46,14 @@ class Stack:
         return [t for t in self.techniques if isinstance(t, hook)]
 
     def passes(self) -> tuple[int, int]:
-        """Forward and backward passes for each micro-batch: those of the one technique that runs them, if any."""
-        return max((t.passes() for t in self.techniques), default=(1, 1))
+        """Passes for each micro-batch; a technique that repeats a batch repeats what it is stacked on."""
+        passes = [t.passes() for t in self.techniques]
+        return math.prod(forward for forward, _ in passes), math.prod(backward for _, backward in passes)
+
+    def survey_passes(self) -> tuple[int, int]:
+        """Forward and backward passes for each micro-batch of the epochs that are surveyed before training."""
+        passes = [t.survey_passes() for t in self.techniques]
+        return sum(forward for forward, _ in passes), sum(backward for _, backward in passes)
 
     def check(self, kind: Kind) -> None:
         """Raise `Unsupported` with the reason if a technique declines this kind of task."""
@@ -76,7 +87,7 @@ def from_spec(spec: tuple[TechniqueSpec, ...], registry: Registry[type[Technique
 def _parse(text: str, registry: Registry[type[Technique]]) -> Technique:
     name, *settings = text.split(":")
     technique = registry.get(name)
-    known = {f.name: f.default for f in fields(technique)}
+    known = {f.name: f for f in fields(technique)}
     params: dict[str, Scalar] = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
@@ -95,25 +106,30 @@ def _check_field(technique: type[Technique], key: str) -> None:
         raise UnknownName(f"field of technique {technique.name}", key, known)
 
 
-def _value(text: str, default: object, where: str) -> Scalar:
+def _value(text: str, field: Field[Any], where: str) -> Scalar:
+    """The value that a text stands for, of the type that the field is annotated with."""
+    kind, *others = str(field.type).split(" | ")
     try:
-        value = ast.literal_eval(text)
+        value: Scalar = ast.literal_eval(text)
     except (ValueError, SyntaxError):
         value = float(text) if text in ("inf", "-inf") else text
-    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+    if value is None and "None" in others:
+        return None
+    if kind == "float" and type(value) is int:
         value = float(value)
-    if default is not None and type(value) is not type(default):
-        raise BadValue(where, text, f"a value of type {type(default).__name__}, such as {default}")
-    if value is not None and not isinstance(value, (str, int, float, bool)):
-        raise BadValue(where, text, "a number, a truth value, a word or None")
+    if type(value).__name__ != kind:
+        example = "" if field.default is None else f", such as {field.default}"
+        raise BadValue(where, text, f"a value of type {' or '.join([kind, *others])}{example}")
     return value
 
 
 def _check_hooks(technique: Technique) -> None:
-    allowed = OBSERVING if technique.observer else TRAINING
-    strange = {h.__name__ for h in (*OBSERVING, *TRAINING) if isinstance(technique, h)} - {h.__name__ for h in allowed}
+    allowed, role = (OBSERVING, "an observer") if technique.observer else (TRAINING, "no observer")
+    if technique.pools():
+        allowed, role = POOLING, "one that pools trained seeds"
+    known = {hook.__name__: hook for hook in (*OBSERVING, *TRAINING, *POOLING)}
+    strange = {name for name, hook in known.items() if isinstance(technique, hook) and hook not in allowed}
     if strange:
-        role = "an observer" if technique.observer else "no observer"
         raise BenchError(
             f"technique {technique.name!r} is {role} and so cannot have the hook {', '.join(sorted(strange))}"
         )

@@ -27,9 +27,26 @@ class Group:
     weight_decay: float
 
 
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of the training, up to the next phase's first step.
+
+    `trains` says by name which parameters do; the others stay as they are to the bit. A phase that restarts begins with
+    a new optimiser and the profile's schedule anew, at its own learning rate (None for the profile's).
+    """
+
+    first_step: int
+    trains: Callable[[str], bool]
+    restarts: bool = False
+    learning_rate: float | None = None
+
+
 @dataclass(eq=False)
 class Training:
-    """A run in progress; `pretrained` holds the weights as they were loaded, by name, on the CPU."""
+    """A run in progress; `pretrained` holds the weights as they were loaded, by name, on the CPU.
+
+    `trained` are the parameters that the optimiser was given, which may be frozen for a phase.
+    """
 
     model: nn.Module
     anatomy: Anatomy
@@ -39,7 +56,9 @@ class Training:
     seed: Callable[..., int]
     device: torch.device = CPU
     total_steps: int = 0
+    steps_per_epoch: int = 0
     step: int = 0
+    trained: dict[str, nn.Parameter] | None = None
     optimizer: torch.optim.Optimizer | None = None
     memory: dict[int, tuple[object, object]] = field(default_factory=dict)
 
@@ -64,6 +83,9 @@ class Training:
             yield
 
     def trainable(self) -> dict[str, nn.Parameter]:
+        """The parameters that this run trains, the same ones from the building of the optimiser to the end."""
+        if self.trained is not None:
+            return self.trained
         return {name: p for name, p in self.model.named_parameters() if p.requires_grad}
 
     def learning_rates(self) -> dict[int, float]:
@@ -74,30 +96,51 @@ class Training:
 
 @dataclass(frozen=True, eq=False)
 class Output:
-    """What a forward pass gave, in fp32: rows that have a target only; answer spans give two pairs, start and end."""
+    """What a forward pass gave: rows that have a target only; answer spans give two pairs, start and end.
+
+    Logits are in fp32. `hidden` holds the output of the embeddings and of each block, and is empty unless asked for;
+    `places` are the tokens that the rows belong to, for whole texts and spans the first one.
+    """
 
     logits: tuple[Tensor, ...]  # each (rows, classes)
     targets: tuple[Tensor, ...]  # each (rows,)
+    places: Tensor  # (batch, length), of truth values
+    hidden: tuple[Tensor, ...] = ()  # each (batch, length, hidden)
+
+    def features(self) -> Tensor:
+        """The last hidden states of the rows, (rows, hidden), in fp32."""
+        return self.hidden[-1][self.places].float()
 
 
 class Step(Protocol):
-    """One micro-batch, for techniques that run the backward pass themselves."""
+    """One micro-batch, for techniques that run the backward pass themselves; `number` is its place in the batch."""
 
     training: Training
+    number: int
 
     @property
     def real_tokens(self) -> Tensor:
         """Where neither padding nor a special token stands, (batch, length)."""
         ...
 
-    def forward(self, repeat: int = 0) -> Output:
-        """Run the model; equal `repeat` numbers draw equal dropout masks."""
+    def forward(self, repeat: int = 0, hidden: bool = False, full_precision: bool = False) -> Output:
+        """Run the model; equal `repeat` numbers draw equal dropout masks, full precision is fp32 in any profile."""
         ...
 
     def loss(self, output: Output) -> Tensor:
-        """Mean cross-entropy over the rows."""
+        """Mean cross-entropy over the rows, or what the stack has in its place."""
         ...
 
     def backward(self, loss: Tensor) -> None:
         """Add the loss's gradients, scaled to the micro-batch's share of the batch."""
+        ...
+
+
+class Update(Protocol):
+    """One whole batch, for techniques that take its gradients more than once."""
+
+    training: Training
+
+    def backward(self) -> Tensor:
+        """Gradients of the whole batch in place of any there were; the loss. Every call draws equal dropout masks."""
         ...

@@ -7,11 +7,17 @@ import torch
 
 from bench_lib.errors import Diverged
 from bench_lib.harness.curve import FLUSH_STEPS, Curve
+from bench_lib.harness.gradients import Norms
+
+
+def norms(whole: float, clipped: bool = False, usable: bool = True) -> Norms:
+    whole, first, last = torch.tensor([whole, whole / 2, whole / 4])
+    return Norms(whole, first, last, torch.tensor(clipped), usable)
 
 
 def add(curve: Curve, *losses: float) -> None:
     for number, loss in enumerate(losses):
-        curve.add(torch.tensor(loss), number / 8, torch.tensor(2.0 * number))
+        curve.add(torch.tensor(loss), number / 8, norms(2.0 * number))
 
 
 def steady(steps: int) -> list[float]:
@@ -25,6 +31,17 @@ def test_every_step_is_kept_in_order() -> None:
     assert curve.loss == list(map(float, range(25)))
     assert curve.learning_rate == [number / 8 for number in range(25)]
     assert curve.grad_norm == [2.0 * number for number in range(25)]
+    assert curve.grad_norm_first == [1.0 * number for number in range(25)]
+    assert curve.grad_norm_last == [0.5 * number for number in range(25)]
+
+
+def test_a_step_that_was_skipped_was_not_clipped() -> None:
+    curve = Curve()
+    for clipped, usable in ((True, True), (True, False), (False, True), (False, False)):
+        curve.add(torch.tensor(1.0), 0.0, norms(1.0, clipped, usable))
+    curve.flush()
+    assert curve.clipped == [True, False, False, False]
+    assert curve.skipped == [False, True, False, True]
 
 
 def test_values_are_read_in_stretches() -> None:
@@ -61,9 +78,9 @@ def test_a_divergence_is_found_at_the_end_of_a_stretch() -> None:
 
 
 def test_an_infinite_gradient_is_no_divergence() -> None:
-    # Under fp16 it is a step that the scaler skips.
+    # It is a step that is skipped.
     curve = Curve()
-    curve.add(torch.tensor(1.0), 0.1, torch.tensor(math.inf))
+    curve.add(torch.tensor(1.0), 0.1, norms(math.inf, usable=False))
     curve.flush()
     assert curve.grad_norm == [math.inf]
 
@@ -71,8 +88,8 @@ def test_an_infinite_gradient_is_no_divergence() -> None:
 def test_a_curve_holds_on_to_no_graph() -> None:
     weight = torch.ones((), requires_grad=True)
     curve = Curve()
-    curve.add(weight * 2, 0.1, weight * 3)
-    assert not any(tensor.requires_grad for loss, _, norm in curve._pending for tensor in (loss, norm))
+    curve.add(weight * 2, 0.1, norms(3.0))
+    assert not any(loss.requires_grad for loss, _, _ in curve._pending)
 
 
 def test_nothing_to_read_is_fine() -> None:

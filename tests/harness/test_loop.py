@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench_lib.errors import Diverged
+from bench_lib.errors import BenchError, Diverged
 from bench_lib.examples import Kind
 from bench_lib.harness.encode import Feature
 from bench_lib.harness.evaluate import Scored
@@ -23,7 +23,7 @@ from bench_lib.instruments.timing import UNTIMED_STEPS, Stopwatch
 from bench_lib.spec import Predictions, Profile
 from bench_lib.techniques.base import Technique
 from bench_lib.techniques.stack import Stack
-from bench_lib.techniques.training import Group, Training
+from bench_lib.techniques.training import Group, Output, Phase, Step, Training, Update
 
 CPU = torch.device("cpu")
 Build = Callable[..., Loop]
@@ -50,7 +50,7 @@ def build(prepare: Callable[..., Training], featurise: Callable[..., list[Featur
 
 
 def weights(loop: Loop) -> list[Tensor]:
-    return [p.detach().clone() for p in loop.parameters]
+    return [p.detach().clone() for p in loop.gradients.parameters]
 
 
 def distance(one: list[Tensor], other: list[Tensor]) -> float:
@@ -291,14 +291,186 @@ def test_hooks_are_called_in_order_at_the_rate_of_the_step(build: Build) -> None
 
 @pytest.mark.parametrize("optimiser", [(), (Descends(),)], ids=["fused", "not-fused"])
 def test_an_overflow_under_fp16_skips_the_step_and_nothing_else(build: Build, optimiser: tuple[Technique, ...]) -> None:
-    loop = build(*optimiser, precision="fp16", epochs=1)
-    loop.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**100)
+    loop = build(*optimiser, precision="fp16", epochs=5)
+    loop.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**100, backoff_factor=2.0**-30)
     before = weights(loop)
+    loop.optimization.schedule.last_epoch = 0
+    moved = []
+    step = loop._step
+    loop._step = lambda batch: (step(batch), moved.append(distance(before, weights(loop)) > 0))  # type: ignore[method-assign]
     loop.run(scored)
-    assert loop.curve.grad_norm == [math.inf] * 3 or all(map(math.isnan, loop.curve.grad_norm))
-    assert distance(before, weights(loop)) == 0
+    skipped = loop.curve.skipped
+    assert 0 < skipped.count(True) < 15
+    assert skipped == sorted(skipped, reverse=True), "once the scale fits, no step is skipped"
+    assert moved == [not s for s in skipped]
+    assert [math.isfinite(norm) for norm in loop.curve.grad_norm] == [not s for s in skipped]
     assert loop.scaler.get_scale() < 2.0**100
     assert all(map(math.isfinite, loop.curve.loss))
+
+
+def spoils(step_numbers: Sequence[int]) -> Technique:
+    @dataclass(frozen=True)
+    class Spoils(Technique):
+        """Makes a gradient infinite at the given steps, while the loss stays finite."""
+
+        name = "spoils"
+        paper = "none"
+        neutral = None
+
+        def after_backward(self, training: Training) -> None:
+            if training.step in step_numbers:
+                next(iter(training.trainable().values())).grad.fill_(math.inf)
+
+    return Spoils()
+
+
+def test_an_update_that_is_not_finite_is_skipped_counted_and_not_shown_to_the_techniques(build: Build) -> None:
+    noting = Noting()
+    loop = build(spoils([2]), noting)
+    loop.run(scored)
+    assert loop.curve.skipped == [number == 2 for number in range(6)]
+    assert [entry[1] for entry in noting.log if entry[0] == "update"] == [0, 1, 3, 4, 5]
+    assert all(torch.isfinite(weight).all() for weight in weights(loop))
+    assert len(set(loop.curve.learning_rate)) == 6, "the schedule moves on"
+
+
+@pytest.mark.parametrize(("spoilt", "end"), [(range(100), 20), (range(3, 23), 23), ([*range(9), *range(10, 24)], None)])
+def test_too_many_skipped_updates_in_a_row_are_a_divergence(build: Build, spoilt: Sequence[int], end: int) -> None:
+    loop = build(spoils(spoilt), epochs=10, evaluations=1)
+    if end is None:
+        loop.run(scored)
+        return
+    with pytest.raises(Diverged, match=f"the gradient.* was not finite at step {end}"):
+        loop.run(scored)
+    assert loop.curve.skipped[-20:] == [True] * 20
+
+
+def test_a_run_of_skipped_updates_alone_is_a_divergence(build: Build) -> None:
+    with pytest.raises(Diverged, match="the gradient, after 3 such steps in a row, was not finite at step 3"):
+        build(spoils(range(3)), epochs=1).run(scored)
+
+
+# ---- whole updates, surveys, losses, phases --------------------------------------------------------------------------
+
+
+def test_an_update_may_take_its_gradients_twice(build: Build) -> None:
+    @dataclass(frozen=True)
+    class Twice(Technique):
+        name = "twice"
+        paper = "none"
+        neutral = None
+
+        def update(self, update: Update) -> Tensor:
+            first = update.backward()
+            gradients = [p.grad.clone() for p in update.training.trainable().values() if p.grad is not None]
+            second = update.backward()
+            again = [p.grad for p in update.training.trainable().values() if p.grad is not None]
+            assert all(torch.equal(a, b) for a, b in zip(gradients, again, strict=True))
+            assert first == second
+            return second
+
+    plain, twice = (build(*t, dropout=0.1, accumulate=2) for t in ((), (Twice(),)))
+    plain.run(scored)
+    twice.run(scored)
+    assert twice.curve.loss == plain.curve.loss
+    assert distance(weights(plain), weights(twice)) == 0
+    assert twice.progress().forward_passes == 2 * plain.progress().forward_passes
+    assert (twice.tokens, twice.examples) == (plain.tokens, plain.examples)
+
+
+def test_a_survey_passes_over_every_example_once_and_leaves_no_gradient(build: Build) -> None:
+    seen: list[int] = []
+
+    @dataclass(frozen=True)
+    class Looks(Technique):
+        name = "looks"
+        paper = "none"
+        neutral = None
+
+        def survey(self, training: Training, steps: Iterable[Step]) -> None:
+            for step in steps:
+                step.backward(step.loss(step.forward()))
+                seen.append(len(step.real_tokens))
+
+    plain, looking = (build(*t, dropout=0.1) for t in ((), (Looks(),)))
+    plain.run(scored)
+    looking.run(scored)
+    assert sorted(seen) == [1, 2, 2]
+    assert looking.curve.loss == plain.curve.loss
+    assert looking.progress().forward_passes == plain.progress().forward_passes + 3
+    assert looking.tokens == plain.tokens
+
+
+def test_a_technique_may_decide_what_a_prediction_costs(build: Build) -> None:
+    @dataclass(frozen=True)
+    class Doubles(Technique):
+        name = "doubles"
+        paper = "none"
+        neutral = None
+
+        def loss(self, output: Output) -> Tensor:
+            return 2 * torch.nn.functional.cross_entropy(output.logits[0], output.targets[0])
+
+    plain, double = (build(*t, clip_norm=math.inf) for t in ((), (Doubles(),)))
+    plain.run(scored)
+    double.run(scored)
+    assert double.curve.loss[0] == 2 * plain.curve.loss[0]
+    assert double.curve.grad_norm[0] == pytest.approx(2 * plain.curve.grad_norm[0], rel=1e-6)
+
+
+def phased(*phases: Phase) -> Technique:
+    @dataclass(frozen=True)
+    class Phased(Technique):
+        name = "phased"
+        paper = "none"
+        neutral = None
+
+        def phases(self, training: Training) -> Sequence[Phase]:
+            return phases
+
+    return Phased()
+
+
+def changed_after(loop: Loop, steps: int) -> set[str]:
+    """The parts of the model that are not as they were, after so many steps."""
+    before = {n: p.detach().clone() for n, p in loop.training.model.named_parameters()}
+    batches = loop._batches()
+    for _ in range(steps):
+        loop._step(next(batches))
+    loop.curve.flush()
+    moved = {n for n, p in loop.training.model.named_parameters() if not torch.equal(p, before[n])}
+    return {"head" if n.startswith("classifier") else n.split(".")[1] for n in moved}
+
+
+def test_phases_freeze_and_thaw(build: Build) -> None:
+    def head(name: str) -> bool:
+        return name.startswith("classifier")
+
+    def upper(name: str) -> bool:
+        return head(name) or "pooler" in name
+
+    loop = build(phased(Phase(0, head), Phase(2, upper)))
+    assert changed_after(loop, 2) == {"head"}
+    assert changed_after(loop, 2) == {"head", "pooler"}
+    assert {n for n in loop.training.trainable() if not upper(n)} == set(), "what never trains is not optimised"
+    assert loop.curve.grad_norm_first == loop.curve.grad_norm_last == [0.0] * 4
+
+
+def test_a_phase_that_restarts_has_a_new_optimiser_and_the_schedule_anew_at_its_own_rate(build: Build) -> None:
+    everything = phased(
+        Phase(0, lambda name: True, learning_rate=0.5), Phase(2, lambda name: True, True), Phase(4, lambda name: True)
+    )
+    loop = build(everything, learning_rate=1e-3)
+    first = loop.training.optimizer
+    loop.run(scored)
+    assert loop.training.optimizer is not first
+    assert loop.curve.learning_rate == pytest.approx([0.5, 0.25, 1e-3, 7.5e-4, 5e-4, 2.5e-4])
+
+
+def test_phases_out_of_order_are_refused(build: Build) -> None:
+    for starts in ((1,), (0, 3, 2), (0, 2, 2)):
+        with pytest.raises(BenchError, match=r"phases start at the steps .* 0 first, then rising"):
+            build(phased(*(Phase(start, lambda name: True) for start in starts)))
 
 
 # ---- failures --------------------------------------------------------------------------------------------------------
@@ -328,7 +500,20 @@ def test_a_failure_keeps_the_curve_of_the_steps_before_it(build: Build, step: in
 
 
 def test_a_failure_that_followed_a_divergence_is_a_divergence(build: Build) -> None:
-    loop = build(Breaks(poison=4, fail=7), epochs=5, evaluations=1)
+    @dataclass(frozen=True)
+    class Overflows(Technique):
+        """Its loss is infinite at the fifth step, while the gradient stays finite."""
+
+        name = "overflows"
+        paper = "none"
+        neutral = None
+
+        def backward(self, step: Step) -> Tensor:
+            loss = step.loss(step.forward())
+            step.backward(loss)
+            return loss.detach() + (math.inf if step.training.step == 4 else 0.0)
+
+    loop = build(Overflows(), Breaks(fail=7), epochs=5, evaluations=1)
     with pytest.raises(Diverged) as caught:
         loop.run(scored)
     assert caught.value.step == 5
@@ -419,7 +604,8 @@ def test_evaluation_and_observers_are_timed_apart_from_training(build: Build, cl
     loop.run(evaluate)
     assert loop.progress().seconds == 6.0
     assert (plain.own.seconds, watching.own.seconds) == (0.0, 30.0)
-    assert (plain.evaluating.seconds, watching.evaluating.seconds) == (2000.0, 2000.0)
+    # An observer that alters the weights is evaluated at the end only.
+    assert (plain.evaluating.seconds, watching.evaluating.seconds) == (2000.0, 1000.0)
     # Four steps of a second each were timed.
     assert loop.throughput.seconds == 4.0
 

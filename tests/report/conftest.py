@@ -59,10 +59,10 @@ def record() -> Make:
 
 @pytest.fixture(scope="session")
 def frame() -> Frame:
-    """Records as the store's DataFrame has them: a column a field, without the predictions."""
+    """Records as the store's DataFrame has them: a column a field, without predictions and weights."""
 
     def build(records: Iterable[RunRecord]) -> pd.DataFrame:
-        names = [f.name for f in dataclasses.fields(RunRecord) if f.name != "predictions"]
+        names = [f.name for f in dataclasses.fields(RunRecord) if f.name not in ("predictions", "weights")]
         return pd.DataFrame([[getattr(r, name) for name in names] for r in records], columns=names)
 
     return build

@@ -21,7 +21,7 @@ Make = Callable[..., RunRecord]
 
 def _newer(path: Path) -> bytes:
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.table({"run_id": ["a"]}).replace_schema_metadata({"stabbench_schema": "2"}), path)
+    pq.write_table(pa.table({"run_id": ["a"]}).replace_schema_metadata({"stabbench_schema": "3"}), path)
     return path.read_bytes()
 
 

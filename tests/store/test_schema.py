@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,7 +16,6 @@ from bench_lib.spec import Predictions, RunRecord, Status
 from bench_lib.store.schema import (
     PREDICTIONS,
     RUNS,
-    check_schema,
     predictions_table,
     to_predictions,
     to_records,
@@ -26,6 +24,7 @@ from bench_lib.store.schema import (
 
 Make = Callable[..., RunRecord]
 
+BESIDE = {"predictions", "weights"}
 ODD_NAN = struct.unpack("<d", struct.pack("<Q", 0xFFF8_0000_0000_0123))[0]
 BARE = RunRecord("a1", "a1", "sst2", "adamw", "tiny", "smoke", "embedded", 0, "{}", "crashed")
 
@@ -34,20 +33,16 @@ def _bits(values: tuple[float, ...]) -> bytes:
     return struct.pack(f"<{len(values)}d", *values)
 
 
-def _renamed(metadata: dict[bytes, bytes] | None, *fields: pa.Field) -> pa.Schema:
-    return pa.schema(list(fields) or list(RUNS), metadata)
-
-
-def test_the_columns_are_the_fields_of_a_record_but_the_predictions() -> None:
-    assert RUNS.names == [field.name for field in dataclasses.fields(RunRecord) if field.name != "predictions"]
+def test_the_columns_are_the_fields_of_a_record_but_what_has_files_of_its_own() -> None:
+    assert RUNS.names == [field.name for field in dataclasses.fields(RunRecord) if field.name not in BESIDE]
 
 
 def test_the_schema_is_versioned() -> None:
-    assert RUNS.metadata == PREDICTIONS.metadata == {b"stabbench_schema": b"1"}
+    assert RUNS.metadata == PREDICTIONS.metadata == {b"stabbench_schema": b"2"}
 
 
 def test_columns_that_may_be_none_are_those_of_the_record() -> None:
-    optional = {f.name for f in dataclasses.fields(RunRecord) if "None" in str(f.type)} - {"predictions"}
+    optional = {f.name for f in dataclasses.fields(RunRecord) if "None" in str(f.type)} - BESIDE
     assert {column.name for column in RUNS if column.nullable} == optional
 
 
@@ -98,6 +93,8 @@ def test_a_score_that_is_nan_is_not_none() -> None:
         ("metrics", {"accuracy": [0.5]}),
         ("curve_loss", (0.5, None)),
         ("curve_loss", None),
+        ("clipped_steps", 1.5),
+        ("drift", (0.5, None)),
         ("provenance", {"seed": 1}),
         ("provenance", {"gpu": None}),
     ],
@@ -105,30 +102,6 @@ def test_a_score_that_is_nan_is_not_none() -> None:
 def test_a_value_that_does_not_fit_its_column_is_refused_by_name(field: str, value: Any) -> None:
     with pytest.raises(BadStore, match=field):
         to_table([dataclasses.replace(BARE, **{field: value})])
-
-
-def test_a_newer_schema_says_to_upgrade() -> None:
-    newer = _renamed({b"stabbench_schema": b"2"}, pa.field("anything", pa.int64()))
-    with pytest.raises(BadStore, match=r"runs/x\.parquet has results schema 2, .* up to 1: upgrade stabbench"):
-        check_schema(newer, RUNS, "runs/x.parquet")
-
-
-@pytest.mark.parametrize("metadata", [None, {}, {b"stabbench_schema": b"0"}, {b"stabbench_schema": b"\xff"}])
-def test_a_file_without_this_version_is_refused(metadata: dict[bytes, bytes] | None) -> None:
-    with pytest.raises(BadStore, match="did not write this file"):
-        check_schema(_renamed(metadata), RUNS, "x")
-
-
-def test_other_columns_are_refused_by_name() -> None:
-    fields = [field for field in RUNS if field.name != "seed"]
-    fields = [pa.field("score", pa.string()) if field.name == "score" else field for field in fields]
-    with pytest.raises(BadStore, match=r"missing \['seed'\], unknown \['extra'\], of another type \['score'\]"):
-        check_schema(_renamed(RUNS.metadata, *fields, pa.field("extra", pa.int64())), RUNS, "x")
-
-
-def test_columns_in_another_order_are_refused() -> None:
-    with pytest.raises(BadStore, match="in another order"):
-        check_schema(_renamed(RUNS.metadata, *reversed(list(RUNS))), RUNS, "x")
 
 
 @pytest.mark.parametrize("lengths", [None, np.array([2, 0, 4])])

@@ -40,13 +40,13 @@ def test_a_damaged_file_is_named_and_stays(filled: Store, folder: Any, compacted
     assert filled.set_aside == []
 
 
-@pytest.mark.parametrize("version", ["2", "0"])
+@pytest.mark.parametrize("version", ["3", "0"])
 def test_a_file_of_another_schema_is_named(filled: Store, version: str) -> None:
     path = filled.root / "runs" / "sst2-0.parquet"
     pq.write_table(pa.table({"a": [1]}).replace_schema_metadata({"stabbench_schema": version}), path)
     (problem,) = verify(filled)
     assert problem.startswith(f"{path} ")
-    assert ("upgrade stabbench" in problem) == (version == "2")
+    assert ("upgrade stabbench" in problem) == (version == "3")
 
 
 def test_a_run_whose_spec_was_changed_is_named(store: Store, make: Make) -> None:
@@ -106,3 +106,19 @@ def test_a_crash_agrees_with_everything(make: Make) -> None:
     crashed = make(status="crashed", score=None)
     assert differences(crashed, make()) == differences(make(), crashed) == []
     assert differences(make(), make(status="collapsed")) == ["status"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "other", "unknown"),
+    [("clipped_steps", 2, 0, None), ("grad_norm_max", 3.0, 0.0, None), ("drift", (0.1,), (0.2,), ())],
+)
+def test_what_was_not_recorded_agrees_with_everything(
+    make: Make, name: str, value: object, other: object, unknown: object
+) -> None:
+    one, none = make(**{name: value}), make(**{name: unknown})
+    assert differences(one, none) == differences(none, one) == differences(none, none) == []
+    assert differences(one, make(**{name: other})) == [name]
+
+
+def test_what_was_always_recorded_is_never_unknown(make: Make) -> None:
+    assert differences(make(), make(score=None, eval_score=())) == ["score", "eval_score"]

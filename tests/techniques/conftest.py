@@ -16,6 +16,7 @@ from bench_lib.seeds import derive
 from bench_lib.spec import Profile
 from bench_lib.tasks import TASKS
 from bench_lib.techniques.anatomy import dissect
+from bench_lib.techniques.hooks import AfterUpdate
 from bench_lib.techniques.training import Output, Training
 
 
@@ -41,14 +42,15 @@ class ToyStep:
     """A micro-batch of `ToyModel`: one logit a row, the sum of its embedded values, and their mean as the loss."""
 
     def __init__(self, training: Training, ids: Tensor, real_tokens: Tensor) -> None:
-        self.training, self.ids, self.real_tokens = training, ids, real_tokens
+        self.training, self.ids, self.real_tokens, self.number = training, ids, real_tokens, 0
         self.repeats: list[int] = []
         self.losses: list[float] = []
 
-    def forward(self, repeat: int = 0) -> Output:
+    def forward(self, repeat: int = 0, hidden: bool = False, full_precision: bool = False) -> Output:
         self.repeats.append(repeat)
         embedded = self.training.model.get_input_embeddings()(self.ids)  # (batch, length, hidden)
-        return Output((embedded.sum((1, 2))[:, None],), (torch.zeros(len(self.ids), dtype=torch.long),))
+        targets = torch.zeros(len(self.ids), dtype=torch.long)
+        return Output((embedded.sum((1, 2))[:, None],), (targets,), first_token(self.ids), (embedded,) * hidden)
 
     def loss(self, output: Output) -> Tensor:
         return output.logits[0].mean()
@@ -58,15 +60,29 @@ class ToyStep:
         loss.backward()
 
 
+def first_token(ids: Tensor) -> Tensor:
+    """The first place of each sequence, as a mask of the shape of the ids."""
+    mask = torch.zeros(ids.shape[:2], dtype=torch.bool)
+    mask[:, 0] = True
+    return mask
+
+
 class GivenStep:
-    """A micro-batch whose logits are given, one set for each pass."""
+    """A micro-batch whose logits are given, one set for each pass, and with them the hidden states of each pass."""
 
-    def __init__(self, passes: Sequence[Tensor], targets: Tensor) -> None:
-        self.passes, self.targets = passes, targets
-        self.real_tokens = torch.ones(len(targets), 1, dtype=torch.bool)
+    def __init__(
+        self, passes: Sequence[Tensor], targets: Tensor, hidden: Sequence[tuple[Tensor, ...]] | None = None
+    ) -> None:
+        self.passes, self.targets, self.hidden = passes, targets, hidden
+        self.real_tokens = torch.ones(hidden[0][0].shape[:2] if hidden else (len(targets), 1), dtype=torch.bool)
+        self.calls: list[tuple[int, bool, bool]] = []
 
-    def forward(self, repeat: int = 0) -> Output:
-        return Output((self.passes[repeat],), (self.targets,))
+    def forward(self, repeat: int = 0, hidden: bool = False, full_precision: bool = False) -> Output:
+        """The logits of the next pass, whatever its `repeat` number."""
+        number = len(self.calls)
+        self.calls.append((repeat, hidden, full_precision))
+        states = self.hidden[number] if self.hidden and hidden else ()
+        return Output((self.passes[number],), (self.targets,), first_token(self.real_tokens), states)
 
     def loss(self, output: Output) -> Tensor:
         return nn.functional.cross_entropy(output.logits[0], output.targets[0])
@@ -126,3 +142,21 @@ def micro_step(make_spec: Callable, train: Callable) -> Callable[..., MicroStep]
         return MicroStep(training, batch, 0, 1.0, Passes(), scaler)
 
     return make
+
+
+@pytest.fixture
+def follow(toy: Training) -> Callable[..., Training]:
+    """A toy training from its start on, after whose updates all weights had these values, seen by an observer."""
+
+    def updates(observer: AfterUpdate, values: Sequence[float], total: int | None = None) -> Training:
+        toy.memory.clear()
+        toy.total_steps = len(values) if total is None else total
+        for toy.step, value in enumerate(values):
+            with torch.no_grad():
+                for parameter in toy.model.parameters():
+                    parameter.fill_(value)
+            observer.after_update(toy)
+        toy.step = len(values)
+        return toy
+
+    return updates

@@ -103,3 +103,17 @@ def test_a_run_is_scored_under_the_average_and_trained_without_it(train):
     assert averaged.record.curve_loss == usual.record.curve_loss
     assert all(torch.equal(p, usual.parameters[n]) for n, p in averaged.parameters.items())
     assert not (averaged.record.predictions.values == usual.record.predictions.values).all()
+
+
+def test_all_weights_at_once_are_the_same_bits_as_one_by_one(toy):
+    toy.total_steps = 10_000
+    technique = EMA(0.9)
+    after(toy, technique, 0.1)
+    expected = {n: p.detach().clone() for n, p in toy.trainable().items()}
+    with torch.no_grad():
+        for name, parameter in toy.trainable().items():
+            parameter.copy_(torch.linspace(-3, 5, parameter.numel()).view_as(parameter))
+            expected[name].lerp_(parameter, 1 - 0.9)
+    technique.after_update(toy)
+    with technique.evaluate_under(toy):
+        assert all(torch.equal(p, expected[n]) for n, p in toy.trainable().items())

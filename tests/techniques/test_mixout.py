@@ -103,3 +103,29 @@ def test_it_says_so_where_there_is_nothing_to_mix(toy):
     toy.pretrained = {}
     with pytest.raises(Unsupported, match="mixout finds no linear layer"):
         Mixout().prepare(toy)
+
+
+def test_in_bf16_a_small_difference_from_the_start_would_be_lost():
+    """After some steps at 2e-5 a weight is some 1e-4 from its start, less than bf16 tells apart at that size."""
+    start, p = torch.linspace(0.05, 0.1, 1000), 0.5
+    weight = (start + 1e-4).requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = mix(weight, start, p)
+        mixed.sum().backward()
+    kept = weight.grad > 0
+    assert set(weight.grad.tolist()) == {0.0, 2.0}
+    exact = (weight.detach().double() - start.double()) * kept / (1 - p)
+    torch.testing.assert_close((mixed - start)[kept].double(), exact[kept], rtol=1e-3, atol=0)
+    assert not (mixed - start)[~kept].any()
+
+    w, u, keep = weight.detach().bfloat16(), start.bfloat16(), kept.bfloat16()
+    coarse = ((keep * w + (1 - keep) * u - p * u) / (1 - p) - u).double()
+    assert ((coarse - exact).abs()[kept] > exact[kept] / 2).float().mean() > 0.5
+
+
+def test_a_mixed_layer_under_bf16_keeps_its_weight_in_fp32(monkeypatch):
+    layer, seen = MixoutLinear(nn.Linear(64, 2), torch.zeros(2, 64), 0.5), []
+    monkeypatch.setattr("bench_lib.techniques.mixout.mix", lambda *args: seen.append(mix(*args)) or seen[0])
+    with torch.autocast("cpu", torch.bfloat16):
+        assert layer(torch.randn(3, 64)).dtype == torch.bfloat16
+    assert seen[0].dtype == torch.float32

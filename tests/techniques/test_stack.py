@@ -9,7 +9,8 @@ from bench_lib.errors import BadValue, BenchError, UnknownName, Unsupported
 from bench_lib.examples import Kind
 from bench_lib.spec import TechniqueSpec
 from bench_lib.techniques import TECHNIQUES
-from bench_lib.techniques.base import AfterBackward, AfterUpdate, Groups, Technique
+from bench_lib.techniques.base import Technique
+from bench_lib.techniques.hooks import AfterBackward, AfterUpdate, Groups
 from bench_lib.techniques.clip_norm import ClipNorm
 from bench_lib.techniques.early_stopping import EarlyStopping
 from bench_lib.techniques.ema import EMA

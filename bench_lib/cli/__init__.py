@@ -1,0 +1,43 @@
+"""The command line; the only place that prints."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from bench_lib import __version__
+from bench_lib.cli import doctor, listing, report, run, store
+from bench_lib.cli.outcome import DONE, USAGE
+from bench_lib.errors import BenchError
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code: 0 done, 2 bad usage or input, 4 some runs failed for infrastructure."""
+    options = parser().parse_args(arguments)
+    command: Command = options.command
+    try:
+        return command(options)
+    except BenchError as error:
+        print(f"stabbench: {error}", file=sys.stderr)
+        return USAGE
+    except KeyboardInterrupt:
+        print("stabbench: stopped; what is stored is kept, the same command goes on", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return DONE
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    top = argparse.ArgumentParser(prog="stabbench", description="How stable is fine-tuning, and what makes it more so?")
+    top.add_argument("--version", action="version", version=f"stabbench {__version__}")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    listing.add_to(commands.add_parser("list", help="tasks, techniques, models and profiles"))
+    run.add_to(commands.add_parser("run", help="run what a grid asks for and the store does not hold"))
+    report.add_to(commands.add_parser("report", help="render the leaderboard from a store"))
+    store.add_to(commands.add_parser("store", help="verify, compact or merge stores"))
+    doctor.add_to(commands.add_parser("doctor", help="what works on this machine"))
+    return top

@@ -1,0 +1,22 @@
+"""`stabbench doctor`: what works on this machine."""
+
+from __future__ import annotations
+
+import argparse
+
+from bench_lib.cli.outcome import DONE, USAGE
+
+
+def add_to(command: argparse.ArgumentParser) -> None:
+    """The options of `doctor`."""
+    command.add_argument("--data", help="also look into this data folder")
+    command.set_defaults(command=_doctor)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from bench_lib.doctor import examine
+
+    findings = examine(options.data)
+    for finding in findings:
+        print(f"{'ok ' if finding.ok else '-- '} {finding.what}: {finding.found}")
+    return DONE if all(finding.ok or finding.optional for finding in findings) else USAGE

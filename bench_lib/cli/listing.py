@@ -1,0 +1,63 @@
+"""`stabbench list`: tasks, techniques, models and profiles."""
+
+from __future__ import annotations
+
+import argparse
+
+from bench_lib.cli.outcome import DONE
+from bench_lib.errors import require
+
+KINDS = ("tasks", "techniques", "models", "profiles")
+Rows = list[tuple[str, str]]
+
+
+def add_to(command: argparse.ArgumentParser) -> None:
+    """The options of `list`."""
+    command.add_argument("kind", nargs="?", choices=KINDS, help="default: all")
+    command.add_argument("--markdown", action="store_true", help="with techniques: a page with all that they declare")
+    command.set_defaults(command=_list)
+
+
+def _list(options: argparse.Namespace) -> int:
+    if options.markdown:
+        require(options.kind == "techniques", "--markdown", options.kind or "all", "given with `list techniques` only")
+        return _page()
+    for kind in [options.kind] if options.kind else KINDS:
+        _print(f"{kind}:", _grouped_techniques() if kind == "techniques" else {"": _rows(kind)})
+    return DONE
+
+
+def _page() -> int:
+    from bench_lib.techniques import TECHNIQUES
+    from bench_lib.techniques.catalogue import page
+
+    print(page(TECHNIQUES), end="")
+    return DONE
+
+
+def _print(title: str, groups: dict[str, Rows]) -> None:
+    width = max(len(name) for rows in groups.values() for name, _ in rows)
+    print(title)
+    for group, rows in groups.items():
+        if group:
+            print(f"  {group}")
+        indent = "    " if group else "  "
+        print(*(f"{indent}{name:<{width}}  {text}" for name, text in rows), sep="\n")
+
+
+def _rows(kind: str) -> Rows:
+    from bench_lib.models import MODELS
+    from bench_lib.profiles import PROFILES
+    from bench_lib.tasks import TASKS
+
+    if kind == "tasks":
+        return [(t.name, f"{t.description} [{t.kind}; {', '.join(t.metrics)}]") for t in TASKS]
+    return [(entry.name, entry.description) for entry in (MODELS if kind == "models" else PROFILES)]
+
+
+def _grouped_techniques() -> dict[str, Rows]:
+    from bench_lib.techniques import TECHNIQUES  # needs torch: only where it is asked for
+    from bench_lib.techniques.base import FAMILIES
+    from bench_lib.techniques.catalogue import by_family, summary
+
+    return {FAMILIES[family]: [(t.name, summary(t)) for t in found] for family, found in by_family(TECHNIQUES).items()}

@@ -1,0 +1,18 @@
+"""How a command ends: its exit code, and what it says of damaged files."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bench_lib.store import Store
+
+DONE, USAGE, INFRASTRUCTURE = 0, 2, 4
+
+
+def tell_set_aside(*stores: Store) -> None:
+    """Name the damaged files that were met and set aside, on the standard error stream."""
+    for store in stores:
+        for file, why in store.set_aside:
+            print(f"stabbench: set aside the damaged file {file} in {store.root}/quarantine: {why}", file=sys.stderr)

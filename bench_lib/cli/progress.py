@@ -1,0 +1,51 @@
+"""How far a sweep is, on a terminal and elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from bench_lib.spec import Status
+
+if TYPE_CHECKING:
+    from bench_lib.suite import Progress
+
+INFRASTRUCTURE_STATUSES = (Status.OOM, Status.TIMEOUT, Status.CRASHED)
+
+
+class ProgressLine:
+    """Progress of a sweep: a bar on a terminal, a line for each run elsewhere."""
+
+    def __init__(self) -> None:
+        from tqdm import tqdm
+
+        self.terminal = sys.stderr.isatty()
+        self.bar = tqdm(disable=not self.terminal, unit="run", dynamic_ncols=True)
+
+    def __enter__(self) -> ProgressLine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+    def __call__(self, progress: Progress) -> None:
+        """Show how far the sweep is."""
+        if not self.terminal:
+            print(_line(progress), flush=True)
+            return
+        if progress.last is None:
+            self.bar.reset(total=progress.total)
+            self.bar.initial = progress.stored
+        elif progress.last.status in INFRASTRUCTURE_STATUSES:
+            self.bar.write(_line(progress), file=sys.stderr)
+        self.bar.n = progress.stored + progress.finished
+        self.bar.set_postfix_str(f"{progress.failed} failed")
+
+
+def _line(progress: Progress) -> str:
+    run = progress.last
+    if run is None:
+        return f"{progress.total} runs: {progress.stored} stored, {progress.left} to do"
+    place = f"[{progress.stored + progress.finished}/{progress.total}, {progress.failed} failed]"
+    score = "" if run.score is None else f" {run.metric} {run.score:.4f}"
+    return f"{place} {run.task} {run.technique} seed {run.seed}: {run.status}{score} {run.reason[:160]}".rstrip()

@@ -1,0 +1,115 @@
+"""`stabbench run`: what a grid asks for and the store does not hold."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench_lib.cli.outcome import DONE, INFRASTRUCTURE, tell_set_aside
+from bench_lib.cli.progress import INFRASTRUCTURE_STATUSES, ProgressLine
+from bench_lib.errors import BadValue, UnknownName
+from bench_lib.seeds import STREAMS, parse_seeds
+from bench_lib.spec import Status
+
+if TYPE_CHECKING:
+    from bench_lib.executors.base import Executor
+
+LONGEST_RUN = 86_400.0
+"""Seconds after which a run in another process is given up, unless the user says otherwise: nothing hangs for ever."""
+
+
+def add_to(command: argparse.ArgumentParser) -> None:
+    """The options of `run`."""
+    add = command.add_argument
+    add("--profile", default="quick", help="budget of a run (default: quick)")
+    add("--tasks", default="all", metavar="A,B", help="tasks, or all (default)")
+    add(
+        "--techniques",
+        default="adamw",
+        metavar="A,B+C",
+        help="techniques or stacks such as llrd:decay=0.9+reinit, or all",
+    )
+    add("--seeds", default="0-4", metavar="0-4,7", help="default: 0-4")
+    add("--model", default="minilm", help="a registered name, a hub id or a folder (default: minilm)")
+    add("--data", default="embedded", metavar="hub|embedded|DIR", help="default: embedded")
+    add(
+        "--store",
+        default="bench-results",
+        type=Path,
+        metavar="DIR",
+        help="where runs are kept (default: bench-results)",
+    )
+    add("--executor", default="inline", choices=("inline", "local"), help="in this process, or in a pool of them")
+    add("--workers", type=int, metavar="N", help="processes of the local executor (default: the number of cores)")
+    add("--time-limit", type=float, metavar="SECONDS", help="for each run, with the local executor (default: a day)")
+    add("--freeze", default="subset=0", metavar="STREAM=SEED,...", help="seed streams that do not vary, or none")
+    add("--retry", default="", metavar="STATUS,...", help="stored runs to attempt again, such as crashed,oom")
+    command.set_defaults(command=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    seeds, frozen, retry = parse_seeds(options.seeds), parse_frozen(options.freeze), parse_statuses(options.retry)
+    executor = _executor(options)
+    from bench_lib.store import Store
+    from bench_lib.suite import Grid, all_tasks, named, run_suite
+    from bench_lib.techniques import TECHNIQUES
+
+    grid = Grid(
+        tasks=named(options.tasks, all_tasks(options.data)),
+        techniques=named(options.techniques, TECHNIQUES.names()),
+        seeds=seeds,
+        profile=options.profile,
+        model=options.model,
+        data=options.data,
+        frozen=frozen,
+    )
+    store = Store(options.store)
+    with ProgressLine() as line:
+        progress = run_suite(grid, store, executor, line, retry)
+    tell_set_aside(store)
+    counts = ", ".join(f"{count} {status}" for status, count in sorted(progress.statuses.items())) or "nothing to do"
+    new = f"{progress.finished} are new ({counts})"
+    print(f"{progress.total} runs: {progress.stored} were stored, {new}; in {options.store}")
+    lost = [status for status in INFRASTRUCTURE_STATUSES if progress.statuses[status]]
+    if lost:
+        print(f"stabbench: the same command with --retry {','.join(lost)} tries the lost runs again", file=sys.stderr)
+    return INFRASTRUCTURE if lost else DONE
+
+
+def parse_frozen(text: str) -> tuple[tuple[str, int], ...]:
+    """Frozen streams from text such as `subset=0,order=3`, or `none`."""
+    if text == "none":
+        return ()
+    frozen: dict[str, int] = {}
+    for part in text.split(","):
+        stream, _, seed = part.strip().partition("=")
+        if stream not in STREAMS or not seed.isdecimal() or stream in frozen:
+            raise BadValue("--freeze", part, f"STREAM=SEED once for a stream of {', '.join(STREAMS)}; or none")
+        frozen[stream] = int(seed)
+    return tuple(sorted(frozen.items()))
+
+
+def parse_statuses(text: str) -> frozenset[Status]:
+    """Statuses from text such as `crashed,oom`."""
+    given = [part.strip() for part in text.split(",")] if text else []
+    for name in given:
+        if name not in list(Status):
+            raise UnknownName("status in --retry", name, map(str, Status))
+    return frozenset(map(Status, given))
+
+
+def _executor(options: argparse.Namespace) -> Executor:
+    import os
+
+    from bench_lib.executors.inline import InlineExecutor
+    from bench_lib.executors.local import LocalExecutor
+
+    if options.executor == "local":
+        workers = (os.cpu_count() or 1) if options.workers is None else options.workers
+        return LocalExecutor(workers, LONGEST_RUN if options.time_limit is None else options.time_limit)
+    for name, value in (("--workers", options.workers), ("--time-limit", options.time_limit)):
+        if value is not None:
+            raise BadValue(name, value, "given with --executor local only: a process cannot end its own run")
+    return InlineExecutor()

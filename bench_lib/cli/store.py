@@ -1,0 +1,55 @@
+"""`stabbench store`: verify, compact and merge results folders."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench_lib.cli.outcome import DONE, USAGE, tell_set_aside
+from bench_lib.errors import BadValue
+
+if TYPE_CHECKING:
+    from bench_lib.store import Store
+
+
+def add_to(command: argparse.ArgumentParser) -> None:
+    """The options of `store`."""
+    command.add_argument("action", choices=("verify", "compact", "merge"))
+    command.add_argument("store", type=Path, metavar="DIR")
+    command.add_argument("other", type=Path, nargs="?", metavar="FROM", help="with merge: the store to take runs from")
+    command.set_defaults(command=_store)
+
+
+def _store(options: argparse.Namespace) -> int:
+    from bench_lib.store import Store, compact, verify
+
+    if (options.action == "merge") != (options.other is not None):
+        given = options.other and str(options.other)
+        raise BadValue("FROM", given, "a second store with merge, none with verify and compact")
+    for folder in (options.store, options.other):
+        if folder is not None and not folder.is_dir():
+            raise BadValue("store", str(folder), "a folder that exists")
+    store = Store(options.store)
+    if options.action == "merge":
+        return _merge(store, Store(options.other))
+    if options.action == "verify":
+        problems = verify(store)
+        print(*problems, f"{len(problems)} problems in {len(store.files('runs'))} files of runs", sep="\n")
+        return USAGE if problems else DONE
+    gone = compact(store)
+    print(f"{gone} files of runs were merged; {len(store.files('runs'))} are in {store.root}")
+    tell_set_aside(store)
+    return DONE
+
+
+def _merge(store: Store, other: Store) -> int:
+    from bench_lib.store import merge
+
+    merged = merge(store, other)
+    print(f"{merged.written} runs of {other.root} were added; {len(store.ids())} are in {store.root}")
+    for line in merged.disagreeing:
+        print(f"stabbench: {line}", file=sys.stderr)
+    tell_set_aside(store, other)
+    return USAGE if merged.disagreeing else DONE

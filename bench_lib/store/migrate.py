@@ -1,0 +1,74 @@
+"""Files of earlier versions: what they hold, and how their rows become rows of this version."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from bench_lib.errors import BadStore
+from bench_lib.store.schema import METADATA, VERSION, VERSION_KEY
+
+ADDED = {
+    2: (
+        "curve_grad_norm_first",
+        "curve_grad_norm_last",
+        "grad_norm_max",
+        "clipped_steps",
+        "nonfinite_steps",
+        "drift",
+    )
+}
+"""The columns that a version added to those before it; all of them are columns of runs, predictions stayed alike."""
+
+OLDEST = 1
+
+
+def check_schema(found: pa.Schema, declared: pa.Schema, origin: str) -> None:
+    """Raise `BadStore` unless a file has the declared schema in a known version; a newer one is named as such."""
+    text = (found.metadata or {}).get(VERSION_KEY, b"").decode(errors="replace")
+    if text.isdecimal() and int(text) > VERSION:
+        raise BadStore(
+            f"{origin} has results schema {text}, this stabbench reads up to {VERSION}: "
+            "upgrade stabbench (pip install --upgrade stabbench)"
+        )
+    if text not in map(str, range(OLDEST, VERSION + 1)):
+        known = f"{OLDEST} to {VERSION}"
+        raise BadStore(f"{origin} says results schema {text!r}, expected {known}: stabbench did not write this file")
+    expected = as_of(int(text), declared)
+    if not found.equals(expected, check_metadata=False):
+        raise BadStore(f"{origin} has not the columns of results schema {text}: {_difference(found, expected)}")
+
+
+def as_of(version: int, declared: pa.Schema) -> pa.Schema:
+    """The declared schema as it was in a version: without the columns that were added later."""
+    later = {name for number, names in ADDED.items() if number > version for name in names}
+    return pa.schema([field for field in declared if field.name not in later], {VERSION_KEY: str(version).encode()})
+
+
+def migrated(table: pa.Table, declared: pa.Schema) -> pa.Table:
+    """A table of any version with all columns of the declared schema: what was not recorded is null or empty.
+
+    Columns that are there stay as they are, to the bit; nothing is cast.
+    """
+    for field in declared:
+        if field.name not in table.column_names:
+            table = table.append_column(field, _unrecorded(field, table.num_rows))
+    return table.select(declared.names).replace_schema_metadata(METADATA)
+
+
+def recorded(name: str, value: object) -> bool:
+    """Whether a field of a record says anything: those that were added may be unknown, None or empty."""
+    return value not in (None, ()) or not any(name in names for names in ADDED.values())
+
+
+def _unrecorded(column: pa.Field, rows: int) -> pa.Array:
+    return pa.array([None if column.nullable else []] * rows, column.type)
+
+
+def _difference(found: pa.Schema, declared: pa.Schema) -> str:
+    missing = sorted(set(declared.names) - set(found.names))
+    unknown = sorted(set(found.names) - set(declared.names))
+    shared = (name for name in declared.names if name in found.names)
+    retyped = [name for name in shared if not found.field(name).equals(declared.field(name))]
+    if not (missing or unknown or retyped):
+        return "they stand in another order"
+    return f"missing {missing}, unknown {unknown}, of another type {retyped}"

@@ -1,0 +1,57 @@
+"""ASAM: sharpness-aware minimisation that does not depend on the scale of the weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from bench_lib.errors import require
+from bench_lib.spec import Scalar
+from bench_lib.techniques.ascent import factor_to, gradients, gradients_above
+from bench_lib.techniques.base import Technique
+from bench_lib.techniques.training import Update
+
+
+@dataclass(frozen=True)
+class ASAM(Technique):
+    """As SAM, but close by is measured in proportion to each weight's size: large weights are moved further.
+
+    e = rho * T^2 g / ||T g||,  T = |w| + eta for weights and 1 for biases;  w <- optimiser(w, dL/dw at w + e)
+
+    Kwon et al. 2021, "ASAM", equation 8 (the number from memory) and algorithm 1; rho 0.5, eta 0.01, and what counts as
+    a weight, norms' included, as in the authors' code. What is said of `sam` on masks, fp16 and zero gradients holds.
+    """
+
+    name: ClassVar[str] = "asam"
+    family: ClassVar[str] = "optimisation"
+    paper: ClassVar[str] = "Kwon et al. 2021, arXiv:2102.11600"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"rho": 0.0}
+
+    rho: float = 0.5
+    eta: float = 0.01
+
+    def __post_init__(self) -> None:
+        require(0 <= self.rho < math.inf, "asam:rho", self.rho, "0 or more, finite")
+        require(0 <= self.eta < math.inf, "asam:eta", self.eta, "0 or more, finite")
+
+    def passes(self) -> tuple[int, int]:
+        return (2, 2) if self.rho else (1, 1)
+
+    def update(self, update: Update) -> Tensor:
+        return gradients_above(update, self._shifts) if self.rho else update.backward()
+
+    def _shifts(self, named: Mapping[str, nn.Parameter]) -> Sequence[Tensor]:
+        sizes = [self._size(name, parameter) for name, parameter in named.items()]
+        shifts = torch._foreach_mul(gradients(named), sizes)  # T g
+        factor = factor_to(self.rho, shifts)
+        torch._foreach_mul_(shifts, sizes)
+        torch._foreach_mul_(shifts, factor)
+        return shifts if factor else ()
+
+    def _size(self, name: str, parameter: nn.Parameter) -> Tensor:
+        return parameter.abs().add_(self.eta) if "weight" in name else torch.ones_like(parameter)

@@ -1,0 +1,33 @@
+"""The best checkpoint instead of the last one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bench_lib.spec import Scalar
+from bench_lib.techniques.base import Technique
+
+
+@dataclass(frozen=True)
+class BestCheckpoint(Technique):
+    """Train to the end, and keep the checkpoint with the best score, the earliest of equals.
+
+    kept = min(argmax(s_1 ... s_T)) over the scores s_t of all T evaluations
+
+    Dodge et al. 2020, "Fine-Tuning Pretrained Language Models", report the best evaluation of each run. It selects
+    on the set that it is scored on, as the public practice does: its mean is optimistic.
+    """
+
+    name: ClassVar[str] = "best_checkpoint"
+    family: ClassVar[str] = "baselines"
+    paper: ClassVar[str] = "Dodge et al. 2020, arXiv:2002.06305"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    observer: ClassVar[bool] = True
+
+    def stop(self, history: Sequence[float]) -> bool:
+        return False
+
+    def select(self, history: Sequence[float]) -> int:
+        return history.index(max(history))

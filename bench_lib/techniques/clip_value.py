@@ -1,0 +1,39 @@
+"""Clipping of each element of the gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from bench_lib.errors import require
+from bench_lib.spec import Scalar
+from bench_lib.techniques.base import Technique
+from bench_lib.techniques.training import Training
+
+
+@dataclass(frozen=True)
+class ClipValue(Technique):
+    """Cut every element of the gradient off at a largest absolute value, before the profile clips the norm.
+
+    g_i <- max(-max_value, min(max_value, g_i))
+
+    Mikolov 2012, "Statistical Language Models Based on Neural Networks", as Pascanu et al. 2013, section 3.2, report
+    it; the value 0.5 is the catalogue's, without a source of its own.
+    """
+
+    name: ClassVar[str] = "clip_value"
+    family: ClassVar[str] = "optimisation"
+    paper: ClassVar[str] = "Pascanu et al. 2013, arXiv:1211.5063, after Mikolov 2012"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"max_value": float("inf")}
+
+    max_value: float = 0.5
+
+    def __post_init__(self) -> None:
+        require(self.max_value > 0, "clip_value:max_value", self.max_value, "above 0; inf for no clipping")
+
+    def after_backward(self, training: Training) -> None:
+        if self.max_value != float("inf"):
+            torch.nn.utils.clip_grad_value_(training.trainable().values(), self.max_value)

@@ -1,0 +1,201 @@
+"""The hooks: what a technique may do to a fine-tuning run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench_lib.spec import Predictions, Profile
+from bench_lib.techniques.training import Group, Output, Phase, Step, Training, Update
+
+E = TypeVar("E")
+Weights = Mapping[str, Tensor]
+
+
+@runtime_checkable
+class Configures(Protocol):
+    """Changes the settings of the run."""
+
+    def configure(self, profile: Profile) -> Profile:
+        """Change the budget's settings."""
+        ...
+
+
+@runtime_checkable
+class Augments(Protocol):
+    """Changes the training examples."""
+
+    def augment(self, train: Sequence[E], evaluation: Sequence[E], generator: np.random.Generator) -> Sequence[E]:
+        """Change the training examples, once per run; the evaluation examples are for comparison only."""
+        ...
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """Changes the model before training."""
+
+    def prepare(self, training: Training) -> None:
+        """Change the model before the optimiser is built; a wrapped model is assigned to `training.model`."""
+        ...
+
+
+@runtime_checkable
+class Groups(Protocol):
+    """Changes which parameters share a learning rate and a weight decay."""
+
+    def groups(self, groups: list[Group], training: Training) -> list[Group]:
+        """Split or change the parameter groups."""
+        ...
+
+
+@runtime_checkable
+class Surveys(Protocol):
+    """Looks at the training set before the first update."""
+
+    def survey(self, training: Training, steps: Iterable[Step]) -> None:
+        """Run passes over one epoch of micro-batches, without an update; the gradients are cleared afterwards."""
+        ...
+
+
+@runtime_checkable
+class Phases(Protocol):
+    """Decides which parameters train when."""
+
+    def phases(self, training: Training) -> Sequence[Phase]:
+        """The phases of the training, the first from step 0 on; none at all for a training as usual (exclusive)."""
+        ...
+
+
+@runtime_checkable
+class BuildsOptimizer(Protocol):
+    """Chooses the optimiser."""
+
+    def optimizer(self, groups: list[Group], profile: Profile) -> torch.optim.Optimizer:
+        """Build the optimiser (exclusive)."""
+        ...
+
+
+@runtime_checkable
+class ComputesLoss(Protocol):
+    """Decides what a prediction costs."""
+
+    def loss(self, output: Output) -> Tensor:
+        """The loss in place of the mean cross-entropy over the rows, a scalar in fp32 (exclusive)."""
+        ...
+
+
+@runtime_checkable
+class RunsBackward(Protocol):
+    """Decides what is differentiated."""
+
+    def backward(self, step: Step) -> Tensor:
+        """Run forward and backward passes on a micro-batch and return the loss to record (exclusive)."""
+        ...
+
+
+@runtime_checkable
+class RunsUpdate(Protocol):
+    """Decides at which weights the gradients of a batch are taken."""
+
+    def update(self, update: Update) -> Tensor:
+        """Leave the gradients of the whole batch on the parameters and return the loss to record (exclusive)."""
+        ...
+
+
+@runtime_checkable
+class AfterBackward(Protocol):
+    """Changes the gradients."""
+
+    def after_backward(self, training: Training) -> None:
+        """Change the gradients of a whole batch, before the harness clips them."""
+        ...
+
+
+@runtime_checkable
+class AfterUpdate(Protocol):
+    """Follows or changes the weights after each update."""
+
+    def after_update(self, training: Training) -> None:
+        """Act after the optimiser's update, at that update's learning rate."""
+        ...
+
+
+@runtime_checkable
+class EvaluatesUnder(Protocol):
+    """Evaluates other weights than those in training."""
+
+    def evaluate_under(self, training: Training) -> AbstractContextManager[None]:
+        """Hold the model in the state to be evaluated, and restore it to the bit."""
+        ...
+
+
+@runtime_checkable
+class Selects(Protocol):
+    """Decides when to stop and which checkpoint counts."""
+
+    def stop(self, history: Sequence[float]) -> bool:
+        """Whether to stop, given the primary metric at every evaluation so far."""
+        ...
+
+    def select(self, history: Sequence[float]) -> int:
+        """The evaluation whose checkpoint is kept, as an index."""
+        ...
+
+
+@runtime_checkable
+class Finishes(Protocol):
+    """Tidies up."""
+
+    def finish(self, training: Training) -> None:
+        """Undo what outlives the run, such as hooks on modules; called also when the run fails."""
+        ...
+
+
+@runtime_checkable
+class PoolsPredictions(Protocol):
+    """Makes one prediction of several seeds'."""
+
+    def pool(self, predictions: Sequence[Predictions]) -> Predictions:
+        """Combine the members' predictions on the evaluation set, logits of equal shape."""
+        ...
+
+
+@runtime_checkable
+class PoolsWeights(Protocol):
+    """Makes one model of several seeds', choosing by its score on `held_out` examples that none was trained on."""
+
+    @property
+    def held_out(self) -> int: ...
+
+    def pool_weights(self, weights: Sequence[Weights], score: Callable[[Weights], float]) -> Weights:
+        """Combine the members' weights; `score` gives the primary metric of weights on the held-out examples."""
+        ...
+
+
+EXCLUSIVE: tuple[type, ...] = (BuildsOptimizer, Phases, ComputesLoss, RunsBackward, RunsUpdate)
+OBSERVING: tuple[type, ...] = (AfterUpdate, EvaluatesUnder, Selects, Finishes)
+"""Hooks that leave the trajectory alone, the only ones an observer may have."""
+POOLING: tuple[type, ...] = (PoolsPredictions, PoolsWeights)
+"""Hooks of a technique that pools trained seeds, which has one of them and no other."""
+TRAINING: tuple[type, ...] = (
+    Configures,
+    Augments,
+    Prepares,
+    Groups,
+    BuildsOptimizer,
+    Surveys,
+    Phases,
+    ComputesLoss,
+    RunsBackward,
+    RunsUpdate,
+    AfterBackward,
+    AfterUpdate,
+    EvaluatesUnder,
+    Finishes,
+)
+"""Hooks of a technique that takes part in the training."""

@@ -1,0 +1,38 @@
+"""Linear probing: only the new head learns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bench_lib.errors import require
+from bench_lib.spec import Scalar
+from bench_lib.techniques.base import Technique
+from bench_lib.techniques.probing import PROBE_RATE, probing
+from bench_lib.techniques.training import Phase, Training
+
+
+@dataclass(frozen=True)
+class LinearProbe(Technique):
+    """Train the new head alone, at a rate of its own; the body with its pooler keeps its weights.
+
+    grad = 0 for all but the head,  lr = learning_rate
+
+    Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features", section 2. They fit a regression on features; here
+    the head learns as it does in fine-tuning, on the profile's schedule and with dropout in the body, so that the two
+    can be compared. The rate 1e-3 is our choice: at the rate of fine-tuning a head would learn next to nothing.
+    """
+
+    name: ClassVar[str] = "linear_probe"
+    family: ClassVar[str] = "layers"
+    paper: ClassVar[str] = "Kumar et al. 2022, arXiv:2202.10054"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+
+    learning_rate: float = PROBE_RATE
+
+    def __post_init__(self) -> None:
+        require(self.learning_rate > 0, "linear_probe:learning_rate", self.learning_rate, "above 0")
+
+    def phases(self, training: Training) -> Sequence[Phase]:
+        return (probing(training, self.learning_rate),)

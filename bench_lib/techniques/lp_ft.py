@@ -1,0 +1,44 @@
+"""LP-FT: linear probing, then fine-tuning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bench_lib.errors import require
+from bench_lib.spec import Scalar
+from bench_lib.techniques.base import Technique
+from bench_lib.techniques.probing import PROBE_RATE, probing
+from bench_lib.techniques.training import Phase, Training
+
+
+@dataclass(frozen=True)
+class LPFT(Technique):
+    """Train the new head alone at first, then everything from that head on, so that a random head distorts no features.
+
+    grad = 0 for all but the head at steps below share * steps;  then all, with a new optimiser and schedule
+
+    Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features", section 3.4. Share 0.5 of the steps, rounded to
+    whole ones, and the probe's rate of 1e-3 are our choices; either part runs through the profile's schedule, warm-up
+    included, and the budget is that of fine-tuning alone.
+    """
+
+    name: ClassVar[str] = "lp_ft"
+    family: ClassVar[str] = "layers"
+    paper: ClassVar[str] = "Kumar et al. 2022, arXiv:2202.10054"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
+
+    share: float = 0.5
+    probe_rate: float = PROBE_RATE
+
+    def __post_init__(self) -> None:
+        require(0 <= self.share <= 1, "lp_ft:share", self.share, "0 (fine-tuning) to 1 (probing)")
+        require(self.probe_rate > 0, "lp_ft:probe_rate", self.probe_rate, "above 0")
+
+    def phases(self, training: Training) -> Sequence[Phase]:
+        first = round(self.share * training.total_steps)
+        if first == 0:
+            return ()
+        tuning = Phase(first_step=first, trains=lambda name: True, restarts=True)
+        return (probing(training, self.probe_rate), *([tuning] if first < training.total_steps else []))

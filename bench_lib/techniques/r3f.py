@@ -1,0 +1,48 @@
+"""R3F: noise on the embeddings should not change the prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from bench_lib.errors import require
+from bench_lib.spec import Scalar
+from bench_lib.techniques.base import Technique
+from bench_lib.techniques.smoothness import noisy_loss
+from bench_lib.techniques.training import Step
+
+
+@dataclass(frozen=True)
+class R3F(Technique):
+    """Each batch passes twice, once with a little uniform noise on the word embeddings, and the predictions must agree.
+
+    L = CE(f(x)) + weight * (KL(f(x) || f(x + z)) + KL(f(x + z) || f(x))),  z ~ U(-epsilon, epsilon)
+
+    Aghajanyan et al. 2021, "Better Fine-Tuning by Reducing Representational Collapse"; epsilon 1e-5 and weight 1.0 are
+    the defaults of their code, which takes 0.7 for RTE. Theirs also draws other dropout masks for the noisy pass, puts
+    noise on padding and sends no gradient from the noisy pass to the embeddings. Here the masks are the same, so that
+    only the noise makes the difference, and both passes are in fp32, which alone can hold it.
+    """
+
+    name: ClassVar[str] = "r3f"
+    family: ClassVar[str] = "regularisation"
+    paper: ClassVar[str] = "Aghajanyan et al. 2021, arXiv:2008.03156"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"weight": 0.0}
+
+    weight: float = 1.0
+    epsilon: float = 1e-5
+
+    def __post_init__(self) -> None:
+        require(self.weight >= 0, "r3f:weight", self.weight, "0 or more")
+        require(self.epsilon > 0, "r3f:epsilon", self.epsilon, "above 0")
+
+    def passes(self) -> tuple[int, int]:
+        return (2, 1) if self.weight else (1, 1)
+
+    def backward(self, step: Step) -> Tensor:
+        loss = noisy_loss(step, self.epsilon, self.weight)
+        step.backward(loss)
+        return loss.detach()

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from bench_lib.cli.progress import ProgressLine
+from bench_lib.run import blank_record
+from bench_lib.spec import RunRecord, Status
+from bench_lib.suite import Grid, Progress, plan
+
+Written = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def stages(data_folder: Path) -> list[Progress]:
+    """A sweep of three runs, one of them stored, as it is told."""
+    specs = plan(Grid(("sst2",), ("adamw",), (0, 1), "smoke", "tiny", str(data_folder)))
+    good: RunRecord = dataclasses.replace(blank_record(specs[0], Status.CONVERGED, ""), score=0.875)
+    bad = blank_record(specs[1], Status.TIMEOUT, "no result within 5 s " + "x" * 200)
+    return [
+        Progress(3, 1, 0, Counter()),
+        Progress(3, 1, 1, Counter(["converged"]), good),
+        Progress(3, 1, 2, Counter(["converged", "timeout"]), bad),
+    ]
+
+
+def test_elsewhere_each_run_is_a_line(capsys: Written, stages: list[Progress]) -> None:
+    with ProgressLine() as line:
+        for stage in stages:
+            line(stage)
+    written = capsys.readouterr()
+    assert written.out.splitlines() == [
+        "3 runs: 1 stored, 2 to do",
+        "[2/3, 0 failed] sst2 adamw seed 0: converged accuracy 0.8750",
+        f"[3/3, 1 failed] sst2 adamw seed 1: timeout no result within 5 s {'x' * 139}",
+    ]
+    assert written.err == ""
+
+
+def test_on_a_terminal_there_is_a_bar_and_lost_runs_are_named(
+    capsys: Written, monkeypatch: pytest.MonkeyPatch, stages: list[Progress]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with ProgressLine() as line:
+        shown = []
+        for stage in stages:
+            line(stage)
+            shown.append((line.bar.n, line.bar.total, line.bar.postfix))
+    assert shown == [(1, 3, "0 failed"), (2, 3, "0 failed"), (3, 3, "1 failed")]
+    written = capsys.readouterr()
+    assert written.out == ""
+    assert "3/3" in written.err
+    named = [part for part in written.err.replace("\r", "\n").splitlines() if "sst2" in part]
+    assert len(named) == 1
+    assert named[0].startswith("[3/3, 1 failed] sst2 adamw seed 1: timeout")

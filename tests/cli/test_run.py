@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench_lib import suite
+from bench_lib.cli import main
+from bench_lib.cli.outcome import DONE, INFRASTRUCTURE, USAGE
+from bench_lib.cli.run import parse_frozen, parse_statuses
+from bench_lib.executors import InlineExecutor, LocalExecutor
+from bench_lib.spec import Status
+from bench_lib.store import Store
+from bench_lib.suite import Grid, Progress
+from bench_lib.tasks import TASKS
+from bench_lib.techniques import TECHNIQUES
+from bench_lib.techniques.base import Technique
+from bench_lib.techniques.training import Training
+
+Small = tuple[str, ...]
+Written = pytest.CaptureFixture[str]
+
+
+def test_a_run_tells_each_result_and_the_sum(capsys: Written, tmp_path: Path, small: Small) -> None:
+    store = tmp_path / "results"
+    assert main(["run", *small, "--seeds", "3,5", "--store", str(store)]) == DONE
+    records = Store(store).records()
+    first, *lines, last = capsys.readouterr().out.splitlines()
+    assert first == "2 runs: 0 stored, 2 to do"
+    assert [line.partition("]")[0].partition(",")[0] for line in lines] == ["[1/2", "[2/2"]
+    for line, record in zip(lines, records, strict=True):
+        assert f" sst2 adamw seed {record.seed}: {record.status} accuracy {record.score:.4f}" in line
+    counts = ", ".join(f"{n} {status}" for status, n in sorted(Counter(r.status for r in records).items()))
+    assert last == f"2 runs: 0 were stored, 2 are new ({counts}); in {store}"
+    assert [(r.seed, r.profile, r.model, r.data_source) for r in records] == [
+        (3, "smoke", "tiny", "embedded"),
+        (5, "smoke", "tiny", "embedded"),
+    ]
+
+
+def test_the_same_run_again_has_nothing_to_do(capsys: Written, store: Path, small: Small) -> None:
+    before = Store(store).records()
+    assert main(["run", *small, "--techniques", "adamw,mixout", "--seeds", "0-1", "--store", str(store)]) == DONE
+    first, last = capsys.readouterr().out.splitlines()
+    assert first == "4 runs: 4 stored, 0 to do"
+    assert last == f"4 runs: 4 were stored, 0 are new (nothing to do); in {store}"
+    assert Store(store).records() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--seeds", "4-1"], "seed range is '4-1'; allowed: numbers and rising ranges, such as 0-29 or 0-4,7,9"),
+        (["--tasks", "sts2"], "unknown task 'sts2': did you mean 'sst2'?"),
+        (["--techniques", "adamw,mixuot"], "unknown technique 'mixuot': did you mean 'mixout'?"),
+        (["--techniques", "llrd:decay=x"], "llrd:decay is 'x'; allowed: a value of type float, such as 0.95"),
+        (["--model", "minlm"], "unknown model 'minlm': did you mean 'minilm'"),
+        (["--profile", "quik"], "unknown profile 'quik': did you mean 'quick'"),
+        (["--data", "hbu"], "data source 'hbu' is neither 'hub' nor 'embedded' nor a folder that exists; did you mean"),
+        (["--tasks", "rte"], "task rte has no embedded corpus; there is one for imdb, sst2, conll2003, squad"),
+        (["--freeze", "odrer=1"], "--freeze is 'odrer=1'; allowed: STREAM=SEED once for a stream of init, order,"),
+        (["--freeze", "order"], "--freeze is 'order'; allowed: STREAM=SEED"),
+        (["--freeze", "order=1,order=2"], "--freeze is 'order=2'; allowed: STREAM=SEED once"),
+        (["--retry", "crahsed"], "unknown status in --retry 'crahsed': did you mean 'crashed' or"),
+        (["--workers", "2"], "--workers is 2; allowed: given with --executor local only"),
+        (["--time-limit", "9"], "--time-limit is 9.0; allowed: given with --executor local only"),
+        (["--executor", "local", "--workers", "0"], "number of workers is 0; allowed: 1 or more"),
+        (["--executor", "local", "--time-limit", "0"], "time limit is 0.0; allowed: seconds above 0"),
+    ],
+)
+def test_bad_input_is_answered_and_nothing_is_run(
+    capsys: Written, tmp_path: Path, arguments: list[str], message: str, small: Small
+) -> None:
+    assert main(["run", *small, "--store", str(tmp_path / "results"), *arguments]) == USAGE
+    written = capsys.readouterr()
+    assert written.err.startswith(f"stabbench: {message}")
+    assert written.out == ""
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_store_that_is_a_file_is_refused(capsys: Written, tmp_path: Path, small: Small) -> None:
+    (tmp_path / "results").touch()
+    assert main(["run", *small, "--store", str(tmp_path / "results")]) == USAGE
+    assert "is a file; allowed: a folder" in capsys.readouterr().err
+
+
+Sweep = Callable[..., Progress]
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What a sweep is asked for: grid, store, executor, progress line and retry; nothing is run."""
+    given: list[Any] = []
+
+    def sweep(*arguments: object) -> Progress:
+        given.extend(arguments)
+        return Progress(0, 0, 0, Counter())
+
+    monkeypatch.setattr(suite, "run_suite", sweep)
+    return given
+
+
+def test_the_defaults_ask_for_the_embedded_tasks(asked: list[Any]) -> None:
+    assert main(["run"]) == DONE
+    grid, store, executor, _, retry = asked
+    assert grid == Grid(("imdb", "sst2", "conll2003", "squad"), ("adamw",), (0, 1, 2, 3, 4), "quick", "minilm")
+    assert (grid.data, grid.frozen) == ("embedded", (("subset", 0),))
+    assert (store.root, executor, retry) == (Path("bench-results"), InlineExecutor(), frozenset())
+
+
+def test_every_option_reaches_the_sweep(asked: list[Any]) -> None:
+    options = [
+        "--tasks",
+        "rte, cola",
+        "--techniques",
+        "llrd:decay=0.9, ema",
+        "--seeds",
+        "0-2,7",
+        "--data",
+        "hub",
+    ]
+    more = ["--freeze", "order=3, init=1", "--retry", "crashed, oom", "--profile", "desk", "--model", "roberta-base"]
+    pool = ["--executor", "local", "--workers", "3", "--time-limit", "90", "--store", "elsewhere"]
+    assert main(["run", *options, *more, *pool]) == DONE
+    grid, store, executor, _, retry = asked
+    assert grid == Grid(
+        ("rte", "cola"),
+        ("llrd:decay=0.9", "ema"),
+        (0, 1, 2, 7),
+        "desk",
+        "roberta-base",
+        "hub",
+        (("init", 1), ("order", 3)),
+    )
+    assert (store.root, executor, retry) == (Path("elsewhere"), LocalExecutor(3, 90.0), {Status.CRASHED, Status.OOM})
+
+
+def test_all_stands_for_what_is_registered(asked: list[Any]) -> None:
+    assert main(["run", "--tasks", "all", "--techniques", "all", "--data", "hub"]) == DONE
+    assert (asked[0].tasks, asked[0].techniques) == (TASKS.names(), TECHNIQUES.names())
+
+
+def test_nothing_need_be_frozen_or_tried_again() -> None:
+    assert parse_frozen("none") == ()
+    assert parse_statuses("") == frozenset()
+
+
+class Raises(Technique):
+    """Raises in the middle of the training, if it is told to."""
+
+    name, paper, neutral = "raises", "none", None
+    broken = True
+
+    def after_update(self, training: Training) -> None:
+        if self.broken:
+            raise RuntimeError("the wheel came off")
+
+
+def test_lost_runs_are_told_by_the_exit_code_and_can_be_tried_again(
+    capsys: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: Small
+) -> None:
+    monkeypatch.setitem(TECHNIQUES._entries, "raises", Raises)
+    command = ["run", *small, "--techniques", "raises,adamw", "--seeds", "0", "--store", str(tmp_path / "results")]
+    assert main(command) == INFRASTRUCTURE
+    written = capsys.readouterr()
+    assert "[1/2, 1 failed] sst2 raises seed 0: crashed RuntimeError: the wheel came off (at test_run.py" in written.out
+    assert "2 are new (1 co" in written.out
+    assert ", 1 crashed)" in written.out
+    assert written.err == "stabbench: the same command with --retry crashed tries the lost runs again\n"
+    assert main(command) == DONE
+    monkeypatch.setattr(Raises, "broken", False)
+    assert main([*command, "--retry", "crashed"]) == DONE
+    assert {r.technique: r.attempts for r in Store(tmp_path / "results").records()} == {"adamw": 1, "raises": 2}

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench_lib.cli import main
+from bench_lib.cli.outcome import DONE, USAGE
+from bench_lib.store import Store
+
+Small = tuple[str, ...]
+Damage = Callable[[Path], Path]
+Written = pytest.CaptureFixture[str]
+
+
+def test_a_sound_store_has_no_problems(capsys: Written, store: Path) -> None:
+    assert main(["store", "verify", str(store)]) == DONE
+    assert capsys.readouterr().out == "0 problems in 4 files of runs\n"
+
+
+def test_a_truncated_file_is_a_problem_and_stays_where_it_is(capsys: Written, store: Path, damage: Damage) -> None:
+    path = damage(store)
+    assert main(["store", "verify", str(store)]) == USAGE
+    *problems, last = capsys.readouterr().out.splitlines()
+    assert last == f"{len(problems)} problems in 4 files of runs"
+    assert any(str(path) in problem for problem in problems)
+    assert path.exists()
+
+
+def test_a_truncated_file_is_set_aside_by_name_and_its_run_made_again(
+    capsys: Written, store: Path, small: Small, damage: Damage
+) -> None:
+    path = damage(store)
+    relative = path.relative_to(store).as_posix()
+    assert main(["store", "compact", str(store)]) == DONE
+    written = capsys.readouterr()
+    assert written.out == f"3 files of runs were merged; 1 are in {store}\n"
+    assert written.err.startswith(f"stabbench: set aside the damaged file {relative} in {store / 'quarantine'}: ")
+    assert len(written.err.splitlines()) == 1
+    assert (store / "quarantine" / relative).exists()
+    assert main(["run", *small, "--techniques", "adamw,mixout", "--seeds", "0-1", "--store", str(store)]) == DONE
+    assert "4 runs: 3 stored, 1 to do" in capsys.readouterr().out
+    assert path.exists()
+
+
+def test_a_compacted_store_is_read_as_before(capsys: Written, store: Path) -> None:
+    before = Store(store).records()
+    assert main(["store", "compact", str(store)]) == DONE
+    assert capsys.readouterr().out == f"4 files of runs were merged; 1 are in {store}\n"
+    assert Store(store).records() == before
+    assert main(["store", "compact", str(store)]) == DONE
+    assert capsys.readouterr().out == f"0 files of runs were merged; 1 are in {store}\n"
+
+
+def test_stores_are_merged(capsys: Written, store: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    for added in (4, 0):
+        assert main(["store", "merge", str(tmp_path / "other"), str(store)]) == DONE
+        written = capsys.readouterr()
+        assert written.out == f"{added} runs of {store} were added; 4 are in {tmp_path / 'other'}\n"
+        assert written.err == ""
+    assert Store(tmp_path / "other").records() == Store(store).records()
+
+
+def test_stores_that_disagree_are_told_run_by_run(capsys: Written, store: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(store, tmp_path / "other")
+    changed = Store(other).records()[1]
+    Store(other).append(dataclasses.replace(changed, tokens=changed.tokens + 1))
+    assert main(["store", "merge", str(store), str(other)]) == USAGE
+    written = capsys.readouterr()
+    assert written.err == f"stabbench: run {changed.run_id} disagrees in tokens\n"
+    assert written.out == f"0 runs of {other} were added; 4 are in {store}\n"
+
+
+def test_merging_tells_of_damage_in_either_store(capsys: Written, store: Path, tmp_path: Path, damage: Damage) -> None:
+    other = shutil.copytree(store, tmp_path / "other")
+    path = damage(other)
+    assert main(["store", "merge", str(store), str(other)]) == DONE
+    error = capsys.readouterr().err
+    assert path.name in error
+    assert str(other / "quarantine") in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["verify", "{store}", "{store}"], "a second store with merge, none with verify and compact"),
+        (["merge", "{store}"], "FROM is None; allowed: a second store with merge"),
+        (["merge", "{store}", "{none}"], "none'; allowed: a folder that exists"),
+        (["compact", "{none}"], "none'; allowed: a folder that exists"),
+    ],
+)
+def test_a_store_that_is_not_there_is_refused(
+    capsys: Written, store: Path, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    given = [part.format(store=store, none=tmp_path / "none") for part in arguments]
+    assert main(["store", *given]) == USAGE
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()

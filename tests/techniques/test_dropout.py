@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+import transformers
+from torch import nn
+
+from bench_lib.errors import BadValue, Unsupported
+from bench_lib.techniques.anatomy import dissect
+from bench_lib.techniques.dropout import Dropout, dropout_layers
+from bench_lib.techniques.training import Training
+
+SIZES = {
+    "vocab_size": 50,
+    "hidden_size": 8,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 8,
+    "hidden_dropout_prob": 0.31,
+    "attention_probs_dropout_prob": 0.32,
+    "classifier_dropout": 0.33,
+}
+DISTIL = {"vocab_size": 50, "dim": 8, "n_layers": 1, "n_heads": 2, "hidden_dim": 8}
+DISTIL |= {"dropout": 0.31, "attention_dropout": 0.32, "seq_classif_dropout": 0.33, "qa_dropout": 0.33}
+OWN = {"hidden": 0.31, "attention": 0.32, "head": 0.33}
+MODELS = {
+    "bert": transformers.BertConfig(**SIZES),
+    "roberta": transformers.RobertaConfig(**SIZES),
+    "electra": transformers.ElectraConfig(embedding_size=8, **SIZES),
+    "distilbert": transformers.DistilBertConfig(**DISTIL),
+    "albert": transformers.AlbertConfig(embedding_size=8, classifier_dropout_prob=0.33, **SIZES),
+}
+LAYERS = {"hidden": 3, "attention": 1, "head": 1}
+
+
+def training_of(toy, model) -> Training:
+    return dataclasses.replace(toy, model=model, anatomy=dissect(model), trained=None)
+
+
+def built(toy, name, head=transformers.AutoModelForSequenceClassification) -> Training:
+    with torch.random.fork_rng():
+        return training_of(toy, head.from_config(MODELS[name], attn_implementation="eager"))
+
+
+def counts(training):
+    found = [place for _, place in dropout_layers(training)]
+    return {place: found.count(place) for place in sorted(set(found))}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_layer_has_the_place_that_the_models_own_settings_say(toy, name):
+    """The configuration sets each place to a rate of its own, so the model itself says which layer is which."""
+    training = built(toy, name)
+    assert {place for _, place in dropout_layers(training)} == OWN.keys()
+    assert {(layer.p, place) for layer, place in dropout_layers(training)} == {(rate, p) for p, rate in OWN.items()}
+
+
+def test_the_layers_of_bert(toy):
+    assert counts(built(toy, "bert")) == {"attention": 1, "head": 1, "hidden": 3}
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("place", OWN)
+def test_each_rate_is_set_alone(toy, name, place):
+    training = built(toy, name)
+    Dropout(**{**dict.fromkeys(OWN), place: 0.5}).prepare(training)
+    rates = {(p, layer.p) for layer, p in dropout_layers(training)}
+    assert rates == set({**OWN, place: 0.5}.items())
+
+
+def test_none_keeps_all_and_the_published_rate_is_set_everywhere(toy):
+    training = built(toy, "roberta")
+    Dropout(None, None, None).prepare(training)
+    assert {layer.p for layer, _ in dropout_layers(training)} == set(OWN.values())
+    Dropout().prepare(training)
+    assert {layer.p for layer, _ in dropout_layers(training)} == {0.2}
+
+
+@pytest.mark.parametrize("stack", ["mixout+dropout", "lora+dropout"])
+def test_layers_are_found_among_replaced_and_wrapped_ones(train, stack):
+    changes = {"train_examples": 8, "eval_examples": 4}
+    training = train("sst2", f"{stack}:hidden=0.4:attention=0.3:head=0.0", **changes).training
+    rates = [(layer.p, place) for layer, place in dropout_layers(training)]
+    assert sorted(rates) == [(0.0, "head"), *[(0.3, "attention")] * 2, *[(0.4, "hidden")] * 5]
+
+
+@pytest.mark.parametrize("place", OWN)
+def test_each_rate_is_felt_in_training_and_not_in_evaluation(train, place):
+    settings = ":".join(f"{p}={0.5 if p == place else None}" for p in OWN)
+    changes = {"train_examples": 8, "eval_examples": 4, "dropout": 0.0, "learning_rate": 0.0}
+    usual, dropped = (train("sst2", stack, **changes).record for stack in ("adamw", f"dropout:{settings}"))
+    assert dropped.curve_loss != usual.curve_loss
+    assert dropped.predictions.values.tobytes() == usual.predictions.values.tobytes()
+
+
+def test_a_head_for_spans_has_none_and_the_rest_is_set(toy):
+    training = built(toy, "bert", transformers.AutoModelForQuestionAnswering)
+    Dropout().prepare(training)
+    assert {(place, layer.p) for layer, place in dropout_layers(training)} == {("hidden", 0.2), ("attention", 0.2)}
+    with pytest.raises(Unsupported, match="no dropout layer in BertForQuestionAnswering for any of: head"):
+        Dropout(hidden=None, attention=None).prepare(training)
+
+
+def test_it_says_so_where_there_is_none_at_all(toy):
+    assert not [m for m in toy.model.modules() if isinstance(m, nn.Dropout)]
+    with pytest.raises(Unsupported, match="no dropout layer in ToyModel for any of: hidden, attention, head"):
+        Dropout().prepare(toy)
+    Dropout(None, None, None).prepare(toy)
+
+
+@pytest.mark.parametrize("place", OWN)
+@pytest.mark.parametrize("rate", [1.0, -0.1, float("nan")])
+def test_out_of_range(place, rate):
+    with pytest.raises(BadValue, match=f"dropout:{place} is {rate}; allowed: 0 up to, not including, 1; None to keep"):
+        Dropout(**{place: rate})
