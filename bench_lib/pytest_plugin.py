@@ -40,41 +40,72 @@ class Benchmark(Protocol):
 
 @dataclass(frozen=True)
 class BenchCell:
-    """All seeds of one task x technique, the store that they go to, and whether stored ones are trained again."""
+    """All seeds of one task x technique, the store that they go to, and whether stored ones are trained again.
+
+    `pools` are those of all cells, which share the weights of their members.
+    """
 
     specs: tuple[RunSpec, ...]
     store: Store
     rerun: bool
+    pools: tuple[RunSpec, ...] = ()
 
     def train(self, benchmark: Benchmark) -> None:
         """Train each missing seed as one round, store the records, and fail on runs lost or not as they were stored."""
         stored = self.store.ids()
         todo = [spec for spec in self.specs if self.rerun or spec.run_id() not in stored]
+        self._skip_pools_without_members(todo)
         if not todo:
             pytest.skip(f"all {len(self.specs)} seeds are stored in {self.store.root}; --bench-rerun trains them again")
         earlier = {record.run_id: record for record in self.store.records()} if self.rerun else {}
         records = self._rounds(benchmark, todo, earlier)
+        self._drop_weights()
         benchmark.extra_info.update(_metrics(records))
         _judge(records, earlier)
 
-    def _rounds(self, benchmark: Benchmark, todo: list[RunSpec], earlier: dict[str, RunRecord]) -> list[RunRecord]:
-        from bench_lib.run import execute
+    def _skip_pools_without_members(self, todo: list[RunSpec]) -> None:
+        from bench_lib.pool import awaited, weightless
 
+        for spec in filter(lambda spec: spec.pools(), todo):
+            for member in awaited(spec, self.store):
+                pytest.skip(f"{_named(member)}, which it pools, is not stored or was lost")
+            for member in weightless(spec, self.store):
+                pytest.skip(f"the weights of {_named(member)}, which it pools, are not stored")
+
+    def _rounds(self, benchmark: Benchmark, todo: list[RunSpec], earlier: dict[str, RunRecord]) -> list[RunRecord]:
         waiting = iter(todo)
         records: list[RunRecord] = []
+
+        def keep_last() -> None:
+            self._keep(records[-1], earlier)
+            # A cell's weights may be more than the memory holds.
+            records[-1] = dataclasses.replace(records[-1], weights=None)
 
         def next_seed() -> tuple[tuple[RunSpec], dict[str, Any]]:
             # Between the rounds: what is trained is kept whatever becomes of the rest, and no round's time holds it.
             if records:
-                self._keep(records[-1], earlier)
+                keep_last()
             return (next(waiting),), {}
 
         def one_seed(spec: RunSpec) -> None:
-            records.extend(execute([spec]))
+            records.append(self._one(spec))
 
         benchmark.pedantic(one_seed, setup=next_seed, rounds=len(todo), iterations=1)
-        self._keep(records[-1], earlier)
+        keep_last()
         return records
+
+    def _one(self, spec: RunSpec) -> RunRecord:
+        from bench_lib.pool import pool
+        from bench_lib.run import execute
+
+        if not spec.pools():
+            return execute([spec])[0]
+        return pool(spec, self.store)
+
+    def _drop_weights(self) -> None:
+        from bench_lib.pool import spent
+
+        self.store.drop_weights(spent(self.pools, self.store))
 
     def _keep(self, record: RunRecord, earlier: dict[str, RunRecord]) -> None:
         from bench_lib.spec import Status
@@ -85,6 +116,10 @@ class BenchCell:
         elif not Status(old.status).judged:
             # A lost run says nothing of what it must give: it counts as tried once more.
             self.store.append(dataclasses.replace(record, attempts=old.attempts + 1))
+
+
+def _named(spec: RunSpec) -> str:
+    return f"{spec.task} {spec.technique()} seed {spec.seed}"
 
 
 def _metrics(records: list[RunRecord]) -> dict[str, object]:
@@ -130,13 +165,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def grid_of(config: pytest.Config) -> Grid:
     """The grid that the command line asks for."""
     from bench_lib.seeds import parse_seeds
-    from bench_lib.suite import Grid, all_tasks, named
-    from bench_lib.techniques import TECHNIQUES
+    from bench_lib.suite import Grid, all_tasks, all_techniques, named
 
     given = {name: str(config.getoption(f"--bench-{name}")) for name in OPTIONS}
     return Grid(
         tasks=named(given["tasks"], all_tasks(given["data"])),
-        techniques=named(given["techniques"], TECHNIQUES.names()),
+        techniques=named(given["techniques"], all_techniques(parse_seeds(given["seeds"]))),
         seeds=parse_seeds(given["seeds"]),
         profile=given["profile"],
         model=given["model"],
@@ -163,4 +197,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for spec in specs:
         cells.setdefault(f"{spec.task}-{spec.technique()}", []).append(spec)
     rerun = bool(config.getoption("--bench-rerun"))
-    metafunc.parametrize("bench_cell", [BenchCell(tuple(c), store, rerun) for c in cells.values()], ids=list(cells))
+    pools = tuple(spec for spec in specs if spec.pools())
+    found = [BenchCell(tuple(cell), store, rerun, pools) for cell in cells.values()]
+    metafunc.parametrize("bench_cell", found, ids=list(cells))

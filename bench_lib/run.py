@@ -17,7 +17,7 @@ import torch
 from bench_lib.errors import BadData, BenchError, Diverged, Unavailable, Unsupported
 from bench_lib.harness.data import Evaluation, data_key, evaluation_set, train_examples, train_features
 from bench_lib.harness.encode import Feature
-from bench_lib.harness.evaluate import evaluate
+from bench_lib.harness.evaluate import Scored, evaluate
 from bench_lib.harness.loop import Loop
 from bench_lib.harness.track import Track
 from bench_lib.instruments.determinism import isolated
@@ -62,6 +62,8 @@ def execute(specs: Sequence[RunSpec]) -> list[RunRecord]:
     A run that fails in training, in memory or in a technique's code is a record with its status and reason. Input that
     cannot be used at all, such as data that changed since the spec was made, raises `BenchError`.
     """
+    if any(spec.pools() for spec in specs):
+        raise BenchError("a pool is made of stored runs and not trained; run its members and pool them")
     if len({spec.training().run_id() for spec in specs}) != 1:
         raise BenchError("runs that are executed together must share their training: all but the observers")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -88,10 +90,10 @@ def _train(spec: RunSpec, stack: Stack, observers: Sequence[Stack], attempt: Att
     task = TASKS.get(spec.task)
     for one in (stack, *observers):
         one.check(task.kind)
-    profile = _configured(spec.profile, stack)
+    profile = configured(spec.profile, stack)
     features, evaluation = _data(spec, profile, stack)
     attempt.trivial = evaluation.trivial
-    attempt.training = training = _prepared(spec, profile, stack, attempt.device)
+    attempt.training = training = prepared(spec, profile, stack, attempt.device)
     attempt.tracks = [Track(o, Stopwatch(attempt.device), Stopwatch(attempt.device)) for o in observers]
     pad_id = int(load_tokenizer(spec.model).pad_token_id)
     attempt.loop = Loop(training, stack, features, pad_id, attempt.tracks)
@@ -99,7 +101,8 @@ def _train(spec: RunSpec, stack: Stack, observers: Sequence[Stack], attempt: Att
     attempt.loop.run(lambda: evaluate(training, task, evaluation, pad_id))
 
 
-def _configured(profile: Profile, stack: Stack) -> Profile:
+def configured(profile: Profile, stack: Stack) -> Profile:
+    """The profile as the stack's techniques set it."""
     return functools.reduce(lambda p, technique: technique.configure(p), stack.having(Configures), profile)
 
 
@@ -123,7 +126,7 @@ def _data(spec: RunSpec, profile: Profile, stack: Stack) -> tuple[Sequence[Featu
     return key.encode(examples), evaluation  # type: ignore[arg-type]  # a technique returns what it was given
 
 
-def _prepared(spec: RunSpec, profile: Profile, stack: Stack, device: torch.device) -> Training:
+def prepared(spec: RunSpec, profile: Profile, stack: Stack, device: torch.device) -> Training:
     """The model with its head drawn from the init stream, changed by the techniques, on its device."""
     task = TASKS.get(spec.task)
 
@@ -183,17 +186,8 @@ def _record(spec: RunSpec, track: Track | None, attempt: Attempt, facts: dict[st
         # It stopped before whatever happened later to the training it rode on.
         status, reason = Status.CONVERGED, ""
     kept = track.kept if track is not None and status is Status.CONVERGED else None
-    score = next(iter(kept.metrics.values())) if kept else None
-    if score is not None and attempt.trivial is not None and score <= attempt.trivial:
-        status = Status.COLLAPSED
-        reason = f"score {score:.4f} is not above what a constant predictor reaches, {attempt.trivial:.4f}"
     record = dataclasses.replace(
-        blank_record(spec, status, reason),
-        score=score,
-        trivial_score=attempt.trivial,
-        metrics=dict(kept.metrics) if kept else {},
-        predictions=kept.predictions if kept else None,
-        drift=kept.drift if kept else (),
+        judged(blank_record(spec, status, reason), kept, attempt.trivial),
         eval_step=tuple(track.steps) if track else (),
         eval_score=tuple(track.scores) if track else (),
         setup_seconds=attempt.setup_seconds,
@@ -205,6 +199,20 @@ def _record(spec: RunSpec, track: Track | None, attempt: Attempt, facts: dict[st
         weights = {name: p.detach().cpu().numpy() for name, p in attempt.training.model.named_parameters()}
         record = dataclasses.replace(record, weights=weights)
     return _with_training(record, track, attempt) if track else record
+
+
+def judged(record: RunRecord, found: Scored | None, trivial: float | None) -> RunRecord:
+    """The record with what was found, if anything; it collapsed where a constant predictor reaches its score."""
+    record = dataclasses.replace(record, trivial_score=trivial)
+    if found is None:
+        return record
+    score = next(iter(found.metrics.values()))
+    if trivial is not None and score <= trivial:
+        why = f"score {score:.4f} is not above what a constant predictor reaches, {trivial:.4f}"
+        reason = "; ".join(filter(None, (why, record.reason)))
+        record = dataclasses.replace(record, status=Status.COLLAPSED.value, reason=reason)
+    metrics = dict(found.metrics)
+    return dataclasses.replace(record, score=score, metrics=metrics, predictions=found.predictions, drift=found.drift)
 
 
 def _with_training(record: RunRecord, track: Track, attempt: Attempt) -> RunRecord:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,9 @@ PEOPLE, PLACES, FIRMS = ("Ada Moore", "Ben Hall", "Eva Stone"), ("Paris", "New Y
 GOOD, BAD = ("great", "warm", "bright"), ("dull", "cold", "poor")
 NOUNS, VERBS = ("film", "house", "story", "garden", "song"), ("visited", "left", "praised")
 
+FEW_MODULES = 50
+_frozen = {"modules": 0}
+
 Row = dict[str, Any]
 MakeSpec = Callable[..., "RunSpec"]
 
@@ -42,6 +47,15 @@ class Trained:
 
 
 Train = Callable[..., Trained]
+
+
+@pytest.fixture(autouse=True)
+def _little_to_collect() -> None:
+    """Take what was imported out of the collector's sight: each run calls it, for longer than a tiny one trains."""
+    if len(sys.modules) > _frozen["modules"] + FEW_MODULES:
+        gc.collect()
+        gc.freeze()
+        _frozen["modules"] = len(sys.modules)
 
 
 @pytest.fixture(scope="session")

@@ -30,11 +30,12 @@ FLOORS = (
     {"stats", "store", "executors", "instruments", "tasks", "techniques", "models", "profiles"},  # F1
     {"harness"},  # F2
     {"run", "report"},  # F3
+    {"pool"},
     {"suite"},  # F4
     {"check", "doctor"},  # F5
     {"cli", "pytest_plugin", "api", "integrations"},  # F6
 )
-HEAVY = {"torch", "transformers", "peft", "datasets"}
+HEAVY = {"torch", "transformers", "peft", "pytorch_optimizer", "datasets"}
 LIGHT = ("spec", "stats", "store", "tasks", "report", "profiles", "cli", "pytest_plugin")
 """What loads without the heavy packages; the plugin is loaded by every pytest of its environment."""
 

@@ -53,12 +53,11 @@ def _run(options: argparse.Namespace) -> int:
     seeds, frozen, retry = parse_seeds(options.seeds), parse_frozen(options.freeze), parse_statuses(options.retry)
     executor = _executor(options)
     from bench_lib.store import Store
-    from bench_lib.suite import Grid, all_tasks, named, run_suite
-    from bench_lib.techniques import TECHNIQUES
+    from bench_lib.suite import Grid, all_tasks, all_techniques, named, run_suite
 
     grid = Grid(
         tasks=named(options.tasks, all_tasks(options.data)),
-        techniques=named(options.techniques, TECHNIQUES.names()),
+        techniques=named(options.techniques, all_techniques(seeds)),
         seeds=seeds,
         profile=options.profile,
         model=options.model,

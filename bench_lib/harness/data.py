@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from bench_lib.examples import Example, Kind
+from bench_lib.errors import Unsupported
+from bench_lib.examples import Example, Kind, SpanExample, TagExample
 from bench_lib.harness.encode import Feature, encode
 from bench_lib.models.load import load_tokenizer
 from bench_lib.seeds import derive
@@ -64,6 +65,37 @@ def train_examples(task: str, source: str, size: int | None, seed: int) -> tuple
     """The training examples of a run, drawn by the subset stream."""
     examples = load_data(TASKS.get(task), source).train
     return tuple(examples[i] for i in choose(len(examples), size, np.random.default_rng(derive(seed, "subset", task))))
+
+
+def held_out_examples(task: str, source: str, trained: int | None, seed: int, size: int) -> tuple[Example, ...]:
+    """Examples of the training set, `size` or as many as are left, of which a run of so many examples reads none.
+
+    Raises `Unsupported` where none is left.
+    """
+    left = _unread(task, source, trained, seed)
+    if not left:
+        raise Unsupported(f"{task} has no training example left to hold out: every text is trained on")
+    drawn = choose(len(left), size, np.random.default_rng(derive(seed, "subset", task, "held out")))
+    return tuple(left[i] for i in drawn)
+
+
+@functools.lru_cache(maxsize=8)
+def _unread(task: str, source: str, trained: int | None, seed: int) -> tuple[Example, ...]:
+    seen = {_read(example) for example in train_examples(task, source, trained, seed)}
+    return tuple(e for e in load_data(TASKS.get(task), source).train if _read(e) not in seen)
+
+
+def held_out_set(key: DataKey, trained: int | None, seed: int, size: int) -> Evaluation:
+    """Held-out examples, to be evaluated like the evaluation set."""
+    chosen = held_out_examples(key.task, key.data.name, trained, seed, size)
+    return Evaluation(chosen, key.encode(chosen), trivial_score(TASKS.get(key.task), chosen))
+
+
+def _read(example: Example) -> tuple[object, ...]:
+    """What a model reads of an example: repeats may differ in their answers, or in what they are called."""
+    if isinstance(example, SpanExample):
+        return example.context, example.question
+    return example.words if isinstance(example, TagExample) else (example.text, example.pair)
 
 
 @functools.lru_cache(maxsize=8)

@@ -38,9 +38,13 @@ class Scored:
 def evaluate(training: Training, task: Task, evaluation: Evaluation, pad_id: int) -> Scored:
     """Predict and score the evaluation set, without dropout; the model is left in training mode."""
     outputs = _predict(training, evaluation.features, pad_id)
-    predictions = DECODERS[task.kind](evaluation, outputs, len(task.labels))
+    return scored(task, evaluation, DECODERS[task.kind](evaluation, outputs, len(task.labels)), drift(training))
+
+
+def scored(task: Task, evaluation: Evaluation, predictions: Predictions, moved: tuple[float, ...] = ()) -> Scored:
+    """Score predictions of the evaluation set."""
     references = [reference(example) for example in evaluation.examples]
-    return Scored(score(task, answers(evaluation, predictions), references), predictions, drift(training))
+    return Scored(score(task, answers(evaluation, predictions), references), predictions, moved)
 
 
 def answers(evaluation: Evaluation, predictions: Predictions) -> Sequence[object]:

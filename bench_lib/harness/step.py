@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench_lib.examples import Kind
@@ -58,11 +59,11 @@ class MicroStep:
         # more numbers does not shift the masks of later steps.
         torch.manual_seed(self.training.seed("dropout", self.training.step, self.number, repeat))
         self.passes.forward += 1
-        asked = {"output_hidden_states": True} if hidden else {}
-        with autocast(self.training, full_precision):
-            raw = self.training.model(**self.batch.inputs, **asked)
-        output = _rows(self.training.kind, raw, self.batch)
-        return replace(output, hidden=tuple(raw.hidden_states)) if hidden else output
+        captured: list[Tensor] = []
+        listening = hidden_states(self.training, captured) if hidden else nullcontext()
+        with listening, autocast(self.training, full_precision):
+            raw = self.training.model(**self.batch.inputs)
+        return replace(_rows(self.training.kind, raw, self.batch), hidden=tuple(captured))
 
     def loss(self, output: Output) -> Tensor:
         return self.criterion(output)
@@ -71,6 +72,28 @@ class MicroStep:
         self.passes.backward += 1
         scaled: Tensor = self.scaler.scale(loss * self.share)
         scaled.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+
+
+@contextmanager
+def hidden_states(training: Training, found: list[Tensor]) -> Iterator[None]:
+    """Collect the outputs of the embeddings and of every block, each (batch, length, hidden), in the forward passes.
+
+    With hooks of our own, since those of transformers' `output_hidden_states` stay on the model for good.
+    """
+
+    def collect(_module: nn.Module, _inputs: object, output: Tensor | tuple[Tensor, ...]) -> None:
+        found.append(output[0] if isinstance(output, tuple) else output)
+
+    places = (training.anatomy.embeddings, training.anatomy.block_list)
+    named = dict(training.model.named_modules())
+    # By the end of the name: a wrapper such as peft's puts a prefix before it.
+    embeddings, blocks = (next(m for n, m in named.items() if n == p or n.endswith(f".{p}")) for p in places)
+    handles = [part.register_forward_hook(collect) for part in (embeddings, *blocks.children())]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def logits_of(kind: Kind, raw: object, attention_mask: Tensor) -> tuple[Tensor, ...]:

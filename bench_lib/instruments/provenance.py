@@ -20,6 +20,7 @@ PACKAGES = (
     "transformers",
     "tokenizers",
     "peft",
+    "pytorch-optimizer",
     "numpy",
     "seqeval",
     "scikit-learn",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from bench_lib.errors import BadStore
 from bench_lib.spec import Predictions, RunRecord
@@ -81,9 +82,12 @@ class Store:
             found.update([path.stem] if self.is_single(path) else self._load(path, ["run_id"])["run_id"].to_pylist())
         return frozenset(found)
 
-    def records(self) -> list[RunRecord]:
-        """Every run without its predictions, sorted by task, technique, model, profile, seed and id."""
-        return to_records(self.table())
+    def records(self, run_ids: Collection[str] | None = None) -> list[RunRecord]:
+        """Every run, or those of some ids, without predictions; sorted by task, technique, model, profile, seed, id."""
+        if run_ids is None:
+            return to_records(self.table())
+        rows = self.rows(dict.fromkeys(path for run_id in run_ids for path in self.files("runs", run_id)))
+        return to_records(rows.filter(pc.is_in(rows["run_id"], pa.array(list(run_ids), pa.string()))))
 
     def table(self) -> pa.Table:
         """Every run as a row of the schema `RUNS`, sorted like `records`."""

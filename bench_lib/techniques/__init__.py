@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from bench_lib.registry import Registry
+from bench_lib.techniques.adafactor import Adafactor
 from bench_lib.techniques.adamw import AdamW
 from bench_lib.techniques.agc import AGC
+from bench_lib.techniques.asam import ASAM
 from bench_lib.techniques.base import Technique
 from bench_lib.techniques.bertadam import BertAdam
 from bench_lib.techniques.best_checkpoint import BestCheckpoint
 from bench_lib.techniques.bf16 import BF16
+from bench_lib.techniques.child_tuning_d import ChildTuningD
+from bench_lib.techniques.child_tuning_f import ChildTuningF
 from bench_lib.techniques.clip_norm import ClipNorm
 from bench_lib.techniques.clip_value import ClipValue
 from bench_lib.techniques.constant import Constant
@@ -17,26 +21,40 @@ from bench_lib.techniques.dedupe import Dedupe
 from bench_lib.techniques.dropout import Dropout
 from bench_lib.techniques.early_stopping import EarlyStopping
 from bench_lib.techniques.ema import EMA
+from bench_lib.techniques.ensemble import Ensemble
 from bench_lib.techniques.fgm import FGM
 from bench_lib.techniques.fp16 import FP16
 from bench_lib.techniques.freeze_bottom import FreezeBottom
 from bench_lib.techniques.grad_accumulation import GradAccumulation
+from bench_lib.techniques.gradual_unfreezing import GradualUnfreezing
+from bench_lib.techniques.greedy_soup import GreedySoup
 from bench_lib.techniques.l1 import L1
 from bench_lib.techniques.l2 import L2
 from bench_lib.techniques.l2_sp import L2SP
 from bench_lib.techniques.label_smoothing import LabelSmoothing
+from bench_lib.techniques.lamb import Lamb
+from bench_lib.techniques.lawa import LAWA
+from bench_lib.techniques.linear_probe import LinearProbe
+from bench_lib.techniques.lion import Lion
 from bench_lib.techniques.llrd import LLRD
 from bench_lib.techniques.lnsr import LNSR
 from bench_lib.techniques.longer import Longer
 from bench_lib.techniques.lora import LoRA
 from bench_lib.techniques.low_lr import LowLr
+from bench_lib.techniques.lp_ft import LPFT
 from bench_lib.techniques.mixout import Mixout
+from bench_lib.techniques.noisy_tune import NoisyTune
 from bench_lib.techniques.r3f import R3F
 from bench_lib.techniques.r4f import R4F
 from bench_lib.techniques.r_drop import RDrop
+from bench_lib.techniques.radam import RAdam
+from bench_lib.techniques.recadam import RecAdam
 from bench_lib.techniques.reinit import Reinit
+from bench_lib.techniques.sam import SAM
 from bench_lib.techniques.scl import SCL
+from bench_lib.techniques.swa import SWA
 from bench_lib.techniques.warmup import Warmup
+from bench_lib.techniques.wd_pre import WdPre
 from bench_lib.techniques.weight_decay import WeightDecay
 
 TECHNIQUES: Registry[type[Technique]] = Registry("technique")
@@ -55,7 +73,11 @@ for _technique in (
     WeightDecay,
     Dropout,
     L2SP,
+    WdPre,
     Mixout,
+    RecAdam,
+    ChildTuningF,
+    ChildTuningD,
     LabelSmoothing,
     RDrop,
     R3F,
@@ -65,15 +87,29 @@ for _technique in (
     ClipNorm,
     ClipValue,
     AGC,
+    Adafactor,
+    Lion,
+    RAdam,
+    Lamb,
+    SAM,
+    ASAM,
     GradAccumulation,
     BF16,
     FP16,
-    Reinit,
-    LLRD,
+    EMA,
+    Ensemble,
+    GreedySoup,
+    SWA,
+    LAWA,
     FreezeBottom,
+    LinearProbe,
+    LPFT,
+    GradualUnfreezing,
+    LLRD,
+    Reinit,
+    NoisyTune,
     FGM,
     LoRA,
     Dedupe,
-    EMA,
 ):
     TECHNIQUES.add(_technique.name, _technique)

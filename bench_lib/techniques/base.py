@@ -48,7 +48,7 @@ class Technique:
         return (0, 0)
 
     def pools(self) -> int:
-        """Seeds that make one record, for a technique that pools trained ones; 0 for one that takes part in training."""
+        """Seeds that make one record, for a technique that pools trained ones; 0 for any other."""
         return 0
 
     def declines(self, kind: Kind) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,6 +13,9 @@ from bench_lib.spec import Profile, Scalar
 from bench_lib.techniques.base import Technique
 from bench_lib.techniques.optimizers import decoupled_adam
 from bench_lib.techniques.training import Group
+
+TorchGroup = dict[str, Any]
+"""A parameter group as torch keeps it."""
 
 
 @dataclass(frozen=True)
@@ -50,24 +53,31 @@ def _undo_bias_correction(optimizer: torch.optim.Optimizer) -> None:
     lr * m / (sqrt(v) + eps); the decay, which is multiplied by the rate, is divided by the same factor. The fused
     update of torch stays in use.
     """
-    saved: list[dict[str, Any]] = []
+    groups: list[list[TorchGroup]] = []
 
     def scale(_optimizer: torch.optim.Optimizer, _args: Any, _kwargs: Any) -> None:
-        for group in optimizer.param_groups:
-            saved.append({key: group[key] for key in ("lr", "eps", "weight_decay")})
-            beta1, beta2 = group["betas"]
-            # A parameter without a gradient has no state; those with one have all made the same number of steps.
-            done = next((optimizer.state[p]["step"] for p in group["params"] if optimizer.state.get(p)), 0)
-            t = float(done) + 1
-            c1, root = 1 - beta1**t, (1 - beta2**t) ** 0.5
-            group["lr"] *= c1 / root
-            group["eps"] /= root
-            group["weight_decay"] *= root / c1
+        groups.append(optimizer.param_groups)
+        optimizer.param_groups = [part for group in optimizer.param_groups for part in _uncorrected(group, optimizer)]
 
     def restore(_optimizer: torch.optim.Optimizer, _args: Any, _kwargs: Any) -> None:
-        for group, values in zip(optimizer.param_groups, saved, strict=True):
-            group.update(values)
-        saved.clear()
+        optimizer.param_groups = groups.pop()
 
     optimizer.register_step_pre_hook(scale)
     optimizer.register_step_post_hook(restore)
+
+
+def _uncorrected(group: TorchGroup, optimizer: torch.optim.Optimizer) -> Iterator[TorchGroup]:
+    """A group in parts of equal age: what is thawed later than the rest has made fewer steps."""
+    stepped = [p for p in group["params"] if optimizer.state.get(p)]
+    done = torch.stack([optimizer.state[p]["step"] for p in stepped]).tolist() if stepped else []
+    ages = dict(zip(map(id, stepped), done, strict=True))
+    beta1, beta2 = group["betas"]
+    for age in sorted(set(done) | {ages.get(id(p), 0.0) for p in group["params"]}):
+        c1, root = 1 - beta1 ** (age + 1), (1 - beta2 ** (age + 1)) ** 0.5
+        yield {
+            **group,
+            "params": [p for p in group["params"] if ages.get(id(p), 0.0) == age],
+            "lr": group["lr"] * (c1 / root),
+            "eps": group["eps"] / root,
+            "weight_decay": group["weight_decay"] * (root / c1),
+        }

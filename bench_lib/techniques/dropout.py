@@ -61,9 +61,12 @@ def dropout_layers(training: Training) -> list[tuple[nn.Dropout, str]]:
 def _place(name: str, training: Training) -> str:
     """By the company that a layer keeps: the name alone misleads, as `attention.dropout` is either in public models."""
     level = training.anatomy.level(name)
-    if level == 0 or level > training.anatomy.depth:
-        return "head" if level else "hidden"
+    if level > training.anatomy.depth:
+        return "head"
+    if level == 0:
+        return "hidden"
     owner, _, own = name.rpartition(".")
     beside = [getattr(module, "weight", None) for module in training.model.get_submodule(owner).children()]
     matrices = [weight for weight in beside if weight is not None and weight.dim() == 2]
-    return "attention" if len(matrices) >= PROJECTIONS and "output" not in own else "hidden"
+    of_states = own.startswith(("output", "pos"))  # beside the projections in ALBERT and DeBERTa
+    return "attention" if len(matrices) >= PROJECTIONS and not of_states else "hidden"

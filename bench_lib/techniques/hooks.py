@@ -130,7 +130,7 @@ class EvaluatesUnder(Protocol):
     """Evaluates other weights than those in training."""
 
     def evaluate_under(self, training: Training) -> AbstractContextManager[None]:
-        """Hold the model in the state to be evaluated, and restore it to the bit."""
+        """Hold the model in the state to be evaluated, and restore it to the bit (exclusive)."""
         ...
 
 
@@ -177,7 +177,7 @@ class PoolsWeights(Protocol):
         ...
 
 
-EXCLUSIVE: tuple[type, ...] = (BuildsOptimizer, Phases, ComputesLoss, RunsBackward, RunsUpdate)
+EXCLUSIVE: tuple[type, ...] = (BuildsOptimizer, Phases, ComputesLoss, RunsBackward, RunsUpdate, EvaluatesUnder)
 OBSERVING: tuple[type, ...] = (AfterUpdate, EvaluatesUnder, Selects, Finishes)
 """Hooks that leave the trajectory alone, the only ones an observer may have."""
 POOLING: tuple[type, ...] = (PoolsPredictions, PoolsWeights)

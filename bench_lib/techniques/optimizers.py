@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,6 +16,14 @@ def parameter_groups(groups: list[Group]) -> list[dict[str, Any]]:
     return [
         {"params": list(g.parameters.values()), "lr": g.learning_rate, "weight_decay": g.weight_decay} for g in groups
     ]
+
+
+def rescaled(groups: list[Group], factor: float) -> list[Group]:
+    """Groups at `factor` times their rate, for optimisers whose step is of another size than Adam's.
+
+    The decay is divided by the factor: it is multiplied by the rate, and so stays what the profile says.
+    """
+    return [replace(g, learning_rate=g.learning_rate * factor, weight_decay=g.weight_decay / factor) for g in groups]
 
 
 def decoupled_adam(groups: list[Group], profile: Profile) -> torch.optim.Optimizer:

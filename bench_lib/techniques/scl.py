@@ -61,8 +61,7 @@ def contrastive_loss(features: Tensor, targets: Tensor, tau: float) -> Tensor:
     with torch.autocast(unit.device.type, enabled=False):
         cosines = unit @ unit.T  # (rows, rows)
     itself = torch.eye(len(unit), dtype=torch.bool, device=unit.device)
-    # The least number and not -inf, which in a batch of one would leave a row without a finite value.
-    similarity = (cosines / tau).masked_fill(itself, torch.finfo(unit.dtype).min)
+    similarity = (cosines / tau).masked_fill(itself, -torch.inf)
     same = (targets[:, None] == targets) & ~itself
     agreement = torch.where(same, similarity.log_softmax(-1), 0.0).sum(-1) / same.sum(-1).clamp_min(1)
     return -agreement.mean()

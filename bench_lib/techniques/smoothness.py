@@ -44,7 +44,7 @@ def clean_and_noisy(step: Step, noise: Noise, hidden: bool = False) -> tuple[Out
 def noisy_loss(step: Step, epsilon: float, weight: float) -> Tensor:
     """CE(f(x)) + weight * (KL(f(x) || f(x + z)) + KL(f(x + z) || f(x))), z ~ U(-epsilon, epsilon).
 
-    Aghajanyan et al. 2021, equation 4; a weight of 0 is one ordinary pass.
+    Aghajanyan et al. 2021, the loss of R3F; a weight of 0 is one ordinary pass.
     """
     if not weight:
         return step.loss(step.forward())

@@ -47,8 +47,7 @@ class SWA(Technique):
     def after_update(self, training: Training) -> None:
         number = training.step + 1 - self._start(training)
         if number >= 1:
-            means, current = self._means(training), list(training.trainable().values())
-            torch._foreach_lerp_(means, current, 1 / number)
+            torch._foreach_lerp_(self._means(training), list(training.trainable().values()), 1 / number)
 
     def evaluate_under(self, training: Training) -> AbstractContextManager[None]:
         if training.step <= self._start(training):

@@ -3,10 +3,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from transformers import PreTrainedTokenizerBase
 
-from bench_lib.harness.data import DataKey, data_key, evaluation_set, train_examples, train_features
+from bench_lib.errors import Unsupported
+from bench_lib.harness.data import (
+    DataKey,
+    data_key,
+    evaluation_set,
+    held_out_examples,
+    held_out_set,
+    train_examples,
+    train_features,
+)
 from bench_lib.spec import Profile, Ref
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.sources import load_data
@@ -88,3 +99,83 @@ def test_the_evaluation_set_is_the_same_for_every_seed_and_no_training_example(
 
 def test_all_of_the_evaluation_set_where_no_size_is_given(key: Callable[..., DataKey]) -> None:
     assert len(evaluation_set(key(), None).examples) == 20
+
+
+# ---- what is held out of the training set ----------------------------------------------------------------------------
+
+INPUTS = {
+    "sst2": lambda e: (e.text, e.pair),
+    "rte": lambda e: (e.text, e.pair),
+    "conll2003": lambda e: e.words,
+    "squad": lambda e: (e.context, e.question),
+}
+
+
+@pytest.mark.parametrize("task", INPUTS)
+@pytest.mark.parametrize("trained", [1, 8, 20, 39])
+def test_nothing_is_held_out_that_is_trained_on(data_folder: Path, task: str, trained: int) -> None:
+    """Repeats of what is trained on included, of which the folder has some."""
+    source, read = str(data_folder), INPUTS[task]
+    rows = load_data(TASKS.get(task), source).train
+    seen = {read(e) for e in train_examples(task, source, trained, 0)}
+    left = [e for e in rows if read(e) not in seen]
+    if not left:
+        assert trained == 39
+        with pytest.raises(Unsupported, match=f"{task} has no training example left to hold out"):
+            held_out_examples(task, source, trained, 0, 5)
+        return
+    found = held_out_examples(task, source, trained, 0, 5)
+    assert len(found) == min(5, len(left))
+    assert not {read(e) for e in found} & seen
+    assert list(held_out_examples(task, source, trained, 0, 1000)) == left
+
+
+def rewritten(folder: Path, task: str, make: Callable[[dict[str, object], int], dict[str, object]]) -> str:
+    """A folder in which each row of a task stands a second time, changed by the function."""
+    for split in ("train", "validation"):
+        rows = pq.read_table(folder / task / f"{split}.parquet").to_pylist()[:20]
+        again = [make(row, number) for number, row in enumerate(rows)] if split == "train" else []
+        pq.write_table(pa.Table.from_pylist(rows + again), folder / task / f"{split}.parquet")
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("task", "change"),
+    [
+        ("sst2", lambda row, number: {**row, "label": 1 - row["label"]}),
+        ("squad", lambda row, number: {**row, "id": f"again{number}"}),
+    ],
+)
+def test_repeats_count_as_trained_on_under_another_label_or_name(
+    data_folder: Path, tmp_path: Path, task: str, change: Callable[..., dict[str, object]]
+) -> None:
+    (tmp_path / task).mkdir()
+    for file in (data_folder / task).iterdir():
+        (tmp_path / task / file.name).write_bytes(file.read_bytes())
+    source, read = rewritten(tmp_path, task, change), INPUTS[task]
+    seen = {read(e) for e in train_examples(task, source, 12, 0)}
+    found = held_out_examples(task, source, 12, 0, 1000)
+    assert found
+    assert not {read(e) for e in found} & seen
+
+
+def test_the_held_out_follow_the_subset_seed(data_folder: Path) -> None:
+    one, same, other = (held_out_examples("sst2", str(data_folder), 16, seed, 8) for seed in (0, 0, 1))
+    assert one == same != other
+    assert len(one) == 8
+
+
+@pytest.mark.parametrize("trained", [None, 40, 1000])
+def test_where_all_is_trained_on_nothing_can_be_held_out(
+    key: Callable[..., DataKey], data: Path, trained: int | None
+) -> None:
+    with pytest.raises(Unsupported, match="sst2 has no training example left to hold out: every text is trained on"):
+        held_out_set(key(), trained, 0, 10)
+
+
+def test_the_held_out_set_is_built_like_the_evaluation_set(key: Callable[..., DataKey], data: Path) -> None:
+    built = held_out_set(key(), 16, 3, 6)
+    assert built.examples == held_out_examples("sst2", str(data), 16, 3, 6)
+    assert len(built.features) == 6
+    assert [int(feature.targets[0]) for feature in built.features] == [e.label for e in built.examples]  # type: ignore[union-attr]
+    assert built.trivial == trivial_score(SST2, built.examples)

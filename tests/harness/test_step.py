@@ -126,3 +126,21 @@ def test_logits_are_fp32_whatever_the_precision(
 def test_real_tokens_are_the_batchs(prepare: Prepare, featurise: Featurise) -> None:
     batch = collate(featurise(Kind.SEQUENCE), Kind.SEQUENCE, 0, CPU)
     assert micro(prepare(Kind.SEQUENCE), batch).real_tokens is batch.real_tokens
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_hidden_states_are_those_of_transformers_and_no_hook_stays(
+    prepare: Prepare, featurise: Featurise, kind: Kind
+) -> None:
+    training = prepare(kind)
+    batch = collate(featurise(kind)[:2], kind, 0, CPU)
+    step = micro(training, batch)
+    plain, output = step.forward(), step.forward(hidden=True)
+    left = [name for name, module in training.model.named_modules() if module._forward_hooks]
+    assert left == []
+    expected = training.model(**batch.inputs, output_hidden_states=True).hidden_states
+    assert plain.hidden == ()
+    assert len(output.hidden) == training.anatomy.depth + 1
+    assert all(torch.equal(a, b) for a, b in zip(output.hidden, expected, strict=True))
+    assert torch.equal(plain.logits[0], output.logits[0])
+    assert output.features().shape == (output.places.sum(), output.hidden[0].shape[-1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
@@ -13,9 +14,11 @@ from bench_lib.harness.batches import collate
 from bench_lib.harness.data import data_key, train_features
 from bench_lib.harness.step import MicroStep, Passes
 from bench_lib.seeds import derive
-from bench_lib.spec import Profile
+from bench_lib.spec import Profile, RunRecord
 from bench_lib.tasks import TASKS
+from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.anatomy import dissect
+from bench_lib.techniques.base import Technique
 from bench_lib.techniques.hooks import AfterUpdate
 from bench_lib.techniques.training import Output, Training
 
@@ -160,3 +163,29 @@ def follow(toy: Training) -> Callable[..., Training]:
         return toy
 
     return updates
+
+
+@pytest.fixture
+def moves(train: Callable, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[RunRecord, list[dict[str, Tensor]]]]:
+    """The record of a run, and for each update what it added to the parameters that it changed."""
+    seen: list[dict[str, Tensor]] = []
+
+    class Snapshots(Technique):
+        """Keeps the weights before the first update and after each."""
+
+        name, paper, neutral = "snapshots", "none", None
+
+        def prepare(self, training: Training) -> None:
+            seen[:] = [{n: p.detach().clone() for n, p in training.model.named_parameters()}]
+
+        def after_update(self, training: Training) -> None:
+            seen.append({n: p.detach().clone() for n, p in training.model.named_parameters()})
+
+    def run(task: str, stack: str, **changes: object) -> tuple[RunRecord, list[dict[str, Tensor]]]:
+        with monkeypatch.context() as patch:
+            patch.setitem(TECHNIQUES._entries, "snapshots", Snapshots)
+            record = train(task, f"{stack}+snapshots", **changes).record
+        pairs = itertools.pairwise(seen)
+        return record, [{n: b[n] - a[n] for n in a if not torch.equal(a[n], b[n])} for a, b in pairs]
+
+    return run

@@ -11,15 +11,19 @@ from bench_lib.techniques.ascent import climbed, factor_to
 numbers = st.lists(st.floats(-100, 100, width=32), min_size=1, max_size=6)
 
 
-@given(weights=numbers, shift=st.floats(-100, 100, width=32))
-def test_a_climb_returns_to_its_point_to_the_bit(weights, shift):
+@given(weights=numbers, shift=st.floats(-100, 100, width=32), raising=st.booleans())
+def test_a_climb_returns_to_its_point_to_the_bit(weights, shift, raising):
     # Which adding and then subtracting would not: 0.1 + 100 - 100 is not 0.1.
-    parameter = nn.Parameter(torch.tensor(weights))
-    with pytest.raises(RuntimeError, match="out of luck"), climbed([parameter], [torch.full((len(weights),), shift)]):
-        assert torch.equal(parameter, torch.tensor(weights) + shift)
-        assert parameter.requires_grad
-        raise RuntimeError("out of luck")
-    assert torch.equal(parameter, torch.tensor(weights))
+    parameter, start = nn.Parameter(torch.tensor(weights)), torch.tensor(weights)
+    try:
+        with climbed([parameter], [torch.full_like(start, shift)]):
+            assert torch.equal(parameter, start + shift)
+            if raising:
+                raise RuntimeError("out of luck")
+    except RuntimeError:
+        assert raising
+    assert torch.equal(parameter, start)
+    assert parameter.requires_grad
 
 
 def test_a_factor_scales_tensors_as_one_vector():

@@ -69,3 +69,26 @@ def test_a_parameter_without_a_gradient_does_not_hold_back_its_group():
 def test_there_is_no_warm_up():
     assert BertAdam().configure(Profile()) == Profile(warmup=0.0)
     assert BertAdam(warmup=True).configure(Profile()) == Profile()
+
+
+def test_parameters_of_one_group_that_are_thawed_later_have_an_age_of_their_own():
+    draws = torch.Generator().manual_seed(2)
+    start = torch.randn(2, 2, generator=draws, dtype=torch.float64)
+    gradients = [torch.randn(2, 2, generator=draws, dtype=torch.float64) for _ in RATES]
+    early, late = nn.Parameter(start.clone()), nn.Parameter(start.clone())
+    optimizer = BertAdam().optimizer([Group({"early": early, "late": late}, 0.1, 0.3)], Profile())
+    frozen = torch.zeros(2, 2, dtype=torch.float64)
+    for number, gradient in enumerate(gradients):
+        optimizer.param_groups[0]["lr"] = RATES[number]
+        early.grad = gradient.clone()
+        late.grad = gradient.clone() if number >= 2 else None
+        if number == 2:
+            assert torch.equal(late.detach(), start)
+        optimizer.step()
+    theta, m, v = start, frozen, frozen
+    for rate, g in zip(RATES[2:], gradients[2:], strict=True):
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+        theta = theta - rate * (m / (v.sqrt() + 1e-6) + 0.3 * theta)
+    torch.testing.assert_close(late.detach(), theta, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(early.detach(), uncorrected_adam(start, gradients, 0.3), rtol=1e-6, atol=1e-6)
+    assert [len(group["params"]) for group in optimizer.param_groups] == [2]

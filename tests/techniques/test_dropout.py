@@ -24,15 +24,17 @@ SIZES = {
 }
 DISTIL = {"vocab_size": 50, "dim": 8, "n_layers": 1, "n_heads": 2, "hidden_dim": 8}
 DISTIL |= {"dropout": 0.31, "attention_dropout": 0.32, "seq_classif_dropout": 0.33, "qa_dropout": 0.33}
+DEBERTA = {**SIZES, "relative_attention": True, "pos_att_type": ["c2p"], "share_att_key": False}
+DEBERTA |= {"cls_dropout": 0.33, "pooler_dropout": 0.33}
 OWN = {"hidden": 0.31, "attention": 0.32, "head": 0.33}
 MODELS = {
     "bert": transformers.BertConfig(**SIZES),
     "roberta": transformers.RobertaConfig(**SIZES),
     "electra": transformers.ElectraConfig(embedding_size=8, **SIZES),
     "distilbert": transformers.DistilBertConfig(**DISTIL),
+    "deberta-v2": transformers.DebertaV2Config(**DEBERTA),
     "albert": transformers.AlbertConfig(embedding_size=8, classifier_dropout_prob=0.33, **SIZES),
 }
-LAYERS = {"hidden": 3, "attention": 1, "head": 1}
 
 
 def training_of(toy, model) -> Training:

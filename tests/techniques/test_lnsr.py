@@ -77,6 +77,16 @@ def test_the_gradient_reaches_the_blocks_from_both_passes_by_hand(toy):
     torch.testing.assert_close(block.weight.grad, expected, rtol=1e-4, atol=1e-6)
 
 
+def test_the_noise_is_a_constant_for_the_gradient(toy):
+    """What the blocks do here is linear in the embeddings, so that their change depends on the noise alone."""
+    weight, gradients = toy.model.get_input_embeddings().weight, []
+    for technique in (LNSR(weight=0.0), LNSR(weight=50.0)):
+        technique.backward(Doubling(toy))
+        gradients.append(weight.grad.clone())
+        weight.grad = None
+    torch.testing.assert_close(gradients[1], gradients[0], atol=1e-4, rtol=1e-4)
+
+
 def test_without_weight_it_is_one_ordinary_pass(toy):
     step = Doubling(toy)
     LNSR(weight=0.0).backward(step)

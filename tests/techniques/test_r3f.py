@@ -82,13 +82,13 @@ def test_without_weight_it_is_one_ordinary_pass(toy):
     assert R3F().passes() == (2, 1)
 
 
-@pytest.mark.parametrize("task", ["sst2", "conll2003", "squad"])
+@pytest.mark.parametrize("task", ["conll2003", "squad"])
 @pytest.mark.parametrize("stack", ["r3f", "freeze_bottom+r3f"])
 def test_the_noise_alone_makes_the_difference(micro_step, task, stack):
     """With dropout on: the masks of both passes are the same, so that a shift of nearly nothing changes nothing."""
     step = micro_step(task, stack)
     plain = step.loss(step.forward()).item()
-    small, large = (R3F(epsilon=e, weight=1e4).backward(step).item() - plain for e in (1e-6, 1.0))
+    small, large = (R3F(epsilon=e, weight=1e4).backward(step).item() - plain for e in (1e-6, 0.02))
     assert abs(small) < 1e-3 < large
     with torch.no_grad():
         assert disagreement(step.forward(), step.forward(repeat=1)).item() > 0

@@ -98,13 +98,21 @@ def test_without_the_norm_it_is_r3f_to_the_bit(train, weight):
     assert all(torch.equal(p, other.parameters[n]) for n, p in plain.parameters.items())
 
 
-def test_the_norm_is_taken_in_fp32_under_autocast(train):
-    training = train("sst2", "r4f", **FEW).training
-    layer = training.model.classifier.eval()
-    with torch.autocast("cpu", torch.bfloat16), torch.inference_mode():
-        inside = layer.weight.clone()
-    assert inside.dtype == torch.float32
-    assert torch.equal(inside, layer.weight)
+def test_the_norm_is_taken_in_fp32_under_autocast(toy):
+    """On CUDA, autocast would take the products behind the largest singular value in bf16."""
+    R4F().prepare(toy)
+    layer, seen = toy.model.classifier, []
+    chain = layer.parametrizations.weight[0].inner
+    chain.register_forward_hook(lambda *_: seen.append(torch.is_autocast_enabled("cpu")))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert layer.weight.dtype == torch.float32
+        assert torch.is_autocast_enabled("cpu")
+    assert seen == [False]
+
+
+def test_of_several_layers_it_is_the_last_in_training(toy):
+    toy.model.classifier = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2), nn.Linear(2, 2).requires_grad_(False))
+    assert last_layer(toy) is toy.model.classifier[1]
 
 
 def test_without_weight_the_norm_stays_and_the_precision_is_the_profiles(micro_step):

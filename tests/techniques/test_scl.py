@@ -34,8 +34,8 @@ def test_the_gradient_by_hand():
     tau, angle = 0.5, 0.7
     features = torch.tensor([[1.0, 0.0], [math.cos(angle), math.sin(angle)], [0.0, 1.0]], requires_grad=True)
     contrastive_loss(features, torch.tensor([0, 0, 1]), tau).backward()
-    # Moving row 2 turns it. With s the similarity of row 0 to its partner and t to row 2, SCL_0 is log(1 + e^((t-s)/tau))
-    # and grows with t at the rate sigmoid((t - s) / tau) / tau; row 1 likewise. Along x, t_0 = x, t_1 = x cos + y sin.
+    # Moving row 2 turns it. If row 0 has similarity s to its partner and t to row 2, SCL_0 = log(1 + e^((t-s)/tau))
+    # grows with t at the rate sigmoid((t - s) / tau) / tau; row 1 likewise. Along x, t_0 = x, t_1 = x cos + y sin.
     s, t0, t1 = math.cos(angle), 0.0, math.sin(angle)
     pull = [1 / (1 + math.exp((s - t) / tau)) / tau / 3 for t in (t0, t1)]
     along_x = pull[0] * 1 + pull[1] * math.cos(angle)

@@ -7,19 +7,23 @@ import pytest
 
 from bench_lib.errors import BadValue, BenchError, UnknownName, Unsupported
 from bench_lib.examples import Kind
+from bench_lib.registry import Registry
 from bench_lib.spec import TechniqueSpec
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.base import Technique
-from bench_lib.techniques.hooks import AfterBackward, AfterUpdate, Groups
 from bench_lib.techniques.clip_norm import ClipNorm
+from bench_lib.techniques.clip_value import ClipValue
 from bench_lib.techniques.early_stopping import EarlyStopping
 from bench_lib.techniques.ema import EMA
 from bench_lib.techniques.fgm import FGM
+from bench_lib.techniques.hooks import AfterBackward, AfterUpdate, Configures, Groups
 from bench_lib.techniques.l2_sp import L2SP
 from bench_lib.techniques.llrd import LLRD
+from bench_lib.techniques.longer import Longer
 from bench_lib.techniques.r_drop import RDrop
 from bench_lib.techniques.reinit import Reinit
 from bench_lib.techniques.stack import Stack, from_spec, parse_stack
+from bench_lib.techniques.warmup import Warmup
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,8 @@ def read(text):
         ("clip_norm:max_norm=inf", (ClipNorm(float("inf")),)),
         ("clip_norm:max_norm=1e-3", (ClipNorm(0.001),)),
         ("llrd:decay=1", (LLRD(1.0),)),
+        ("warmup:share=None+longer:epochs=None", (Warmup(None), Longer(None))),
+        ("warmup:share=1+longer:epochs=5", (Warmup(1.0), Longer(5))),
     ],
 )
 def test_text_to_techniques_in_order(text, techniques):
@@ -50,8 +56,8 @@ def test_text_to_techniques_in_order(text, techniques):
 
 
 def test_a_whole_number_becomes_a_float_where_the_field_is_one():
-    decay = read("llrd:decay=1").techniques[0].decay
-    assert type(decay) is float
+    assert type(read("llrd:decay=1").techniques[0].decay) is float
+    assert type(read("warmup:share=1").techniques[0].share) is float
 
 
 @pytest.mark.parametrize(
@@ -67,6 +73,10 @@ def test_a_whole_number_becomes_a_float_where_the_field_is_one():
         ("llrd:decay=", BadValue, "llrd:decay is ''; allowed: a value of type float"),
         ("llrd:decay=True", BadValue, "llrd:decay is 'True'; allowed: a value of type float"),
         ("llrd:decay=[0.9]", BadValue, r"llrd:decay is '\[0.9\]'; allowed"),
+        ("llrd:decay=None", BadValue, "llrd:decay is 'None'; allowed: a value of type float, such as 0.95"),
+        ("warmup:share=none", BadValue, "warmup:share is 'none'; allowed: a value of type float or None, such as 0.06"),
+        ("longer:epochs=2.5", BadValue, "longer:epochs is '2.5'; allowed: a value of type int or None, such as 20"),
+        ("longer:epochs=True", BadValue, "longer:epochs is 'True'; allowed: a value of type int or None"),
         ("reinit:blocks=1.5", BadValue, "reinit:blocks is '1.5'; allowed: a value of type int, such as 1"),
         ("reinit:pooler=1", BadValue, "reinit:pooler is '1'; allowed: a value of type bool, such as True"),
         ("llrd:decay=1.5", BadValue, "llrd:decay is 1.5; allowed: above 0, at most 1"),
@@ -79,6 +89,23 @@ def test_a_whole_number_becomes_a_float_where_the_field_is_one():
 def test_what_cannot_be_read_is_refused_with_a_way_out(text, error, message):
     with pytest.raises(error, match=message):
         read(text)
+
+
+def test_none_keeps_the_type_where_it_is_the_default():
+    @dataclass(frozen=True)
+    class Optional(Made):
+        rate: float | None = None
+
+    registry = Registry("technique")
+    registry.add("made", Optional)
+    assert [parse_stack(f"made:rate={text}", registry).techniques[0].rate for text in ("None", "0.5", "inf")] == [
+        None,
+        0.5,
+        float("inf"),
+    ]
+    assert type(parse_stack("made:rate=1", registry).techniques[0].rate) is float
+    with pytest.raises(BadValue, match=r"made:rate is 'high'; allowed: a value of type float or None$"):
+        parse_stack("made:rate=high", registry)
 
 
 def test_an_exclusive_hook_is_refused_whatever_the_order():
@@ -109,10 +136,11 @@ def test_a_spec_of_another_version_is_refused():
 
 
 def test_techniques_by_hook_in_order():
-    stack = read("ema+l2_sp+clip_norm+llrd")
+    stack = read("ema+l2_sp+clip_value+clip_norm+llrd")
     assert stack.having(AfterUpdate) == [EMA(), L2SP()]
     assert stack.having(Groups) == [L2SP(), LLRD()]
-    assert stack.having(AfterBackward) == [ClipNorm()]
+    assert stack.having(AfterBackward) == [ClipValue()]
+    assert stack.having(Configures) == [ClipNorm()]
 
 
 @pytest.mark.parametrize(

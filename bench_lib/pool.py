@@ -1,0 +1,225 @@
+"""Records made of several seeds: their stored predictions or weights are pooled, and nothing is trained again."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from bench_lib.errors import BadData, BenchError, Unsupported
+from bench_lib.harness.data import data_key, evaluation_set, held_out_examples, held_out_set
+from bench_lib.harness.evaluate import Scored, evaluate, scored
+from bench_lib.instruments.determinism import isolated
+from bench_lib.instruments.provenance import provenance
+from bench_lib.models.load import load_tokenizer
+from bench_lib.run import blank_record, configured, judged, prepared
+from bench_lib.spec import Predictions, RunRecord, RunSpec, Status
+from bench_lib.store import Store
+from bench_lib.tasks import TASKS
+from bench_lib.tasks.sources import load_data
+from bench_lib.techniques import TECHNIQUES
+from bench_lib.techniques.hooks import EvaluatesUnder, Finishes, PoolsPredictions, PoolsWeights, Selects, Weights
+from bench_lib.techniques.stack import Stack, from_spec, parse_stack
+
+BASE = "adamw"
+"""What is pooled where the stack names nothing but the pool."""
+LOST = (Status.OOM, Status.TIMEOUT, Status.CRASHED)
+"""How a run ends that says nothing: a pool waits for it to be tried again."""
+
+
+class KeptWeights(Sequence[Weights]):
+    """Stored weights, read when they are asked for, since a handful of large models does not fit into memory."""
+
+    def __init__(self, paths: Sequence[Path], device: torch.device) -> None:
+        self.paths, self.device = paths, device
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> Weights:  # type: ignore[override]  # slices are not needed
+        return load_file(self.paths[index], device=str(self.device))
+
+
+def members(spec: RunSpec) -> tuple[RunSpec, ...]:
+    """The runs that a pool is made of: its stack without the pooling technique, on its seed and those that follow.
+
+    None where the pool is declined whatever they come to.
+    """
+    pooled = from_spec(spec.stack, TECHNIQUES)
+    stack = tuple(t for t in spec.stack if not t.pools) or parse_stack(BASE, TECHNIQUES).spec()
+    keeps = bool(pooled.having(PoolsWeights))
+    choosers = {t.name for t in pooled.techniques if isinstance(t, EvaluatesUnder | Selects)}
+    if keeps and choosers:
+        raise BenchError(
+            f"{spec.technique()} pools the weights that training ends with, and {', '.join(sorted(choosers))} "
+            "evaluates others; leave it out, or take ensemble"
+        )
+    try:
+        _check(spec, pooled)
+    except Unsupported:
+        return ()
+    seeds = range(spec.seed, spec.seed + spec.pools())
+    return tuple(dataclasses.replace(spec, stack=stack, seed=seed, keep_weights=keeps) for seed in seeds)
+
+
+def keeps_weights(spec: RunSpec) -> bool:
+    """Whether a pool needs the weights of its members."""
+    return any(member.keep_weights for member in members(spec))
+
+
+def awaited(spec: RunSpec, store: Store) -> list[RunSpec]:
+    """The members that a pool waits for, since the store holds no run of them, or a lost one."""
+    asked = members(spec)
+    known = _known(asked, store)
+    return [member for member in asked if member.run_id() not in known]
+
+
+def weightless(spec: RunSpec, store: Store) -> list[RunSpec]:
+    """The members that were stored without the weights that the pool needs of them."""
+    needed = [member for member in members(spec) if member.keep_weights and not store.has_weights(member.run_id())]
+    known = _known(needed, store)
+    # A run that diverged has a row without a score, and no weights.
+    return [m for m in needed if m.run_id() in known and known[m.run_id()].score is not None]
+
+
+def spent(pools: Iterable[RunSpec], store: Store) -> frozenset[str]:
+    """The runs whose weights served a pool, and are needed by none of these that is still to be made."""
+    users = [spec for spec in pools if keeps_weights(spec)]
+    made = _known(users, store)
+    served = {member.run_id() for spec in users if spec.run_id() in made for member in members(spec)}
+    needed = {member.run_id() for spec in users if spec.run_id() not in made for member in members(spec)}
+    return frozenset(served - needed)
+
+
+def pool(spec: RunSpec, store: Store) -> RunRecord:
+    """The record of a pool, from its members' stored records; one that diverged is left out, with the reason.
+
+    Its cost is the sum of its members'. A combination that a technique declines is a record with the reason, as is a
+    pool of which every member diverged. A member that the store does not hold raises `BenchError`.
+    """
+    started = time.perf_counter()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    runs = _stored(spec, store)
+    try:
+        with isolated(spec.profile.threads, device):
+            record = _made(spec, runs, store, device)
+    except Unsupported as error:
+        record = blank_record(spec, Status.UNSUPPORTED, str(error))
+    seconds = time.perf_counter() - started
+    return dataclasses.replace(_cost(record, runs), eval_seconds=seconds, provenance=provenance(device))
+
+
+def _check(spec: RunSpec, stack: Stack) -> None:
+    """Raise `Unsupported` for what no outcome of the members changes."""
+    stack.check(TASKS.get(spec.task).kind)
+    for soup in stack.having(PoolsWeights):
+        if "subset" not in dict(spec.frozen):
+            raise Unsupported("no example is held out from every member where each trains on a subset of its own")
+        trained = configured(spec.profile, stack).train_examples
+        held_out_examples(spec.task, spec.data.name, trained, spec.base_seed("subset"), soup.held_out)
+
+
+def _known(specs: Iterable[RunSpec], store: Store) -> dict[str, RunRecord]:
+    """The stored runs among these that were not lost, by id."""
+    found = store.records([spec.run_id() for spec in specs])
+    return {record.run_id: record for record in found if record.status not in LOST}
+
+
+def _stored(spec: RunSpec, store: Store) -> list[RunRecord]:
+    if waiting := awaited(spec, store):
+        raise BenchError(
+            f"{spec.technique()} pools runs that {store.root} does not hold, or holds as lost: "
+            f"{spec.task} {waiting[0].technique()} seed {', '.join(str(member.seed) for member in waiting)}"
+        )
+    known = _known(members(spec), store)
+    return [known[member.run_id()] for member in members(spec)]
+
+
+def _made(spec: RunSpec, runs: Sequence[RunRecord], store: Store, device: torch.device) -> RunRecord:
+    stack = from_spec(spec.stack, TECHNIQUES)
+    _check(spec, stack)
+    for run in runs:
+        if run.status == Status.UNSUPPORTED:
+            raise Unsupported(run.reason)
+    diverged = [run for run in runs if run.status == Status.DIVERGED]
+    kept = [run for run in runs if run.status != Status.DIVERGED]
+    if not kept:
+        record = blank_record(spec, Status.DIVERGED, f"all {len(runs)} members diverged")
+        return judged(record, None, runs[0].trivial_score)
+    left_out = f"left out: {', '.join(f'seed {run.seed} diverged' for run in diverged)}" if diverged else ""
+    record = blank_record(spec, Status.CONVERGED, left_out)
+    return judged(record, _pooled(spec, stack, kept, store, device), kept[0].trivial_score)
+
+
+def _pooled(spec: RunSpec, stack: Stack, runs: Sequence[RunRecord], store: Store, device: torch.device) -> Scored:
+    task = TASKS.get(spec.task)
+    if load_data(task, spec.data.name).fingerprint != spec.data.fingerprint:
+        raise BadData(f"the data of {task.name} changed since this pool was planned")
+    profile = configured(spec.profile, stack)
+    key = data_key(task, spec.data, spec.model, profile)
+    evaluation = evaluation_set(key, profile.eval_examples)
+    for ensemble in stack.having(PoolsPredictions):
+        return scored(task, evaluation, ensemble.pool([_predictions(store, run) for run in runs]))
+    (soup,) = stack.having(PoolsWeights)
+    held_out = held_out_set(key, profile.train_examples, spec.base_seed("subset"), soup.held_out)
+    base = members(spec)[0]
+    trained = from_spec(base.training().stack, TECHNIQUES)
+    training = prepared(base, profile, trained, device)
+    _check_state(training.model)
+    pad_id = int(load_tokenizer(spec.model).pad_token_id)
+
+    def score(weights: Weights) -> float:
+        _put(weights, training.model)
+        return next(iter(evaluate(training, task, held_out, pad_id).metrics.values()))
+
+    try:
+        weights = KeptWeights([store.weights_path(run.run_id) for run in runs], device)
+        _put(soup.pool_weights(weights, score), training.model)
+        return evaluate(training, task, evaluation, pad_id)
+    finally:
+        for hook in trained.having(Finishes):
+            hook.finish(training)
+
+
+def _predictions(store: Store, run: RunRecord) -> Predictions:
+    found = store.predictions(run.run_id)
+    if found is None:
+        raise BenchError(
+            f"the predictions of {run.task} {run.technique} seed {run.seed} are missing from {store.root}; "
+            "stabbench store verify says what else is"
+        )
+    return found
+
+
+def _check_state(model: torch.nn.Module) -> None:
+    """Raise `Unsupported` for a model that evaluates by more than its weights, such as a norm that it keeps."""
+    weights = dict(model.named_parameters())
+    state = [n for n, value in model.state_dict().items() if value.is_floating_point() and n not in weights]
+    if state:
+        raise Unsupported(f"the model keeps {', '.join(state)} beside its weights, which have no mean over seeds")
+
+
+@torch.no_grad()
+def _put(weights: Mapping[str, Tensor], model: torch.nn.Module) -> None:
+    for name, parameter in model.named_parameters():
+        parameter.copy_(weights[name])
+
+
+def _cost(record: RunRecord, runs: Sequence[RunRecord]) -> RunRecord:
+    """The record with what all its members took together; the parameters are those of one of them."""
+    sums = ("steps", "tokens", "examples", "forward_passes", "backward_passes", "train_seconds", "setup_seconds")
+    peaks = [run.peak_memory_bytes for run in runs if run.peak_memory_bytes is not None]
+    total = dataclasses.replace(record, **{name: sum(getattr(run, name) for run in runs) for name in sums})
+    return dataclasses.replace(
+        total,
+        parameters=max((run.parameters for run in runs), default=0),
+        trainable_parameters=max((run.trainable_parameters for run in runs), default=0),
+        peak_memory_bytes=max(peaks, default=None),
+        eval_step=() if record.score is None else (total.steps,),
+        eval_score=() if record.score is None else (record.score,),
+    )

@@ -1,0 +1,49 @@
+"""LAMB: Adam's direction, at a step relative to each weight matrix."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+
+from bench_lib.errors import require
+from bench_lib.spec import Profile, Scalar
+from bench_lib.techniques.base import Technique
+from bench_lib.techniques.optimizers import parameter_groups
+from bench_lib.techniques.training import Group
+
+
+@dataclass(frozen=True)
+class Lamb(Technique):
+    """Each parameter moves by the same share of its norm, in the direction of AdamW's step.
+
+    r = m / (sqrt(v) + eps) + wd * theta;  theta <- theta - factor * lr * ||theta|| / ||r|| * r,  with 1 for the ratio
+    where either norm is 0
+
+    You et al. 2020, "Large Batch Optimization for Deep Learning", algorithm 2, by pytorch-optimizer with its settings
+    (beta1 0.9, beta2 0.999, eps 1e-6). There is no bias correction, which the ratio cancels; the library would divide
+    the rate by 1 - beta1^t all the same and cap ||theta|| at 10: both are switched off. Factor 4 is our choice: a step
+    of AdamW moves minilm's blocks by 4 * lr of their norm.
+    """
+
+    name: ClassVar[str] = "lamb"
+    family: ClassVar[str] = "optimisation"
+    paper: ClassVar[str] = "You et al. 2020, arXiv:1904.00962"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+
+    factor: float = 4.0
+
+    def __post_init__(self) -> None:
+        require(0 < self.factor <= 1000, "lamb:factor", self.factor, "above 0, at most 1000")
+
+    def optimizer(self, groups: list[Group], profile: Profile) -> torch.optim.Optimizer:
+        import pytorch_optimizer  # a hundred optimisers: only runs that use it pay for it
+
+        # The decay is part of r, and so does not grow with the rate.
+        faster = [replace(group, learning_rate=group.learning_rate * self.factor) for group in groups]
+        optimizer = pytorch_optimizer.Lamb(parameter_groups(faster), weight_decouple=False, adam_debias=True)
+        optimizer.clamp = math.inf
+        return optimizer

@@ -1,0 +1,48 @@
+"""NoisyTune: a little noise on the pre-trained weights before fine-tuning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from bench_lib.errors import Unsupported, require
+from bench_lib.spec import Scalar
+from bench_lib.techniques.base import Technique
+from bench_lib.techniques.training import Training
+
+
+@dataclass(frozen=True)
+class NoisyTune(Technique):
+    """Every pre-trained parameter gets uniform noise relative to its own spread, once, before training.
+
+    theta <- theta + U(-strength / 2, strength / 2) * std(theta), for each parameter matrix or vector
+
+    Wu et al. 2022, "NoisyTune", equation 1; strength 0.15 from memory, not checked. The new head, which has no
+    pre-trained values, is left out; frozen parameters are not, being as pre-trained as the others.
+    """
+
+    name: ClassVar[str] = "noisy_tune"
+    family: ClassVar[str] = "layers"
+    paper: ClassVar[str] = "Wu et al. 2022, arXiv:2202.12024"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"strength": 0.0}
+
+    strength: float = 0.15
+
+    def __post_init__(self) -> None:
+        require(0 <= self.strength <= 10, "noisy_tune:strength", self.strength, "0 to 10")
+
+    @torch.no_grad()
+    def prepare(self, training: Training) -> None:
+        if self.strength == 0:
+            return
+        found = {n: p for n, p in training.model.named_parameters() if n in training.pretrained}
+        if not found:
+            raise Unsupported("noisy_tune finds no pre-trained parameter under its name to add noise to")
+        for name, parameter in found.items():
+            generator = training.generator("init", self.name, name)
+            noise = (torch.rand(parameter.shape, generator=generator) - 0.5) * self.strength
+            # Without Bessel's correction, so that a single value has a spread of 0 and not an undefined one.
+            parameter.add_(noise.to(parameter.device) * parameter.std(correction=0))
