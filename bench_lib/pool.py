@@ -198,7 +198,7 @@ def _predictions(store: Store, run: RunRecord) -> Predictions:
 
 def _check_state(model: torch.nn.Module) -> None:
     """Raise `Unsupported` for a model that evaluates by more than its weights, such as a norm that it keeps."""
-    weights = dict(model.named_parameters())
+    weights = {name for name, _ in model.named_parameters(remove_duplicate=False)}
     state = [n for n, value in model.state_dict().items() if value.is_floating_point() and n not in weights]
     if state:
         raise Unsupported(f"the model keeps {', '.join(state)} beside its weights, which have no mean over seeds")

@@ -32,13 +32,19 @@ CASES = [(n, t) for n in TRAINED for kind, t in TASK_OF.items() if TECHNIQUES.ge
 NEUTRAL = [(n, t) for n, t in CASES if TECHNIQUES.get(n).neutral is not None]
 SHORT = {"train_examples": 16, "eval_examples": 8}
 LABELS = {"run_id", "training_id", "spec", "technique"}
+OTHER_RULE = "an optimiser of another rule; its test shows the published steps"
 WITHOUT_NEUTRAL = {
+    "adafactor": OTHER_RULE,
     "best_checkpoint": "a rule without a strength; early_stopping:patience=0 is the one that keeps the last",
     "bf16": "a precision is one or another; its test shows that it equals the profile in that precision",
     "constant": "a schedule is one or another; all else is the profile's",
     "cosine": "a schedule is one or another; all else is the profile's",
     "fp16": "a precision is one or another; its test shows that it equals the profile in that precision",
+    "lamb": OTHER_RULE,
+    "linear_probe": "no rate of the head makes the body train; lp_ft:share=0 is the one that trains everything",
+    "lion": OTHER_RULE,
     "lora": "a wrapped model; tests/techniques/test_lora.py shows that it starts as the baseline to the bit",
+    "radam": OTHER_RULE,
 }
 
 
@@ -179,7 +185,8 @@ def test_a_failing_evaluation_is_a_crash_that_leaves_no_trace(make_spec, monkeyp
     spec = make_spec("sst2", "+".join(["mixout", "l2_sp", "ema"]), **SHORT)
     with left_as_it_was(spec):
         (record,) = execute([spec])
-    assert (record.status, record.steps, record.score) == ("crashed", 1, None)
+    # The average is evaluated at the end only.
+    assert (record.status, record.steps, record.score) == ("crashed", 2, None)
     assert "out of luck" in record.reason
 
 
@@ -231,9 +238,13 @@ def test_runs_on_every_task_or_says_why_not(usual, name, task):
 
 SHAPES = {
     "batch of one": {"batch_size": 1, "train_examples": 3, "eval_batch_size": 1},
-    "last batch of one": {"batch_size": 2, "train_examples": 3},
     "last batch short, in parts": {"batch_size": 8, "accumulate": 2, "train_examples": 11},
-    "sequences cut at the longest": {"max_length": 24, "stride": 4, "train_examples": 40, "batch_size": 20},
+    "sequences cut at the longest, last batch of one": {
+        "max_length": 24,
+        "stride": 4,
+        "train_examples": 40,
+        "batch_size": 13,
+    },
 }
 
 
@@ -243,7 +254,10 @@ def test_survives_batches_of_every_shape(train, name, task, shape):
     record = train(task, name, **{"eval_examples": 4, "evaluations": 1, **SHAPES[shape]}).record
     assert record.status in ("converged", "collapsed"), record.reason
     assert np.isfinite(record.curve_loss).all()
-    assert np.isfinite(record.curve_grad_norm).all()
+    finite = np.isfinite(record.curve_grad_norm)
+    assert record.nonfinite_steps == (~finite).sum()
+    # Its loss scale begins high and is found by what overflows, which is skipped.
+    assert finite.all() or (name == "fp16" and record.nonfinite_steps < 3)
 
 
 @pytest.mark.parametrize("name", TRAINED)

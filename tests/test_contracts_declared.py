@@ -12,9 +12,10 @@ import torch
 from torch.nn.modules import module as torch_module
 
 from bench_lib.errors import BadValue
+from bench_lib.run import configured
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.base import FAMILIES
-from bench_lib.techniques.stack import from_spec, parse_stack
+from bench_lib.techniques.stack import Stack, from_spec, parse_stack
 
 NAMES = TECHNIQUES.names()
 TRAINED = tuple(n for n in NAMES if not TECHNIQUES.get(n)().pools())
@@ -57,13 +58,15 @@ def counted(monkeypatch) -> Iterator[dict[str, int]]:
 
 
 @pytest.mark.parametrize("name", TRAINED)
-def test_declared_passes_are_the_counted_ones(train, monkeypatch, name):
+def test_declared_passes_are_the_counted_ones(train, make_spec, monkeypatch, name):
     technique = TECHNIQUES.get(name)
     for made in (technique(), technique(**(technique.neutral or {}))):
         with counted(monkeypatch) as count:
             record = train("sst2", made.spec().label, train_examples=12, eval_examples=4, accumulate=2).record
-        # Batches of 8 and 4 in parts of 4: three micro-batches an epoch, unless examples were dropped.
-        micro_batches, surveyed = -(-record.examples // 4), 3
+        # Batches of 8 and 4 in parts of 4, or of what it says itself; an epoch is surveyed before.
+        profile = configured(make_spec("sst2", accumulate=2).profile, Stack((made,)))
+        part = profile.batch_size // profile.accumulate
+        micro_batches, surveyed = -(-record.examples // part), 12 // part
         pairs = zip(made.passes(), made.survey_passes(), strict=True)
         forward, backward = (each * micro_batches + before * surveyed for each, before in pairs)
         passes = {"forward": forward, "backward": backward}

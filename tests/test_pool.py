@@ -18,7 +18,7 @@ import bench_lib.pool
 from bench_lib.errors import BadData, BenchError, Unsupported
 from bench_lib.executors import Done, InlineExecutor
 from bench_lib.executors.base import attempt
-from bench_lib.harness.data import data_key, evaluation_set, held_out_set
+from bench_lib.harness.data import data_key, evaluation_set, held_out_set, train_examples
 from bench_lib.harness.evaluate import evaluate
 from bench_lib.models.load import load_tokenizer
 from bench_lib.pool import members, pool
@@ -187,6 +187,26 @@ def test_a_soup_is_computed_from_the_weights_that_training_ended_with(
     np.testing.assert_allclose(predictions.values, expected.predictions.values, atol=1e-5)
 
 
+def test_the_soup_is_chosen_on_what_no_member_was_trained_on(
+    small: Callable[..., Grid], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def noted(training: Any, task: Any, evaluation: Any, pad: int) -> Any:
+        asked.append(evaluation.examples)
+        return evaluate(training, task, evaluation, pad)
+
+    monkeypatch.setattr(bench_lib.pool, "evaluate", noted)
+    run_suite(small("greedy_soup:members=2:held_out=5", frozen=(("subset", 3),)), store, InlineExecutor())
+    *held_out, last = asked
+    assert len(held_out) == 3
+    assert set(map(len, held_out)) == {5}
+    (spec,) = (s for s in plan(small("adamw", seeds=(0,))))
+    assert last == _evaluation(spec).examples
+    trained = {e.text for e in train_examples("sst2", spec.data.name, spec.profile.train_examples, 3)}  # type: ignore[union-attr]
+    assert not trained & {e.text for examples in held_out for e in examples}
+
+
 def test_a_pool_costs_what_its_members_cost(whole: tuple[Store, Noting, Progress]) -> None:
     records = by_cell(whole[0])
     for name, seeds in ((ENSEMBLE, (0, 1, 2)), (SOUP, (0, 1))):
@@ -275,6 +295,16 @@ def test_members_stored_without_their_weights_are_named(small: Callable[..., Gri
     assert noting.trained == []
 
 
+def test_members_that_are_trained_again_are_pooled_by_what_they_end_with_then(
+    small: Callable[..., Grid], store: Store
+) -> None:
+    run_suite(small("adamw", seeds=(1,)), store, InlineExecutor())
+    noting, judged = Noting(), frozenset({Status.CONVERGED, Status.COLLAPSED})
+    run_suite(small("greedy_soup:members=2"), store, noting, retry=judged)
+    assert noting.trained == [("sst2", "adamw", 0), ("sst2", "adamw", 1)]
+    assert Status(by_cell(store)["sst2", "greedy_soup:members=2", 0].status).judged
+
+
 def test_no_weights_are_kept_for_what_needs_none(small: Callable[..., Grid], store: Store) -> None:
     noting = Noting(store)
     run_suite(small("adamw", "ensemble:members=2"), store, noting)
@@ -316,7 +346,9 @@ def test_a_member_that_diverged_is_left_out(
     small: Callable[..., Grid], store: Store, fails: type[Fails], lost: int
 ) -> None:
     fails.seeds = (lost,)
-    run_suite(small(*BOTH), store, InlineExecutor())
+    with pytest.raises(StopHereError):
+        run_suite(small(*BOTH), store, InlineExecutor(), stop_after(2))
+    assert run_suite(small(*BOTH), store, InlineExecutor()).finished == 2
     records = by_cell(store)
     assert records["sst2", "fails", lost].status == "diverged"
     sound = records["sst2", "fails", 1 - lost]
@@ -407,6 +439,44 @@ def test_a_pool_that_fails_is_a_row_that_can_be_tried_again(
     pools = [r for r in store.records() if r.technique != "adamw"]
     assert [(Status(r.status).judged, r.attempts) for r in pools] == [(True, 2)] * 2
     assert weights(store) == []
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_pool_is_isolated_and_tidies_up(
+    small: Callable[..., Grid], store: Store, monkeypatch: pytest.MonkeyPatch, broken: bool
+) -> None:
+    finished: list[Training] = []
+    seen: list[Any] = []
+
+    class Draws(Technique):
+        name, paper, neutral = "draws", "none", None
+
+        def prepare(self, training: Training) -> None:
+            torch.rand(1)
+
+        def finish(self, training: Training) -> None:
+            finished.append(training)
+
+    def noted(training: Any, *rest: Any) -> Any:
+        seen.append((training, torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()))
+        if broken:
+            raise RuntimeError("the wheel came off")
+        return evaluate(training, *rest)
+
+    monkeypatch.setitem(TECHNIQUES._entries, "draws", Draws)
+    monkeypatch.setattr(bench_lib.pool, "evaluate", noted)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(threads + 1)
+    state = torch.get_rng_state()
+    try:
+        run_suite(small("draws+greedy_soup:members=2"), store, InlineExecutor())
+        assert torch.get_num_threads() == threads + 1
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert [places[1:] for places in seen] == [(1, True)] * (1 if broken else 4)
+    assert len(finished) == 3
+    assert all(training is finished[-1] for training, *_ in seen)
 
 
 def test_missing_predictions_are_named(whole: tuple[Store, Noting, Progress], wide: Grid, tmp_path: Path) -> None:

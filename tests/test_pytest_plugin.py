@@ -216,11 +216,62 @@ def test_a_cell_that_is_declined_is_skipped_with_the_reason_and_stored(
     assert {record.status for record in bench.store.records()} == {"unsupported"}
 
 
+SOUP = "greedy_soup:members=2"
+
+
+def test_a_pool_is_a_cell_after_those_of_its_members(bench: Bench) -> None:
+    asked = dataclasses.replace(bench.grid, techniques=(SOUP, "ensemble:members=2", "llrd+ensemble:members=1"))
+    bench(f"--benchmark-json={bench.report}", techniques=",".join(asked.techniques)).assert_outcomes(passed=5)
+    rows = {name: row["stats"]["rounds"] for name, row in bench.rows().items()}
+    assert list(rows)[:2] == ["sst2-adamw", "sst2-llrd"]
+    assert rows == {
+        "sst2-adamw": 2,
+        "sst2-llrd": 2,
+        f"sst2-{SOUP}": 1,
+        "sst2-ensemble:members=2": 1,
+        "sst2-llrd+ensemble:members=1": 2,
+    }
+    assert bench.store.ids() == {spec.run_id() for spec in plan(asked)}
+    made = {(r.technique, r.seed): r for r in bench.store.records()}
+    assert made[SOUP, 0].steps == 2 * made["adamw", 0].steps
+    assert not [*(bench.store.root / "weights").iterdir()], "the weights have served"
+    other = Store(bench.pytester.path / "other")
+    run_suite(asked, other, InlineExecutor())
+    assert [r.result() for r in bench.store.records()] == [r.result() for r in other.records()]
+
+
+def test_a_pool_whose_members_cannot_be_pooled_is_skipped_with_the_reason(bench: Bench) -> None:
+    fill(bench, techniques=("adamw",), seeds=(1,))
+    result = bench("-k", "soup or ensemble", techniques=f"{SOUP},ensemble:members=2")
+    result.assert_outcomes(skipped=2, deselected=1)
+    result.stdout.fnmatch_lines(["*sst2 adamw seed 0, which it pools, is not stored or was lost*"])
+    result = bench(techniques=f"{SOUP},ensemble:members=2")
+    result.assert_outcomes(passed=2, skipped=1)
+    result.stdout.fnmatch_lines(["*the weights of sst2 adamw seed 1, which it pools, are not stored*"])
+
+
+def test_a_pool_waits_for_a_lost_member(bench: Bench) -> None:
+    first, _ = fill(bench, techniques=("adamw",))
+    bench.store.append(dataclasses.replace(first, status="crashed", reason="gone", score=None, attempts=2))
+    result = bench(techniques="ensemble:members=2")
+    result.assert_outcomes(skipped=2)
+    result.stdout.fnmatch_lines(["*sst2 adamw seed 0, which it pools, is not stored or was lost*"])
+
+
+def test_a_rerun_makes_a_pool_again_and_changes_nothing(bench: Bench) -> None:
+    fill(bench, techniques=("adamw", "ensemble:members=2"))
+    before = bench.store.records()
+    bench("--bench-rerun", techniques="adamw,ensemble:members=2").assert_outcomes(passed=2)
+    assert bench.store.records() == before
+
+
 def test_the_options_have_the_command_lines_meanings(pytester: pytest.Pytester) -> None:
-    names = ("--bench-techniques", "all", "--bench-seeds", "0-2,7", "--bench-profile", "desk")
+    names = ("--bench-techniques", "all", "--bench-seeds", "0-4,7", "--bench-profile", "desk")
     assert grid_of(pytester.parseconfig(*names)) == Grid(
-        ("imdb", "sst2", "conll2003", "squad"), TECHNIQUES.names(), (0, 1, 2, 7), "desk"
+        ("imdb", "sst2", "conll2003", "squad"), TECHNIQUES.names(), (0, 1, 2, 3, 4, 7), "desk"
     )
+    few = grid_of(pytester.parseconfig("--bench-techniques", "all", "--bench-seeds", "0-3"))
+    assert set(TECHNIQUES.names()) - set(few.techniques) == {"ensemble", "greedy_soup"}
     assert grid_of(pytester.parseconfig("--bench-data", "hub")).tasks == TASKS.names()
     assert grid_of(pytester.parseconfig("--bench-tasks", "rte, cola")).tasks == ("rte", "cola")
 

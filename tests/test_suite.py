@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from bench_lib.run import blank_record
 from bench_lib.seeds import STREAMS
 from bench_lib.spec import RunRecord, Status, canonical_json
 from bench_lib.store import Store, compact
-from bench_lib.suite import Grid, Group, Progress, all_tasks, grouped, plan, run_suite
+from bench_lib.suite import Grid, Group, Progress, all_tasks, all_techniques, grouped, plan, run_suite
 from bench_lib.tasks import TASKS
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.base import Technique
@@ -198,6 +199,133 @@ def test_an_unknown_stream_is_refused(small: Grid) -> None:
 def test_all_tasks_are_those_that_the_data_have() -> None:
     assert all_tasks("embedded") == ("imdb", "sst2", "conll2003", "squad")
     assert all_tasks("hub") == all_tasks("some/folder") == TASKS.names()
+
+
+# ---- the plan of pools -----------------------------------------------------------------------------------------------
+
+KEPT, NOT = True, False
+
+
+def planned(grid: Grid) -> list[tuple[str, str, int, bool]]:
+    return [(s.task, s.technique(), s.seed, s.keep_weights) for s in plan(grid)]
+
+
+def test_the_members_of_a_pool_are_planned_with_it(small: Grid) -> None:
+    grid = dataclasses.replace(small, techniques=("ensemble:members=2+llrd",))
+    assert planned(grid) == [
+        ("sst2", "llrd", 0, NOT),
+        ("sst2", "llrd", 1, NOT),
+        ("sst2", "ensemble:members=2+llrd", 0, NOT),
+    ]
+    assert plan(dataclasses.replace(small, techniques=("llrd",))) == plan(grid)[:2]
+
+
+def test_pools_go_by_full_groups_of_seeds(small: Grid) -> None:
+    pool, soup = "ensemble:members=2", "greedy_soup:members=3"
+    grid = dataclasses.replace(small, techniques=(pool, "llrd", soup), seeds=(0, 1, 2, 3, 4, 7))
+    assert [(name, seed) for _, name, seed, _ in planned(grid)] == [
+        ("adamw", 0),
+        ("llrd", 0),
+        ("adamw", 1),
+        ("llrd", 1),
+        ("adamw", 2),
+        ("llrd", 2),
+        (soup, 0),
+        ("adamw", 3),
+        ("llrd", 3),
+        ("llrd", 4),
+        ("llrd", 7),
+        (pool, 0),
+        (pool, 2),
+    ]
+
+
+def test_a_pool_does_not_change_the_order_of_the_seeds(small: Grid) -> None:
+    """And one that needs weights comes as soon as its members are there, whatever their order."""
+    soup = "greedy_soup:members=2"
+    grid = dataclasses.replace(small, tasks=("sst2", "conll2003"), techniques=(soup, "llrd"), seeds=(3, 1, 2, 0))
+    assert planned(grid) == [
+        *(
+            cell
+            for s in (3, 1, 2)
+            for t in ("sst2", "conll2003")
+            for cell in ((t, "adamw", s, KEPT), (t, "llrd", s, NOT))
+        ),
+        ("sst2", soup, 2, NOT),
+        ("conll2003", soup, 2, NOT),
+        *(cell for t in ("sst2", "conll2003") for cell in ((t, "adamw", 0, KEPT), (t, "llrd", 0, NOT))),
+        ("sst2", soup, 0, NOT),
+        ("conll2003", soup, 0, NOT),
+    ]
+
+
+@pytest.mark.parametrize("first", ["adamw", "greedy_soup:members=2", "ensemble:members=2"])
+def test_a_run_that_several_ask_for_is_planned_once_and_keeps_its_weights_for_one(small: Grid, first: str) -> None:
+    names = dict.fromkeys(
+        [first, "adamw", "ensemble:members=2", "greedy_soup:members=2", "adamw+greedy_soup:members=1"]
+    )
+    specs = plan(dataclasses.replace(small, techniques=tuple(names)))
+    assert [(s.seed, s.keep_weights) for s in specs if s.technique() == "adamw"] == [(0, KEPT), (1, KEPT)]
+    assert len({s.run_id() for s in specs}) == len(specs) == 2 + 1 + 1 + 2
+
+
+def test_keeping_weights_changes_no_identity(small: Grid) -> None:
+    (spec, _) = plan(dataclasses.replace(small, techniques=("adamw",)))
+    assert dataclasses.replace(spec, keep_weights=True).run_id() == spec.run_id()
+
+
+def test_what_is_declined_beforehand_has_no_members(small: Grid) -> None:
+    grid = dataclasses.replace(
+        small, tasks=("squad", "sst2"), techniques=("ensemble:members=2", "greedy_soup:members=2")
+    )
+    assert [(task, name, seed) for task, name, seed, _ in planned(grid) if task == "squad"] == [
+        ("squad", "adamw", 0),
+        ("squad", "adamw", 1),
+        ("squad", "greedy_soup:members=2", 0),
+        ("squad", "ensemble:members=2", 0),
+    ]
+    alone = dataclasses.replace(grid, techniques=("ensemble:members=2",))
+    assert ("squad", "adamw") not in [cell[:2] for cell in planned(alone)]
+    unfrozen = dataclasses.replace(grid, techniques=("greedy_soup:members=2",), frozen=())
+    assert {name for _, name, _, _ in planned(unfrozen)} == {"greedy_soup:members=2"}
+
+
+@pytest.mark.parametrize(
+    ("technique", "seeds", "groups"),
+    [
+        ("ensemble", (0, 1, 2, 3), "whole groups of 5: 0-4"),
+        ("llrd+ensemble", (1, 2, 3, 4, 5), "whole groups of 5: 0-4, 5-9"),
+        ("greedy_soup:members=2", (1, 4, 7, 8, 11), "whole groups of 2: 0-1, 4-5, 6-7, ..."),
+    ],
+)
+def test_seeds_that_make_up_no_pool_are_answered_with_the_groups(
+    small: Grid, technique: str, seeds: tuple[int, ...], groups: str
+) -> None:
+    message = f"seeds for {technique} is {list(seeds)}; allowed: {groups}"
+    with pytest.raises(BadValue, match=re.escape(message)):
+        plan(dataclasses.replace(small, techniques=("adamw", technique), seeds=seeds))
+
+
+@pytest.mark.parametrize(
+    ("stack", "message"),
+    [
+        ("ensemble+greedy_soup", "ensemble and greedy_soup cannot be stacked: a pool is not made of pools"),
+        ("greedy_soup:members=2+ema", "pools the weights that training ends with, and ema evaluates others"),
+        ("greedy_soup:members=2+early_stopping", "and early_stopping evaluates others; leave it out, or take ensemble"),
+    ],
+)
+def test_what_cannot_be_pooled_is_refused_before_anything_runs(small: Grid, stack: str, message: str) -> None:
+    with pytest.raises(BenchError, match=message):
+        plan(dataclasses.replace(small, techniques=(stack,)))
+
+
+def test_all_techniques_are_those_that_the_seeds_allow() -> None:
+    names = TECHNIQUES.names()
+    pools = {"ensemble", "greedy_soup"}
+    for seeds in ((0, 1, 2, 3, 4), (7, 4, 3, 2, 1, 0), tuple(range(5, 10))):
+        assert all_techniques(seeds) == names
+    for seeds in ((0,), (0, 1, 2, 3), (1, 2, 3, 4, 5), (0, 2, 4, 6, 8)):
+        assert all_techniques(seeds) == tuple(name for name in names if name not in pools)
 
 
 # ---- groups ----------------------------------------------------------------------------------------------------------
@@ -461,10 +589,13 @@ def test_a_retry_leaves_failures_of_other_grids_alone(small: Grid, store: Store)
 
 
 def test_results_do_not_depend_on_the_executor(small: Grid, tmp_path: Path) -> None:
-    grid = dataclasses.replace(small, techniques=("mixout",))
+    grid = dataclasses.replace(
+        small, techniques=("mixout", "mixout+ensemble:members=2", "mixout+greedy_soup:members=2")
+    )
     inline, local = Store(tmp_path / "inline"), Store(tmp_path / "local")
     run_suite(grid, inline, InlineExecutor())
     progress = run_suite(grid, local, LocalExecutor(workers=2))
-    assert progress.finished == 2
+    assert progress.finished == 4
     assert contents(local) == contents(inline)
     assert all(Status(record.status).judged for record in local.records())
+    assert not [*(local.root / "weights").iterdir()]

@@ -38,6 +38,8 @@ class L1(Technique):
 
     @torch.no_grad()
     def after_backward(self, training: Training) -> None:
-        if self.strength and (pairs := with_gradients(training)):
-            weights, gradients = zip(*pairs.values(), strict=True)
-            torch._foreach_add_(gradients, torch._foreach_sign(weights), alpha=self.strength)
+        if not self.strength:
+            return
+        for weight, gradient in with_gradients(training).values():
+            # One by one: on a CPU, writing the signs of all weights into new memory at once takes longer.
+            gradient.add_(weight.sign(), alpha=self.strength)

@@ -21,7 +21,7 @@ class LinearProbe(Technique):
 
     Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features", section 2. They fit a regression on features; here
     the head learns as it does in fine-tuning, on the profile's schedule and with dropout in the body, so that the two
-    can be compared. The rate 1e-3 is our choice: at the rate of fine-tuning a head would learn next to nothing.
+    can be compared. The rate 1e-2 is our choice: in a hundred steps at a tenth of it the loss hardly falls.
     """
 
     name: ClassVar[str] = "linear_probe"

@@ -20,7 +20,7 @@ class LPFT(Technique):
     grad = 0 for all but the head at steps below share * steps;  then all, with a new optimiser and schedule
 
     Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features", section 3.4. Share 0.5 of the steps, rounded to
-    whole ones, and the probe's rate of 1e-3 are our choices; either part runs through the profile's schedule, warm-up
+    whole ones, and the probe's rate of 1e-2 are our choices; either part runs through the profile's schedule, warm-up
     included, and the budget is that of fine-tuning alone.
     """
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from bench_lib.techniques.training import Phase, Training
 
-PROBE_RATE = 1e-3
+PROBE_RATE = 1e-2
 """Learning rate of a head on its own, our choice: at the rate of fine-tuning it would learn next to nothing."""
 
 

@@ -56,6 +56,11 @@ def test_the_same_run_again_has_nothing_to_do(capsys: Written, store: Path, smal
         (["--seeds", "4-1"], "seed range is '4-1'; allowed: numbers and rising ranges, such as 0-29 or 0-4,7,9"),
         (["--tasks", "sts2"], "unknown task 'sts2': did you mean 'sst2'?"),
         (["--techniques", "adamw,mixuot"], "unknown technique 'mixuot': did you mean 'mixout'?"),
+        (
+            ["--techniques", "ensemble", "--seeds", "0-3"],
+            "seeds for ensemble is [0, 1, 2, 3]; allowed: whole groups of",
+        ),
+        (["--techniques", "ensemble+greedy_soup"], "ensemble and greedy_soup cannot be stacked: a pool is not made of"),
         (["--techniques", "llrd:decay=x"], "llrd:decay is 'x'; allowed: a value of type float, such as 0.95"),
         (["--model", "minlm"], "unknown model 'minlm': did you mean 'minilm'"),
         (["--profile", "quik"], "unknown profile 'quik': did you mean 'quick'"),
@@ -141,6 +146,31 @@ def test_every_option_reaches_the_sweep(asked: list[Any]) -> None:
 def test_all_stands_for_what_is_registered(asked: list[Any]) -> None:
     assert main(["run", "--tasks", "all", "--techniques", "all", "--data", "hub"]) == DONE
     assert (asked[0].tasks, asked[0].techniques) == (TASKS.names(), TECHNIQUES.names())
+
+
+def test_all_leaves_out_the_pools_that_the_seeds_do_not_make_up(asked: list[Any]) -> None:
+    assert main(["run", "--techniques", "all", "--seeds", "1-4"]) == DONE
+    assert set(TECHNIQUES.names()) - set(asked[0].techniques) == {"ensemble", "greedy_soup"}
+
+
+def test_a_pool_is_run_with_its_members(capsys: Written, tmp_path: Path, small: Small) -> None:
+    store = tmp_path / "results"
+    command = ["run", *small, "--techniques", "ensemble:members=2", "--seeds", "0-1", "--store", str(store)]
+    assert main(command) == DONE
+    first, *lines, last = capsys.readouterr().out.splitlines()
+    assert first == "3 runs: 0 stored, 3 to do"
+    made = ("adamw seed 0", "adamw seed 1", "ensemble:members=2 seed 0")
+    for number, (line, run) in enumerate(zip(lines, made, strict=True), 1):
+        assert line.startswith(f"[{number}/3, ")
+        assert f" sst2 {run}: " in line
+    assert last.startswith("3 runs: 0 were stored, 3 are new (")
+    assert [(r.technique, r.seed) for r in Store(store).records()] == [
+        ("adamw", 0),
+        ("adamw", 1),
+        ("ensemble:members=2", 0),
+    ]
+    assert main(command) == DONE
+    assert capsys.readouterr().out.startswith("3 runs: 3 stored, 0 to do")
 
 
 def test_nothing_need_be_frozen_or_tried_again() -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bench_lib.examples import Kind
 from bench_lib.harness.optim import build_optimizer, build_schedule
@@ -42,6 +44,21 @@ def test_linear_rises_over_the_warmup_and_falls_to_zero() -> None:
 def test_cosine_falls_along_half_a_wave() -> None:
     found = rates(Profile(learning_rate=PEAK, warmup=0.2, schedule="cosine"), 50)
     assert found[10:] == pytest.approx([PEAK * (1 + math.cos(math.pi * i / 40)) / 2 for i in range(41)])
+
+
+@given(
+    schedule=st.sampled_from(SCHEDULES), warmup=st.floats(0, 0.4), steps=st.integers(2, 60), peak=st.floats(1e-6, 1e-2)
+)
+@settings(deadline=None, max_examples=60, derandomize=True)
+def test_schedules_start_peak_and_end_where_they_say(schedule: str, warmup: float, steps: int, peak: float) -> None:
+    found = rates(Profile(learning_rate=peak, warmup=warmup, schedule=schedule), steps)
+    top = round(warmup * steps)
+    assert found[0] == (0.0 if top else peak)
+    assert found[top] == pytest.approx(peak)
+    assert max(found) == pytest.approx(peak)
+    assert found[: top + 1] == sorted(found[: top + 1])
+    assert found[top:] == sorted(found[top:], reverse=True)
+    assert found[steps] == pytest.approx(peak if schedule == "constant_with_warmup" else 0.0, abs=peak * 1e-9)
 
 
 def test_constant_stays_at_its_peak() -> None:

@@ -56,6 +56,28 @@ def test_a_run_comes_back_whole(store: Store, make: Make) -> None:
     assert found.values.tobytes() == record.predictions.values.tobytes()
 
 
+@pytest.mark.parametrize("compacted", [False, True])
+def test_some_runs_are_read_by_their_ids(store: Store, make: Make, compacted: bool) -> None:
+    for seed in (3, 2, 1, 0):
+        store.append(make(seed))
+    if compacted:
+        compact(store)
+        store.append(make(2, attempts=2))
+    asked = [make(seed).run_id for seed in (2, 0, 9, 2)]
+    found = Store(store.root).records(asked)
+    assert [(record.seed, record.attempts) for record in found] == [(0, 1), (2, 1 + compacted)]
+    assert found == [record for record in store.records() if record.seed in (0, 2)]
+    assert store.records([]) == []
+
+
+def test_only_the_files_of_the_runs_that_are_asked_for_are_opened(store: Store, make: Make) -> None:
+    store.append(make(0))
+    store.append(make(1))
+    store.path("runs", make(1)).write_bytes(b"damaged")
+    assert [record.seed for record in store.records([make(0).run_id])] == [0]
+    assert store.set_aside == []
+
+
 def test_a_run_and_its_predictions_have_their_names(store: Store, make: Make) -> None:
     record = make(technique="mixout:p=0.5+llrd")
     store.append(record)

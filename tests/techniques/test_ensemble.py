@@ -39,7 +39,7 @@ def test_the_mean_of_the_probabilities_by_hand():
 
 
 def test_probabilities_are_averaged_and_not_logits():
-    # One member is sure of class 0, two lean to class 1: (1 + 0.4 + 0.4) / 3 = 0.6. The logits differ by 3.06 on average.
+    # One member is sure of class 0, two lean to class 1: (1 + 0.4 + 0.4) / 3 = 0.6; the logits differ by 3.06.
     sure, leaning = [[10.0, 0.0]], [[math.log(0.4), math.log(0.6)]]
     np.testing.assert_allclose(np.exp(pooled(sure, leaning, leaning).values), [[0.6, 0.4]], atol=1e-4)
 

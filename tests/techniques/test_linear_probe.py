@@ -20,7 +20,7 @@ def test_only_the_head_moves_and_it_moves_at_every_update(moves, task):
 
 def test_the_rate_is_its_own_and_the_schedule_the_profiles(moves):
     record, _ = moves("sst2", "linear_probe", eval_examples=4, warmup=0.25, learning_rate=0.5)
-    assert record.curve_learning_rate == pytest.approx([0.0, 1e-3, 1e-3 * 2 / 3, 1e-3 / 3])
+    assert record.curve_learning_rate == pytest.approx([0.0, 1e-2, 1e-2 * 2 / 3, 1e-2 / 3])
     record, _ = moves("sst2", "linear_probe:learning_rate=0.01", eval_examples=4, warmup=0.0)
     assert record.curve_learning_rate[0] == 0.01
 

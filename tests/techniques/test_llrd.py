@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from bench_lib.techniques.llrd import LLRD
 from bench_lib.techniques.training import Group
@@ -14,6 +16,17 @@ def test_rates_by_level(toy):
     by_part = {"body.embeddings": 0.1, "body.layer.0": 0.2, "body.layer.1": 0.4, "body.pooler": 0.8, "classifier": 0.8}
     assert rates == pytest.approx({n: by_part[n.rpartition(".")[0]] for n in named})
     assert {g.weight_decay for g in groups} == {0.01}
+
+
+@given(decay=st.floats(0.05, 1.0), rate=st.floats(1e-6, 1.0))
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_each_level_has_the_decay_times_the_rate_of_the_level_above(toy, decay, rate):
+    groups = LLRD(decay).groups([Group(dict(toy.model.named_parameters()), rate, 0.0)], toy)
+    by_level = {toy.anatomy.level(n): g.learning_rate for g in groups for n in g.parameters}
+    assert sorted(by_level) == [0, 1, 2, 3]
+    assert by_level[3] == rate
+    for level in range(3):
+        assert by_level[level] == pytest.approx(decay * by_level[level + 1], rel=1e-9)
 
 
 def test_groups_are_split_and_nothing_else_changes(toy):

@@ -15,7 +15,7 @@ def parts(change):
 
 
 def test_the_head_moves_first_and_then_everything(moves):
-    record, changes = moves("sst2", "lp_ft", **SETTINGS, epochs=2)
+    record, changes = moves("sst2", "lp_ft:probe_rate=0.001", **SETTINGS, epochs=2)
     assert record.steps == len(changes) == 8
     assert [change.keys() == HEAD for change in changes] == [True] * 4 + [False] * 4
     assert all(parts(change) == {"embeddings", "layer", "pooler", "classifier"} for change in changes[4:])
@@ -26,12 +26,12 @@ def test_either_part_runs_through_the_schedule_at_its_own_rate(moves):
     changes = SETTINGS | {"warmup": 0.25}
     record, _ = moves("sst2", "lp_ft", **changes, epochs=2)
     shape = [0, 1, 2 / 3, 1 / 3]
-    assert record.curve_learning_rate == pytest.approx([1e-3 * s for s in shape] + [4e-4 * s for s in shape])
+    assert record.curve_learning_rate == pytest.approx([1e-2 * s for s in shape] + [4e-4 * s for s in shape])
 
 
 def test_fine_tuning_goes_on_from_the_probed_head_with_a_new_optimiser(moves):
-    _, probed = moves("sst2", "linear_probe", **SETTINGS)
-    _, changes = moves("sst2", "lp_ft", **SETTINGS, epochs=2)
+    _, probed = moves("sst2", "linear_probe:learning_rate=0.001", **SETTINGS)
+    _, changes = moves("sst2", "lp_ft:probe_rate=0.001", **SETTINGS, epochs=2)
     for one, other in zip(probed, changes[:4], strict=True):
         assert all(torch.equal(one[name], other[name]) for name in HEAD)
     # The first update of an Adam moves every weight by its rate; one that goes on moves by less where gradients turn.
