@@ -17,7 +17,7 @@ from bench_lib.harness.evaluate import Scored, evaluate, scored
 from bench_lib.instruments.determinism import isolated
 from bench_lib.instruments.provenance import provenance
 from bench_lib.models.load import load_tokenizer
-from bench_lib.run import blank_record, configured, judged, prepared
+from bench_lib.run import blank_record, configured, failure, judged, prepared
 from bench_lib.spec import Predictions, RunRecord, RunSpec, Status
 from bench_lib.store import Store
 from bench_lib.tasks import TASKS
@@ -110,6 +110,11 @@ def pool(spec: RunSpec, store: Store) -> RunRecord:
             record = _made(spec, runs, store, device)
     except Unsupported as error:
         record = blank_record(spec, Status.UNSUPPORTED, str(error))
+    except (MemoryError, RuntimeError) as error:
+        status, reason = failure(error)
+        if status is not Status.OOM:
+            raise
+        record = blank_record(spec, status, reason)
     seconds = time.perf_counter() - started
     return dataclasses.replace(_cost(record, runs), eval_seconds=seconds, provenance=provenance(device))
 

@@ -80,7 +80,7 @@ def execute(specs: Sequence[RunSpec]) -> list[RunRecord]:
         except (BadData, Unavailable):
             raise
         except Exception as error:  # a technique may raise anything, and the sweep must go on
-            attempt.status, attempt.reason = _failure(error)
+            attempt.status, attempt.reason = failure(error)
     facts = provenance(device)
     tracks: list[Track | None] = [*attempt.tracks, *([None] * (len(specs) - len(attempt.tracks)))]
     return [_record(spec, track, attempt, facts) for spec, track in zip(specs, tracks, strict=True)]
@@ -151,7 +151,8 @@ def prepared(spec: RunSpec, profile: Profile, stack: Stack, device: torch.device
     return training
 
 
-def _failure(error: Exception) -> tuple[Status, str]:
+def failure(error: Exception) -> tuple[Status, str]:
+    """The status and the reason of a run that an exception ended."""
     text = "".join(traceback.format_exception_only(error)).strip()
     # torch has no class of its own for this on CPUs, and words it differently by platform.
     cpu_memory = isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)

@@ -74,7 +74,10 @@ def _run(options: argparse.Namespace) -> int:
     lost = [status for status in INFRASTRUCTURE_STATUSES if progress.statuses[status]]
     if lost:
         print(f"stabbench: the same command with --retry {','.join(lost)} tries the lost runs again", file=sys.stderr)
-    return INFRASTRUCTURE if lost else DONE
+    if progress.left:
+        again = f"--retry {','.join(INFRASTRUCTURE_STATUSES)}"
+        print(f"stabbench: {progress.left} pools wait for lost members; {again} tries those again", file=sys.stderr)
+    return INFRASTRUCTURE if lost or progress.left else DONE
 
 
 def parse_frozen(text: str) -> tuple[tuple[str, int], ...]:

@@ -204,3 +204,9 @@ def test_lost_runs_are_told_by_the_exit_code_and_can_be_tried_again(
     monkeypatch.setattr(Raises, "broken", False)
     assert main([*command, "--retry", "crashed"]) == DONE
     assert {r.technique: r.attempts for r in Store(tmp_path / "results").records()} == {"adamw": 1, "raises": 2}
+
+
+def test_pools_that_wait_are_told_of_and_are_no_success(monkeypatch: pytest.MonkeyPatch, capsys: Written) -> None:
+    monkeypatch.setattr(suite, "run_suite", lambda *_: Progress(5, 3, 0, Counter()))
+    assert main(["run"]) == INFRASTRUCTURE
+    assert "2 pools wait for lost members; --retry oom,timeout,crashed tries those again" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 
 import pytest
@@ -46,3 +47,13 @@ def test_without_proc_the_peak_of_the_process_stands_in(monkeypatch: pytest.Monk
     for name in ("CLEAR_REFS", "STATUS"):
         monkeypatch.setattr(memory, name, memory.Path("/nonexistent/file"))
     assert PeakMemory(CPU).peak() >= 0.9 * exact
+
+
+def test_what_is_loaded_is_set_aside_once_and_not_what_runs_leave() -> None:
+    PeakMemory(torch.device("cpu"))
+    before = gc.get_freeze_count()
+    assert before > 0
+    kept = [[] for _ in range(1000)]
+    PeakMemory(torch.device("cpu"))
+    assert gc.get_freeze_count() <= before
+    assert len(kept) == 1000
