@@ -22,7 +22,8 @@ class RDrop(Technique):
     L = (CE_1 + CE_2) / 2 + alpha * (KL(p_1 || p_2) + KL(p_2 || p_1)) / 2
 
     Wu et al. 2021, "R-Drop", equation 4 (over 2, so that alpha = 0 is the baseline's scale, with one pass). The authors
-    tune alpha over 0.1, 0.5 and 1.0 for GLUE; we take 1.0 (from memory of their appendix, not checked against it).
+    tune alpha over 0.1, 0.5 and 1.0 for GLUE; we take 1.0 (from memory, not checked). The form is
+    that of the authors' released code: the mean of both losses, and half the sum of both divergences.
     """
 
     name: ClassVar[str] = "r_drop"

@@ -16,7 +16,7 @@ from bench_lib.techniques.base import Technique
 from bench_lib.techniques.optimizers import decoupled_adam
 from bench_lib.techniques.training import Group, Training
 
-REFERENCE_STEPS = 2_500
+REFERENCE_STEPS = 10_000
 """The length of run for which k and t0 are quoted."""
 SHARE = "learning_share"
 """Entry of a parameter group: the share of Adam's step that is taken."""
@@ -28,11 +28,12 @@ class RecAdam(Technique):
 
     theta <- theta - lr * lambda(t) * adam_step,  then
     theta <- theta - lr * (1 - lambda(t)) * gamma * (theta - theta_pretrained),
-    lambda(t) = 1 / (1 + exp(-k * (t - t0))),  t counted as if the run had 2,500 steps; no decay towards zero
+    lambda(t) = 1 / (1 + exp(-k * (t - t0))),  t counted as if the run had 10,000 steps; no decay towards zero
 
-    Chen et al. 2020, "Recall and Learn", section 3; gamma 5000, k 0.1 and t0 250 from memory, not checked. They are for
-    runs of some thousands of steps and would leave a short one at its start, so t is scaled to the length of the run;
-    the reference of 2,500 steps is our choice. A pull of more than the whole way, at large rates, is cut to the way.
+    Chen et al. 2020, "Recall and Learn", section 3. The authors' code fixes gamma at 5000 and searches k over 0.05,
+    0.1, 0.2, 0.5 and 1 and t0 over 250, 500 and 1000 for runs of 7,800 steps and more; k 0.1 and t0 250 are the
+    catalogue's choice of these. A short run would be over before t0, so t is scaled to the length of the run, as if it had 10,000
+    steps (our choice). A pull of more than the whole way, at large rates, is cut to the way.
     """
 
     name: ClassVar[str] = "recadam"

@@ -44,12 +44,12 @@ def test_one_step_by_hand(toy):
 
 def test_lambda_by_hand_and_scaled_to_the_run():
     technique = RecAdam(k=0.1, t0=250.0)
-    assert technique.learning_share(249, 2500) == 0.5
-    assert technique.learning_share(259, 2500) == pytest.approx(1 / (1 + math.exp(-1)))
-    assert technique.learning_share(0, 2500) == pytest.approx(1 / (1 + math.exp(24.9)), rel=1e-3)
+    assert technique.learning_share(249, REFERENCE_STEPS) == 0.5
+    assert technique.learning_share(259, REFERENCE_STEPS) == pytest.approx(1 / (1 + math.exp(-1)))
+    assert technique.learning_share(0, REFERENCE_STEPS) == pytest.approx(1 / (1 + math.exp(24.9)), rel=1e-3)
     # A tenth of the steps: each counts for ten.
-    assert technique.learning_share(24, 250) == 0.5
-    assert technique.learning_share(25, 250) == pytest.approx(1 / (1 + math.exp(-1)))
+    assert technique.learning_share(24, REFERENCE_STEPS // 10) == 0.5
+    assert technique.learning_share(25, REFERENCE_STEPS // 10) == pytest.approx(1 / (1 + math.exp(-1)))
 
 
 @given(
@@ -67,7 +67,7 @@ def test_lambda_is_a_share_that_never_falls(k, t0, steps, data):
 
 def test_with_infinite_k_it_is_a_switch():
     technique = RecAdam(k=math.inf, t0=250.0)
-    assert [technique.learning_share(step, 2500) for step in (0, 248, 249, 250)] == [0.0, 0.0, 0.5, 1.0]
+    assert [technique.learning_share(step, REFERENCE_STEPS) for step in (0, 248, 249, 250)] == [0.0, 0.0, 0.5, 1.0]
     assert RecAdam(k=math.inf, t0=0.0).learning_share(0, 10) == 1.0
 
 
