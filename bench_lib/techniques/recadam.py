@@ -32,8 +32,8 @@ class RecAdam(Technique):
 
     Chen et al. 2020, "Recall and Learn", section 3. The authors' code fixes gamma at 5000 and searches k over 0.05,
     0.1, 0.2, 0.5 and 1 and t0 over 250, 500 and 1000 for runs of 7,800 steps and more; k 0.1 and t0 250 are the
-    catalogue's choice of these. A short run would be over before t0, so t is scaled to the length of the run, as if it had 10,000
-    steps (our choice). A pull of more than the whole way, at large rates, is cut to the way.
+    catalogue's choice of these. A short run would be over before t0, so t is scaled to the length of the run, as if it
+    had 10,000 steps (our choice). A pull of more than the whole way, at large rates, is cut to the way.
     """
 
     name: ClassVar[str] = "recadam"
