@@ -18,7 +18,8 @@ class FP16(Technique):
     g = grad(scale * L) / scale,  scale <- scale / 2 and no update where g is not finite
 
     Micikevicius et al. 2018, "Mixed Precision Training", section 3, with the dynamic scale of torch's GradScaler, which
-    starts at 65,536: the first updates may be skipped until it fits.
+    starts at 65,536: the first updates may be skipped until it fits. A CPU without fp16 arithmetic emulates it, at many
+    times the time of fp32.
     """
 
     name: ClassVar[str] = "fp16"
