@@ -3,46 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from bench_lib.errors import BadData, BenchError, Unsupported
+from bench_lib.errors import BenchError, Unsupported
 from bench_lib.harness.data import data_key, evaluation_set, held_out_examples, held_out_set
 from bench_lib.harness.evaluate import Scored, evaluate, scored
 from bench_lib.instruments.determinism import isolated
 from bench_lib.instruments.provenance import provenance
 from bench_lib.models.load import load_tokenizer
-from bench_lib.run import blank_record, configured, failure, judged, prepared
+from bench_lib.run import blank_record, check_data, configured, failure, judged, prepared
 from bench_lib.spec import Predictions, RunRecord, RunSpec, Status
 from bench_lib.store import Store
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.sources import load_data
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.hooks import EvaluatesUnder, Finishes, PoolsPredictions, PoolsWeights, Selects, Weights
 from bench_lib.techniques.stack import Stack, from_spec, parse_stack
 
 BASE = "adamw"
 """What is pooled where the stack names nothing but the pool."""
-LOST = (Status.OOM, Status.TIMEOUT, Status.CRASHED)
-"""How a run ends that says nothing: a pool waits for it to be tried again."""
-
-
-class KeptWeights(Sequence[Weights]):
-    """Stored weights, read when they are asked for, since a handful of large models does not fit into memory."""
-
-    def __init__(self, paths: Sequence[Path], device: torch.device) -> None:
-        self.paths, self.device = paths, device
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, index: int) -> Weights:  # type: ignore[override]  # slices are not needed
-        return load_file(self.paths[index], device=str(self.device))
 
 
 def members(spec: RunSpec) -> tuple[RunSpec, ...]:
@@ -132,7 +116,7 @@ def _check(spec: RunSpec, stack: Stack) -> None:
 def _known(specs: Iterable[RunSpec], store: Store) -> dict[str, RunRecord]:
     """The stored runs among these that were not lost, by id."""
     found = store.records([spec.run_id() for spec in specs])
-    return {record.run_id: record for record in found if record.status not in LOST}
+    return {record.run_id: record for record in found if not Status(record.status).lost}
 
 
 def _stored(spec: RunSpec, store: Store) -> list[RunRecord]:
@@ -163,8 +147,7 @@ def _made(spec: RunSpec, runs: Sequence[RunRecord], store: Store, device: torch.
 
 def _pooled(spec: RunSpec, stack: Stack, runs: Sequence[RunRecord], store: Store, device: torch.device) -> Scored:
     task = TASKS.get(spec.task)
-    if load_data(task, spec.data.name).fingerprint != spec.data.fingerprint:
-        raise BadData(f"the data of {task.name} changed since this pool was planned")
+    check_data(spec)
     profile = configured(spec.profile, stack)
     key = data_key(task, spec.data, spec.model, profile)
     evaluation = evaluation_set(key, profile.eval_examples)
@@ -183,8 +166,9 @@ def _pooled(spec: RunSpec, stack: Stack, runs: Sequence[RunRecord], store: Store
         return next(iter(evaluate(training, task, held_out, pad_id).metrics.values()))
 
     try:
-        weights = KeptWeights([store.weights_path(run.run_id) for run in runs], device)
-        _put(soup.pool_weights(weights, score), training.model)
+        paths = [store.weights_path(run.run_id) for run in runs]
+        loaders = [functools.partial(load_file, path, device=str(device)) for path in paths]
+        _put(soup.pool_weights(loaders, score), training.model)
         return evaluate(training, task, evaluation, pad_id)
     finally:
         for hook in trained.having(Finishes):

@@ -70,7 +70,7 @@ class BenchCell:
             for member in awaited(spec, self.store):
                 pytest.skip(f"{_named(member)}, which it pools, is not stored or was lost")
             for member in weightless(spec, self.store):
-                pytest.skip(f"the weights of {_named(member)}, which it pools, are not stored")
+                pytest.skip(f"the weights of {_named(member)}, which it pools, are not stored: they go once pooled")
 
     def _rounds(self, benchmark: Benchmark, todo: list[RunSpec], earlier: dict[str, RunRecord]) -> list[RunRecord]:
         waiting = iter(todo)

@@ -106,20 +106,24 @@ def configured(profile: Profile, stack: Stack) -> Profile:
     return functools.reduce(lambda p, technique: technique.configure(p), stack.having(Configures), profile)
 
 
-def _data(spec: RunSpec, profile: Profile, stack: Stack) -> tuple[Sequence[Feature], Evaluation]:
-    task = TASKS.get(spec.task)
-    found = load_data(task, spec.data.name).fingerprint
+def check_data(spec: RunSpec) -> None:
+    """Raise `BadData` where the data are no more those that the spec was made of."""
+    found = load_data(TASKS.get(spec.task), spec.data.name).fingerprint
     if found != spec.data.fingerprint:
         raise BadData(
-            f"the data of {task.name} changed since this run was planned: {spec.data.fingerprint} then, {found} now"
+            f"the data of {spec.task} changed since this run was planned: {spec.data.fingerprint} then, {found} now"
         )
-    key = data_key(task, spec.data, spec.model, profile)
+
+
+def _data(spec: RunSpec, profile: Profile, stack: Stack) -> tuple[Sequence[Feature], Evaluation]:
+    check_data(spec)
+    key = data_key(TASKS.get(spec.task), spec.data, spec.model, profile)
     evaluation = evaluation_set(key, profile.eval_examples)
     subset = (profile.train_examples, spec.base_seed("subset"))
     augmenters = stack.having(Augments)
     if not augmenters:
         return train_features(key, *subset), evaluation
-    examples: Sequence[object] = train_examples(task.name, spec.data.name, *subset)
+    examples: Sequence[object] = train_examples(spec.task, spec.data.name, *subset)
     for number, technique in enumerate(augmenters):
         generator = np.random.default_rng(derive(spec.base_seed("augment"), "augment", number))
         examples = technique.augment(examples, evaluation.examples, generator)

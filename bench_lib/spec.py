@@ -41,6 +41,11 @@ class Status(StrEnum):
         return self in (Status.COLLAPSED, Status.DIVERGED)
 
     @property
+    def lost(self) -> bool:
+        """The machine failed and not the training: another attempt may tell."""
+        return self in (Status.OOM, Status.TIMEOUT, Status.CRASHED)
+
+    @property
     def judged(self) -> bool:
         """The run says something about stability: it converged or failed in training."""
         return self.unstable or self is Status.CONVERGED
@@ -200,13 +205,11 @@ class RunRecord:
     """One row of the store: what was attempted, how it ended, what it cost, where it ran.
 
     Seconds are wall-clock; memory is in bytes; `score` and `metrics` are fractions (MCC from -1 to 1). Failed runs keep
-    what they had when they failed; what is None or empty is not known.
-
-    The curve has one entry an optimiser step, the gradient's norm before clipping: of all parameters, of the first and
+    what they had when they failed; what is None or empty is not known. The curve has one entry an optimiser step, the gradient's norm before clipping: of all parameters, of the first and
     of the last block. `grad_norm_max` is its largest finite value; `clipped_steps` counts the steps whose gradient was
-    clipped, `nonfinite_steps` those that were skipped because it was not finite. `drift` is, for the embeddings and
-    then each block, the norm of the difference from the pre-trained weights over their norm, of the weights that the
-    record's last evaluation used. `weights` are those weights by name, in fp32, kept where techniques pool them.
+    clipped, `nonfinite_steps` those skipped as not finite. `drift` is, for the embeddings and each block, the norm of
+    the difference from the pre-trained weights over their norm. It is of the weights that were evaluated last, which
+    `weights` are by name, in fp32, where techniques pool them.
     """
 
     run_id: str

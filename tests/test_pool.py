@@ -15,7 +15,9 @@ import pytest
 import torch
 
 import bench_lib.pool
+import bench_lib.run
 from bench_lib.errors import BadData, BenchError, Unsupported
+from bench_lib.examples import TextExample
 from bench_lib.executors import Done, InlineExecutor
 from bench_lib.executors.base import attempt
 from bench_lib.harness.data import data_key, evaluation_set, held_out_set, train_examples
@@ -121,7 +123,9 @@ def test_what_became_of_each(whole: tuple[Store, Noting, Progress]) -> None:
     assert declined.reason.startswith("ensemble declines span tasks: of an answer only the best span is stored")
     for record in records.values():
         assert Status(record.status).judged
-        assert record.status == ("converged" if record.score > record.trivial_score else "collapsed")  # type: ignore[operator]
+        assert record.score is not None
+        assert record.trivial_score is not None
+        assert record.status == ("converged" if record.score > record.trivial_score else "collapsed")
         assert record.trivial_score == records[record.task, "adamw", 0].trivial_score
         assert record.metrics[record.metric] == record.score
         assert record.provenance.keys() == records[record.task, "adamw", 0].provenance.keys()
@@ -133,7 +137,9 @@ def test_an_ensemble_is_computed_from_the_stored_predictions(
     whole: tuple[Store, Noting, Progress], wide: Grid, task: str
 ) -> None:
     store, records = whole[0], by_cell(whole[0])
-    logits = [store.predictions(records[task, "adamw", seed].run_id).values for seed in (0, 1, 2)]  # type: ignore[union-attr]
+    members = [store.predictions(records[task, "adamw", seed].run_id) for seed in (0, 1, 2)]
+    logits = [member.values for member in members if member is not None]
+    assert len(logits) == 3
     powers = [np.exp(values.astype(float)) for values in logits]
     mean = np.mean([p / p.sum(-1, keepdims=True) for p in powers], axis=0)
     found = store.predictions(records[task, ENSEMBLE, 0].run_id)
@@ -203,7 +209,9 @@ def test_the_soup_is_chosen_on_what_no_member_was_trained_on(
     assert set(map(len, held_out)) == {5}
     (spec,) = (s for s in plan(small("adamw", seeds=(0,))))
     assert last == _evaluation(spec).examples
-    trained = {e.text for e in train_examples("sst2", spec.data.name, spec.profile.train_examples, 3)}  # type: ignore[union-attr]
+    examples = train_examples("sst2", spec.data.name, spec.profile.train_examples, 3)
+    trained = {e.text for e in examples if isinstance(e, TextExample)}
+    assert len(trained) > 1
     assert not trained & {e.text for examples in held_out for e in examples}
 
 
@@ -491,10 +499,10 @@ def test_data_that_changed_are_refused(
     whole: tuple[Store, Noting, Progress], wide: Grid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (spec,) = (s for s in plan(wide) if (s.task, s.technique()) == ("sst2", ENSEMBLE))
-    found = bench_lib.pool.load_data(TASKS.get("sst2"), spec.data.name)
+    found = bench_lib.run.load_data(TASKS.get("sst2"), spec.data.name)
     changed = dataclasses.replace(found, fingerprint="another")
-    monkeypatch.setattr(bench_lib.pool, "load_data", lambda *_: changed)
-    with pytest.raises(BadData, match="the data of sst2 changed since this pool was planned"):
+    monkeypatch.setattr(bench_lib.run, "load_data", lambda *_: changed)
+    with pytest.raises(BadData, match="the data of sst2 changed since this run was planned"):
         pool(spec, whole[0])
 
 
@@ -551,8 +559,19 @@ def test_a_pool_is_not_trained(make_spec: Callable[..., RunSpec]) -> None:
         execute([make_spec("sst2", "ensemble")])
 
 
-def test_kept_weights_are_read_when_they_are_asked_for(tmp_path: Path) -> None:
-    kept = bench_lib.pool.KeptWeights([tmp_path / "none", tmp_path / "neither"], torch.device("cpu"))
-    assert len(kept) == 2
-    with pytest.raises(FileNotFoundError):
-        kept[1]
+def test_weights_are_read_one_member_after_the_other(
+    small: Callable[..., Grid], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[str] = []
+
+    def noting(event: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*arguments: Any, **named: Any) -> Any:
+            events.append(event)
+            return function(*arguments, **named)
+
+        return noted
+
+    monkeypatch.setattr(bench_lib.pool, "load_file", noting("read", bench_lib.pool.load_file))
+    monkeypatch.setattr(bench_lib.pool, "evaluate", noting("score", bench_lib.pool.evaluate))
+    run_suite(small("greedy_soup:members=2"), store, InlineExecutor())
+    assert events[:4] == ["read", "score"] * 2

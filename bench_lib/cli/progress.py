@@ -10,8 +10,6 @@ from bench_lib.spec import Status
 if TYPE_CHECKING:
     from bench_lib.suite import Progress
 
-INFRASTRUCTURE_STATUSES = (Status.OOM, Status.TIMEOUT, Status.CRASHED)
-
 
 class ProgressLine:
     """Progress of a sweep: a bar on a terminal, a line for each run elsewhere."""
@@ -36,7 +34,7 @@ class ProgressLine:
         if progress.last is None:
             self.bar.reset(total=progress.total)
             self.bar.initial = progress.stored
-        elif progress.last.status in INFRASTRUCTURE_STATUSES:
+        elif Status(progress.last.status).lost:
             self.bar.write(_line(progress), file=sys.stderr)
         self.bar.n = progress.stored + progress.finished
         self.bar.set_postfix_str(f"{progress.failed} failed")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench_lib.cli.outcome import DONE, INFRASTRUCTURE, tell_set_aside
-from bench_lib.cli.progress import INFRASTRUCTURE_STATUSES, ProgressLine
+from bench_lib.cli.progress import ProgressLine
 from bench_lib.errors import BadValue, UnknownName
 from bench_lib.seeds import STREAMS, parse_seeds
 from bench_lib.spec import Status
@@ -71,11 +71,11 @@ def _run(options: argparse.Namespace) -> int:
     counts = ", ".join(f"{count} {status}" for status, count in sorted(progress.statuses.items())) or "nothing to do"
     new = f"{progress.finished} are new ({counts})"
     print(f"{progress.total} runs: {progress.stored} were stored, {new}; in {options.store}")
-    lost = [status for status in INFRASTRUCTURE_STATUSES if progress.statuses[status]]
+    lost = [status for status in Status if status.lost and progress.statuses[status]]
     if lost:
         print(f"stabbench: the same command with --retry {','.join(lost)} tries the lost runs again", file=sys.stderr)
     if progress.left:
-        again = f"--retry {','.join(INFRASTRUCTURE_STATUSES)}"
+        again = f"--retry {','.join(status for status in Status if status.lost)}"
         print(f"stabbench: {progress.left} pools wait for lost members; {again} tries those again", file=sys.stderr)
     return INFRASTRUCTURE if lost or progress.left else DONE
 

@@ -52,7 +52,6 @@ class Optimization:
 
     def _enter(self, phase: Phase) -> None:
         if phase.restarts or phase.first_step == 0:
-            # Before anything is frozen, since a later phase may train it without a restart.
             self._restart(phase)
         for name, parameter in self.training.trainable().items():
             parameter.requires_grad_(phase.trains(name))

@@ -20,7 +20,6 @@ from bench_lib.stats.failure import wilson
 from bench_lib.stats.spread import mad_over_tasks, mean, spread
 
 BASELINE = "adamw"
-LOST = (Status.OOM, Status.TIMEOUT, Status.CRASHED)
 COUNTS = ("attempted", "judged", "failed", "lost", *(str(s) for s in Status))
 RATES = ("failure_rate", "failure_low", "failure_high")
 SCORES = ("mean", "mean_low", "mean_high", "mad", "sd", "iqr", "median_ad", "minimum", "percentile_5", "cvar")
@@ -104,7 +103,7 @@ def _outcome(cell: Cell) -> dict[str, object]:
         "attempted": len(cell.runs),
         "judged": judged,
         "failed": failed,
-        "lost": cell.count(*LOST),
+        "lost": cell.count(*(s for s in Status if s.lost)),
         "reason": "; ".join(dict.fromkeys(declined.astype(str))),
         "failure_rate": failed / judged if judged else math.nan,
         "failure_low": low,

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
 from bench_lib.techniques.averaging import held
+from bench_lib.techniques.gradients import with_gradients
 from bench_lib.techniques.training import Update
 
 Shifts: TypeAlias = Callable[[Mapping[str, nn.Parameter]], Sequence[Tensor]]
@@ -36,7 +37,7 @@ def gradients_above(update: Update, shifts: Shifts) -> Tensor:
     gradients of the present weights stay.
     """
     loss = update.backward()
-    named = {name: p for name, p in update.training.trainable().items() if p.grad is not None}
+    named = {name: parameter for name, (parameter, _) in with_gradients(update.training).items()}
     with torch.no_grad():
         climb = shifts(named) if named else []
     if climb:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from bench_lib.errors import require
 from bench_lib.spec import Scalar
 from bench_lib.techniques.base import Technique
+from bench_lib.techniques.gradients import with_gradients
 from bench_lib.techniques.training import Step, Training
 
 Tensors = dict[str, Tensor]
@@ -51,7 +52,7 @@ class ChildTuningD(Technique):
     def after_backward(self, training: Training) -> None:
         no_masks: Tensors = {}
         masks = training.keep(self, lambda: no_masks)
-        found = [(p.grad, masks[n]) for n, p in training.trainable().items() if n in masks and p.grad is not None]
+        found = [(gradient, masks[n]) for n, (_, gradient) in with_gradients(training).items() if n in masks]
         if found:
             torch._foreach_mul_([gradient for gradient, _ in found], [mask for _, mask in found])
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from bench_lib.errors import require
 from bench_lib.spec import Scalar
 from bench_lib.techniques.base import Technique
+from bench_lib.techniques.gradients import with_gradients
 from bench_lib.techniques.training import Training
 
 LEVELS = 2**16
@@ -41,7 +42,7 @@ class ChildTuningF(Technique):
     def after_backward(self, training: Training) -> None:
         if self.p == 1:
             return
-        gradients = [p.grad for p in training.trainable().values() if p.grad is not None]
+        gradients = [gradient for _, gradient in with_gradients(training).values()]
         with training.seeded("dropout", self.name, training.step):
             flat = draw_mask(sum(g.numel() for g in gradients), self._kept, gradients[0].device)
         masks = torch.split(flat, [g.numel() for g in gradients])

@@ -35,6 +35,7 @@ class EMA(Technique):
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Polyak & Juditsky 1992, doi:10.1137/0330046"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"decay": 0.0}
+    version: ClassVar[str] = "2"  # evaluated at the end only, where version 1 was evaluated all along
     observer: ClassVar[bool] = True
 
     decay: float = 0.999

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from bench_lib.techniques.training import Training
 
 
-def with_gradients(training: Training) -> dict[str, tuple[Tensor, Tensor]]:
+def with_gradients(training: Training) -> dict[str, tuple[nn.Parameter, Tensor]]:
     """Each trained parameter that has a gradient, and that gradient, by name; what a phase froze has none."""
     return {name: (p, p.grad) for name, p in training.trainable().items() if p.grad is not None}

@@ -41,14 +41,14 @@ class GreedySoup(Technique):
     def pools(self) -> int:
         return self.members
 
-    def pool_weights(self, weights: Sequence[Weights], score: Callable[[Weights], float]) -> Weights:
-        scores = [score(weights[i]) for i in range(len(weights))]
+    def pool_weights(self, members: Sequence[Callable[[], Weights]], score: Callable[[Weights], float]) -> Weights:
+        scores = [score(load()) for load in members]
         # Sorting is stable: of equal members the one with the smaller seed goes first.
         order = sorted(range(len(scores)), key=lambda i: -scores[i])
-        soup: Weights = weights[order[0]]
+        soup = members[order[0]]()
         best, size = scores[order[0]], 1
         for i in order[1:]:
-            thicker = _added(soup, size, weights[i])
+            thicker = _added(soup, size, members[i]())
             if (found := score(thicker)) >= best:
                 soup, best, size = thicker, found, size + 1
         return soup

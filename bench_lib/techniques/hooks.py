@@ -172,8 +172,11 @@ class PoolsWeights(Protocol):
     @property
     def held_out(self) -> int: ...
 
-    def pool_weights(self, weights: Sequence[Weights], score: Callable[[Weights], float]) -> Weights:
-        """Combine the members' weights; `score` gives the primary metric of weights on the held-out examples."""
+    def pool_weights(self, members: Sequence[Callable[[], Weights]], score: Callable[[Weights], float]) -> Weights:
+        """Combine the members' weights, each read when it is called for, since a handful may not fit into memory.
+
+        `score` gives the primary metric of weights on the held-out examples.
+        """
         ...
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,6 +9,7 @@ import pytest
 from transformers import PreTrainedTokenizerBase
 
 from bench_lib.errors import Unsupported
+from bench_lib.examples import Example, TextExample
 from bench_lib.harness.data import (
     DataKey,
     data_key,
@@ -77,11 +78,15 @@ def test_subsets_follow_their_seed_and_the_smaller_lies_in_the_larger(data: Path
     assert set(train_examples("sst2", source, None, 5)) == set(load_data(SST2, source).train)
 
 
+def labels(examples: Sequence[Example]) -> list[int]:
+    return [example.label for example in examples if isinstance(example, TextExample)]
+
+
 def test_features_are_of_the_examples_in_order(key: Callable[..., DataKey], data: Path) -> None:
     examples = train_examples("sst2", str(data), 16, 3)
     features = train_features(key(), 16, 3)
     assert [feature.item for feature in features] == list(range(16))
-    assert [int(feature.targets[0]) for feature in features] == [e.label for e in examples]  # type: ignore[union-attr]
+    assert [int(feature.targets[0]) for feature in features] == labels(examples)
 
 
 def test_the_evaluation_set_is_the_same_for_every_seed_and_no_training_example(
@@ -177,5 +182,5 @@ def test_the_held_out_set_is_built_like_the_evaluation_set(key: Callable[..., Da
     built = held_out_set(key(), 16, 3, 6)
     assert built.examples == held_out_examples("sst2", str(data), 16, 3, 6)
     assert len(built.features) == 6
-    assert [int(feature.targets[0]) for feature in built.features] == [e.label for e in built.examples]  # type: ignore[union-attr]
+    assert [int(feature.targets[0]) for feature in built.features] == labels(built.examples)
     assert built.trivial == trivial_score(SST2, built.examples)

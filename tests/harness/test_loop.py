@@ -294,10 +294,21 @@ def test_an_overflow_under_fp16_skips_the_step_and_nothing_else(build: Build, op
     loop = build(*optimiser, precision="fp16", epochs=5)
     loop.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**100, backoff_factor=2.0**-30)
     before = weights(loop)
-    loop.optimization.schedule.last_epoch = 0
-    moved = []
-    step = loop._step
-    loop._step = lambda batch: (step(batch), moved.append(distance(before, weights(loop)) > 0))  # type: ignore[method-assign]
+    moved: list[bool] = []
+
+    @dataclass(frozen=True)
+    class Compares(Technique):
+        """Sees every step, a skipped one too."""
+
+        name = "compares"
+        paper = "none"
+        neutral = None
+        observer = True
+
+        def after_update(self, training: Training) -> None:
+            moved.append(distance(before, weights(loop)) > 0)
+
+    loop.tracks.append(track(Compares()))
     loop.run(scored)
     skipped = loop.curve.skipped
     assert 0 < skipped.count(True) < 15
@@ -339,6 +350,7 @@ def test_too_many_skipped_updates_in_a_row_are_a_divergence(build: Build, spoilt
     loop = build(spoils(spoilt), epochs=10, evaluations=1)
     if end is None:
         loop.run(scored)
+        assert loop.curve.skipped == [number in spoilt for number in range(30)]
         return
     with pytest.raises(Diverged, match=f"the gradient.* was not finite at step {end}"):
         loop.run(scored)

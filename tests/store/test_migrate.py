@@ -94,6 +94,11 @@ def _stamps(store: Store) -> set[bytes]:
     return {pq.read_schema(path).metadata[b"stabbench_schema"] for path in files}
 
 
+def _bits(record: RunRecord) -> bytes:
+    assert record.predictions is not None
+    return record.predictions.values.tobytes()
+
+
 def _values(store: Store, run_id: str) -> bytes:
     found = store.predictions(run_id)
     assert found is not None
@@ -117,7 +122,7 @@ def test_runs_of_version_1_come_back_with_the_rest_unknown(old: Store, make: Mak
     assert old.ids() == {make(seed).run_id for seed in (0, 1, 2)}
     assert old.table().schema.equals(RUNS, check_metadata=True)
     assert verify(old) == []
-    assert _values(old, make(1).run_id) == make(1).predictions.values.tobytes()  # type: ignore[union-attr]
+    assert _values(old, make(1).run_id) == _bits(make(1))
 
 
 def test_reading_changes_no_file(old: Store) -> None:
@@ -141,7 +146,7 @@ def test_compacting_writes_this_version(old: Store, make: Make) -> None:
     assert _stamps(old) == {str(VERSION).encode()}
     assert old.records() == records
     assert verify(old) == []
-    assert _values(old, make(2).run_id) == make(2).predictions.values.tobytes()  # type: ignore[union-attr]
+    assert _values(old, make(2).run_id) == _bits(make(2))
 
 
 def test_compacted_bytes_do_not_tell_the_version_that_they_came_from(old: Store, make: Make, tmp_path: Path) -> None:
@@ -160,7 +165,7 @@ def test_a_store_of_version_1_is_merged_and_unknown_is_no_disagreement(old: Stor
     other.append(make(0))
     assert merge(other, old) == Merged(2, ())
     assert [record.clipped_steps for record in other.records()] == [2, None, None]
-    assert _values(other, make(2).run_id) == make(2).predictions.values.tobytes()  # type: ignore[union-attr]
+    assert _values(other, make(2).run_id) == _bits(make(2))
 
 
 def test_columns_are_read_by_name_whatever_the_version(old: Store) -> None:

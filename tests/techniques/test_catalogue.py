@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -29,7 +30,7 @@ class Odd(Technique):
     """
 
     name, family, paper = "odd", "layers", "Doe & Roe 2020, doi:10.1000/odd(1)2; Poe 2021, arXiv:2101.00001v2."
-    neutral = {"rate": None, "word": "a|b"}  # noqa: RUF012
+    neutral: ClassVar = {"rate": None, "word": "a|b"}
 
     rate: float | None = 0.25
     word: str = "c"

@@ -14,6 +14,11 @@ def toy(*points):
     return [{"w": torch.tensor([float(p)]), "v": torch.tensor([[float(p), -float(p)]])} for p in points]
 
 
+def readers(members):
+    """Members as a pool gets them: each is read when it is called for."""
+    return [lambda member=member: member for member in members]
+
+
 class Judge:
     """Scores weights by a function of `w`, and keeps what it was asked."""
 
@@ -27,7 +32,7 @@ class Judge:
 
 def soup(points, score):
     judge = Judge(score)
-    return GreedySoup(members=len(points)).pool_weights(toy(*points), judge), judge.asked
+    return GreedySoup(members=len(points)).pool_weights(readers(toy(*points)), judge), judge.asked
 
 
 def near(target):
@@ -69,20 +74,20 @@ def test_ties_are_kept_and_equal_members_go_by_their_seed():
 
 def test_where_each_other_harms_the_best_is_left_as_it_was():
     members = toy(1, 2, 3)
-    found = GreedySoup(members=3).pool_weights(members, lambda w: float(w["w"].item() == 2))
+    found = GreedySoup(members=3).pool_weights(readers(members), lambda w: float(w["w"].item() == 2))
     assert all(torch.equal(found[name], weight) for name, weight in members[1].items())
 
 
 def test_one_member_is_handed_through():
     (member,) = toy(7)
-    found = GreedySoup(members=1).pool_weights([member], Judge(near(0)))
+    found = GreedySoup(members=1).pool_weights(readers([member]), Judge(near(0)))
     assert all(found[name] is weight for name, weight in member.items())
 
 
 @given(st.lists(st.integers(-20, 20), min_size=1, max_size=6), st.integers(-20, 20))
 def test_the_soup_is_no_worse_than_any_member_and_the_members_are_untouched(points, target):
     members = toy(*points)
-    found = GreedySoup(members=len(points)).pool_weights(members, Judge(near(target)))
+    found = GreedySoup(members=len(points)).pool_weights(readers(members), Judge(near(target)))
     assert near(target)(found["w"].item()) >= max(map(near(target), points)) - 1e-5
     assert [m["w"].item() for m in members] == points
 

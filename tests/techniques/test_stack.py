@@ -125,7 +125,7 @@ def test_a_spec_holds_every_parameter_and_gives_the_stack_back():
     stack = read("reinit:blocks=2+ema")
     assert stack.spec() == (
         TechniqueSpec("reinit", (("blocks", 2), ("pooler", True)), "1", False, "reinit:blocks=2"),
-        TechniqueSpec("ema", (("decay", 0.999),), "1", True, "ema"),
+        TechniqueSpec("ema", (("decay", 0.999),), "2", True, "ema"),
     )
     assert from_spec(stack.spec(), TECHNIQUES) == stack
 
