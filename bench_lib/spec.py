@@ -205,11 +205,12 @@ class RunRecord:
     """One row of the store: what was attempted, how it ended, what it cost, where it ran.
 
     Seconds are wall-clock; memory is in bytes; `score` and `metrics` are fractions (MCC from -1 to 1). Failed runs keep
-    what they had when they failed; what is None or empty is not known. The curve has one entry an optimiser step, the gradient's norm before clipping: of all parameters, of the first and
-    of the last block. `grad_norm_max` is its largest finite value; `clipped_steps` counts the steps whose gradient was
-    clipped, `nonfinite_steps` those skipped as not finite. `drift` is, for the embeddings and each block, the norm of
-    the difference from the pre-trained weights over their norm. It is of the weights that were evaluated last, which
-    `weights` are by name, in fp32, where techniques pool them.
+    what they had when they failed; what is None or empty is not known. The curve has one entry an optimiser step, the
+    gradient's norm before clipping: of all parameters, of the first and of the last block. `grad_norm_max` is its
+    largest finite value; `clipped_steps` counts the steps whose gradient was clipped, `nonfinite_steps` those skipped
+    as not finite. `drift` is, for the embeddings and each block, the norm of the difference from the pre-trained
+    weights over their norm. It is of the weights that were evaluated last, which `weights` are by name, in fp32, where
+    techniques pool them.
     """
 
     run_id: str
