@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from bench_lib.examples import Kind
 from bench_lib.harness.batches import Batch
 from bench_lib.harness.encode import IGNORED
+from bench_lib.harness.half import HalfLinear
 from bench_lib.techniques.training import Output, Training
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -26,10 +27,14 @@ class Passes:
     backward: int = 0
 
 
-def autocast(training: Training, full_precision: bool = False) -> torch.autocast:
+@contextmanager
+def autocast(training: Training, full_precision: bool = False) -> Iterator[None]:
     """The profile's precision as a context, or fp32 in its place."""
     precision = "fp32" if full_precision else training.profile.precision
-    return torch.autocast(training.device.type, AUTOCAST.get(precision, torch.bfloat16), enabled=precision in AUTOCAST)
+    device = training.device.type
+    linear = HalfLinear() if (device, precision) == ("cpu", "fp16") else nullcontext()
+    with torch.autocast(device, AUTOCAST.get(precision, torch.bfloat16), enabled=precision in AUTOCAST), linear:
+        yield
 
 
 def cross_entropy(output: Output) -> Tensor:
