@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Generic, TypeVar
+import functools
+from collections.abc import Callable, Iterator
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, TypeVar
 
 from bench_lib.errors import BenchError, UnknownName
 
 T = TypeVar("T")
 
 
-class Registry(Generic[T]):
-    """Named entries of one kind, in the order in which they were added."""
+def _accept(_entry: object, _where: str) -> None:
+    """Take whatever is offered."""
 
-    def __init__(self, kind: str) -> None:
+
+class Registry(Generic[T]):
+    """Named entries of one kind: those added here in their order, then those that installed packages offer.
+
+    A package offers an entry under the registry's `group` of entry points; its code is loaded when the entry is asked
+    for, and `check` raises for what is no entry of this kind.
+    """
+
+    def __init__(self, kind: str, group: str = "", check: Callable[[object, str], None] = _accept) -> None:
         self.kind = kind
+        self.group = group
+        self.check = check
         self._entries: dict[str, T] = {}
 
     def add(self, name: str, entry: T) -> T:
@@ -26,18 +38,53 @@ class Registry(Generic[T]):
 
     def get(self, name: str) -> T:
         """The entry of that name; an unknown one raises `UnknownName` with the nearest names."""
-        if name not in self._entries:
-            raise UnknownName(self.kind, name, self._entries)
-        return self._entries[name]
+        if name in self._entries:
+            return self._entries[name]
+        if name not in self._offered():
+            raise UnknownName(self.kind, name, self.names())
+        return self._load(name)
 
     def names(self) -> tuple[str, ...]:
-        return tuple(self._entries)
+        return (*self._entries, *self._offered())
 
     def __contains__(self, name: object) -> bool:
-        return name in self._entries
+        return name in self.names()
 
     def __iter__(self) -> Iterator[T]:
-        return iter(self._entries.values())
+        return (self.get(name) for name in self.names())
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self.names())
+
+    def _offered(self) -> dict[str, EntryPoint]:
+        """What installed packages offer beside the entries; a name that is taken or offered twice raises."""
+        offered: dict[str, EntryPoint] = {}
+        for point in _points(self.group) if self.group else ():
+            if point.name in self._entries or point.name in offered:
+                taken = "this package has one" if point.name in self._entries else f"{_from(offered[point.name])} too"
+                raise BenchError(f"{_from(point)} offers the {self.kind} {point.name!r}, and {taken}; uninstall one")
+            offered[point.name] = point
+        return offered
+
+    def _load(self, name: str) -> T:
+        point = self._offered()[name]
+        where = f"{name!r} of {_from(point)}"
+        try:
+            entry: Any = point.load()
+        except Exception as error:
+            raise BenchError(
+                f"the {self.kind} {where} cannot be loaded: {type(error).__name__}: {error}; repair or uninstall it"
+            ) from error
+        self.check(entry, where)
+        if getattr(entry, "name", name) != name:
+            raise BenchError(f"the {self.kind} {where} calls itself {entry.name!r}; the two names must be the same")
+        return entry  # type: ignore[no-any-return]  # the check vouches for it
+
+
+@functools.cache
+def _points(group: str) -> tuple[EntryPoint, ...]:
+    return tuple(sorted(entry_points(group=group), key=lambda point: point.name))
+
+
+def _from(point: EntryPoint) -> str:
+    return f"the installed package {point.dist.name}" if point.dist else "an installed package"

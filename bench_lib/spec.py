@@ -113,7 +113,10 @@ class Profile:
 
 @dataclass(frozen=True)
 class TechniqueSpec:
-    """A technique by value: its name, every parameter, the version it declares, and the seeds that it pools, if any."""
+    """A technique by value: its name, every parameter, the version it declares, and the seeds that it pools, if any.
+
+    `source` is the user's file that it is from, as `PATH.py:Class`; its version is then a hash of that file.
+    """
 
     name: str
     params: tuple[tuple[str, Scalar], ...] = ()
@@ -121,6 +124,7 @@ class TechniqueSpec:
     observer: bool = False
     label: str = ""
     pools: int = 0
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -262,20 +266,9 @@ class RunRecord:
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in CIRCUMSTANCES}
 
 
+TIMINGS = {"setup_seconds", "train_seconds", "eval_seconds", "tokens_per_second", "examples_per_second"}
 CIRCUMSTANCES = frozenset(
-    {
-        "attempts",
-        "profile",
-        "setup_seconds",
-        "train_seconds",
-        "eval_seconds",
-        "tokens_per_second",
-        "examples_per_second",
-        "peak_memory_bytes",
-        "provenance",
-        "predictions",
-        "weights",
-    }
+    TIMINGS | {"attempts", "profile", "peak_memory_bytes", "provenance", "predictions", "weights"}
 )
 """Fields of a record that may differ between two runs of the same spec."""
 

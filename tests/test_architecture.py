@@ -49,6 +49,7 @@ READERS = {
     "tasks/local.py": "data folders",
     "tasks/hub.py": "the cache of the hub",
     "models": "weights",
+    "techniques/plugin.py": "the file of a technique that the user named",
     "instruments/provenance.py": "/proc/cpuinfo",
 }
 NAMELESS = {"utils", "util", "helpers", "helper", "misc", "common"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from numbers import Integral
 
 from scipy.stats import binomtest
@@ -20,6 +21,22 @@ def wilson(failures: int, n: int, confidence: float = 0.95) -> tuple[float, floa
         return 0.0, 1.0
     interval = binomtest(failures, n).proportion_ci(confidence, method="wilson")
     return float(interval.low), float(interval.high)
+
+
+def difference_interval(
+    failures_a: int, n_a: int, failures_b: int, n_b: int, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Newcombe's interval (low, high) of the failure rate of a minus that of b, from the two Wilson intervals.
+
+    (-1, 1) where either arm has no runs. Source: Newcombe 1998, method 10.
+    """
+    first, second = wilson(failures_a, n_a, confidence), wilson(failures_b, n_b, confidence)
+    if n_a == 0 or n_b == 0:
+        return -1.0, 1.0
+    rates = failures_a / n_a, failures_b / n_b
+    below = math.hypot(rates[0] - first[0], second[1] - rates[1])
+    above = math.hypot(first[1] - rates[0], rates[1] - second[0])
+    return rates[0] - rates[1] - below, rates[0] - rates[1] + above
 
 
 def checked_counts(failures: int, n: int) -> tuple[int, int]:

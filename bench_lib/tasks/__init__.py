@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench_lib.errors import BenchError
 from bench_lib.registry import Registry
 from bench_lib.tasks.base import Task
 from bench_lib.tasks.cola import COLA
@@ -14,7 +15,14 @@ from bench_lib.tasks.sst2 import SST2
 
 __all__ = ["TASKS"]
 
-TASKS: Registry[Task] = Registry("task")
+
+def check_task(task: object, where: str) -> None:
+    """Raise `BenchError` for what is not a task."""
+    if not isinstance(task, Task):
+        raise BenchError(f"the task {where} is not a bench_lib.tasks.base.Task")
+
+
+TASKS: Registry[Task] = Registry("task", "stabbench.tasks", check_task)
 
 TASKS.add(IMDB.name, IMDB)
 TASKS.add(SST2.name, SST2)

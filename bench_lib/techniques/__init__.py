@@ -44,6 +44,7 @@ from bench_lib.techniques.low_lr import LowLr
 from bench_lib.techniques.lp_ft import LPFT
 from bench_lib.techniques.mixout import Mixout
 from bench_lib.techniques.noisy_tune import NoisyTune
+from bench_lib.techniques.plugin import check_technique
 from bench_lib.techniques.r3f import R3F
 from bench_lib.techniques.r4f import R4F
 from bench_lib.techniques.r_drop import RDrop
@@ -57,7 +58,7 @@ from bench_lib.techniques.warmup import Warmup
 from bench_lib.techniques.wd_pre import WdPre
 from bench_lib.techniques.weight_decay import WeightDecay
 
-TECHNIQUES: Registry[type[Technique]] = Registry("technique")
+TECHNIQUES: Registry[type[Technique]] = Registry("technique", "stabbench.techniques", check_technique)
 for _technique in (
     AdamW,
     BertAdam,

@@ -30,6 +30,7 @@ class Technique:
 
     `neutral` holds the parameters at which the technique must equal the baseline bit for bit, or None where it has no
     such point. `observer` says that it leaves the trajectory of the training alone, so that it can ride on another's.
+    `source` is for techniques that come from a file of the user's, and set when that is read.
     """
 
     name: ClassVar[str]
@@ -38,6 +39,7 @@ class Technique:
     neutral: ClassVar[Mapping[str, Scalar] | None]
     version: ClassVar[str] = "1"
     observer: ClassVar[bool] = False
+    source: ClassVar[str] = ""
 
     def passes(self) -> tuple[int, int]:
         """Forward and backward passes for each micro-batch."""
@@ -60,4 +62,4 @@ class Technique:
         params = tuple((f.name, getattr(self, f.name)) for f in fields(self))
         changed = [f":{f.name}={getattr(self, f.name)}" for f in fields(self) if getattr(self, f.name) != f.default]
         label = self.name + "".join(changed)
-        return TechniqueSpec(self.name, params, self.version, self.observer, label, self.pools())
+        return TechniqueSpec(self.name, params, self.version, self.observer, label, self.pools(), self.source)

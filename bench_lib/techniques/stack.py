@@ -13,6 +13,7 @@ from bench_lib.registry import Registry
 from bench_lib.spec import Scalar, TechniqueSpec
 from bench_lib.techniques.base import Technique
 from bench_lib.techniques.hooks import EXCLUSIVE, OBSERVING, POOLING, TRAINING
+from bench_lib.techniques.plugin import is_plugin, load_plugin
 
 Hook = TypeVar("Hook")
 SEPARATORS = "+:,="
@@ -66,7 +67,10 @@ class Stack:
 
 
 def parse_stack(text: str, registry: Registry[type[Technique]]) -> Stack:
-    """Read `name[:field=value...]` joined by `+`; unknown names and fields answer with the nearest ones."""
+    """Read `name[:field=value...]` joined by `+`; unknown names and fields answer with the nearest ones.
+
+    A name may be `PATH.py:Class`, for a technique in a file of the user's.
+    """
     return Stack(tuple(_parse(part.strip(), registry) for part in text.split("+")))
 
 
@@ -74,7 +78,7 @@ def from_spec(spec: tuple[TechniqueSpec, ...], registry: Registry[type[Technique
     """The stack that a spec describes; a version that is not the registered one raises `BenchError`."""
     techniques = []
     for part in spec:
-        technique = registry.get(part.name)
+        technique = _found(part.name, part.source, registry)
         for key, _ in part.params:
             _check_field(technique, key)
         made = technique(**dict(part.params))
@@ -86,7 +90,9 @@ def from_spec(spec: tuple[TechniqueSpec, ...], registry: Registry[type[Technique
 
 def _parse(text: str, registry: Registry[type[Technique]]) -> Technique:
     name, *settings = text.split(":")
-    technique = registry.get(name)
+    source = f"{name}:{settings.pop(0) if settings else ''}" if is_plugin(name) else ""
+    technique = _found(name, source, registry)
+    name = technique.name
     known = {f.name: f for f in fields(technique)}
     params: dict[str, Scalar] = {}
     for setting in settings:
@@ -98,6 +104,16 @@ def _parse(text: str, registry: Registry[type[Technique]]) -> Technique:
             raise BenchError(f"field {key!r} of technique {name} stands twice in {text!r}; give it once")
         params[key] = _value(value, known[key], f"{name}:{key}")
     return technique(**params)
+
+
+def _found(name: str, source: str, registry: Registry[type[Technique]]) -> type[Technique]:
+    """A registered technique by its name, or that of a file, which may not take the name of a registered one."""
+    if not source:
+        return registry.get(name)
+    technique = load_plugin(source)
+    if technique.name in registry:
+        raise BenchError(f"{source} calls itself {technique.name!r}, which is registered already; give it another name")
+    return technique
 
 
 def _check_field(technique: type[Technique], key: str) -> None:

@@ -1,0 +1,126 @@
+"""A sequential comparison as declared beforehand: when to look, what each test may spend, which margins matter."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from bench_lib.errors import require
+from bench_lib.stats.compare import boschloo
+from bench_lib.stats.sequential import nominal_levels
+
+FIRST_LOOK = 10
+"""Seeds below which no look is taken: five show nothing about spread."""
+
+STEP = 2
+
+
+@dataclass(frozen=True)
+class Margins:
+    """Differences that are too small to matter: inside all of them two techniques are equivalent.
+
+    `ratio` bounds the ratio of MADs from above, and from below by its inverse; `superiority` bounds P(A > B) likewise
+    (0.75 after Bouthillier et al. 2021), `failures` the difference of failure rates.
+    """
+
+    ratio: float = 2.0
+    superiority: float = 0.75
+    failures: float = 0.15
+
+    def __post_init__(self) -> None:
+        require(1 < self.ratio < float("inf"), "margin of the MAD ratio", self.ratio, "above 1")
+        require(0.5 < self.superiority < 1, "margin of P(A > B)", self.superiority, "between 0.5 and 1, both excluded")
+        require(0 < self.failures < 1, "margin of failure rates", self.failures, "between 0 and 1, both excluded")
+
+
+@dataclass(frozen=True)
+class Shares:
+    """How alpha is divided among the three tests; they add up to 1.
+
+    Where the runs have so few failures that no way of dividing them between the arms could be significant, the test of
+    failure rates cannot err, and its share goes to the other two (Tarone 1990).
+    """
+
+    failure: float = 0.2
+    spread: float = 0.7
+    location: float = 0.1
+
+    def __post_init__(self) -> None:
+        parts = (self.failure, self.spread, self.location)
+        allowed = "each above 0, 1 in all"
+        require(min(parts) > 0 and abs(sum(parts) - 1) < 1e-9, "shares of alpha", parts, allowed)
+
+
+@dataclass(frozen=True)
+class Levels:
+    """The levels of one look; `failure` is 0 where that test is left out."""
+
+    failure: float
+    spread: float
+    location: float
+    equivalence: float
+
+
+@dataclass(frozen=True)
+class Design:
+    """Looks at rising numbers of seeds, and an alpha that all looks, tests and tasks share.
+
+    `power` is that of the spending function (`sequential.nominal_levels`).
+    """
+
+    looks: tuple[int, ...]
+    tasks: int = 1
+    alpha: float = 0.05
+    power: float = 2.0
+    shares: Shares = Shares()
+    margins: Margins = Margins()
+
+    def __post_init__(self) -> None:
+        require(0 < self.alpha < 0.5, "alpha", self.alpha, "between 0 and 0.5, both excluded")
+        require(self.tasks >= 1, "number of tasks", self.tasks, "1 or more")
+        rising = len(self.looks) > 0 and self.looks[0] >= 1 and all(a < b for a, b in pairwise(self.looks))
+        require(rising, "looks", self.looks, "rising numbers of seeds, at least one")
+
+    @property
+    def seeds(self) -> int:
+        """The seeds of the last look."""
+        return self.looks[-1]
+
+    def levels(self, look: int, failures: int) -> Levels:
+        """The levels of the look at so many seeds, given the failures of both arms together."""
+        require(look in self.looks, "look", look, ", ".join(map(str, self.looks)))
+        place = self.looks.index(look)
+        alpha = self.alpha / self.tasks
+        shares = self.shares
+        failure = self._level(place, alpha * shares.failure)
+        equivalence = self._level(place, alpha)
+        if _least_p(failures, look) <= failure:
+            parts = (shares.spread, shares.location)
+        else:
+            failure, rest = 0.0, shares.spread + shares.location
+            parts = (shares.spread / rest, shares.location / rest)
+        spread, location = (self._level(place, alpha * part) for part in parts)
+        return Levels(failure, spread, location, equivalence)
+
+    def _level(self, place: int, alpha: float) -> float:
+        return _nominal(self.looks, alpha, self.power)[place]
+
+
+def looks_up_to(seeds: int, first: int = FIRST_LOOK, step: int = STEP) -> tuple[int, ...]:
+    """The looks of a comparison of at most so many seeds: the first, then every few seeds, and the last."""
+    require(seeds >= 3, "greatest number of seeds", seeds, "3 or more")
+    return tuple(dict.fromkeys([*range(first, seeds, step), seeds]))
+
+
+@functools.lru_cache(maxsize=256)
+def _nominal(looks: Sequence[int], alpha: float, power: float) -> tuple[float, ...]:
+    return nominal_levels(looks, alpha, power)
+
+
+@functools.lru_cache(maxsize=4096)
+def _least_p(failures: int, seeds: int) -> float:
+    """The smallest p that so many failures in two arms of so many seeds could have: all of them in one arm."""
+    whole = min(failures, seeds)
+    return boschloo(whole, seeds, failures - whole, seeds)

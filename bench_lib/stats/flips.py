@@ -1,0 +1,51 @@
+"""Permutation tests in which every pair swaps its arms, or not, by the toss of a coin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bench_lib.errors import require
+from bench_lib.stats.spread import checked_scores
+
+Floats = NDArray[np.float64]
+
+RESAMPLES = 9999
+CHUNK = 2**16
+"""Sign patterns that are held at a time."""
+
+
+def sign_flip(contributions: ArrayLike, generator: np.random.Generator, resamples: int = RESAMPLES) -> float:
+    """Two-sided p that contributions (n,), one a pair, are as likely to have either sign: that the arms are alike.
+
+    The share of the sign patterns whose sum is as large as the observed one: of all 2^n of them where those are not
+    more than the resamples, so that no chance is involved, else of so many random ones and the observed. 1 where every
+    contribution is 0, and where there is none. Source: Fisher 1935, section 21.
+    """
+    values = checked_scores(contributions)
+    require(resamples >= 99, "number of resamples", resamples, "99 or more")
+    sizes = np.abs(values[values != 0])
+    if sizes.size == 0:
+        return 1.0
+    sizes = sizes / sizes.max()
+    # Scores lie on a lattice: sums that are equal but for rounding count as equal.
+    observed = abs(float(sizes @ np.sign(values[values != 0]))) - 1e-9 * sizes.sum()
+    if sizes.size < 62 and 2**sizes.size <= resamples + 1:
+        return float(np.mean(np.abs(all_signs(sizes.size) @ sizes) >= observed))
+    reached = sum(int((np.abs(signs @ sizes) >= observed).sum()) for signs in _random(sizes.size, generator, resamples))
+    return (reached + 1) / (resamples + 1)
+
+
+def all_signs(n: int) -> Floats:
+    """Every pattern of n signs: (2^n, n) of -1 and 1."""
+    bits = np.arange(2**n)[:, None] >> np.arange(n) & 1
+    return np.asarray(2.0 * bits - 1, dtype=np.float64)
+
+
+def _random(n: int, generator: np.random.Generator, resamples: int) -> Iterator[Floats]:
+    """Random patterns of n signs, so many in all, in chunks (at most `CHUNK`, n)."""
+    for start in range(0, resamples, CHUNK):
+        bits = generator.integers(0, 2, (min(CHUNK, resamples - start), n), dtype=np.int8)
+        yield np.asarray(2.0 * bits - 1, dtype=np.float64)

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import pytest
+
+from bench_lib.errors import BadValue
+from bench_lib.stats.compare import boschloo
+from bench_lib.stats.design import Design, Margins, Shares, looks_up_to
+from bench_lib.stats.sequential import nominal_levels
+
+DESIGN = Design(looks_up_to(30))
+
+
+def test_looks_begin_at_ten_and_end_at_the_last_seed():
+    assert looks_up_to(30) == (10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)
+    assert looks_up_to(13) == (10, 12, 13)
+    assert looks_up_to(10) == (10,)
+    assert looks_up_to(5) == (5,)
+    with pytest.raises(BadValue, match="greatest number of seeds is 2"):
+        looks_up_to(2)
+
+
+def test_alpha_is_shared_by_tests_and_tasks():
+    three = Design(DESIGN.looks, tasks=3)
+    for design in (DESIGN, three):
+        alpha = design.alpha / design.tasks
+        levels = design.levels(30, failures=30)
+        assert levels.failure == nominal_levels(DESIGN.looks, 0.2 * alpha)[-1]
+        assert levels.spread == nominal_levels(DESIGN.looks, 0.7 * alpha)[-1]
+        assert levels.location == nominal_levels(DESIGN.looks, 0.1 * alpha)[-1]
+        assert levels.equivalence == nominal_levels(DESIGN.looks, alpha)[-1]
+
+
+@pytest.mark.parametrize(("look", "failures"), [(10, 0), (10, 3), (30, 0), (30, 4)])
+def test_the_share_of_a_test_that_cannot_err_goes_to_the_others(look, failures):
+    assert boschloo(failures, look, 0, look) > DESIGN.levels(look, look).failure
+    levels = DESIGN.levels(look, failures)
+    place = DESIGN.looks.index(look)
+    assert levels.failure == 0
+    assert levels.spread == pytest.approx(nominal_levels(DESIGN.looks, 0.05 * 0.7 / 0.8)[place])
+    assert levels.location == pytest.approx(nominal_levels(DESIGN.looks, 0.05 * 0.1 / 0.8)[place])
+
+
+def test_more_failures_than_one_arm_holds_can_be_significant():
+    assert DESIGN.levels(10, 12).failure > 0
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Design(()),
+        lambda: Design((10, 10)),
+        lambda: Design((10,), tasks=0),
+        lambda: Design((10,), alpha=0),
+        lambda: Margins(ratio=1),
+        lambda: Margins(ratio=float("inf")),
+        lambda: Margins(superiority=0.5),
+        lambda: Margins(failures=0),
+        lambda: Shares(0.5, 0.5, 0.5),
+        lambda: Shares(0, 0.9, 0.1),
+    ],
+)
+def test_bad_designs_are_refused(make):
+    with pytest.raises(BadValue):
+        make()
+
+
+def test_a_look_that_was_not_declared_is_refused():
+    with pytest.raises(BadValue, match="look is 11"):
+        DESIGN.levels(11, 0)
