@@ -98,9 +98,10 @@ class Verdict:
         return self.stability is Stability.LESS or self.location is Location.WORSE
 
 
-def judge(arms: Arms, design: Design, generator: np.random.Generator) -> Verdict:
-    """The verdict at the look of as many seeds as the arms have."""
-    levels = design.levels(arms.seeds, sum(arms.failures()))
+def judge(arms: Arms, design: Design, look: int, generator: np.random.Generator) -> Verdict:
+    """The verdict of a look; the arms may have fewer seeds than it, where runs were lost to the machine."""
+    require(arms.seeds <= look, "seeds of the arms", arms.seeds, f"at most {look}, as many as the look has")
+    levels = design.levels(look, sum(arms.failures()))
     pairs = arms.pairs()
     evidence = Verdict(
         seeds=arms.seeds,
@@ -123,7 +124,7 @@ def sequence(arms: Arms, design: Design, seed: int) -> Verdict:
     Each look draws from a generator of its own, so that a comparison that is taken up again gives the same bits.
     """
     for look in design.looks:
-        verdict = judge(arms.first(look), design, look_generator(seed, look))
+        verdict = judge(arms.first(look), design, look, look_generator(seed, look))
         if verdict.sure:
             break
     return verdict

@@ -12,7 +12,18 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import bootstrap
 
 from bench_lib.errors import BadValue
-from bench_lib.stats.bootstrap import mean_interval
+from bench_lib.stats.bootstrap import (
+    CHUNK,
+    Floats,
+    Statistic,
+    bca_interval,
+    check_plan,
+    draws,
+    mean_interval,
+    percentile_interval,
+    rounding,
+    two_sample_interval,
+)
 
 SCORES = st.lists(st.floats(-10, 10), min_size=2, max_size=30)
 LATTICE = st.lists(st.integers(0, 20).map(lambda k: 0.7 + k / 400), min_size=2, max_size=30)
@@ -171,3 +182,297 @@ def test_too_few_resamples_are_refused() -> None:
 def test_a_score_that_is_none_is_refused() -> None:
     with pytest.raises(BadValue, match=r"scores\[1\]"):
         mean_interval([0.1, math.nan], generator())
+
+
+@pytest.mark.parametrize(
+    ("n", "ends"),
+    [
+        (2, (0.2616121342493164, 0.2984911434141233)),
+        (8, (0.41352851129042684, 0.770473125531292)),
+        (30, (0.41599571629409365, 0.6118962852940165)),
+        (200, (0.4728412639783368, 0.5512685988038333)),
+    ],
+)
+def test_reports_that_were_written_keep_their_intervals(n: int, ends: tuple[float, float]) -> None:
+    assert mean_interval(generator(n).random(n), generator(11)) == pytest.approx(ends, abs=1e-14)
+
+
+def test_more_resamples_than_are_held_at_a_time_are_still_those_of_one_draw() -> None:
+    scores = generator(5).lognormal(size=60)
+    assert 9999 * scores.size > 2 * CHUNK
+    theirs = bootstrap((scores,), np.mean, n_resamples=9999, method="BCa", rng=generator(7)).confidence_interval
+    assert mean_interval(scores, generator(7)) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+
+
+# ---- any statistic ---------------------------------------------------------------------------------------------------
+
+
+def mean_of(rows: Floats) -> Floats:
+    return np.asarray(rows.mean(axis=-1))
+
+
+def mad_of(rows: Floats) -> Floats:
+    return np.asarray(np.abs(rows - rows.mean(axis=-1, keepdims=True)).mean(axis=-1))
+
+
+def sd_of(rows: Floats) -> Floats:
+    return np.asarray(rows.std(axis=-1, ddof=1))
+
+
+def variance_of(rows: Floats) -> Floats:
+    return np.asarray(rows.var(axis=-1))
+
+
+def lowest(rows: Floats) -> Floats:
+    return np.asarray(rows.min(axis=-1))
+
+
+def median_of(rows: Floats) -> Floats:
+    return np.asarray(np.median(rows, axis=-1))
+
+
+@pytest.mark.parametrize("statistic", [mean_of, mad_of, sd_of, lowest, median_of])
+@pytest.mark.parametrize("confidence", [0.5, 0.95, 0.99])
+@pytest.mark.parametrize("n", [15, 20, 150])
+def test_bca_agrees_with_scipy(statistic: Statistic, confidence: float, n: int) -> None:
+    scores = generator(n).lognormal(size=n)
+    theirs = bootstrap(
+        (scores,), statistic, n_resamples=1999, confidence_level=confidence, method="BCa", rng=generator(7)
+    ).confidence_interval
+    ours = bca_interval(statistic, scores, generator(7), confidence, resamples=1999)
+    assert ours == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+
+
+@pytest.mark.parametrize("statistic", [mean_of, mad_of, variance_of])
+def test_bca_agrees_with_scipy_on_ties_that_rounding_spares(statistic: Statistic) -> None:
+    # The mean of sixteen whole numbers is exact in binary.
+    scores = generator(3).integers(0, 4, 16)
+    theirs = bootstrap((scores,), statistic, n_resamples=1999, method="BCa", rng=generator(7)).confidence_interval
+    ours = bca_interval(statistic, scores, generator(7), resamples=1999)
+    assert ours == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+
+
+@given(st.one_of(st.lists(st.integers(-80, 80).map(lambda k: k / 8), min_size=2, max_size=30), LATTICE))
+@settings(deadline=None, max_examples=60)
+def test_bca_of_the_mean_is_the_interval_of_the_mean(scores: list[float]) -> None:
+    expected = mean_interval(scores, generator(), resamples=500)
+    assert bca_interval(mean_of, scores, generator(), resamples=500) == pytest.approx(expected, abs=1e-9)
+
+
+def test_ties_and_jackknife_by_hand() -> None:
+    # The variance of 0 1 3 8 is 74/4 - 9 = 19/2; without each score in turn it is 26/3, 98/9, 38/3 and 14/9.
+    scores = [0.0, 1.0, 3.0, 8.0]
+    found = np.array([np.var(drawn) for drawn in itertools.product(scores, repeat=4)])
+    bias = ndtri((np.sum(found < 9.5) + np.sum(found == 9.5) / 2) / 256)
+    assert np.sum(found == 9.5) >= 24
+    without = np.array([26 / 3, 98 / 9, 38 / 3, 14 / 9])
+    pull = 3 * (without.mean() - without)
+    acceleration = (pull**3).sum() / 4**3 / (6 * ((pull**2).sum() / 4**2) ** 1.5)
+    shifted = bias + ndtri(np.array([0.25, 0.75]))
+    expected = np.quantile(found, ndtr(bias + shifted / (1 - acceleration * shifted)))
+    ends = bca_interval(variance_of, scores, Enumerating(np.random.PCG64(0)), 0.5, resamples=256)
+    assert ends == pytest.approx(tuple(expected), abs=1e-9)
+    unskewed = np.quantile(found, ndtr(bias + shifted))
+    assert np.all(np.abs(expected - unskewed) > 0.01)
+
+
+@given(LATTICE, st.sampled_from([0.1, -3.7, 1000.3]), st.sampled_from([0.1, 3.0, 700.0]))
+@settings(deadline=None, max_examples=60)
+def test_bca_moves_and_scales_with_the_scores_even_where_statistics_are_tied(
+    scores: list[float], shift: float, factor: float
+) -> None:
+    low, high = bca_interval(mad_of, scores, generator(), resamples=500)
+    moved = bca_interval(mad_of, np.array(scores) * factor + shift, generator(), resamples=500)
+    assert moved == pytest.approx((low * factor, high * factor), abs=1e-8)
+
+
+@pytest.mark.parametrize("scores", [[], [0.5]])
+def test_no_statistic_of_fewer_than_two_scores_has_an_interval(scores: list[float]) -> None:
+    assert all(math.isnan(end) for end in bca_interval(mean_of, scores, generator()))
+
+
+@given(st.floats(-1e100, 1e100), st.integers(2, 30))
+def test_a_statistic_of_equal_scores_is_its_own_interval(value: float, n: int) -> None:
+    assert bca_interval(lowest, [value] * n, generator(), resamples=100) == (value, value)
+    assert bca_interval(mad_of, [0.5] * n, generator(), resamples=100) == (0.0, 0.0)
+
+
+def test_a_statistic_that_never_moves_is_its_own_interval() -> None:
+    ends = bca_interval(lambda rows: np.full(rows.shape[:-1], 0.1), [0.1, 0.7, 0.2], generator())
+    assert ends == (0.1, 0.1)
+
+
+def test_a_statistic_may_need_two_scores() -> None:
+    low, high = bca_interval(sd_of, [0.0, 1.0], generator())
+    assert low == 0.0
+    assert high == pytest.approx(math.sqrt(0.5), abs=1e-12)
+
+
+@pytest.mark.parametrize("scores", [[-1e100, 1e100, 0.0], [0.0, 5e-324, 0.0], [0.0] * 999 + [1.0]])
+@pytest.mark.parametrize("confidence", [0.95, 1 - 2**-53])
+def test_bca_copes_with_hardly_any_spread_and_with_outliers(scores: list[float], confidence: float) -> None:
+    low, high = bca_interval(mean_of, scores, generator(), confidence, resamples=200)
+    assert min(scores) <= low < high <= max(scores)
+
+
+@given(st.integers(0, 2**32), SCORES)
+@settings(deadline=None, max_examples=20)
+def test_equal_seeds_give_any_statistic_equal_bits(seed: int, scores: list[float]) -> None:
+    first = bca_interval(mad_of, scores, generator(seed), resamples=500)
+    assert bca_interval(mad_of, scores, generator(seed), resamples=500) == first
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_a_statistic_that_is_no_number_is_refused(bad: float) -> None:
+    def lacking(rows: Floats) -> Floats:
+        return np.where(rows.max(axis=-1) == rows.min(axis=-1), bad, rows.mean(axis=-1))
+
+    with pytest.raises(BadValue, match="statistic is"):
+        bca_interval(lacking, [0.1, 0.2, 0.4], generator())
+
+
+def test_a_statistic_that_is_no_number_without_one_score_is_refused() -> None:
+    def lacking(rows: Floats) -> Floats:
+        return np.full(rows.shape[:-1], 1.0 if rows.shape[-1] == 3 else math.inf)
+
+    with pytest.raises(BadValue, match="one score left out"):
+        bca_interval(lacking, [0.1, 0.2, 0.4], generator())
+
+
+def test_a_statistic_of_all_rows_at_once_is_refused() -> None:
+    with pytest.raises(BadValue, match="shape of the statistic"):
+        bca_interval(np.mean, [0.1, 0.2, 0.4], generator())
+
+
+def test_any_statistic_asks_for_a_sound_plan_and_sound_scores() -> None:
+    with pytest.raises(BadValue, match="confidence"):
+        bca_interval(mean_of, [], generator(), 1.0)
+    with pytest.raises(BadValue, match="resamples is 99"):
+        bca_interval(mean_of, [], generator(), resamples=99)
+    with pytest.raises(BadValue, match=r"scores\[1\]"):
+        bca_interval(mean_of, [0.1, math.nan], generator())
+
+
+def test_a_plan_is_checked() -> None:
+    check_plan(0.5, 100)
+    with pytest.raises(BadValue, match="confidence"):
+        check_plan(math.nan, 100)
+
+
+# ---- two arms --------------------------------------------------------------------------------------------------------
+
+
+def gap(first: Floats, second: Floats) -> Floats:
+    return np.asarray(first.mean(axis=-1) - second.mean(axis=-1))
+
+
+def ratio(first: Floats, second: Floats) -> Floats:
+    return mad_of(first) / mad_of(second)
+
+
+@pytest.mark.parametrize("statistic", [gap, ratio])
+@pytest.mark.parametrize("confidence", [0.5, 0.95])
+def test_unpaired_arms_agree_with_scipy(statistic: object, confidence: float) -> None:
+    a, b = generator(1).lognormal(size=41), generator(2).normal(size=60)
+    theirs = bootstrap(
+        (a, b),
+        statistic,
+        n_resamples=4999,
+        batch=CHUNK // (41 + 60),
+        confidence_level=confidence,
+        method="percentile",
+        rng=generator(7),
+    ).confidence_interval
+    ours = two_sample_interval(statistic, (a, b), generator(7), confidence=confidence, resamples=4999)
+    assert ours == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+
+
+@pytest.mark.parametrize("statistic", [gap, ratio])
+@pytest.mark.parametrize("n", [12, 60])
+def test_paired_arms_agree_with_scipy(statistic: object, n: int) -> None:
+    a, b = generator(1).lognormal(size=n), generator(2).normal(size=n)
+    theirs = bootstrap(
+        (a, b), statistic, paired=True, n_resamples=9999, method="percentile", rng=generator(7)
+    ).confidence_interval
+    ours = two_sample_interval(statistic, (a, b), generator(7), paired=True)
+    assert ours == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+
+
+def test_pairs_stay_together() -> None:
+    b = generator(1).normal(size=20)
+    paired = two_sample_interval(gap, (b + 0.5, b), generator(), paired=True)
+    assert paired == pytest.approx((0.5, 0.5), abs=1e-12)
+    low, high = two_sample_interval(gap, (b + 0.5, b), generator())
+    assert high - low > 0.5
+
+
+def test_two_arms_without_spread() -> None:
+    assert two_sample_interval(gap, ([0.75] * 3, [0.5] * 2), generator()) == (0.25, 0.25)
+
+
+@pytest.mark.parametrize(("a", "b"), [([], []), ([0.5], [0.1, 0.2, 0.3]), ([0.1, 0.2, 0.3], [0.5])])
+def test_two_arms_need_two_scores_each(a: list[float], b: list[float]) -> None:
+    assert all(math.isnan(end) for end in two_sample_interval(gap, (a, b), generator()))
+
+
+def test_a_ratio_to_nothing_is_infinite_and_still_has_an_interval() -> None:
+    def safe(first: Floats, second: Floats) -> Floats:
+        below = mad_of(second)
+        return np.where(below > 0, mad_of(first) / np.where(below > 0, below, 1), math.inf)
+
+    # Three scores in four equal: a share of 0.75^4 of the resamples, or a bit more, lacks spread below.
+    low, high = two_sample_interval(safe, (generator(1).normal(size=10), [0.5, 0.5, 0.5, 0.9]), generator())
+    assert 0 < low < math.inf
+    assert high == math.inf
+
+
+def test_two_arms_refuse_what_is_no_pairing_no_number_and_no_plan() -> None:
+    with pytest.raises(BadValue, match="to pair is 3; allowed: 2"):
+        two_sample_interval(gap, ([0.1, 0.2], [0.1, 0.2, 0.3]), generator(), paired=True)
+    with pytest.raises(BadValue, match="statistic is nan"):
+        two_sample_interval(lambda a, b: gap(a, b) * math.nan, ([0.1, 0.2], [0.1, 0.2]), generator())
+    with pytest.raises(BadValue, match="confidence"):
+        two_sample_interval(gap, ([], []), generator(), confidence=0.0)
+    with pytest.raises(BadValue, match="resamples"):
+        two_sample_interval(gap, ([], []), generator(), resamples=1)
+
+
+@given(st.integers(0, 2**32), st.booleans())
+@settings(deadline=None, max_examples=10)
+def test_equal_seeds_give_two_arms_equal_bits(seed: int, paired: bool) -> None:
+    arms = (generator(1).normal(size=12), generator(2).normal(size=12))
+    first = two_sample_interval(gap, arms, generator(seed), paired, resamples=500)
+    assert two_sample_interval(gap, arms, generator(seed), paired, resamples=500) == first
+
+
+# ---- the parts -------------------------------------------------------------------------------------------------------
+
+
+def test_percentiles_by_hand() -> None:
+    assert percentile_interval(np.arange(101.0), 0.9) == pytest.approx((5, 95), abs=1e-9)
+    assert percentile_interval(np.array([0.0, 1.0]), 0.5) == pytest.approx((0.25, 0.75), abs=1e-9)
+
+
+def test_percentiles_beside_infinity_are_the_outer_neighbours() -> None:
+    up = np.r_[np.arange(9.0), math.inf]
+    assert percentile_interval(up, 0.5) == (2.0, 7.0)
+    assert percentile_interval(up, 0.95) == (0.0, math.inf)
+    assert percentile_interval(-up, 0.95) == (-math.inf, 0.0)
+    assert percentile_interval(np.full(100, math.inf), 0.95) == (math.inf, math.inf)
+
+
+@pytest.mark.parametrize("sizes", [[1], [30], [30, 20], [CHUNK + 1]])
+def test_draws_come_in_bounded_chunks(sizes: list[int]) -> None:
+    resamples = 7 if sizes[0] > CHUNK else 20_000
+    chunks = list(draws(sizes, generator(), resamples))
+    assert sum(chunk[0].shape[0] for chunk in chunks) == resamples
+    for chunk in chunks:
+        assert [one.shape[1] for one in chunk] == sizes
+        assert sum(one.size for one in chunk) <= max(CHUNK, sum(sizes))
+        assert all(one.min() >= 0 and one.max() < size for one, size in zip(chunk, sizes, strict=True))
+
+
+def test_rounding_grows_with_the_largest_number() -> None:
+    assert abs(0.1 + 0.2 - 0.3) <= rounding(np.array([0.3]), np.array([])) < 1e-14
+    assert rounding(np.array([-1e10, 2.0]), np.array([1.0])) == rounding(np.array([1e10]))
+    assert rounding(np.array([])) == 0.0

@@ -24,7 +24,7 @@ def drawn(seed: int = 0, wider: float = 1.0, higher: float = 0.0, failing: tuple
 
 
 def ended(arms: Arms):
-    return judge(arms, DESIGN, look_generator(0, arms.seeds))
+    return judge(arms, DESIGN, arms.seeds, look_generator(0, arms.seeds))
 
 
 def test_failures_decide_first():
@@ -103,8 +103,9 @@ def test_looks_stop_at_the_first_that_is_sure_and_give_the_same_bits_again():
     found = sequence(wide, DESIGN, seed=3)
     assert found.seeds < 30
     assert found == sequence(wide, DESIGN, seed=3)
-    assert found == judge(wide.first(found.seeds), DESIGN, look_generator(3, found.seeds))
-    assert not judge(wide.first(found.seeds - 2), DESIGN, look_generator(3, found.seeds - 2)).sure
+    last, before = found.seeds, found.seeds - 2
+    assert found == judge(wide.first(last), DESIGN, last, look_generator(3, last))
+    assert not judge(wide.first(before), DESIGN, before, look_generator(3, before)).sure
     assert sequence(drawn(seed=1, wider=1.8), DESIGN, seed=3).seeds == 30
 
 
@@ -129,6 +130,13 @@ def test_verdicts_are_values():
     first, second = ended(drawn()), ended(drawn())
     assert first == second
     assert dataclasses.asdict(first)["seeds"] == 30
+
+
+def test_runs_that_were_lost_leave_fewer_seeds_than_the_look_has():
+    arms = drawn(wider=3).first(27)
+    assert judge(arms, DESIGN, 30, look_generator(0, 30)).seeds == 27
+    with pytest.raises(BadValue, match="seeds of the arms is 27; allowed: at most 20"):
+        judge(arms, DESIGN, 20, look_generator(0, 20))
 
 
 def test_arms_of_different_shapes_are_refused():

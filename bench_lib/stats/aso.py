@@ -1,0 +1,67 @@
+"""Almost stochastic order: whether one arm's scores lie above the other's at nearly every quantile."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtri
+
+from bench_lib.stats.bootstrap import check_plan, checked_arms, resampled, rounding
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+
+def violation_ratio(a: ArrayLike, b: ArrayLike) -> float:
+    """How far scores a (n_a,) are from lying above b (n_b,) at every quantile: 0 they do, 1 they lie below.
+
+    Of the squared distance between the arms' quantile functions over (0, 1), the share where b's is the higher; so
+    what a lacks to dominate b is what b has of dominating a, and both ratios add up to 1. The integrals of the step
+    functions are exact. 0.5 where the arms are equal but for rounding, nan for an arm without scores. Source: del
+    Barrio et al. 2018, with the empirical distributions.
+    """
+    first, second = checked_arms(a, b, paired=False)
+    if min(first.size, second.size) == 0:
+        return math.nan
+    return float(_ratios(first, second, rounding(first, second)))
+
+
+def violation_bound(
+    a: ArrayLike, b: ArrayLike, generator: np.random.Generator, confidence: float = 0.95, resamples: int = 9999
+) -> float:
+    """Upper confidence bound of `violation_ratio`, from 0 to 1: below 0.5, a almost stochastically dominates b.
+
+    The ratio plus a normal quantile times its bootstrap standard deviation; resamples as in `two_sample_interval`,
+    unpaired. nan for fewer than two scores in an arm; the ratio itself, 0 or 1, for disjoint arms, however few their
+    runs: no resample can say otherwise. Source: del Barrio et al. 2018 and Dror et al. 2019, who call it epsilon_min;
+    Ulmer et al. 2022 find too many false alarms below 0.5 and advise 0.2.
+    """
+    first, second = checked_arms(a, b, paired=False)
+    check_plan(confidence, resamples)
+    if min(first.size, second.size) < 2:
+        return math.nan
+    noise = rounding(first, second)
+    found = resampled(lambda one, other: _ratios(one, other, noise), [first, second], generator, resamples)
+    bound = float(_ratios(first, second, noise)) + float(ndtri(confidence)) * float(found.std(ddof=1))
+    return min(max(bound, 0.0), 1.0)
+
+
+def _ratios(first: Floats, second: Floats, noise: float) -> Floats:
+    """The violation ratio of rows of scores (..., n_a) and (..., n_b): (...)."""
+    places, others, widths = _steps(first.shape[-1], second.shape[-1])
+    behind = np.sort(second, axis=-1)[..., others] - np.sort(first, axis=-1)[..., places]
+    behind[np.abs(behind) <= noise] = 0
+    largest = np.abs(behind).max(axis=-1, keepdims=True)
+    areas = (behind / np.where(largest > 0, largest, 1)) ** 2 * widths
+    against = np.where(behind > 0, areas, 0).sum(axis=-1)
+    total = areas.sum(axis=-1)
+    return np.where(total > 0, against / np.where(total > 0, total, 1), 0.5)
+
+
+def _steps(n: int, m: int) -> tuple[Indices, Indices, Floats]:
+    """Where both quantile functions stay at one of n and of m scores: the scores' places, and each stretch's width."""
+    # Counted in steps of 1 / (n m), where all ends are whole numbers: rounding makes no stretch of its own.
+    ends = np.union1d(m * np.arange(1, n + 1), n * np.arange(1, m + 1))
+    return (ends - 1) // m, (ends - 1) // n, np.diff(ends, prepend=0) / (n * m)

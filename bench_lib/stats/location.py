@@ -1,0 +1,139 @@
+"""Where the scores of a cell's runs lie, and whether one arm's lie above the other's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bench_lib.errors import require
+from bench_lib.stats.bootstrap import check_plan, checked_arms, draws, percentile_interval, rounding
+from bench_lib.stats.flips import sign_flip
+from bench_lib.stats.spread import checked_scores
+
+Floats = NDArray[np.float64]
+
+MEANINGFUL = 0.75
+"""P(A > B) that the upper end of its interval must pass for a difference to matter, with the lower end above 0.5.
+
+Source: Bouthillier et al. 2021.
+"""
+
+
+def iqm(scores: ArrayLike) -> float:
+    """Interquartile mean of scores (n,): the mean without the floor(n / 4) lowest and as many highest; nan for none.
+
+    Source: Agarwal et al. 2021.
+    """
+    values = checked_scores(scores)
+    return float(iqm_rows(values)) if values.size else math.nan
+
+
+def iqm_rows(scores: Floats) -> Floats:
+    """`iqm` of each row of scores (..., n), as `bca_interval` takes it: (...), for n of 1 or more."""
+    cut = scores.shape[-1] // 4
+    middle = np.sort(scores, axis=-1)[..., cut : scores.shape[-1] - cut]
+    # Differences from a score rather than the scores: the mean of equal scores is then that score.
+    lowest = middle[..., :1]
+    return np.asarray(lowest[..., 0] + (middle - lowest).mean(axis=-1), dtype=np.float64)
+
+
+@overload
+def expected_maximum(scores: ArrayLike, k: int) -> float: ...
+@overload
+def expected_maximum(scores: ArrayLike, k: Sequence[int] | NDArray[np.integer]) -> Floats: ...
+def expected_maximum(scores: ArrayLike, k: int | Sequence[int] | NDArray[np.integer]) -> float | Floats:
+    """Expected best score of k runs, each drawn with replacement from the scores (n,); for an array of k, an array.
+
+    The mean for k = 1, nowhere above the highest score, nan without scores. Source: Dodge et al. 2019.
+    """
+    values = checked_scores(scores)
+    found = expected_maximum_rows(values, k) if values.size else np.full(np.shape(k), math.nan)
+    return float(found) if found.ndim == 0 else found
+
+
+def expected_maximum_rows(scores: Floats, k: int | Sequence[int] | NDArray[np.integer]) -> Floats:
+    """`expected_maximum` of each row of scores (..., n), for n of 1 or more: (..., *shape of k)."""
+    runs = np.asarray(k)
+    whole = np.issubdtype(runs.dtype, np.integer) and bool((runs >= 1).all())
+    require(whole, "number of runs to pick the best from", k, "whole numbers, 1 or more")
+    ordered = np.sort(scores, axis=-1)
+    highest = ordered[..., -1:]
+    # The i-th lowest of n is the best of k draws with chance (i / n)^k - ((i - 1) / n)^k.
+    chances = np.diff((np.arange(scores.shape[-1] + 1) / scores.shape[-1]) ** runs[..., None], axis=-1)
+    below = np.tensordot(ordered - highest, chances, axes=(-1, -1))
+    return np.asarray(highest.reshape(highest.shape[:-1] + (1,) * runs.ndim) + below, dtype=np.float64)
+
+
+def superiority(a: ArrayLike, b: ArrayLike, paired: bool = False) -> float:
+    """P(A > B): the share of the pairs of scores of which a's is the higher, ties counted by half.
+
+    All n_a n_b pairs of (n_a,) and (n_b,), which makes it the Mann-Whitney U over n_a n_b; or where paired the n pairs
+    that share a seed. Scores that differ by rounding alone tie. nan for an arm without scores. Source: Bouthillier et
+    al. 2021.
+    """
+    first, second = checked_arms(a, b, paired)
+    if min(first.size, second.size) == 0:
+        return math.nan
+    wins = _wins(first, second)
+    return float(np.diagonal(wins).mean() if paired else wins.mean())
+
+
+def superiority_interval(
+    a: ArrayLike,
+    b: ArrayLike,
+    generator: np.random.Generator,
+    paired: bool = False,
+    confidence: float = 0.95,
+    resamples: int = 9999,
+) -> tuple[float, float]:
+    """Percentile bootstrap interval (low, high) of `superiority`; resamples as in `two_sample_interval`.
+
+    (nan, nan) for fewer than two scores in an arm; (1, 1) or (0, 0) where every pair is decided alike, however few
+    they are: no resample can say otherwise. Source: Bouthillier et al. 2021.
+    """
+    first, second = checked_arms(a, b, paired)
+    check_plan(confidence, resamples)
+    if min(first.size, second.size) < 2:
+        return math.nan, math.nan
+    wins = _wins(first, second)
+    if paired:
+        won = np.diagonal(wins)
+        found = [won[drawn].mean(axis=-1) for (drawn,) in draws([won.size], generator, resamples)]
+    else:
+        found = [_share(wins, *drawn) for drawn in draws(wins.shape, generator, resamples)]
+    return percentile_interval(np.concatenate(found), confidence)
+
+
+def paired_permutation(a: ArrayLike, b: ArrayLike, generator: np.random.Generator, resamples: int = 9999) -> float:
+    """Two-sided p that scores a and b (n,), of the same seeds in the same order, differ by chance alone.
+
+    Each pair may swap its arms, as in `sign_flip`: exact for few pairs. Differences by rounding alone are none. 1 for
+    no pair, for a single one, and where no pair differs.
+    """
+    first, second = checked_arms(a, b, paired=True)
+    differences = first - second
+    return sign_flip(np.where(np.abs(differences) > rounding(first, second), differences, 0), generator, resamples)
+
+
+def _wins(first: Floats, second: Floats) -> Floats:
+    """Whether score i of (n_a,) beats score j of (n_b,): 1, 0, or a half for a tie (n_a, n_b)."""
+    differences = first[:, None] - second
+    return np.where(np.abs(differences) <= rounding(first, second), 0.5, differences > 0)
+
+
+def _share(wins: Floats, first: NDArray[np.int64], second: NDArray[np.int64]) -> Floats:
+    """P(A > B) of resamples (rows, n_a) and (rows, n_b) of the arms' indices."""
+    # How often a run was drawn decides how often its wins count: far fewer products than pairs of scores.
+    times = [_times(drawn) for drawn in (first, second)]
+    return np.asarray(((times[0] @ wins) * times[1]).sum(axis=-1) / wins.size, dtype=np.float64)
+
+
+def _times(drawn: NDArray[np.int64]) -> Floats:
+    """How often each of n runs occurs in rows (rows, n) of their indices."""
+    rows, n = drawn.shape
+    cells = drawn + n * np.arange(rows)[:, None]
+    return np.bincount(cells.ravel(), minlength=rows * n).reshape(rows, n).astype(np.float64)

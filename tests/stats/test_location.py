@@ -1,0 +1,321 @@
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import mannwhitneyu, permutation_test, trim_mean
+
+from bench_lib.errors import BadValue
+from bench_lib.stats.bootstrap import Floats, bca_interval, two_sample_interval
+from bench_lib.stats.location import (
+    MEANINGFUL,
+    expected_maximum,
+    expected_maximum_rows,
+    iqm,
+    iqm_rows,
+    paired_permutation,
+    superiority,
+    superiority_interval,
+)
+
+SCORES = st.lists(st.floats(-10, 10), min_size=1, max_size=40)
+COUNTS = st.lists(st.integers(0, 8), min_size=1, max_size=20)
+PAIRS = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), min_size=2, max_size=9)
+
+
+def generator(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def lattice(counts: list[int] | np.ndarray) -> Floats:
+    """Scores whose differences, equal in truth, are not equal in floating point."""
+    return 0.7 + np.asarray(counts) / 400
+
+
+# ---- interquartile mean ----------------------------------------------------------------------------------------------
+
+
+def test_iqm_by_hand() -> None:
+    # Of nine scores two go at either end.
+    assert iqm([9, 100, 1, 2, 3, 4, 5, -50, 6]) == pytest.approx((2 + 3 + 4 + 5 + 6) / 5, abs=1e-12)
+    assert iqm([1.0, 2.0, 6.0]) == pytest.approx(3.0, abs=1e-12)
+    assert iqm([0.0, 1.0, 3.0, 100.0]) == pytest.approx(2.0, abs=1e-12)
+
+
+@given(SCORES)
+def test_iqm_is_scipys_trimmed_mean(scores: list[float]) -> None:
+    assert iqm(scores) == pytest.approx(trim_mean(scores, 0.25), abs=1e-9)
+
+
+@given(st.floats(-1e100, 1e100), st.integers(1, 30))
+def test_iqm_of_equal_scores_is_that_score(value: float, n: int) -> None:
+    assert iqm([value] * n) == value
+
+
+def test_iqm_of_none() -> None:
+    assert math.isnan(iqm([]))
+
+
+def test_iqm_of_rows_is_that_of_each_row() -> None:
+    rows = generator(1).normal(size=(3, 4, 11))
+    found = iqm_rows(rows)
+    assert found.shape == (3, 4)
+    assert found == pytest.approx(np.apply_along_axis(iqm, -1, rows), abs=1e-12)
+
+
+def test_iqm_has_an_interval() -> None:
+    scores = np.r_[generator(1).normal(size=28), -1000.0, 1000.0]
+    low, high = bca_interval(iqm_rows, scores, generator())
+    assert -1 < low < iqm(scores) < high < 1
+
+
+# ---- expected maximum ------------------------------------------------------------------------------------------------
+
+
+def test_expected_maximum_by_hand() -> None:
+    assert expected_maximum([1, 0], 2) == pytest.approx(3 / 4, abs=1e-12)
+    # Of the nine pairs of 1 2 4, one has the maximum 1, three have 2 and five have 4.
+    assert expected_maximum([4, 1, 2], 2) == pytest.approx((1 + 3 * 2 + 5 * 4) / 9, abs=1e-12)
+
+
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=4), st.integers(1, 4))
+def test_expected_maximum_is_the_mean_over_all_draws_ties_included(scores: list[int], k: int) -> None:
+    best = [max(drawn) for drawn in itertools.product(scores, repeat=k)]
+    assert expected_maximum(scores, k) == pytest.approx(np.mean(best), abs=1e-9)
+
+
+@given(SCORES)
+def test_expected_maximum_rises_from_the_mean_to_the_highest(scores: list[float]) -> None:
+    found = expected_maximum(scores, [1, 2, 5, 20, 10**6])
+    assert found[0] == pytest.approx(np.mean(scores), abs=1e-9)
+    assert np.all(np.diff(found) >= -1e-12)
+    assert found[-1] <= max(scores)
+    assert found[-1] == pytest.approx(max(scores), abs=1e-9)
+
+
+def test_expected_maximum_has_the_shape_of_k() -> None:
+    scores = [0.1, 0.4, 0.2]
+    table = expected_maximum(scores, np.array([[1, 2, 3], [4, 5, 6]]))
+    assert table.shape == (2, 3)
+    assert table[1, 2] == pytest.approx(expected_maximum(scores, 6), abs=1e-12)
+    assert isinstance(expected_maximum(scores, 6), float)
+    assert expected_maximum(scores, np.array([], dtype=int)).shape == (0,)
+
+
+@given(st.floats(-1e100, 1e100), st.integers(1, 30), st.integers(1, 50))
+def test_expected_maximum_of_equal_scores_is_that_score(value: float, n: int, k: int) -> None:
+    assert expected_maximum([value] * n, k) == value
+
+
+def test_expected_maximum_of_none() -> None:
+    assert math.isnan(expected_maximum([], 3))
+    assert np.isnan(expected_maximum([], [1, 2])).tolist() == [True, True]
+
+
+def test_expected_maximum_of_rows_is_that_of_each_row() -> None:
+    rows = generator(1).normal(size=(3, 4, 11))
+    assert expected_maximum_rows(rows, 5).shape == (3, 4)
+    found = expected_maximum_rows(rows, [1, 5])
+    assert found.shape == (3, 4, 2)
+    assert found[2, 1] == pytest.approx(expected_maximum(rows[2, 1], [1, 5]), abs=1e-12)
+
+
+def test_expected_maximum_has_an_interval() -> None:
+    scores = generator(1).random(30)
+    low, high = bca_interval(lambda rows: expected_maximum_rows(rows, 5), scores, generator())
+    assert 0.5 < low < expected_maximum(scores, 5) < high <= 1
+
+
+@pytest.mark.parametrize("k", [0, -1, 1.5, [1, 0], True, math.nan])
+def test_runs_that_cannot_be_drawn_are_refused(k: object) -> None:
+    with pytest.raises(BadValue, match="pick the best from"):
+        expected_maximum([0.1, 0.2], k)  # type: ignore[call-overload]
+
+
+# ---- superiority -----------------------------------------------------------------------------------------------------
+
+
+def test_superiority_by_hand() -> None:
+    # 3 beats 1 and 2 and ties with 3; 2 beats 1 and ties with 2: 2.5 and 1.5 of six.
+    assert superiority([3, 2], [1, 2, 3]) == pytest.approx(4 / 6, abs=1e-12)
+    # Pair by pair: a win, a tie, a loss, a win.
+    assert superiority([3, 2, 1, 9], [1, 2, 3, 0], paired=True) == pytest.approx(2.5 / 4, abs=1e-12)
+    assert superiority([3, 2, 1, 9], [1, 2, 3, 0]) == pytest.approx(11.5 / 16, abs=1e-12)
+
+
+@given(COUNTS, COUNTS)
+@settings(deadline=None)
+def test_superiority_is_mann_whitneys_u_over_all_pairs(a: list[int], b: list[int]) -> None:
+    expected = mannwhitneyu(a, b, method="asymptotic").statistic / (len(a) * len(b))
+    assert superiority(a, b) == pytest.approx(expected, abs=1e-9)
+    assert superiority(lattice(a), lattice(b)) == pytest.approx(expected, abs=1e-9)
+
+
+@given(COUNTS, COUNTS)
+def test_superiority_of_either_arm_adds_up_to_one(a: list[int], b: list[int]) -> None:
+    assert superiority(a, b) + superiority(b, a) == pytest.approx(1, abs=1e-12)
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_rounding_decides_no_win(paired: bool) -> None:
+    assert superiority([0.1 + 0.2], [0.3], paired) == 0.5
+    assert superiority([0.3 + 1e-9], [0.3], paired) == 1.0
+
+
+@pytest.mark.parametrize(("a", "b"), [([], []), ([0.5], []), ([], [0.5])])
+def test_superiority_of_no_scores(a: list[float], b: list[float]) -> None:
+    assert math.isnan(superiority(a, b))
+
+
+def test_pairs_must_match() -> None:
+    with pytest.raises(BadValue, match="to pair is 3; allowed: 2"):
+        superiority([0.1, 0.2], [0.1, 0.2, 0.3], paired=True)
+
+
+def unpaired_share(first: Floats, second: Floats) -> Floats:
+    above, ties = first[..., :, None] > second[..., None, :], first[..., :, None] == second[..., None, :]
+    return np.asarray((above + ties / 2).mean(axis=(-2, -1)))
+
+
+def paired_share(first: Floats, second: Floats) -> Floats:
+    return np.asarray(((first > second) + (first == second) / 2).mean(axis=-1))
+
+
+@pytest.mark.parametrize("sizes", [(30, 30), (12, 45)])
+def test_its_interval_is_that_of_the_resampled_scores(sizes: tuple[int, int]) -> None:
+    a, b = (generator(k).integers(0, 9, n).astype(float) for k, n in enumerate(sizes))
+    expected = two_sample_interval(unpaired_share, (a, b), generator(7), resamples=4999)
+    assert superiority_interval(a, b, generator(7), resamples=4999) == pytest.approx(expected, abs=1e-12)
+
+
+def test_its_paired_interval_is_that_of_the_resampled_pairs() -> None:
+    a, b = generator(1).integers(0, 9, 30), generator(2).integers(0, 9, 30)
+    expected = two_sample_interval(paired_share, (a, b), generator(7), paired=True)
+    assert superiority_interval(a, b, generator(7), paired=True) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_its_interval_where_no_resample_differs(paired: bool) -> None:
+    assert superiority_interval([3, 4], [1, 2], generator(), paired) == (1.0, 1.0)
+    assert superiority_interval([1, 2], [3, 4], generator(), paired) == (0.0, 0.0)
+    assert superiority_interval([1, 1, 1], [1, 1, 1], generator(), paired) == (0.5, 0.5)
+
+
+@pytest.mark.parametrize(("a", "b"), [([], []), ([0.5], [0.1]), ([0.5], [0.1, 0.2]), ([0.1, 0.2], [0.5])])
+def test_its_interval_needs_two_scores_in_each_arm(a: list[float], b: list[float]) -> None:
+    assert all(math.isnan(end) for end in superiority_interval(a, b, generator()))
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_its_interval_covers_about_as_often_as_it_says(paired: bool) -> None:
+    arms = generator(3).normal(size=(200, 2, 30))
+    found = np.array([superiority_interval(*two, generator(k), paired, 0.9, 299) for k, two in enumerate(arms)])
+    assert 0.82 <= np.mean((found[:, 0] <= 0.5) & (found[:, 1] >= 0.5)) <= 0.96
+
+
+@given(st.integers(0, 2**32), st.booleans())
+@settings(deadline=None, max_examples=10)
+def test_equal_seeds_give_its_interval_equal_bits(seed: int, paired: bool) -> None:
+    a, b = generator(1).normal(size=20), generator(2).normal(size=20)
+    first = superiority_interval(a, b, generator(seed), paired, resamples=500)
+    assert superiority_interval(a, b, generator(seed), paired, resamples=500) == first
+
+
+def test_its_interval_asks_for_a_sound_plan() -> None:
+    with pytest.raises(BadValue, match="confidence"):
+        superiority_interval([], [], generator(), confidence=1.0)
+    with pytest.raises(BadValue, match="resamples"):
+        superiority_interval([], [], generator(), resamples=99)
+
+
+def test_three_wins_in_four_are_meaningful() -> None:
+    assert superiority([1, 1, 1, 0], [0.5] * 4, paired=True) == MEANINGFUL
+
+
+# ---- paired permutation ----------------------------------------------------------------------------------------------
+
+
+def gap(first: Floats, second: Floats, axis: int) -> Floats:
+    return np.asarray((first - second).mean(axis=axis))
+
+
+def test_permutation_by_hand() -> None:
+    # All of three differences have one sign: two of the eight patterns reach that sum.
+    assert paired_permutation([1, 2, 3], [0, 0, 0], generator()) == pytest.approx(2 / 8, abs=1e-12)
+    # 1 + 2 - 3 is nothing.
+    assert paired_permutation([1, 2, 0], [0, 0, 3], generator()) == 1.0
+    # 1 - 2 + 4 = 3: reached by 7, 5 and 3 and their opposites.
+    assert paired_permutation([1, 0, 4], [0, 2, 0], generator()) == pytest.approx(6 / 8, abs=1e-12)
+
+
+@given(PAIRS)
+@settings(deadline=None, max_examples=50)
+def test_few_pairs_are_enumerated_as_scipy_does(pairs: list[tuple[int, int]]) -> None:
+    a, b = np.array(pairs).T
+    expected = permutation_test((a, b), gap, permutation_type="samples", n_resamples=math.inf, vectorized=True).pvalue
+    # Twice the smaller tail where the null distribution is symmetric is the share of both.
+    assert paired_permutation(a, b, generator()) == pytest.approx(expected, abs=1e-9)
+    assert paired_permutation(lattice(a), lattice(b), generator()) == pytest.approx(expected, abs=1e-9)
+
+
+def test_continuous_scores_are_enumerated_as_scipy_does() -> None:
+    a, b = generator(1).normal(0.5, size=11), generator(2).normal(size=11)
+    expected = permutation_test((a, b), gap, permutation_type="samples", n_resamples=math.inf, vectorized=True).pvalue
+    assert paired_permutation(a, b, generator()) == pytest.approx(expected, abs=1e-9)
+
+
+def test_enumeration_leaves_the_generator_alone() -> None:
+    source = generator(5)
+    paired_permutation(generator(1).normal(size=13), np.zeros(13), source)
+    assert source.bit_generator.state == generator(5).bit_generator.state
+
+
+def test_many_pairs_are_sampled() -> None:
+    a, b = generator(1).normal(0.4, size=16), generator(2).normal(size=16)
+    exact = paired_permutation(a, b, generator(), resamples=2**16)
+    sampled = paired_permutation(a, b, generator())
+    assert 0.01 < exact < 0.99
+    assert sampled != exact
+    assert sampled == pytest.approx(exact, abs=4 * math.sqrt(exact * (1 - exact) / 9999))
+    assert sampled * 10_000 == pytest.approx(round(sampled * 10_000), abs=1e-6)
+
+
+def test_sampling_never_finds_less_than_the_observed_one() -> None:
+    assert paired_permutation(np.ones(60), np.zeros(60), generator(), resamples=999) == 1 / 1000
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_no_pair_and_one_pair_tell_nothing(n: int) -> None:
+    assert paired_permutation([0.9] * n, [0.1] * n, generator()) == 1.0
+
+
+@pytest.mark.parametrize("n", [2, 5, 50])
+def test_pairs_that_do_not_differ_but_for_rounding(n: int) -> None:
+    assert paired_permutation([0.7] * n, [0.7] * n, generator()) == 1.0
+    assert paired_permutation([0.1 + 0.2] * n, [0.3] * n, generator()) == 1.0
+
+
+@given(st.integers(0, 2**32))
+@settings(deadline=None, max_examples=10)
+def test_equal_seeds_give_equal_bits_and_the_arms_are_alike(seed: int) -> None:
+    a, b = generator(1).normal(size=30), generator(2).normal(size=30)
+    first = paired_permutation(a, b, generator(seed), resamples=500)
+    assert paired_permutation(a, b, generator(seed), resamples=500) == first
+    assert paired_permutation(b, a, generator(seed), resamples=500) == first
+
+
+def test_permutation_keeps_its_level() -> None:
+    arms = generator(3).normal(size=(300, 2, 9))
+    p_values = np.array([paired_permutation(*two, generator()) for two in arms])
+    assert 0.02 <= np.mean(p_values <= 0.05) <= 0.09
+
+
+def test_permutation_refuses_what_is_no_pairing_and_too_few_resamples() -> None:
+    with pytest.raises(BadValue, match="to pair is 3"):
+        paired_permutation([0.1, 0.2], [0.1, 0.2, 0.3], generator())
+    with pytest.raises(BadValue, match="resamples is 9"):
+        paired_permutation([0.1, 0.2], [0.1, 0.3], generator(), resamples=9)
