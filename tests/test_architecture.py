@@ -32,6 +32,7 @@ FLOORS = (
     {"run", "report"},  # F3
     {"pool"},
     {"suite"},  # F4
+    {"conformance"},
     {"check", "doctor"},  # F5
     {"cli", "pytest_plugin", "api", "integrations"},  # F6
 )

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from bench_lib import __version__
-from bench_lib.cli import doctor, listing, report, run, store
+from bench_lib.cli import check, doctor, listing, report, run, store
 from bench_lib.cli.outcome import DONE, USAGE
 from bench_lib.errors import BenchError
 
@@ -15,7 +15,10 @@ Command = Callable[[argparse.Namespace], int]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0 done, 2 bad usage or input, 4 some runs failed for infrastructure."""
+    """Run a command and return its exit code.
+
+    0 done or holds, 1 a regression, 2 bad usage or input, 3 inconclusive, 4 some runs failed for infrastructure.
+    """
     options = parser().parse_args(arguments)
     command: Command = options.command
     try:
@@ -38,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
     listing.add_to(commands.add_parser("list", help="tasks, techniques, models and profiles"))
     run.add_to(commands.add_parser("run", help="run what a grid asks for and the store does not hold"))
     report.add_to(commands.add_parser("report", help="render the leaderboard from a store"))
+    check.add_to(commands.add_parser("check", help="a technique against a baseline: is it more stable?"))
     store.add_to(commands.add_parser("store", help="verify, compact or merge stores"))
     doctor.add_to(commands.add_parser("doctor", help="what works on this machine"))
     return top

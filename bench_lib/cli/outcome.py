@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bench_lib.store import Store
 
-DONE, USAGE, INFRASTRUCTURE = 0, 2, 4
+DONE, REGRESSION, USAGE, INCONCLUSIVE, INFRASTRUCTURE = 0, 1, 2, 3, 4
 
 
 def tell_set_aside(*stores: Store) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from bench_lib.spec import Status
 
@@ -12,11 +12,12 @@ if TYPE_CHECKING:
 
 
 class ProgressLine:
-    """Progress of a sweep: a bar on a terminal, a line for each run elsewhere."""
+    """Progress of a sweep: a bar on a terminal, a line for each run elsewhere, on the standard output or a stream."""
 
-    def __init__(self) -> None:
+    def __init__(self, stream: TextIO | None = None) -> None:
         from tqdm import tqdm
 
+        self.stream = stream
         self.terminal = sys.stderr.isatty()
         self.bar = tqdm(disable=not self.terminal, unit="run", dynamic_ncols=True)
 
@@ -29,7 +30,7 @@ class ProgressLine:
     def __call__(self, progress: Progress) -> None:
         """Show how far the sweep is."""
         if not self.terminal:
-            print(_line(progress), flush=True)
+            print(_line(progress), flush=True, file=self.stream)
             return
         if progress.last is None:
             self.bar.reset(total=progress.total)

@@ -22,16 +22,25 @@ LONGEST_RUN = 86_400.0
 
 def add_to(command: argparse.ArgumentParser) -> None:
     """The options of `run`."""
+    add_setting(command)
     add = command.add_argument
-    add("--profile", default="quick", help="budget of a run (default: quick)")
-    add("--tasks", default="all", metavar="A,B", help="tasks, or all (default)")
     add(
         "--techniques",
         default="adamw",
         metavar="A,B+C",
-        help="techniques or stacks such as llrd:decay=0.9+reinit, or all",
+        help="techniques or stacks such as llrd:decay=0.9+reinit, files as PATH.py:Class, or all",
     )
     add("--seeds", default="0-4", metavar="0-4,7", help="default: 0-4")
+    add("--freeze", default="subset=0", metavar="STREAM=SEED,...", help="seed streams that do not vary, or none")
+    add("--retry", default="", metavar="STATUS,...", help="stored runs to attempt again, such as crashed,oom")
+    command.set_defaults(command=_run)
+
+
+def add_setting(command: argparse.ArgumentParser) -> None:
+    """The options that say on what, where and how runs are made."""
+    add = command.add_argument
+    add("--profile", default="quick", help="budget of a run (default: quick)")
+    add("--tasks", default="all", metavar="A,B", help="tasks, or all (default)")
     add("--model", default="minilm", help="a registered name, a hub id or a folder (default: minilm)")
     add("--data", default="embedded", metavar="hub|embedded|DIR", help="default: embedded")
     add(
@@ -44,14 +53,11 @@ def add_to(command: argparse.ArgumentParser) -> None:
     add("--executor", default="inline", choices=("inline", "local"), help="in this process, or in a pool of them")
     add("--workers", type=int, metavar="N", help="processes of the local executor (default: the number of cores)")
     add("--time-limit", type=float, metavar="SECONDS", help="for each run, with the local executor (default: a day)")
-    add("--freeze", default="subset=0", metavar="STREAM=SEED,...", help="seed streams that do not vary, or none")
-    add("--retry", default="", metavar="STATUS,...", help="stored runs to attempt again, such as crashed,oom")
-    command.set_defaults(command=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
     seeds, frozen, retry = parse_seeds(options.seeds), parse_frozen(options.freeze), parse_statuses(options.retry)
-    executor = _executor(options)
+    executor = chosen_executor(options)
     from bench_lib.store import Store
     from bench_lib.suite import Grid, all_tasks, all_techniques, named, run_suite
 
@@ -102,7 +108,8 @@ def parse_statuses(text: str) -> frozenset[Status]:
     return frozenset(map(Status, given))
 
 
-def _executor(options: argparse.Namespace) -> Executor:
+def chosen_executor(options: argparse.Namespace) -> Executor:
+    """The executor that the options ask for."""
     import os
 
     from bench_lib.executors.inline import InlineExecutor

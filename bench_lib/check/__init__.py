@@ -1,0 +1,1 @@
+"""A technique against a baseline, in looks, until the verdict is sure."""

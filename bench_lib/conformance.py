@@ -1,0 +1,176 @@
+"""What every technique promises, tried on the tiny model: for a technique that arrives without tests of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from bench_lib.examples import Kind
+from bench_lib.models import MODELS
+from bench_lib.models.source import resolve
+from bench_lib.profiles import PROFILES
+from bench_lib.run import configured, execute
+from bench_lib.spec import Ref, RunRecord, RunSpec, Status, TechniqueSpec, canonical_json
+from bench_lib.tasks import TASKS
+from bench_lib.tasks.sources import load_data
+from bench_lib.techniques import TECHNIQUES
+from bench_lib.techniques.base import FAMILIES
+from bench_lib.techniques.hooks import EvaluatesUnder, Selects
+from bench_lib.techniques.stack import Stack, from_spec, parse_stack
+
+TASK_OF = {Kind.SEQUENCE: "sst2", Kind.TOKENS: "conll2003", Kind.SPAN: "squad"}
+SHORT = {"train_examples": 16, "eval_examples": 8, "evaluations": 2}
+LABELS = {"run_id", "training_id", "spec", "technique"}
+BASE = "adamw"
+
+
+@dataclass(frozen=True)
+class Breach:
+    """A promise that was not kept, on which task, and what was seen."""
+
+    promise: str
+    task: str
+    what: str
+
+
+@dataclass(eq=False)
+class Trial:
+    """A stack on one task with the tiny model; each run is made once."""
+
+    stack: Stack
+    task: str
+    runs: dict[tuple[TechniqueSpec, ...], RunRecord] = field(default_factory=dict)
+
+    def spec(self, stack: Stack) -> RunSpec:
+        task = TASKS.get(self.task)
+        return RunSpec(
+            task=task.name,
+            task_version=task.version,
+            data=Ref("embedded", load_data(task, "embedded").fingerprint),
+            stack=stack.spec(),
+            model=resolve("tiny", MODELS),
+            profile=dataclasses.replace(PROFILES.get("smoke")(task.name, task.kind), **SHORT),  # type: ignore[arg-type]
+            seed=0,
+            profile_name="smoke",
+        )
+
+    def run(self, stack: Stack) -> RunRecord:
+        spec = self.spec(stack)
+        if spec.stack not in self.runs:
+            (self.runs[spec.stack],) = execute([spec])
+        return self.runs[spec.stack]
+
+    @property
+    def usual(self) -> RunRecord:
+        return self.run(self.stack)
+
+
+def breaches(stack: Stack) -> list[Breach]:
+    """The promises that a stack of techniques does not keep, over every kind of task; takes seconds.
+
+    It runs, or declines with a reason; gives the same record again; equals the baseline bit for bit where each of its
+    techniques has a neutral point; leaves the global generators and settings as they were; makes the passes that it
+    declares; and says what it is.
+    """
+    found = [Breach("declared", "", what) for what in _undeclared(stack)]
+    for task in TASK_OF.values():
+        trial = Trial(stack, task)
+        for promise, kept in PROMISES.items():
+            found += [Breach(promise, task, what) for what in kept(trial)]
+            if found and promise == "runs":
+                break  # nothing else can be told from a run that there is not
+    return found
+
+
+def _undeclared(stack: Stack) -> Iterator[str]:
+    for technique in stack.techniques:
+        if technique.family not in FAMILIES:
+            yield f"{technique.name}: family is {technique.family!r}; allowed: {', '.join(FAMILIES)}"
+        if not (technique.__doc__ or "").strip() or not technique.paper.strip():
+            yield f"{technique.name}: a docstring and the paper, or the word none, say what it is"
+        if from_spec((technique.spec(),), TECHNIQUES).techniques != (technique,):
+            yield f"{technique.name}: made again from its own spec it is another"
+
+
+def _runs(trial: Trial) -> Iterator[str]:
+    record = trial.usual
+    if record.status not in (Status.CONVERGED, Status.COLLAPSED, Status.UNSUPPORTED):
+        yield f"ended as {record.status}: {record.reason.strip().splitlines()[-1]}"
+    elif record.status == Status.UNSUPPORTED and not record.reason:
+        yield "declines without a reason"
+
+
+def _repeats(trial: Trial) -> Iterator[str]:
+    torch.manual_seed(1)
+    (again,) = execute([trial.spec(trial.stack)])
+    yield from _differences(trial.usual, again, "run twice with one seed it differs in")
+
+
+def _neutral(trial: Trial) -> Iterator[str]:
+    techniques = trial.stack.techniques
+    if trial.usual.status == Status.UNSUPPORTED or any(t.neutral is None for t in techniques):
+        return
+    neutral = Stack(tuple(dataclasses.replace(t, **(t.neutral or {})) for t in techniques))
+    base = trial.run(parse_stack(BASE, TECHNIQUES))
+    yield from _differences(trial.run(neutral), base, f"at its neutral point it differs from {BASE} in", neutral)
+
+
+def _leaves_no_trace(trial: Trial) -> Iterator[str]:
+    before = _state()
+    execute([trial.spec(trial.stack)])
+    yield from (f"{what} is not as it was before the run" for what, value in _state().items() if value != before[what])
+
+
+def _passes(trial: Trial) -> Iterator[str]:
+    record, spec = trial.usual, trial.spec(trial.stack)
+    if record.status == Status.UNSUPPORTED:
+        return
+    profile = configured(spec.profile, trial.stack)
+    part = profile.batch_size // profile.accumulate
+    epoch = math.ceil(record.examples / profile.epochs / part)  # micro-batches, of which the last may be short
+    batches, surveyed = profile.epochs * epoch, math.ceil((profile.train_examples or 0) / part)
+    pairs = zip(trial.stack.passes(), trial.stack.survey_passes(), strict=True)
+    declared = tuple(each * batches + before * surveyed for each, before in pairs)
+    counted = record.forward_passes, record.backward_passes
+    if declared != counted:
+        yield f"declares {declared} forward and backward passes and makes {counted}"
+
+
+PROMISES: dict[str, Callable[[Trial], Iterator[str]]] = {
+    "runs": _runs,
+    "repeats": _repeats,
+    "neutral": _neutral,
+    "leaves no trace": _leaves_no_trace,
+    "passes": _passes,
+}
+
+
+def _differences(one: RunRecord, other: RunRecord, said: str, last_only: Stack | None = None) -> Iterator[str]:
+    """Fields in which two results differ; of observers that are evaluated last only, that evaluation is compared."""
+    results = [{k: v for k, v in record.result().items() if k not in LABELS} for record in (one, other)]
+    if last_only is not None and last_only.having(EvaluatesUnder) and not last_only.having(Selects):
+        results = [r | {name: r[name][-1:] for name in ("eval_step", "eval_score")} for r in results]
+    fields = [name for name in results[0] if canonical_json(results[0][name]) != canonical_json(results[1][name])]
+    values = [b"" if r.predictions is None else r.predictions.values.tobytes() for r in (one, other)]
+    if values[0] != values[1]:
+        fields.append("predictions")
+    if fields:
+        yield f"{said} {', '.join(fields)}"
+
+
+def _state() -> dict[str, str]:
+    numbers = np.random.get_state()
+    return {
+        "torch's generator": str(torch.get_rng_state().sum().item()) + str(torch.initial_seed()),
+        "numpy's generator": str(numbers[1].tolist()) + str(numbers[2:]),  # type: ignore[index]
+        "random's generator": str(random.getstate()),
+        "torch's default type": str(torch.get_default_dtype()),
+        "torch's gradient mode": str(torch.is_grad_enabled()),
+        "torch's number of threads": str(torch.get_num_threads()),
+    }
