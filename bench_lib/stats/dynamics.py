@@ -1,0 +1,155 @@
+"""What happened within training: scores that go up and down, gradients that explode or vanish, weights that drift."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Integral
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bench_lib.errors import BadValue, require
+from bench_lib.stats.spread import LARGEST, checked_scores
+
+Floats = NDArray[np.float64]
+
+EXPLOSION = 10.0
+"""How many times the run's median a gradient's norm must exceed to be an explosion: our choice, there is no standard.
+
+Relative to the run itself, since norms differ by orders of magnitude between models and losses.
+"""
+
+VANISHING = 1e-3
+"""The share of the last block's gradient norm below which the first block's has vanished: our choice as well."""
+
+
+@dataclass(frozen=True)
+class GradientHealth:
+    """The gradients of one run of so many steps: the largest finite norm, explosions as a number, the rest as shares.
+
+    nan for what is not known.
+    """
+
+    steps: int
+    largest: float
+    clipped: float
+    skipped: float
+    explosions: int
+    vanishing: float
+
+
+@dataclass(frozen=True, eq=False)
+class DriftSummary:
+    """Mean drift of the runs whose drift is known: per layer (layers,), and over all layers; how many runs are not."""
+
+    runs: int
+    dropped: int
+    per_layer: Floats
+    overall: float
+
+
+def fluctuation(evaluations: ArrayLike) -> float:
+    """Mean absolute change between successive evaluations (n,) of one run; nan for fewer than two."""
+    values = checked_scores(evaluations)
+    return float(np.abs(np.diff(values)).mean()) if values.size >= 2 else math.nan
+
+
+def gradient_health(
+    norms: ArrayLike,
+    first: ArrayLike,
+    last: ArrayLike,
+    clipped_steps: int | None,
+    skipped_steps: int | None,
+    vanishing: float = VANISHING,
+) -> GradientHealth:
+    """The state of a run's gradients, from the norms (steps,) before clipping: the whole's, first and last block's.
+
+    First and last may be empty and the counts None, where they are not known. A norm may be inf or nan, as where fp16
+    skips a step: such a step is one of the skipped, never an explosion; it counts neither in the median nor in the
+    share of vanishing steps, but does among the steps that clipped and skipped are shares of. Explosions are norms
+    above `EXPLOSION` times the median of the run. Vanishing is the share of steps at which the first block's norm is
+    below that fraction of the last's; nan where a block's norm is 0 throughout, as a frozen one's is. Shares of no
+    steps are nan, and so is the largest of no finite norm.
+    """
+    values = _checked_norms("norms", norms)
+    require(0 < vanishing < 1, "vanishing fraction", vanishing, "between 0 and 1, both excluded")
+    finite = values[np.isfinite(values)]
+    return GradientHealth(
+        steps=values.size,
+        largest=float(finite.max()) if finite.size else math.nan,
+        clipped=_share("clipped steps", clipped_steps, values.size),
+        skipped=_share("skipped steps", skipped_steps, values.size),
+        explosions=int((finite > EXPLOSION * np.median(finite)).sum()) if finite.size else 0,
+        vanishing=_vanishing(
+            _checked_block("norms of the first block", first, values.size),
+            _checked_block("norms of the last block", last, values.size),
+            vanishing,
+        ),
+    )
+
+
+def drift_summary(drift: Sequence[Sequence[float]] | Floats) -> DriftSummary:
+    """Mean drift from the pre-trained weights, per layer and over all, of runs (runs, layers).
+
+    A run whose row is empty, or holds a number that is not finite, has no known drift: it is left out whole, so that
+    all layers are of the same runs, and counted as dropped. Means of no runs are nan, for as many layers as the rows
+    that are not empty have.
+    """
+    rows = [_checked_drift(row) for row in drift]
+    widths = sorted({row.size for row in rows if row.size})
+    require(len(widths) <= 1, "numbers of layers", widths, "the same for every run")
+    kept = [row for row in rows if row.size and np.isfinite(row).all()]
+    dropped = len(rows) - len(kept)
+    if not kept:
+        return DriftSummary(0, dropped, np.full(widths[0] if widths else 0, math.nan), math.nan)
+    per_layer = np.mean(kept, axis=0)
+    return DriftSummary(len(kept), dropped, per_layer, float(per_layer.mean()))
+
+
+def _vanishing(first: Floats, last: Floats, fraction: float) -> float:
+    known = np.isfinite(first) & np.isfinite(last) if first.size == last.size else np.zeros(0, dtype=bool)
+    if not (known.any() and first[known].any() and last[known].any()):
+        return math.nan
+    return float((first[known] < fraction * last[known]).mean())
+
+
+def _share(what: str, count: int | None, steps: int) -> float:
+    if count is None:
+        return math.nan
+    in_range = isinstance(count, Integral) and 0 <= count <= steps
+    require(in_range, what, count, f"a whole number from 0 to the {steps} steps, or None")
+    return count / steps if steps else math.nan
+
+
+def _checked_norms(what: str, norms: ArrayLike) -> Floats:
+    """The norms as an array (steps,), each 0 or more or not finite."""
+    try:
+        values = np.asarray(norms, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise BadValue(what, norms, "a sequence of numbers") from error
+    require(values.ndim == 1, f"shape of the {what}", values.shape, "one dimension, a norm for each step")
+    for step in np.flatnonzero((values < 0) | (np.isfinite(values) & (values > LARGEST)))[:1]:
+        allowed = f"0 to {LARGEST:g}; inf or nan for a step that was skipped"
+        raise BadValue(f"{what}[{step}]", float(values[step]), allowed)
+    return values
+
+
+def _checked_block(what: str, norms: ArrayLike, steps: int) -> Floats:
+    values = _checked_norms(what, norms)
+    require(values.size in (0, steps), f"number of {what}", values.size, f"{steps}, as of the whole, or none")
+    return values
+
+
+def _checked_drift(row: ArrayLike) -> Floats:
+    """The drift of one run as an array (layers,), each 0 or more or not finite; empty where unknown."""
+    try:
+        values = np.asarray(row, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise BadValue("drift of a run", row, "a number for each layer, or nothing where it is not known") from error
+    require(values.ndim == 1, "shape of a run's drift", values.shape, "one dimension, a number for each layer")
+    for layer in np.flatnonzero(np.isfinite(values) & ~((values >= 0) & (values <= LARGEST)))[:1]:
+        allowed = f"0 to {LARGEST:g}, or not finite where unknown"
+        raise BadValue(f"drift of layer {layer}", float(values[layer]), allowed)
+    return values

@@ -1,0 +1,44 @@
+"""A million resamples of two arms of 30 seeds: what bootstrap, permutation and sign flips take on one core.
+
+`pytest benchmarks/test_statistics.py --benchmark-only`; asked for: under three seconds each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from bench_lib.pytest_plugin import Benchmark
+from bench_lib.stats.bootstrap import bca_interval, two_sample_interval
+from bench_lib.stats.flips import sign_flip
+from bench_lib.stats.location import paired_permutation, superiority_interval
+from bench_lib.stats.paired import pitman_morgan
+
+MILLION = 1_000_000
+ARMS = np.random.default_rng(0).normal(size=(2, 30))
+
+
+def _mads(scores: np.ndarray) -> np.ndarray:
+    """Mean absolute deviations of the rows."""
+    return np.asarray(np.abs(scores - scores.mean(axis=-1, keepdims=True)).mean(axis=-1))
+
+
+def _ratios(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return _mads(a) / _mads(b)
+
+
+WAYS: dict[str, Callable[[np.random.Generator], object]] = {
+    "sign flips": lambda draws: sign_flip(ARMS[0] - ARMS[1], draws, MILLION),
+    "pitman-morgan": lambda draws: pitman_morgan(*ARMS, draws, MILLION),
+    "paired permutation": lambda draws: paired_permutation(*ARMS, draws, MILLION),
+    "BCa interval of the MAD": lambda draws: bca_interval(_mads, ARMS[0], draws, resamples=MILLION),
+    "interval of the MAD ratio": lambda draws: two_sample_interval(_ratios, tuple(ARMS), draws, resamples=MILLION),
+    "interval of P(A > B)": lambda draws: superiority_interval(*ARMS, draws, resamples=MILLION),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_million_resamples(benchmark: Benchmark, way: str) -> None:
+    benchmark.pedantic(lambda: WAYS[way](np.random.default_rng(0)), setup=tuple, rounds=3, iterations=1)
