@@ -27,6 +27,9 @@ COLUMNS = {
     "p spread": f"""Brown-Forsythe test, two-sided, that the converged runs' scores are equally spread: conditional on
         survival. {FEW} where either arm has fewer than {LEAST} of them.""",
     "MAD ratio": "MAD of the technique over MAD of the baseline: below 1 is steadier.",
+    "detectable": """The smallest MAD ratio, or its inverse, that as many runs find with a power of 0.8 at 0.05 before
+        correction (the test of `stabbench check`), simulated from the baseline's own scores: what a large p could
+        still hide. \u221e where even a ratio of 9 would be missed; nothing is known from fewer than 5 runs.""",
     "time": "Median training time of the converged runs over the baseline's; evaluation and set-up are not in it.",
     "tokens/s, MiB": "Medians over the converged runs: real tokens trained per second; peak memory.",
     "MAD over tasks": f"""Mean absolute deviation of the technique's mean scores over its tasks, the classic measure; it

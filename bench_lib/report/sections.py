@@ -18,7 +18,7 @@ Row = Any
 
 TASK_HEAD = (
     *("technique", "seeds", "failed [95 %]", "MAD", "SD", "worst", "mean [95 %]", "Δ mean", "p failed", "p spread"),
-    *("MAD ratio", "time", "tokens/s", "MiB"),
+    *("MAD ratio", "detectable", "time", "tokens/s", "MiB"),
 )
 
 
@@ -126,12 +126,16 @@ def _spread(row: Row) -> list[str]:
 
 def _contrast(row: Row) -> list[str]:
     if row.label == row.against:
-        return ["baseline", *[md.DASH] * 4]
+        return ["baseline", *[md.DASH] * 5]
     spread = md.p_value(row.p_spread_holm)
     few = FEW if spread != md.DASH and min(row.converged, row.against_converged) < LEAST else ""
-    ratio = "∞" if row.mad_ratio == float("inf") else md.number(row.mad_ratio)
     tests = [md.p_value(row.p_failure_holm), spread + few]
-    return [md.signed(row.mean_difference), *tests, ratio, md.number(row.cost_ratio)]
+    ratios = [_ratio(row.mad_ratio), _ratio(row.detectable_ratio)]
+    return [md.signed(row.mean_difference), *tests, *ratios, md.number(row.cost_ratio)]
+
+
+def _ratio(value: float) -> str:
+    return "∞" if value == float("inf") else md.number(value)
 
 
 def _cost(row: Row) -> list[str]:

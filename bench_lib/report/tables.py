@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Iterable
 from typing import Any
@@ -17,9 +18,11 @@ from bench_lib.stats.bootstrap import mean_interval
 from bench_lib.stats.compare import boschloo, brown_forsythe, mad_ratio
 from bench_lib.stats.correct import holm
 from bench_lib.stats.failure import wilson
+from bench_lib.stats.power import detectable_ratio
 from bench_lib.stats.spread import mad_over_tasks, mean, spread
 
 BASELINE = "adamw"
+ALPHA = 0.05
 COUNTS = ("attempted", "judged", "failed", "lost", *(str(s) for s in Status))
 RATES = ("failure_rate", "failure_low", "failure_high")
 SCORES = ("mean", "mean_low", "mean_high", "mad", "sd", "iqr", "median_ad", "minimum", "percentile_5", "cvar")
@@ -27,7 +30,7 @@ COSTS = ("tokens_per_second", "peak_memory_mib", "train_seconds")
 CELLS = (*KEY, "metric", "trivial_score", *COUNTS, "reason", *RATES, *SCORES, *COSTS)
 CONTRASTS = (
     *(*KEY, "against", "against_converged", "p_failure", "p_failure_holm", "p_spread", "p_spread_holm"),
-    *("mad_ratio", "mean_difference", "cost_ratio"),
+    *("detectable_ratio", "mad_ratio", "mean_difference", "cost_ratio"),
 )
 TECHNIQUES = (*GROUP, "technique", "tasks", "tasks_ambiguous", "failure_rate", "mad_over_tasks")
 
@@ -46,8 +49,9 @@ def compare(frame: pd.DataFrame, baseline: str = BASELINE) -> pd.DataFrame:
     """One row a cell against the baseline's cell of the same setting, which itself has ratios of 1 and no p-values.
 
     Columns are `CONTRASTS`; ratios and differences are the technique's against the baseline's. Each of the two tests is
-    corrected by Holm over all contrasts of one (data, model, profile). `against` is empty where the baseline was not
-    run. Raises `UnknownName` where it was run nowhere.
+    corrected by Holm over all contrasts of one (data, model, profile). `detectable_ratio` is the smallest MAD ratio
+    that as many runs find with a power of 0.8, inf for none. `against` is empty where the baseline was not run. Raises
+    `UnknownName` where it was run nowhere.
     """
     known = gather(frame)
     if not any(c.named()["technique"] == baseline for c in known):
@@ -145,6 +149,7 @@ def _contrast(cell: Cell, partner: Cell | None) -> dict[str, object]:
     if partner is None:
         return {"against": ""}
     ours, theirs = cell.scores(), partner.scores()
+    fewer = min(len(ours), len(theirs))
     arms = (cell.failed(), cell.judged(), partner.failed(), partner.judged())
     itself = cell.key == partner.key
     return {
@@ -152,10 +157,20 @@ def _contrast(cell: Cell, partner: Cell | None) -> dict[str, object]:
         "against_converged": len(theirs),
         "p_failure": math.nan if itself or not (arms[1] and arms[3]) else boschloo(*arms),
         "p_spread": math.nan if itself else brown_forsythe(ours, theirs),
+        "detectable_ratio": math.nan if itself else _detectable(partner.key, theirs.tobytes(), fewer),
         "mad_ratio": mad_ratio(ours, theirs),
         "mean_difference": mean(ours) - mean(theirs),
         "cost_ratio": _ratio(_median(cell.survivors()["train_seconds"]), _median(partner.survivors()["train_seconds"])),
     }
+
+
+@functools.lru_cache(maxsize=1024)
+def _detectable(key: tuple[str, ...], baseline: bytes, seeds: int) -> float:
+    """By the baseline's own scores, once for all techniques that have as many runs."""
+    if seeds < 3:
+        return math.nan
+    generator = np.random.default_rng(int(digest(key), 16))
+    return detectable_ratio(np.frombuffer(baseline), seeds, ALPHA, generator)
 
 
 def _ratio(ours: float, theirs: float) -> float:

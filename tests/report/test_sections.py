@@ -28,10 +28,10 @@ def test_a_task_by_hand(record: Any, frame: Any) -> None:
     runs.append(record(2, None, "fgm", status="diverged"))
     text = sections.task_table(table(frame(runs)), "adamw")
     base = ["adamw", "2†", "0/2 = 0.0 [0.0, 65.8]", "1.00", "1.41", "80.00", "81.00 [80.00, 82.00]", "baseline"]
-    assert row(text, "adamw") == [*base, DASH, DASH, DASH, DASH, "2,000", "900"]
+    assert row(text, "adamw") == [*base, DASH, DASH, DASH, DASH, DASH, "2,000", "900"]
     ours = ["fgm", "3†", "1/3 = 33.3 [6.1, 79.2]", "0.50", "0.71", "80.00", "80.50 [80.00, 81.00]", "-0.50"]
     assert row(text, "fgm")[:8] == ours
-    assert row(text, "fgm")[10:] == ["0.50", "2.00", "2,000", "900"]
+    assert row(text, "fgm")[10:] == ["0.50", DASH, "2.00", "2,000", "900"]
 
 
 def test_twenty_survivors_have_no_mark_and_nineteen_have(record: Any, frame: Any) -> None:
@@ -40,6 +40,14 @@ def test_twenty_survivors_have_no_mark_and_nineteen_have(record: Any, frame: Any
     text = sections.task_table(table(frame(runs)), "adamw")
     assert (row(text, "adamw")[1], row(text, "fgm")[1]) == ("20", "19 of 20†")
     assert row(text, "fgm")[9].endswith("†")
+
+
+def test_a_contrast_says_what_it_could_have_seen(record: Any, frame: Any) -> None:
+    runs = [record(i, 0.8 + (i * 7 % 30) / 1000, name) for name in ("adamw", "fgm") for i in range(30)]
+    runs += [record(i, 0.8 + (i * 7 % 30) / 1000, "ema") for i in range(5)]
+    text = sections.task_table(table(frame(runs)), "adamw")
+    assert 1.4 < float(row(text, "fgm")[11]) < 2.2
+    assert row(text, "ema")[11] == "∞"
 
 
 def test_no_spread_in_the_baseline_gives_an_infinite_ratio(record: Any, frame: Any) -> None:
