@@ -8,8 +8,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import boschloo_exact, levene
 
+from bench_lib.errors import require
 from bench_lib.stats.failure import checked_counts
+from bench_lib.stats.flips import RESAMPLES
 from bench_lib.stats.spread import checked_scores, mad
+
+ROUNDING = 1e-12
+CHUNK = 4_000_000
+"""Scores that are dealt out at a time."""
 
 
 def boschloo(failures_a: int, n_a: int, failures_b: int, n_b: int) -> float:
@@ -59,6 +65,39 @@ def mad_ratio(a: ArrayLike, b: ArrayLike) -> float:
     if below == 0:
         return 1.0 if above == 0 else math.inf
     return above / below
+
+
+def mad_permutation(a: ArrayLike, b: ArrayLike, generator: np.random.Generator, resamples: int = RESAMPLES) -> float:
+    """Two-sided p that scores (n_a,) and (n_b,) of independent runs are equally spread, by dealing them out anew.
+
+    Both arms are moved to a common median and mixed; the p-value is the share of the deals whose logarithm of the MAD
+    ratio is as far from 0 as the observed one, itself among them. nan for fewer than two scores in an arm, 1 with no
+    spread in either. Moving the arms is an estimate: with ten scores an arm the level is kept to within a hundredth.
+    """
+    first, second = checked_scores(a), checked_scores(b)
+    require(resamples >= 99, "number of resamples", resamples, "99 or more")
+    if min(first.size, second.size) < 2:
+        return math.nan
+    mixed = np.concatenate([first - np.median(first), second - np.median(second)])
+    scale = float(np.abs(mixed).max())
+    if scale <= ROUNDING * max(np.abs(first).max(), np.abs(second).max()):
+        return 1.0
+    observed = float(_distance_apart(mixed[None] / scale, first.size)[0]) - ROUNDING
+    size = max(1, CHUNK // mixed.size)
+    reached = 0
+    for start in range(0, resamples, size):
+        rows = np.broadcast_to(mixed / scale, (min(size, resamples - start), mixed.size))
+        reached += int((_distance_apart(generator.permuted(rows, axis=1), first.size) >= observed).sum())
+    return (reached + 1) / (resamples + 1)
+
+
+def _distance_apart(rows: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    """How far apart the MADs of the first n and of the other scores of each row (..., scores) are, as |log ratio|."""
+    arms = (rows[:, :n], rows[:, n:])
+    mads = [np.abs(arm - arm.mean(axis=1, keepdims=True)).mean(axis=1) for arm in arms]
+    # Without spread an arm is as far from the other as rounding lets it be.
+    logs = [np.log(np.maximum(mad, ROUNDING)) for mad in mads]
+    return np.asarray(np.abs(logs[0] - logs[1]))
 
 
 def _distances(values: NDArray[np.float64]) -> NDArray[np.float64]:
