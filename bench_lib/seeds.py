@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 
-from bench_lib.errors import BadValue, require
+from bench_lib.errors import BadValue, UnknownName, require
 
 MOST = 1_000_000
 """Seeds that one range may hold: a slip of the key should not fill the memory."""
 STREAMS = ("init", "order", "dropout", "augment", "subset")
+Frozen = tuple[tuple[str, int], ...]
+"""Streams that do not go with the seed of a run, and what they draw from instead; sorted by name."""
 
 
 def derive(base: int, stream: str, *names: str | int) -> int:
@@ -29,3 +31,37 @@ def parse_seeds(text: str) -> tuple[int, ...]:
             raise BadValue("seed range", text, f"at most {MOST:,} seeds")
         seeds.extend(range(int(first), int(last or first) + 1))
     return tuple(dict.fromkeys(seeds))
+
+
+def parse_vary(text: str, seeds: tuple[int, ...], frozen: Frozen = ()) -> tuple[Frozen, ...]:
+    """What is frozen in each arm of a text such as `init,order+dropout,all`: the streams that an arm does not name.
+
+    They stand at 0, or where `frozen` has them, which may name none that varies. `init+order` lets both go with the
+    seed; `initxorder` is the grid of all pairs of seeds, in which the stream that stands first in `STREAMS` goes with
+    the seed, in an arm for each seed of the other (Dodge et al. 2020).
+    """
+    arms: list[Frozen] = []
+    for part in text.split(","):
+        varied, across = _varied(part.strip())
+        for stream, seed in frozen:
+            require(stream not in varied + across, "--freeze", f"{stream}={seed}", f"what --vary {text} does not vary")
+        require(not across or len(seeds) ** 2 <= MOST, "seeds of a grid", len(seeds), f"at most {MOST:,} pairs")
+        held = {**dict.fromkeys(STREAMS, 0), **dict(frozen)}
+        for level in seeds if across else (0,):
+            places = {**held, **dict.fromkeys(across, level)}
+            arms.append(tuple(sorted((stream, at) for stream, at in places.items() if stream not in varied)))
+    return tuple(dict.fromkeys(arms))
+
+
+def _varied(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The streams that go with the seed in an arm, and the one that a grid crosses with them, if it is one."""
+    if text == "all":
+        return STREAMS, ()
+    names = [name.strip() for name in text.replace("x", "+").split("+")]
+    for name in names:
+        if name not in STREAMS:
+            raise UnknownName("stream in --vary", name, (*STREAMS, "all"))
+    allowed = "init, init+order, initxorder and the like, each stream once and a grid of two, or all"
+    require(len(set(names)) == len(names) and ("x" not in text or len(names) == 2), "--vary", text, allowed)
+    first, *others = sorted(names, key=STREAMS.index)
+    return ((first,), tuple(others)) if "x" in text else ((first, *others), ())

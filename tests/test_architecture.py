@@ -50,6 +50,7 @@ READERS = {
     "tasks/local.py": "data folders",
     "tasks/hub.py": "the cache of the hub",
     "models": "weights",
+    "report/calibrated.py": "the calibration that ships with the package",
     "techniques/plugin.py": "the file of a technique that the user named",
     "instruments/provenance.py": "/proc/cpuinfo",
 }

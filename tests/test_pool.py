@@ -203,7 +203,7 @@ def test_the_soup_is_chosen_on_what_no_member_was_trained_on(
         return evaluate(training, task, evaluation, pad)
 
     monkeypatch.setattr(bench_lib.pool, "evaluate", noted)
-    run_suite(small("greedy_soup:members=2:held_out=5", frozen=(("subset", 3),)), store, InlineExecutor())
+    run_suite(small("greedy_soup:members=2:held_out=5", arms=((("subset", 3),),)), store, InlineExecutor())
     *held_out, last = asked
     assert len(held_out) == 3
     assert set(map(len, held_out)) == {5}
@@ -527,12 +527,12 @@ def test_without_a_common_subset_there_is_no_soup_and_nothing_is_trained_for_it(
     small: Callable[..., Grid], store: Store, frozen: tuple[tuple[str, int], ...]
 ) -> None:
     noting = Noting()
-    run_suite(small("greedy_soup:members=2", frozen=frozen), store, noting)
+    run_suite(small("greedy_soup:members=2", arms=(frozen,)), store, noting)
     (record,) = store.records()
     assert noting.trained == []
     assert (record.status, record.technique) == ("unsupported", "greedy_soup:members=2")
     assert record.reason == "no example is held out from every member where each trains on a subset of its own"
-    run_suite(small("ensemble:members=2", frozen=frozen), store, noting)
+    run_suite(small("ensemble:members=2", arms=(frozen,)), store, noting)
     assert Status(by_cell(store)["sst2", "ensemble:members=2", 0].status).judged
 
 

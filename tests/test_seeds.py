@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench_lib.errors import BadValue
-from bench_lib.seeds import STREAMS, derive, parse_seeds
+from bench_lib.errors import BadValue, UnknownName
+from bench_lib.seeds import STREAMS, Frozen, derive, parse_seeds, parse_vary
 
 SEEDS = st.integers(0, 2**31)
 
@@ -94,3 +94,76 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         return
     assert len(seeds) == len(set(seeds)) > 0
     assert all(seed >= 0 for seed in seeds)
+
+
+# ---- what varies in turn ---------------------------------------------------------------------------------------------
+
+
+def held(*varied: str, **places: int) -> Frozen:
+    """All streams but those that vary, at 0 unless another place is given."""
+    return tuple(sorted((stream, places.get(stream, 0)) for stream in STREAMS if stream not in varied))
+
+
+@pytest.mark.parametrize(
+    ("text", "arms"),
+    [
+        ("init", [held("init")]),
+        ("subset", [(("augment", 0), ("dropout", 0), ("init", 0), ("order", 0))]),
+        ("order, init", [held("order"), held("init")]),
+        ("init+order", [held("init", "order")]),
+        ("order + init", [held("init", "order")]),
+        ("all", [()]),
+        ("all,dropout,dropout", [(), held("dropout")]),
+        ("initxorder", [held("init", order=3), held("init", order=0), held("init", order=7)]),
+        ("order x init", [held("init", order=3), held("init", order=0), held("init", order=7)]),
+        ("init,orderxsubset", [held("init"), *(held("order", subset=n) for n in (3, 0, 7))]),
+        ("init,initxorder", [held("init"), held("init", order=3), held("init", order=7)]),
+    ],
+)
+def test_arms_are_read(text: str, arms: list[Frozen]) -> None:
+    assert parse_vary(text, (3, 0, 7)) == tuple(arms)
+
+
+def test_the_reference_can_be_moved() -> None:
+    assert parse_vary("init,order", (0, 1), (("dropout", 7),)) == (held("init", dropout=7), held("order", dropout=7))
+    assert parse_vary("initxorder", (1,), (("subset", 5),)) == (held("init", order=1, subset=5),)
+
+
+@pytest.mark.parametrize(("text", "stream"), [("init,order", "order"), ("initxorder", "order"), ("all", "subset")])
+def test_what_varies_cannot_be_held(text: str, stream: str) -> None:
+    with pytest.raises(BadValue, match=f"--freeze is '{stream}=7'; allowed: what --vary {text} does not vary"):
+        parse_vary(text, (0, 1), ((stream, 7),))
+
+
+@pytest.mark.parametrize(
+    "text", ["odrer", "", "init,", "init+", "x", "initxhead", "init order", "al", "none", "all+init"]
+)
+def test_an_unknown_stream_to_vary_is_refused(text: str) -> None:
+    with pytest.raises(UnknownName, match="unknown stream in --vary"):
+        parse_vary(text, (0,))
+
+
+@pytest.mark.parametrize(
+    "text", ["init+init", "initxinit", "initxorderxdropout", "init+orderxdropout", "initxorder+init"]
+)
+def test_what_is_no_arm_is_refused(text: str) -> None:
+    with pytest.raises(BadValue, match=r"--vary is .* allowed: init, init\+order, initxorder"):
+        parse_vary(text, (0,))
+
+
+def test_a_grid_that_would_fill_the_memory_is_refused() -> None:
+    with pytest.raises(BadValue, match="seeds of a grid is 1001; allowed: at most 1,000,000 pairs"):
+        parse_vary("initxorder", tuple(range(1001)))
+
+
+@given(
+    st.lists(st.sampled_from(STREAMS), min_size=1, max_size=5, unique=True), st.lists(SEEDS, min_size=1, unique=True)
+)
+def test_a_grid_holds_every_pair_once_and_an_arm_every_other_stream(varied: list[str], seeds: list[int]) -> None:
+    (arm,) = parse_vary("+".join(varied), tuple(seeds))
+    assert list(arm) == sorted((stream, 0) for stream in STREAMS if stream not in varied)
+    if len(varied) > 1:
+        arms = parse_vary("x".join(varied[:2]), tuple(seeds))
+        carried, crossed = sorted(varied[:2], key=STREAMS.index)
+        assert [dict(arm)[crossed] for arm in arms] == seeds
+        assert all(dict(arm).keys() == set(STREAMS) - {carried} for arm in arms)

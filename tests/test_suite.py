@@ -16,11 +16,12 @@ from bench_lib.executors import Done, Failure, InlineExecutor, LocalExecutor
 from bench_lib.executors.base import attempt
 from bench_lib.profiles import PROFILES
 from bench_lib.run import blank_record
-from bench_lib.seeds import STREAMS
+from bench_lib.seeds import STREAMS, parse_vary
 from bench_lib.spec import RunRecord, Status, canonical_json
 from bench_lib.store import Store, compact
-from bench_lib.suite import Grid, Group, Progress, all_tasks, all_techniques, grouped, plan, run_suite
+from bench_lib.suite import Grid, Group, Progress, all_tasks, all_techniques, grouped, plan, refuse_pools, run_suite
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.sources import load_data
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.base import Technique
 from bench_lib.techniques.training import Training
@@ -178,7 +179,7 @@ def test_names_are_looked_up_before_data_are_loaded(small: Grid) -> None:
         plan(dataclasses.replace(small, data="embeded", profile="none"))
 
 
-@pytest.mark.parametrize("axis", ["tasks", "techniques", "seeds"])
+@pytest.mark.parametrize("axis", ["tasks", "techniques", "seeds", "arms"])
 def test_an_empty_grid_is_refused(small: Grid, axis: str) -> None:
     with pytest.raises(BadValue, match=rf"{axis} is \(\); allowed: at least one"):
         plan(dataclasses.replace(small, **{axis: ()}))  # type: ignore[arg-type]
@@ -186,19 +187,132 @@ def test_an_empty_grid_is_refused(small: Grid, axis: str) -> None:
 
 def test_frozen_streams_enter_the_spec(small: Grid) -> None:
     frozen = (("order", 5), ("subset", 0))
-    one, other = (plan(dataclasses.replace(small, techniques=("adamw",), frozen=f)) for f in (frozen, (("subset", 0),)))
+    one, other = (
+        plan(dataclasses.replace(small, techniques=("adamw",), arms=(f,))) for f in (frozen, (("subset", 0),))
+    )
     assert [[spec.base_seed(stream) for stream in STREAMS] for spec in one] == [[0, 5, 0, 0, 0], [1, 5, 1, 1, 0]]
     assert not {s.run_id() for s in one} & {s.run_id() for s in other}
 
 
 def test_an_unknown_stream_is_refused(small: Grid) -> None:
     with pytest.raises(BadValue, match="frozen stream is 'odrer'; allowed: init, order"):
-        plan(dataclasses.replace(small, frozen=(("odrer", 0),)))
+        plan(dataclasses.replace(small, arms=((("odrer", 0),),)))
 
 
 def test_all_tasks_are_those_that_the_data_have() -> None:
     assert all_tasks("embedded") == ("imdb", "sst2", "conll2003", "squad")
     assert all_tasks("hub") == all_tasks("some/folder") == TASKS.names()
+
+
+# ---- the plan of arms ------------------------------------------------------------------------------------------------
+
+
+def varying(grid: Grid, text: str, **changes: Any) -> Grid:
+    grid = dataclasses.replace(grid, **changes)
+    return dataclasses.replace(grid, arms=parse_vary(text, grid.seeds))
+
+
+def test_arms_are_planned_for_all_cells_of_a_seed_before_the_next(small: Grid) -> None:
+    specs = plan(varying(small, "order,init+dropout", seeds=(3, 0)))
+    places = [(s.seed, s.technique(), [s.base_seed(stream) for stream in STREAMS]) for s in specs]
+    assert places == [
+        (seed, technique, place)
+        for seed in (3, 0)
+        for technique in ("adamw", "mixout")
+        for place in ([0, seed, 0, 0, 0], [seed, 0, seed, 0, 0])
+    ]
+    assert len({s.run_id() for s in specs}) == 8
+
+
+def test_a_grid_of_two_streams_holds_every_pair_of_seeds(small: Grid) -> None:
+    specs = plan(varying(small, "orderxinit", techniques=("adamw",), seeds=(0, 2, 5)))
+    pairs = [(s.base_seed("init"), s.base_seed("order")) for s in specs]
+    assert pairs == [(a, b) for a in (0, 2, 5) for b in (0, 2, 5)]
+    assert {s.base_seed(stream) for s in specs for stream in ("dropout", "augment", "subset")} == {0}
+    assert len({s.run_id() for s in specs}) == 9
+
+
+def test_an_arm_that_is_asked_for_twice_is_run_once(small: Grid) -> None:
+    arms = ((("subset", 0), ("order", 1)), (("order", 1), ("subset", 0)))
+    specs = plan(dataclasses.replace(small, techniques=("adamw",), arms=arms))
+    assert [(s.seed, s.frozen) for s in specs] == [(seed, (("order", 1), ("subset", 0))) for seed in (0, 1)]
+
+
+class Doubles(Technique):
+    """Trains on every example twice, in an order that it draws."""
+
+    name, paper, neutral = "doubles", "none", None
+
+    def augment(self, train: Any, evaluation: Any, generator: Any) -> Any:
+        return [train[i] for i in generator.permutation(len(train))] * 2
+
+
+@pytest.mark.parametrize("text", ["augment", "init,augment", "initxaugment", "init,init+augment"])
+def test_augmentation_varies_where_something_augments(small: Grid, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setitem(TECHNIQUES._entries, "doubles", Doubles)
+    message = (
+        "runs of adamw on sst2 would be equal, since no technique of the stack augments; leave augment out of what"
+    )
+    with pytest.raises(BenchError, match=message):
+        plan(varying(small, text, techniques=("doubles", "adamw")))
+    arms = len(parse_vary(text, small.seeds))
+    assert len(plan(varying(small, text, techniques=("doubles",)))) == 2 * arms
+
+
+def test_the_examples_vary_where_some_are_left_out(small: Grid, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = len(load_data(TASKS.get("sst2"), small.data).train)
+    family, tried = PROFILES.get("smoke"), varying(small, "init,subset", techniques=("adamw",))
+    for size in (None, given, given + 1, given - 1):
+        whole = dataclasses.replace(family, base=dataclasses.replace(family.base, train_examples=size))
+        monkeypatch.setitem(PROFILES._entries, "smoke", whole)
+        if size == given - 1:
+            assert len(plan(tried)) == 4
+            continue
+        message = (
+            rf"adamw on sst2 would be equal, since .* and all {given:,} examples are trained on; leave .*subset out"
+        )
+        with pytest.raises(BenchError, match=message):
+            plan(tried)
+        # What does vary is no matter of what does not, as long as no two arms come to the same.
+        assert len(plan(varying(tried, "all,order"))) == 4
+
+
+def test_what_varies_beside_something_inert_is_run(small: Grid) -> None:
+    assert len(plan(varying(small, "init+augment", techniques=("adamw",)))) == 2
+    everything_held = tuple((stream, 0) for stream in sorted(STREAMS))
+    assert len(plan(dataclasses.replace(small, arms=(everything_held,)))) == 4
+
+
+@pytest.mark.parametrize("technique", ["ensemble:members=2", "llrd+greedy_soup:members=2"])
+def test_pools_have_no_arms(small: Grid, technique: str) -> None:
+    message = "pools several seeds into one record, so no stream of it varies alone; leave it out"
+    with pytest.raises(BenchError, match=re.escape(f"{technique} {message}")):
+        plan(varying(small, "init,order", techniques=("adamw", technique)))
+    with pytest.raises(BenchError, match=message):
+        refuse_pools(["adamw", technique])
+    refuse_pools(["adamw", "llrd+reinit"])
+
+
+def test_a_stopped_sweep_has_arms_of_the_same_size(small: Grid, store: Store) -> None:
+    grid = varying(small, "init,order,dropout", techniques=("adamw",), seeds=(0, 1, 2))
+    with pytest.raises(StopHereError):
+        run_suite(grid, store, Fake(), stop_after(6))
+    assert Counter(record.seed for record in store.records()) == {0: 3, 1: 3}
+    rest = Fake()
+    assert run_suite(grid, store, rest).stored == 6
+    assert [spec.seed for job in rest.jobs for spec in job] == [2, 2, 2]
+
+
+def test_arms_train_and_meet_where_their_streams_do(small: Grid, store: Store) -> None:
+    run_suite(varying(small, "init,order,all", techniques=("adamw",)), store, InlineExecutor())
+    runs: dict[int, dict[bytes, int]] = {0: Counter(), 1: Counter()}
+    for record in store.records():
+        predictions = store.predictions(record.run_id)
+        assert predictions is not None
+        runs[record.seed][predictions.values.tobytes()] += 1
+    # With seed 0 every stream stands at 0 in all three.
+    assert sorted(runs[0].values()) == [3]
+    assert sorted(runs[1].values()) == [1, 1, 1]
 
 
 # ---- the plan of pools -----------------------------------------------------------------------------------------------
@@ -286,7 +400,7 @@ def test_what_is_declined_beforehand_has_no_members(small: Grid) -> None:
     ]
     alone = dataclasses.replace(grid, techniques=("ensemble:members=2",))
     assert ("squad", "adamw") not in [cell[:2] for cell in planned(alone)]
-    unfrozen = dataclasses.replace(grid, techniques=("greedy_soup:members=2",), frozen=())
+    unfrozen = dataclasses.replace(grid, techniques=("greedy_soup:members=2",), arms=((),))
     assert {name for _, name, _, _ in planned(unfrozen)} == {"greedy_soup:members=2"}
 
 

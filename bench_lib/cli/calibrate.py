@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from bench_lib.cli.outcome import DONE
+from bench_lib.cli.run import chosen_executor
+from bench_lib.errors import BenchError
 
 if TYPE_CHECKING:
     from bench_lib.stats.calibration import Calibration, Scenario
+    from bench_lib.stats.design import Design
+
+    Job: TypeAlias = tuple[Scenario, Design, float, int]
 
 RATIOS = (1.0, 1.5, 2.0, 3.0)
 SEVERAL = 4
@@ -22,18 +29,36 @@ HEAD = ("scenario", "tasks", "SD ratio", "claims [95 %]", "found", "equivalent",
 
 
 def calibrate(options: argparse.Namespace) -> int:
-    """Print a row for each scenario and ratio as it comes."""
-    from bench_lib.stats.calibration import SCENARIOS, calibrate
+    """Print a row for each scenario, number of tasks and ratio as it comes, or all of them as JSON at the end."""
+    from bench_lib.report.calibrated import encoded
+    from bench_lib.stats.calibration import SCENARIOS
     from bench_lib.stats.design import Design, Margins, looks_up_to
 
-    looks, margins = looks_up_to(options.max_seeds), Margins(ratio=options.margin)
-    print(_line(HEAD), flush=True)
-    for scenario in [*SCENARIOS, *_real(options)]:
-        for tasks, ratios in ((1, RATIOS), (SEVERAL, RATIOS[:1])):
-            design = Design(looks, tasks, options.alpha, margins=margins)
-            for ratio in ratios:
-                print(_line(_row(calibrate(scenario, design, ratio, options.repetitions))), flush=True)
+    one = Design(looks_up_to(options.max_seeds), 1, options.alpha, margins=Margins(ratio=options.margin))
+    several = dataclasses.replace(one, tasks=SEVERAL)
+    jobs = [
+        (scenario, design, ratio, options.repetitions)
+        for scenario in [*SCENARIOS, *_real(options)]
+        for design, ratios in ((one, RATIOS), (several, RATIOS[:1]))
+        for ratio in ratios
+    ]
+    shown = sys.stderr if options.json else sys.stdout
+    print(_line(HEAD), flush=True, file=shown)
+    rows: dict[Job, Calibration] = {}
+    for done in chosen_executor(options).run(_measured, jobs):
+        if done.result is None:
+            raise BenchError(f"the calibration of {done.job[0].name!r} failed: {done.failure}")
+        rows[done.job] = done.result
+        print(_line(_row(done.result)), flush=True, file=shown)
+    if options.json:
+        print(encoded(one, [rows[job] for job in jobs]), end="")
     return DONE
+
+
+def _measured(job: Job) -> Calibration:
+    from bench_lib.stats.calibration import calibrate
+
+    return calibrate(*job)
 
 
 def _real(options: argparse.Namespace) -> Iterator[Scenario]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from bench_lib.cli.outcome import DONE, INFRASTRUCTURE, tell_set_aside
 from bench_lib.cli.progress import ProgressLine
-from bench_lib.errors import BadValue, UnknownName
-from bench_lib.seeds import STREAMS, parse_seeds
+from bench_lib.errors import BadValue, UnknownName, require
+from bench_lib.seeds import STREAMS, Frozen, parse_seeds, parse_vary
 from bench_lib.spec import Status
 
 if TYPE_CHECKING:
@@ -31,7 +31,17 @@ def add_to(command: argparse.ArgumentParser) -> None:
         help="techniques or stacks such as llrd:decay=0.9+reinit, files as PATH.py:Class, or all",
     )
     add("--seeds", default="0-4", metavar="0-4,7", help="default: 0-4")
-    add("--freeze", default="subset=0", metavar="STREAM=SEED,...", help="seed streams that do not vary, or none")
+    add(
+        "--freeze",
+        metavar="STREAM=SEED,...",
+        help="seed streams that do not vary, or none (default: subset=0); with --vary, the places of those not at 0",
+    )
+    add(
+        "--vary",
+        metavar="A,B+C,AxB",
+        help="a set of runs for each seed stream in turn, the others frozen: init,order; both at once: init+order; "
+        "a grid of both: initxorder; every stream at once: all",
+    )
     add("--retry", default="", metavar="STATUS,...", help="stored runs to attempt again, such as crashed,oom")
     command.set_defaults(command=_run)
 
@@ -56,20 +66,23 @@ def add_setting(command: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    seeds, frozen, retry = parse_seeds(options.seeds), parse_frozen(options.freeze), parse_statuses(options.retry)
+    seeds, retry = parse_seeds(options.seeds), parse_statuses(options.retry)
+    arms = parse_arms(options.vary, options.freeze, seeds)
     executor = chosen_executor(options)
     from bench_lib.store import Store
-    from bench_lib.suite import Grid, all_tasks, all_techniques, named, run_suite
+    from bench_lib.suite import Grid, all_tasks, all_techniques, named, refuse_pools, run_suite
 
     grid = Grid(
         tasks=named(options.tasks, all_tasks(options.data)),
-        techniques=named(options.techniques, all_techniques(seeds)),
+        techniques=named(options.techniques, all_techniques(seeds if options.vary is None else ())),
         seeds=seeds,
         profile=options.profile,
         model=options.model,
         data=options.data,
-        frozen=frozen,
+        arms=arms,
     )
+    if options.vary is not None:
+        refuse_pools(grid.techniques)
     store = Store(options.store)
     with ProgressLine() as line:
         progress = run_suite(grid, store, executor, line, retry)
@@ -86,7 +99,15 @@ def _run(options: argparse.Namespace) -> int:
     return INFRASTRUCTURE if lost or progress.left else DONE
 
 
-def parse_frozen(text: str) -> tuple[tuple[str, int], ...]:
+def parse_arms(vary: str | None, freeze: str | None, seeds: tuple[int, ...]) -> tuple[Frozen, ...]:
+    """What is frozen in each arm of the options `--vary` and `--freeze`; None for one that is not given."""
+    if vary is None:
+        return (parse_frozen("subset=0" if freeze is None else freeze),)
+    require(freeze != "none", "--freeze", freeze, "STREAM=SEED beside --vary, which freezes what it does not name")
+    return parse_vary(vary, seeds, () if freeze is None else parse_frozen(freeze))
+
+
+def parse_frozen(text: str) -> Frozen:
     """Frozen streams from text such as `subset=0,order=3`, or `none`."""
     if text == "none":
         return ()

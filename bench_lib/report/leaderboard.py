@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from bench_lib.report import calibrated, origin, sections
 from bench_lib.report import markdown as md
-from bench_lib.report import origin, sections
 from bench_lib.report.keys import GROUP, gather, keyed, texts
 from bench_lib.report.notes import EMBEDDED, methods
 from bench_lib.spec import Status
@@ -18,18 +18,23 @@ Names = Mapping[tuple[str, ...], str]
 
 @dataclass(frozen=True)
 class Pictures:
-    """Where the figures lie, relative to the leaderboard: by group and task, and by group."""
+    """Where the figures lie, relative to the leaderboard: by group and task, by group, and the one of the power."""
 
     seeds: Names
     cost: Names
+    power: str
 
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """What a leaderboard is made of: the runs, cells joined with contrasts, the baseline, and files set aside."""
+    """What a leaderboard is made of.
+
+    The runs, cells joined with contrasts, where the variance comes from, the baseline, and files set aside.
+    """
 
     frame: pd.DataFrame
     table: pd.DataFrame
+    sources: pd.DataFrame
     baseline: str
     set_aside: Sequence[str] = ()
 
@@ -41,8 +46,10 @@ def leaderboard(results: Results, pictures: Pictures) -> str:
     for key, table in results.table.groupby(list(GROUP), sort=True):
         runs = known[(known[list(GROUP)] == list(texts(key))).all(axis=1)]
         parts.append(_section(texts(key), replace(results, frame=runs, table=table), pictures))
+    parts += [text for text in [sections.variance(results.sources)] if text]
     parts.append("## Runs that failed, were lost or declined\n\n" + sections.not_converged(known))
     parts.append(methods())
+    parts.append(calibrated.section(pictures.power))
     parts.append(_origin(results))
     return "\n".join(parts)
 
@@ -51,6 +58,8 @@ def _summary(results: Results, known: pd.DataFrame) -> str:
     counts = known["status"].value_counts()
     every = ", ".join(f"{counts[s]} {s}" for s in map(str, Status) if s in counts)
     lines = [f"{len(known)} runs: {every}. All columns are in [leaderboard.csv](leaderboard.csv)."]
+    if known.empty:
+        return "Every stored run has streams frozen in turn: there is nothing to rank, see the variance below.\n"
     if not (results.table["technique"] == results.baseline).any():
         lines.append(f"**No run of the baseline {md.escape(results.baseline)} is stored: nothing is compared.**")
     if results.set_aside:

@@ -11,10 +11,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bench_lib.errors import BenchError
-from bench_lib.report.figures import cost_figure, seeds_figure
+from bench_lib.report.calibrated import PICTURE, measured
+from bench_lib.report.figures import cost_figure, power_figure, seeds_figure
 from bench_lib.report.keys import GROUP, keyed, texts
 from bench_lib.report.leaderboard import Pictures, Results, leaderboard
 from bench_lib.report.markdown import csv_text
+from bench_lib.report.sources import ordinary, sources
 from bench_lib.report.style import styled
 from bench_lib.report.tables import BASELINE, cells, compare, joined
 from bench_lib.spec import digest
@@ -26,6 +28,8 @@ FIGURES = "figures"
 def render(store: Store, out: Path, baseline: str = BASELINE) -> list[Path]:
     """Write `leaderboard.md`, `leaderboard.csv` and `figures/*.png` from the stored runs, and answer with their paths.
 
+    Runs with streams frozen in turn come as `variance.csv` and a section of their own.
+
     The same runs give the same bytes. Each file is replaced whole; figures of cells that are no longer there are
     removed. Without a run of the default baseline nothing is compared. Raises `BenchError` for an empty store and a
     folder that cannot be written, `UnknownName` for another baseline that no run has.
@@ -34,6 +38,8 @@ def render(store: Store, out: Path, baseline: str = BASELINE) -> list[Path]:
     pictures = _pictures(results)
     files = _figures(results, pictures)
     files["leaderboard.csv"] = _csv(results.table)
+    if not results.sources.empty:
+        files["variance.csv"] = _csv(results.sources)
     files["leaderboard.md"] = leaderboard(results, pictures).encode()
     try:
         return _write_all(out, files)
@@ -48,16 +54,17 @@ def _results(store: Store, baseline: str) -> Results:
     if frame.empty:
         found = f" but {len(damaged)} damaged files in quarantine" if damaged else ""
         raise BenchError(f"no runs in {store.root}{found}: fill it with `stabbench run --store {store.root}`")
+    varied, frame = sources(frame), ordinary(frame)
     table = cells(frame)
     comparable = baseline != BASELINE or (table["technique"] == baseline).any()
     contrasts = compare(frame, baseline) if comparable else None
-    return Results(keyed(frame), joined(table, contrasts), baseline, damaged)
+    return Results(keyed(frame), joined(table, contrasts), varied, baseline, damaged)
 
 
 def _pictures(results: Results) -> Pictures:
     tasks = {texts(tuple(row)) for row in results.table[[*GROUP, "task"]].itertuples(index=False)}
     seeds = {key: _name("seeds", key) for key in sorted(tasks)}
-    return Pictures(seeds, {key[:-1]: _name("cost", key[:-1]) for key in seeds})
+    return Pictures(seeds, {key[:-1]: _name("cost", key[:-1]) for key in seeds}, f"{FIGURES}/{PICTURE}")
 
 
 def _name(kind: str, key: tuple[str, ...]) -> str:
@@ -74,6 +81,8 @@ def _figures(results: Results, pictures: Pictures) -> dict[str, bytes]:
         drawn[name] = _png(seeds_figure(_part(results.frame, key), key[-1], results.baseline))
     for key, name in pictures.cost.items():
         drawn[name] = _png(cost_figure(_part(results.table, key)))
+    known = measured()
+    drawn[pictures.power] = _png(power_figure(known.of(tasks=1), known.design["alpha"], known.design["looks"][-1]))
     return drawn
 
 

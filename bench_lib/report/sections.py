@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -9,9 +10,11 @@ import pandas as pd
 
 from bench_lib.report import markdown as md
 from bench_lib.report.keys import GROUP
-from bench_lib.report.notes import FEW, LEAST, UNEQUAL
+from bench_lib.report.notes import FEW, LEAST, UNEQUAL, VARIANCE
 from bench_lib.report.tables import over_tasks, ranked
 from bench_lib.spec import Status
+
+SOURCE_KEY = (*GROUP, "task", "label", "design", "source")
 
 Row = Any
 """A row of cells and contrasts, its columns as attributes."""
@@ -86,6 +89,28 @@ def not_converged(frame: pd.DataFrame) -> str:
     if not rows:
         return "None: every run converged.\n"
     return md.table([*GROUP, "task", "technique", "seeds", "status", "reason"], rows, text_columns=8)
+
+
+def variance(table: pd.DataFrame) -> str:
+    """Where the variance comes from, a row a source, from the rows of `sources`; nothing where nothing was varied."""
+    if table.empty:
+        return ""
+    rows = [[*(md.escape(getattr(row, name)) for name in SOURCE_KEY), *_source(row)] for row in each(table)]
+    head = [*SOURCE_KEY, "SD [95 %]", "share", "runs", "failed", "note"]
+    return f"## Where the variance comes from\n\n{VARIANCE}\n\n{md.table(head, rows, text_columns=len(SOURCE_KEY))}"
+
+
+def _source(row: Row) -> list[str]:
+    """The square roots of a variance and its ends, in percent points; an estimate below zero shows as 0."""
+    sd, low, high = (math.sqrt(max(value, 0.0)) for value in (row.variance, row.low, row.high))
+    share = md.DASH if math.isnan(row.share) else md.percent(row.share, 0) + " %"
+    return [
+        f"{md.percent(sd)} {md.interval(low, high)}".strip(),
+        share,
+        str(row.runs),
+        str(row.failed),
+        md.escape(row.note),
+    ]
 
 
 def listing(table: pd.DataFrame) -> str:

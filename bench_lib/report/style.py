@@ -24,6 +24,13 @@ POINT: dict[str, Any] = {**_MARKS, "marker": "o", "color": SEED, "markersize": 7
 POINT_FAILED: dict[str, Any] = {**_MARKS, "marker": "X", "color": FAILED, "markersize": 8.0, "markeredgewidth": 0}
 POINT_BASELINE: dict[str, Any] = {**_MARKS, "marker": "s", "color": INK, "markersize": 7.0}
 REFERENCE: dict[str, Any] = {"color": MUTED, "linestyle": (0, (4, 3)), "linewidth": 1.2}
+_HUES = (SEED, FAILED, "#009e73", "#cc79a7", "#e69f00", "#56b4e9", INK, MUTED)
+_SHAPES = ("o", "s", "^", "D", "v", "P", "X", "*")
+SERIES: tuple[dict[str, Any], ...] = tuple(
+    {"color": hue, "marker": shape, "markersize": 5.0, "linewidth": 1.4, "alpha": 0.9}
+    for hue, shape in zip(_HUES, _SHAPES, strict=True)
+)
+"""Looks of lines that share a panel: told apart by colour and by mark."""
 
 STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",

@@ -83,21 +83,26 @@ def claimed(verdict: Verdict) -> bool:
     return settled or verdict.location in (Location.BETTER, Location.WORSE)
 
 
-def resampled(name: str, scores: ArrayLike, failures: int) -> Scenario:
-    """Real runs as a world: arms drawn with replacement from the scores (n,) of those that survived, and the failures.
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Real runs as a world: arms drawn with replacement from their scores (runs,), nan where they failed.
 
     A wider arm is stretched about the median of the scores.
     """
-    survived = checked_scores(scores)
-    require(survived.size >= 3, f"scores of {name}", survived.size, "3 or more to draw from")
-    middle = float(np.median(survived))
-    pool = np.concatenate([survived - middle, np.full(failures, np.nan)])
 
-    def draw(generator: np.random.Generator, seeds: int, ratio: float) -> Floats:
-        arms = pool[generator.integers(0, pool.size, (2, seeds))]
+    scores: Floats
+
+    def __call__(self, generator: np.random.Generator, seeds: int, ratio: float) -> Floats:
+        middle = float(np.nanmedian(self.scores))
+        arms = self.scores[generator.integers(0, self.scores.size, (2, seeds))] - middle
         return np.asarray(middle + arms * [[ratio], [1]], dtype=np.float64)
 
-    return Scenario(name, draw)
+
+def resampled(name: str, scores: ArrayLike, failures: int) -> Scenario:
+    """The scenario of a pool of real runs: the scores (n,) of those that survived, and how many failed."""
+    survived = checked_scores(scores)
+    require(survived.size >= 3, f"scores of {name}", survived.size, "3 or more to draw from")
+    return Scenario(name, Pool(np.concatenate([survived, np.full(failures, np.nan)])))
 
 
 def _compared(scenario: Scenario, design: Design, ratio: float, seed: Sequence[int]) -> list[Verdict]:
@@ -120,8 +125,8 @@ def _paired(generator: np.random.Generator, seeds: int, ratio: float) -> Floats:
 
 
 def _skewed(generator: np.random.Generator, seeds: int, ratio: float) -> Floats:
-    """Scores with a long tail below: of skewness 3.7, as of a log-normal distribution with sigma 0.8."""
-    return np.asarray(-np.exp(0.8 * _normal(generator, seeds, 1, SHARED)) * [[ratio], [1]])
+    """Scores with a long tail below, of skewness 3.7: log-normal with sigma 0.8, upside down, of a common median."""
+    return np.asarray((1 - np.exp(0.8 * _normal(generator, seeds, 1, SHARED))) * [[ratio], [1]])
 
 
 def _failing(generator: np.random.Generator, seeds: int, ratio: float) -> Floats:

@@ -16,6 +16,9 @@ FIRST_LOOK = 10
 
 STEP = 2
 
+LEAST_FOR_EQUIVALENCE = 20
+"""Seeds below which no two techniques are called equivalent."""
+
 
 @dataclass(frozen=True)
 class Margins:
@@ -43,9 +46,9 @@ class Shares:
     failure rates cannot err, and its share goes to the other two (Tarone 1990).
     """
 
-    failure: float = 0.2
-    spread: float = 0.7
-    location: float = 0.1
+    failure: float = 0.15
+    spread: float = 0.8
+    location: float = 0.05
 
     def __post_init__(self) -> None:
         parts = (self.failure, self.spread, self.location)
@@ -55,7 +58,7 @@ class Shares:
 
 @dataclass(frozen=True)
 class Levels:
-    """The levels of one look; `failure` is 0 where that test is left out."""
+    """The levels of one look; 0 for what is not tested at it."""
 
     failure: float
     spread: float
@@ -73,7 +76,7 @@ class Design:
     looks: tuple[int, ...]
     tasks: int = 1
     alpha: float = 0.05
-    power: float = 2.0
+    power: float = 2.5
     shares: Shares = Shares()
     margins: Margins = Margins()
 
@@ -95,7 +98,7 @@ class Design:
         alpha = self.alpha / self.tasks
         shares = self.shares
         failure = self._level(place, alpha * shares.failure)
-        equivalence = self._level(place, alpha)
+        equivalence = self._level(place, alpha) if look >= LEAST_FOR_EQUIVALENCE else 0.0
         if _least_p(failures, look) <= failure:
             parts = (shares.spread, shares.location)
         else:

@@ -148,6 +148,8 @@ def _stability(evidence: Verdict, levels: Levels, margins: Margins) -> tuple[str
         return "failures", Stability.LESS if ours > theirs else Stability.MORE
     if evidence.p_spread <= levels.spread and evidence.log_ratio.estimate != 0:
         return "spread", Stability.LESS if evidence.log_ratio.estimate > 0 else Stability.MORE
+    if levels.equivalence == 0:
+        return "", Stability.UNDERPOWERED
     reach = math.log(margins.ratio)
     outside = max(evidence.log_ratio.equivalence(-reach, reach), _elsewhere(evidence, margins.superiority))
     low, high = difference_interval(ours, evidence.seeds, theirs, evidence.seeds, 1 - 2 * levels.equivalence)
@@ -160,7 +162,7 @@ def _location(evidence: Verdict, levels: Levels, margin: float) -> Location:
     chance = evidence.superiority.estimate
     if evidence.p_location <= levels.location and (chance >= margin or chance <= 1 - margin):
         return Location.BETTER if chance >= margin else Location.WORSE
-    return Location.SAME if _elsewhere(evidence, margin) <= levels.equivalence else Location.OPEN
+    return Location.SAME if _elsewhere(evidence, margin) < levels.equivalence else Location.OPEN
 
 
 def _elsewhere(evidence: Verdict, margin: float) -> float:

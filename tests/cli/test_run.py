@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from bench_lib import suite
 from bench_lib.cli import main
 from bench_lib.cli.outcome import DONE, INFRASTRUCTURE, USAGE
-from bench_lib.cli.run import parse_frozen, parse_statuses
+from bench_lib.cli.run import parse_arms, parse_frozen, parse_statuses
 from bench_lib.executors import InlineExecutor, LocalExecutor
 from bench_lib.spec import Status
 from bench_lib.store import Store
@@ -69,6 +70,15 @@ def test_the_same_run_again_has_nothing_to_do(capsys: Written, store: Path, smal
         (["--freeze", "odrer=1"], "--freeze is 'odrer=1'; allowed: STREAM=SEED once for a stream of init, order,"),
         (["--freeze", "order"], "--freeze is 'order'; allowed: STREAM=SEED"),
         (["--freeze", "order=1,order=2"], "--freeze is 'order=2'; allowed: STREAM=SEED once"),
+        (["--vary", "intt"], "unknown stream in --vary 'intt': did you mean 'init'"),
+        (["--vary", "init+init"], "--vary is 'init+init'; allowed: init, init+order, initxorder"),
+        (
+            ["--vary", "init,order", "--freeze", "order=7"],
+            "--freeze is 'order=7'; allowed: what --vary init,order does",
+        ),
+        (["--vary", "init", "--freeze", "none"], "--freeze is 'none'; allowed: STREAM=SEED beside --vary, which"),
+        (["--vary", "augment"], "runs of adamw on sst2 would be equal, since no technique of the stack augments"),
+        (["--vary", "init", "--techniques", "ensemble"], "ensemble pools several seeds into one record, so no stream"),
         (["--retry", "crahsed"], "unknown status in --retry 'crahsed': did you mean 'crashed' or"),
         (["--workers", "2"], "--workers is 2; allowed: given with --executor local only"),
         (["--time-limit", "9"], "--time-limit is 9.0; allowed: given with --executor local only"),
@@ -112,7 +122,7 @@ def test_the_defaults_ask_for_the_embedded_tasks(asked: list[Any]) -> None:
     assert main(["run"]) == DONE
     grid, store, executor, _, retry = asked
     assert grid == Grid(("imdb", "sst2", "conll2003", "squad"), ("adamw",), (0, 1, 2, 3, 4), "quick", "minilm")
-    assert (grid.data, grid.frozen) == ("embedded", (("subset", 0),))
+    assert (grid.data, grid.arms) == ("embedded", ((("subset", 0),),))
     assert (store.root, executor, retry) == (Path("bench-results"), InlineExecutor(), frozenset())
 
 
@@ -138,7 +148,7 @@ def test_every_option_reaches_the_sweep(asked: list[Any]) -> None:
         "desk",
         "roberta-base",
         "hub",
-        (("init", 1), ("order", 3)),
+        ((("init", 1), ("order", 3)),),
     )
     assert (store.root, executor, retry) == (Path("elsewhere"), LocalExecutor(3, 90.0), {Status.CRASHED, Status.OOM})
 
@@ -151,6 +161,27 @@ def test_all_stands_for_what_is_registered(asked: list[Any]) -> None:
 def test_all_leaves_out_the_pools_that_the_seeds_do_not_make_up(asked: list[Any]) -> None:
     assert main(["run", "--techniques", "all", "--seeds", "1-4"]) == DONE
     assert set(TECHNIQUES.names()) - set(asked[0].techniques) == {"ensemble", "greedy_soup"}
+
+
+def test_what_varies_becomes_arms_without_pools(asked: list[Any]) -> None:
+    assert main(["run", "--vary", "init,all", "--freeze", "order=7", "--techniques", "all"]) == USAGE
+    assert main(["run", "--vary", "init,dropout", "--freeze", "order=7", "--techniques", "all"]) == DONE
+    assert [dict(arm) for arm in asked[0].arms] == [
+        {"order": 7, "dropout": 0, "augment": 0, "subset": 0},
+        {"order": 7, "init": 0, "augment": 0, "subset": 0},
+    ]
+    assert set(TECHNIQUES.names()) - set(asked[0].techniques) == {"ensemble", "greedy_soup"}
+
+
+def test_streams_are_varied_in_turn(capsys: Written, tmp_path: Path, small: Small) -> None:
+    command = ["run", *small, "--seeds", "0-1", "--store", str(tmp_path / "results")]
+    assert main([*command, "--vary", "initxorder"]) == DONE
+    assert capsys.readouterr().out.startswith("4 runs: 0 stored, 4 to do")
+    assert main([*command, "--vary", "init,order"]) == DONE
+    # The first column of the grid is the arm of the initialisation.
+    assert capsys.readouterr().out.startswith("4 runs: 2 stored, 2 to do")
+    specs = [json.loads(record.spec) for record in Store(tmp_path / "results").records()]
+    assert all(len(spec["frozen"]) == 4 for spec in specs)
 
 
 def test_a_pool_is_run_with_its_members(capsys: Written, tmp_path: Path, small: Small) -> None:
@@ -171,6 +202,12 @@ def test_a_pool_is_run_with_its_members(capsys: Written, tmp_path: Path, small: 
     ]
     assert main(command) == DONE
     assert capsys.readouterr().out.startswith("3 runs: 3 stored, 0 to do")
+
+
+def test_what_is_frozen_without_a_stream_to_vary() -> None:
+    assert parse_arms(None, None, (0, 1)) == ((("subset", 0),),)
+    assert parse_arms(None, "none", (0, 1)) == ((),)
+    assert parse_arms(None, "order=3,init=1", (0, 1)) == ((("init", 1), ("order", 3)),)
 
 
 def test_nothing_need_be_frozen_or_tried_again() -> None:

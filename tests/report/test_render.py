@@ -60,6 +60,7 @@ def test_what_is_written(rendered: Path) -> None:
         "leaderboard.csv",
         "figures/cost-real-minilm-desk.png",
         "figures/cost-embedded-minilm-desk.png",
+        "figures/power.png",
         "figures/seeds-real-minilm-desk-sst2.png",
         "figures/seeds-real-minilm-desk-imdb.png",
         "figures/seeds-embedded-minilm-desk-sst2.png",
@@ -69,7 +70,7 @@ def test_what_is_written(rendered: Path) -> None:
 def test_every_figure_is_embedded_and_free_of_dates_and_versions(rendered: Path) -> None:
     text = (rendered / "leaderboard.md").read_text()
     pictures = list((rendered / "figures").iterdir())
-    assert len(pictures) == 5
+    assert len(pictures) == 6
     for path in pictures:
         assert f"](figures/{path.name})" in text
         assert b"tEXt" not in path.read_bytes()
@@ -99,19 +100,19 @@ def test_names_are_text_everywhere(tmp_path: Path, record: Any) -> None:
     assert "<script>" not in text
     assert r"a\|b&lt;script&gt;\$x\$" in text
     tables = [block for block in text.split("\n\n") if block.startswith("| ")]
-    assert len(tables) == 6
+    assert len(tables) == 7
     for block in tables:
         assert len({line.replace("\\|", "").count("|") for line in block.splitlines()}) == 1
     table = pd.read_csv(io.BytesIO((tmp_path / "out" / "leaderboard.csv").read_bytes()), dtype=str)
     cells = table.to_numpy().ravel().tolist()
     assert not any(str(cell).startswith(("=", "@")) for cell in cells)
     assert f"'{FORMULA}" in cells
-    assert len({p.name for p in paths}) == len(paths) == 5
+    assert len({p.name for p in paths}) == len(paths) == 6
 
 
 def test_names_that_read_alike_have_figures_of_their_own(tmp_path: Path, record: Any) -> None:
     paths = render(store(tmp_path / "s", [record(0, task=t) for t in ("a b", "a/b", "A-b", "a-b")]), tmp_path / "out")
-    assert len({p.name.lower() for p in paths}) == len(paths) == 7
+    assert len({p.name.lower() for p in paths}) == len(paths) == 8
 
 
 def test_stale_figures_go_and_other_files_stay(tmp_path: Path, record: Any) -> None:
@@ -123,7 +124,7 @@ def test_stale_figures_go_and_other_files_stay(tmp_path: Path, record: Any) -> N
     render(store(tmp_path / "s", [record(0)]), tmp_path / "out")
     assert set(contents(tmp_path / "out")) == {
         *("README.md", "leaderboard.md", "leaderboard.csv", "figures/mine.png"),
-        *("figures/cost-real-minilm-desk.png", "figures/seeds-real-minilm-desk-sst2.png"),
+        *("figures/cost-real-minilm-desk.png", "figures/seeds-real-minilm-desk-sst2.png", "figures/power.png"),
     }
     assert (figures / "cost-real-minilm-desk.png").read_bytes() != b"old"
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from bench_lib.report import sections
-from bench_lib.report.keys import keyed
+from bench_lib.report.keys import GROUP, keyed
 from bench_lib.report.markdown import DASH
 from bench_lib.report.tables import cells, compare, joined
 
@@ -93,3 +93,14 @@ def test_lines_of_a_task(record: Any, frame: Any) -> None:
     lines = sections.task_lines(table(frame(runs)), "adamw")
     assert lines == ["Metric: accuracy, trivial score 51.00. Compared with: adamw.", "fgm declines: spans only."]
     assert "No run of adamw: not compared." in sections.task_lines(table(frame(runs), None), "adamw")[0]
+
+
+def test_where_the_variance_comes_from_by_hand() -> None:
+    key = {**dict.fromkeys((*GROUP, "task", "technique", "setting", "variant", "label"), "x"), "design": "init+order"}
+    ends = {"low": 0.0001, "high": 0.0009, "share": 0.8, "runs": 10, "failed": 2, "note": "a|b"}
+    lines = [{**key, "source": "init", "variance": 0.0004, **ends}]
+    lines.append({**key, "source": "rest", "variance": -0.0001, **ends, "low": float("nan"), "share": float("nan")})
+    text = sections.variance(pd.DataFrame(lines))
+    assert "| init+order | init | 2.00 [1.00, 3.00] | 80 % | 10 | 2 | a\\|b |" in text
+    assert f"| init+order | rest | 0.00 | {DASH} | 10 | 2 |" in text
+    assert sections.variance(pd.DataFrame(lines).iloc[:0]) == ""

@@ -24,10 +24,14 @@ def test_alpha_is_shared_by_tests_and_tasks():
     for design in (DESIGN, three):
         alpha = design.alpha / design.tasks
         levels = design.levels(30, failures=30)
-        assert levels.failure == nominal_levels(DESIGN.looks, 0.2 * alpha)[-1]
-        assert levels.spread == nominal_levels(DESIGN.looks, 0.7 * alpha)[-1]
-        assert levels.location == nominal_levels(DESIGN.looks, 0.1 * alpha)[-1]
-        assert levels.equivalence == nominal_levels(DESIGN.looks, alpha)[-1]
+        assert levels.failure == nominal_levels(DESIGN.looks, 0.15 * alpha, 2.5)[-1]
+        assert levels.spread == nominal_levels(DESIGN.looks, 0.8 * alpha, 2.5)[-1]
+        assert levels.location == nominal_levels(DESIGN.looks, 0.05 * alpha, 2.5)[-1]
+        assert levels.equivalence == nominal_levels(DESIGN.looks, alpha, 2.5)[-1]
+
+
+def test_nothing_is_equivalent_below_twenty_seeds():
+    assert [DESIGN.levels(look, 0).equivalence > 0 for look in (18, 20, 22)] == [False, True, True]
 
 
 @pytest.mark.parametrize(("look", "failures"), [(10, 0), (10, 3), (30, 0), (30, 4)])
@@ -36,8 +40,8 @@ def test_the_share_of_a_test_that_cannot_err_goes_to_the_others(look, failures):
     levels = DESIGN.levels(look, failures)
     place = DESIGN.looks.index(look)
     assert levels.failure == 0
-    assert levels.spread == pytest.approx(nominal_levels(DESIGN.looks, 0.05 * 0.7 / 0.8)[place])
-    assert levels.location == pytest.approx(nominal_levels(DESIGN.looks, 0.05 * 0.1 / 0.8)[place])
+    assert levels.spread == pytest.approx(nominal_levels(DESIGN.looks, 0.05 * 0.8 / 0.85, 2.5)[place])
+    assert levels.location == pytest.approx(nominal_levels(DESIGN.looks, 0.05 * 0.05 / 0.85, 2.5)[place])
 
 
 def test_more_failures_than_one_arm_holds_can_be_significant():

@@ -1,0 +1,41 @@
+"""A technique from a file of one's own: `stabbench check examples/shaken.py:Shaken`. It is meant to be found out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from bench_lib.errors import require
+from bench_lib.spec import Scalar
+from bench_lib.techniques.base import Technique
+from bench_lib.techniques.training import Training
+
+
+@dataclass(frozen=True)
+class Shaken(Technique):
+    """Shake every weight after each update: a saboteur, for trying what a comparison finds.
+
+    theta <- theta + strength * rms(theta) * N(0, 1)
+
+    No paper; the strength is a choice.
+    """
+
+    name: ClassVar[str] = "shaken"
+    family: ClassVar[str] = "baselines"
+    paper: ClassVar[str] = "none"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"strength": 0.0}
+
+    strength: float = 0.02
+
+    def __post_init__(self) -> None:
+        require(0 <= self.strength < 1, "shaken:strength", self.strength, "0 (nothing) up to, not including, 1")
+
+    @torch.no_grad()
+    def after_update(self, training: Training) -> None:
+        generator = training.generator("augment", self.name, training.step)
+        for weight in training.trainable().values():
+            noise = torch.randn(weight.shape, generator=generator).to(weight.device)
+            weight.add_(noise * weight.square().mean().sqrt(), alpha=self.strength)
