@@ -54,9 +54,9 @@ class Question:
     def design(self) -> Design:
         return Design(looks_up_to(self.max_seeds), len(self.tasks), self.alpha, margins=self.margins)
 
-    def grid(self, technique: str, seeds: int) -> Grid:
-        """The runs of one arm on the first so many seeds."""
-        return Grid(self.tasks, (technique,), tuple(range(seeds)), self.profile, self.model, self.data)
+    def grid(self, seeds: int, *techniques: str) -> Grid:
+        """The runs of one arm, or of several, on the first so many seeds."""
+        return Grid(self.tasks, techniques, tuple(range(seeds)), self.profile, self.model, self.data)
 
 
 def trained(text: str) -> Stack:
@@ -118,22 +118,22 @@ class Comparison:
         """As the question has it, with no more seeds than an older store can answer for."""
         if not self.source.older:
             return self.question.design()
-        held = self.source.runs(plan(self.question.grid(self.question.technique, self.question.max_seeds)))
-        seeds = min((len(held.get(task, {})) for task in self.question.tasks), default=0)
-        if seeds < FEWEST:
+        held = self.source.runs(plan(self.question.grid(self.question.max_seeds, self.question.technique)))
+        fewest, task = min((len(held.get(task, {})), task) for task in self.question.tasks)
+        if fewest < FEWEST:
             raise BenchError(
-                f"{self.source.store.root} holds {seeds} runs of {self.question.technique} with the same data, model, "
-                f"settings and seeds on some task; a comparison takes {FEWEST} or more"
+                f"{self.source.store.root} holds {fewest} runs of {self.question.technique} on {task} with the same "
+                f"data, model, settings and seeds; a comparison takes {FEWEST} or more"
             )
-        return dataclasses.replace(self.question.design(), looks=looks_up_to(min(seeds, self.question.max_seeds)))
+        last = max(seed for runs in held.values() for seed in runs)
+        return dataclasses.replace(self.question.design(), looks=looks_up_to(last + 1))
 
     def _runs(self, tasks: tuple[str, ...], look: int) -> dict[str, TaskRuns]:
         """Both arms' runs of the tasks on the look's seeds, made where they are not stored."""
         question = dataclasses.replace(self.question, tasks=tasks)
         trained_here = self._arms()[: 1 if self.source.older else 2]
-        grid = dataclasses.replace(question.grid("", look), techniques=tuple(dict.fromkeys(trained_here)))
-        run_suite(grid, self.store, self.executor, self.report)
-        ours, theirs = (plan(question.grid(name, look)) for name in self._arms())
+        run_suite(question.grid(look, *trained_here), self.store, self.executor, self.report)
+        ours, theirs = (plan(question.grid(look, name)) for name in self._arms())
         technique = Source(self.store).runs(ours)
         baseline = self.source.runs(theirs)
         return {task: TaskRuns(technique.get(task, {}), baseline.get(task, {})) for task in tasks}

@@ -222,7 +222,7 @@ def test_a_technique_is_compared_with_its_older_version(store: Store, tmp_path: 
 
 def test_an_older_store_without_the_technique_or_with_several_versions_is_refused(store: Store, tmp_path: Path) -> None:
     old = older(tmp_path / "old", spread(), 10)
-    with pytest.raises(BenchError, match=r"old holds 0 runs of r_drop with the same data"):
+    with pytest.raises(BenchError, match=r"old holds 0 runs of r_drop on sst2 with the same data"):
         check(question("r_drop"), store, Told(spread()), against=old)
     for record in older(tmp_path / "older", spread(), 10, version="00").records():
         old.append(record)
