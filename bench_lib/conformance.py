@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import pickle
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
 
+from bench_lib.errors import BadData, Unavailable
 from bench_lib.examples import Kind
 from bench_lib.models import MODELS
 from bench_lib.models.source import resolve
@@ -41,11 +45,12 @@ class Breach:
 
 @dataclass(eq=False)
 class Trial:
-    """A stack on one task with the tiny model; each run is made once."""
+    """A stack on one task with the tiny model; each run is made once. `traces` are what the runs left changed."""
 
     stack: Stack
     task: str
     runs: dict[tuple[TechniqueSpec, ...], RunRecord] = field(default_factory=dict)
+    traces: list[str] = field(default_factory=list)
 
     def spec(self, stack: Stack) -> RunSpec:
         task = TASKS.get(self.task)
@@ -63,8 +68,15 @@ class Trial:
     def run(self, stack: Stack) -> RunRecord:
         spec = self.spec(stack)
         if spec.stack not in self.runs:
-            (self.runs[spec.stack],) = execute([spec])
+            self.runs[spec.stack] = self.made(spec, around=0)
         return self.runs[spec.stack]
+
+    def made(self, spec: RunSpec, around: int) -> RunRecord:
+        """The record of a run made now, in a process whose global generators were seeded with a number."""
+        with _surrounded(around) as changed:
+            (record,) = execute([spec])
+        self.traces += changed
+        return record
 
     @property
     def usual(self) -> RunRecord:
@@ -78,21 +90,34 @@ def breaches(stack: Stack) -> list[Breach]:
     techniques has a neutral point; leaves the global generators and settings as they were; makes the passes that it
     declares; and says what it is.
     """
-    found = [Breach("declared", "", what) for what in _undeclared(stack)]
+    found = [Breach("declared", "", what) for what in _caught(_undeclared(stack))]
     for task in TASK_OF.values():
         trial = Trial(stack, task)
-        for promise, kept in PROMISES.items():
-            found += [Breach(promise, task, what) for what in kept(trial)]
-            if found and promise == "runs":
+        for promise, unkept in PROMISES.items():
+            seen = [Breach(promise, task, what) for what in _caught(unkept(trial))]
+            found += seen
+            if seen and promise == "runs":
                 break  # nothing else can be told from a run that there is not
     return found
+
+
+def _caught(unkept: Iterable[str]) -> Iterator[str]:
+    """What is seen to be unkept; what a technique's code raises on the way is one of these."""
+    try:
+        yield from unkept
+    except (BadData, Unavailable):
+        raise  # of this machine, not of the technique
+    except Exception as error:
+        yield f"raised {type(error).__name__}: {error}"
 
 
 def _undeclared(stack: Stack) -> Iterator[str]:
     for technique in stack.techniques:
         if technique.family not in FAMILIES:
             yield f"{technique.name}: family is {technique.family!r}; allowed: {', '.join(FAMILIES)}"
-        if not (technique.__doc__ or "").strip() or not technique.paper.strip():
+        said = (technique.__doc__ or "").strip()
+        # A dataclass without a docstring is given its signature as one.
+        if not said or said.startswith(f"{type(technique).__name__}(") or not technique.paper.strip():
             yield f"{technique.name}: a docstring and the paper, or the word none, say what it is"
         if from_spec((technique.spec(),), TECHNIQUES).techniques != (technique,):
             yield f"{technique.name}: made again from its own spec it is another"
@@ -101,14 +126,13 @@ def _undeclared(stack: Stack) -> Iterator[str]:
 def _runs(trial: Trial) -> Iterator[str]:
     record = trial.usual
     if record.status not in (Status.CONVERGED, Status.COLLAPSED, Status.UNSUPPORTED):
-        yield f"ended as {record.status}: {record.reason.strip().splitlines()[-1]}"
-    elif record.status == Status.UNSUPPORTED and not record.reason:
+        yield f"ended as {record.status}: {(record.reason.strip().splitlines() or ['no reason is known'])[-1]}"
+    elif record.status == Status.UNSUPPORTED and not record.reason.strip():
         yield "declines without a reason"
 
 
 def _repeats(trial: Trial) -> Iterator[str]:
-    torch.manual_seed(1)
-    (again,) = execute([trial.spec(trial.stack)])
+    again = trial.made(trial.spec(trial.stack), around=1)
     yield from _differences(trial.usual, again, "run twice with one seed it differs in")
 
 
@@ -122,9 +146,7 @@ def _neutral(trial: Trial) -> Iterator[str]:
 
 
 def _leaves_no_trace(trial: Trial) -> Iterator[str]:
-    before = _state()
-    execute([trial.spec(trial.stack)])
-    yield from (f"{what} is not as it was before the run" for what, value in _state().items() if value != before[what])
+    yield from (f"{what} is not as it was before the run" for what in dict.fromkeys(trial.traces))
 
 
 def _passes(trial: Trial) -> Iterator[str]:
@@ -134,9 +156,8 @@ def _passes(trial: Trial) -> Iterator[str]:
     profile = configured(spec.profile, trial.stack)
     part = profile.batch_size // profile.accumulate
     epoch = math.ceil(record.examples / profile.epochs / part)  # micro-batches, of which the last may be short
-    batches, surveyed = profile.epochs * epoch, math.ceil((profile.train_examples or 0) / part)
     pairs = zip(trial.stack.passes(), trial.stack.survey_passes(), strict=True)
-    declared = tuple(each * batches + before * surveyed for each, before in pairs)
+    declared = tuple((each * profile.epochs + before) * epoch for each, before in pairs)
     counted = record.forward_passes, record.backward_passes
     if declared != counted:
         yield f"declares {declared} forward and backward passes and makes {counted}"
@@ -164,13 +185,33 @@ def _differences(one: RunRecord, other: RunRecord, said: str, last_only: Stack |
         yield f"{said} {', '.join(fields)}"
 
 
-def _state() -> dict[str, str]:
-    numbers = np.random.get_state()
-    return {
-        "torch's generator": str(torch.get_rng_state().sum().item()) + str(torch.initial_seed()),
-        "numpy's generator": str(numbers[1].tolist()) + str(numbers[2:]),  # type: ignore[index]
-        "random's generator": str(random.getstate()),
-        "torch's default type": str(torch.get_default_dtype()),
-        "torch's gradient mode": str(torch.is_grad_enabled()),
-        "torch's number of threads": str(torch.get_num_threads()),
-    }
+@contextmanager
+def _surrounded(number: int) -> Iterator[list[str]]:
+    """Seed the global generators with a number; what is changed within is named in the list, and put right again."""
+    outside = {what: get() for what, (get, _) in GLOBALS.items()}
+    torch.manual_seed(number)
+    np.random.seed(number)
+    random.seed(number)
+    before = {what: _bits(get()) for what, (get, _) in GLOBALS.items()}
+    changed: list[str] = []
+    try:
+        yield changed
+    finally:
+        changed += [what for what, (get, _) in GLOBALS.items() if _bits(get()) != before[what]]
+        for what, (_, put) in GLOBALS.items():
+            put(outside[what])
+
+
+def _bits(state: Any) -> bytes:
+    # Equal tensors are not pickled to equal bytes.
+    return pickle.dumps(state.tolist() if isinstance(state, torch.Tensor) else state)
+
+
+GLOBALS: dict[str, tuple[Callable[[], Any], Callable[[Any], object]]] = {
+    "torch's generator": (torch.get_rng_state, torch.set_rng_state),
+    "numpy's generator": (np.random.get_state, np.random.set_state),
+    "random's generator": (random.getstate, random.setstate),
+    "torch's default type": (torch.get_default_dtype, torch.set_default_dtype),
+    "torch's gradient mode": (torch.is_grad_enabled, torch.set_grad_enabled),
+    "torch's number of threads": (torch.get_num_threads, torch.set_num_threads),
+}

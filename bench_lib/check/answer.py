@@ -9,7 +9,7 @@ from enum import StrEnum
 from bench_lib.check.arms import Cost
 from bench_lib.stats.design import Design
 from bench_lib.stats.failure import wilson
-from bench_lib.stats.verdict import Verdict
+from bench_lib.stats.verdict import Location, Stability, Verdict
 
 
 class Outcome(StrEnum):
@@ -43,10 +43,18 @@ class TaskAnswer:
         return self.cost.time > self.max_cost
 
     @property
+    def faults(self) -> tuple[str, ...]:
+        """What makes a regression of it, such as `less stable`."""
+        verdict = self.verdict
+        unstable, worse = verdict.stability is Stability.LESS, verdict.location is Location.WORSE
+        found = {str(Stability.LESS): unstable, str(Location.WORSE): worse, "too dear": self.too_dear}
+        return tuple(fault for fault, is_so in found.items() if is_so and not self.declined)
+
+    @property
     def outcome(self) -> Outcome:
         if self.declined:
             return Outcome.HOLDS
-        if self.verdict.regression or self.too_dear:
+        if self.faults:
             return Outcome.REGRESSION
         return Outcome.HOLDS if self.verdict.sure else Outcome.INCONCLUSIVE
 
@@ -68,7 +76,7 @@ class Answer:
     """What a check came to over all its tasks."""
 
     technique: str
-    baseline: str
+    baseline: str  # of an older version, with the store that it is from
     design: Design
     tasks: tuple[TaskAnswer, ...]
 

@@ -6,7 +6,7 @@ import json
 import math
 import statistics
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from bench_lib.errors import BenchError
 from bench_lib.spec import RunRecord, RunSpec, Status, canonical_json
 from bench_lib.stats.verdict import Arms
 from bench_lib.store import Store
+
+ByTask = Mapping[str, Mapping[int, RunRecord]]
+"""Records by task and seed."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,12 @@ class Cost:
 class TaskRuns:
     """Both arms' records on one task, by seed."""
 
-    technique: Mapping[int, RunRecord]
-    baseline: Mapping[int, RunRecord]
+    technique: Mapping[int, RunRecord] = field(default_factory=dict)
+    baseline: Mapping[int, RunRecord] = field(default_factory=dict)
+
+    def joined(self, more: TaskRuns) -> TaskRuns:
+        """These runs and those of more seeds."""
+        return TaskRuns({**self.technique, **more.technique}, {**self.baseline, **more.baseline})
 
     def arms(self) -> Arms:
         """The scores of the seeds that are judged in both arms, in the order of the seeds."""
@@ -55,32 +62,26 @@ class TaskRuns:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class Source:
-    """Where the baseline's runs come from: the store that is filled, or an older one that is only read.
+def earlier_runs(store: Store, specs: Sequence[RunSpec]) -> ByTask:
+    """What a store holds of a technique in an earlier version than that of the specs, by task and seed.
 
-    In an older one they are those of the technique of the same name and parameters, whatever its version or its file's
-    text was, with the same data, model, settings and seeds.
+    The technique is known by its name and parameters, whatever its version or its file's text was; data, model and
+    settings are those of the specs, seeds any; runs that the machine lost are left out. Where the store holds no
+    version but today's, it is that. Several earlier ones raise `BenchError`.
     """
-
-    store: Store
-    older: bool = False
-
-    def runs(self, specs: Sequence[RunSpec]) -> dict[str, dict[int, RunRecord]]:
-        """The records of the specs, by task and seed; several versions in an older store raise `BenchError`."""
-        if not self.older:
-            return by_task(self.store.records([spec.run_id() for spec in specs]))
-        wanted = {_unversioned(canonical_json(spec.identity())) for spec in specs}
-        found = [record for record in self.store.records() if _unversioned(record.spec) in wanted]
-        versions = sorted({_versions(record.spec) for record in found})
-        if len(versions) > 1:
-            raise BenchError(
-                f"{self.store.root} holds several versions of the technique: {', '.join(versions)}; give one"
-            )
-        return by_task(found)
+    wanted = {_known_by(text): versions(text) for text in (canonical_json(spec.identity()) for spec in specs)}
+    kept = [record for record in store.records() if not Status(record.status).lost]
+    found = [record for record in kept if _known_by(record.spec) in wanted]
+    earlier = [record for record in found if versions(record.spec) != wanted[_known_by(record.spec)]]
+    several = sorted({versions(record.spec) for record in earlier})
+    if len(several) > 1:
+        raise BenchError(
+            f"{store.root} holds several versions of the technique, {', '.join(several)}; give a store that holds one"
+        )
+    return by_task(earlier or found)
 
 
-def by_task(records: Collection[RunRecord]) -> dict[str, dict[int, RunRecord]]:
+def by_task(records: Collection[RunRecord]) -> ByTask:
     """Records by task and seed."""
     tasks: dict[str, dict[int, RunRecord]] = {}
     for record in sorted(records, key=lambda r: (r.task, r.seed)):
@@ -88,13 +89,14 @@ def by_task(records: Collection[RunRecord]) -> dict[str, dict[int, RunRecord]]:
     return tasks
 
 
-def _unversioned(spec: str) -> str:
-    """A run's identity without the versions of its techniques."""
+def _known_by(spec: str) -> str:
+    """A run's identity without its seed and the versions of its techniques."""
     identity = json.loads(spec)
-    return canonical_json(identity | {"stack": [part[:2] for part in identity["stack"]]})
+    return canonical_json(identity | {"seed": None, "stack": [part[:2] for part in identity["stack"]]})
 
 
-def _versions(spec: str) -> str:
+def versions(spec: str) -> str:
+    """The versions of the techniques of a run's identity, as text."""
     return "+".join(str(part[2]) for part in json.loads(spec)["stack"])
 
 
@@ -103,8 +105,8 @@ def _score(record: RunRecord) -> float:
     return float(record.score) if record.status == Status.CONVERGED and record.score is not None else math.nan
 
 
-def _converged(arm: Mapping[int, RunRecord], field: str) -> list[float]:
-    values = [getattr(record, field) for record in arm.values() if record.status == Status.CONVERGED]
+def _converged(arm: Mapping[int, RunRecord], name: str) -> list[float]:
+    values = [getattr(record, name) for record in arm.values() if record.status == Status.CONVERGED]
     return [float(value) for value in values if value is not None]
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench_lib.check.answer import Answer, TaskAnswer
-from bench_lib.check.arms import Source, TaskRuns
+from bench_lib.check.arms import ByTask, TaskRuns, by_task, earlier_runs, versions
 from bench_lib.errors import BenchError, require
 from bench_lib.executors.base import Executor
 from bench_lib.spec import digest
@@ -48,15 +50,16 @@ class Question:
     max_cost: float = math.inf
 
     def __post_init__(self) -> None:
-        require(len(self.tasks) > 0, "tasks", self.tasks, "at least one")
+        once = len(self.tasks) == len(set(self.tasks)) > 0
+        require(once, "tasks", self.tasks, "at least one, each once")
         require(self.max_cost > 0, "--max-cost", self.max_cost, "above 0, such as 1.5 for one and a half times")
 
     def design(self) -> Design:
         return Design(looks_up_to(self.max_seeds), len(self.tasks), self.alpha, margins=self.margins)
 
-    def grid(self, seeds: int, *techniques: str) -> Grid:
-        """The runs of one arm, or of several, on the first so many seeds."""
-        return Grid(self.tasks, techniques, tuple(range(seeds)), self.profile, self.model, self.data)
+    def grid(self, techniques: Sequence[str], tasks: Sequence[str], seeds: Sequence[int]) -> Grid:
+        """The runs of some techniques on some of the tasks and seeds."""
+        return Grid(tuple(tasks), tuple(techniques), tuple(seeds), self.profile, self.model, self.data)
 
 
 def trained(text: str) -> Stack:
@@ -82,61 +85,96 @@ def check(
     What the store holds is not trained again. With `against`, the baseline is what that store holds of the same
     technique in an older version, and nothing of it is trained: raises `BenchError` where it holds nothing.
     """
-    comparison = Comparison(question, store, executor, report, Source(against or store, against is not None))
-    return comparison.answer()
+    return Comparison(question, store, executor, report, against).answer()
 
 
 @dataclass(eq=False)
 class Comparison:
-    """A check on its way."""
+    """A check on its way; its parts are those of `check`."""
 
     question: Question
     store: Store
     executor: Executor
-    report: Callable[[Progress], None]
-    source: Source
+    report: Callable[[Progress], None] = lambda progress: None
+    against: Store | None = None
 
     def answer(self) -> Answer:
-        labels = ["+".join(t.label for t in trained(text).spec()) for text in self._arms()]
-        design = self._design()
-        open_tasks, found = list(self.question.tasks), dict[str, tuple[Verdict, TaskRuns]]()
-        for look in design.looks:
-            runs = self._runs(tuple(open_tasks), look)
-            found |= {task: (_judged(task, labels, runs[task], design, look), runs[task]) for task in open_tasks}
-            open_tasks = [task for task in open_tasks if not found[task][0].sure and not found[task][1].declined()]
-            if not open_tasks:
+        labels, design = self._labels(), self.design()
+        runs = {task: TaskRuns() for task in self.question.tasks}
+        verdicts: dict[str, Verdict] = {}
+        unsure = self.question.tasks
+        for before, look in pairwise((0, *design.looks)):
+            new = self._runs(unsure, self.seeds[before:look])
+            runs |= {task: runs[task].joined(new[task]) for task in unsure}
+            verdicts |= {task: _judged(task, labels, runs[task], design, look) for task in unsure}
+            unsure = tuple(task for task in unsure if not verdicts[task].sure and not runs[task].declined())
+            if not unsure:
                 break
-        answers = [_answered(task, *found[task], design, self.question.max_cost) for task in self.question.tasks]
-        return Answer(labels[0], labels[1], design, tuple(answers))
+        answers = [_answered(t, verdicts[t], runs[t], design, self.question.max_cost) for t in self.question.tasks]
+        return Answer(labels[0], self._named(labels[1]), design, tuple(answers))
+
+    def design(self) -> Design:
+        """As the question has it, with no more seeds than an older store can answer for.
+
+        Raises `BenchError` for a question that cannot be asked, before anything is trained.
+        """
+        design = self.question.design()
+        for technique in self._arms():
+            trained(technique)
+        plan(self.question.grid(self._arms(), self.question.tasks, [0]))
+        if self.against is None:
+            return design
+        if len(self.seeds) < FEWEST:
+            raise BenchError(
+                f"{self.against.root} holds {len(self.seeds)} seeds of {self.question.technique} on "
+                f"{' and '.join(self.question.tasks)} with the same data, model and settings; a comparison takes "
+                f"{FEWEST} or more"
+            )
+        return dataclasses.replace(design, looks=looks_up_to(len(self.seeds)))
 
     def _arms(self) -> tuple[str, str]:
         """The technique, and what it is compared with: itself, where that is an older version."""
-        baseline = self.question.technique if self.source.older else self.question.baseline
+        baseline = self.question.baseline if self.against is None else self.question.technique
         return self.question.technique, baseline
 
-    def _design(self) -> Design:
-        """As the question has it, with no more seeds than an older store can answer for."""
-        if not self.source.older:
-            return self.question.design()
-        held = self.source.runs(plan(self.question.grid(self.question.max_seeds, self.question.technique)))
-        fewest, task = min((len(held.get(task, {})), task) for task in self.question.tasks)
-        if fewest < FEWEST:
-            raise BenchError(
-                f"{self.source.store.root} holds {fewest} runs of {self.question.technique} on {task} with the same "
-                f"data, model, settings and seeds; a comparison takes {FEWEST} or more"
-            )
-        last = max(seed for runs in held.values() for seed in runs)
-        return dataclasses.replace(self.question.design(), looks=looks_up_to(last + 1))
+    def _labels(self) -> list[str]:
+        return ["+".join(part.label for part in trained(text).spec()) for text in self._arms()]
 
-    def _runs(self, tasks: tuple[str, ...], look: int) -> dict[str, TaskRuns]:
-        """Both arms' runs of the tasks on the look's seeds, made where they are not stored."""
-        question = dataclasses.replace(self.question, tasks=tasks)
-        trained_here = self._arms()[: 1 if self.source.older else 2]
-        run_suite(question.grid(look, *trained_here), self.store, self.executor, self.report)
-        ours, theirs = (plan(question.grid(look, name)) for name in self._arms())
-        technique = Source(self.store).runs(ours)
-        baseline = self.source.runs(theirs)
-        return {task: TaskRuns(technique.get(task, {}), baseline.get(task, {})) for task in tasks}
+    def _named(self, baseline: str) -> str:
+        """The baseline's label, with version and store where it is an older version."""
+        found = {versions(record.spec) for records in self._earlier.values() for record in records.values()}
+        return baseline if self.against is None else f"{baseline} version {found.pop()} in {self.against.root}"
+
+    @functools.cached_property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds in the order in which they are added: of an older version those that it has on every task."""
+        if self.against is None:
+            return tuple(range(self.question.max_seeds))
+        shared = set.intersection(*(set(self._earlier.get(task, {})) for task in self.question.tasks))
+        return tuple(sorted(shared))[: self.question.max_seeds]
+
+    @functools.cached_property
+    def _earlier(self) -> ByTask:
+        """What there is of an older version, as it is before the first run."""
+        if self.against is None:
+            return {}
+        return earlier_runs(self.against, plan(self.question.grid([self.question.technique], self.question.tasks, [0])))
+
+    def _runs(self, tasks: Sequence[str], seeds: Sequence[int]) -> dict[str, TaskRuns]:
+        """Both arms' runs of the tasks on the seeds, made where they are not stored."""
+        technique, baseline = self._arms()
+        both = dict.fromkeys((technique, baseline))
+        run_suite(self.question.grid(list(both), tasks, seeds), self.store, self.executor, self.report)
+        ours = self._stored(technique, tasks, seeds)
+        theirs = self._stored(baseline, tasks, seeds) if self.against is None else self._earlier
+        return {
+            task: TaskRuns(ours.get(task, {}), {seed: theirs[task][seed] for seed in seeds if seed in theirs[task]})
+            for task in tasks
+        }
+
+    def _stored(self, technique: str, tasks: Sequence[str], seeds: Sequence[int]) -> ByTask:
+        specs = plan(self.question.grid([technique], tasks, seeds))
+        return by_task(self.store.records([spec.run_id() for spec in specs]))
 
 
 def _judged(task: str, labels: Sequence[str], runs: TaskRuns, design: Design, look: int) -> Verdict:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from bench_lib.cli.outcome import DONE
 from bench_lib.cli.run import chosen_executor
-from bench_lib.errors import BenchError
+from bench_lib.errors import BenchError, require
 
 if TYPE_CHECKING:
     from bench_lib.stats.calibration import Calibration, Scenario
@@ -25,6 +25,9 @@ SEVERAL = 4
 FEWEST = 10
 """Surviving runs that a cell has when arms are drawn from it."""
 
+LEGEND = """claims: any look of any test on any task claimed a difference; false alarms where the SD ratio is 1
+found: how often the spread was found to differ, in the right direction; seeds: used on average for a task
+"""
 HEAD = ("scenario", "tasks", "SD ratio", "claims [95 %]", "found", "equivalent", "seeds")
 
 
@@ -34,6 +37,7 @@ def calibrate(options: argparse.Namespace) -> int:
     from bench_lib.stats.calibration import SCENARIOS
     from bench_lib.stats.design import Design, Margins, looks_up_to
 
+    require(options.repetitions >= 1, "--repetitions", options.repetitions, "1 or more")
     one = Design(looks_up_to(options.max_seeds), 1, options.alpha, margins=Margins(ratio=options.margin))
     several = dataclasses.replace(one, tasks=SEVERAL)
     jobs = [
@@ -42,10 +46,10 @@ def calibrate(options: argparse.Namespace) -> int:
         for design, ratios in ((one, RATIOS), (several, RATIOS[:1]))
         for ratio in ratios
     ]
-    shown = sys.stderr if options.json else sys.stdout
-    print(_line(HEAD), flush=True, file=shown)
+    executor, shown = chosen_executor(options), sys.stderr if options.json else sys.stdout
+    print(LEGEND, _line(HEAD), sep="\n", flush=True, file=shown)
     rows: dict[Job, Calibration] = {}
-    for done in chosen_executor(options).run(_measured, jobs):
+    for done in executor.run(_measured, jobs):
         if done.result is None:
             raise BenchError(f"the calibration of {done.job[0].name!r} failed: {done.failure}")
         rows[done.job] = done.result

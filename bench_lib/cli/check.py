@@ -6,6 +6,7 @@ import argparse
 import math
 import shlex
 import sys
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,15 +14,22 @@ from bench_lib.cli.calibrate import calibrate
 from bench_lib.cli.outcome import DONE, INCONCLUSIVE, REGRESSION, tell_set_aside
 from bench_lib.cli.progress import ProgressLine
 from bench_lib.cli.run import add_setting, chosen_executor
-from bench_lib.cli.verdicts import human, machine
-from bench_lib.errors import BenchError
+from bench_lib.cli.verdicts import broken, human, machine
+from bench_lib.errors import BenchError, require
+from bench_lib.spec import Status
 
 if TYPE_CHECKING:
     from bench_lib.check.answer import Answer
-    from bench_lib.check.looks import Question
+    from bench_lib.check.looks import Comparison, Question
+    from bench_lib.conformance import Breach
 
 ORIGINAL = "adamw"
 CODES = {"holds": DONE, "regression": REGRESSION, "inconclusive": INCONCLUSIVE}
+SETTINGS = {"profile", "tasks", "model", "data", "store", "executor", "workers", "time_limit"}
+"""The options of `add_setting`, which `run` has too."""
+
+OWN = {"baseline", "alpha", "margin", "max_cost", "against"}
+"""Options that a comparison with more seeds keeps."""
 
 
 def add_to(command: argparse.ArgumentParser) -> None:
@@ -44,23 +52,33 @@ def add_to(command: argparse.ArgumentParser) -> None:
 def _check(options: argparse.Namespace) -> int:
     if options.calibrate:
         return calibrate(options)
-    if options.technique is None:
-        raise BenchError("nothing to check: name a technique, or PATH.py:Class, or --calibrate")
-    from bench_lib.check.looks import check
-    from bench_lib.store import Store
-
-    question = _question(options)
-    executor = chosen_executor(options)
-    if _broken(options.technique):
+    comparison = _comparison(options)
+    comparison.design()  # what is asked for must be there before the promises are tried, which takes seconds
+    if found := _breaches(options.technique):
+        if options.json:
+            print(broken(options.technique, found))
         return REGRESSION
-    store, against = Store(options.store), Store(options.against) if options.against else None
-    with ProgressLine(sys.stderr) as line:
-        answer = check(question, store, executor, line, against)
-    tell_set_aside(store)
+    with ProgressLine(sys.stderr) as comparison.report:
+        answer = comparison.answer()
+    tell_set_aside(comparison.store)
     print(machine(answer) if options.json else human(answer))
     if CODES[answer.outcome] == INCONCLUSIVE:
-        print(f"stabbench: {_more(answer, options)}", file=sys.stderr)
+        print(f"stabbench: {_more(answer, comparison.seeds, options)}", file=sys.stderr)
     return CODES[answer.outcome]
+
+
+def _comparison(options: argparse.Namespace) -> Comparison:
+    """What the options ask for."""
+    if options.technique is None:
+        raise BenchError("nothing to check: name a technique, or PATH.py:Class, or --calibrate")
+    older: Path | None = options.against
+    require(older is None or older.is_dir(), "--against", str(older), "the folder of a store")
+    from bench_lib.check.looks import Comparison
+    from bench_lib.store import Store
+
+    executor = chosen_executor(options)
+    against = None if older is None else Store(older)
+    return Comparison(_question(options), Store(options.store), executor, against=against)
 
 
 def _question(options: argparse.Namespace) -> Question:
@@ -82,11 +100,12 @@ def _question(options: argparse.Namespace) -> Question:
     )
 
 
-def _broken(technique: str) -> bool:
-    """Say which promises of every technique this one does not keep."""
+def _breaches(technique: str) -> list[Breach]:
+    """The promises of every technique that this one does not keep, which are told."""
     from bench_lib.check.looks import trained
     from bench_lib.conformance import breaches
 
+    print(f"trying on the tiny model what {technique} promises, as every technique does", file=sys.stderr)
     found = breaches(trained(technique))
     for breach in found:
         place = f" on {breach.task}" if breach.task else ""
@@ -94,18 +113,40 @@ def _broken(technique: str) -> bool:
             f"stabbench: {technique} does not keep the promise {breach.promise!r}{place}: {breach.what}",
             file=sys.stderr,
         )
-    return bool(found)
+    return found
 
 
-def _more(answer: Answer, options: argparse.Namespace) -> str:
-    """How many seeds are missing, and the command that adds them."""
-    if any(task.lost for task in answer.tasks):
-        return "runs were lost to the machine; stabbench run with --retry tries them again"
+def _more(answer: Answer, seeds: Sequence[int], options: argparse.Namespace) -> str:
+    """What would decide it, with the command where one would."""
+    undecided = [task for task in answer.tasks if task.outcome == "inconclusive"]
+    if not undecided:
+        return "every task was declined, so nothing was compared"
+    lost = [task.task for task in undecided if task.lost]
+    if lost:
+        return f"runs were lost to the machine; to try them again: {shlex.join(_again(options, lost, seeds))}"
     if not math.isfinite(answer.missing):
         return "no number of seeds that was tried would decide it: too few runs survived, or the spread is nil"
-    words = [part for part in sys.argv[1:] if part != "--json"]
-    if "--max-seeds" in words:
-        place = words.index("--max-seeds")
-        del words[place : place + 2]
+    about = f"about {answer.missing:.0f} more seeds"
+    if answer.design.seeds < options.max_seeds:
+        return f"{about} would decide it, and {options.against} holds no more"
     wanted = answer.design.seeds + int(answer.missing)
-    return f"about {answer.missing:.0f} more seeds: stabbench {shlex.join(words)} --max-seeds {wanted}"
+    words = ["stabbench", "check", options.technique, *_given(options, SETTINGS | OWN)]
+    return f"{about}: {shlex.join([*words, '--max-seeds', str(wanted)])}"
+
+
+def _again(options: argparse.Namespace, tasks: Sequence[str], seeds: Sequence[int]) -> list[str]:
+    """The command that tries again what was lost."""
+    techniques = [options.technique, *([] if options.against else [options.baseline])]
+    numbers = f"0-{len(seeds) - 1}" if list(seeds) == list(range(len(seeds))) else ",".join(map(str, seeds))
+    words = ["--tasks", ",".join(tasks), "--techniques", ",".join(techniques), "--seeds", numbers]
+    retry = ",".join(status for status in Status if status.lost)
+    return ["stabbench", "run", *words, *_given(options, SETTINGS - {"tasks"}), "--retry", retry]
+
+
+def _given(options: argparse.Namespace, names: Set[str]) -> list[str]:
+    """Those of the options that differ from the defaults, as words of a command."""
+    fresh = argparse.ArgumentParser()
+    add_to(fresh)
+    usual = vars(fresh.parse_args([]))
+    changed = {name: value for name, value in vars(options).items() if name in names and value != usual[name]}
+    return [word for name, value in changed.items() for word in (f"--{name.replace('_', '-')}", str(value))]

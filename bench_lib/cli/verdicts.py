@@ -8,17 +8,20 @@ import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bench_lib.check.answer import Answer, TaskAnswer
+    from bench_lib.conformance import Breach
 
 DASH = "-"
 
 
 def human(answer: Answer) -> str:
-    """A row a task, and one line for all of them."""
+    """A row a task, what is to be known beside it, and one line for all of them."""
     rows = [_row(task) for task in answer.tasks]
     widths = [max(len(row[column]) for row in [HEAD, *rows]) for column in range(len(HEAD))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in [HEAD, *rows]]
-    return "\n".join([*(line.rstrip() for line in lines), "", *_notes(answer), _overall(answer)])
+    return "\n".join([*(line.rstrip() for line in lines), "", LEGEND, *_notes(answer), _overall(answer)])
 
 
 def machine(answer: Answer) -> str:
@@ -26,6 +29,7 @@ def machine(answer: Answer) -> str:
     tasks = [
         dataclasses.asdict(task)
         | {"outcome": task.outcome, "mad_ratio": task.ratio(), "failure_rates": task.failure_rates()}
+        | {"faults": task.faults}
         for task in answer.tasks
     ]
     whole = {
@@ -36,13 +40,26 @@ def machine(answer: Answer) -> str:
         "design": dataclasses.asdict(answer.design),
         "tasks": tasks,
     }
-    return json.dumps(_plain(whole), indent=1, sort_keys=True, allow_nan=False)
+    return _json(whole)
+
+
+def broken(technique: str, found: Sequence[Breach]) -> str:
+    """The promises that a technique does not keep, as JSON in the place of an answer."""
+    return _json({"technique": technique, "outcome": "broken", "breaches": [dataclasses.asdict(b) for b in found]})
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(_plain(value), indent=1, sort_keys=True, allow_nan=False)
 
 
 HEAD = (
-    *("task", "verdict", "seeds", "failed", "baseline", "MAD ratio [95 %]", "p spread", "P(better) [95 %]", "location"),
-    *("time", "memory"),
+    *("task", "verdict", "seeds", "failed", "baseline failed", "MAD ratio [95 %]", "p (spread)", "P(better) [95 %]"),
+    *("scores", "time", "memory"),
 )
+LEGEND = """MAD ratio: spread of the scores, the technique's over the baseline's; below 1 is steadier
+P(better): that a run of the technique scores above one of the baseline
+time, memory: as multiples of what the baseline takes
+"""
 
 
 def _row(task: TaskAnswer) -> tuple[str, ...]:
@@ -59,30 +76,50 @@ def _row(task: TaskAnswer) -> tuple[str, ...]:
         _percent(theirs[0]),
         _interval(*task.ratio()),
         _number(verdict.p_spread, 4),
-        _interval(verdict.superiority.estimate, *verdict.superiority.interval()),
-        str(verdict.location),
+        _interval(verdict.superiority.estimate, *_shares(*verdict.superiority.interval())),
+        "undecided" if verdict.location == "open" else str(verdict.location),
         _times(task.cost.time) + (" too dear" if task.too_dear else ""),
         _times(task.cost.memory),
     )
 
 
 def _notes(answer: Answer) -> list[str]:
-    notes = [f"{task.task}: {task.declined}" for task in answer.tasks if task.declined]
+    notes = [f"{task.task}: declined: {task.declined}" for task in answer.tasks if task.declined]
     for task in answer.tasks:
         if task.verdict.stability == "underpowered" and not task.declined:
-            seen = f"{task.detectable:.2f}" if math.isfinite(task.detectable) else "none that was tried"
-            notes.append(
-                f"{task.task}: the smallest MAD ratio that {task.verdict.seeds} seeds find (power 0.8): {seen}"
-            )
+            notes.append(f"{task.task}: {_reach(task)}{_missing(task.missing)}")
         if task.lost:
-            notes.append(f"{task.task}: {task.lost} runs were lost to the machine and count for nothing")
+            lost = "1 run was" if task.lost == 1 else f"{task.lost} runs were"
+            notes.append(f"{task.task}: {lost} lost to the machine; a seed counts where both arms have it")
     return notes
 
 
+def _reach(task: TaskAnswer) -> str:
+    """What so many seeds would have found."""
+    seeds = task.verdict.seeds
+    if math.isnan(task.detectable):
+        return f"what {seeds} seeds could find is not known: too few runs of the baseline survived, or without spread"
+    if math.isinf(task.detectable):
+        return f"{seeds} seeds find no MAD ratio that was tried (power 0.8)"
+    wider, narrower = task.detectable, 1 / task.detectable
+    return f"{seeds} seeds find a MAD ratio of {wider:.2f} or more, or of {narrower:.2f} or less (power 0.8)"
+
+
+def _missing(seeds: float) -> str:
+    return f"; about {seeds:.0f} more would decide" if math.isfinite(seeds) and seeds > 0 else ""
+
+
 def _overall(answer: Answer) -> str:
-    spent = sum(task.verdict.seeds for task in answer.tasks if not task.declined)
-    most = answer.design.seeds * sum(not task.declined for task in answer.tasks)
-    return f"{answer.technique} against {answer.baseline}: {answer.outcome}; {spent} of {most} seeds used"
+    compared = [task for task in answer.tasks if not task.declined]
+    spent, most = sum(task.verdict.seeds for task in compared), answer.design.seeds * len(compared)
+    faults = "; ".join(f"{', '.join(task.faults)} on {task.task}" for task in compared if task.faults)
+    why = f" ({faults})" if faults else ""
+    return f"{answer.technique} against {answer.baseline}: {answer.outcome}{why}; {spent} of {most} seeds used"
+
+
+def _shares(*ends: float) -> list[float]:
+    """The ends of a Student interval of a share, which may lie beyond 0 and 1."""
+    return [end if math.isnan(end) else min(max(end, 0.0), 1.0) for end in ends]
 
 
 def _interval(value: float, low: float, high: float) -> str:

@@ -147,6 +147,22 @@ def test_what_is_stored_is_not_trained_again_and_the_answer_is_the_same(store: S
     assert not told.asked
 
 
+def test_what_was_stopped_goes_on_with_the_same_bits(store: Store, tmp_path: Path) -> None:
+    world = spread(mixout=2.5)
+
+    def stops(spec: RunSpec) -> RunRecord:
+        if spec.seed == 11:
+            raise KeyboardInterrupt
+        return world(spec)
+
+    with pytest.raises(KeyboardInterrupt):
+        check(question(), store, Told(stops))
+    assert 20 <= len(store.ids()) < 24
+    told = Told(world)
+    assert check(question(), store, told) == check(question(), Store(tmp_path / "fresh"), Told(world))
+    assert min(told.seeds("sst2", "mixout")) == 11
+
+
 def test_an_answer_does_not_depend_on_what_else_the_store_holds(store: Store, tmp_path: Path) -> None:
     world = spread(mixout=2.5)
     check(question("r_drop"), store, Told(world))
@@ -162,6 +178,7 @@ def test_lost_runs_leave_their_seed_out_of_both_arms(store: Store) -> None:
     (task,) = check(question(), store, Told(world)).tasks
     assert task.lost == 1
     assert task.verdict.seeds % 2 == 1  # of a look's even number of seeds
+    assert task.failure_rates()[0][0] == 0
 
 
 def test_a_declined_task_is_said_and_counts_for_nothing(store: Store) -> None:
@@ -213,20 +230,73 @@ def test_a_technique_is_compared_with_its_older_version(store: Store, tmp_path: 
     old = older(tmp_path / "old", spread(mixout=1), 10)
     told = Told(spread(mixout=8))
     answer = check(question(), store, told, against=old)
-    assert (answer.technique, answer.baseline) == ("mixout", "mixout")
+    assert (answer.technique, answer.baseline) == ("mixout", f"mixout version 0 in {old.root}")
     assert answer.outcome is Outcome.REGRESSION
     assert answer.design.looks == (10,)
     assert {spec.technique() for spec in told.asked} == {"mixout"}
     assert not set(old.ids()) & set(store.ids())
 
 
+def test_only_the_seeds_of_the_older_version_are_trained(store: Store, tmp_path: Path) -> None:
+    old, fewer = older(tmp_path / "old", spread(), 12), Store(tmp_path / "fewer")
+    for record in old.records():
+        if record.seed >= 2:
+            fewer.append(dataclasses.replace(record, status="timeout" if record.seed == 5 else record.status))
+    told = Told(spread())
+    answer = check(question(), store, told, against=fewer)
+    assert answer.design.looks == (9,)
+    assert answer.tasks[0].verdict.seeds == 9
+    assert told.seeds("sst2", "mixout") == [2, 3, 4, 6, 7, 8, 9, 10, 11]
+    told = Told(spread())
+    assert check(question(max_seeds=4), Store(tmp_path / "other"), told, against=fewer).design.looks == (4,)
+    assert told.seeds("sst2", "mixout") == [2, 3, 4, 6]
+
+
+def test_an_older_version_in_the_same_store_is_told_from_todays(tmp_path: Path) -> None:
+    store = older(tmp_path / "old", spread(), 10)
+    before = check(question(), store, Told(spread(mixout=8)), against=store)
+    assert before.outcome is Outcome.REGRESSION
+    assert len(store.ids()) == 20
+    told = Told(spread(mixout=8))
+    assert check(question(), Store(store.root), told, against=Store(store.root)) == before
+    assert not told.asked
+
+
+def test_where_an_older_store_has_todays_version_it_is_that(store: Store, tmp_path: Path) -> None:
+    check(question(max_seeds=10), store, Told(spread()))
+    answer = check(question(), Store(tmp_path / "new"), Told(spread()), against=store)
+    assert answer.baseline == f"mixout version 1 in {store.root}"
+    assert answer.tasks[0].ratio()[0] == 1
+
+
+def test_a_file_is_compared_with_what_it_was(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "shaken.py"
+    path.write_text((Path(__file__).parents[2] / "examples" / "shaken.py").read_text())
+    check(question(f"{path}:Shaken", max_seeds=10), store, Told(spread()))
+    path.write_text(path.read_text() + "# another text, another version\n")
+    told = Told(spread(shaken=8))
+    answer = check(question(f"{path}:Shaken"), store, told, against=store)
+    assert answer.outcome is Outcome.REGRESSION
+    assert answer.baseline.startswith("shaken version ")
+    assert told.seeds("sst2", "shaken") == list(range(10))
+
+
+def test_every_task_needs_the_older_version(store: Store, tmp_path: Path) -> None:
+    old, told = older(tmp_path / "old", spread(), 10), Told(spread())
+    with pytest.raises(BenchError, match="holds 0 seeds of mixout on sst2 and conll2003 with the same"):
+        check(question(tasks=("sst2", "conll2003")), store, told, against=old)
+    with pytest.raises(BenchError, match=r"holds 0 seeds of mixout:p=0\.5 on sst2 with"):
+        check(question("mixout:p=0.5"), store, told, against=old)
+    assert not told.asked
+
+
 def test_an_older_store_without_the_technique_or_with_several_versions_is_refused(store: Store, tmp_path: Path) -> None:
     old = older(tmp_path / "old", spread(), 10)
-    with pytest.raises(BenchError, match=r"old holds 0 runs of r_drop on sst2 with the same data"):
+    with pytest.raises(BenchError, match=r"old holds 0 seeds of r_drop on sst2 with the same data"):
         check(question("r_drop"), store, Told(spread()), against=old)
     for record in older(tmp_path / "older", spread(), 10, version="00").records():
         old.append(record)
-    with pytest.raises(BenchError, match=r"old holds several versions of the technique: 0, 00"):
+    with pytest.raises(BenchError, match=r"old holds several versions of the technique, 0, 00; give"):
         check(question(), store, Told(spread()), against=old)
 
 
@@ -237,12 +307,16 @@ def test_an_older_store_without_the_technique_or_with_several_versions_is_refuse
     ("changes", "error", "message"),
     [
         ({"tasks": ()}, BadValue, "tasks"),
+        ({"tasks": ("sst2", "sst2")}, BadValue, "allowed: at least one, each once"),
+        ({"tasks": ("sst2", "sts2")}, UnknownName, "did you mean 'sst2'"),
+        ({"profile": "smok"}, UnknownName, "did you mean 'smoke'"),
         ({"max_cost": 0.0}, BadValue, "--max-cost is 0.0"),
         ({"max_seeds": 2}, BadValue, "greatest number of seeds is 2"),
         ({"alpha": 0.7}, BadValue, "alpha is 0.7"),
         ({"technique": "mixuot"}, UnknownName, "did you mean 'mixout'"),
         ({"baseline": "adamv"}, UnknownName, "or 'adamw' or"),
         ({"technique": "ensemble"}, BenchError, "ensemble pools several seeds into one record"),
+        ({"baseline": "greedy_soup+llrd"}, BenchError, "greedy_soup pools several seeds into one record"),
     ],
 )
 def test_bad_questions_are_refused_before_anything_is_trained(

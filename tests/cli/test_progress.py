@@ -41,6 +41,13 @@ def test_elsewhere_each_run_is_a_line(capsys: Written, stages: list[Progress]) -
     assert written.err == ""
 
 
+def test_the_lines_go_to_the_stream_that_is_given(capsys: Written, stages: list[Progress]) -> None:
+    with ProgressLine(sys.stderr) as line:
+        line(stages[0])
+    written = capsys.readouterr()
+    assert (written.out, written.err) == ("", "3 runs: 1 stored, 2 to do\n")
+
+
 def test_on_a_terminal_there_is_a_bar_and_lost_runs_are_named(
     capsys: Written, monkeypatch: pytest.MonkeyPatch, stages: list[Progress]
 ) -> None:
