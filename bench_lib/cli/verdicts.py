@@ -67,10 +67,10 @@ def _row(task: TaskAnswer) -> tuple[str, ...]:
         return (task.task, "declined", *[DASH] * (len(HEAD) - 2))
     verdict = task.verdict
     ours, theirs = task.failure_rates()
-    decided = f"{verdict.stability} ({verdict.decided_by})" if verdict.decided_by else str(verdict.stability)
+    by = f" ({verdict.decided_by})" if verdict.decided_by in ("failures", "spread") else ""
     return (
         task.task,
-        decided,
+        f"{verdict.stability}{by}",
         str(verdict.seeds),
         _percent(ours[0]),
         _percent(theirs[0]),
