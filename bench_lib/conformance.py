@@ -29,7 +29,6 @@ from bench_lib.techniques.hooks import EvaluatesUnder, Selects
 from bench_lib.techniques.stack import Stack, from_spec, parse_stack
 
 TASK_OF = {Kind.SEQUENCE: "sst2", Kind.TOKENS: "conll2003", Kind.SPAN: "squad"}
-SHORT = {"train_examples": 16, "eval_examples": 8, "evaluations": 2}
 LABELS = {"run_id", "training_id", "spec", "technique"}
 BASE = "adamw"
 
@@ -54,13 +53,14 @@ class Trial:
 
     def spec(self, stack: Stack) -> RunSpec:
         task = TASKS.get(self.task)
+        profile = PROFILES.get("smoke")(task.name, task.kind)
         return RunSpec(
             task=task.name,
             task_version=task.version,
             data=Ref("embedded", load_data(task, "embedded").fingerprint),
             stack=stack.spec(),
             model=resolve("tiny", MODELS),
-            profile=dataclasses.replace(PROFILES.get("smoke")(task.name, task.kind), **SHORT),  # type: ignore[arg-type]
+            profile=dataclasses.replace(profile, train_examples=16, eval_examples=8, evaluations=2),
             seed=0,
             profile_name="smoke",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from bench_lib.errors import BenchError, UnknownName
 
@@ -78,7 +78,8 @@ class Registry(Generic[T]):
         self.check(entry, where)
         if getattr(entry, "name", name) != name:
             raise BenchError(f"the {self.kind} {where} calls itself {entry.name!r}; the two names must be the same")
-        return entry  # type: ignore[no-any-return]  # the check vouches for it
+        # What an installed package offers has no static type: `check` is what says that it is one of these.
+        return cast(T, entry)
 
 
 @functools.cache

@@ -93,7 +93,7 @@ def make_spec(data_folder: Path) -> MakeSpec:
             data=Ref(str(data_folder), load_data(found, str(data_folder)).fingerprint),
             stack=parse_stack(stack, TECHNIQUES).spec(),
             model=resolve("tiny", MODELS),
-            profile=dataclasses.replace(PROFILES.get("smoke")(task, found.kind), **changes),  # type: ignore[arg-type]
+            profile=dataclasses.replace(PROFILES.get("smoke")(task, found.kind), **changes),
             seed=seed,
             profile_name="smoke",
         )

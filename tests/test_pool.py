@@ -150,7 +150,7 @@ def test_an_ensemble_is_computed_from_the_stored_predictions(
     classes: list[Any] = mean.argmax(-1).tolist()
     if task == "conll2003":
         assert found.lengths is not None
-        assert found.lengths.tolist() == [len(tags) for tags in truth]  # type: ignore[arg-type]
+        assert found.lengths.tolist() == [len(tags) for tags in truth]
         ends = np.cumsum(found.lengths)
         classes = [classes[end - size : end] for size, end in zip(found.lengths, ends, strict=True)]
     assert records[task, ENSEMBLE, 0].metrics == score(TASKS.get(task), classes, truth)
@@ -223,7 +223,7 @@ def test_a_pool_costs_what_its_members_cost(whole: tuple[Store, Noting, Progress
             assert getattr(found, what) == pytest.approx(sum(getattr(part, what) for part in parts)), what
         assert found.steps == 4 * len(seeds)
         assert (found.parameters, found.trainable_parameters) == (parts[0].parameters, parts[0].trainable_parameters)
-        assert found.peak_memory_bytes == max(part.peak_memory_bytes for part in parts)  # type: ignore[type-var]
+        assert found.peak_memory_bytes == max(part.peak_memory_bytes for part in parts)
         assert (found.eval_step, found.eval_score) == ((found.steps,), (found.score,))
         assert found.curve_loss == ()
 

@@ -205,7 +205,7 @@ class Spies(Technique):
 
     def backward(self, step: Step) -> Tensor:
         training = step.training
-        SEEN.append(step.batch.inputs["input_ids"].tolist())  # type: ignore[attr-defined]
+        SEEN.append(step.batch.inputs["input_ids"].tolist())
         if training.step == 0:
             HEADS.append(dict(training.model.named_parameters())["classifier.weight"].detach().clone())
         loss = step.loss(step.forward())

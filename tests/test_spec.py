@@ -175,7 +175,7 @@ REFUSED: dict[str, tuple[Any, ...]] = {
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in REFUSED.items() for value in values])
 def test_a_value_out_of_range_is_refused_by_name(name: str, value: object) -> None:
     with pytest.raises(BadValue, match=f"^profile field {name} is .*; allowed: .") as caught:
-        Profile(**{name: value})  # type: ignore[arg-type]
+        Profile(**{name: value})
     assert repr(value) in str(caught.value)
 
 
@@ -195,7 +195,7 @@ def test_a_value_out_of_range_is_refused_by_name(name: str, value: object) -> No
     ],
 )
 def test_the_ends_of_a_range_are_allowed(name: str, value: object) -> None:
-    assert getattr(Profile(**{name: value}), name) == value  # type: ignore[arg-type]
+    assert getattr(Profile(**{name: value}), name) == value
 
 
 # ---- status and record -----------------------------------------------------------------------------------------------

@@ -81,7 +81,7 @@ class Fake:
 
 
 def lost(kind: str, message: str, attempts: int = 1) -> dict[str, Any]:
-    return {"result": None, "failure": Failure(kind, message), "attempts": attempts}  # type: ignore[arg-type]
+    return {"result": None, "failure": Failure(kind, message), "attempts": attempts}
 
 
 class StopHereError(Exception):
@@ -182,7 +182,7 @@ def test_names_are_looked_up_before_data_are_loaded(small: Grid) -> None:
 @pytest.mark.parametrize("axis", ["tasks", "techniques", "seeds", "arms"])
 def test_an_empty_grid_is_refused(small: Grid, axis: str) -> None:
     with pytest.raises(BadValue, match=rf"{axis} is \(\); allowed: at least one"):
-        plan(dataclasses.replace(small, **{axis: ()}))  # type: ignore[arg-type]
+        plan(dataclasses.replace(small, **{axis: ()}))
 
 
 def test_frozen_streams_enter_the_spec(small: Grid) -> None:

@@ -68,12 +68,13 @@ def _measured(job: Job) -> Calibration:
 def _real(options: argparse.Namespace) -> Iterator[Scenario]:
     """The baseline's runs of the store, each cell with enough of them as a world of its own."""
     from bench_lib.report.keys import gather
+    from bench_lib.report.sources import ordinary
     from bench_lib.stats.calibration import resampled
     from bench_lib.store import Store
 
     if not options.store.is_dir():
         return
-    for cell in gather(Store(options.store).frame()):
+    for cell in gather(ordinary(Store(options.store).frame())):
         named = cell.named()
         if named["technique"] == options.baseline and len(cell.scores()) >= FEWEST:
             name = f"{named['task']} {named['profile']} ({cell.judged()} runs)"

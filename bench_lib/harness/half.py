@@ -1,4 +1,4 @@
-"""Linear layers in fp16 on a processor, whose own fp16 kernels take twenty times as long as those of fp32."""
+"""Linear layers in fp16 on a processor, whose own fp16 kernels take ten times as long as those of fp32."""
 
 from __future__ import annotations
 

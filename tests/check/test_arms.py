@@ -13,7 +13,7 @@ from bench_lib.spec import RunRecord, Status
 def run(seed: int, score: float | None = 0.8, **changes: object) -> RunRecord:
     names = dict.fromkeys(("run_id", "training_id", "technique", "model", "profile", "data_source", "spec"), "")
     record = RunRecord(**names, task="sst2", seed=seed, status="converged", score=score)
-    return dataclasses.replace(record, **changes)  # type: ignore[arg-type]
+    return dataclasses.replace(record, **changes)
 
 
 def by_seed(*records: RunRecord) -> dict[int, RunRecord]:

@@ -29,7 +29,7 @@ class Told:
     world: World
     asked: list[RunSpec] = dataclasses.field(default_factory=list)
 
-    def run(self, function: object, jobs: Sequence[tuple[RunSpec, ...]]) -> Iterator[Done]:  # type: ignore[type-arg]
+    def run(self, function: object, jobs: Sequence[tuple[RunSpec, ...]]) -> Iterator[Done]:
         for job in jobs:
             self.asked += job
             yield Done(job, [self.world(spec) for spec in job])
@@ -66,7 +66,7 @@ def failing(**rates: float) -> World:
 
 def question(technique: str = "mixout", **changes: object) -> Question:
     whole = {"baseline": "adamw", "tasks": ("sst2",), "profile": "smoke", "model": "tiny", **changes}
-    return Question(technique, **whole)  # type: ignore[arg-type]
+    return Question(technique, **whole)
 
 
 @pytest.fixture
@@ -324,5 +324,5 @@ def test_bad_questions_are_refused_before_anything_is_trained(
 ) -> None:
     told = Told(spread())
     with pytest.raises(error, match=message):
-        check(question(**changes), store, told)  # type: ignore[arg-type]
+        check(question(**changes), store, told)
     assert not told.asked

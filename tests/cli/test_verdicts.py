@@ -45,7 +45,7 @@ FLAT = dataclasses.replace(STEADIER, log_ratio=Effect(-math.inf, NAN, NAN))
 
 def task(verdict: Verdict = STEADIER, **changes: object) -> TaskAnswer:
     whole = TaskAnswer("sst2", verdict, Cost(1.25, 0.5), 0, "", 2.5, 0.0)
-    return dataclasses.replace(whole, **changes)  # type: ignore[arg-type]
+    return dataclasses.replace(whole, **changes)
 
 
 def answer(*tasks: TaskAnswer) -> Answer:

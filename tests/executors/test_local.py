@@ -154,7 +154,7 @@ def test_closing_the_results_stops_the_workers_at_once(jobs: ModuleType) -> None
     assert next(results).job == 0.0
     assert len(multiprocessing.active_children()) == 2
     begin = time.monotonic()
-    results.close()  # type: ignore[attr-defined]
+    results.close()
     assert time.monotonic() - begin < 10
     assert multiprocessing.active_children() == []
 
@@ -186,7 +186,7 @@ def test_workers_of_a_program_have_one_thread_from_the_start_and_end_with_it(tmp
 @pytest.mark.parametrize(("field", "value"), [("workers", 0), ("time_limit", 0.0), ("retries", -1)])
 def test_settings_out_of_range_are_refused(field: str, value: float) -> None:
     with pytest.raises(BadValue, match=str(value)):
-        LocalExecutor(**{"workers": 1, field: value})  # type: ignore[arg-type]
+        LocalExecutor(**{"workers": 1, field: value})
 
 
 SWEEP = """

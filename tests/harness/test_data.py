@@ -44,7 +44,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, tokenizer: PreTrainedTokenizerBase) -
 
     def counted(self: PreTrainedTokenizerBase, texts: list[str], *args: object, **kwargs: object) -> object:
         seen.append(len(texts))
-        return original(self, texts, *args, **kwargs)  # type: ignore[arg-type]
+        return original(self, texts, *args, **kwargs)
 
     monkeypatch.setattr(type(tokenizer), "__call__", counted)
     return seen

@@ -282,7 +282,7 @@ def test_techniques_act_after_the_norm_was_taken_and_before_the_update(build: Bu
 def test_hooks_are_called_in_order_at_the_rate_of_the_step(build: Build) -> None:
     noting = Noting()
     loop = build(noting, epochs=1, evaluations=1)
-    loop.run(lambda: noting.log.append("evaluate") or scored())  # type: ignore[func-returns-value]
+    loop.run(lambda: noting.log.append("evaluate") or scored())
     rates = loop.curve.learning_rate
     steps = [event for i in range(3) for event in (("backward", i), ("update", i, rates[i]))]
     assert noting.log == [*steps, "enter", "evaluate", "leave", "finish"]
@@ -568,7 +568,7 @@ def test_tracks_share_an_evaluation_unless_they_alter_the_weights(build: Build) 
     noting, watching = Noting(), Watches()
     loop = build(noting, tracks=[track(), track(Stops(9)), track(watching)], evaluations=1)
     calls: list[list[str]] = []
-    loop.run(lambda: calls.append(list(watching.log)) or scored())  # type: ignore[func-returns-value]
+    loop.run(lambda: calls.append(list(watching.log)) or scored())
     assert calls == [[], ["enter"]]
     assert watching.log == ["enter", "leave", "finish"]
     assert noting.log.count("enter") == 1

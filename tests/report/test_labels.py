@@ -21,7 +21,7 @@ def labelled(labels: list[Label]) -> Figure:
 def test_a_lone_point_has_its_label_to_its_right_without_a_leader() -> None:
     (text,) = labelled([(5.0, 5.0, "alone")]).axes[0].texts
     assert text.get_ha() == "left"
-    assert text.arrow_patch is None  # type: ignore[attr-defined]
+    assert text.arrow_patch is None
 
 
 def test_a_point_at_the_right_edge_has_its_label_within_the_axes() -> None:

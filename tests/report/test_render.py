@@ -120,6 +120,7 @@ def test_stale_figures_go_and_other_files_stay(tmp_path: Path, record: Any) -> N
     figures.mkdir(parents=True)
     for name in ("mine.png", "seeds-real-old.png", "cost-real-old.png", "cost-real-minilm-desk.png"):
         (figures / name).write_bytes(b"old")
+    (tmp_path / "out" / "variance.csv").write_bytes(b"old")
     (tmp_path / "out" / "README.md").write_text("mine")
     render(store(tmp_path / "s", [record(0)]), tmp_path / "out")
     assert set(contents(tmp_path / "out")) == {

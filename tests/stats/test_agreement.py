@@ -53,7 +53,7 @@ def test_the_number_of_categories_does_not_matter(categories: int) -> None:
     ],
 )
 def test_whole_numbers_and_texts_are_categories(predictions: object) -> None:
-    assert churn(predictions).pairwise.tolist() == [[0, 0.5], [0.5, 0]]  # type: ignore[arg-type]
+    assert churn(predictions).pairwise.tolist() == [[0, 0.5], [0.5, 0]]
 
 
 def test_churn_of_too_few() -> None:
@@ -110,7 +110,7 @@ def test_kappa_of_many_categories_is_that_of_statsmodels() -> None:
 
 @given(PREDICTIONS, st.randoms(use_true_random=False))
 def test_neither_names_nor_order_matter(predictions: np.ndarray, shuffler: object) -> None:
-    order = np.random.default_rng(shuffler.randrange(2**32))  # type: ignore[attr-defined]
+    order = np.random.default_rng(shuffler.randrange(2**32))
     renamed = order.permutation(5)[predictions + 1]
     moved = order.permutation(order.permutation(renamed, axis=0), axis=1)
     assert fleiss_kappa(moved) == pytest.approx(fleiss_kappa(predictions), abs=1e-12)
@@ -150,4 +150,4 @@ def test_it_copes_with_as_many_runs_and_items_as_there_are() -> None:
 )
 def test_what_is_no_category_is_refused(measure: object, predictions: object, message: str) -> None:
     with pytest.raises(BadValue, match=message):
-        measure(predictions)  # type: ignore[operator]
+        measure(predictions)

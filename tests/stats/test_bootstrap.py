@@ -47,7 +47,7 @@ def test_it_agrees_with_scipy_where_no_mean_is_tied(n: int, confidence: float) -
 class Enumerating(np.random.Generator):
     """Draws each of the n**n resamples once, so that the bootstrap distribution is exact."""
 
-    def integers(self, low: int, high: int, size: tuple[int, int]) -> np.ndarray:  # type: ignore[override]
+    def integers(self, low: int, high: int, size: tuple[int, int]) -> np.ndarray:
         rows = np.array(list(itertools.product(range(low, high), repeat=size[1])))
         assert rows.shape == size
         return rows
@@ -67,7 +67,7 @@ def test_ties_count_by_half() -> None:
 class OneSided(np.random.Generator):
     """Draws the first score only."""
 
-    def integers(self, low: int, high: int, size: tuple[int, int]) -> np.ndarray:  # type: ignore[override]
+    def integers(self, low: int, high: int, size: tuple[int, int]) -> np.ndarray:
         return np.zeros(size, dtype=np.int64)
 
 

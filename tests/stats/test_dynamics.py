@@ -137,7 +137,7 @@ def test_the_unit_of_the_norms_does_not_matter(norms: list[float], power: int) -
 )
 def test_gradients_that_cannot_be_are_refused(arguments: tuple[object, ...], message: str) -> None:
     with pytest.raises(BadValue, match=message):
-        gradient_health(*arguments)  # type: ignore[arg-type]
+        gradient_health(*arguments)
 
 
 # ---- drift -----------------------------------------------------------------------------------------------------------

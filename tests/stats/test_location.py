@@ -133,7 +133,7 @@ def test_expected_maximum_has_an_interval() -> None:
 @pytest.mark.parametrize("k", [0, -1, 1.5, [1, 0], True, math.nan])
 def test_runs_that_cannot_be_drawn_are_refused(k: object) -> None:
     with pytest.raises(BadValue, match="pick the best from"):
-        expected_maximum([0.1, 0.2], k)  # type: ignore[call-overload]
+        expected_maximum([0.1, 0.2], k)
 
 
 # ---- superiority -----------------------------------------------------------------------------------------------------

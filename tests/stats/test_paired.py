@@ -95,5 +95,5 @@ def test_degenerate_inputs_have_an_answer():
 
 
 def test_arms_of_unequal_length_are_refused():
-    with pytest.raises(BadValue, match="number of scores of the second arm is 2"):
+    with pytest.raises(BadValue, match="number of scores to pair is 2; allowed: 3"):
         pitman_morgan([1, 2, 3], [1, 2], generator())

@@ -32,7 +32,7 @@ class Enumerating(np.random.Generator):
         super().__init__(np.random.PCG64(0))
         self.task = itertools.cycle((0, 1))
 
-    def integers(self, low: int, high: int, size: tuple[int, int]) -> np.ndarray:  # type: ignore[override]
+    def integers(self, low: int, high: int, size: tuple[int, int]) -> np.ndarray:
         rows = np.array(list(itertools.product(range(low, high), repeat=4)))
         start = 2 * next(self.task)
         return np.tile(rows[:, start : start + 2], (size[0] // 16, 1))
@@ -125,7 +125,7 @@ def test_what_a_score_profile_cannot_use_is_refused() -> None:
     with pytest.raises(BadValue, match="number of failures is -1"):
         score_profile([[0.1, 0.2]], [0.5], generator(), failures=[-1])
     with pytest.raises(BadValue, match=r"number of failures is 0\.5"):
-        score_profile([[0.1, 0.2]], [0.5], generator(), failures=[0.5])  # type: ignore[list-item]
+        score_profile([[0.1, 0.2]], [0.5], generator(), failures=[0.5])
     with pytest.raises(BadValue, match="resamples"):
         score_profile([[0.1, 0.2]], [0.5], generator(), resamples=10)
 
@@ -197,7 +197,7 @@ def test_what_a_ratio_profile_cannot_use_is_refused(
     costs: object, taus: list[float], floor: float, message: str
 ) -> None:
     with pytest.raises(BadValue, match=message):
-        ratio_profile(costs, taus, floor)  # type: ignore[arg-type]
+        ratio_profile(costs, taus, floor)
 
 
 # ---- intervals -------------------------------------------------------------------------------------------------------

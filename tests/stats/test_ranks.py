@@ -251,7 +251,7 @@ def test_the_scores_are_left_alone() -> None:
 )
 def test_scores_that_cannot_be_ranked_are_refused(scores: object, message: str) -> None:
     with pytest.raises(BadValue, match=message):
-        average_ranks(scores)  # type: ignore[arg-type]
+        average_ranks(scores)
 
 
 def test_settings_out_of_range_are_refused() -> None:

@@ -113,7 +113,7 @@ def test_spread_scales_with_the_size_of_the_factor(scores: list[float], factor: 
 @given(SCORES, st.randoms(use_true_random=False))
 def test_the_order_of_the_runs_does_not_matter(scores: list[float], random: object) -> None:
     shuffled = list(scores)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    random.shuffle(shuffled)
     for measure in SPREADS + POSITIONS:
         assert measure(shuffled) == pytest.approx(measure(scores), abs=1e-9, nan_ok=True)
 
@@ -137,19 +137,19 @@ def test_cvar_rises_with_the_share_up_to_the_mean(scores: list[float], one: floa
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 1e101, None])
 def test_a_score_that_is_none_is_named(bad: float | None) -> None:
     with pytest.raises(BadValue, match=r"scores\[1\] is .*leave out runs that have no score"):
-        spread([0.5, bad, 0.6])  # type: ignore[arg-type]
+        spread([0.5, bad, 0.6])
 
 
 @pytest.mark.parametrize("bad", [[[0.1, 0.2]], 0.3])
 def test_scores_have_one_dimension(bad: object) -> None:
     with pytest.raises(BadValue, match="one dimension"):
-        mad(bad)  # type: ignore[arg-type]
+        mad(bad)
 
 
 @pytest.mark.parametrize("bad", [["high"], [[0.1], [0.2, 0.3]], {"a": 1}])
 def test_scores_are_numbers(bad: object) -> None:
     with pytest.raises(BadValue, match="a sequence of finite numbers"):
-        mad(bad)  # type: ignore[arg-type]
+        mad(bad)
 
 
 def test_the_input_is_left_alone_and_the_result_is_frozen() -> None:
@@ -157,4 +157,4 @@ def test_the_input_is_left_alone_and_the_result_is_frozen() -> None:
     found = spread(scores)
     assert scores.tolist() == [3.0, 1.0, 2.0]
     with pytest.raises(FrozenInstanceError):
-        found.mad = 0.0  # type: ignore[misc]
+        found.mad = 0.0

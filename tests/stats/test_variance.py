@@ -136,7 +136,7 @@ def test_sizes_at_the_edge_do_not_overflow(scores: list[float]) -> None:
 
 def test_a_component_cannot_be_changed() -> None:
     with pytest.raises(FrozenInstanceError):
-        Component("init", 1.0, 0.5, 2.0, 1.0).variance = 2.0  # type: ignore[misc]
+        Component("init", 1.0, 0.5, 2.0, 1.0).variance = 2.0
 
 
 @pytest.mark.parametrize("names", [[], ["rest"], ["init", "total"]])

@@ -112,7 +112,7 @@ def test_predictions_come_back_bit_for_bit(make: Make, lengths: np.ndarray | Non
     assert found.values.shape == (6, 2)
     assert found.values.tobytes() == values.tobytes()
     assert (found.lengths is None) == (lengths is None)
-    assert lengths is None or np.array_equal(found.lengths, lengths)  # type: ignore[arg-type]
+    assert lengths is None or np.array_equal(found.lengths, lengths)
 
 
 def test_predictions_of_no_rows_keep_their_width(make: Make) -> None:
