@@ -1,11 +1,17 @@
-"""`stabbench report`: the leaderboard of a store."""
+"""`stabbench report`: the leaderboard of a store, written or held against what was written."""
 
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bench_lib.cli.outcome import DONE, tell_set_aside
+from bench_lib.cli.outcome import DONE, REGRESSION, tell_set_aside
+
+if TYPE_CHECKING:
+    from bench_lib.executors.base import Executor
+    from bench_lib.store import Store
 
 
 def add_to(command: argparse.ArgumentParser) -> None:
@@ -13,6 +19,8 @@ def add_to(command: argparse.ArgumentParser) -> None:
     command.add_argument("--store", default="bench-results", type=Path, metavar="DIR", help="default: bench-results")
     command.add_argument("--out", default="bench-reports", type=Path, metavar="DIR", help="default: bench-reports")
     command.add_argument("--baseline", default="adamw", help="default: adamw")
+    command.add_argument("--workers", type=int, default=1, metavar="N", help="processes that draw figures; default: 1")
+    command.add_argument("--check", action="store_true", help="write nothing; exit 1 if what stands in --out is stale")
     command.set_defaults(command=_report)
 
 
@@ -21,7 +29,32 @@ def _report(options: argparse.Namespace) -> int:
     from bench_lib.store import Store
 
     store = Store(options.store)
-    for path in render(store, options.out, options.baseline):
-        print(path)
+    if options.check:
+        code = _check(store, options)
+    else:
+        paths = render(store, options.out, options.baseline, _executor(options.workers))
+        print(*[path for path in paths if path.parent == options.out], sep="\n")
+        print(f"{options.out / 'figures'}{os.sep}: {len(paths)} files in all")
+        code = DONE
     tell_set_aside(store)
-    return DONE
+    return code
+
+
+def _check(store: Store, options: argparse.Namespace) -> int:
+    from bench_lib.report.render import stale
+
+    found = stale(store, options.out, options.baseline, _executor(options.workers))
+    for what in ("missing", "different", "superfluous"):
+        for name in getattr(found, what):
+            print(f"{what}: {options.out / name}")
+    if not found:
+        print(f"{options.out} is what {options.store} gives")
+        return DONE
+    print(f"stale: `stabbench report --store {options.store} --out {options.out}` renders it anew")
+    return REGRESSION
+
+
+def _executor(workers: int) -> Executor | None:
+    from bench_lib.executors.local import LocalExecutor
+
+    return LocalExecutor(workers) if workers != 1 else None

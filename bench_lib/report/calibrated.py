@@ -16,7 +16,6 @@ from bench_lib.stats.design import Design
 
 FILE = Path(__file__).with_name("calibration.json")
 COMMAND = "stabbench check --calibrate --json"
-PICTURE = "power.png"
 
 HEAD = ("scenario", "tasks", "SD ratio", "claims [95 %]", "found", "called equivalent", "seeds used")
 
@@ -51,7 +50,7 @@ def measured() -> Measured:
     return Measured(value["design"], rows)
 
 
-def section(picture: str) -> str:
+def section() -> str:
     """The part of the report on the comparison's own errors, as Markdown."""
     known = measured()
     facts = {
@@ -61,8 +60,7 @@ def section(picture: str) -> str:
     }
     text = " ".join(TEXT.format(command=COMMAND, **facts).split())
     table = md.table(HEAD, [_row(row) for row in known.rows])
-    caption = "Power: share of comparisons that find a difference in spread, and seeds used, by the ratio of the SDs"
-    return f"## How often the comparison errs\n\n{text}\n\n{table}\n![{caption}]({picture})\n"
+    return f"## How often the comparison errs\n\n{text}\n\n{table}"
 
 
 def _row(row: Calibration) -> list[str]:

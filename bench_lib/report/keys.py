@@ -6,6 +6,7 @@ import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -33,8 +34,12 @@ class Cell:
     def named(self) -> dict[str, str]:
         return dict(zip(KEY, self.key, strict=True))
 
+    @functools.cached_property
+    def statuses(self) -> tuple[str, ...]:
+        return tuple(map(str, self.runs["status"]))
+
     def count(self, *statuses: Status) -> int:
-        return int(self.runs["status"].isin([str(s) for s in statuses]).sum())
+        return sum(self.statuses.count(str(status)) for status in statuses)
 
     def judged(self) -> int:
         return self.count(*(s for s in Status if s.judged))
@@ -42,12 +47,20 @@ class Cell:
     def failed(self) -> int:
         return self.count(*(s for s in Status if s.unstable))
 
+    def survived(self) -> np.ndarray:
+        """Which runs converged: (runs,) bool."""
+        return np.array([status == Status.CONVERGED for status in self.statuses], dtype=bool)
+
     def survivors(self) -> pd.DataFrame:
-        return self.runs[self.runs["status"] == Status.CONVERGED]
+        return self.runs[self.survived()]
+
+    def measured(self, column: str) -> np.ndarray:
+        """A column of the runs that converged: (survivors,) float64, in which what is missing is NaN."""
+        return np.asarray(numbers(self.runs[column])[self.survived()], dtype=np.float64)
 
     def scores(self) -> np.ndarray:
         """Final scores of the runs that converged, as fractions: (survivors,) float64."""
-        return numbers(self.survivors()["score"])
+        return self.measured("score")
 
 
 def numbers(column: pd.Series[Any]) -> np.ndarray:
@@ -67,33 +80,46 @@ def gather(frame: pd.DataFrame) -> list[Cell]:
     Raises `BadStore` for a run that is there twice, an unknown status, a spec that is not JSON, or a converged run
     that has no score.
     """
-    known = keyed(frame)
-    return [Cell(texts(key), runs) for key, runs in known.groupby(list(KEY), sort=True)]
+    return apart(keyed(frame))
+
+
+def apart(known: pd.DataFrame) -> list[Cell]:
+    """The cells of runs that are keyed and sorted already."""
+    cells = known.groupby(list(KEY), sort=False, observed=True).ngroup().to_numpy()
+    starts = np.flatnonzero(np.diff(cells, prepend=-1, append=-1)).tolist()
+    keys = zip(*(known[name].iloc[starts[:-1]].astype(str) for name in KEY), strict=True)
+    return [Cell(key, known.iloc[a:b]) for key, (a, b) in zip(keys, pairwise(starts), strict=True)]
 
 
 def keyed(frame: pd.DataFrame) -> pd.DataFrame:
-    """The runs with their key's columns added, sorted by key and seed."""
+    """The runs with their key's columns added, sorted by key and seed.
+
+    Their specs may have a seed or none.
+    """
     _check(frame)
-    digests = [_digests(str(text)) for text in frame["spec"]]
+    specs = frame["spec"].astype("category").cat
+    digests = np.array([_digests(str(text)) for text in specs.categories], dtype=object).reshape(-1, 2)[specs.codes]
+    sources = frame["data_source"].to_numpy()
     known = frame.assign(
-        data=["embedded" if source == "embedded" else "real" for source in frame["data_source"]],
-        setting=[setting for setting, _ in digests],
-        variant=[variant for _, variant in digests],
+        data=np.where(sources == "embedded", "embedded", "real"), setting=digests[:, 0], variant=digests[:, 1]
     )
     known["label"] = _labels(known)
+    # As categories, in the order of their texts, many rows of few values sort and group fast.
+    known = known.astype(dict.fromkeys(KEY, "category"))
     return known.sort_values([*KEY, "seed", "run_id"], ignore_index=True)
 
 
 def _labels(known: pd.DataFrame) -> list[str]:
     """Names of techniques, with a suffix where one labelled cell holds several specs."""
     named = [*GROUP, "task", "technique"]
-    settings = known.groupby(named)["setting"].transform("nunique") > 1
-    variants = known.groupby([*named, "setting"])["variant"].transform("nunique") > 1
-    labels = []
-    for row, by_setting, by_variant in zip(known.itertuples(), settings, variants, strict=True):
-        parts = [str(row.setting)[:SUFFIX]] * bool(by_setting) + [str(row.variant)[:SUFFIX]] * bool(by_variant)
-        labels.append(f"{row.technique} ({' '.join(parts)})" if parts else str(row.technique))
-    return labels
+    once = known[[*named, "setting", "variant"]].drop_duplicates()
+    settings = once.groupby(named)["setting"].transform("nunique") > 1
+    variants = once.groupby([*named, "setting"])["variant"].transform("nunique") > 1
+    several = zip(once["setting"], settings, once["variant"], variants, strict=True)
+    parts = [[s[:SUFFIX]] * bool(by_s) + [v[:SUFFIX]] * bool(by_v) for s, by_s, v, by_v in several]
+    suffixes = once.assign(suffix=[f" ({' '.join(part)})" if part else "" for part in parts])
+    found = known.merge(suffixes, how="left", validate="many_to_one")["suffix"]
+    return [f"{technique}{suffix}" for technique, suffix in zip(known["technique"], found, strict=True)]
 
 
 @functools.lru_cache(maxsize=2**16)

@@ -4,33 +4,56 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
 
-from bench_lib.report.keys import GROUP, Cell
+from bench_lib.report.keys import GROUP, Cell, identity
 
 MACHINE = ("cpu", "cores", "memory_gib", "device")
 """Provenance on which speed and memory depend."""
+
+IMMATERIAL = ("commit", "dirty")
+"""Provenance that differs from day to day and moves no score by itself."""
 
 SHOWN = 3
 ABSENT = "not recorded"
 
 
-def provenance(frame: pd.DataFrame) -> dict[str, str]:
-    """What the records say of where and with what they were made: each key with its values, and how many runs each.
+def provenance(runs: pd.DataFrame) -> dict[str, str]:
+    """What the records say of where, when and with what they were made: each key with its values and numbers of runs.
 
     Of more than `SHOWN` values only the first and the last in their order are named.
     """
-    maps = [dict(entry) for entry in frame["provenance"]]
-    keys = sorted({str(key) for entry in maps for key in entry})
-    return {key: _values(Counter(str(entry.get(key, ABSENT)) for entry in maps)) for key in keys}
+    entries = _entries(runs)
+    found = {key: _values(_counted(entries, key)) for key in sorted({key for entry, _ in entries for key in entry})}
+    started = Counter(runs["started"].to_numpy().tolist())
+    return dict(sorted({**found, "started": _values(started)}.items())) if set(started) - {""} else found
 
 
-def machines(frame: pd.DataFrame) -> int:
+def machines(runs: pd.DataFrame) -> int:
     """How many different machines, as far as the provenance tells them apart."""
-    return len({tuple(dict(entry).get(key, "") for key in MACHINE) for entry in frame["provenance"]})
+    return len({tuple(entry.get(key, "") for key in MACHINE) for entry, _ in _entries(runs)})
+
+
+def mixed(runs: pd.DataFrame) -> list[str]:
+    """The libraries, and other facts that may move a score, of which the runs have several versions."""
+    entries = _entries(runs)
+    keys = sorted({key for entry, _ in entries for key in entry} - {*MACHINE, *IMMATERIAL})
+    return [key for key in keys if len(_counted(entries, key)) > 1]
+
+
+def warnings(runs: pd.DataFrame) -> list[str]:
+    """What is to be said of runs that were made in different places, as whole sentences."""
+    found = []
+    if machines(runs) > 1:
+        found.append("The runs come from several machines: seconds, tokens/s and memory are not comparable.")
+    if several := mixed(runs):
+        found.append(
+            f"The runs were made with several versions of {', '.join(several)}: scores may differ by them alone."
+        )
+    return found
 
 
 def fingerprints(known: list[Cell]) -> pd.DataFrame:
@@ -85,6 +108,19 @@ def _spec(cell: Cell) -> dict[str, Any]:
 
 def _print(value: object) -> str:
     return str(value.get("fingerprint", "")) if isinstance(value, Mapping) else str(value or "")
+
+
+def _entries(runs: pd.DataFrame) -> list[tuple[dict[str, Any], int]]:
+    """Each provenance that occurs, with how many runs have it."""
+    counts = Counter(runs["provenance"].to_numpy().tolist())
+    return [(dict(identity(text)), count) for text, count in sorted(counts.items())]
+
+
+def _counted(entries: Iterable[tuple[dict[str, Any], int]], key: str) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for entry, count in entries:
+        counts[str(entry.get(key, ABSENT))] += count
+    return counts
 
 
 def _values(counts: Counter[str]) -> str:

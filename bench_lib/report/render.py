@@ -1,121 +1,137 @@
-"""The only writer into `reports/`: leaderboard as Markdown and CSV, and its figures."""
+"""The only writer into `reports/`: the leaderboard as a page, as Markdown and as tables, and its figures."""
 
 from __future__ import annotations
 
 import io
 import os
-import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.figure import Figure
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from bench_lib.errors import BenchError
-from bench_lib.report.calibrated import PICTURE, measured
-from bench_lib.report.figures import cost_figure, power_figure, seeds_figure
-from bench_lib.report.keys import GROUP, keyed, texts
-from bench_lib.report.leaderboard import Pictures, Results, leaderboard
+from bench_lib.executors.base import Executor
+from bench_lib.executors.inline import InlineExecutor
+from bench_lib.report.charts.draw import png, svg
+from bench_lib.report.charts.figure import Figure
+from bench_lib.report.findings import find
+from bench_lib.report.illustrate import FIGURES, KINDS, illustrate
+from bench_lib.report.leaderboard import leaderboard
 from bench_lib.report.markdown import csv_text
-from bench_lib.report.sources import ordinary, sources
-from bench_lib.report.style import styled
-from bench_lib.report.tables import BASELINE, cells, compare, joined
-from bench_lib.spec import digest
+from bench_lib.report.page.build import build
+from bench_lib.report.page.catalogue import registered
+from bench_lib.report.tables import BASELINE
 from bench_lib.store import Store
 
-FIGURES = "figures"
-VARIANCE = "variance.csv"
+PAGE, LEADERBOARD, VARIANCE = "index.html", "leaderboard.md", "variance.csv"
+DIGITS = ".10g"
+FORMATS = (".svg", ".png", ".csv")
+
+Files = dict[str, bytes]
+"""What a report consists of: contents by their names relative to its folder."""
 
 
-def render(store: Store, out: Path, baseline: str = BASELINE) -> list[Path]:
-    """Write `leaderboard.md`, `leaderboard.csv` and `figures/*.png` from the stored runs, and answer with their paths.
+@dataclass(frozen=True)
+class Stale:
+    """How a folder differs from what would be rendered into it: names of files, sorted."""
 
-    Runs with streams frozen in turn come as `variance.csv` and a section of their own.
+    missing: tuple[str, ...]
+    different: tuple[str, ...]
+    superfluous: tuple[str, ...]
 
-    The same runs give the same bytes. Each file is replaced whole; figures of cells that are no longer there are
-    removed. Without a run of the default baseline nothing is compared. Raises `BenchError` for an empty store and a
-    folder that cannot be written, `UnknownName` for another baseline that no run has.
+    def __bool__(self) -> bool:
+        return bool(self.missing or self.different or self.superfluous)
+
+
+def rendered(store: Store, baseline: str = BASELINE, executor: Executor | None = None) -> Files:
+    """All files of the report of a store, from the store and the registries alone; the same runs give the same bytes.
+
+    The executor draws the figures. Without a run of the default baseline nothing is compared. Raises `BenchError` for
+    an empty store, `UnknownName` for another baseline that no run has.
     """
-    results = _results(store, baseline)
-    pictures = _pictures(results)
-    files = _figures(results, pictures)
-    files["leaderboard.csv"] = _csv(results.table)
-    if not results.sources.empty:
-        files[VARIANCE] = _csv(results.sources)
-    files["leaderboard.md"] = leaderboard(results, pictures).encode()
+    findings = find(store, baseline)
+    pictures = illustrate(findings)
+    figures = [picture.figure for picture in pictures]
+    files = _drawn(figures, executor or InlineExecutor())
+    files["leaderboard.csv"] = _csv(findings.cells)
+    files["leaderboard.parquet"] = _parquet(findings.cells)
+    if not findings.sources.empty:
+        files[VARIANCE] = _csv(findings.sources)
+    files[LEADERBOARD] = leaderboard(findings, pictures).encode()
+    files[PAGE] = build(findings, figures, registered()).encode()
+    return files
+
+
+def render(store: Store, out: Path, baseline: str = BASELINE, executor: Executor | None = None) -> list[Path]:
+    """Write what `rendered` gives into a folder, and answer with the paths, the page first.
+
+    Each file is replaced whole; figures of what is no longer there are removed. Raises what `rendered` does, and
+    `BenchError` for a folder that cannot be written.
+    """
+    files = rendered(store, baseline, executor)
     try:
-        return _write_all(out, files)
+        (out / FIGURES).mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            _write(out / name, content)
+        for name in _superfluous(out, files):
+            (out / name).unlink()
     except OSError as error:
         raise BenchError(f"the report cannot be written to {out}: {error}; name another folder") from error
+    return [out / name for name in reversed(list(files))]
 
 
-def _results(store: Store, baseline: str) -> Results:
-    frame = store.frame()
-    aside = store.root / "quarantine" / "runs"
-    damaged = sorted(path.relative_to(aside).as_posix() for path in aside.rglob("*") if path.is_file())
-    if frame.empty:
-        found = f" but {len(damaged)} damaged files in quarantine" if damaged else ""
-        raise BenchError(f"no runs in {store.root}{found}: fill it with `stabbench run --store {store.root}`")
-    varied, frame = sources(frame), ordinary(frame)
-    table = cells(frame)
-    comparable = baseline != BASELINE or (table["technique"] == baseline).any()
-    contrasts = compare(frame, baseline) if comparable else None
-    return Results(keyed(frame), joined(table, contrasts), varied, baseline, damaged)
+def stale(store: Store, out: Path, baseline: str = BASELINE, executor: Executor | None = None) -> Stale:
+    """How a folder differs from the report that would be rendered into it now; nothing is written."""
+    files = rendered(store, baseline, executor)
+    missing = [name for name in files if not (out / name).is_file()]
+    different = [name for name in files if name not in missing and (out / name).read_bytes() != files[name]]
+    return Stale(tuple(sorted(missing)), tuple(sorted(different)), tuple(_superfluous(out, files)))
 
 
-def _pictures(results: Results) -> Pictures:
-    tasks = {texts(tuple(row)) for row in results.table[[*GROUP, "task"]].itertuples(index=False)}
-    seeds = {key: _name("seeds", key) for key in sorted(tasks)}
-    return Pictures(seeds, {key[:-1]: _name("cost", key[:-1]) for key in seeds}, f"{FIGURES}/{PICTURE}")
+def _drawn(figures: Sequence[Figure], executor: Executor) -> dict[str, bytes]:
+    """Each figure as SVG and PNG, and its data as CSV, in the order of the figures."""
+    made: dict[str, tuple[bytes, bytes, bytes]] = {}
+    for done in executor.run(_files, figures):
+        if done.result is None:
+            raise BenchError(f"figure {done.job.name} cannot be drawn: {done.failure and done.failure.message}")
+        made[done.job.name] = done.result
+    return {
+        f"{FIGURES}/{figure.name}{suffix}": content
+        for figure in figures
+        for suffix, content in zip(FORMATS, made[figure.name], strict=True)
+    }
 
 
-def _name(kind: str, key: tuple[str, ...]) -> str:
-    """A file name that any system takes, with a digest where the key's own text does not fit into it."""
-    text = "-".join(key)
-    safe = re.sub(r"[^a-z0-9._-]+", "-", text.lower())[:80]
-    unique = safe == text and not any("-" in part for part in key)
-    return f"{FIGURES}/{kind}-{safe}{'' if unique else '-' + digest(key)[:8]}.png"
-
-
-def _figures(results: Results, pictures: Pictures) -> dict[str, bytes]:
-    drawn = {}
-    for key, name in pictures.seeds.items():
-        drawn[name] = _png(seeds_figure(_part(results.frame, key), key[-1], results.baseline))
-    for key, name in pictures.cost.items():
-        drawn[name] = _png(cost_figure(_part(results.table, key)))
-    known = measured()
-    drawn[pictures.power] = _png(power_figure(known.of(tasks=1), known.design["alpha"], known.design["looks"][-1]))
-    return drawn
-
-
-def _part(frame: pd.DataFrame, key: tuple[str, ...]) -> pd.DataFrame:
-    """The rows of a group, or of a task of it."""
-    names = [*GROUP, "task"][: len(key)]
-    return frame[(frame[names] == list(key)).all(axis=1)]
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    with styled():
-        # matplotlib would write its version into the file.
-        figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+def _files(figure: Figure) -> tuple[bytes, bytes, bytes]:
+    drawing = svg(figure)
+    return drawing.encode(), png(drawing), _csv(figure.data)
 
 
 def _csv(table: pd.DataFrame) -> bytes:
-    text: str = table.map(csv_text).to_csv(index=False, float_format="%.10g", lineterminator="\n")
+    text: str = table.map(csv_text).to_csv(index=False, float_format=f"%{DIGITS}", lineterminator="\n")
     return text.encode()
 
 
-def _write_all(out: Path, files: dict[str, bytes]) -> list[Path]:
-    (out / FIGURES).mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        _write(out / name, content)
-    for path in (out / FIGURES).glob("*.png"):
-        if path.name.startswith(("seeds-", "cost-")) and f"{FIGURES}/{path.name}" not in files:
-            path.unlink()
-    if VARIANCE not in files:
-        (out / VARIANCE).unlink(missing_ok=True)
-    return [out / name for name in reversed(files)]
+def _parquet(table: pd.DataFrame) -> bytes:
+    """The table with its types; without the metadata of pandas, which name its version."""
+    sink = io.BytesIO()
+    # As many digits as in the CSV: processors may differ in the last bits.
+    floats = table.select_dtypes("float")
+    rounded = table.assign(**floats.map(lambda value: float(f"{value:{DIGITS}}")))
+    columns = pa.Table.from_pandas(rounded, preserve_index=False).replace_schema_metadata(None)
+    pq.write_table(columns, sink, compression="zstd")
+    return sink.getvalue()
+
+
+def _superfluous(out: Path, files: Files) -> list[str]:
+    """Files of an earlier report that are no part of this one; what else lies in the folder is its owner's."""
+    figures = [path for path in sorted((out / FIGURES).glob("*")) if path.suffix in FORMATS]
+    ours = [path for path in figures if path.stem.split("-")[0] in KINDS]
+    names = [f"{FIGURES}/{path.name}" for path in ours] + [VARIANCE] * (out / VARIANCE).is_file()
+    return [name for name in names if name not in files]
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -20,8 +20,8 @@ Row = Any
 """A row of cells and contrasts, its columns as attributes."""
 
 TASK_HEAD = (
-    *("technique", "seeds", "failed [95 %]", "MAD", "SD", "worst", "mean [95 %]", "Δ mean", "p failed", "p spread"),
-    *("MAD ratio", "detectable", "time", "tokens/s", "MiB"),
+    *("technique", "seeds", "failed [95 %]", "MAD [95 %]", "worst", "mean [95 %]", "verdict", "MAD ratio [95 %]"),
+    *("Δ mean", "p failed", "p spread", "detectable", "time", "MiB"),
 )
 
 
@@ -128,8 +128,16 @@ def _few(row: Row) -> str:
     return FEW if row.converged < LEAST and row.attempted > row.unsupported else ""
 
 
+def verdict(row: Row) -> str:
+    """What is concluded of a cell against the baseline: of its stability, and of its scores where they differ."""
+    if row.label == row.against:
+        return "baseline"
+    location = f", {row.verdict_location}" if row.verdict_location in ("better", "worse") else ""
+    return f"{row.verdict}{location}" if row.verdict else md.DASH
+
+
 def _row(row: Row) -> list[str]:
-    return [md.escape(row.label), _seeds(row), _failed(row), *_spread(row), *_contrast(row), *_cost(row)]
+    return [md.escape(row.label), _seeds(row), _failed(row), *_spread(row), verdict(row), *_contrast(row), *_cost(row)]
 
 
 def _seeds(row: Row) -> str:
@@ -145,18 +153,20 @@ def _failed(row: Row) -> str:
 
 
 def _spread(row: Row) -> list[str]:
+    spread = f"{md.percent(row.mad)} {md.interval(row.mad_low, row.mad_high)}".strip()
     mean = f"{md.percent(row.mean)} {md.interval(row.mean_low, row.mean_high)}".strip()
-    return [md.percent(row.mad), md.percent(row.sd), md.percent(row.minimum), mean]
+    return [spread, md.percent(row.minimum), mean]
 
 
 def _contrast(row: Row) -> list[str]:
     if row.label == row.against:
-        return ["baseline", *[md.DASH] * 5]
+        return [md.DASH] * 5
     spread = md.p_value(row.p_spread_holm)
     few = FEW if spread != md.DASH and min(row.converged, row.against_converged) < LEAST else ""
+    ends = (md.number(row.mad_ratio_low), md.number(row.mad_ratio_high))
+    ratio = f"{_ratio(row.mad_ratio)} [{ends[0]}, {ends[1]}]" if md.DASH not in ends else _ratio(row.mad_ratio)
     tests = [md.p_value(row.p_failure_holm), spread + few]
-    ratios = [_ratio(row.mad_ratio), _ratio(row.detectable_ratio)]
-    return [md.signed(row.mean_difference), *tests, *ratios, md.number(row.cost_ratio)]
+    return [ratio, md.signed(row.mean_difference), *tests, _ratio(row.detectable_ratio)]
 
 
 def _ratio(value: float) -> str:
@@ -164,4 +174,4 @@ def _ratio(value: float) -> str:
 
 
 def _cost(row: Row) -> list[str]:
-    return [md.number(row.tokens_per_second, 0), md.number(row.peak_memory_mib, 0)]
+    return [md.number(row.cost_ratio), md.number(row.peak_memory_mib, 0)]

@@ -81,7 +81,7 @@ def sources(frame: pd.DataFrame) -> pd.DataFrame:
     """
     rows = [
         {**cell.named(), "design": design, **line.row()}
-        for cell in gather(_levels(frame))
+        for cell in gather(_levels(_several(frame)))
         for design, lines in _designs(cell)
         for line in lines
     ]
@@ -93,8 +93,19 @@ def ordinary(frame: pd.DataFrame) -> pd.DataFrame:
 
     Runs that freeze the subset or the augmentation stay, and so do those that freeze nothing.
     """
-    keep = [not _held(str(text)).keys() & set(ALWAYS) for text in frame["spec"]]
-    return frame[np.array(keep, dtype=bool)]
+    specs = frame["spec"].astype("category").cat
+    keep = [not _held(str(text)).keys() & set(ALWAYS) for text in specs.categories]
+    return frame[np.array(keep, dtype=bool)[specs.codes]]
+
+
+def _several(frame: pd.DataFrame) -> pd.DataFrame:
+    """The runs of specs that differ from others in their frozen streams alone, or freeze some that usually vary."""
+    specs = frame["spec"].astype("category").cat
+    helds: dict[str, set[str]] = {}
+    for text in map(str, specs.categories):
+        helds.setdefault(_melted(text), set()).add(canonical_json(_held(text)))
+    telling = [len(helds[_melted(t)]) > 1 or bool(_held(t).keys() & set(ALWAYS)) for t in map(str, specs.categories)]
+    return frame[np.array(telling, dtype=bool)[specs.codes]]
 
 
 def _levels(frame: pd.DataFrame) -> pd.DataFrame:
@@ -116,7 +127,7 @@ def _held(text: str) -> Held:
 
 
 def _melted(text: str) -> str:
-    return canonical_json({name: part for name, part in identity(text).items() if name != "frozen"})
+    return canonical_json({name: part for name, part in identity(text).items() if name not in ("frozen", "seed")})
 
 
 def _designs(cell: Cell) -> Iterator[Design]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -22,6 +21,8 @@ from bench_lib.stats.power import detectable_ratio
 from bench_lib.stats.spread import mad_over_tasks, mean, spread
 
 BASELINE = "adamw"
+MOST_SIMULATED = 100
+"""Runs up to which the detectable ratio is simulated; it is said for so many where there are more."""
 ALPHA = 0.05
 COUNTS = ("attempted", "judged", "failed", "lost", *(str(s) for s in Status))
 RATES = ("failure_rate", "failure_low", "failure_high")
@@ -41,7 +42,12 @@ def cells(frame: pd.DataFrame) -> pd.DataFrame:
     Columns are `CELLS`. Scores are fractions and intervals hold at 95 %; what is undefined is NaN, so is every measure
     of spread with fewer than two scores. The interval of the mean depends on nothing but the cell itself.
     """
-    rows = [{**c.named(), **_outcome(c), **_scores(c), **_costs(c.survivors())} for c in gather(frame)]
+    return summarised(gather(frame))
+
+
+def summarised(known: Iterable[Cell]) -> pd.DataFrame:
+    """`cells` of runs that are gathered already."""
+    rows = [{**c.named(), **_outcome(c), **_scores(c), **_costs(c)} for c in known]
     return pd.DataFrame(rows, columns=list(CELLS))
 
 
@@ -53,11 +59,15 @@ def compare(frame: pd.DataFrame, baseline: str = BASELINE) -> pd.DataFrame:
     that as many runs find with a power of 0.8, inf for none. `against` is empty where the baseline was not run. Raises
     `UnknownName` where it was run nowhere.
     """
-    known = gather(frame)
+    return contrasted(gather(frame), baseline)
+
+
+def contrasted(known: Sequence[Cell], baseline: str = BASELINE) -> pd.DataFrame:
+    """`compare` of runs that are gathered already."""
     if not any(c.named()["technique"] == baseline for c in known):
         raise UnknownName("baseline technique", baseline, {c.named()["technique"] for c in known})
-    partners = _partners(known, baseline)
-    rows = [{**c.named(), **_contrast(c, partners.get(_place(c)))} for c in known]
+    references = partners(known, baseline)
+    rows = [{**c.named(), **_contrast(c, references.get(place(c)))} for c in known]
     contrasts = pd.DataFrame(rows, columns=list(CONTRASTS))
     for test in ("p_failure", "p_spread"):
         adjusted = contrasts.groupby(list(GROUP))[test].transform(lambda p: holm(p.to_numpy(dtype=float)))
@@ -100,15 +110,17 @@ def joined(table: pd.DataFrame, contrasts: pd.DataFrame | None) -> pd.DataFrame:
 def _outcome(cell: Cell) -> dict[str, object]:
     judged, failed = cell.judged(), cell.failed()
     low, high = wilson(failed, judged) if judged else (math.nan, math.nan)
-    declined = cell.runs[cell.runs["status"] == Status.UNSUPPORTED]["reason"]
-    trivial = numbers(cell.runs["trivial_score"].dropna())
+    reasons = zip(cell.statuses, map(str, cell.runs["reason"]), strict=True)
+    declined = dict.fromkeys(reason for status, reason in reasons if status == Status.UNSUPPORTED)
+    trivial = numbers(cell.runs["trivial_score"])
+    trivial = trivial[~np.isnan(trivial)]
     return {
         **{str(s): cell.count(s) for s in Status},
         "attempted": len(cell.runs),
         "judged": judged,
         "failed": failed,
         "lost": cell.count(*(s for s in Status if s.lost)),
-        "reason": "; ".join(dict.fromkeys(declined.astype(str))),
+        "reason": "; ".join(declined),
         "failure_rate": failed / judged if judged else math.nan,
         "failure_low": low,
         "failure_high": high,
@@ -126,23 +138,24 @@ def _scores(cell: Cell) -> dict[str, float]:
     return {**{name: measured[name] for name in SCORES if name in measured}, "mean_low": low, "mean_high": high}
 
 
-def _costs(survivors: pd.DataFrame) -> dict[str, float]:
+def _costs(cell: Cell) -> dict[str, float]:
     return {
-        "tokens_per_second": _median(survivors["tokens_per_second"]),
-        "peak_memory_mib": _median(survivors["peak_memory_bytes"]) / 2**20,
-        "train_seconds": _median(survivors["train_seconds"]),
+        "tokens_per_second": _median(cell, "tokens_per_second"),
+        "peak_memory_mib": _median(cell, "peak_memory_bytes") / 2**20,
+        "train_seconds": _median(cell, "train_seconds"),
     }
 
 
-def _place(cell: Cell) -> tuple[str, ...]:
+def place(cell: Cell) -> tuple[str, ...]:
+    """What cells that are compared have in common: all but the technique."""
     named = cell.named()
     return tuple(named[name] for name in (*GROUP, "task", "setting"))
 
 
-def _partners(known: Iterable[Cell], baseline: str) -> dict[tuple[str, ...], Cell]:
-    """The baseline's cell of each setting; of several variants the one with the most judged runs."""
+def partners(known: Iterable[Cell], baseline: str) -> dict[tuple[str, ...], Cell]:
+    """The baseline's cell at each place; of several variants the one with the most judged runs."""
     held = [c for c in known if c.named()["technique"] == baseline]
-    return {_place(c): c for c in sorted(held, key=lambda c: (c.judged(), c.key))}
+    return {place(c): c for c in sorted(held, key=lambda c: (c.judged(), c.key))}
 
 
 def _contrast(cell: Cell, partner: Cell | None) -> dict[str, object]:
@@ -157,10 +170,10 @@ def _contrast(cell: Cell, partner: Cell | None) -> dict[str, object]:
         "against_converged": len(theirs),
         "p_failure": math.nan if itself or not (arms[1] and arms[3]) else boschloo(*arms),
         "p_spread": math.nan if itself else brown_forsythe(ours, theirs),
-        "detectable_ratio": math.nan if itself else _detectable(partner.key, theirs.tobytes(), fewer),
+        "detectable_ratio": math.nan if itself else _detectable(partner.key, theirs.tobytes(), _simulated(fewer)),
         "mad_ratio": mad_ratio(ours, theirs),
         "mean_difference": mean(ours) - mean(theirs),
-        "cost_ratio": _ratio(_median(cell.survivors()["train_seconds"]), _median(partner.survivors()["train_seconds"])),
+        "cost_ratio": _ratio(_median(cell, "train_seconds"), _median(partner, "train_seconds")),
     }
 
 
@@ -173,10 +186,16 @@ def _detectable(key: tuple[str, ...], baseline: bytes, seeds: int) -> float:
     return detectable_ratio(np.frombuffer(baseline), seeds, ALPHA, generator)
 
 
+def _simulated(seeds: int) -> int:
+    """So many runs or a few less: what fewer find is an upper bound, and there are fewer numbers to simulate."""
+    return min(seeds if seeds < 10 else seeds // 5 * 5, MOST_SIMULATED)
+
+
 def _ratio(ours: float, theirs: float) -> float:
     return ours / theirs if theirs > 0 else math.nan
 
 
-def _median(column: pd.Series[Any]) -> float:
-    values = numbers(column.dropna())
-    return float(np.median(values)) if len(values) else math.nan
+def _median(cell: Cell, column: str) -> float:
+    values = cell.measured(column)
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if known.size else math.nan

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import boschloo_exact, levene
+from scipy.stats import boschloo_exact, fisher_exact, levene
 
 from bench_lib.errors import require
 from bench_lib.stats.failure import checked_counts
@@ -17,18 +18,31 @@ ROUNDING = 1e-12
 CHUNK = 4_000_000
 """Scores that are dealt out at a time."""
 
+MOST_SEARCHED = 200
+"""Runs in both arms up to which failures are compared by Boschloo's test, which searches all common rates."""
+
 
 def boschloo(failures_a: int, n_a: int, failures_b: int, n_b: int) -> float:
     """Two-sided p of Boschloo's exact test that both arms fail equally often.
 
     1 where the counts cannot differ: an arm without runs, no failure in either arm, or nothing but failures in both.
-    Takes milliseconds for tens of runs and seconds for a thousand. Source: Boschloo 1970.
+    With more than `MOST_SEARCHED` runs in both arms together, of which it would take up to seconds, it is Fisher's
+    exact test with the smaller of its one-sided p doubled, which is exact as well and never below Boschloo's: where the
+    one takes over, p from 0.001 to 0.1 are 1.2 to 1.8 times as large. Source: Boschloo 1970, Fisher 1935.
     """
     failures_a, n_a = checked_counts(failures_a, n_a)
     failures_b, n_b = checked_counts(failures_b, n_b)
     if n_a == 0 or n_b == 0 or failures_a + failures_b in (0, n_a + n_b):
         return 1.0
-    table = [[failures_a, failures_b], [n_a - failures_a, n_b - failures_b]]
+    return _exact(failures_a, n_a, failures_b, n_b)
+
+
+@functools.lru_cache(maxsize=2**14)
+def _exact(failures_a: int, n_a: int, failures_b: int, n_b: int) -> float:
+    # The same few counts come again and again in a report, and one search takes milliseconds.
+    table = np.array([[failures_a, failures_b], [n_a - failures_a, n_b - failures_b]])
+    if n_a + n_b > MOST_SEARCHED:
+        return min(1.0, 2 * min(float(fisher_exact(table, side).pvalue) for side in ("less", "greater")))
     return min(1.0, float(boschloo_exact(table).pvalue))
 
 

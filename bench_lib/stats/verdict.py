@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 from dataclasses import dataclass
 from enum import StrEnum
@@ -101,21 +100,40 @@ class Verdict:
 def judge(arms: Arms, design: Design, look: int, generator: np.random.Generator) -> Verdict:
     """The verdict of a look; the arms may have fewer seeds than it, where runs were lost to the machine."""
     require(arms.seeds <= look, "seeds of the arms", arms.seeds, f"at most {look}, as many as the look has")
-    levels = design.levels(look, sum(arms.failures()))
+    evidence = weighed(arms, generator)
+    return concluded(evidence, design.levels(look, sum(evidence.failures)), design.margins)
+
+
+def weighed(arms: Arms, generator: np.random.Generator) -> Verdict:
+    """The evidence without any conclusion, its p-values by random permutations."""
+    first, second = arms.pairs()
+    p_spread = pitman_morgan(first, second, generator)
+    p_location = paired_permutation(first, second, generator) if first.size >= 3 else math.nan
+    return evidence_of(arms, p_spread, p_location)
+
+
+def evidence_of(arms: Arms, p_spread: float, p_location: float) -> Verdict:
+    """The evidence without any conclusion, given the p-values that were found by permutation."""
     pairs = arms.pairs()
-    evidence = Verdict(
+    return Verdict(
         seeds=arms.seeds,
         stability=Stability.UNDERPOWERED,
         location=Location.OPEN,
         decided_by="",
         failures=arms.failures(),
-        p_failure=_boschloo(*arms.failures(), arms.seeds),
-        p_spread=pitman_morgan(*pairs, generator),
-        p_location=paired_permutation(*pairs, generator) if len(pairs[0]) >= 3 else math.nan,
+        p_failure=boschloo(arms.failures()[0], arms.seeds, arms.failures()[1], arms.seeds),
+        p_spread=p_spread,
+        p_location=p_location,
         log_ratio=log_mad_ratio(*pairs, paired=True),
         superiority=superiority_effect(*pairs, paired=True),
     )
-    return _concluded(evidence, levels, design.margins)
+
+
+def concluded(evidence: Verdict, levels: Levels, margins: Margins) -> Verdict:
+    """What the evidence says at these levels, whatever was concluded from it before."""
+    decided_by, stability = _stability(evidence, levels, margins)
+    location = _location(evidence, levels, margins.superiority)
+    return dataclasses.replace(evidence, stability=stability, location=location, decided_by=decided_by)
 
 
 def sequence(arms: Arms, design: Design, seed: int) -> Verdict:
@@ -135,12 +153,6 @@ def look_generator(seed: int, look: int) -> np.random.Generator:
     return np.random.default_rng([seed, look])
 
 
-def _concluded(evidence: Verdict, levels: Levels, margins: Margins) -> Verdict:
-    decided_by, stability = _stability(evidence, levels, margins)
-    location = _location(evidence, levels, margins.superiority)
-    return dataclasses.replace(evidence, stability=stability, location=location, decided_by=decided_by)
-
-
 def _stability(evidence: Verdict, levels: Levels, margins: Margins) -> tuple[str, Stability]:
     """The hurdle: failure rates first, then spread, then whether all is equivalent."""
     ours, theirs = evidence.failures
@@ -152,8 +164,7 @@ def _stability(evidence: Verdict, levels: Levels, margins: Margins) -> tuple[str
         return "", Stability.UNDERPOWERED
     reach = math.log(margins.ratio)
     outside = max(evidence.log_ratio.equivalence(-reach, reach), _elsewhere(evidence, margins.superiority))
-    low, high = difference_interval(ours, evidence.seeds, theirs, evidence.seeds, 1 - 2 * levels.equivalence)
-    if outside <= levels.equivalence and -margins.failures < low and high < margins.failures:
+    if outside <= levels.equivalence and _fail_alike(evidence, levels.equivalence, margins.failures):
         return "equivalence", Stability.EQUIVALENT
     return "", Stability.UNDERPOWERED
 
@@ -165,11 +176,13 @@ def _location(evidence: Verdict, levels: Levels, margin: float) -> Location:
     return Location.SAME if _elsewhere(evidence, margin) < levels.equivalence else Location.OPEN
 
 
+def _fail_alike(evidence: Verdict, level: float, margin: float) -> bool:
+    """Whether the interval of the difference of failure rates lies inside the margin."""
+    (ours, theirs), seeds = evidence.failures, evidence.seeds
+    low, high = difference_interval(ours, seeds, theirs, seeds, 1 - 2 * level)
+    return -margin < low and high < margin
+
+
 def _elsewhere(evidence: Verdict, margin: float) -> float:
     """P that the scores of one arm are meaningfully above the other's."""
     return evidence.superiority.equivalence(1 - margin, margin)
-
-
-@functools.lru_cache(maxsize=4096)
-def _boschloo(ours: int, theirs: int, seeds: int) -> float:
-    return boschloo(ours, seeds, theirs, seeds)

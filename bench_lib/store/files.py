@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,16 @@ def read(path: Path, schema: pa.Schema, columns: list[str] | None = None) -> pa.
     with opened(path, schema) as file:
         stored = [name for name in wanted.names if name in file.schema_arrow.names]
         return migrated(file.read(stored, use_threads=False), wanted)
+
+
+def batches(path: Path, schema: pa.Schema, columns: Sequence[str], rows: int) -> Iterator[pa.Table]:
+    """Some columns of a file, so many rows at a time, in this version of the schema; at least one table."""
+    wanted = schema if tuple(columns) == tuple(schema.names) else pa.schema([schema.field(name) for name in columns])
+    yield migrated(wanted.empty_table(), wanted)
+    with opened(path, schema) as file:
+        stored = [name for name in wanted.names if name in file.schema_arrow.names]
+        for batch in file.iter_batches(rows, columns=stored, use_threads=False):
+            yield migrated(pa.Table.from_batches([batch]), wanted)
 
 
 def read_row(path: Path, schema: pa.Schema, row: int) -> pa.Table:

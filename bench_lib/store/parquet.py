@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from bench_lib.errors import BadStore
 from bench_lib.spec import Predictions, RunRecord
 from bench_lib.store import weights
-from bench_lib.store.files import Damaged, read, read_row, safe, stage
+from bench_lib.store.files import Damaged, batches, read, read_row, safe, stage
 from bench_lib.store.schema import PREDICTIONS, RUNS, predictions_table, to_predictions, to_records, to_table
 
 if TYPE_CHECKING:
@@ -22,6 +22,23 @@ if TYPE_CHECKING:
 Folder = Literal["runs", "predictions"]
 
 _ORDER = ("task", "technique", "model", "profile", "seed", "run_id")
+
+KEPT = (*_ORDER, "attempts")
+"""Columns by which the rows that count are found and sorted."""
+
+
+BATCH = 4096
+"""Rows that a reduction holds at a time."""
+
+
+class Reduction(NamedTuple):
+    """What is to be kept of runs that are too many to be held whole.
+
+    The columns that are read, and what they become: as many rows, with the columns of `KEPT` among them.
+    """
+
+    columns: tuple[str, ...]
+    reduce: Callable[[pa.Table], pa.Table]
 
 
 class Place(NamedTuple):
@@ -89,25 +106,26 @@ class Store:
         rows = self.rows(dict.fromkeys(path for run_id in run_ids for path in self.files("runs", run_id)))
         return to_records(rows.filter(pc.is_in(rows["run_id"], pa.array(list(run_ids), pa.string()))))
 
-    def table(self) -> pa.Table:
-        """Every run as a row of the schema `RUNS`, sorted like `records`."""
-        return self.rows(self.files("runs"))
+    def table(self, reduction: Reduction | None = None) -> pa.Table:
+        """Every run as a row of the schema `RUNS`, or of what a reduction makes of it, sorted like `records`."""
+        return self.rows(self.files("runs"), reduction)
 
     def frame(self) -> pd.DataFrame:
         """Every run as a row, sorted like `records`; the maps are dictionaries, the curves arrays."""
         frame: pd.DataFrame = self.table().to_pandas(maps_as_pydicts="strict")
         return frame
 
-    def rows(self, paths: Iterable[Path]) -> pa.Table:
+    def rows(self, paths: Iterable[Path], reduction: Reduction | None = None) -> pa.Table:
         """The rows that count among those of some files of runs, sorted; later files win ties."""
-        rows = pa.concat_tables([RUNS.empty_table(), *(self._load(path) for path in paths)]).combine_chunks()
-        counting: dict[str, int] = {}
-        attempts = rows["attempts"].to_pylist()
-        for row, run_id in enumerate(rows["run_id"].to_pylist()):
-            if run_id not in counting or attempts[row] >= attempts[counting[run_id]]:
-                counting[run_id] = row
-        keys = list(zip(*(rows[name].to_pylist() for name in _ORDER), strict=True))
-        return rows.take(pa.array(sorted(counting.values(), key=keys.__getitem__), pa.int64()))
+        plain = reduction or Reduction(tuple(RUNS.names), lambda table: table)
+        empty = plain.reduce(RUNS.empty_table().select(plain.columns))
+        rows = pa.concat_tables([empty, *(self._reduced(path, plain) for path in paths)]).unify_dictionaries()
+        # Stable: of runs that stand several times the row with most attempts, or of equals the later file's, is last.
+        order = pc.sort_indices(rows, [("run_id", "ascending"), ("attempts", "ascending")])
+        ids = pc.take(rows["run_id"], order).combine_chunks()
+        last = pc.not_equal(ids, pa.concat_arrays([ids[1:], pa.array([""], pa.string())[: len(ids)]]))
+        counting = rows.take(order.filter(last))
+        return counting.take(pc.sort_indices(counting, [(name, "ascending") for name in _ORDER])).combine_chunks()
 
     def predictions(self, run_id: str) -> Predictions | None:
         """What a run predicted, or None where none is stored or its file was damaged."""
@@ -166,6 +184,13 @@ class Store:
         target.parent.mkdir(parents=True, exist_ok=True)
         error.path.replace(target)
         self.set_aside.append((relative.as_posix(), error.why))
+
+    def _reduced(self, path: Path, reduction: Reduction) -> pa.Table:
+        try:
+            return pa.concat_tables([reduction.reduce(part) for part in batches(path, RUNS, reduction.columns, BATCH)])
+        except Damaged as error:
+            self.quarantine(error)
+            return reduction.reduce(RUNS.empty_table().select(reduction.columns))
 
     def _load(self, path: Path, columns: list[str] | None = None, schema: pa.Schema = RUNS) -> pa.Table:
         try:

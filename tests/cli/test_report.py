@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench_lib.cli import main
-from bench_lib.cli.outcome import DONE, USAGE
+from bench_lib.cli.outcome import DONE, REGRESSION, USAGE
 
 Damage = Callable[[Path], Path]
 Written = pytest.CaptureFixture[str]
@@ -16,9 +16,10 @@ def test_a_report_names_the_files_that_it_wrote(capsys: Written, store: Path, tm
     out = tmp_path / "reports"
     assert main(["report", "--store", str(store), "--out", str(out)]) == DONE
     written = capsys.readouterr()
-    paths = [Path(line) for line in written.out.splitlines()]
-    assert {path for path in out.rglob("*") if path.is_file()} == set(paths)
-    assert {out / "leaderboard.md", out / "leaderboard.csv"} < set(paths)
+    *names, last = written.out.splitlines()
+    assert {path for path in out.iterdir() if path.is_file()} == {Path(name) for name in names}
+    assert names[0] == str(out / "index.html")
+    assert last.endswith(f": {len([path for path in out.rglob('*') if path.is_file()])} files in all")
     assert "mixout" in (out / "leaderboard.md").read_text()
     assert written.err == ""
 
@@ -39,3 +40,17 @@ def test_a_report_tells_of_damaged_files(capsys: Written, store: Path, tmp_path:
     name = damage(store).name
     assert main(["report", "--store", str(store), "--out", str(tmp_path / "reports")]) == DONE
     assert name in capsys.readouterr().err
+
+
+def test_a_report_is_held_against_what_stands(capsys: Written, store: Path, tmp_path: Path) -> None:
+    command = ["report", "--store", str(store), "--out", str(tmp_path / "reports")]
+    assert main([*command, "--check"]) == REGRESSION
+    assert f"missing: {tmp_path / 'reports' / 'leaderboard.md'}" in capsys.readouterr().out
+    assert main(command) == DONE
+    assert main([*command, "--check"]) == DONE
+    (tmp_path / "reports" / "leaderboard.csv").write_text("edited by hand")
+    capsys.readouterr()
+    assert main([*command, "--check"]) == REGRESSION
+    told = capsys.readouterr().out
+    assert told.splitlines()[0] == f"different: {tmp_path / 'reports' / 'leaderboard.csv'}"
+    assert "renders it anew" in told

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bench_lib.report.findings import Findings, find
 from bench_lib.spec import Profile, Ref, RunRecord, RunSpec, Status, TechniqueSpec, canonical_json
+from bench_lib.store import Store
 
 Make = Callable[..., RunRecord]
 Frame = Callable[[Iterable[RunRecord]], pd.DataFrame]
@@ -76,6 +78,17 @@ def sweep(record: Make, frame: Frame) -> Callable[[int], pd.DataFrame]:
         return frame(r for task in TASKS for r in _task_runs(record, task, seeds))
 
     return build
+
+
+@pytest.fixture(scope="session")
+def findings(tmp_path_factory: pytest.TempPathFactory, record: Make) -> Findings:
+    """What four tasks x nine techniques with six seeds each come to, curves included."""
+    store = Store(tmp_path_factory.mktemp("swept"))
+    for task in TASKS:
+        for number, run in enumerate(_task_runs(record, task, 6)):
+            loss = tuple(round(2.0 * 0.97**step + 0.01 * (number % 7), 4) for step in range(30))
+            store.append(dataclasses.replace(run, curve_loss=loss))
+    return find(store)
 
 
 TASKS = {"sst2": (0.80, 0.51), "imdb": (0.83, 0.5), "conll2003": (0.70, 0.0), "squad": (0.35, 0.02)}

@@ -73,6 +73,21 @@ def test_boschloo_repeats_to_the_bit_and_leaves_the_global_generator() -> None:
     assert before["pos"] == after["pos"]
 
 
+@pytest.mark.parametrize(("failures", "more"), [(0, 5), (0, 7), (3, 10), (20, 17), (50, 22), (90, 9)])
+def test_where_fishers_test_takes_over_p_hardly_differs(failures: int, more: int) -> None:
+    searched = boschloo_exact([[failures, failures + more], [101 - failures, 101 - failures - more]]).pvalue
+    assert 0.001 < searched < 0.1
+    assert searched <= boschloo(failures, 101, failures + more, 101) <= 1.8 * searched
+
+
+def test_fishers_test_is_that_of_the_hypergeometric_distribution_and_fast() -> None:
+    expected = 2 * hypergeom.cdf(3, 572, 15, 286)
+    assert boschloo(3, 286, 12, 286) == boschloo(12, 286, 3, 286) == pytest.approx(expected)
+    assert boschloo(5, 286, 5, 286) == 1.0
+    assert boschloo(0, 10**6, 0, 10) == boschloo(0, 0, 3, 500) == 1.0
+    assert boschloo(500, 10_000, 600, 10_000) < 0.01
+
+
 def test_boschloo_takes_counts_from_arrays() -> None:
     a, b = np.array([4, 20], dtype=np.int8), np.array([100, 120], dtype=np.int8)
     assert boschloo(*a, *b) == boschloo(4, 20, 100, 120)

@@ -1,0 +1,202 @@
+"""`stabbench compare`: two techniques of a store, or two stores, side by side."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench_lib.cli import layout
+from bench_lib.cli.outcome import DONE, REGRESSION, tell_set_aside
+from bench_lib.errors import BadValue
+from bench_lib.report.markdown import seeds as ranges
+
+if TYPE_CHECKING:
+    from bench_lib.report.contrast import Changed, Difference, Missing, Pair, Side, Stores
+
+HELP = """An argument is a folder where it has a path separator (./results), or holds a store and so does the other one;
+else it is a technique, a stack such as llrd+reinit, or a cell's label as the leaderboard has it."""
+
+HEAD = ("task", "technique", "failed [95 %]", "MAD", "worst", "mean", "seconds")
+VERDICTS = ("task", "verdict", "seeds", "MAD ratio [95 %]", "P(better)", "scores", "mean (diff.)", "time")
+LEGEND = """failed: runs that collapsed or diverged, of those judged, with Wilson's interval in percent
+MAD, worst, mean: of the runs that converged, in percent points; seconds: their median training time
+verdict: of the first against the second on the seeds of both, at one error of 5 % for all tasks of a
+group (the report's is for all techniques as well); MAD ratio below 1 is steadier"""
+SHOWN = 10
+"""Runs that are named one by one."""
+
+
+def add_to(command: argparse.ArgumentParser) -> None:
+    """The options of `compare`."""
+    command.epilog = HELP
+    command.add_argument("one", metavar="A", help="a technique, or the folder of a store")
+    command.add_argument("other", metavar="B", help="what it is compared with, of the same sort")
+    add = command.add_argument
+    add("--store", default="bench-results", type=Path, metavar="DIR", help="of techniques (default: bench-results)")
+    add("--json", action="store_true", help="the answer as JSON, and nothing else, on the standard output")
+    command.set_defaults(command=_compare)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    names = (options.one, options.other)
+    return _stores(options) if are_folders(*names) else _techniques(options)
+
+
+def are_folders(one: str, other: str) -> bool:
+    """Whether two stores are meant, and not two techniques; one of each raises `BadValue`, so does no folder."""
+    paths = [_is_path(text) for text in (one, other)]
+    if not any(paths):
+        return _is_store(one) and _is_store(other)
+    for text, path in zip((one, other), paths, strict=True):
+        if not path and not _is_store(text):
+            raise BadValue("the other of two stores", text, "a folder that holds a store, such as ./results")
+        if path and not Path(text).is_dir():
+            raise BadValue("store", text, "a folder that exists")
+    return True
+
+
+def _is_path(text: str) -> bool:
+    return os.sep in text or bool(os.altsep and os.altsep in text)
+
+
+def _is_store(text: str) -> bool:
+    return (Path(text) / "runs").is_dir()
+
+
+def _techniques(options: argparse.Namespace) -> int:
+    from bench_lib.report.contrast import held, techniques
+    from bench_lib.store import Store
+
+    store = Store(options.store)
+    pairs = techniques(held(store).cells, options.one, options.other)
+    tell_set_aside(store)
+    if options.json:
+        print(layout.machine([dataclasses.asdict(pair) for pair in pairs]))
+    else:
+        groups = [list(found) for _, found in groupby(pairs, key=lambda pair: pair.group)]
+        print("\n\n".join([*("\n".join(_group(found)) for found in groups), LEGEND]))
+    return DONE
+
+
+def _group(pairs: Sequence[Pair]) -> Iterator[str]:
+    yield "{} data, model {}, profile {}".format(*pairs[0].group)
+    rows = [row for pair in pairs for row in ((pair.task, *_side(pair.one)), ("", *_side(pair.other)))]
+    yield from layout.columns(HEAD, rows, text_columns=2)
+    yield ""
+    tasks = [pair.task for pair in pairs]
+    names = [pair.task if tasks.count(pair.task) == 1 else f"{pair.task}: {pair.one.label}" for pair in pairs]
+    yield from layout.columns(VERDICTS, list(map(_verdict, names, pairs)), text_columns=2)
+
+
+def _side(side: Side) -> tuple[str, ...]:
+    return (
+        side.label,
+        layout.failures(side.failed, side.judged, side.failure_low, side.failure_high),
+        layout.percent(side.mad, 2),
+        layout.percent(side.minimum, 2),
+        layout.percent(side.mean, 2),
+        layout.number(side.train_seconds, 1),
+    )
+
+
+def _verdict(name: str, pair: Pair) -> tuple[str, ...]:
+    by = f" ({pair.decided_by})" if pair.decided_by in ("failures", "spread") else ""
+    scores = "undecided" if pair.verdict_location in ("open", "") else pair.verdict_location
+    return (
+        name,
+        (pair.verdict or "nothing to compare") + by,
+        str(pair.shared),
+        layout.interval(pair.mad_ratio, pair.mad_ratio_low, pair.mad_ratio_high),
+        layout.number(pair.superiority),
+        scores,
+        layout.signed(pair.mean_difference),
+        layout.times(pair.cost_ratio),
+    )
+
+
+def _stores(options: argparse.Namespace) -> int:
+    from bench_lib.report.contrast import held, stores
+    from bench_lib.store import Store
+
+    one, other = (Store(Path(text)) for text in (options.one, options.other))
+    found = stores(held(one), held(other))
+    tell_set_aside(one, other)
+    print(layout.machine(dataclasses.asdict(found)) if options.json else "\n".join(_found(found, options)))
+    return REGRESSION if found.differing else DONE
+
+
+def _found(found: Stores, options: argparse.Namespace) -> Iterator[str]:
+    yield f"A: {options.one}"
+    yield f"B: {options.other}"
+    both = found.equal + found.lost + len(found.differing)
+    yield f"runs in both: {both}; {found.equal} equal, {len(found.differing)} different" + (
+        f", {found.lost} lost to the machine in either" if found.lost else ""
+    )
+    yield from _differences(found.differing)
+    yield from _only("A", found.only_one)
+    yield from _only("B", found.only_other)
+    yield from _changes(found.changed)
+
+
+def _differences(differing: Sequence[Difference]) -> Iterator[str]:
+    if not differing:
+        return
+    scores = [abs(b - a) for a, b in (found.scores for found in differing) if a is not None and b is not None]
+    if scores:
+        yield f"  scores differ by up to {100 * max(scores):.3g} percent points"
+    yield ""
+    head = ("task", "technique", "seed", "score A", "score B", "fields")
+    rows = [_different(found) for found in differing[:SHOWN]]
+    yield from layout.columns(head, rows, text_columns=2)
+    if len(differing) > SHOWN:
+        yield f"and {len(differing) - SHOWN} more, all of them in --json"
+
+
+def _different(found: Difference) -> tuple[str, ...]:
+    scores = [layout.DASH if score is None else layout.percent(score, 2) for score in found.scores]
+    marks = ["" if found.statuses[0] == found.statuses[1] else f" ({status})" for status in found.statuses]
+    named = [score + mark for score, mark in zip(scores, marks, strict=True)]
+    return (*found.name[3:], str(found.seed), *named, _shortened(found.fields))
+
+
+def _shortened(fields: Sequence[str]) -> str:
+    return ", ".join(fields[:2]) + (f" and {len(fields) - 2} more" if len(fields) > 2 else "")
+
+
+def _only(store: str, missing: Sequence[Missing]) -> Iterator[str]:
+    yield ""
+    runs, whole = sum(len(found.seeds) for found in missing), sum(found.whole for found in missing)
+    yield (
+        f"only in {store}: {runs} runs; {whole} cells are in {store} alone" if missing else f"only in {store}: nothing"
+    )
+    there = "B" if store == "A" else "A"
+    for group, members in groupby(missing, key=lambda found: found.name[:3]):
+        yield "  {} data, model {}, profile {}".format(*group)
+        by_seeds: dict[tuple[str, str, bool], list[str]] = {}
+        for found in members:
+            by_seeds.setdefault((found.name[3], ranges(found.seeds), found.whole), []).append(found.name[4])
+        for (task, seeds, whole_cell), names in by_seeds.items():
+            other = "" if whole_cell else f", where {there} has other runs"
+            yield layout.hanging(f"    {task}", f"seeds {seeds}{other}: {', '.join(names)}", 16)
+
+
+def _changes(changed: Sequence[Changed]) -> Iterator[str]:
+    if not changed:
+        return
+    yield ""
+    yield "cells of one name with different specs or versions (A's against B's, on the seeds of both)"
+    for group, members in groupby(changed, key=lambda found: found.name[:3]):
+        own = list(members)
+        yield "  {} data, model {}, profile {}".format(*group)
+        for found in own:
+            task, technique = found.name[3:]
+            yield layout.hanging(f"    {task}", f"{technique}: {found.settings[0]} | {found.settings[1]}", 16)
+        judged = [_verdict(" ".join(found.name[3:]), found.pair) for found in own if found.pair]
+        if judged:
+            yield ""
+            yield from layout.columns(VERDICTS, judged, text_columns=2)

@@ -1,0 +1,192 @@
+"""`stabbench recommend`: which technique for this kind of task and this budget?"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import math
+import re
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench_lib.cli import layout
+from bench_lib.cli.outcome import DONE, INCONCLUSIVE, tell_set_aside
+from bench_lib.errors import BadValue, BenchError, UnknownName, require
+from bench_lib.report.markdown import seeds as ranges
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bench_lib.report.advice import Advice, Candidate
+    from bench_lib.report.evidence import Evidence, Limits
+
+COSTS = "a ratio above 0 of the training time to the baseline's, such as 1.5x or 1.5"
+RATES = "a share of the runs, such as 2% or 0.02, from 0 to 100%"
+HEAD = ("", "technique", "task", "failed [95 %]", "MAD", "MAD ratio [95 %]", "worst", "mean (diff.)", "time")
+LEGEND = """failed: runs that collapsed or diverged, of those judged, with Wilson's interval in percent
+MAD, worst, mean: of the runs that converged, in percent points of the task's metric
+MAD ratio (on the seeds of both), diff. and time: against the baseline"""
+TASK = 2
+"""Where the task stands, which is left out where there is one."""
+
+INDENT = 10
+
+
+def add_to(command: argparse.ArgumentParser) -> None:
+    """The options of `recommend`."""
+    add = command.add_argument
+    add("--task-like", required=True, metavar="TASK|KIND", help="a task's name, or such as ner, classification, qa")
+    add("--max-cost", default="", metavar="RATIO", help="training time over the baseline's, such as 1.5x")
+    add("--max-failure", default="", metavar="RATE", help="share of runs that fail, such as 2%% or 0.02")
+    add("--store", default="bench-results", type=Path, metavar="DIR", help="default: bench-results")
+    add("--model", help="only this model (default: a list for each)")
+    add("--profile", help="only this profile (default: a list for each)")
+    add("--data", choices=("real", "embedded"), help="only this kind of data; the two are never mixed")
+    add("--baseline", default="adamw", metavar="NAME", help="default: adamw")
+    add("--top", type=int, default=5, metavar="N", help="techniques that are shown (default: 5)")
+    add("--json", action="store_true", help="the answer as JSON, and nothing else, on the standard output")
+    command.set_defaults(command=_recommend)
+
+
+def _recommend(options: argparse.Namespace) -> int:
+    require(options.top >= 1, "--top", options.top, "1 or more")
+    limits = _limits(options)
+    from bench_lib.report.advice import advise, like
+    from bench_lib.report.findings import find
+    from bench_lib.store import Store
+
+    store = Store(options.store)
+    known = find(store, options.baseline)
+    asked = like(options.task_like, set(known.cells["task"].astype(str)))
+    found = advise(_only(known.cells, options), _only(known.runs, options), asked, limits, options.baseline)
+    tell_set_aside(store)
+    if options.json:
+        print(layout.machine([_as_data(advice, options.top) for advice in found]))
+    else:
+        print("\n\n".join([*(_human(advice, limits, options.top) for advice in found), LEGEND]))
+    return DONE if any(advice.found for advice in found) else INCONCLUSIVE
+
+
+def _limits(options: argparse.Namespace) -> Limits:
+    from bench_lib.report.evidence import Limits
+
+    cost = parsed("--max-cost", options.max_cost, "x", COSTS) if options.max_cost else math.inf
+    require(cost > 0, "--max-cost", options.max_cost, COSTS)
+    rate = parsed("--max-failure", options.max_failure, "%", RATES) if options.max_failure else 1.0
+    require(0 <= rate <= 1, "--max-failure", options.max_failure, RATES)
+    return Limits(cost, rate)
+
+
+def parsed(option: str, text: str, sign: str, allowed: str) -> float:
+    """A plain number with or without its sign, a percent sign dividing by 100; `BadValue` for any other text."""
+    found = re.fullmatch(rf"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*({re.escape(sign)}?)\s*", text)
+    if found is None:
+        raise BadValue(option, text, allowed)
+    return float(found[1]) / (100 if found[2] == "%" else 1)
+
+
+def _only(frame: pd.DataFrame, options: argparse.Namespace) -> pd.DataFrame:
+    """The rows of the groups that are asked for; a name that none has raises `UnknownName`, none left `BenchError`."""
+    asked = {name: str(getattr(options, name)) for name in ("data", "model", "profile") if getattr(options, name)}
+    chosen = frame
+    for name, value in asked.items():
+        _held(name, value, set(frame[name].astype(str)))
+        chosen = chosen[chosen[name].astype(str) == value]
+    if chosen.empty:
+        wanted = ", ".join(f"{name} {value}" for name, value in asked.items())
+        raise BenchError(f"no runs in {options.store} with {wanted}: leave one of these options out")
+    return chosen
+
+
+def _held(name: str, value: str, held: Collection[str]) -> None:
+    if value not in held:
+        raise UnknownName(f"{name} of the stored runs", value, held)
+
+
+def _human(advice: Advice, limits: Limits, top: int) -> str:
+    shown = advice.found[:top]
+    head = HEAD if len(advice.tasks) > 1 else HEAD[:TASK] + HEAD[TASK + 1 :]
+    ranked = [*((str(place), one) for place, one in enumerate(shown, 1)), ("", advice.baseline)]
+    rows = [row for place, one in ranked for row in _rows(place, one, advice)]
+    lines = [*_opening(advice, limits), "", *layout.columns(head, rows, text_columns=len(head) - 6)]
+    lines += _statements("proven", [one.proven for one in shown])
+    lines += _statements("not proven", [one.unproven for one in shown])
+    return "\n".join([*lines, *([] if shown else ["", *_none(advice)])])
+
+
+def _opening(advice: Advice, limits: Limits) -> Iterator[str]:
+    """Where and for what the advice is, and how many techniques meet it."""
+    yield "{} data, model {}, profile {}".format(*advice.group)
+    tasks, met = ", ".join(advice.tasks), len(advice.found)
+    named = tasks if tasks == advice.asked.text else f"{advice.asked.text}, here {tasks}"
+    asking = ", ".join(_wanted(limits, advice.baseline.name)) or "no limits"
+    yield layout.hanging("", f"{named}: {met} of {met + len(advice.others)} techniques meet {asking}", 2)
+    if advice.instead:
+        yield layout.hanging("", f"nothing is known of {advice.instead} itself: these are other tasks of its kind", 2)
+    if advice.partly:
+        few = f"{len(advice.partly)} more were judged on some of these tasks only: --task-like TASK asks about one task"
+        yield layout.hanging("", few, 2)
+
+
+def _wanted(limits: Limits, base: str) -> Iterator[str]:
+    if math.isfinite(limits.cost):
+        yield f"time <= {limits.cost:g}x that of {base}"
+    if limits.failure < 1:
+        yield f"failure rate <= {100 * limits.failure:g} %"
+
+
+def _rows(place: str, one: Candidate, advice: Advice) -> list[tuple[str, ...]]:
+    """A row a task, of which the first names the technique; the baseline has nothing to be compared with."""
+    itself, several = one is advice.baseline, len(advice.tasks) > 1
+    rows = []
+    for part in one.evidence:
+        first = part is one.evidence[0]
+        name = f"{one.name} (baseline)" if itself else one.name
+        opening = (place, name) if first else ("", "")
+        rows.append((*opening, *([part.task] if several else []), *_measured(part, itself)))
+    return rows
+
+
+def _measured(part: Evidence, itself: bool) -> tuple[str, ...]:
+    ratio = layout.interval(part.mad_ratio, part.mad_ratio_low, part.mad_ratio_high)
+    mean = layout.percent(part.mean)
+    return (
+        layout.failures(part.failed, part.judged, part.failure_low, part.failure_high),
+        layout.percent(part.mad, 2),
+        layout.DASH if itself else ratio,
+        layout.percent(part.minimum),
+        mean if itself else f"{mean} ({layout.signed(part.mean_difference)})",
+        layout.times(part.cost_ratio),
+    )
+
+
+def _statements(title: str, said: Sequence[Sequence[str]]) -> list[str]:
+    """Each sentence once, behind the places of the techniques of which it holds."""
+    places: dict[str, list[int]] = {}
+    for place, lines in enumerate(said, 1):
+        for line in lines:
+            places.setdefault(line, []).append(place)
+    found = [layout.hanging(f"  {ranges(held)}", line, INDENT) for line, held in places.items()]
+    return ["", title, *found] if found else []
+
+
+def _none(advice: Advice) -> list[str]:
+    """Which limit is to blame, and what comes nearest."""
+    if not advice.others:
+        return [f"none: no technique was judged beside {advice.baseline.name} on all of these tasks"]
+    names = {"cost": "the time", "failure": "the failure rate", "regression": "being less stable or lower in scores"}
+    counts = [f"{names[why]} {count}" for why, count in advice.removed().items()]
+    nearest = advice.others[0]
+    most = f"none meets this; of {len(advice.others)} techniques most are left out for {counts[0]}"
+    others = f", {', '.join(f'for {count}' for count in counts[1:])}" if counts[1:] else ""
+    misses = f"nearest is {nearest.name}: {'; '.join(nearest.misses.values())}"
+    return [layout.hanging("", most + others, 2), layout.hanging("", misses, 2)]
+
+
+def _as_data(advice: Advice, top: int) -> dict[str, Any]:
+    """The advice as plain values, without the techniques below the top and those that are not the nearest."""
+    whole = dataclasses.asdict(dataclasses.replace(advice, found=advice.found[:top], others=advice.others[:1]))
+    nearest = whole.pop("others")
+    counts = {"qualifying": len(advice.found), "considered": len(advice.found) + len(advice.others)}
+    return whole | counts | {"removed": advice.removed(), "nearest_miss": nearest[0] if nearest else None}

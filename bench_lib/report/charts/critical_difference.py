@@ -1,0 +1,88 @@
+"""The critical-difference diagram: average ranks over the tasks, and which of them could be alike."""
+
+from __future__ import annotations
+
+import math
+
+import altair as alt
+import pandas as pd
+
+from bench_lib.report.charts.figure import Figure, rows, specified
+from bench_lib.report.charts.style import FAILED, GREY, SEED
+from bench_lib.report.charts.words import listed, place
+from bench_lib.report.keys import numbers
+from bench_lib.report.markdown import plain
+from bench_lib.stats.ranks import cliques
+
+COLUMNS = ("technique", "average_rank", "role", "to_rank")
+STEP, WIDTH = 16, 460
+
+
+def critical_difference_figure(ranks: pd.DataFrame, baseline: str, name: str) -> Figure | None:
+    """Average ranks of the techniques of one group, the best on top, with a bar over each clique that could be alike.
+
+    Rows are those of `report.ranking.ranks`; None where they have no critical difference, with fewer than three tasks
+    or techniques. In the data (`COLUMNS`) a bar's rows are named `clique` in `role`. Source: Demsar 2006.
+    """
+    known = ranks[numbers(ranks["critical_difference"]) > 0]
+    if known.empty:
+        return None
+    table = known.assign(technique=known["technique"].astype(str).map(plain)).sort_values(
+        ["average_rank", "technique"], ignore_index=True
+    )
+    difference, p = float(table["critical_difference"].iloc[0]), float(table["friedman_p"].iloc[0])
+    drawn = _rows(table, difference, plain(baseline))
+    title = f"{place(known)}: ranks over {int(table['tasks'].iloc[0])} tasks, by failure rate, then MAD"
+    joined = f"bars join ranks closer than the critical difference {difference:.2f} (Nemenyi, 5 %)"
+    subtitle = f"Friedman (Iman-Davenport) p {_p(p)}; {joined}"
+    spec = specified(_chart(list(table["technique"]), title, subtitle))
+    return Figure(name, title, _alt(table, drawn, p), spec, drawn)
+
+
+def _rows(table: pd.DataFrame, difference: float, baseline: str) -> pd.DataFrame:
+    found = [
+        (row.technique, round(row.average_rank, 4), "baseline" if row.technique == baseline else "technique", math.nan)
+        for row in table.itertuples()
+    ]
+    values = table["average_rank"].to_numpy()
+    for group in cliques(values, difference):
+        first, last = table.iloc[group[0]], table.iloc[group[-1]]
+        found.append((first["technique"], round(first["average_rank"], 4), "clique", round(last["average_rank"], 4)))
+    return pd.DataFrame(found, columns=list(COLUMNS))
+
+
+def _chart(order: list[str], title: str, subtitle: str) -> alt.TopLevelMixin:
+    x = alt.X("average_rank:Q", title="average rank (1 is best)", scale=alt.Scale(zero=False, nice=True))
+    base = alt.Chart(width=WIDTH, height=alt.Step(STEP)).encode(y=alt.Y("technique:N", title=None, sort=order))
+    bars = (
+        base.transform_filter("datum.role == 'clique'")
+        .mark_rule(strokeWidth=3, opacity=0.6, color=GREY, aria=False)
+        .encode(x=x, x2="to_rank:Q")
+    )
+    colour = alt.Scale(domain=["baseline", "technique"], range=[FAILED, SEED])
+    dots = (
+        base.transform_filter("datum.role != 'clique'")
+        .mark_point(filled=True, size=70, aria=False)
+        .encode(
+            x=x,
+            color=alt.Color("role:N", title=None, scale=colour),
+            shape=alt.Shape(
+                "role:N", title=None, scale=alt.Scale(domain=["baseline", "technique"], range=["square", "circle"])
+            ),
+            tooltip=["technique:N", "average_rank:Q"],
+        )
+    )
+    return alt.layer(bars, dots, data=rows()).properties(title=alt.Title(title, subtitle=subtitle))
+
+
+def _p(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _alt(table: pd.DataFrame, drawn: pd.DataFrame, p: float) -> str:
+    groups = int((drawn["role"] == "clique").sum())
+    best = [f"{row.technique} ({row.average_rank:.1f})" for row in table.head(3).itertuples()]
+    return (
+        f"Average ranks of {len(table)} techniques, best first: {listed(best)}. The chance that all are alike is p "
+        f"{_p(p)}; {groups} {'bar joins' if groups == 1 else 'bars join'} techniques that could be alike."
+    )

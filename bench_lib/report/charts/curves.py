@@ -1,0 +1,116 @@
+"""Training curves as bands over the seeds, a panel a technique, with every failed run in sight."""
+
+from __future__ import annotations
+
+import math
+
+import altair as alt
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bench_lib.report.charts.figure import Figure, rows, specified
+from bench_lib.report.charts.style import FAILED, SEED
+from bench_lib.report.charts.words import listed, place, plural
+from bench_lib.report.markdown import plain
+from bench_lib.spec import Status
+
+COLUMNS = ("technique", "progress", "median", "low", "high", "loss", "seed", "status")
+BAND = (0.1, 0.9)
+COLUMN_COUNT, WIDTH, HEIGHT = 5, 132, 100
+DECADE = 10.0
+"""Ratio of losses from which a logarithmic axis shows them better."""
+
+
+def curves_figure(runs: pd.DataFrame, loss: NDArray[np.float32], name: str) -> Figure | None:
+    """The training loss of one task's runs by the share of training: median and central 80 % of those that converged.
+
+    Runs are rows of `Findings.runs` of one group and task, and loss their curves (runs, points). Columns of the data
+    are `COLUMNS`: rows of bands have no seed, rows of failed runs have their own loss. None without any curve.
+    """
+    progress = np.round(100 * (np.arange(loss.shape[1]) + 0.5) / loss.shape[1], 2)
+    labels, statuses = runs["label"].astype(str).map(plain).to_numpy(), runs["status"].astype(str).to_numpy()
+    parts = []
+    for label in sorted(set(labels)):
+        own = labels == label
+        converged = loss[own & (statuses == Status.CONVERGED) & np.isfinite(loss).all(axis=1)]
+        if len(converged):
+            parts.append(_band(label, progress, converged))
+        parts += [_failed(label, progress, runs, loss, int(row)) for row in np.flatnonzero(own & _unstable(statuses))]
+    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))
+    if not np.isfinite(table[["median", "loss"]].to_numpy(dtype=float)).any():
+        return None
+    title = f"{place(runs, task=True)}: training loss"
+    return Figure(name, title, _alt(runs, statuses), specified(_chart(table, title)), table[list(COLUMNS)])
+
+
+def _unstable(statuses: NDArray[np.object_]) -> NDArray[np.bool_]:
+    return np.isin(statuses.astype(str), [str(status) for status in Status if status.unstable])
+
+
+def _band(label: str, progress: NDArray[np.float64], curves: NDArray[np.float32]) -> pd.DataFrame:
+    low, median, high = (_rounded(values) for values in np.quantile(curves, [BAND[0], 0.5, BAND[1]], axis=0))
+    return pd.DataFrame(
+        {"technique": label, "progress": progress, "median": median, "low": low, "high": high, "loss": np.nan}
+    ).assign(seed=pd.array([None] * len(progress), dtype="Int64"), status=str(Status.CONVERGED))
+
+
+def _failed(
+    label: str, progress: NDArray[np.float64], runs: pd.DataFrame, loss: NDArray[np.float32], row: int
+) -> pd.DataFrame:
+    own = np.where(np.isfinite(loss[row]), loss[row], np.nan)
+    frame = pd.DataFrame({"technique": label, "progress": progress, "loss": _rounded(own)})
+    empty = frame.assign(median=np.nan, low=np.nan, high=np.nan, status=str(runs["status"].iloc[row]))
+    return empty.assign(seed=pd.array([int(runs["seed"].iloc[row])] * len(progress), dtype="Int64"))
+
+
+def _rounded(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Four significant digits: a curve needs no more, and the page holds many."""
+    return np.array([float(f"{value:.4g}") for value in values.tolist()])
+
+
+def _chart(table: pd.DataFrame, title: str) -> alt.TopLevelMixin:
+    losses = table[["low", "high", "loss"]].to_numpy(dtype=float)
+    known = losses[np.isfinite(losses)]
+    wide = known.min() > 0 and known.max() / known.min() > DECADE
+    y = alt.Scale(type="log") if wide else alt.Scale(zero=False)
+    powers = (
+        [10.0**n for n in range(math.floor(math.log10(known.min())), math.ceil(math.log10(known.max())) + 1)]
+        if wide
+        else []
+    )
+    axis = alt.Axis(values=powers, format="~g") if wide else alt.Axis(tickCount=4)
+    x = alt.X("progress:Q", title="training (%)", scale=alt.Scale(domain=[0, 100]), axis=alt.Axis(values=[0, 50, 100]))
+    base = alt.Chart(width=WIDTH, height=HEIGHT).encode(x=x)
+    colour = alt.Color(
+        "what:N",
+        title=None,
+        scale=alt.Scale(domain=["median of the seeds that converged, 10-90 %", "a failed run"], range=[SEED, FAILED]),
+    )
+    bands = base.transform_filter("!isValid(datum.seed)").transform_calculate(
+        what="'median of the seeds that converged, 10-90 %'"
+    )
+    layers = [
+        bands.mark_area(opacity=0.3, color=SEED, aria=False).encode(
+            y=alt.Y("low:Q", title="loss", scale=y, axis=axis), y2="high:Q"
+        ),
+        bands.mark_line(aria=False).encode(y=alt.Y("median:Q", scale=y), color=colour),
+        base.transform_filter("isValid(datum.seed)")
+        .transform_calculate(what="'a failed run'")
+        .mark_line(strokeWidth=1, opacity=0.8, aria=False)
+        .encode(
+            y=alt.Y("loss:Q", scale=y), color=colour, detail="seed:N", tooltip=["technique:N", "seed:Q", "status:N"]
+        ),
+    ]
+    facet = alt.Facet("technique:N", title=None, header=alt.Header(labelLimit=WIDTH))
+    return alt.layer(*layers, data=rows()).facet(facet=facet, columns=COLUMN_COUNT).properties(title=title)
+
+
+def _alt(runs: pd.DataFrame, statuses: NDArray[np.object_]) -> str:
+    failed = runs[_unstable(statuses)]["label"].astype(str).value_counts().sort_index()
+    count = plural(runs["label"].nunique(), "technique")
+    text = f"Training loss of {count} in small panels, as medians with bands over the seeds."
+    if failed.empty:
+        return f"{text} No run failed."
+    worst = failed.sort_values(ascending=False, kind="stable")
+    return f"{text} {plural(int(failed.sum()), 'failed run')} drawn one by one: {listed(list(worst.index))}."

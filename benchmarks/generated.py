@@ -1,0 +1,83 @@
+"""Stores of any number of made-up runs, compacted: 50 techniques on 7 tasks, in ten groups from 105,000 runs on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from bench_lib.spec import Profile, Ref, RunSpec, Status, TechniqueSpec, canonical_json
+from bench_lib.store.files import stage
+from bench_lib.store.schema import RUNS
+
+TASKS = {"sst2": 0.51, "imdb": 0.50, "conll2003": 0.0, "squad": 0.02, "rte": 0.53, "mrpc": 0.68, "cola": 0.0}
+TECHNIQUES = ("adamw", *(f"technique{number:02}" for number in range(1, 50)))
+STEPS, BLOCKS, EVALUATIONS = 96, 8, 3
+PROVENANCE = {f"package-{number:02}": f"{number}.1.0" for number in range(18)}
+
+
+def write_store(root: Path, runs: int, seeds: int = 30) -> Path:
+    """A store of so many runs under the root: so many seeds a cell, or more where ten groups do not hold the runs."""
+    cells = len(TASKS) * len(TECHNIQUES)
+    groups = min(10, max(1, runs // (cells * seeds)))
+    each = max(1, -(-runs // (cells * groups)))
+    left = runs
+    for number, task in enumerate(TASKS):
+        share = -(-left // (len(TASKS) - number))
+        tables = _tables(task, groups, each, share)
+        stage(root / "runs", tables, RUNS, compact=True).rename(root / "runs" / f"{task}-generated.parquet")
+        left -= share
+    return root
+
+
+def _tables(task: str, groups: int, seeds: int, runs: int) -> list[pa.Table]:
+    made, left = [], runs
+    for group in range(groups):
+        for place, technique in enumerate(TECHNIQUES):
+            count = min(seeds, left)
+            if count:
+                made.append(
+                    _cell(task, technique, group, count, np.random.default_rng([list(TASKS).index(task), group, place]))
+                )
+            left -= count
+    return [pa.concat_tables(made)]
+
+
+def _cell(task: str, technique: str, group: int, seeds: int, draws: np.random.Generator) -> pa.Table:
+    """All runs of one cell: some fail, curves fall, and weights drift."""
+    spec = RunSpec(task, "1", Ref("local", f"data-{task}"), (TechniqueSpec(technique),), Ref("minilm", "weights"),
+                   Profile(learning_rate=1e-5 * (group + 1)), 0, f"profile{group}")  # fmt: skip
+    text = canonical_json(spec.identity())
+    trivial, failed = TASKS[task], draws.random(seeds) < 0.04
+    scores = np.where(failed, trivial, 0.8 + draws.normal(0, 0.005 + 0.01 * draws.random(), seeds))
+    ids = [f"{value:020x}" for value in draws.integers(2**62, size=seeds)]
+    steps = np.arange(STEPS)
+    curve = np.round(0.1 + np.exp(-steps / 30) + 0.05 * draws.random((seeds, STEPS)), 3)
+    norms = np.round(1 + draws.random((seeds, STEPS)), 2)
+    columns = {
+        "run_id": ids, "training_id": ids, "task": task, "technique": technique, "model": "minilm",
+        "profile": spec.profile_name, "data_source": "local", "seed": np.arange(seeds),
+        "spec": [text.replace('"seed":0', f'"seed":{seed}') for seed in range(seeds)],
+        "status": np.where(failed, str(Status.COLLAPSED), str(Status.CONVERGED)), "reason": "", "attempts": 1,
+        "metric": "accuracy", "score": scores, "trivial_score": trivial, "metrics": [[("accuracy", s)] for s in scores],
+        "curve_loss": list(curve), "curve_learning_rate": list(np.broadcast_to(1e-5 * steps, curve.shape)),
+        "curve_grad_norm": list(norms), "curve_grad_norm_first": list(norms), "curve_grad_norm_last": list(norms),
+        "grad_norm_max": norms.max(axis=1), "clipped_steps": STEPS // 2, "nonfinite_steps": 0,
+        "drift": list(np.round(draws.random((seeds, BLOCKS)), 4)), "eval_step": [[32, 64, 96]] * seeds,
+        "eval_score": list(np.linspace(0.9, 1, EVALUATIONS) * scores[:, None]), "setup_seconds": 1.0,
+        "train_seconds": np.round(30 + draws.random(seeds), 2), "eval_seconds": 2.0, "tokens_per_second": 1500.0,
+        "examples_per_second": 30.0, "peak_memory_bytes": 900 * 2**20,
+        "provenance": [_provenance(seed) for seed in range(seeds)],
+    }  # fmt: skip
+    counts = dict.fromkeys(set(RUNS.names) - columns.keys(), STEPS)
+    return pa.table([_column(field, (columns | counts)[field.name], seeds) for field in RUNS], schema=RUNS)
+
+
+def _provenance(seed: int) -> list[tuple[str, str]]:
+    return sorted({**PROVENANCE, "started": f"2026-01-01T00:00:{seed % 60:02}"}.items())
+
+
+def _column(field: pa.Field, values: object, rows: int) -> pa.Array:
+    one = isinstance(values, str | int | float)
+    return pa.array([values] * rows if one else values, field.type)

@@ -1,0 +1,40 @@
+"""Spread against cost, with the front that no technique without failures beats."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from bench_lib.report.charts.cost import COLUMNS, cost_figure
+from bench_lib.report.charts.draw import svg
+from bench_lib.report.findings import Findings
+
+
+def test_the_front_is_what_nothing_beats(findings: Findings) -> None:
+    figure = cost_figure(findings.cells, "adamw", "cost")
+    assert figure is not None
+    assert tuple(figure.data) == COLUMNS
+    for _, own in figure.data.groupby("task"):
+        sound = own[own["failed"] == 0]
+        for row in sound.itertuples():
+            better = sound[(sound["mad"] <= row.mad) & (sound["cost_ratio"] <= row.cost_ratio)]
+            assert row.front == (len(better) == 1)
+        assert not own[own["failed"] > 0]["front"].any()
+    svg(figure)
+
+
+def test_the_text_names_the_front(findings: Findings) -> None:
+    figure = cost_figure(findings.cells, "adamw", "cost")
+    assert figure is not None
+    assert all(task in figure.alt for task in ("sst2", "squad"))
+
+
+def test_without_a_cost_there_is_no_figure(findings: Findings) -> None:
+    assert cost_figure(findings.cells.assign(cost_ratio=float("nan")), "adamw", "cost") is None
+    assert cost_figure(findings.cells.iloc[:0], "adamw", "cost") is None
+
+
+def test_cells_with_few_seeds_are_pale(findings: Findings) -> None:
+    figure = cost_figure(findings.cells, "adamw", "cost")
+    assert figure is not None
+    assert set(figure.data["enough"]) == {"fewer than 20 seeds"}
+    assert isinstance(figure.data, pd.DataFrame)
