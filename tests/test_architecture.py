@@ -51,6 +51,7 @@ READERS = {
     "tasks/hub.py": "the cache of the hub",
     "models": "weights",
     "report/calibrated.py": "the calibration that ships with the package",
+    "report/page": "its own templates, and the scripts that itables ships",
     "techniques/plugin.py": "the file of a technique that the user named",
     "instruments/provenance.py": "/proc/cpuinfo",
 }

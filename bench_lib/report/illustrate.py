@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from altair.utils.schemapi import debug_mode
 from numpy.typing import NDArray
 
 from bench_lib.report.calibrated import measured
@@ -44,13 +45,19 @@ class Picture:
 
 def illustrate(findings: Findings) -> list[Picture]:
     """All figures of a report: those of each group, of each of its tasks, and those of the whole."""
+    # Altair would hold every part of every chart against its schema, which takes longer than all else; tests do it.
+    with debug_mode(False):
+        return list(_illustrated(findings))
+
+
+def _illustrated(findings: Findings) -> Iterator[Picture]:
     known = measured()
     whole = [
         ("variance", variance_figure(findings.sources, name("variance"))),
         ("power", power_figure(known.of(tasks=1), known.design["alpha"], known.design["looks"][-1], name("power"))),
     ]
     made = [*_of_groups(findings), *((kind, (), figure) for kind, figure in whole)]
-    return [Picture(kind, place, figure) for kind, place, figure in made if figure is not None]
+    yield from (Picture(kind, place, figure) for kind, place, figure in made if figure is not None)
 
 
 def _of_groups(findings: Findings) -> Iterator[tuple[str, tuple[str, ...], Figure | None]]:

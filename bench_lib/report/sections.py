@@ -35,10 +35,12 @@ def overview(table: pd.DataFrame, baseline: str) -> str:
     tasks = sorted(set(table["task"]))
     summary = over_tasks(table).assign(_other=lambda t: t["technique"] != baseline)
     most = int(summary["tasks"].max())
+    held: dict[tuple[str, str], list[Row]] = {}
+    for row in each(table):
+        held.setdefault((row.technique, row.task), []).append(row)
     rows = []
     for row in each(summary.sort_values(["_other", "failure_rate", "technique"])):
-        own = table[table["technique"] == row.technique]
-        cells = [_brief(each(own[own["task"] == task])) for task in tasks]
+        cells = [_brief(held.get((row.technique, task), [])) for task in tasks]
         over = md.percent(row.mad_over_tasks) + (UNEQUAL if row.tasks < most else "")
         rows.append([md.escape(row.technique), *cells, md.percent(row.failure_rate, 1), over, str(row.tasks)])
     head = ["technique", *(f"{md.escape(t)}: MAD, failed" for t in tasks), "failed, mean", "MAD over tasks", "tasks"]

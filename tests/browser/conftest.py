@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from bench_lib.spec import Profile, Ref, RunRecord, RunSpec, Status, TechniqueSpec, canonical_json
 from bench_lib.store import Store
@@ -86,11 +87,14 @@ def npm() -> Path:
     if not (shutil.which("node") and shutil.which("npm")):
         pytest.skip("node and npm are not installed")
     options = ["--no-audit", "--no-fund", "--ignore-scripts"]
-    if not all(_version(name) == version for name, version in (package.split("@") for package in PACKAGES)):
-        NPM.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run(["npm", "install", "--prefix", NPM, *options, *PACKAGES], capture_output=True, text=True)
-        if done.returncode:
-            pytest.skip(f"npm cannot install {', '.join(PACKAGES)}: {done.stderr.strip()[-200:]}")
+    NPM.mkdir(parents=True, exist_ok=True)
+    # Workers that run side by side would install into each other's hands.
+    with FileLock(NPM / ".lock"):
+        if not all(_version(name) == version for name, version in (package.split("@") for package in PACKAGES)):
+            command = ["npm", "install", "--prefix", NPM, *options, *PACKAGES]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                pytest.skip(f"npm cannot install {', '.join(PACKAGES)}: {done.stderr.strip()[-200:]}")
     return NPM / "node_modules"
 
 
@@ -117,7 +121,7 @@ class Browser:
         self.until("return document.documentElement.classList.contains('ready')")
         return self
 
-    def until(self, script: str, seconds: float = 10) -> Any:
+    def until(self, script: str, seconds: float = 60) -> Any:
         """What the script returns, as soon as that is true."""
         end = time.monotonic() + seconds
         while not (found := self.driver.execute_script(script)):

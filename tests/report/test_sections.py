@@ -7,13 +7,17 @@ from typing import Any
 import pandas as pd
 
 from bench_lib.report import sections
-from bench_lib.report.keys import GROUP, keyed
+from bench_lib.report.diagnostics import diagnostics
+from bench_lib.report.keys import GROUP, KEY, gather, keyed
 from bench_lib.report.markdown import DASH
-from bench_lib.report.tables import cells, compare, joined
+from bench_lib.report.tables import cells, contrasted, joined, summarised
+from bench_lib.report.verdicts import judged
 
 
 def table(runs: pd.DataFrame, baseline: str | None = "adamw") -> pd.DataFrame:
-    return joined(cells(runs), None if baseline is None else compare(runs, baseline))
+    known = gather(runs)
+    whole = joined(summarised(known), None if baseline is None else contrasted(known, baseline))
+    return judged(whole, known, baseline or "adamw").merge(diagnostics(known), on=list(KEY))
 
 
 def row(text: str, name: str) -> list[str]:
@@ -27,11 +31,21 @@ def test_a_task_by_hand(record: Any, frame: Any) -> None:
     runs += [record(i, s, "fgm", seconds=20) for i, s in enumerate((0.80, 0.81))]
     runs.append(record(2, None, "fgm", status="diverged"))
     text = sections.task_table(table(frame(runs)), "adamw")
-    base = ["adamw", "2†", "0/2 = 0.0 [0.0, 65.8]", "1.00", "1.41", "80.00", "81.00 [80.00, 82.00]", "baseline"]
-    assert row(text, "adamw") == [*base, DASH, DASH, DASH, DASH, DASH, "2,000", "900"]
-    ours = ["fgm", "3†", "1/3 = 33.3 [6.1, 79.2]", "0.50", "0.71", "80.00", "80.50 [80.00, 81.00]", "-0.50"]
-    assert row(text, "fgm")[:8] == ours
-    assert row(text, "fgm")[10:] == ["0.50", DASH, "2.00", "2,000", "900"]
+    base = ["adamw", "2†", "0/2 = 0.0 [0.0, 65.8]", "1.00", "80.00", "81.00 [80.00, 82.00]", "baseline"]
+    assert row(text, "adamw") == [*base, *[DASH] * 5, "1.00", "900"]
+    ours = ["fgm", "3†", "1/3 = 33.3 [6.1, 79.2]", "0.50", "80.00", "80.50 [80.00, 81.00]", "underpowered"]
+    assert row(text, "fgm")[:7] == ours
+    ratio, difference, *_, time, memory = row(text, "fgm")[7:]
+    assert ratio.startswith("0.50")
+    assert (difference, time, memory) == ("-0.50", "2.00", "900")
+
+
+def test_a_proven_difference_is_named(record: Any, frame: Any) -> None:
+    runs = [record(i, 0.8 + (i * 7 % 30) / 300) for i in range(30)]
+    runs += [record(i, 0.9 + (i * 11 % 30) / 3000, "fgm") for i in range(30)]
+    text = sections.task_table(table(frame(runs)), "adamw")
+    assert row(text, "fgm")[6] == "more stable, better"
+    assert float(row(text, "fgm")[7].split(" [")[0]) < 0.2
 
 
 def test_twenty_survivors_have_no_mark_and_nineteen_have(record: Any, frame: Any) -> None:
@@ -39,7 +53,7 @@ def test_twenty_survivors_have_no_mark_and_nineteen_have(record: Any, frame: Any
     runs += [record(i, 0.8 + i / 1000, "fgm") for i in range(19)] + [record(19, None, "fgm", status="timeout")]
     text = sections.task_table(table(frame(runs)), "adamw")
     assert (row(text, "adamw")[1], row(text, "fgm")[1]) == ("20", "19 of 20†")
-    assert row(text, "fgm")[9].endswith("†")
+    assert row(text, "fgm")[10].endswith("†")
 
 
 def test_a_contrast_says_what_it_could_have_seen(record: Any, frame: Any) -> None:
@@ -52,7 +66,7 @@ def test_a_contrast_says_what_it_could_have_seen(record: Any, frame: Any) -> Non
 
 def test_no_spread_in_the_baseline_gives_an_infinite_ratio(record: Any, frame: Any) -> None:
     runs = [record(i, 0.8) for i in range(3)] + [record(i, 0.8 + i / 100, "fgm") for i in range(3)]
-    assert row(sections.task_table(table(frame(runs)), "adamw"), "fgm")[10] == "∞"
+    assert row(sections.task_table(table(frame(runs)), "adamw"), "fgm")[7] == "∞"
 
 
 def test_nothing_undefined_is_printed_as_nan(record: Any, frame: Any) -> None:

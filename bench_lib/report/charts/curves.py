@@ -18,6 +18,11 @@ from bench_lib.spec import Status
 COLUMNS = ("technique", "progress", "median", "low", "high", "loss", "seed", "status")
 BAND = (0.1, 0.9)
 COLUMN_COUNT, WIDTH, HEIGHT = 5, 132, 100
+UNSTABLE = [str(status) for status in Status if status.unstable]
+
+Floats = NDArray[np.float64]
+Rows = list[tuple[object, ...]]
+
 DECADE = 10.0
 """Ratio of losses from which a logarithmic axis shows them better."""
 
@@ -30,41 +35,39 @@ def curves_figure(runs: pd.DataFrame, loss: NDArray[np.float32], name: str) -> F
     """
     progress = np.round(100 * (np.arange(loss.shape[1]) + 0.5) / loss.shape[1], 2)
     labels, statuses = runs["label"].astype(str).map(plain).to_numpy(), runs["status"].astype(str).to_numpy()
-    parts = []
+    whole = np.isfinite(loss).all(axis=1) & (statuses == Status.CONVERGED)
+    failed = np.isin(statuses.astype(str), UNSTABLE)
+    seeds = runs["seed"].tolist()
+    parts: list[Rows] = []
     for label in sorted(set(labels)):
         own = labels == label
-        converged = loss[own & (statuses == Status.CONVERGED) & np.isfinite(loss).all(axis=1)]
-        if len(converged):
-            parts.append(_band(label, progress, converged))
-        parts += [_failed(label, progress, runs, loss, int(row)) for row in np.flatnonzero(own & _unstable(statuses))]
-    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))
+        if (own & whole).any():
+            parts.append(_band(label, progress, loss[own & whole]))
+        parts += [
+            _failed(label, loss[row], seeds[row], statuses[row], progress) for row in np.flatnonzero(own & failed)
+        ]
+    table = pd.DataFrame([row for part in parts for row in part], columns=list(COLUMNS)).astype({"seed": "Int64"})
     if not np.isfinite(table[["median", "loss"]].to_numpy(dtype=float)).any():
         return None
     title = f"{place(runs, task=True)}: training loss"
-    return Figure(name, title, _alt(runs, statuses), specified(_chart(table, title)), table[list(COLUMNS)])
+    return Figure(name, title, _alt(runs, failed), specified(_chart(table, title)), table)
 
 
-def _unstable(statuses: NDArray[np.object_]) -> NDArray[np.bool_]:
-    return np.isin(statuses.astype(str), [str(status) for status in Status if status.unstable])
-
-
-def _band(label: str, progress: NDArray[np.float64], curves: NDArray[np.float32]) -> pd.DataFrame:
+def _band(label: str, progress: Floats, curves: NDArray[np.float32]) -> Rows:
+    """A row a point, of the runs that converged."""
     low, median, high = (_rounded(values) for values in np.quantile(curves, [BAND[0], 0.5, BAND[1]], axis=0))
-    return pd.DataFrame(
-        {"technique": label, "progress": progress, "median": median, "low": low, "high": high, "loss": np.nan}
-    ).assign(seed=pd.array([None] * len(progress), dtype="Int64"), status=str(Status.CONVERGED))
+    ended = str(Status.CONVERGED)
+    return [(label, *point, math.nan, None, ended) for point in zip(progress, median, low, high, strict=True)]
 
 
-def _failed(
-    label: str, progress: NDArray[np.float64], runs: pd.DataFrame, loss: NDArray[np.float32], row: int
-) -> pd.DataFrame:
-    own = np.where(np.isfinite(loss[row]), loss[row], np.nan)
-    frame = pd.DataFrame({"technique": label, "progress": progress, "loss": _rounded(own)})
-    empty = frame.assign(median=np.nan, low=np.nan, high=np.nan, status=str(runs["status"].iloc[row]))
-    return empty.assign(seed=pd.array([int(runs["seed"].iloc[row])] * len(progress), dtype="Int64"))
+def _failed(label: str, loss: NDArray[np.float32], seed: int, status: str, progress: Floats) -> Rows:
+    """A row a point, of one run that failed."""
+    known = _rounded(np.where(np.isfinite(loss), loss, math.nan))
+    unknown = (math.nan, math.nan, math.nan)
+    return [(label, at, *unknown, value, seed, status) for at, value in zip(progress, known, strict=True)]
 
 
-def _rounded(values: NDArray[np.floating]) -> NDArray[np.float64]:
+def _rounded(values: NDArray[np.floating]) -> Floats:
     """Four significant digits: a curve needs no more, and the page holds many."""
     return np.array([float(f"{value:.4g}") for value in values.tolist()])
 
@@ -106,8 +109,8 @@ def _chart(table: pd.DataFrame, title: str) -> alt.TopLevelMixin:
     return alt.layer(*layers, data=rows()).facet(facet=facet, columns=COLUMN_COUNT).properties(title=title)
 
 
-def _alt(runs: pd.DataFrame, statuses: NDArray[np.object_]) -> str:
-    failed = runs[_unstable(statuses)]["label"].astype(str).value_counts().sort_index()
+def _alt(runs: pd.DataFrame, unstable: NDArray[np.bool_]) -> str:
+    failed = runs[unstable]["label"].astype(str).value_counts().sort_index()
     count = plural(runs["label"].nunique(), "technique")
     text = f"Training loss of {count} in small panels, as medians with bands over the seeds."
     if failed.empty:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 import pandas as pd
+
+from bench_lib.report.charts.style import GREY
 
 ROWS = "data"
 """What the one data set of every specification is called."""
@@ -30,6 +32,13 @@ class Figure:
 def rows() -> alt.NamedData:
     """The data of a chart, to be bound when it is drawn."""
     return alt.NamedData(ROWS)
+
+
+def reference(axis: Literal["x", "y"], value: float) -> alt.Chart:
+    """A dashed line at a value, drawn once and not for each row of the data."""
+    line = alt.Chart().transform_aggregate(rows="count()").mark_rule(strokeDash=[4, 3], color=GREY, aria=False)
+    drawn: alt.Chart = line.encode(**{axis: alt.datum(value)})
+    return drawn
 
 
 def specified(chart: alt.TopLevelMixin) -> dict[str, Any]:

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
-from bench_lib.report.charts.figure import Figure, rows, specified
-from bench_lib.report.charts.style import GREY
+from bench_lib.report.charts.figure import Figure, reference, rows, specified
 from bench_lib.stats.calibration import Calibration
 
 COLUMNS = ("scenario", "ratio", "claimed", "seeds")
@@ -26,8 +25,8 @@ def power_figure(measured: Sequence[Calibration], alpha: float, seeds: int, name
         [(r.scenario, r.ratio, 100 * (r.claims if r.ratio == 1 else r.found), r.seeds) for r in measured],
         columns=list(COLUMNS),
     )
-    left = _panel("claimed:Q", "comparisons that find it (%)", 100) + _reference(100 * alpha)
-    right = _panel("seeds:Q", f"seeds used, mean, of {seeds}", seeds) + _reference(seeds)
+    left = _panel("claimed:Q", "comparisons that find it (%)", 100) + reference("y", 100 * alpha)
+    right = _panel("seeds:Q", f"seeds used, mean, of {seeds}", seeds) + reference("y", seeds)
     title = "How often the comparison finds a difference in spread, and how many seeds it takes"
     chart = alt.hconcat(left, right, data=rows()).properties(title=title)
     return Figure(name, title, _alt(table, alpha), specified(chart), table)
@@ -46,11 +45,6 @@ def _panel(y: str, title: str, top: float) -> alt.Chart:
         )
     )
     return panel
-
-
-def _reference(value: float) -> alt.Chart:
-    rule: alt.Chart = alt.Chart().mark_rule(strokeDash=[4, 3], color=GREY).encode(y=alt.datum(value))
-    return rule
 
 
 def _alt(table: pd.DataFrame, alpha: float) -> str:

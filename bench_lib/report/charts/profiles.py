@@ -81,7 +81,9 @@ def _chart(drawn: list[str], title: str) -> alt.TopLevelMixin:
         .transform_filter("datum.drawn")
         .encode(
             x=alt.X("tau:Q", title="normalised score (0: trivial, 1: best mean of any technique)"),
-            color=alt.Color("technique:N", title=None, scale=alt.Scale(domain=drawn)),
+            color=alt.Color(
+                "technique:N", title=None, scale=alt.Scale(domain=drawn), legend=alt.Legend(symbolOpacity=1)
+            ),
         )
     )
     y = alt.Scale(domain=[0, 100])

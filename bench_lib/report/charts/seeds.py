@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench_lib.report.charts.figure import Figure, rows, specified
+from bench_lib.report.charts.figure import Figure, reference, rows, specified
 from bench_lib.report.charts.scales import Range, scales
 from bench_lib.report.charts.style import GREY, STATUS_SHAPES, STATUSES
 from bench_lib.report.charts.words import listed, place, plural
@@ -27,6 +27,7 @@ GOLDEN = 0.6180339887498949
 """Multiples of it have fractions that lie evenly: neighbouring seeds are drawn apart."""
 
 LOST = [str(status) for status in Status if not status.judged]
+UNSTABLE = [str(status) for status in Status if status.unstable]
 
 Floats = NDArray[np.float64]
 
@@ -60,7 +61,8 @@ def seeds_figure(runs: pd.DataFrame, baseline: str, name: str) -> Figure:
         }
     )
     first = set(table["technique"][runs["technique"].astype(str).to_numpy() == baseline])
-    order = sorted(set(table["technique"]), key=lambda label: (label not in first, *_rank(table, label), label))
+    ranks = {str(label): _rank(own) for label, own in table.groupby("technique", sort=True)}
+    order = sorted(ranks, key=lambda label: (label not in first, *ranks[label], label))
     drawn = _thinned(table)
     metric = plain(max(runs["metric"].astype(str), default="")) or "score"
     trivial = 100 * numbers(runs["trivial_score"].dropna())[:1]
@@ -71,13 +73,13 @@ def seeds_figure(runs: pd.DataFrame, baseline: str, name: str) -> Figure:
     return Figure(name, title, _alt(table, order, first), specified(chart), drawn)
 
 
-def _rank(table: pd.DataFrame, label: str) -> tuple[float, float]:
-    """Failure rate and MAD; what has neither comes last."""
-    own = table[table["technique"] == label]
-    judged = own["status"].isin([str(status) for status in Status if status.judged])
-    failed = own["status"].isin([str(status) for status in Status if status.unstable])
-    scores = numbers(own["score"][own["status"] == Status.CONVERGED])
-    return (float(failed.sum() / judged.sum()) if judged.any() else np.inf, mad(scores) if scores.size > 1 else np.inf)
+def _rank(own: pd.DataFrame) -> tuple[float, float]:
+    """Failure rate and MAD of one technique's runs; what has neither comes last."""
+    statuses = own["status"].tolist()
+    judged = sum(status not in LOST for status in statuses)
+    failed = sum(status in UNSTABLE for status in statuses)
+    scores = own["score"].to_numpy()[[status == Status.CONVERGED for status in statuses]]
+    return (failed / judged if judged else np.inf, mad(scores) if scores.size > 1 else np.inf)
 
 
 def _thinned(table: pd.DataFrame) -> pd.DataFrame:
@@ -127,7 +129,7 @@ def _panel(panel: Panel, order: list[str], trivial: Floats) -> alt.LayerChart:
     spread = f"(datum.seed * {GOLDEN} + 0.5) % 1"
     dots = (
         base.transform_calculate(ended=ended, jitter=f"{spread} - 0.5", side=f"0.15 + 0.7 * (({spread}) * 7 % 1)")
-        .mark_point(filled=True, size=34, opacity=0.75, aria=False)
+        .mark_point(filled=True, size=34, fillOpacity=0.75, aria=False)
         .encode(
             x=x,
             y=y,
@@ -141,9 +143,7 @@ def _panel(panel: Panel, order: list[str], trivial: Floats) -> alt.LayerChart:
     if panel.limits is not None:
         layers.append(_means(panel).encode(x=alt.X("average:Q"), y=y))
         if trivial.size and panel.limits[0] <= trivial[0] <= panel.limits[1]:
-            layers.append(
-                alt.Chart().mark_rule(strokeDash=[4, 3], color=GREY).encode(x=alt.datum(float(trivial[0].round(3))))
-            )
+            layers.append(reference("x", float(trivial[0].round(3))))
     return alt.LayerChart(layer=layers)
 
 
@@ -166,7 +166,7 @@ def _scale(values: list[str]) -> alt.Scale:
 
 
 def _alt(table: pd.DataFrame, order: list[str], first: set[str]) -> str:
-    failed = table["status"].isin([str(status) for status in Status if status.unstable])
+    failed = table["status"].isin(UNSTABLE)
     converged = numbers(table["score"][table["status"] == Status.CONVERGED])
     text = f"A strip of dots for each of {plural(len(order), 'technique')}, {plural(len(table), 'run')}."
     if converged.size:

@@ -101,7 +101,7 @@ def _undecided(rows: Sequence[Row]) -> Iterator[str]:
         where = f"{len(short)} of {count(len(rows), 'task')}"
         yield f"not decided on {where}: fewer than {LEAST} converged seeds on {listed(short)}"
     if rest:
-        yield f"not decided on {listed(rest)}: so many seeds show neither a difference nor that there is none"
+        yield f"not decided on {listed(rest)}, with {LEAST} converged seeds or more"
 
 
 def _alone(rows: Sequence[Row]) -> Iterator[str]:

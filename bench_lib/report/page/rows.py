@@ -9,7 +9,7 @@ from typing import Any
 
 from bench_lib.report import markdown as md
 from bench_lib.report.page.evidence import Row, few
-from bench_lib.report.page.prose import anchor, ratio
+from bench_lib.report.page.prose import anchor, count, ratio
 from bench_lib.stats.verdict import Location, Stability
 
 DECIDED = (Stability.MORE, Stability.LESS, Stability.EQUIVALENT)
@@ -138,7 +138,7 @@ def _verdict(row: Row) -> str:
         text = {"underpowered": "undecided", "": "undecided"}.get(row["verdict"], str(row["verdict"]))
     if few(row) and text in ("undecided", "baseline", "not compared"):
         lead = "baseline, " if text == "baseline" else ""
-        return f"{lead}{row['converged']} seeds: too few to rank"
+        return f"{lead}{count(int(row['converged']), 'seed')}: too few to rank"
     shift = {Location.BETTER: ", scores higher", Location.WORSE: ", scores lower"}.get(row["verdict_location"], "")
     return text + shift
 

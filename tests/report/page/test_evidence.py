@@ -38,7 +38,7 @@ def test_location_stands_beside_stability(cell: Cell, base: Cell) -> None:
 def test_a_difference_of_numbers_alone_says_nothing(cell: Cell, base: Cell) -> None:
     told = said([cell(mad_ratio=0.1, mean_difference=0.2, failed=20)], base())
     assert (told.helps, told.hurts, told.same) == ((), (), ())
-    assert told.undecided == ("not decided on sst2: so many seeds show neither a difference nor that there is none",)
+    assert told.undecided == ("not decided on sst2, with 20 converged seeds or more",)
 
 
 def test_too_few_seeds_are_told_apart_from_an_open_question(cell: Cell, few: Cell, base: Cell) -> None:
