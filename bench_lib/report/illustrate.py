@@ -52,11 +52,8 @@ def illustrate(findings: Findings) -> list[Picture]:
 
 def _illustrated(findings: Findings) -> Iterator[Picture]:
     known = measured()
-    whole = [
-        ("variance", variance_figure(findings.sources, name("variance"))),
-        ("power", power_figure(known.of(tasks=1), known.design["alpha"], known.design["looks"][-1], name("power"))),
-    ]
-    made = [*_of_groups(findings), *((kind, (), figure) for kind, figure in whole)]
+    power = power_figure(known.of(tasks=1), known.design["alpha"], known.design["looks"][-1], name("power"))
+    made = [*_of_groups(findings), *_of_sources(findings), ("power", (), power)]
     yield from (Picture(kind, place, figure) for kind, place, figure in made if figure is not None)
 
 
@@ -69,6 +66,12 @@ def _of_groups(findings: Findings) -> Iterator[tuple[str, tuple[str, ...], Figur
         for task, chosen in sorted(keys.loc[own].groupby("task").groups.items()):
             of_task = Part(findings, (*part.group, str(task)), rows[chosen])
             yield from ((kind, of_task.group, make(of_task)) for kind, make in BY_TASK.items())
+
+
+def _of_sources(findings: Findings) -> Iterator[tuple[str, tuple[str, ...], Figure | None]]:
+    """By group, of which the runs that are ranked may hold nothing."""
+    for key, own in findings.sources.groupby(list(GROUP), sort=True):
+        yield "variance", texts(key), variance_figure(own, name("variance", texts(key)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +102,9 @@ BY_GROUP: dict[str, Callable[[Part], Figure | None]] = {
     "ranks": lambda part: critical_difference_figure(
         part.of(part.findings.ranks), part.baseline, name("ranks", part.group)
     ),
-    "sizes": lambda part: sizes_figure(sized(part.of(part.findings.cells), part.runs), name("sizes", part.group)),
+    "sizes": lambda part: sizes_figure(
+        sized(part.of(part.findings.cells), part.runs), ", ".join(part.group), name("sizes", part.group)
+    ),
     "disagreement": lambda part: agreement_figure(
         part.of(part.findings.cells), part.baseline, name("disagreement", part.group)
     ),

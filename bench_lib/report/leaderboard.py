@@ -22,7 +22,8 @@ def leaderboard(findings: Findings, pictures: Sequence[Picture]) -> str:
         runs = findings.runs[(findings.runs[list(GROUP)] == list(group)).all(axis=1)]
         parts.append(_section(group, replace(findings, runs=runs, cells=table), pictures))
     variance = sections.variance(findings.sources)
-    parts += [variance, _shown(pictures, "variance")] if variance else []
+    places = sorted({picture.place for picture in pictures if picture.kind == "variance"})
+    parts += [variance, *(_shown(pictures, "variance", place) for place in places)] if variance else []
     parts.append("## Runs that failed, were lost or declined\n\n" + sections.not_converged(findings.runs))
     parts.append(methods())
     parts.append(calibrated.section() + "\n" + _shown(pictures, "power"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pandas as pd
@@ -82,24 +82,34 @@ def seed_counts(table: pd.DataFrame) -> str:
 def not_converged(frame: pd.DataFrame) -> str:
     """Every run that failed, was lost or declined, grouped where only the seeds differ; the frame is a keyed one."""
     rest = frame[frame["status"] != Status.CONVERGED]
+    return _apart(rest, _fates) or "None: every run converged.\n"
+
+
+def _fates(rest: pd.DataFrame) -> str:
     by = [*GROUP, "task", "label", "status", "reason"]
     rows = []
-    for key, runs in rest.groupby(by, sort=True):
+    for key, runs in rest.groupby(by, sort=True, observed=True):
         assert isinstance(key, tuple)
         texts = [md.escape(md.shorten(part)) for part in key]
         rows.append([*texts[:-2], md.seeds(runs["seed"].tolist()), *texts[-2:]])
-    if not rows:
-        return "None: every run converged.\n"
     return md.table([*GROUP, "task", "technique", "seeds", "status", "reason"], rows, text_columns=8)
+
+
+def _apart(rows: pd.DataFrame, table: Callable[[pd.DataFrame], str]) -> str:
+    """A table of real and one of embedded data: they never share one."""
+    return "\n".join(table(own) for _, own in rows.groupby(rows["data"].astype(str), sort=True))
 
 
 def variance(table: pd.DataFrame) -> str:
     """Where the variance comes from, a row a source, from the rows of `sources`; nothing where nothing was varied."""
     if table.empty:
         return ""
+    return f"## Where the variance comes from\n\n{VARIANCE}\n\n{_apart(table, _sources)}"
+
+
+def _sources(table: pd.DataFrame) -> str:
     rows = [[*(md.escape(getattr(row, name)) for name in SOURCE_KEY), *_source(row)] for row in each(table)]
-    head = [*SOURCE_KEY, "SD [95 %]", "share", "runs", "failed", "note"]
-    return f"## Where the variance comes from\n\n{VARIANCE}\n\n{md.table(head, rows, text_columns=len(SOURCE_KEY))}"
+    return md.table([*SOURCE_KEY, "SD [95 %]", "share", "runs", "failed", "note"], rows, text_columns=len(SOURCE_KEY))
 
 
 def _source(row: Row) -> list[str]:

@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 
 from bench_lib.report.charts.figure import Figure, rows, specified
-from bench_lib.report.charts.style import FAILED, SEED
+from bench_lib.report.charts.style import INK, SEED
 from bench_lib.report.charts.words import listed, place
 from bench_lib.report.keys import numbers
 from bench_lib.report.markdown import plain
@@ -46,7 +46,7 @@ def _chart(table: pd.DataFrame, title: str) -> alt.TopLevelMixin:
         .encode(
             x=alt.X("churn:Q", title="churn (% of items)"),
             y=alt.Y("technique:N", title=None, sort=alt.EncodingSortField("churn", order="ascending")),
-            color=_role(alt.Color, [FAILED, SEED]),
+            color=_role(alt.Color, [INK, SEED]),
             shape=_role(alt.Shape, ["square", "circle"]),
             tooltip=["technique:N", "churn:Q", "kappa:Q", "runs:Q"],
         )

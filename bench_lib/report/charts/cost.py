@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import altair as alt
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from bench_lib.report.charts.figure import Figure, rows, specified
-from bench_lib.report.charts.style import FAILED, GREY, INK, SEED
-from bench_lib.report.charts.words import listed, place
+from bench_lib.report.charts.style import FAILED, GREY, INK, SEED, X
+from bench_lib.report.charts.words import place, plural
 from bench_lib.report.keys import numbers
-from bench_lib.report.markdown import plain
+from bench_lib.report.markdown import plain, shorten
 from bench_lib.report.notes import LEAST
 
 COLUMNS = (
@@ -19,7 +21,9 @@ COLUMNS = (
     *("role", "enough"),
 )
 COLUMN_COUNT, WIDTH, HEIGHT = 2, 330, 250
-ROLES = {"technique": (SEED, "circle"), "baseline": (INK, "square"), "failures among its runs": (FAILED, "cross")}
+LETTER, LINE = 6.5, 13.0
+"""Room that a letter and a line of names take, in pixels."""
+ROLES = {"technique": (SEED, "circle"), "baseline": (INK, "square"), "failures among its runs": (FAILED, X)}
 
 Floats = NDArray[np.float64]
 
@@ -31,7 +35,8 @@ def cost_figure(cells: pd.DataFrame, baseline: str, name: str) -> Figure | None:
     without failures that no other such cell beats in both. None where no cell has both a spread and a relative cost.
     """
     spread, cost = numbers(cells["mad"]), numbers(cells["cost_ratio"])
-    known = cells[np.isfinite(spread) & (cost > 0)]
+    shown = np.isfinite(spread) & (cost > 0)
+    known, left_out = cells[shown], cells[~shown]
     if known.empty:
         return None
     failed = known["failed"].to_numpy() > 0
@@ -51,7 +56,10 @@ def cost_figure(cells: pd.DataFrame, baseline: str, name: str) -> Figure | None:
     table["front"] = _front(table)
     title = f"{place(cells)}: stability against cost"
     subtitle = "line: Pareto front of the techniques without failures; pale: too few seeds to decide about spread"
-    return Figure(name, title, _alt(table), specified(_chart(table, title, subtitle)), table[list(COLUMNS)])
+    if len(left_out):
+        subtitle += f"; {plural(len(left_out), 'cell')} without a spread or a time left out"
+    text = _alt(table) + _without(left_out)
+    return Figure(name, title, text, specified(_chart(table, title, subtitle)), table[list(COLUMNS)])
 
 
 def _front(table: pd.DataFrame) -> NDArray[np.bool_]:
@@ -67,11 +75,28 @@ def _front(table: pd.DataFrame) -> NDArray[np.bool_]:
 
 
 def _chart(table: pd.DataFrame, title: str, subtitle: str) -> alt.TopLevelMixin:
-    panels = [_panel(task) for task in sorted(set(table["task"]))]
+    panels = [_panel(str(task), list(_named(own))) for task, own in table.groupby("task", sort=True)]
     return alt.concat(*panels, columns=COLUMN_COUNT, data=rows()).properties(title=alt.Title(title, subtitle=subtitle))
 
 
-def _panel(task: str) -> alt.LayerChart:
+def _named(own: pd.DataFrame) -> Iterator[str]:
+    """Members of the front whose names have room: the cheapest, the steadiest, then the others from the cheap end."""
+    across, up = np.log(numbers(own["cost_ratio"])), np.sqrt(numbers(own["mad"]))
+    x = (across - across.min()) / (np.ptp(across) or 1.0) * (WIDTH - 36)
+    y = up / (up.max() or 1.0) * HEIGHT
+    front = own.assign(x=x, y=y)[own["front"]].sort_values("cost_ratio")
+    taken: list[tuple[float, float, float]] = []
+    for number in dict.fromkeys([0, len(front) - 1, *range(len(front))] if len(front) else []):
+        row = front.iloc[number]
+        wide = LETTER * min(len(row["technique"]), 24)
+        left = row["x"] - (wide if number else 0)
+        box = (left, left + wide, row["y"])
+        if not any(box[0] < b and a < box[1] and abs(box[2] - at) < LINE for a, b, at in taken):
+            taken.append(box)
+            yield str(row["technique"])
+
+
+def _panel(task: str, named: list[str]) -> alt.LayerChart:
     base = (
         alt.Chart(width=WIDTH, height=HEIGHT, title=alt.Title(task, fontSize=12))
         .transform_filter(alt.FieldEqualPredicate(field="task", equal=task))
@@ -87,7 +112,17 @@ def _panel(task: str) -> alt.LayerChart:
     )
     front = base.transform_filter("datum.front")
     line = front.mark_line(interpolate="step-after", color=GREY, aria=False).encode(order="cost_ratio:Q")
-    names = front.mark_text(align="left", dx=7, dy=-7, limit=150, aria=False).encode(text="technique:N")
+    # Below and left of the front is no sound cell: names hide none there. The cheapest has the axis on its left.
+    ranked = front.transform_joinaggregate(least="min(cost_ratio)").transform_filter(
+        alt.FieldOneOfPredicate(field="technique", oneOf=named)
+    )
+    cheapest = ranked.transform_filter("datum.cost_ratio == datum.least").mark_text(
+        align="left", dx=-4, dy=12, limit=150, aria=False
+    )
+    dearer = ranked.transform_filter("datum.cost_ratio > datum.least").mark_text(
+        align="right", dx=2, dy=12, limit=150, aria=False
+    )
+    names = [texts.encode(text="technique:N") for texts in (cheapest, dearer)]
     domain = list(ROLES)
     dots = base.mark_point(filled=True, size=70, aria=False).encode(
         color=alt.Color(
@@ -103,13 +138,31 @@ def _panel(task: str) -> alt.LayerChart:
             *("failed:Q", "judged:Q", alt.Tooltip("seeds:Q", title="converged")),
         ],
     )
-    return alt.LayerChart(layer=[line, dots, names])
+    return alt.LayerChart(layer=[line, dots, *names])
 
 
 def _alt(table: pd.DataFrame) -> str:
     parts = []
     for task, own in table.groupby("task", sort=True):
         front = own[own["front"]].sort_values("cost_ratio")
-        names = [f"{row.technique} ({row.cost_ratio:.2f} times, MAD {row.mad:.2f})" for row in front.itertuples()]
-        parts.append(f"{task}: {listed(names) if names else 'none'}")
+        names = [
+            f"{shorten(row.technique, 24)} ({row.cost_ratio:.2f} times, MAD {row.mad:.2f})"
+            for row in front.itertuples()
+        ]
+        parts.append(
+            f"{task}: {', '.join(names[:4]) or 'none'}" + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+        )
     return "MAD against training time. On the Pareto front, cheapest first: " + "; ".join(parts) + "."
+
+
+def _without(cells: pd.DataFrame) -> str:
+    """What is not drawn, with its failures."""
+    if cells.empty:
+        return ""
+    names = [
+        f"{plain(row.label)} on {plain(row.task)}" + (f", {row.failed} of {row.judged} failed" if row.failed else "")
+        for row in cells.sort_values(["failed", "task", "label"], ascending=[False, True, True]).itertuples()
+    ]
+    return f" Without a spread or a time, and not drawn: {'; '.join(names[:3])}" + (
+        f"; and {len(names) - 3} more." if len(names) > 3 else "."
+    )

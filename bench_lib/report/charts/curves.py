@@ -23,6 +23,9 @@ UNSTABLE = [str(status) for status in Status if status.unstable]
 Floats = NDArray[np.float64]
 Rows = list[tuple[object, ...]]
 
+MOST = 20
+"""Failed runs of a technique that are drawn; of more, so many spread over their seeds."""
+
 DECADE = 10.0
 """Ratio of losses from which a logarithmic axis shows them better."""
 
@@ -44,13 +47,21 @@ def curves_figure(runs: pd.DataFrame, loss: NDArray[np.float32], name: str) -> F
         if (own & whole).any():
             parts.append(_band(label, progress, loss[own & whole]))
         parts += [
-            _failed(label, loss[row], seeds[row], statuses[row], progress) for row in np.flatnonzero(own & failed)
+            _failed(label, loss[row], seeds[row], statuses[row], progress)
+            for row in _drawn(np.flatnonzero(own & failed))
         ]
     table = pd.DataFrame([row for part in parts for row in part], columns=list(COLUMNS)).astype({"seed": "Int64"})
     if not np.isfinite(table[["median", "loss"]].to_numpy(dtype=float)).any():
         return None
     title = f"{place(runs, task=True)}: training loss"
+    if table["seed"].nunique() and runs[failed].groupby("label", observed=True).size().max() > MOST:
+        title += f", at most {MOST} failed runs a technique"
     return Figure(name, title, _alt(runs, failed), specified(_chart(table, title)), table)
+
+
+def _drawn(failed: NDArray[np.int64]) -> NDArray[np.int64]:
+    places = np.unique(np.linspace(0, len(failed) - 1, min(MOST, len(failed))).round().astype(int))
+    return np.asarray(failed[places])
 
 
 def _band(label: str, progress: Floats, curves: NDArray[np.float32]) -> Rows:
@@ -76,13 +87,9 @@ def _chart(table: pd.DataFrame, title: str) -> alt.TopLevelMixin:
     losses = table[["low", "high", "loss"]].to_numpy(dtype=float)
     known = losses[np.isfinite(losses)]
     wide = known.min() > 0 and known.max() / known.min() > DECADE
-    y = alt.Scale(type="log") if wide else alt.Scale(zero=False)
-    powers = (
-        [10.0**n for n in range(math.floor(math.log10(known.min())), math.ceil(math.log10(known.max())) + 1)]
-        if wide
-        else []
-    )
-    axis = alt.Axis(values=powers, format="~g") if wide else alt.Axis(tickCount=4)
+    # No rounder limits: on a logarithmic axis they would leave the curves a third of the panel.
+    y = alt.Scale(type="log", nice=False) if wide else alt.Scale(zero=False)
+    axis = alt.Axis(values=_ticks(known.min(), known.max()), format="~g") if wide else alt.Axis(tickCount=4)
     x = alt.X("progress:Q", title="training (%)", scale=alt.Scale(domain=[0, 100]), axis=alt.Axis(values=[0, 50, 100]))
     base = alt.Chart(width=WIDTH, height=HEIGHT).encode(x=x)
     colour = alt.Color(
@@ -95,7 +102,7 @@ def _chart(table: pd.DataFrame, title: str) -> alt.TopLevelMixin:
     )
     layers = [
         bands.mark_area(opacity=0.3, color=SEED, aria=False).encode(
-            y=alt.Y("low:Q", title="loss", scale=y, axis=axis), y2="high:Q"
+            y=alt.Y("low:Q", title="loss (log scale)" if wide else "loss", scale=y, axis=axis), y2="high:Q"
         ),
         bands.mark_line(aria=False).encode(y=alt.Y("median:Q", scale=y), color=colour),
         base.transform_filter("isValid(datum.seed)")
@@ -109,6 +116,14 @@ def _chart(table: pd.DataFrame, title: str) -> alt.TopLevelMixin:
     return alt.layer(*layers, data=rows()).facet(facet=facet, columns=COLUMN_COUNT).properties(title=title)
 
 
+def _ticks(low: float, high: float) -> list[float]:
+    """Powers of ten between two bounds, with others between them where they are few."""
+    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    powers = [10.0**n for n in exponents if low <= 10.0**n <= high]
+    fine = [m * 10.0**n for n in exponents for m in (1, 2, 5) if low <= m * 10.0**n <= high]
+    return powers if len(powers) > 2 else fine
+
+
 def _alt(runs: pd.DataFrame, unstable: NDArray[np.bool_]) -> str:
     failed = runs[unstable]["label"].astype(str).value_counts().sort_index()
     count = plural(runs["label"].nunique(), "technique")
@@ -116,4 +131,4 @@ def _alt(runs: pd.DataFrame, unstable: NDArray[np.bool_]) -> str:
     if failed.empty:
         return f"{text} No run failed."
     worst = failed.sort_values(ascending=False, kind="stable")
-    return f"{text} {plural(int(failed.sum()), 'failed run')} drawn one by one: {listed(list(worst.index))}."
+    return f"{text} {plural(int(failed.sum()), 'failed run')} as lines of their own: {listed(list(worst.index))}."

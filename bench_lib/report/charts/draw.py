@@ -7,6 +7,7 @@ import math
 import re
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import quoteattr
 
 import fontpkg_atkinson_hyperlegible as font
 import pandas as pd
@@ -14,20 +15,27 @@ import vl_convert
 
 from bench_lib.report.charts.figure import ROWS, Figure
 from bench_lib.report.charts.style import LIGHT
+from bench_lib.report.markdown import plain
 
 RESOLUTION = 1.5
 """Pixels of a PNG for each unit of the drawing."""
 
+TAG = re.compile(r"<[^<>]*>")
 GEOMETRY = re.compile(r' (?:transform|d|[xy][12]?|width|height)="[^"<>]*"')
 LONG = re.compile(r"-?\d+\.\d{3,}(?:e-?\d+)?")
 
 
 def svg(figure: Figure) -> str:
-    """The figure in the light scheme."""
+    """The figure in the light scheme, with what it shows in words as its label."""
     _register_font()
     drawing = vl_convert.vegalite_to_svg({**figure.spec, "config": LIGHT, "datasets": {ROWS: _records(figure)}})
     # Hundredths of a pixel are enough; all digits would be a third of the file.
-    return GEOMETRY.sub(lambda found: LONG.sub(lambda number: f"{float(number[0]):.2f}", found[0]), str(drawing))
+    short = TAG.sub(lambda tag: GEOMETRY.sub(_rounded, tag[0]), str(drawing))
+    return short.replace("<svg ", f'<svg role="img" aria-label={quoteattr(plain(figure.alt))} ', 1)
+
+
+def _rounded(attribute: re.Match[str]) -> str:
+    return LONG.sub(lambda number: f"{float(number[0]):.2f}", attribute[0])
 
 
 def png(drawing: str) -> bytes:

@@ -41,6 +41,17 @@ def reference(axis: Literal["x", "y"], value: float) -> alt.Chart:
     return drawn
 
 
+def marked(base: alt.Chart, field: str, columns: int = 8) -> alt.LayerChart:
+    """Lines with marks, told apart by both the colour and the mark; the legend is of the marks alone."""
+    # Outline and filling have a scale each: of one, legends of lines and of marks would not become one.
+    legend = alt.Legend(columns=columns)
+    lines = base.mark_line(aria=False).encode(stroke=alt.Stroke(f"{field}:N", legend=None))
+    points = base.mark_point(size=45, filled=True, opacity=1, aria=False).encode(
+        fill=alt.Fill(f"{field}:N", title=None, legend=legend), shape=alt.Shape(f"{field}:N", title=None, legend=legend)
+    )
+    return alt.LayerChart(layer=[lines, points])
+
+
 def specified(chart: alt.TopLevelMixin) -> dict[str, Any]:
     """The chart as Vega-Lite, without the settings that Altair adds to every chart: the style sheet is ours."""
     spec: dict[str, Any] = chart.to_dict()

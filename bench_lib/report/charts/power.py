@@ -7,12 +7,11 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
-from bench_lib.report.charts.figure import Figure, reference, rows, specified
+from bench_lib.report.charts.figure import Figure, marked, reference, rows, specified
 from bench_lib.stats.calibration import Calibration
 
 COLUMNS = ("scenario", "ratio", "claimed", "seeds")
 WIDTH, HEIGHT = 330, 230
-LEGEND = alt.Legend(columns=5)
 
 
 def power_figure(measured: Sequence[Calibration], alpha: float, seeds: int, name: str) -> Figure:
@@ -32,19 +31,13 @@ def power_figure(measured: Sequence[Calibration], alpha: float, seeds: int, name
     return Figure(name, title, _alt(table, alpha), specified(chart), table)
 
 
-def _panel(y: str, title: str, top: float) -> alt.Chart:
-    panel: alt.Chart = (
-        alt.Chart(width=WIDTH, height=HEIGHT)
-        .mark_line(point={"size": 45, "filled": True})
-        .encode(
-            x=alt.X("ratio:Q", title="ratio of the standard deviations", scale=alt.Scale(zero=False, nice=False)),
-            y=alt.Y(y, title=title, scale=alt.Scale(domain=[0, top])),
-            color=alt.Color("scenario:N", title=None, legend=LEGEND),
-            shape=alt.Shape("scenario:N", title=None, legend=LEGEND),
-            tooltip=["scenario:N", "ratio:Q", alt.Tooltip(y, format=".3~r")],
-        )
+def _panel(y: str, title: str, top: float) -> alt.LayerChart:
+    base = alt.Chart(width=WIDTH, height=HEIGHT).encode(
+        x=alt.X("ratio:Q", title="ratio of the standard deviations", scale=alt.Scale(zero=False, nice=False)),
+        y=alt.Y(y, title=title, scale=alt.Scale(domain=[0, top])),
+        tooltip=["scenario:N", "ratio:Q", alt.Tooltip(y, format=".3~r")],
     )
-    return panel
+    return marked(base, "scenario")
 
 
 def _alt(table: pd.DataFrame, alpha: float) -> str:

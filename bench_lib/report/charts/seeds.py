@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 import altair as alt
@@ -11,10 +12,11 @@ from numpy.typing import NDArray
 
 from bench_lib.report.charts.figure import Figure, reference, rows, specified
 from bench_lib.report.charts.scales import Range, scales
-from bench_lib.report.charts.style import GREY, STATUS_SHAPES, STATUSES
+from bench_lib.report.charts.style import STATUS_SHAPES, STATUSES
 from bench_lib.report.charts.words import listed, place, plural
 from bench_lib.report.keys import numbers
 from bench_lib.report.markdown import plain
+from bench_lib.report.notes import LEAST
 from bench_lib.spec import Status
 from bench_lib.stats.spread import mad
 
@@ -26,7 +28,8 @@ STEP, WIDTH, LOW, NO_SCORE = 18, 460, 150, 46
 GOLDEN = 0.6180339887498949
 """Multiples of it have fractions that lie evenly: neighbouring seeds are drawn apart."""
 
-LOST = [str(status) for status in Status if not status.judged]
+LOST = [str(status) for status in Status if status.lost]
+UNJUDGED = [*LOST, str(Status.UNSUPPORTED)]
 UNSTABLE = [str(status) for status in Status if status.unstable]
 
 Floats = NDArray[np.float64]
@@ -69,14 +72,17 @@ def seeds_figure(runs: pd.DataFrame, baseline: str, name: str) -> Figure:
     title = f"{place(runs, task=True)}: final score of every seed"
     if len(drawn) < len(table):
         title = f"{place(runs, task=True)}: final scores, {MOST} seeds of each technique at even ranks"
-    chart = _chart(drawn, order, metric, trivial).properties(title=title)
+    # Of runs that are not all drawn, the mean cannot be told from those that are.
+    means = _averages(table) if len(drawn) < len(table) else {}
+    subtitle = "bar: mean of the runs that converged; dashes: trivial score"
+    chart = _chart(drawn, order, metric, trivial, means).properties(title=alt.Title(title, subtitle=subtitle))
     return Figure(name, title, _alt(table, order, first), specified(chart), drawn)
 
 
 def _rank(own: pd.DataFrame) -> tuple[float, float]:
     """Failure rate and MAD of one technique's runs; what has neither comes last."""
     statuses = own["status"].tolist()
-    judged = sum(status not in LOST for status in statuses)
+    judged = sum(status not in UNJUDGED for status in statuses)
     failed = sum(status in UNSTABLE for status in statuses)
     scores = own["score"].to_numpy()[[status == Status.CONVERGED for status in statuses]]
     return (failed / judged if judged else np.inf, mad(scores) if scores.size > 1 else np.inf)
@@ -92,7 +98,15 @@ def _thinned(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(kept).sort_index().reset_index(drop=True)[list(COLUMNS)]
 
 
-def _chart(drawn: pd.DataFrame, order: list[str], metric: str, trivial: Floats) -> alt.TopLevelMixin:
+def _averages(table: pd.DataFrame) -> dict[str, float]:
+    """The mean of the runs of each technique that converged."""
+    converged = table[table["status"] == Status.CONVERGED].groupby("technique", sort=True)["score"].mean()
+    return {str(technique): round(float(score), 3) for technique, score in converged.items()}
+
+
+def _chart(
+    drawn: pd.DataFrame, order: list[str], metric: str, trivial: Floats, means: dict[str, float]
+) -> alt.TopLevelMixin:
     converged = drawn["status"] == Status.CONVERGED
     others = numbers(drawn["score"][~converged].dropna())
     limits = scales(numbers(drawn["score"][converged]), np.concatenate([others, trivial]))
@@ -106,12 +120,12 @@ def _chart(drawn: pd.DataFrame, order: list[str], metric: str, trivial: Floats) 
     if limits.main:
         above = f"isValid(datum.score) && datum.score >= {border}"
         panels.append(Panel(above, limits.main, WIDTH, f"{metric} (%)", not panels))
-    drawn_panels = [_panel(panel, order, trivial) for panel in panels]
+    drawn_panels = [_panel(panel, order, trivial, means) for panel in panels]
     chart: alt.TopLevelMixin = alt.hconcat(*drawn_panels, data=rows(), spacing=6).resolve_scale(y="shared")
     return chart
 
 
-def _panel(panel: Panel, order: list[str], trivial: Floats) -> alt.LayerChart:
+def _panel(panel: Panel, order: list[str], trivial: Floats, means: dict[str, float]) -> alt.LayerChart:
     labels = alt.Axis(labels=panel.labelled, ticks=False, domain=False, grid=True)
     y = alt.Y("technique:N", title=None, sort=order, scale=alt.Scale(domain=order), axis=labels)
     if panel.limits is None:
@@ -124,7 +138,8 @@ def _panel(panel: Panel, order: list[str], trivial: Floats) -> alt.LayerChart:
             scale=alt.Scale(domain=list(panel.limits), nice=False),
             axis=alt.Axis(tickCount=5),
         )
-    ended = f"indexof({LOST}, datum.status) >= 0 ? 'lost' : datum.status"
+    declined = f"datum.status == '{Status.UNSUPPORTED}' ? 'declined' : datum.status"
+    ended = f"indexof({LOST}, datum.status) >= 0 ? 'lost' : {declined}"
     base = alt.Chart(width=panel.width, height=alt.Step(STEP)).transform_filter(panel.shows)
     spread = f"(datum.seed * {GOLDEN} + 0.5) % 1"
     dots = (
@@ -134,35 +149,36 @@ def _panel(panel: Panel, order: list[str], trivial: Floats) -> alt.LayerChart:
             x=x,
             y=y,
             yOffset=alt.YOffset("jitter:Q", scale=alt.Scale(domain=[-0.75, 0.75])),
-            color=alt.Color("ended:N", title=None, scale=_scale([*STATUSES.values(), GREY])),
-            shape=alt.Shape("ended:N", title=None, scale=_scale([*STATUS_SHAPES.values(), "square"])),
+            color=alt.Color("ended:N", title=None, scale=_scale(list(STATUSES.values()))),
+            shape=alt.Shape("ended:N", title=None, scale=_scale(list(STATUS_SHAPES.values()))),
             tooltip=["technique:N", "seed:Q", alt.Tooltip("score:Q", title="score (%)"), "status:N"],
         )
     )
     layers: list[alt.Chart] = [dots]
     if panel.limits is not None:
-        layers.append(_means(panel).encode(x=alt.X("average:Q"), y=y))
+        layers.append(_means(panel, means).encode(x=alt.X("average:Q"), y=y))
         if trivial.size and panel.limits[0] <= trivial[0] <= panel.limits[1]:
             layers.append(reference("x", float(trivial[0].round(3))))
     return alt.LayerChart(layer=layers)
 
 
-def _means(panel: Panel) -> alt.Chart:
-    """The mean of all runs of a technique that converged, in the panel that it lies in."""
+def _means(panel: Panel, known: dict[str, float]) -> alt.Chart:
+    """The mean of all runs of a technique that converged, in the panel that it lies in; as known, or of those drawn."""
     within = panel.shows.replace("datum.score", "datum.average")
-    means: alt.Chart = (
+    found = (
         alt.Chart()
         .transform_filter("datum.status == 'converged'")
         .transform_aggregate(average="mean(score)", groupby=["technique"])
-        .transform_filter(within)
-        .mark_tick(thickness=2.5, size=STEP * 0.75, aria=False)
     )
+    if known:
+        found = found.transform_calculate(average=f"({json.dumps(known)})[datum.technique]")
+    means: alt.Chart = found.transform_filter(within).mark_tick(thickness=2.5, size=STEP * 0.75, aria=False)
     return means
 
 
 def _scale(values: list[str]) -> alt.Scale:
-    """Looks of how a run ended: converged, failed in one of two ways, or lost to the machine."""
-    return alt.Scale(domain=[*STATUSES, "lost"], range=values)
+    """Looks of how a run ended."""
+    return alt.Scale(domain=list(STATUSES), range=values)
 
 
 def _alt(table: pd.DataFrame, order: list[str], first: set[str]) -> str:
@@ -174,5 +190,7 @@ def _alt(table: pd.DataFrame, order: list[str], first: set[str]) -> str:
     if failed.any():
         names = table["technique"][failed].value_counts().sort_index().sort_values(ascending=False, kind="stable")
         text += f" {plural(int(failed.sum()), 'run')} failed: {listed(list(names.index))}."
-    steady = [label for label in order if label not in first][:1]
-    return text + (f" Fewest failures and lowest MAD: {steady[0]}." if steady and converged.size else "")
+    counts = table[table["status"] == Status.CONVERGED]["technique"].value_counts()
+    steady = [label for label in order if label not in first and counts.get(label, 0) >= LEAST]
+    few = f" No technique has the {LEAST} converged runs that a ranking takes."
+    return text + (f" Fewest failures, then lowest MAD: {listed(steady[:1])}." if steady else few)

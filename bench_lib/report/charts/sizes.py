@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from bench_lib.report.charts.figure import Figure, rows, specified
+from bench_lib.report.charts.figure import Figure, marked, rows, specified
 from bench_lib.report.charts.words import listed
 from bench_lib.report.markdown import plain
 
@@ -15,11 +15,11 @@ MOST = 8
 WIDTH, HEIGHT = 300, 190
 
 
-def sizes_figure(table: pd.DataFrame, name: str) -> Figure | None:
+def sizes_figure(table: pd.DataFrame, where: str, name: str) -> Figure | None:
     """MAD (percent points) and failure rate (percent) by the size of the training set, a line a technique.
 
     Rows hold the `COLUMNS`, as fractions, of cells that differ in their size alone; the techniques with most sizes are
-    drawn, and all are in the data. None for fewer than two sizes.
+    drawn, and all are in the data; `where` names their group. None for fewer than two sizes.
     """
     if table["train_examples"].nunique() < 2:
         return None
@@ -35,26 +35,24 @@ def sizes_figure(table: pd.DataFrame, name: str) -> Figure | None:
     ).sort_values(list(COLUMNS[:3]), ignore_index=True)
     counts = shown.groupby("technique").size()
     drawn = sorted(counts.sort_values(ascending=False, kind="stable").index[:MOST])
-    title = "Stability against the number of training examples"
+    title = f"{plain(where)}: stability against the number of training examples"
     return Figure(name, title, _alt(shown, drawn), specified(_chart(drawn, title)), shown)
 
 
 def _chart(drawn: list[str], title: str) -> alt.TopLevelMixin:
     kept = alt.FieldOneOfPredicate(field="technique", oneOf=drawn)
     panels = [
-        alt.Chart(rows(), width=WIDTH, height=HEIGHT)
+        alt.Chart(width=WIDTH, height=HEIGHT)
         .transform_filter(kept)
-        .mark_line(point={"size": 45, "filled": True})
         .encode(
             x=alt.X("train_examples:Q", title="training examples", scale=alt.Scale(type="log", nice=False, padding=12)),
             y=alt.Y(f"{column}:Q", title=label),
-            color=alt.Color("technique:N", title=None),
-            shape=alt.Shape("technique:N", title=None),
             tooltip=["task:N", "technique:N", "train_examples:Q", "mad:Q", "failure_rate:Q", "seeds:Q"],
         )
         for column, label in (("mad", "MAD (percent points)"), ("failure_rate", "failed (%)"))
     ]
-    faceted = [panel.facet(row=alt.Row("task:N", title=None)).resolve_scale(y="independent") for panel in panels]
+    row = alt.Row("task:N", title=None)
+    faceted = [marked(p, "technique").facet(row=row, data=rows()).resolve_scale(y="independent") for p in panels]
     return alt.hconcat(*faceted).properties(title=title)
 
 

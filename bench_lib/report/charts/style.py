@@ -10,8 +10,8 @@ FALLBACK = f"{FONT}, system-ui, sans-serif"
 SEED, FAILED, THIRD, FOURTH, FIFTH, SIXTH = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"
 """Colours of Okabe and Ito (2008), told apart under all common forms of colour blindness."""
 
-INK = "#4d4d4d"
-"""The baseline: darker than the rest."""
+INK = "#6e6e6e"
+"""The baseline: no colour, and told apart from the ground in both schemes."""
 
 GREY = "#808080"
 """For what is no data, such as references: visible on both schemes."""
@@ -20,8 +20,13 @@ SERIES = (SEED, FAILED, THIRD, FOURTH, FIFTH, SIXTH, GREY, "#999933")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
 """Lines that share a panel are told apart by colour and by mark."""
 
-STATUSES = {"converged": SEED, "collapsed": FAILED, "diverged": FAILED}
-STATUS_SHAPES = {"converged": "circle", "collapsed": "cross", "diverged": "triangle-up"}
+X = "M-1,-0.6L-0.6,-1L0,-0.4L0.6,-1L1,-0.6L0.4,0L1,0.6L0.6,1L0,0.4L-0.6,1L-1,0.6L-0.4,0Z"
+BAR = "M-1,-0.3H1V0.3H-1Z"
+"""Marks that Vega has no names for, as SVG paths."""
+
+STATUSES = {"converged": SEED, "collapsed": FAILED, "diverged": FAILED, "lost": GREY, "declined": GREY}
+STATUS_SHAPES = {"converged": "circle", "collapsed": X, "diverged": "triangle-up", "lost": "square", "declined": BAR}
+"""How a run ended: well, failed in one of two ways, lost to the machine, or not supported."""
 
 
 def _scheme(ink: str, muted: str, grid: str, ground: str) -> dict[str, Any]:

@@ -134,9 +134,13 @@ def _print(value: object) -> str:
     return str(value.get("fingerprint", "")) if isinstance(value, dict) else str(value or "")
 
 
-def failures(runs: pd.DataFrame) -> Table:
-    """Every run that failed, was lost or declined, by cell and status."""
+def failures(runs: pd.DataFrame) -> list[Table]:
+    """Every run that failed, was lost or declined, by cell and status: real and embedded data have a table each."""
     rest = runs[runs["status"] != str(Status.CONVERGED)]
+    return [_failures(str(data), own) for data, own in rest.groupby(rest["data"].astype(str), sort=True)]
+
+
+def _failures(data: str, rest: pd.DataFrame) -> Table:
     rows = []
     for key, own in rest.groupby([*KEY, "status"], sort=True, observed=True):
         named = dict(zip((*KEY, "status"), texts(key), strict=True))
@@ -146,7 +150,7 @@ def failures(runs: pd.DataFrame) -> Table:
         more = f"; {len(reasons) - SHOWN} more" if len(reasons) > SHOWN else ""
         rows.append([*names, md.seeds(own["seed"].tolist()), told + more])
     head = ("technique", "task", *GROUP, "status", "seeds", "reasons")
-    return Table("Runs that failed, were lost or declined", head, rows)
+    return Table(f"Runs on {data} data that failed, were lost or declined", head, rows)
 
 
 def seeds_note(cells: pd.DataFrame) -> str:

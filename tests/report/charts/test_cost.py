@@ -28,6 +28,15 @@ def test_the_text_names_the_front(findings: Findings) -> None:
     assert all(task in figure.alt for task in ("sst2", "squad"))
 
 
+def test_what_has_no_spread_is_said_to_be_left_out(findings: Findings) -> None:
+    gone = findings.cells["label"] == "bertadam"
+    figure = cost_figure(findings.cells.assign(mad=findings.cells["mad"].where(~gone)), "adamw", "cost")
+    assert figure is not None
+    assert "bertadam" not in set(figure.data["technique"])
+    assert "not drawn: bertadam on" in figure.alt
+    assert "left out" in figure.spec["title"]["subtitle"]
+
+
 def test_without_a_cost_there_is_no_figure(findings: Findings) -> None:
     assert cost_figure(findings.cells.assign(cost_ratio=float("nan")), "adamw", "cost") is None
     assert cost_figure(findings.cells.iloc[:0], "adamw", "cost") is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bench_lib.report.charts.critical_difference import COLUMNS, critical_difference_figure
 from bench_lib.report.charts.draw import svg
 from bench_lib.report.findings import Findings
@@ -11,10 +13,12 @@ def test_ranks_and_cliques(findings: Findings) -> None:
     figure = critical_difference_figure(findings.ranks, "adamw", "ranks")
     assert figure is not None
     assert tuple(figure.data) == COLUMNS
-    dots, bars = (figure.data[(figure.data["role"] == "clique") == is_bar] for is_bar in (False, True))
+    ruler, dots = figure.data.iloc[:1], figure.data[figure.data["to_rank"].isna()]
+    bars = figure.data[figure.data["role"] == "clique"]
     assert dots["average_rank"].is_monotonic_increasing
     assert dots["average_rank"].tolist() == findings.ranks["average_rank"].round(4).tolist()
     difference = findings.ranks["critical_difference"].iloc[0]
+    assert (ruler["to_rank"] - ruler["average_rank"]).tolist() == pytest.approx([difference], abs=1e-3)
     assert ((bars["to_rank"] - bars["average_rank"]) < difference).all()
     assert dots[dots["role"] == "baseline"]["technique"].tolist() == ["adamw"]
     svg(figure)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench_lib.report.charts.curves import COLUMNS, curves_figure
+from bench_lib.report.charts.curves import COLUMNS, MOST, _ticks, curves_figure
 from bench_lib.report.charts.draw import svg
 from bench_lib.report.keys import keyed
 
@@ -49,6 +49,23 @@ def test_a_loss_that_is_not_finite_leaves_a_gap(runs: Any) -> None:
     assert figure is not None
     assert figure.data["loss"].isna().sum() == len(figure.data) - 8
     svg(figure)
+
+
+def test_of_many_failed_runs_some_are_drawn(record: Any, frame: Any) -> None:
+    runs = keyed(frame([record(i, None, status="diverged") for i in range(90)]))
+    figure = curves_figure(runs, losses(90), "curves")
+    assert figure is not None
+    assert figure.data["seed"].nunique() == MOST
+    assert {0, 89} <= set(figure.data["seed"])
+    assert f"at most {MOST} failed runs" in figure.title
+    assert "90 failed runs" in figure.alt
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.02, 3.0), (1e-4, 1e4), (0.3, 3.1)])
+def test_a_logarithmic_axis_has_some_ticks(low: float, high: float) -> None:
+    ticks = _ticks(low, high)
+    assert 3 <= len(ticks) <= 10
+    assert all(low <= tick <= high for tick in ticks)
 
 
 def test_no_curve_no_figure(runs: Any) -> None:

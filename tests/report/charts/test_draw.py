@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 from xml.etree import ElementTree
@@ -35,11 +36,20 @@ def test_a_drawing_is_xml_that_loads_nothing() -> None:
     assert FONT in text
 
 
+def test_a_drawing_says_what_it_shows() -> None:
+    figure = dataclasses.replace(made(["a"], [1.0]), alt='Dots of "a" & <b>.')
+    root = ElementTree.fromstring(svg(figure))
+    assert root.attrib["role"] == "img"
+    assert root.attrib["aria-label"] == figure.alt
+
+
 def test_what_is_not_finite_is_no_dot() -> None:
     assert svg(made(["a", "b", "c"], [1.0, math.nan, math.inf])) == svg(made(["a", "b", "c"], [1.0, None, None]))
 
 
-@pytest.mark.parametrize("name", ["<script>alert(1)</script>", "a & b", "'quoted' \"twice\"", "=1+1", "ünïcode"])
+@pytest.mark.parametrize(
+    "name", ["<script>alert(1)</script>", "a & b", "'quoted' \"twice\"", "=1+1", "ünïcode", 'of d="0.123456"']
+)
 def test_names_show_as_they_are(name: str) -> None:
     texts = [node.text for node in ElementTree.fromstring(svg(made([name], [1.0]))).iter() if node.text]
     assert name in texts

@@ -70,6 +70,23 @@ def test_of_many_runs_some_at_even_ranks_are_drawn(record: Any, frame: Any) -> N
     assert figure.data["score"].max() == pytest.approx(100 * scores.max(), abs=1e-3)
     assert f"{MOST} seeds of each technique" in figure.title
     assert "200 runs" in figure.alt
+    # The mean is that of all runs, not of those that are drawn.
+    assert f'\\"adamw\\": {100 * scores.mean():.3f}'.rstrip("0") in json.dumps(figure.spec)
+
+
+def test_a_run_that_is_not_supported_is_not_lost(record: Any, frame: Any) -> None:
+    runs = [record(0), record(1, None, status="unsupported"), record(2, None, status="oom")]
+    figure = seeds_figure(keyed(frame(runs)), "adamw", "s")
+    assert "'declined'" in json.dumps(figure.spec)
+    assert "failed" not in figure.alt
+
+
+def test_few_runs_are_not_ranked(record: Any, frame: Any) -> None:
+    few, many = (
+        keyed(frame([record(i, 0.8 + i / 1e4, t) for t in ("adamw", "x") for i in range(n)])) for n in (19, 20)
+    )
+    assert "No technique has" in seeds_figure(few, "adamw", "s").alt
+    assert "lowest MAD: x." in seeds_figure(many, "adamw", "s").alt
 
 
 def test_a_strip_of_fifty_techniques_is_small(record: Any, frame: Any) -> None:

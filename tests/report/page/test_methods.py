@@ -12,7 +12,7 @@ from bench_lib.report.page import methods
 
 
 def test_failures_are_all_listed_by_cell_with_their_reasons(findings: Findings) -> None:
-    rows = methods.failures(findings.runs).rows
+    rows = [row for table in methods.failures(findings.runs) for row in table.rows]
     assert [row[5:] for row in rows] == [
         ["diverged", "4", "not finite at step 17"],
         ["timeout", "5", "time limit of 60 s"],
@@ -21,7 +21,7 @@ def test_failures_are_all_listed_by_cell_with_their_reasons(findings: Findings) 
 
 def test_many_reasons_are_counted(findings: Findings) -> None:
     runs = findings.runs.assign(status="diverged", reason=[f"step {i}" for i in range(len(findings.runs))])
-    assert any("more" in row[-1] for row in methods.failures(runs).rows)
+    assert any("more" in row[-1] for table in methods.failures(runs) for row in table.rows)
 
 
 def test_versions_are_named_with_their_runs(findings: Findings) -> None:
