@@ -90,12 +90,26 @@ def npm() -> Path:
     NPM.mkdir(parents=True, exist_ok=True)
     # Workers that run side by side would install into each other's hands.
     with FileLock(NPM / ".lock"):
-        if not all(_version(name) == version for name, version in (package.split("@") for package in PACKAGES)):
-            command = ["npm", "install", "--prefix", NPM, *options, *PACKAGES]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode:
-                pytest.skip(f"npm cannot install {', '.join(PACKAGES)}: {done.stderr.strip()[-200:]}")
+        there = all(_version(name) == version for name, version in (package.split("@") for package in PACKAGES))
+        command = ["npm", "install", "--prefix", str(NPM), *options, *PACKAGES]
+        if told := "" if there else _install(command):
+            pytest.skip(f"npm cannot install {', '.join(PACKAGES)}: {told}")
     return NPM / "node_modules"
+
+
+def _install(command: list[str], tries: int = 2) -> str:
+    """Run npm, which may hang on a bad line and is then tried again; what it says where it fails, or nothing."""
+    for left in reversed(range(tries)):
+        try:
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90, check=False
+            )
+        except subprocess.TimeoutExpired as error:
+            if not left:
+                return str(error)
+        else:
+            return done.stderr.strip()[-200:] or "no word" if done.returncode else ""
+    return ""
 
 
 def _version(name: str) -> str:
