@@ -40,7 +40,7 @@ def test_a_report_of_so_many_runs(
     benchmark: Benchmark, runs: int, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     if runs > 1_000 and not request.config.getoption("--bench-overhead"):
-        pytest.skip("large stores are reported with --bench-overhead only")
+        pytest.skip("takes minutes, and for a million runs gigabytes: ask for it with --bench-overhead")
     store, out = write_store(tmp_path / "store", runs), tmp_path / "reports"
     script = tmp_path / "measured.py"
     script.write_text(MEASURED)
