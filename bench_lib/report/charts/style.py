@@ -17,8 +17,6 @@ GREY = "#808080"
 """For what is no data, such as references: visible on both schemes."""
 
 SERIES = (SEED, FAILED, THIRD, FOURTH, FIFTH, SIXTH, GREY, "#999933")
-SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
-"""Lines that share a panel are told apart by colour and by mark."""
 
 X = "M-1,-0.6L-0.6,-1L0,-0.4L0.6,-1L1,-0.6L0.4,0L1,0.6L0.6,1L0,0.4L-0.6,1L-1,0.6L-0.4,0Z"
 BAR = "M-1,-0.3H1V0.3H-1Z"
