@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, Protocol, TypeVar
 
+from bench_lib.errors import BenchError
+
 J = TypeVar("J")
 R = TypeVar("R")
 
@@ -38,6 +40,17 @@ class Executor(Protocol):
     def run(self, function: Callable[[J], R], jobs: Sequence[J]) -> Iterator[Done[J, R]]:
         """Run the function on every job and yield each once, as it completes; closing the iterator stops the rest."""
         ...
+
+
+def results(executor: Executor, function: Callable[[J], R], jobs: Sequence[J]) -> list[R]:
+    """What the function makes of each job, in the order of the jobs; raises `BenchError` for one that failed."""
+    places = {id(job): place for place, job in enumerate(jobs)}
+    found: dict[int, R] = {}
+    for done in executor.run(function, jobs):
+        if done.failure is not None or done.result is None:
+            raise BenchError(f"a job of {len(jobs)} gave no result: {done.failure and done.failure.message}")
+        found[places[id(done.job)]] = done.result
+    return [found[place] for place in range(len(jobs))]
 
 
 def attempt(function: Callable[[J], R], job: J) -> tuple[R | None, Failure | None]:

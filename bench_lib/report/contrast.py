@@ -170,7 +170,7 @@ def _called(known: Sequence[Cell], name: str) -> list[Cell]:
 
 
 def _rekeyed(cell: Cell, **changes: str) -> Cell:
-    return Cell(tuple((cell.named() | changes)[name] for name in KEY), cell.runs)
+    return dataclasses.replace(cell, key=tuple((cell.named() | changes)[name] for name in KEY))
 
 
 def _places(cells: Iterable[Cell]) -> str:

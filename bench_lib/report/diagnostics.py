@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 
@@ -11,8 +12,8 @@ from numpy.typing import NDArray
 from pandas.api.types import is_numeric_dtype
 
 from bench_lib.examples import Kind
+from bench_lib.report.dynamics import DYNAMICS
 from bench_lib.report.keys import KEY, Cell
-from bench_lib.report.runs import DYNAMICS
 from bench_lib.spec import Predictions
 from bench_lib.stats.agreement import churn, fleiss_kappa
 from bench_lib.stats.bootstrap import bca_interval
@@ -84,14 +85,17 @@ def _agreement(cell: Cell, predictions: Reader | None) -> dict[str, float]:
     # Of a task that is not installed the kind is unknown, and so is what its predictions mean.
     if predictions is None or task not in TASKS:
         return {}
-    found = [one for one in map(predictions, cell.survivors()["run_id"]) if one is not None]
+    found = [
+        one for one in map(predictions, itertools.compress(cell.texts("run_id"), cell.survived)) if one is not None
+    ]
     predicted = codes(TASKS.get(task).kind, found) if len(found) >= 2 else None
     return {} if predicted is None else {"churn": churn(predicted).mean, "kappa": fleiss_kappa(predicted)}
 
 
 def _dynamics(cell: Cell) -> dict[str, float]:
     # A frame that `runs.read` has not made lacks them, or holds the drift layer by layer.
-    told = [name for name in DYNAMICS if name in cell.runs and is_numeric_dtype(cell.runs[name])]
+    frame = cell.columns.frame
+    told = [name for name in DYNAMICS if name in frame and is_numeric_dtype(frame.dtypes[name])]
     return {name: _mean(cell.measured(name)) for name in told}
 
 

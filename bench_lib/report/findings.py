@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench_lib.errors import BenchError
+from bench_lib.errors import BenchError, UnknownName
+from bench_lib.executors.base import Executor, results
+from bench_lib.executors.inline import InlineExecutor
 from bench_lib.report import runs as stored
 from bench_lib.report.diagnostics import diagnostics
-from bench_lib.report.keys import KEY, Cell, apart, keyed
+from bench_lib.report.keys import GROUP, KEY, apart, keyed, trimmed
 from bench_lib.report.ranking import ranks
 from bench_lib.report.sources import ordinary, sources
 from bench_lib.report.tables import BASELINE, contrasted, joined, over_tasks, summarised
@@ -40,8 +43,8 @@ class Findings:
     set_aside: Sequence[str] = ()
 
 
-def find(store: Store, baseline: str = BASELINE) -> Findings:
-    """All that is to be said of the runs of a store.
+def find(store: Store, baseline: str = BASELINE, executor: Executor | None = None) -> Findings:
+    """All that is to be said of the runs of a store; the executor works out the table of each group.
 
     Without a run of the default baseline nothing is compared. Raises `BenchError` for a store without runs, and
     `UnknownName` for another baseline that no run has.
@@ -53,8 +56,7 @@ def find(store: Store, baseline: str = BASELINE) -> Findings:
         raise BenchError(f"no runs in {store.root}{found}: fill it with `stabbench run --store {store.root}`")
     frame = read.frame.assign(row=np.arange(len(read.frame)))
     known = keyed(ordinary(frame))
-    cells = apart(known)
-    table = _table(cells, baseline, store)
+    table = _table(known, baseline, store, executor or InlineExecutor())
     return Findings(
         runs=known.drop(columns="row"),
         loss=read.loss[known["row"].to_numpy(dtype=np.int64)],
@@ -67,11 +69,34 @@ def find(store: Store, baseline: str = BASELINE) -> Findings:
     )
 
 
-def _table(cells: Sequence[Cell], baseline: str, store: Store) -> pd.DataFrame:
-    """One row a cell with all that is known of it; without a run of the default baseline nothing is compared."""
-    comparable = baseline != BASELINE or any(cell.named()["technique"] == baseline for cell in cells)
-    table = judged(joined(summarised(cells), contrasted(cells, baseline) if comparable else None), cells, baseline)
-    with reading(store) as predictions:
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """The keyed runs of one group, and what its cells are compared with, if with anything."""
+
+    runs: pd.DataFrame
+    baseline: str
+    comparable: bool
+    store: Path
+
+
+def _table(known: pd.DataFrame, baseline: str, store: Store, executor: Executor) -> pd.DataFrame:
+    """One row a cell with all that is known of it, in the order of the keys."""
+    techniques = known["technique"].cat.categories
+    comparable = baseline in techniques
+    if not comparable and baseline != BASELINE:
+        raise UnknownName("baseline technique", baseline, techniques)
+    # What nothing here reads weighs most, and would be sent to every worker whole.
+    slim = known.drop(columns=["row", "spec", "provenance"])
+    parts = [own for _, own in slim.groupby(list(GROUP), sort=True, observed=True)]
+    groups = [_Group(trimmed(part), baseline, comparable, store.root) for part in parts]
+    return pd.concat(results(executor, _of_group, groups), ignore_index=True)
+
+
+def _of_group(group: _Group) -> pd.DataFrame:
+    cells = apart(group.runs)
+    compared = contrasted(cells, group.baseline) if group.comparable else None
+    table = judged(joined(summarised(cells), compared), cells, group.baseline)
+    with reading(Store(group.store)) as predictions:
         return table.merge(diagnostics(cells, predictions), on=list(KEY), how="left", validate="one_to_one")
 
 

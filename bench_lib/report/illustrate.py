@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,8 +24,9 @@ from bench_lib.report.charts.profiles import profiles_figure
 from bench_lib.report.charts.seeds import seeds_figure
 from bench_lib.report.charts.sizes import sizes_figure
 from bench_lib.report.charts.variance import variance_figure
+from bench_lib.report.dynamics import DYNAMICS
 from bench_lib.report.findings import Findings
-from bench_lib.report.keys import GROUP, identity, texts
+from bench_lib.report.keys import GROUP, identity, texts, trimmed
 from bench_lib.spec import digest
 
 FIGURES = "figures"
@@ -43,75 +45,99 @@ class Picture:
     figure: Figure
 
 
-def illustrate(findings: Findings) -> list[Picture]:
-    """All figures of a report: those of each group, of each of its tasks, and those of the whole."""
-    # Altair would hold every part of every chart against its schema, which takes longer than all else; tests do it.
-    with debug_mode(False):
-        return list(_illustrated(findings))
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What the figures of one group, or of a task of it, are made of: a place, and the rows that belong there.
 
+    `cells` and `ranks` are empty for a task.
+    """
 
-def _illustrated(findings: Findings) -> Iterator[Picture]:
-    known = measured()
-    power = power_figure(known.of(tasks=1), known.design["alpha"], known.design["looks"][-1], name("power"))
-    made = [*_of_groups(findings), *_of_sources(findings), ("power", (), power)]
-    yield from (Picture(kind, place, figure) for kind, place, figure in made if figure is not None)
-
-
-def _of_groups(findings: Findings) -> Iterator[tuple[str, tuple[str, ...], Figure | None]]:
-    rows = np.arange(len(findings.runs))
-    keys = findings.runs[[*GROUP, "task"]].astype(str)
-    for group, own in sorted(keys.groupby(list(GROUP)).groups.items()):
-        part = Part(findings, texts(group), rows[own])
-        yield from ((kind, part.group, make(part)) for kind, make in BY_GROUP.items())
-        for task, chosen in sorted(keys.loc[own].groupby("task").groups.items()):
-            of_task = Part(findings, (*part.group, str(task)), rows[chosen])
-            yield from ((kind, of_task.group, make(of_task)) for kind, make in BY_TASK.items())
-
-
-def _of_sources(findings: Findings) -> Iterator[tuple[str, tuple[str, ...], Figure | None]]:
-    """By group, of which the runs that are ranked may hold nothing."""
-    for key, own in findings.sources.groupby(list(GROUP), sort=True):
-        yield "variance", texts(key), variance_figure(own, name("variance", texts(key)))
+    place: tuple[str, ...]
+    runs: pd.DataFrame
+    loss: NDArray[np.float32]
+    cells: pd.DataFrame
+    ranks: pd.DataFrame
+    baseline: str
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
-    """What a figure of one group, or of a task of it, is made of: a place, and the rows of its runs."""
+class Draft:
+    """A figure to be made: it holds all that it takes, so that another process can make it."""
 
-    findings: Findings
-    group: tuple[str, ...]
-    rows: NDArray[np.int64]
+    kind: str
+    place: tuple[str, ...]
+    make: Callable[..., Figure | None]
+    arguments: tuple[Any, ...]
 
-    def of(self, table: pd.DataFrame) -> pd.DataFrame:
-        """The rows of a table of cells or techniques that belong here."""
-        names = [*GROUP, "task"][: len(self.group)]
-        return table[(table[names].astype(str) == list(self.group)).all(axis=1)]
-
-    @property
-    def runs(self) -> pd.DataFrame:
-        return self.findings.runs.iloc[self.rows]
-
-    @property
-    def baseline(self) -> str:
-        return self.findings.baseline
+    def picture(self) -> Picture | None:
+        """The figure at its place, or None where there is nothing to draw."""
+        # Altair would hold every part of every chart against its schema, which takes longer than all else; tests do it.
+        with debug_mode(False):
+            figure = self.make(*self.arguments, name(self.kind, self.place))
+        return None if figure is None else Picture(self.kind, self.place, figure)
 
 
-BY_GROUP: dict[str, Callable[[Part], Figure | None]] = {
-    "cost": lambda part: cost_figure(part.of(part.findings.cells), part.baseline, name("cost", part.group)),
-    "profiles": lambda part: profiles_figure(part.runs, part.baseline, name("profiles", part.group)),
-    "ranks": lambda part: critical_difference_figure(
-        part.of(part.findings.ranks), part.baseline, name("ranks", part.group)
-    ),
-    "sizes": lambda part: sizes_figure(
-        sized(part.of(part.findings.cells), part.runs), ", ".join(part.group), name("sizes", part.group)
-    ),
-    "disagreement": lambda part: agreement_figure(
-        part.of(part.findings.cells), part.baseline, name("disagreement", part.group)
-    ),
+def illustrate(findings: Findings) -> list[Picture]:
+    """All figures of a report, in the order of `drafts`."""
+    return [picture for draft in drafts(findings) if (picture := draft.picture()) is not None]
+
+
+def drafts(findings: Findings) -> list[Draft]:
+    """The figures of a report to be made: those of each group, of each of its tasks, and those of the whole."""
+    known = measured()
+    power = (known.of(tasks=1), known.design["alpha"], known.design["looks"][-1])
+    found = [*_of_groups(findings), *_of_sources(findings)]
+    return [*found, Draft("power", (), power_figure, power)]
+
+
+def _of_groups(findings: Findings) -> Iterator[Draft]:
+    rows = np.arange(len(findings.runs))
+    keys = findings.runs[[*GROUP, "task"]].astype(str)
+    cells, ranks = (_by_group(table) for table in (findings.cells, findings.ranks))
+    no_cells, no_ranks = (table.iloc[:0] for table in (findings.cells, findings.ranks))
+    for group, own in sorted(keys.groupby(list(GROUP)).groups.items()):
+        place = texts(group)
+        whole = Part(place, *_taken(findings, rows[own]), cells[place], ranks.get(place, no_ranks), findings.baseline)
+        yield from (Draft(kind, place, *take(whole)) for kind, take in BY_GROUP.items())
+        for task, chosen in sorted(keys.loc[own].groupby("task").groups.items()):
+            at = (*place, str(task))
+            part = Part(at, *_taken(findings, rows[chosen]), no_cells, no_ranks, findings.baseline)
+            yield from (Draft(kind, at, *take(part)) for kind, take in BY_TASK.items())
+
+
+def _by_group(table: pd.DataFrame) -> dict[tuple[str, ...], pd.DataFrame]:
+    return {texts(key): own for key, own in table.groupby(list(GROUP), sort=True, observed=True)}
+
+
+def _taken(findings: Findings, rows: NDArray[np.int64]) -> tuple[pd.DataFrame, NDArray[np.float32]]:
+    return findings.runs.iloc[rows], findings.loss[rows]
+
+
+def _of_sources(findings: Findings) -> Iterator[Draft]:
+    """By group, of which the runs that are ranked may hold nothing."""
+    for key, own in findings.sources.groupby(list(GROUP), sort=True):
+        yield Draft("variance", texts(key), variance_figure, (own,))
+
+
+def _drawn(runs: pd.DataFrame) -> pd.DataFrame:
+    """The columns that charts take, without the specs, which weigh more than all else."""
+    return trimmed(runs[[column for column in runs if column not in UNDRAWN]])
+
+
+UNDRAWN = ("spec", "provenance", "reason", "started", "eval_step", "eval_score", *DYNAMICS)
+Taken = tuple[Callable[..., Figure | None], tuple[Any, ...]]
+"""What makes a figure, and what it is given beside the figure's name."""
+
+BY_GROUP: dict[str, Callable[[Part], Taken]] = {
+    "cost": lambda part: (cost_figure, (part.cells, part.baseline)),
+    "profiles": lambda part: (profiles_figure, (_drawn(part.runs), part.baseline)),
+    "ranks": lambda part: (critical_difference_figure, (part.ranks, part.baseline)),
+    "sizes": lambda part: (sizes_figure, (sized(part.cells, part.runs), ", ".join(part.place))),
+    "disagreement": lambda part: (agreement_figure, (part.cells, part.baseline)),
 }
-BY_TASK: dict[str, Callable[[Part], Figure | None]] = {
-    "seeds": lambda part: seeds_figure(part.runs, part.baseline, name("seeds", part.group)),
-    "curves": lambda part: curves_figure(part.runs, part.findings.loss[part.rows], name("curves", part.group)),
+BY_TASK: dict[str, Callable[[Part], Taken]] = {
+    "seeds": lambda part: (seeds_figure, (_drawn(part.runs), part.baseline)),
+    "curves": lambda part: (curves_figure, (_drawn(part.runs), part.loss)),
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -25,18 +25,61 @@ SUFFIX = 6
 
 
 @dataclass(frozen=True, eq=False)
+class Columns:
+    """The columns of a frame as arrays, each made when it is first asked for: cells by the thousand slice them."""
+
+    frame: pd.DataFrame
+    made: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def numbers(self, name: str) -> np.ndarray:
+        """A column as `numbers` gives it."""
+        if name not in self.made:
+            self.made[name] = numbers(self.frame[name])
+        return self.made[name]
+
+    def texts(self, name: str) -> np.ndarray:
+        """A column as an array of texts."""
+        if name not in self.made:
+            self.made[name] = self.frame[name].astype(str).to_numpy(dtype=object)
+        return self.made[name]
+
+
+@dataclass(frozen=True, eq=False)
 class Cell:
-    """All runs of one spec apart from the seed, in the order of their seeds."""
+    """All runs of one spec apart from the seed, in the order of their seeds: some rows of a sorted frame."""
 
     key: tuple[str, ...]
-    runs: pd.DataFrame
+    columns: Columns
+    rows: slice
+
+    @functools.cached_property
+    def runs(self) -> pd.DataFrame:
+        return self.columns.frame.iloc[self.rows]
+
+    @property
+    def size(self) -> int:
+        return int(self.rows.stop - self.rows.start)
+
+    @property
+    def seeds(self) -> list[int]:
+        found: list[int] = self.columns.frame["seed"].to_numpy()[self.rows].tolist()
+        return found
+
+    def texts(self, column: str) -> list[str]:
+        """A column of all runs as texts."""
+        found: list[str] = self.columns.texts(column)[self.rows].tolist()
+        return found
+
+    def numbers(self, column: str) -> np.ndarray:
+        """A column of all runs: (runs,) float64, in which what is missing is NaN."""
+        return self.columns.numbers(column)[self.rows]
 
     def named(self) -> dict[str, str]:
         return dict(zip(KEY, self.key, strict=True))
 
     @functools.cached_property
     def statuses(self) -> tuple[str, ...]:
-        return tuple(map(str, self.runs["status"]))
+        return tuple(self.texts("status"))
 
     def count(self, *statuses: Status) -> int:
         return sum(self.statuses.count(str(status)) for status in statuses)
@@ -47,16 +90,14 @@ class Cell:
     def failed(self) -> int:
         return self.count(*(s for s in Status if s.unstable))
 
+    @functools.cached_property
     def survived(self) -> np.ndarray:
         """Which runs converged: (runs,) bool."""
         return np.array([status == Status.CONVERGED for status in self.statuses], dtype=bool)
 
-    def survivors(self) -> pd.DataFrame:
-        return self.runs[self.survived()]
-
     def measured(self, column: str) -> np.ndarray:
         """A column of the runs that converged: (survivors,) float64, in which what is missing is NaN."""
-        return np.asarray(numbers(self.runs[column])[self.survived()], dtype=np.float64)
+        return np.asarray(self.numbers(column)[self.survived], dtype=np.float64)
 
     def scores(self) -> np.ndarray:
         """Final scores of the runs that converged, as fractions: (survivors,) float64."""
@@ -88,7 +129,14 @@ def apart(known: pd.DataFrame) -> list[Cell]:
     cells = known.groupby(list(KEY), sort=False, observed=True).ngroup().to_numpy()
     starts = np.flatnonzero(np.diff(cells, prepend=-1, append=-1)).tolist()
     keys = zip(*(known[name].iloc[starts[:-1]].astype(str) for name in KEY), strict=True)
-    return [Cell(key, known.iloc[a:b]) for key, (a, b) in zip(keys, pairwise(starts), strict=True)]
+    columns = Columns(known)
+    return [Cell(key, columns, slice(a, b)) for key, (a, b) in zip(keys, pairwise(starts), strict=True)]
+
+
+def trimmed(known: pd.DataFrame) -> pd.DataFrame:
+    """Some rows of a keyed frame, without the categories that none of them has: to be sent elsewhere."""
+    coded = [name for name in known if isinstance(known[name].dtype, pd.CategoricalDtype)]
+    return known.assign(**{str(name): known[name].cat.remove_unused_categories() for name in coded})
 
 
 def keyed(frame: pd.DataFrame) -> pd.DataFrame:

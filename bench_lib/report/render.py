@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench_lib.errors import BenchError
-from bench_lib.executors.base import Executor
+from bench_lib.executors.base import Executor, results
 from bench_lib.executors.inline import InlineExecutor
 from bench_lib.report.charts.draw import png, svg
-from bench_lib.report.charts.figure import Figure
 from bench_lib.report.findings import find
-from bench_lib.report.illustrate import FIGURES, KINDS, illustrate
+from bench_lib.report.illustrate import FIGURES, KINDS, Draft, Picture, drafts
 from bench_lib.report.leaderboard import leaderboard
 from bench_lib.report.markdown import csv_text
 from bench_lib.report.page.build import build
@@ -49,13 +47,15 @@ class Stale:
 def rendered(store: Store, baseline: str = BASELINE, executor: Executor | None = None) -> Files:
     """All files of the report of a store, from the store and the registries alone; the same runs give the same bytes.
 
-    The executor draws the figures. Without a run of the default baseline nothing is compared. Raises `BenchError` for
-    an empty store, `UnknownName` for another baseline that no run has.
+    The executor works out the tables and draws the figures. Without a run of the default baseline nothing is compared.
+    Raises `BenchError` for an empty store, `UnknownName` for another baseline that no run has.
     """
-    findings = find(store, baseline)
-    pictures = illustrate(findings)
+    executor = executor or InlineExecutor()
+    findings = find(store, baseline, executor)
+    drawings = results(executor, _drawing, drafts(findings))
+    pictures = [drawing.picture for drawing in drawings if drawing.picture]
     figures = [picture.figure for picture in pictures]
-    files = _drawn(figures, executor or InlineExecutor())
+    files = {name: content for drawing in drawings for name, content in drawing.files.items()}
     files["leaderboard.csv"] = _csv(findings.cells)
     files["leaderboard.parquet"] = _parquet(findings.cells)
     if not findings.sources.empty:
@@ -91,23 +91,23 @@ def stale(store: Store, out: Path, baseline: str = BASELINE, executor: Executor 
     return Stale(tuple(sorted(missing)), tuple(sorted(different)), tuple(_superfluous(out, files)))
 
 
-def _drawn(figures: Sequence[Figure], executor: Executor) -> dict[str, bytes]:
-    """Each figure as SVG and PNG, and its data as CSV, in the order of the figures."""
-    made: dict[str, tuple[bytes, bytes, bytes]] = {}
-    for done in executor.run(_files, figures):
-        if done.result is None:
-            raise BenchError(f"figure {done.job.name} cannot be drawn: {done.failure and done.failure.message}")
-        made[done.job.name] = done.result
-    return {
-        f"{FIGURES}/{figure.name}{suffix}": content
-        for figure in figures
-        for suffix, content in zip(FORMATS, made[figure.name], strict=True)
-    }
+@dataclass(frozen=True, eq=False)
+class _Drawing:
+    """A picture and its files; neither where there is nothing to draw."""
+
+    picture: Picture | None
+    files: Files
 
 
-def _files(figure: Figure) -> tuple[bytes, bytes, bytes]:
-    drawing = svg(figure)
-    return drawing.encode(), png(drawing), _csv(figure.data)
+def _drawing(draft: Draft) -> _Drawing:
+    """A figure as SVG and PNG, and its data as CSV."""
+    picture = draft.picture()
+    if picture is None:
+        return _Drawing(None, {})
+    drawing = svg(picture.figure)
+    contents = (drawing.encode(), png(drawing), _csv(picture.figure.data))
+    named = f"{FIGURES}/{picture.figure.name}"
+    return _Drawing(picture, {f"{named}{suffix}": content for suffix, content in zip(FORMATS, contents, strict=True)})
 
 
 def _csv(table: pd.DataFrame) -> bytes:

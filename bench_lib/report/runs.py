@@ -8,16 +8,14 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from bench_lib.errors import BadValue
+from bench_lib.report.dynamics import READ, dynamics, ragged
 from bench_lib.spec import canonical_json
-from bench_lib.stats.dynamics import drift_summary, fluctuation, gradient_health
 from bench_lib.store import Store
 from bench_lib.store.parquet import KEPT, Reduction
 
@@ -25,9 +23,6 @@ Floats = NDArray[np.float64]
 
 POINTS = 16
 """Points that a training curve is cut down to."""
-
-DYNAMICS = ("fluctuation", "explosions", "clipped", "vanishing", "drift")
-"""How a run's training went, as in `stats.dynamics`: each a number, nan where it is not known."""
 
 PLAIN = (
     *("data_source", "status", "reason", "metric", "score", "trivial_score", "steps"),
@@ -37,9 +32,6 @@ PLAIN = (
 
 SEED = re.compile(r'(?<=,)"seed":\d+,(?="stack":)')
 """A seed where the spec's canonical JSON has it; cut out first, most specs are the same text and parsed once."""
-
-CURVES = ("curve_loss", "curve_grad_norm", "curve_grad_norm_first", "curve_grad_norm_last", "drift")
-COUNTED = ("clipped_steps", "nonfinite_steps")
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +48,7 @@ def read(store: Store) -> Runs:
     `spec` is canonical JSON without the seed, `provenance` canonical JSON without when the run started, which is
     `started`; curves become means over equal parts of the steps, and the numbers of `DYNAMICS`.
     """
-    table = store.table(Reduction((*KEPT, *PLAIN, *CURVES, *COUNTED, "spec", "provenance"), _reduced))
+    table = store.table(Reduction((*KEPT, *PLAIN, *READ, "curve_loss", "spec", "provenance"), _reduced))
     loss = np.asarray(table["loss"].combine_chunks().flatten(), dtype=np.float32).reshape(-1, POINTS)
     return Runs(table.drop_columns(["loss"]).to_pandas(), loss)
 
@@ -86,8 +78,8 @@ def _reduced(rows: pa.Table) -> pa.Table:
         "spec": _coded(_seedless(SEED.sub("", text, count=1)) for text in rows["spec"].to_pylist()),
         "started": pa.array([dict(origin).get("started", "") for origin in origins], pa.string()),
         "provenance": _coded(_lasting(tuple(part for part in origin if part[0] != "started")) for origin in origins),
-        "loss": pa.FixedSizeListArray.from_arrays(thinned(*_ragged(rows["curve_loss"])).ravel(), POINTS),
-        **_dynamics(rows),
+        "loss": pa.FixedSizeListArray.from_arrays(thinned(*ragged(rows["curve_loss"])).ravel(), POINTS),
+        **dynamics(rows),
     }
     for name, column in added.items():
         kept = kept.append_column(name, column)
@@ -111,37 +103,3 @@ def _seedless(text: str) -> str:
 
 def _coded(texts: Iterable[str]) -> pa.Array:
     return pa.array(list(texts), pa.string()).dictionary_encode()
-
-
-def _ragged(column: pa.ChunkedArray) -> tuple[Floats, NDArray[np.int64]]:
-    """The values of a list column in a row, and where each list starts and the last one ends."""
-    lists = column.combine_chunks()
-    lengths = np.asarray(lists.value_lengths(), dtype=np.int64)
-    return np.asarray(lists.flatten(), dtype=np.float64), np.concatenate([[0], np.cumsum(lengths)])
-
-
-def _dynamics(rows: pa.Table) -> dict[str, pa.Array]:
-    curves = {name: _split(rows[name]) for name in (*CURVES[1:], "eval_score")}
-    counts = [rows[name].to_pylist() for name in COUNTED]
-    found = np.full((rows.num_rows, len(DYNAMICS)), math.nan)
-    for row in range(rows.num_rows):
-        found[row] = _of_run({name: lists[row] for name, lists in curves.items()}, counts[0][row], counts[1][row])
-    return {name: pa.array(found[:, place]) for place, name in enumerate(DYNAMICS)}
-
-
-def _of_run(curves: Mapping[str, Floats], clipped: int | None, skipped: int | None) -> tuple[float, ...]:
-    """The numbers of `DYNAMICS`; a record whose curves contradict one another says nothing."""
-    norms = (curves["curve_grad_norm"], curves["curve_grad_norm_first"], curves["curve_grad_norm_last"])
-    scores = curves["eval_score"]
-    try:
-        health = gradient_health(*norms, clipped, skipped)
-        explosions = float(health.explosions) if health.steps else math.nan
-        moved = fluctuation(scores) if np.isfinite(scores).all() else math.nan
-        return moved, explosions, health.clipped, health.vanishing, drift_summary(curves["drift"][None]).overall
-    except BadValue:
-        return (math.nan,) * len(DYNAMICS)
-
-
-def _split(column: pa.ChunkedArray) -> list[Floats]:
-    values, offsets = _ragged(column)
-    return [values[a:b] for a, b in pairwise(offsets.tolist())]

@@ -59,13 +59,14 @@ def compare(frame: pd.DataFrame, baseline: str = BASELINE) -> pd.DataFrame:
     that as many runs find with a power of 0.8, inf for none. `against` is empty where the baseline was not run. Raises
     `UnknownName` where it was run nowhere.
     """
-    return contrasted(gather(frame), baseline)
+    known = gather(frame)
+    if not any(c.named()["technique"] == baseline for c in known):
+        raise UnknownName("baseline technique", baseline, {c.named()["technique"] for c in known})
+    return contrasted(known, baseline)
 
 
 def contrasted(known: Sequence[Cell], baseline: str = BASELINE) -> pd.DataFrame:
-    """`compare` of runs that are gathered already."""
-    if not any(c.named()["technique"] == baseline for c in known):
-        raise UnknownName("baseline technique", baseline, {c.named()["technique"] for c in known})
+    """`compare` of runs that are gathered already, and may hold no run of the baseline."""
     references = partners(known, baseline)
     rows = [{**c.named(), **_contrast(c, references.get(place(c)))} for c in known]
     contrasts = pd.DataFrame(rows, columns=list(CONTRASTS))
@@ -110,13 +111,13 @@ def joined(table: pd.DataFrame, contrasts: pd.DataFrame | None) -> pd.DataFrame:
 def _outcome(cell: Cell) -> dict[str, object]:
     judged, failed = cell.judged(), cell.failed()
     low, high = wilson(failed, judged) if judged else (math.nan, math.nan)
-    reasons = zip(cell.statuses, map(str, cell.runs["reason"]), strict=True)
+    reasons = zip(cell.statuses, cell.texts("reason"), strict=True)
     declined = dict.fromkeys(reason for status, reason in reasons if status == Status.UNSUPPORTED)
-    trivial = numbers(cell.runs["trivial_score"])
+    trivial = cell.numbers("trivial_score")
     trivial = trivial[~np.isnan(trivial)]
     return {
         **{str(s): cell.count(s) for s in Status},
-        "attempted": len(cell.runs),
+        "attempted": cell.size,
         "judged": judged,
         "failed": failed,
         "lost": cell.count(*(s for s in Status if s.lost)),
@@ -124,7 +125,7 @@ def _outcome(cell: Cell) -> dict[str, object]:
         "failure_rate": failed / judged if judged else math.nan,
         "failure_low": low,
         "failure_high": high,
-        "metric": max((str(m) for m in cell.runs["metric"]), default=""),
+        "metric": max(cell.texts("metric"), default=""),
         "trivial_score": float(trivial[0]) if len(trivial) else math.nan,
     }
 

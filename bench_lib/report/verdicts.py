@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench_lib.report.keys import GROUP, KEY, Cell, numbers
+from bench_lib.report.keys import GROUP, KEY, Cell
 from bench_lib.report.tables import partners, place
 from bench_lib.spec import Status
 from bench_lib.stats.claims import claims, counted
@@ -66,7 +66,7 @@ def paired_arms(cell: Cell, partner: Cell) -> Arms:
 
 def _judged(cell: Cell) -> dict[int, float]:
     """The score by seed; nan for a run that failed in training."""
-    runs = zip(cell.runs["seed"].tolist(), cell.statuses, numbers(cell.runs["score"]).tolist(), strict=True)
+    runs = zip(cell.seeds, cell.statuses, cell.numbers("score").tolist(), strict=True)
     return {seed: score if status == Status.CONVERGED else math.nan for seed, status, score in runs if status in JUDGED}
 
 

@@ -81,13 +81,27 @@ def gradient_health(
         largest=float(finite.max()) if finite.size else math.nan,
         clipped=_share("clipped steps", clipped_steps, values.size),
         skipped=_share("skipped steps", skipped_steps, values.size),
-        explosions=int((finite > EXPLOSION * np.median(finite)).sum()) if finite.size else 0,
+        explosions=int(explosions(finite)) if finite.size else 0,
         vanishing=_vanishing(
             _checked_block("norms of the first block", first, values.size),
             _checked_block("norms of the last block", last, values.size),
             vanishing,
         ),
     )
+
+
+def explosions(norms: Floats) -> NDArray[np.int64]:
+    """How many of a run's finite norms (..., steps), one at least, are above `EXPLOSION` times their median: (...)."""
+    return np.asarray((norms > EXPLOSION * np.median(norms, axis=-1, keepdims=True)).sum(axis=-1))
+
+
+def vanishing_share(first: Floats, last: Floats, fraction: float = VANISHING) -> Floats:
+    """The share of the steps (..., steps) at which the first block's norm is below the fraction of the last's: (...).
+
+    All norms are finite; nan where a block's norm is 0 throughout.
+    """
+    share = np.asarray((first < fraction * last).mean(axis=-1))
+    return np.where(first.any(axis=-1) & last.any(axis=-1), share, math.nan)
 
 
 def drift_summary(drift: Sequence[Sequence[float]] | Floats) -> DriftSummary:
@@ -110,9 +124,7 @@ def drift_summary(drift: Sequence[Sequence[float]] | Floats) -> DriftSummary:
 
 def _vanishing(first: Floats, last: Floats, fraction: float) -> float:
     known = np.isfinite(first) & np.isfinite(last) if first.size == last.size else np.zeros(0, dtype=bool)
-    if not (known.any() and first[known].any() and last[known].any()):
-        return math.nan
-    return float((first[known] < fraction * last[known]).mean())
+    return float(vanishing_share(first[known], last[known], fraction)) if known.any() else math.nan
 
 
 def _share(what: str, count: int | None, steps: int) -> float:

@@ -49,21 +49,21 @@ def score_profile(
     nan without tasks, or where a task has no run; the band also where a task has fewer than two. Source: Agarwal et
     al. 2021.
     """
-    tasks = [checked_scores(group) for group in scores]
     levels = checked_scores(thresholds)
     check_plan(confidence, resamples)
-    above = [
-        np.vstack([group[:, None] - levels > rounding(group, levels), np.zeros((failed, levels.size))])
-        for group, failed in zip(tasks, _checked_failures(failures, len(tasks)), strict=True)
-    ]
-    fewest = min((len(runs) for runs in above), default=0)
-    unknown = np.full(levels.size, math.nan)
-    share = np.mean([runs.mean(axis=0) for runs in above], axis=0) if fewest else unknown
-    if fewest < 2:
+    above = _above(scores, levels, failures)
+    share, unknown = _share(above, levels.size), np.full(levels.size, math.nan)
+    if min((len(runs) for runs in above), default=0) < 2:
         return ScoreProfile(levels, share, unknown, unknown)
     ends = [(1 - confidence) / 2, (1 + confidence) / 2]
     low, high = np.quantile(_resampled_shares(above, generator, resamples), ends, axis=0, overwrite_input=True)
     return ScoreProfile(levels, share, low, high)
+
+
+def profile_share(scores: Groups, thresholds: ArrayLike, failures: Sequence[int] = ()) -> Floats:
+    """The share of `score_profile` alone, without its band: (thresholds,)."""
+    levels = checked_scores(thresholds)
+    return _share(_above(scores, levels, failures), levels.size)
 
 
 def ratio_profile(costs: ArrayLike, taus: ArrayLike, floor: float = 0.0) -> Floats:
@@ -119,6 +119,21 @@ def pooled_iqm(rows: Sequence[Floats]) -> Floats:
 def mean_of_means(rows: Sequence[Floats]) -> Floats:
     """Mean over the tasks of each task's mean, in which every task weighs the same."""
     return np.asarray(np.mean([row.mean(axis=-1) for row in rows], axis=0), dtype=np.float64)
+
+
+def _above(scores: Groups, levels: Floats, failures: Sequence[int]) -> list[Floats]:
+    """Which runs of each task are above each threshold, the failed ones above none: (runs, thresholds) of 0 and 1."""
+    tasks = [checked_scores(group) for group in scores]
+    return [
+        np.vstack([group[:, None] - levels > rounding(group, levels), np.zeros((failed, levels.size))])
+        for group, failed in zip(tasks, _checked_failures(failures, len(tasks)), strict=True)
+    ]
+
+
+def _share(above: Sequence[Floats], thresholds: int) -> Floats:
+    if not min((len(runs) for runs in above), default=0):
+        return np.full(thresholds, math.nan)
+    return np.asarray(np.mean([runs.mean(axis=0) for runs in above], axis=0), dtype=np.float64)
 
 
 def _resampled_shares(above: Sequence[Floats], generator: np.random.Generator, resamples: int) -> Floats:

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+
 import pytest
 
-from bench_lib.executors.base import attempt
+from bench_lib.errors import BenchError
+from bench_lib.executors.base import Done, attempt, results
+from bench_lib.executors.inline import InlineExecutor
 
 
 def _sink(depth: int) -> int:
@@ -50,3 +54,22 @@ def test_a_long_message_keeps_its_end() -> None:
 def test_an_interrupt_passes_through() -> None:
     with pytest.raises(KeyboardInterrupt):
         attempt(_interrupt, None)
+
+
+def test_results_stand_in_the_order_of_the_jobs() -> None:
+    class Backwards:
+        """Completes the last job first."""
+
+        def run(self, function: Callable[[int], int], jobs: Sequence[int]) -> Iterator[Done[int, int]]:
+            return (Done(job, function(job)) for job in reversed(jobs))
+
+    assert results(Backwards(), lambda job: job * 10, [101, 202, 303]) == [1010, 2020, 3030]
+
+
+def test_a_job_without_a_result_is_an_error_that_says_why() -> None:
+    with pytest.raises(BenchError, match="a job of 2 gave no result: Traceback"):
+        results(InlineExecutor(), _refuse, ["nope", "no"])
+
+
+def _refuse(text: str) -> str:
+    raise ValueError(text)

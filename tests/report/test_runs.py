@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench_lib.report import runs
+from bench_lib.report.dynamics import DYNAMICS
 from bench_lib.report.keys import keyed
-from bench_lib.report.runs import DYNAMICS, POINTS, read, thinned
+from bench_lib.report.runs import POINTS, read, thinned
 from bench_lib.store import Store, compact
 
 

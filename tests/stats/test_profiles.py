@@ -13,7 +13,14 @@ from scipy.stats import binom
 from bench_lib.errors import BadValue
 from bench_lib.stats.bootstrap import CHUNK, two_sample_interval
 from bench_lib.stats.location import iqm
-from bench_lib.stats.profiles import mean_of_means, pooled_iqm, ratio_profile, score_profile, stratified_interval
+from bench_lib.stats.profiles import (
+    mean_of_means,
+    pooled_iqm,
+    profile_share,
+    ratio_profile,
+    score_profile,
+    stratified_interval,
+)
 
 GROUPS = st.lists(st.lists(st.floats(-10, 10), min_size=2, max_size=12), min_size=1, max_size=5)
 COSTS = st.tuples(st.integers(1, 8), st.integers(1, 5)).flatmap(
@@ -277,3 +284,11 @@ def test_what_an_interval_cannot_use_is_refused() -> None:
         stratified_interval(mean_of_means, [], generator(), 1.0)
     with pytest.raises(BadValue, match="shape of the statistic"):
         stratified_interval(lambda rows: rows[0], [[0.1, 1]], generator())
+
+
+@given(GROUPS, st.lists(st.integers(0, 3), min_size=5, max_size=5))
+def test_the_share_alone_is_that_of_the_profile(groups: list[list[float]], failures: list[int]) -> None:
+    levels = [-1.0, 0.0, 1.0]
+    counts = failures[: len(groups)]
+    whole = score_profile(groups, levels, generator(), counts, resamples=100)
+    assert np.array_equal(profile_share(groups, levels, counts), whole.share)

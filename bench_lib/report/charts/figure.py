@@ -54,5 +54,6 @@ def marked(base: alt.Chart, field: str, columns: int = 8) -> alt.LayerChart:
 
 def specified(chart: alt.TopLevelMixin) -> dict[str, Any]:
     """The chart as Vega-Lite, without the settings that Altair adds to every chart: the style sheet is ours."""
-    spec: dict[str, Any] = chart.to_dict()
+    # Held against the schema in tests alone: for every chart of a report it would take longer than all else.
+    spec: dict[str, Any] = chart.to_dict(validate=False)
     return {name: part for name, part in spec.items() if name not in ("config", "datasets")}

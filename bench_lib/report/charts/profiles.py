@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import altair as alt
 import numpy as np
 import pandas as pd
@@ -9,9 +11,9 @@ from numpy.typing import NDArray
 
 from bench_lib.report.charts.figure import Figure, rows, specified
 from bench_lib.report.charts.words import listed, place
-from bench_lib.report.keys import Cell, apart, numbers
+from bench_lib.report.keys import Cell, apart
 from bench_lib.report.markdown import plain
-from bench_lib.stats.profiles import score_profile
+from bench_lib.stats.profiles import profile_share, score_profile
 
 COLUMNS = ("technique", "tau", "share", "low", "high", "tasks", "runs", "drawn")
 MOST = 8
@@ -29,7 +31,8 @@ def profiles_figure(runs: pd.DataFrame, baseline: str, name: str) -> Figure | No
     Scores of a task run from 0, its trivial score, to 1, the best mean of any technique; failed runs are above nothing.
     Only techniques that were judged on every task have a profile; drawn are the baseline's and those with the largest
     area below them, and all are in the data (`COLUMNS`, shares in percent). None for fewer than two techniques, or
-    where some task has no trivial score. Bands are bootstrap intervals at 95 %. Source: Agarwal et al. 2021.
+    where some task has no trivial score. Bands are bootstrap intervals at 95 %, of what is drawn. Source: Agarwal et
+    al. 2021.
     """
     cells = [cell for cell in apart(runs) if cell.judged()]
     tasks = sorted({cell.named()["task"] for cell in cells})
@@ -37,18 +40,20 @@ def profiles_figure(runs: pd.DataFrame, baseline: str, name: str) -> Figure | No
     whole = _whole(cells, tasks)
     if len(whole) < 2 or not all(high > low for low, high in bounds.values()):
         return None
-    table = pd.concat([_profile(label, own, bounds) for label, own in whole.items()], ignore_index=True)
-    areas = table.groupby("technique")["share"].mean().sort_values(ascending=False, kind="stable")
+    scaled = {label: _scaled(own, bounds) for label, own in whole.items()}
+    shares = {label: profile_share(own.scores, THRESHOLDS, own.failures) for label, own in scaled.items()}
+    areas = pd.Series({label: np.round(100 * one, 2).mean() for label, one in shares.items()}, dtype=float)
+    areas = areas.sort_index().sort_values(ascending=False, kind="stable")
     first = [label for label in areas.index if whole[label][0].named()["technique"] == baseline]
     drawn = sorted([*first, *(label for label in areas.index if label not in first)][:MOST])
-    table = table.assign(drawn=table["technique"].isin(drawn))
+    table = pd.concat([_profile(label, own, label in drawn) for label, own in scaled.items()], ignore_index=True)
     title = f"{place(runs)}: performance profiles over {len(tasks)} tasks"
     return Figure(name, title, _alt(areas, len(tasks)), specified(_chart(drawn, title)), table[list(COLUMNS)])
 
 
 def _bounds(cells: list[Cell]) -> tuple[float, float]:
     """The trivial score of a task and the best mean; (nan, nan) where either is unknown."""
-    trivial = np.concatenate([numbers(cell.runs["trivial_score"]) for cell in cells])
+    trivial = np.concatenate([cell.numbers("trivial_score") for cell in cells])
     means = [cell.scores().mean() for cell in cells if cell.scores().size]
     known = trivial[np.isfinite(trivial)]
     return (float(known[0]), float(max(means))) if known.size and means else (np.nan, np.nan)
@@ -63,16 +68,35 @@ def _whole(cells: list[Cell], tasks: list[str]) -> dict[str, list[Cell]]:
     return {plain(name): own for name, own in found.items() if sorted(named[name]) == tasks}
 
 
-def _profile(label: str, cells: list[Cell], bounds: dict[str, tuple[float, float]]) -> pd.DataFrame:
+@dataclass(frozen=True, eq=False)
+class Scaled:
+    """A technique's normalised scores and its failures, for each task."""
+
+    scores: list[Floats]
+    failures: list[int]
+
+
+def _scaled(cells: list[Cell], bounds: dict[str, tuple[float, float]]) -> Scaled:
     scores = []
     for cell in cells:
         low, high = bounds[cell.named()["task"]]
         scores.append((cell.scores() - low) / (high - low))
-    failures = [cell.failed() for cell in cells]
-    found = score_profile(scores, THRESHOLDS, np.random.default_rng(0), failures, resamples=RESAMPLES)
-    shares = {part: np.round(100 * getattr(found, part), 2) for part in ("share", "low", "high")}
-    runs = sum(cell.judged() for cell in cells)
-    return pd.DataFrame({"technique": label, "tau": THRESHOLDS, **shares, "tasks": len(cells), "runs": runs})
+    return Scaled(scores, [cell.failed() for cell in cells])
+
+
+def _profile(label: str, own: Scaled, drawn: bool) -> pd.DataFrame:
+    """A row a threshold, with a band where it is drawn: it takes longer than all else here."""
+    if drawn:
+        found = score_profile(own.scores, THRESHOLDS, np.random.default_rng(0), own.failures, resamples=RESAMPLES)
+        parts = {"share": found.share, "low": found.low, "high": found.high}
+    else:
+        unknown = np.full(len(THRESHOLDS), np.nan)
+        share = profile_share(own.scores, THRESHOLDS, own.failures)
+        parts = {"share": share, "low": unknown, "high": unknown}
+    shares = {name: np.round(100 * part, 2) for name, part in parts.items()}
+    runs = sum(map(len, own.scores)) + sum(own.failures)
+    whole = {"technique": label, "tau": THRESHOLDS, **shares, "tasks": len(own.scores), "runs": runs, "drawn": drawn}
+    return pd.DataFrame(whole)
 
 
 def _chart(drawn: list[str], title: str) -> alt.TopLevelMixin:

@@ -1,0 +1,56 @@
+"""Every figure of a report: Vega-Lite that holds against its schema, made anywhere from what it is sent with."""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+
+import altair as alt
+import pytest
+from jsonschema import ValidationError
+
+from bench_lib.report.charts.style import LIGHT
+from bench_lib.report.findings import Findings
+from bench_lib.report.illustrate import BY_GROUP, BY_TASK, KINDS, drafts, illustrate
+
+
+@pytest.fixture(scope="module")
+def made(findings: Findings) -> dict[str, list[dict[str, object]]]:
+    specs: dict[str, list[dict[str, object]]] = {}
+    for picture in illustrate(findings):
+        specs.setdefault(picture.kind, []).append(picture.figure.spec)
+    return specs
+
+
+def test_every_figure_is_valid_vega_lite(made: dict[str, list[dict[str, object]]]) -> None:
+    assert {"cost", "profiles", "ranks", "seeds", "curves", "power"} <= made.keys() <= set(KINDS)
+    for specs in made.values():
+        for spec in specs:
+            alt.TopLevelSpec.validate({**spec, "config": LIGHT})
+
+
+def test_a_broken_figure_would_be_found(made: dict[str, list[dict[str, object]]]) -> None:
+    with pytest.raises(ValidationError, match="'blob'"):
+        alt.TopLevelSpec.validate({**made["power"][0], "mark": "blob"})
+
+
+def test_a_draft_holds_all_that_it_takes(findings: Findings) -> None:
+    found = drafts(findings)
+    assert {draft.kind for draft in found} >= {*BY_GROUP, *BY_TASK}
+    assert len({(draft.kind, draft.place) for draft in found}) == len(found)
+    sent = [pickle.loads(pickle.dumps(draft)) for draft in found]
+    pictures = [picture for draft in sent if (picture := draft.picture())]
+    for picture, known in zip(pictures, illustrate(findings), strict=True):
+        assert (picture.kind, picture.place, picture.figure.spec) == (known.kind, known.place, known.figure.spec)
+        assert picture.figure.data.equals(known.figure.data)
+
+
+def test_no_spec_and_no_provenance_is_sent(findings: Findings) -> None:
+    for draft in drafts(findings):
+        for argument in draft.arguments:
+            assert not {"spec", "provenance"} & set(getattr(argument, "columns", ()))
+
+
+def test_a_store_of_one_group_with_no_cell_to_rank_has_its_other_figures(findings: Findings) -> None:
+    bare = dataclasses.replace(findings, ranks=findings.ranks.iloc[:0])
+    assert {"ranks"} == {p.kind for p in illustrate(findings)} - {p.kind for p in illustrate(bare)}
