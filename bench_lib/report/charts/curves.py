@@ -90,7 +90,12 @@ def _chart(table: pd.DataFrame, title: str) -> alt.TopLevelMixin:
     # No rounder limits: on a logarithmic axis they would leave the curves a third of the panel.
     y = alt.Scale(type="log", nice=False) if wide else alt.Scale(zero=False)
     axis = alt.Axis(values=_ticks(known.min(), known.max()), format="~g") if wide else alt.Axis(tickCount=4)
-    x = alt.X("progress:Q", title="training (%)", scale=alt.Scale(domain=[0, 100]), axis=alt.Axis(values=[0, 50, 100]))
+    x = alt.X(
+        "progress:Q",
+        title="training (%)",
+        scale=alt.Scale(domain=[0, 100]),
+        axis=alt.Axis(values=[0, 50, 100], grid=False),
+    )
     base = alt.Chart(width=WIDTH, height=HEIGHT).encode(x=x)
     colour = alt.Color(
         "what:N",
