@@ -15,7 +15,7 @@ from bench_lib.executors.inline import InlineExecutor
 from bench_lib.instruments.provenance import provenance
 from bench_lib.models import MODELS
 from bench_lib.models.source import resolve
-from bench_lib.spec import Status
+from bench_lib.record import Status
 from bench_lib.store import Store
 from bench_lib.suite import Grid, all_tasks, run_suite
 from bench_lib.tasks import TASKS

@@ -12,17 +12,27 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from bench_lib.errors import BenchError, Unsupported
-from bench_lib.harness.data import data_key, evaluation_set, held_out_examples, held_out_set
+from bench_lib.harness.data import Subset, data_key, evaluation_set, held_out_examples, held_out_set
 from bench_lib.harness.evaluate import Scored, evaluate, scored
+from bench_lib.harness.robustness import Examination
 from bench_lib.instruments.determinism import isolated
 from bench_lib.instruments.provenance import provenance
 from bench_lib.models.load import load_tokenizer
+from bench_lib.record import Predictions, RunRecord, Status
 from bench_lib.run import blank_record, check_data, configured, failure, judged, prepared
-from bench_lib.spec import Predictions, RunRecord, RunSpec, Status
+from bench_lib.spec import RunSpec
 from bench_lib.store import Store
 from bench_lib.tasks import TASKS
 from bench_lib.techniques import TECHNIQUES
-from bench_lib.techniques.hooks import EvaluatesUnder, Finishes, PoolsPredictions, PoolsWeights, Selects, Weights
+from bench_lib.techniques.hooks import (
+    Compresses,
+    EvaluatesUnder,
+    Finishes,
+    PoolsPredictions,
+    PoolsWeights,
+    Selects,
+    Weights,
+)
 from bench_lib.techniques.stack import Stack, from_spec, parse_stack
 
 BASE = "adamw"
@@ -37,7 +47,7 @@ def members(spec: RunSpec) -> tuple[RunSpec, ...]:
     pooled = from_spec(spec.stack, TECHNIQUES)
     stack = tuple(t for t in spec.stack if not t.pools) or parse_stack(BASE, TECHNIQUES).spec()
     keeps = bool(pooled.having(PoolsWeights))
-    choosers = {t.name for t in pooled.techniques if isinstance(t, EvaluatesUnder | Selects)}
+    choosers = {t.name for t in pooled.techniques if isinstance(t, Compresses | EvaluatesUnder | Selects)}
     if keeps and choosers:
         raise BenchError(
             f"{spec.technique()} pools the weights that training ends with, and {', '.join(sorted(choosers))} "
@@ -84,7 +94,8 @@ def pool(spec: RunSpec, store: Store) -> RunRecord:
     """The record of a pool, from its members' stored records; one that diverged is left out, with the reason.
 
     Its cost is the sum of its members'. A combination that a technique declines is a record with the reason, as is a
-    pool of which every member diverged. A member that the store does not hold raises `BenchError`.
+    pool of which every member diverged. A member that the store does not hold raises `BenchError`. How robust it is can
+    be measured of pooled weights alone: predictions on other inputs are not stored.
     """
     started = time.perf_counter()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -107,10 +118,13 @@ def _check(spec: RunSpec, stack: Stack) -> None:
     """Raise `Unsupported` for what no outcome of the members changes."""
     stack.check(TASKS.get(spec.task).kind)
     for soup in stack.having(PoolsWeights):
+        for technique in stack.techniques:
+            if technique.reads_unused:
+                raise Unsupported(f"no example is held out from members with {technique.name}, which reads unused ones")
         if "subset" not in dict(spec.frozen):
             raise Unsupported("no example is held out from every member where each trains on a subset of its own")
-        trained = configured(spec.profile, stack).train_examples
-        held_out_examples(spec.task, spec.data.name, trained, spec.base_seed("subset"), soup.held_out)
+        trained = Subset.of(configured(spec.profile, stack), spec.base_seed("subset"))
+        held_out_examples(spec.task, spec.data.name, trained, soup.held_out)
 
 
 def _known(specs: Iterable[RunSpec], store: Store) -> dict[str, RunRecord]:
@@ -142,7 +156,8 @@ def _made(spec: RunSpec, runs: Sequence[RunRecord], store: Store, device: torch.
         return judged(record, None, runs[0].trivial_score)
     left_out = f"left out: {', '.join(f'seed {run.seed} diverged' for run in diverged)}" if diverged else ""
     record = blank_record(spec, Status.CONVERGED, left_out)
-    return judged(record, _pooled(spec, stack, kept, store, device), kept[0].trivial_score)
+    found = _pooled(spec, stack, kept, store, device)
+    return judged(record, found, kept[0].trivial_score, spec.profile.trains)
 
 
 def _pooled(spec: RunSpec, stack: Stack, runs: Sequence[RunRecord], store: Store, device: torch.device) -> Scored:
@@ -154,7 +169,7 @@ def _pooled(spec: RunSpec, stack: Stack, runs: Sequence[RunRecord], store: Store
     for ensemble in stack.having(PoolsPredictions):
         return scored(task, evaluation, ensemble.pool([_predictions(store, run) for run in runs]))
     (soup,) = stack.having(PoolsWeights)
-    held_out = held_out_set(key, profile.train_examples, spec.base_seed("subset"), soup.held_out)
+    held_out = held_out_set(key, Subset.of(profile, spec.base_seed("subset")), soup.held_out)
     base = members(spec)[0]
     trained = from_spec(base.training().stack, TECHNIQUES)
     training = prepared(base, profile, trained, device)
@@ -169,7 +184,7 @@ def _pooled(spec: RunSpec, stack: Stack, runs: Sequence[RunRecord], store: Store
         paths = [store.weights_path(run.run_id) for run in runs]
         loaders = [functools.partial(load_file, path, device=str(device)) for path in paths]
         _put(soup.pool_weights(loaders, score), training.model)
-        return evaluate(training, task, evaluation, pad_id)
+        return Examination.of(training, key, evaluation, pad_id)()
     finally:
         for hook in trained.having(Finishes):
             hook.finish(training)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 
+from bench_lib.errors import require
 from bench_lib.examples import Kind
 from bench_lib.registry import Registry
+from bench_lib.settings import read_settings
 from bench_lib.spec import Profile, Scalar
 
 Settings = Mapping[str, Scalar]
@@ -15,17 +18,40 @@ Settings = Mapping[str, Scalar]
 
 @dataclass(frozen=True)
 class ProfileFamily:
-    """A profile before the task is known; a task's own settings go before its kind's, and those before the base."""
+    """A profile before the task is known; a task's own settings go before its kind's, and those before the base.
+
+    `settings` go before all of them.
+    """
 
     name: str
     description: str
     base: Profile
     by_kind: Mapping[Kind, Settings] = field(default_factory=dict)
     by_task: Mapping[str, Settings] = field(default_factory=dict)
+    settings: Settings = field(default_factory=dict)
 
     def __call__(self, task: str, kind: Kind) -> Profile:
         """The profile for one task."""
-        return dataclasses.replace(self.base, **{**self.by_kind.get(kind, {}), **self.by_task.get(task, {})})  # type: ignore[arg-type]
+        found = {**self.by_kind.get(kind, {}), **self.by_task.get(task, {}), **self.settings}
+        return dataclasses.replace(self.base, **found)  # type: ignore[arg-type]
+
+    def at(self, settings: Settings) -> ProfileFamily:
+        """The profile with settings that hold for every task, named such as `desk:per_class=8`.
+
+        What changes nothing for any task is left out. A number of examples for each class takes the place of one for
+        all, unless that is given too.
+        """
+        found = {**self.settings, **{name: value for name, value in settings.items() if self._changes(name, value)}}
+        named = [f.name for f in dataclasses.fields(Profile) if f.name in found]
+        if found.get("per_class") is not None and found.setdefault("train_examples", None) is None:
+            named = [name for name in named if name != "train_examples"]
+        label = ":".join([self.name.partition(":")[0], *(f"{name}={found[name]}" for name in named)])
+        return dataclasses.replace(self, name=label, settings=found)
+
+    def _changes(self, name: str, value: Scalar) -> bool:
+        plain = getattr(self.base, name)
+        own = (self.settings, *self.by_kind.values(), *self.by_task.values())
+        return any(settings.get(name, plain) != value for settings in own)
 
 
 def stressed(family: ProfileFamily, factor: float) -> ProfileFamily:
@@ -126,3 +152,25 @@ PROFILES: Registry[ProfileFamily] = Registry("profile")
 for _family, _factor in ((SMOKE, 3.0), (QUICK, 1.7), (DESK, 4.0), (FEW1K, 5.0), (FULL, 5.0)):
     PROFILES.add(_family.name, _family)
     PROFILES.add(f"{_family.name}-stress", stressed(_family, _factor))
+
+
+def find_profile(text: str) -> ProfileFamily:
+    """A registered profile, or one with settings of its own from text such as `desk:per_class=8:label_noise=0.1`."""
+    name, *parts = text.split(":")
+    family = PROFILES.get(name)
+    return family.at(read_settings(parts, Profile, "profile", name))
+
+
+def along(text: str, axes: Sequence[tuple[str, Sequence[Scalar]]]) -> list[ProfileFamily]:
+    """A profile with every combination of values that its fields take along axes, each once.
+
+    Raises `BadValue` for a field that is an axis twice or has a setting already, and for an axis without a value.
+    """
+    base = find_profile(text)
+    names, values = [name for name, _ in axes], [taken for _, taken in axes]
+    for name, taken in axes:
+        require(len(taken) > 0, f"axis {name}", taken, "at least one value")
+        once = names.count(name) == 1 and name not in base.settings
+        require(once, f"axis {name} of profile {text}", taken, "given once")
+    found = [base.at(dict(zip(names, chosen, strict=True))) for chosen in product(*values)]
+    return list({family.name: family for family in found}.values())

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 if TYPE_CHECKING:
-    from bench_lib.spec import RunRecord, RunSpec
+    from bench_lib.record import RunRecord
+    from bench_lib.spec import RunSpec
     from bench_lib.store import Store
     from bench_lib.suite import Grid
 
@@ -108,7 +109,7 @@ class BenchCell:
         self.store.drop_weights(spent(self.pools, self.store))
 
     def _keep(self, record: RunRecord, earlier: dict[str, RunRecord]) -> None:
-        from bench_lib.spec import Status
+        from bench_lib.record import Status
 
         old = earlier.get(record.run_id)
         if old is None:

@@ -11,14 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from bench_lib.errors import BadData, BenchError, Diverged, Unavailable, Unsupported
-from bench_lib.harness.data import Evaluation, data_key, evaluation_set, train_examples, train_features
+from bench_lib.harness.augment import Draw, augmented
+from bench_lib.harness.data import Evaluation, Subset, data_key, evaluation_set, train_features
+from bench_lib.harness.deployment import Footprint, sampled, saved_bytes
 from bench_lib.harness.encode import Feature
-from bench_lib.harness.evaluate import Scored, evaluate
+from bench_lib.harness.evaluate import Scored
 from bench_lib.harness.loop import Loop
+from bench_lib.harness.prelude import RunPrelude, prepare
+from bench_lib.harness.robustness import Examination
 from bench_lib.harness.track import Track
 from bench_lib.instruments.determinism import isolated
 from bench_lib.instruments.memory import PeakMemory
@@ -27,13 +30,14 @@ from bench_lib.instruments.timing import Stopwatch
 from bench_lib.models import MODELS
 from bench_lib.models.load import instantiate, load_template, load_tokenizer, set_dropout
 from bench_lib.models.source import find_source
+from bench_lib.record import RunRecord, Status
 from bench_lib.seeds import derive
-from bench_lib.spec import Profile, RunRecord, RunSpec, Status, canonical_json
+from bench_lib.spec import Profile, RunSpec, canonical_json
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.sources import load_data
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.anatomy import dissect
-from bench_lib.techniques.hooks import Augments, Configures, Prepares
+from bench_lib.techniques.hooks import Augments, Configures
 from bench_lib.techniques.stack import Stack, from_spec
 from bench_lib.techniques.training import Training
 
@@ -52,8 +56,10 @@ class Attempt:
     reason: str = ""
     trivial: float | None = None
     training: Training | None = None
+    prelude: RunPrelude | None = None
     loop: Loop | None = None
     tracks: list[Track] = field(default_factory=list)
+    footprint: Footprint = field(default_factory=Footprint)
 
 
 def execute(specs: Sequence[RunSpec]) -> list[RunRecord]:
@@ -73,14 +79,10 @@ def execute(specs: Sequence[RunSpec]) -> list[RunRecord]:
     with isolated(specs[0].profile.threads, device):
         try:
             _train(specs[0], stack, observers, attempt)
-        except Unsupported as error:
-            attempt.status, attempt.reason = Status.UNSUPPORTED, str(error)
-        except Diverged as error:
-            attempt.status, attempt.reason = Status.DIVERGED, str(error)
         except (BadData, Unavailable):
             raise
         except Exception as error:  # a technique may raise anything, and the sweep must go on
-            attempt.status, attempt.reason = failure(error)
+            attempt.status, attempt.reason = _end(error)
     facts = provenance(device)
     tracks: list[Track | None] = [*attempt.tracks, *([None] * (len(specs) - len(attempt.tracks)))]
     return [_record(spec, track, attempt, facts) for spec, track in zip(specs, tracks, strict=True)]
@@ -91,14 +93,25 @@ def _train(spec: RunSpec, stack: Stack, observers: Sequence[Stack], attempt: Att
     for one in (stack, *observers):
         one.check(task.kind)
     profile = configured(spec.profile, stack)
-    features, evaluation = _data(spec, profile, stack)
+    features, evaluation, reported = _data(spec, profile, stack)
     attempt.trivial = evaluation.trivial
-    attempt.training = training = prepared(spec, profile, stack, attempt.device)
-    attempt.tracks = [Track(o, Stopwatch(attempt.device), Stopwatch(attempt.device)) for o in observers]
+    attempt.training = training = _loaded(spec, profile, attempt.device)
+    training.reported.update(reported)
+    attempt.prelude = prelude = RunPrelude(spec, stack, training, features)
+    prelude.play()
+    prepare(training, stack)
     pad_id = int(load_tokenizer(spec.model).pad_token_id)
-    attempt.loop = Loop(training, stack, features, pad_id, attempt.tracks)
-    attempt.setup_seconds = time.perf_counter() - attempt.started
-    attempt.loop.run(lambda: evaluate(training, task, evaluation, pad_id))
+    inputs = functools.partial(sampled, training, evaluation.features, pad_id)
+    attempt.tracks = [Track(o, Stopwatch(attempt.device), Stopwatch(attempt.device), inputs) for o in observers]
+    attempt.loop = Loop(training, stack, prelude.features, pad_id, attempt.tracks, prelude.cost)
+    key = data_key(task, spec.data, spec.model, profile)
+    examine = Examination.of(training, key, evaluation, pad_id, observers)
+    attempt.setup_seconds = time.perf_counter() - attempt.started - prelude.cost.seconds
+    try:
+        attempt.loop.run(examine)
+    finally:
+        # Also of what failed: a track that stopped before has its record.
+        attempt.footprint = Footprint(saved_bytes(training.trainable()))
 
 
 def configured(profile: Profile, stack: Stack) -> Profile:
@@ -115,23 +128,27 @@ def check_data(spec: RunSpec) -> None:
         )
 
 
-def _data(spec: RunSpec, profile: Profile, stack: Stack) -> tuple[Sequence[Feature], Evaluation]:
+def _data(spec: RunSpec, profile: Profile, stack: Stack) -> tuple[Sequence[Feature], Evaluation, dict[str, float]]:
+    """The training features, the evaluation set, and what the techniques reported of what they changed."""
     check_data(spec)
     key = data_key(TASKS.get(spec.task), spec.data, spec.model, profile)
     evaluation = evaluation_set(key, profile.eval_examples)
-    subset = (profile.train_examples, spec.base_seed("subset"))
-    augmenters = stack.having(Augments)
+    subset = Subset.of(profile, spec.base_seed("subset"))
+    augmenters = tuple(stack.having(Augments))
     if not augmenters:
-        return train_features(key, *subset), evaluation
-    examples: Sequence[object] = train_examples(spec.task, spec.data.name, *subset)
-    for number, technique in enumerate(augmenters):
-        generator = np.random.default_rng(derive(spec.base_seed("augment"), "augment", number))
-        examples = technique.augment(examples, evaluation.examples, generator)
-    return key.encode(examples), evaluation  # type: ignore[arg-type]  # a technique returns what it was given
+        return train_features(key, subset), evaluation, {}
+    made = augmented(key, Draw(subset, profile.eval_examples, spec.base_seed("augment")), augmenters)
+    return made.features, evaluation, dict(made.reported)
 
 
 def prepared(spec: RunSpec, profile: Profile, stack: Stack, device: torch.device) -> Training:
     """The model with its head drawn from the init stream, changed by the techniques, on its device."""
+    training = _loaded(spec, profile, device)
+    prepare(training, stack)
+    return training
+
+
+def _loaded(spec: RunSpec, profile: Profile, device: torch.device) -> Training:
     task = TASKS.get(spec.task)
 
     def seed(stream: str, *names: str | int) -> int:
@@ -140,7 +157,7 @@ def prepared(spec: RunSpec, profile: Profile, stack: Stack, device: torch.device
     template = load_template(spec.model, task.kind, len(task.labels))
     model = instantiate(template, torch.Generator().manual_seed(seed("init", "head")))
     set_dropout(model, profile.dropout)
-    training = Training(
+    return Training(
         model=model.to(device),  # type: ignore[arg-type]  # transformers types this for its own tensors
         anatomy=dissect(model),
         kind=task.kind,
@@ -149,10 +166,12 @@ def prepared(spec: RunSpec, profile: Profile, stack: Stack, device: torch.device
         seed=seed,
         device=device,
     )
-    for technique in stack.having(Prepares):
-        technique.prepare(training)
-    training.model.to(device)
-    return training
+
+
+def _end(error: Exception) -> tuple[Status, str]:
+    if isinstance(error, (Unsupported, Diverged)):
+        return Status.DIVERGED if isinstance(error, Diverged) else Status.UNSUPPORTED, str(error)
+    return failure(error)
 
 
 def failure(error: Exception) -> tuple[Status, str]:
@@ -189,10 +208,10 @@ def _record(spec: RunSpec, track: Track | None, attempt: Attempt, facts: dict[st
     status, reason = attempt.status, attempt.reason
     if track is not None and not track.running:
         # It stopped before whatever happened later to the training it rode on.
-        status, reason = Status.CONVERGED, ""
+        status, reason = _end(track.failed) if track.failed else (Status.CONVERGED, "")
     kept = track.kept if track is not None and status is Status.CONVERGED else None
     record = dataclasses.replace(
-        judged(blank_record(spec, status, reason), kept, attempt.trivial),
+        judged(blank_record(spec, status, reason), kept, attempt.trivial, spec.profile.trains),
         eval_step=tuple(track.steps) if track else (),
         eval_score=tuple(track.scores) if track else (),
         setup_seconds=attempt.setup_seconds,
@@ -200,24 +219,37 @@ def _record(spec: RunSpec, track: Track | None, attempt: Attempt, facts: dict[st
         peak_memory_bytes=attempt.memory.peak(),
         provenance=facts,
     )
+    record = dataclasses.replace(record, **vars((kept and kept.footprint) or attempt.footprint))
+    if attempt.prelude:
+        record = dataclasses.replace(record, **attempt.prelude.took())
     if kept and spec.keep_weights and attempt.training:
         weights = {name: p.detach().cpu().numpy() for name, p in attempt.training.model.named_parameters()}
         record = dataclasses.replace(record, weights=weights)
     return _with_training(record, track, attempt) if track else record
 
 
-def judged(record: RunRecord, found: Scored | None, trivial: float | None) -> RunRecord:
-    """The record with what was found, if anything; it collapsed where a constant predictor reaches its score."""
+def judged(record: RunRecord, found: Scored | None, trivial: float | None, trained: bool = True) -> RunRecord:
+    """The record with what was found, if anything.
+
+    A training collapsed where a constant predictor reaches its score; what was not trained cannot.
+    """
     record = dataclasses.replace(record, trivial_score=trivial)
     if found is None:
         return record
-    score = next(iter(found.metrics.values()))
-    if trivial is not None and score <= trivial:
+    score = found.primary
+    if trained and trivial is not None and score <= trivial:
         why = f"score {score:.4f} is not above what a constant predictor reaches, {trivial:.4f}"
         reason = "; ".join(filter(None, (why, record.reason)))
         record = dataclasses.replace(record, status=Status.COLLAPSED.value, reason=reason)
-    metrics = dict(found.metrics)
-    return dataclasses.replace(record, score=score, metrics=metrics, predictions=found.predictions, drift=found.drift)
+    return dataclasses.replace(
+        record,
+        score=score,
+        metrics=dict(found.metrics),
+        predictions=found.predictions,
+        drift=found.drift,
+        robust_score=found.robust,
+        adversarial_score=found.adversarial,
+    )
 
 
 def _with_training(record: RunRecord, track: Track, attempt: Attempt) -> RunRecord:
@@ -242,6 +274,7 @@ def _with_training(record: RunRecord, track: Track, attempt: Attempt) -> RunReco
         curve_grad_norm_first=tuple(curve.grad_norm_first[: reached.steps]),
         curve_grad_norm_last=tuple(curve.grad_norm_last[: reached.steps]),
         grad_norm_max=max(norms, default=None),
+        reported=dict(training.reported),
         clipped_steps=sum(curve.clipped[: reached.steps]),
         nonfinite_steps=sum(curve.skipped[: reached.steps]),
         train_seconds=reached.seconds + track.own.seconds,

@@ -1,4 +1,4 @@
-"""What is run and what came of it: plain frozen values, canonical JSON, and the identity of a run."""
+"""What is run: plain frozen values, canonical JSON, and the identity of a run."""
 
 from __future__ import annotations
 
@@ -7,11 +7,8 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from bench_lib.errors import require
 from bench_lib.seeds import STREAMS
@@ -22,33 +19,8 @@ PROTOCOL = 1
 Scalar = str | int | float | bool | None
 SCHEDULES = ("linear", "cosine", "constant_with_warmup")
 PRECISIONS = ("fp32", "bf16", "fp16")
-
-
-class Status(StrEnum):
-    """How a run ended."""
-
-    CONVERGED = "converged"
-    COLLAPSED = "collapsed"
-    DIVERGED = "diverged"
-    OOM = "oom"
-    TIMEOUT = "timeout"
-    CRASHED = "crashed"
-    UNSUPPORTED = "unsupported"
-
-    @property
-    def unstable(self) -> bool:
-        """The training itself failed: what the failure rate counts."""
-        return self in (Status.COLLAPSED, Status.DIVERGED)
-
-    @property
-    def lost(self) -> bool:
-        """The machine failed and not the training: another attempt may tell."""
-        return self in (Status.OOM, Status.TIMEOUT, Status.CRASHED)
-
-    @property
-    def judged(self) -> bool:
-        """The run says something about stability: it converged or failed in training."""
-        return self.unstable or self is Status.CONVERGED
+LATER = ("per_class", "label_noise", "perturb", "attack")
+"""Fields of a profile that runs were stored without: at their defaults they are no part of a run's identity."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +30,10 @@ class Profile:
     The optimiser's defaults are the strong baseline of Mosbach et al. 2021, "On the Stability of Fine-tuning BERT".
     Sizes of None mean all there is; `batch_size` is the effective batch, which `accumulate` splits; `warmup` is a
     share of the steps; `dropout` of None keeps the model's own rates; `bucket` batches are sorted by length together.
+    `per_class` examples of each class, in place of `train_examples`, are trained on; 0 of either is the score before
+    training. `label_noise` is the share of their labels that are wrong. The model that counts is evaluated once more
+    with a share of `perturb` of the words changed, and under an attack of norm `attack` on its word embeddings, each
+    unless it is 0.
     """
 
     train_examples: int | None = None
@@ -81,13 +57,19 @@ class Profile:
     precision: str = "fp32"
     evaluations: int = 3
     threads: int = 1
+    per_class: int | None = None
+    label_noise: float = 0.0
+    perturb: float = 0.0
+    attack: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "accumulate", "eval_batch_size", "bucket", "evaluations", "threads"):
             require(getattr(self, name) >= 1, f"profile field {name}", getattr(self, name), "1 or more")
-        for name in ("train_examples", "eval_examples"):
-            value = getattr(self, name)
-            require(value is None or value >= 1, f"profile field {name}", value, "1 or more, or None for all")
+        for name, least in (("train_examples", 0), ("per_class", 0), ("eval_examples", 1)):
+            value, allowed = getattr(self, name), f"{least} or more, or None for all"
+            require(value is None or value >= least, f"profile field {name}", value, allowed)
+        alone = self.per_class is None or self.train_examples is None
+        require(alone, "profile field per_class", self.per_class, "None where train_examples says how many in all")
         require(
             self.batch_size % self.accumulate == 0,
             "profile field accumulate",
@@ -96,7 +78,9 @@ class Profile:
         )
         require(self.max_length >= 16, "profile field max_length", self.max_length, "16 or more")
         require(0 <= self.stride < self.max_length, "profile field stride", self.stride, "0 or more, below max_length")
-        for name in ("weight_decay", "eps"):
+        for name in ("label_noise", "perturb"):
+            require(0 <= getattr(self, name) <= 1, f"profile field {name}", getattr(self, name), "a share, 0 to 1")
+        for name in ("weight_decay", "eps", "attack"):
             require(getattr(self, name) >= 0, f"profile field {name}", getattr(self, name), "0 or more")
         for name in ("beta1", "beta2"):
             require(
@@ -109,6 +93,16 @@ class Profile:
         require(self.clip_norm > 0, "profile field clip_norm", self.clip_norm, "above 0; inf for no clipping")
         require(self.schedule in SCHEDULES, "profile field schedule", self.schedule, ", ".join(SCHEDULES))
         require(self.precision in PRECISIONS, "profile field precision", self.precision, ", ".join(PRECISIONS))
+
+    @property
+    def trains(self) -> bool:
+        """Whether there is anything to train on; where there is not, the score is the one before training."""
+        return 0 not in (self.train_examples, self.per_class)
+
+    def settings(self) -> dict[str, Any]:
+        """The fields by name, without those that came later and stand at their defaults."""
+        left_out = {f.name for f in dataclasses.fields(self) if f.name in LATER and getattr(self, f.name) == f.default}
+        return {name: value for name, value in vars(self).items() if name not in left_out}
 
 
 @dataclass(frozen=True)
@@ -171,7 +165,7 @@ class RunSpec:
             "data": self.data.fingerprint,
             "stack": [[t.name, dict(t.params), t.version] for t in self.stack],
             "model": self.model.fingerprint,
-            "profile": dataclasses.asdict(self.profile),
+            "profile": self.profile.settings(),
             "seed": self.seed,
             "frozen": dict(self.frozen),
         }
@@ -190,87 +184,6 @@ class RunSpec:
     def technique(self) -> str:
         """The stack as text, such as `llrd+reinit`."""
         return "+".join(t.label or t.name for t in self.stack)
-
-
-@dataclass(frozen=True, eq=False)
-class Predictions:
-    """What the model said on the evaluation set, without the data set's text.
-
-    `values` is (rows, width) float32: logits, or (start, end, score) of answer spans in characters. `lengths` counts
-    the rows of each item where an item has several (the words of a sentence), and is None where each item has one.
-    """
-
-    values: np.ndarray
-    lengths: np.ndarray | None = None
-
-
-@dataclass(frozen=True)
-class RunRecord:
-    """One row of the store: what was attempted, how it ended, what it cost, where it ran.
-
-    Seconds are wall-clock; memory is in bytes; `score` and `metrics` are fractions (MCC from -1 to 1). Failed runs keep
-    what they had when they failed; what is None or empty is not known. The curve has one entry an optimiser step, the
-    gradient's norm before clipping: of all parameters, of the first and of the last block. `grad_norm_max` is its
-    largest finite value; `clipped_steps` counts the steps whose gradient was clipped, `nonfinite_steps` those skipped
-    as not finite. `drift` is, for the embeddings and each block, the norm of the difference from the pre-trained
-    weights over their norm. It is of the weights that were evaluated last, which `weights` are by name, in fp32, where
-    techniques pool them.
-    """
-
-    run_id: str
-    training_id: str
-    task: str
-    technique: str
-    model: str
-    profile: str
-    data_source: str
-    seed: int
-    spec: str
-    status: str
-    reason: str = ""
-    attempts: int = 1
-    metric: str = ""
-    score: float | None = None
-    trivial_score: float | None = None
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    steps: int = 0
-    tokens: int = 0
-    examples: int = 0
-    parameters: int = 0
-    trainable_parameters: int = 0
-    forward_passes: int = 0
-    backward_passes: int = 0
-    curve_loss: tuple[float, ...] = ()
-    curve_learning_rate: tuple[float, ...] = ()
-    curve_grad_norm: tuple[float, ...] = ()
-    curve_grad_norm_first: tuple[float, ...] = ()
-    curve_grad_norm_last: tuple[float, ...] = ()
-    grad_norm_max: float | None = None
-    clipped_steps: int | None = None
-    nonfinite_steps: int | None = None
-    drift: tuple[float, ...] = ()
-    eval_step: tuple[int, ...] = ()
-    eval_score: tuple[float, ...] = ()
-    setup_seconds: float = 0.0
-    train_seconds: float = 0.0
-    eval_seconds: float = 0.0
-    tokens_per_second: float | None = None
-    examples_per_second: float | None = None
-    peak_memory_bytes: int | None = None
-    provenance: Mapping[str, str] = field(default_factory=dict)
-    predictions: Predictions | None = field(default=None, compare=False, repr=False)
-    weights: Mapping[str, np.ndarray] | None = field(default=None, compare=False, repr=False)
-
-    def result(self) -> dict[str, Any]:
-        """The part that the spec decides: every field but timings, memory, attempts and provenance."""
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in CIRCUMSTANCES}
-
-
-TIMINGS = {"setup_seconds", "train_seconds", "eval_seconds", "tokens_per_second", "examples_per_second"}
-CIRCUMSTANCES = frozenset(
-    TIMINGS | {"attempts", "profile", "peak_memory_bytes", "provenance", "predictions", "weights"}
-)
-"""Fields of a record that may differ between two runs of the same spec."""
 
 
 def canonical_json(value: object) -> str:

@@ -9,22 +9,23 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
 
+from bench_lib.arms import check_arms, refuse_pools
 from bench_lib.errors import BadValue, BenchError, require
 from bench_lib.executors.base import Done, Executor
 from bench_lib.models import MODELS
 from bench_lib.models.source import resolve
 from bench_lib.pool import awaited, keeps_weights, members, pool, spent, weightless
-from bench_lib.profiles import PROFILES
+from bench_lib.profiles import along
+from bench_lib.record import RunRecord, Status
 from bench_lib.run import blank_record, execute
-from bench_lib.seeds import STREAMS, Frozen
-from bench_lib.spec import Ref, RunRecord, RunSpec, Status, TechniqueSpec
+from bench_lib.seeds import Frozen
+from bench_lib.spec import Ref, RunSpec, Scalar, TechniqueSpec
 from bench_lib.store import Store
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.embedded import CORPORA
 from bench_lib.tasks.sources import load_data
 from bench_lib.techniques import TECHNIQUES
-from bench_lib.techniques.hooks import Augments
-from bench_lib.techniques.stack import from_spec, parse_stack
+from bench_lib.techniques.stack import parse_stack
 
 Group = tuple[RunSpec, ...]
 """Runs that share one training."""
@@ -32,9 +33,10 @@ Group = tuple[RunSpec, ...]
 
 @dataclass(frozen=True)
 class Grid:
-    """What to run, by name: every task with every technique and every seed, once for each arm.
+    """What to run, by name: every task with every technique and every seed, once for each arm and along the axes.
 
-    An arm is what is frozen in its runs.
+    An arm is what is frozen in its runs. An axis is a field of the profile with the values that it takes; several are
+    crossed.
     """
 
     tasks: tuple[str, ...]
@@ -44,6 +46,7 @@ class Grid:
     model: str = "minilm"
     data: str = "embedded"
     arms: tuple[Frozen, ...] = ((("subset", 0),),)
+    axes: tuple[tuple[str, tuple[Scalar, ...]], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ def plan(grid: Grid) -> list[RunSpec]:
     # By value: `llrd` and `llrd:decay=0.95` are one technique.
     stacks = dict.fromkeys(parse_stack(text, TECHNIQUES).spec() for text in grid.techniques)
     tasks = [TASKS.get(name) for name in dict.fromkeys(grid.tasks)]
-    family = PROFILES.get(grid.profile)
+    families = along(grid.profile, grid.axes)
     model = resolve(grid.model, MODELS)
     # Last, since it is what may take long.
     data = {task.name: Ref(grid.data, load_data(task, grid.data).fingerprint) for task in tasks}
@@ -109,50 +112,18 @@ def plan(grid: Grid) -> list[RunSpec]:
             model=model,
             profile=family(task.name, task.kind),
             seed=0,
-            profile_name=grid.profile,
+            profile_name=family.name,
             frozen=frozen,
         )
         for task in tasks
         for stack in stacks
+        for family in families
         for frozen in arms
     ]
-    _check_arms(cells)
+    check_arms(cells)
     planned = _planned(cells, tuple(dict.fromkeys(grid.seeds)))
     _check_pools(stacks, planned, grid.seeds)
     return planned
-
-
-def refuse_pools(techniques: Iterable[str]) -> None:
-    """Raise `BenchError` for a technique that pools trained seeds, which no stream varies in turn."""
-    for text in techniques:
-        if any(technique.pools() for technique in parse_stack(text, TECHNIQUES).techniques):
-            raise BenchError(
-                f"{text} pools several seeds into one record, so no stream of it varies alone; leave it out"
-            )
-
-
-def _check_arms(cells: Iterable[RunSpec]) -> None:
-    """Raise `BenchError` for an arm whose runs would all be the same, or the same as another arm's."""
-    seen: set[tuple[object, ...]] = set()
-    for spec in cells:
-        inert = _inert(spec)
-        varied = set(STREAMS) - dict(spec.frozen).keys()
-        same = (spec.task, spec.stack, frozenset(held for held in spec.frozen if held[0] not in inert))
-        if same in seen or (varied and varied <= inert.keys()):
-            raise BenchError(
-                f"runs of {spec.technique()} on {spec.task} would be equal, since {' and '.join(inert.values())}; "
-                f"leave {' and '.join(inert)} out of what varies"
-            )
-        seen.add(same)
-
-
-def _inert(spec: RunSpec) -> dict[str, str]:
-    """The streams from which nothing is drawn that matters to the run, with the reason."""
-    size, given = spec.profile.train_examples, len(load_data(TASKS.get(spec.task), spec.data.name).train)
-    found = (
-        {} if from_spec(spec.stack, TECHNIQUES).having(Augments) else {"augment": "no technique of the stack augments"}
-    )
-    return found if size is not None and size < given else {**found, "subset": f"all {given:,} examples are trained on"}
 
 
 def _planned(cells: Sequence[RunSpec], seeds: tuple[int, ...]) -> list[RunSpec]:

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from bench_lib.spec import Profile, Ref, RunSpec, Status, TechniqueSpec, canonical_json
+from bench_lib.record import Status
+from bench_lib.spec import Profile, Ref, RunSpec, TechniqueSpec, canonical_json
 from bench_lib.store.files import stage
 from bench_lib.store.schema import RUNS
 

@@ -21,7 +21,7 @@ import transformers
 from torch import Tensor
 
 from bench_lib.examples import TextExample
-from bench_lib.harness.data import data_key, evaluation_set, train_examples
+from bench_lib.harness.data import Subset, data_key, evaluation_set, train_examples
 from bench_lib.instruments.memory import PeakMemory
 from bench_lib.models import MODELS
 from bench_lib.models.source import package_folder
@@ -45,7 +45,7 @@ def examples_of(data: str) -> tuple[Examples, Examples]:
     """The training and evaluation examples of the work."""
     spec = spec_of(data)
     evaluation = evaluation_set(data_key(TASKS.get("sst2"), spec.data, spec.model, PROFILE), 400).examples
-    return train_examples("sst2", data, 320, 0), evaluation
+    return train_examples("sst2", data, Subset(320, 0)), evaluation
 
 
 def fresh_model() -> tuple[Any, Any]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import gc
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis  # noqa: F401 (a pytest within pytest would import it without our filters of warnings)
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,13 +19,17 @@ import pytest
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from bench_lib.spec import RunRecord, RunSpec
+    from bench_lib.record import RunRecord
+    from bench_lib.spec import RunSpec
     from bench_lib.techniques.training import Training
 
 TRAIN, EVALUATION = 40, 24
 PEOPLE, PLACES, FIRMS = ("Ada Moore", "Ben Hall", "Eva Stone"), ("Paris", "New York", "Oslo"), ("Acme", "Blue Bank")
 GOOD, BAD = ("great", "warm", "bright"), ("dull", "cold", "poor")
 NOUNS, VERBS = ("film", "house", "story", "garden", "song"), ("visited", "left", "praised")
+
+BRIEF = {"tapt": "tapt:epochs=2"}
+"""Techniques that take seconds as they were published, and what stands for them in tests."""
 
 FEW_MODULES = 50
 _frozen = {"modules": 0}
@@ -73,7 +78,23 @@ def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def make_spec(data_folder: Path) -> MakeSpec:
+def brief() -> Callable[[str], str]:
+    """A stack in which those that would take seconds as they were published are cut short."""
+    return lambda stack: "+".join(BRIEF.get(part, part) for part in stack.split("+"))
+
+
+@pytest.fixture(scope="session")
+def _translations() -> Iterator[None]:
+    """In place of models from the hub, one that says "indeed" behind every text."""
+    import bench_lib.harness.augment as augment
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(augment, "load_translator", lambda _: lambda texts: [f"{text} indeed" for text in texts])
+        yield
+
+
+@pytest.fixture(scope="session")
+def make_spec(data_folder: Path, brief: Callable[[str], str], _translations: None) -> MakeSpec:
     """The spec of a run of `tiny` under `smoke`, with changes to the profile."""
     # Imported here, so that tests of the parts without torch do not load it.
     from bench_lib.models import MODELS
@@ -91,7 +112,7 @@ def make_spec(data_folder: Path) -> MakeSpec:
             task=task,
             task_version=found.version,
             data=Ref(str(data_folder), load_data(found, str(data_folder)).fingerprint),
-            stack=parse_stack(stack, TECHNIQUES).spec(),
+            stack=parse_stack(brief(stack), TECHNIQUES).spec(),
             model=resolve("tiny", MODELS),
             profile=dataclasses.replace(PROFILES.get("smoke")(task, found.kind), **changes),
             seed=seed,
@@ -118,6 +139,58 @@ def train(make_spec: MakeSpec) -> Train:
         return Trained(record, seen[0] if seen else None)
 
     return run
+
+
+@pytest.fixture
+def tiny_marian(tmp_path: Path) -> Callable[[str, int], str]:
+    """Make a folder of that name with a Marian model of random weights, and name it with its digest."""
+    import torch
+    from transformers import MarianConfig, MarianMTModel
+    from transformers.utils import logging
+
+    from bench_lib.models import MODELS
+    from bench_lib.models.source import find_source, fingerprint
+
+    def make(name: str, seed: int) -> str:
+        folder = tmp_path / name
+        if not folder.exists():
+            folder.mkdir()
+            size = _pieces(folder)
+            special = {"pad_token_id": size - 1, "decoder_start_token_id": size - 1, "bad_words_ids": [[size - 1]]}
+            ends = {"eos_token_id": 0, "forced_eos_token_id": 0}
+            shape = dict.fromkeys(("encoder_layers", "decoder_layers"), 1) | {"d_model": 16, "vocab_size": size}
+            shape |= dict.fromkeys(("encoder_attention_heads", "decoder_attention_heads"), 2)
+            shape |= dict.fromkeys(("encoder_ffn_dim", "decoder_ffn_dim"), 32)
+            with torch.random.fork_rng():
+                torch.manual_seed(seed)
+                # As those on the hub, it asks for beams.
+                model = MarianMTModel(MarianConfig(**special, **ends, **shape, init_std=0.5, num_beams=4))
+            logging.disable_progress_bar()
+            model.save_pretrained(folder)
+            logging.enable_progress_bar()
+        return f"{folder}@{fingerprint(find_source(str(folder), MODELS), str(folder)).removeprefix('sha256:')}"
+
+    return make
+
+
+def _pieces(folder: Path) -> int:
+    """Write the vocabulary of a Marian model, of pieces in the order of its own: how many they are."""
+    import json
+
+    sentencepiece = pytest.importorskip("sentencepiece")
+    texts = [f"{person} {verb} the {noun} in {place}?" for person in PEOPLE for verb in VERBS for noun in NOUNS
+             for place in PLACES]  # fmt: skip
+    for side in ("source", "target"):
+        with (folder / f"{side}.spm").open("wb") as file:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=iter(texts), model_writer=file, vocab_size=60, hard_vocab_limit=False, minloglevel=2
+            )
+    model = sentencepiece.SentencePieceProcessor(model_file=str(folder / "source.spm"))
+    pieces = [model.id_to_piece(i) for i in range(model.vocab_size())]
+    names = ["</s>", "<unk>", *(piece for piece in pieces if piece not in ("</s>", "<unk>", "<s>")), "<pad>"]
+    (folder / "vocab.json").write_text(json.dumps({name: i for i, name in enumerate(names)}))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"source_lang": "en", "target_lang": "de"}))
+    return len(names)
 
 
 def _watch() -> Any:
@@ -171,4 +244,4 @@ def _question(draws: np.random.Generator, number: int, length: int) -> Row:
     return {"id": f"q{number}", "context": context, "question": f"Where does {person} work?", "answers": answers}
 
 
-ROWS = {"sst2": _sentiment, "rte": _pair, "conll2003": _entities, "squad": _question}
+ROWS = {"sst2": _sentiment, "rte": _pair, "conll2003": _entities, "squad": _question, "mrpc": _pair}

@@ -37,7 +37,7 @@ def test_versions_machine_and_model_are_named() -> None:
 def test_each_task_of_a_folder_is_told_by_its_sizes(data_folder: Path) -> None:
     found = by_name(examine(str(data_folder)))
     held = found[f"data folder {data_folder}"]
-    assert (held.ok, held.found) == (True, f"{data_folder} holds conll2003, rte, squad, sst2")
+    assert (held.ok, held.found) == (True, f"{data_folder} holds conll2003, mrpc, rte, squad, sst2")
     tasks = {name.strip(): f for name, f in found.items() if name.strip() in TASKS}
     assert set(tasks) == set(TASKS.names())
     assert all(finding.optional for finding in tasks.values())

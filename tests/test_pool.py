@@ -14,19 +14,21 @@ import numpy as np
 import pytest
 import torch
 
+import bench_lib.harness.robustness
 import bench_lib.pool
 import bench_lib.run
 from bench_lib.errors import BadData, BenchError, Unsupported
 from bench_lib.examples import TextExample
 from bench_lib.executors import Done, InlineExecutor
 from bench_lib.executors.base import attempt
-from bench_lib.harness.data import data_key, evaluation_set, held_out_set, train_examples
+from bench_lib.harness.data import Subset, data_key, evaluation_set, held_out_set, train_examples
 from bench_lib.harness.evaluate import evaluate
 from bench_lib.models.load import load_tokenizer
 from bench_lib.pool import members, pool
+from bench_lib.record import RunRecord, Status
 from bench_lib.run import execute, prepared
 from bench_lib.seeds import derive
-from bench_lib.spec import RunRecord, RunSpec, Status
+from bench_lib.spec import RunSpec
 from bench_lib.store import Store, verify
 from bench_lib.suite import Grid, Progress, plan, run_suite
 from bench_lib.tasks import TASKS
@@ -181,7 +183,7 @@ def test_a_soup_is_computed_from_the_weights_that_training_ended_with(
         training.model.load_state_dict({n: torch.from_numpy(w) for n, w in held.items()}, strict=False)
         return evaluate(training, TASKS.get(task), what, pad)
 
-    held_out = held_out_set(_key(spec), 32, 0, 400)
+    held_out = held_out_set(_key(spec), Subset(32, 0), 400)
     assert 1 <= len(held_out.examples) <= 8
     values = [next(iter(scored(w, held_out).metrics.values())) for w in (one, two, mean)]
     chosen = mean if values[2] >= max(values[:2]) else (two if values[1] > values[0] else one)
@@ -196,20 +198,25 @@ def test_a_soup_is_computed_from_the_weights_that_training_ended_with(
 def test_the_soup_is_chosen_on_what_no_member_was_trained_on(
     small: Callable[..., Grid], store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[Any] = []
+    held_out: list[Any] = []
+    examined: list[Any] = []
 
-    def noted(training: Any, task: Any, evaluation: Any, pad: int) -> Any:
-        asked.append(evaluation.examples)
-        return evaluate(training, task, evaluation, pad)
+    def noting(asked: list[Any]) -> Any:
+        def noted(training: Any, task: Any, evaluation: Any, pad: int) -> Any:
+            asked.append(evaluation.examples)
+            return evaluate(training, task, evaluation, pad)
 
-    monkeypatch.setattr(bench_lib.pool, "evaluate", noted)
+        return noted
+
+    monkeypatch.setattr(bench_lib.pool, "evaluate", noting(held_out))
+    monkeypatch.setattr(bench_lib.harness.robustness, "evaluate", noting(examined))
     run_suite(small("greedy_soup:members=2:held_out=5", arms=((("subset", 3),),)), store, InlineExecutor())
-    *held_out, last = asked
+    last = examined[-1]
     assert len(held_out) == 3
     assert set(map(len, held_out)) == {5}
     (spec,) = (s for s in plan(small("adamw", seeds=(0,))))
     assert last == _evaluation(spec).examples
-    examples = train_examples("sst2", spec.data.name, spec.profile.train_examples, 3)
+    examples = train_examples("sst2", spec.data.name, Subset.of(spec.profile, 3))
     trained = {e.text for e in examples if isinstance(e, TextExample)}
     assert len(trained) > 1
     assert not trained & {e.text for examples in held_out for e in examples}
@@ -482,7 +489,7 @@ def test_a_pool_is_isolated_and_tidies_up(
     finally:
         torch.set_num_threads(threads)
     assert torch.equal(torch.get_rng_state(), state)
-    assert [places[1:] for places in seen] == [(1, True)] * (1 if broken else 4)
+    assert [places[1:] for places in seen] == [(1, True)] * (1 if broken else 3)
     assert len(finished) == 3
     assert all(training is finished[-1] for training, *_ in seen)
 
@@ -544,7 +551,7 @@ def test_where_all_is_trained_on_there_is_no_soup(make_spec: Callable[..., RunSp
     assert record.reason == "sst2 has no training example left to hold out: every text is trained on"
 
 
-@pytest.mark.parametrize("chooser", ["ema", "swa", "lawa", "early_stopping", "best_checkpoint"])
+@pytest.mark.parametrize("chooser", ["ema", "swa", "lawa", "early_stopping", "best_checkpoint", "layer_drop"])
 def test_a_soup_of_weights_that_are_not_the_evaluated_ones_is_refused(
     small: Callable[..., Grid], store: Store, chooser: str
 ) -> None:

@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from bench_lib.errors import UnknownName
+from bench_lib.errors import BadValue, UnknownName
 from bench_lib.examples import Kind
-from bench_lib.profiles import PROFILES, ProfileFamily, stressed
+from bench_lib.profiles import PROFILES, ProfileFamily, along, find_profile, stressed
 from bench_lib.spec import Profile
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.base import Task
@@ -72,3 +72,78 @@ def test_stress_raises_the_rate_by_its_factor_wherever_it_is_set(task: str, kind
 def test_an_unknown_profile_answers_with_the_nearest() -> None:
     with pytest.raises(UnknownName, match="unknown profile 'dsek': did you mean 'desk'"):
         PROFILES.get("dsek")
+
+
+# ---- settings of one's own -------------------------------------------------------------------------------------------
+
+
+def test_settings_in_the_text_hold_for_every_task() -> None:
+    family = find_profile("desk:label_noise=0.1:train_examples=100:dropout=None:clip_norm=inf")
+    assert family.name == "desk:train_examples=100:clip_norm=inf:label_noise=0.1"
+    for task in TASKS:
+        plain = PROFILES.get("desk")(task.name, task.kind)
+        changed = dataclasses.replace(plain, train_examples=100, clip_norm=float("inf"), label_noise=0.1)
+        assert family(task.name, task.kind) == changed
+
+
+def test_a_number_for_each_class_takes_the_place_of_one_for_all() -> None:
+    family = find_profile("desk:per_class=8")
+    assert family.name == "desk:per_class=8"
+    assert {(p.train_examples, p.per_class) for t in TASKS for p in [family(t.name, t.kind)]} == {(None, 8)}
+    both = find_profile("desk:per_class=8:train_examples=100")
+    with pytest.raises(BadValue, match="profile field per_class is 8; allowed: None where train_examples says"):
+        both("sst2", Kind.SEQUENCE)
+
+
+def test_what_changes_nothing_is_no_part_of_the_name() -> None:
+    plain = PROFILES.get("desk")
+    assert find_profile("desk:label_noise=0:per_class=None:epochs=3") == plain
+    # 640 is what the base has, but not what every task has.
+    assert find_profile("desk:train_examples=640").name == "desk:train_examples=640"
+    assert find_profile("desk:train_examples=None").name == "desk:train_examples=None"
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        ("dsek:per_class=8", UnknownName, "unknown profile 'dsek': did you mean 'desk'"),
+        ("desk:perclass=8", UnknownName, "unknown field of profile desk 'perclass': did you mean 'per_class'"),
+        ("desk:per_class=x", BadValue, "desk:per_class is 'x'; allowed: a value of type int or None"),
+        ("desk:per_class", BadValue, "setting of profile desk is 'per_class'; allowed: field=value"),
+    ],
+)
+def test_bad_settings_are_answered(text: str, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        find_profile(text)
+
+
+def test_axes_are_crossed_and_each_profile_stands_once() -> None:
+    found = along("desk", [("label_noise", (0.0, 0.2)), ("per_class", (8, 16, 8))])
+    assert [family.name for family in found] == [
+        "desk:per_class=8",
+        "desk:per_class=16",
+        "desk:per_class=8:label_noise=0.2",
+        "desk:per_class=16:label_noise=0.2",
+    ]
+    assert [family.name for family in along("desk:perturb=0.1", [("label_noise", (0.0, 0.1))])] == [
+        "desk:perturb=0.1",
+        "desk:label_noise=0.1:perturb=0.1",
+    ]
+    assert along("desk", []) == [PROFILES.get("desk")]
+
+
+@pytest.mark.parametrize(
+    ("text", "axes", "message"),
+    [
+        (
+            "desk:label_noise=0.1",
+            [("label_noise", (0.2,))],
+            r"axis label_noise of profile .* \(0.2,\); allowed: given once",
+        ),
+        ("desk", [("attack", (1.0,)), ("attack", (2.0,))], r"axis attack of profile desk .*; allowed: given once"),
+        ("desk", [("attack", ())], r"axis attack is \(\); allowed: at least one value"),
+    ],
+)
+def test_bad_axes_are_refused(text: str, axes: list[tuple[str, tuple[float, ...]]], message: str) -> None:
+    with pytest.raises(BadValue, match=message):
+        along(text, axes)

@@ -10,7 +10,7 @@ import pytest
 import bench_lib
 from bench_lib.executors import InlineExecutor
 from bench_lib.pytest_plugin import grid_of
-from bench_lib.spec import Predictions, RunRecord
+from bench_lib.record import Predictions, RunRecord
 from bench_lib.store import Store
 from bench_lib.suite import Grid, plan, run_suite
 from bench_lib.tasks import TASKS
@@ -146,7 +146,7 @@ def test_a_rerun_tries_a_lost_run_again(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ({"techniques": "adamw,mixuot"}, "unknown technique 'mixuot': did you mean 'mixout'?"),
+        ({"techniques": "adamw,mixuot"}, "unknown technique 'mixuot': did you mean 'mixout' or 'mixup'?"),
         ({"seeds": "3-1"}, "seed range is '3-1'; allowed: numbers and rising ranges, *"),
     ],
 )

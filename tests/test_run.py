@@ -27,13 +27,15 @@ from bench_lib.models import MODELS
 from bench_lib.models.load import load_tokenizer
 from bench_lib.models.source import resolve
 from bench_lib.profiles import PROFILES
+from bench_lib.record import CIRCUMSTANCES, RunRecord, Status
 from bench_lib.run import blank_record, execute
 from bench_lib.seeds import STREAMS
-from bench_lib.spec import CIRCUMSTANCES, Profile, Ref, RunRecord, RunSpec, Status, canonical_json
+from bench_lib.spec import Profile, Ref, RunSpec, canonical_json
 from bench_lib.tasks import TASKS, sources
 from bench_lib.tasks.sources import load_data
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.base import Technique
+from bench_lib.techniques.corpus import Corpus
 from bench_lib.techniques.stack import parse_stack
 from bench_lib.techniques.training import Step, Training
 
@@ -225,7 +227,8 @@ class Doubles(Technique):
     paper = "none"
     neutral = None
 
-    def augment(self, train: Sequence[Any], evaluation: Sequence[Any], generator: np.random.Generator) -> Sequence[Any]:
+    def augment(self, corpus: Corpus) -> Sequence[Any]:
+        train, evaluation, generator = corpus.train, corpus.evaluation, corpus.generator
         assert not set(train) & set(evaluation)
         return [(*train, *train)[i] for i in generator.permutation(2 * len(train))]
 

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,20 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench_lib.errors import BadValue
-from bench_lib.spec import (
-    CIRCUMSTANCES,
-    PRECISIONS,
-    SCHEDULES,
-    Predictions,
-    Profile,
-    Ref,
-    RunRecord,
-    RunSpec,
-    Status,
-    TechniqueSpec,
-    canonical_json,
-    digest,
-)
+from bench_lib.record import CIRCUMSTANCES, Predictions, RunRecord, Status
+from bench_lib.spec import LATER, PRECISIONS, SCHEDULES, Profile, Ref, RunSpec, TechniqueSpec, canonical_json, digest
+from bench_lib.store import Store
 
 MIXOUT = TechniqueSpec("mixout", (("p", 0.9), ("scope", "blocks")), "2", label="mixout:p=0.9")
 AVERAGE = TechniqueSpec("ema", (("decay", 0.999),), observer=True, label="ema")
@@ -62,7 +52,12 @@ OTHER_VALUES: dict[str, Any] = {
     "precision": "bf16",
     "evaluations": 4,
     "threads": 2,
+    "per_class": 8,
+    "label_noise": 0.1,
+    "perturb": 0.2,
+    "attack": 1.0,
 }
+RESULTS = Path(__file__).parents[1] / "results"
 
 
 def changed(**changes: Any) -> RunSpec:
@@ -85,9 +80,46 @@ def test_the_identity_is_by_value_and_readable() -> None:
 
 @pytest.mark.parametrize("name", [f.name for f in dataclasses.fields(Profile)])
 def test_every_field_of_the_profile_is_identity(name: str) -> None:
-    other = dataclasses.replace(SPEC.profile, **{name: OTHER_VALUES[name]})
-    assert other != SPEC.profile
-    assert changed(profile=other).run_id() != SPEC.run_id()
+    # A number for each class stands in the place of one for all.
+    plain = dataclasses.replace(SPEC.profile, train_examples=None) if name == "per_class" else SPEC.profile
+    other = dataclasses.replace(plain, **{name: OTHER_VALUES[name]})
+    assert other != plain
+    assert changed(profile=other).run_id() != changed(profile=plain).run_id()
+
+
+def test_fields_that_came_later_are_no_identity_at_their_defaults() -> None:
+    assert not SPEC.identity()["profile"].keys() & set(LATER)
+    assert {f.name for f in dataclasses.fields(Profile)} == SPEC.identity()["profile"].keys() | set(LATER)
+    noisy = dataclasses.replace(SPEC.profile, label_noise=0.1)
+    assert changed(profile=noisy).identity()["profile"] == {**SPEC.identity()["profile"], "label_noise": 0.1}
+
+
+@pytest.mark.skipif(not RESULTS.is_dir(), reason="the committed results are not beside these tests")
+def test_every_committed_run_is_still_the_run_of_its_spec() -> None:
+    frame = Store(RESULTS).frame()
+    assert len(frame) >= 710
+    for run_id, text in zip(frame["run_id"], frame["spec"], strict=True):
+        identity = json.loads(text)
+        settings = {**identity["profile"], "clip_norm": float(identity["profile"]["clip_norm"])}
+        stack = tuple(
+            TechniqueSpec(name, tuple((key, _number(value)) for key, value in params.items()), version)
+            for name, params, version in identity["stack"]
+        )
+        spec = RunSpec(
+            task=identity["task"][0],
+            task_version=identity["task"][1],
+            data=Ref("hub", identity["data"]),
+            stack=stack,
+            model=Ref("minilm", identity["model"]),
+            profile=Profile(**settings),
+            seed=identity["seed"],
+            frozen=tuple(identity["frozen"].items()),
+        )
+        assert spec.run_id() == run_id
+
+
+def _number(value: Any) -> Any:
+    return float(value) if value in ("inf", "-inf") else value
 
 
 @pytest.mark.parametrize(
@@ -153,7 +185,11 @@ def test_an_unknown_frozen_stream_is_refused() -> None:
 # ---- profile ---------------------------------------------------------------------------------------------------------
 
 REFUSED: dict[str, tuple[Any, ...]] = {
-    "train_examples": (0, -1),
+    "train_examples": (-1,),
+    "per_class": (-1,),
+    "label_noise": (-0.01, 1.01, math.nan),
+    "perturb": (-0.01, 1.01, math.nan),
+    "attack": (-1.0, math.nan),
     "eval_examples": (0,),
     "epochs": (0, -1),
     "batch_size": (0,),
@@ -182,7 +218,10 @@ def test_a_value_out_of_range_is_refused_by_name(name: str, value: object) -> No
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("train_examples", 1),
+        ("train_examples", 0),
+        ("per_class", 0),
+        ("label_noise", 1.0),
+        ("perturb", 1.0),
         ("learning_rate", 0.0),
         ("warmup", 0.0),
         ("warmup", 1.0),
@@ -196,6 +235,19 @@ def test_a_value_out_of_range_is_refused_by_name(name: str, value: object) -> No
 )
 def test_the_ends_of_a_range_are_allowed(name: str, value: object) -> None:
     assert getattr(Profile(**{name: value}), name) == value
+
+
+@pytest.mark.parametrize("size", [0, 100])
+def test_a_size_and_a_number_for_each_class_are_not_given_at_once(size: int) -> None:
+    with pytest.raises(
+        BadValue, match="profile field per_class is 8; allowed: None where train_examples says how many"
+    ):
+        Profile(per_class=8, train_examples=size)
+
+
+def test_without_an_example_nothing_is_trained() -> None:
+    assert [Profile(train_examples=n).trains for n in (None, 1, 0)] == [True, True, False]
+    assert [Profile(per_class=n).trains for n in (1, 0)] == [True, False]
 
 
 # ---- status and record -----------------------------------------------------------------------------------------------
@@ -271,6 +323,8 @@ def test_circumstances_do_not_change_a_result(change: dict[str, Any]) -> None:
         {"clipped_steps": 0},
         {"nonfinite_steps": 0},
         {"drift": (0.5,)},
+        {"robust_score": 0.5},
+        {"adversarial_score": 0.5},
     ],
     ids=lambda change: next(iter(change)),
 )

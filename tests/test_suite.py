@@ -11,15 +11,17 @@ from typing import Any
 
 import pytest
 
+from bench_lib.arms import refuse_pools
 from bench_lib.errors import BadData, BadValue, BenchError, UnknownName
 from bench_lib.executors import Done, Failure, InlineExecutor, LocalExecutor
 from bench_lib.executors.base import attempt
 from bench_lib.profiles import PROFILES
+from bench_lib.record import RunRecord, Status
 from bench_lib.run import blank_record
 from bench_lib.seeds import STREAMS, parse_vary
-from bench_lib.spec import RunRecord, Status, canonical_json
+from bench_lib.spec import canonical_json
 from bench_lib.store import Store, compact
-from bench_lib.suite import Grid, Group, Progress, all_tasks, all_techniques, grouped, plan, refuse_pools, run_suite
+from bench_lib.suite import Grid, Group, Progress, all_tasks, all_techniques, grouped, plan, run_suite
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.sources import load_data
 from bench_lib.techniques import TECHNIQUES
@@ -243,8 +245,8 @@ class Doubles(Technique):
 
     name, paper, neutral = "doubles", "none", None
 
-    def augment(self, train: Any, evaluation: Any, generator: Any) -> Any:
-        return [train[i] for i in generator.permutation(len(train))] * 2
+    def augment(self, corpus: Any) -> Any:
+        return [corpus.train[i] for i in corpus.generator.permutation(len(corpus.train))] * 2
 
 
 @pytest.mark.parametrize("text", ["augment", "init,augment", "initxaugment", "init,init+augment"])
@@ -281,6 +283,42 @@ def test_what_varies_beside_something_inert_is_run(small: Grid) -> None:
     assert len(plan(varying(small, "init+augment", techniques=("adamw",)))) == 2
     everything_held = tuple((stream, 0) for stream in sorted(STREAMS))
     assert len(plan(dataclasses.replace(small, arms=(everything_held,)))) == 4
+
+
+def test_the_examples_vary_where_their_labels_do(small: Grid) -> None:
+    grid = varying(small, "init,subset", techniques=("adamw",), axes=(("train_examples", (None,)),))
+    with pytest.raises(BenchError, match=r"examples are trained on; leave .*subset out"):
+        plan(grid)
+    assert len(plan(dataclasses.replace(grid, axes=(*grid.axes, ("label_noise", (0.1,)))))) == 4
+    assert len(plan(dataclasses.replace(grid, axes=(("per_class", (2,)),)))) == 4
+
+
+@pytest.mark.parametrize("axis", ["train_examples", "per_class"])
+def test_before_training_only_the_head_varies(small: Grid, axis: str) -> None:
+    untrained = dataclasses.replace(small, techniques=("adamw",), axes=((axis, (0,)),))
+    with pytest.raises(BenchError, match="since there is nothing to train on; leave order and dropout and augment and"):
+        plan(varying(untrained, "init,order"))
+    assert len(plan(varying(untrained, "init"))) == 2
+
+
+def test_every_value_of_an_axis_is_run_with_everything(small: Grid) -> None:
+    axes = (("label_noise", (0.0, 0.25)), ("train_examples", (8, 16)))
+    specs = plan(dataclasses.replace(small, axes=axes))
+    assert len({s.run_id() for s in specs}) == len(specs) == 2 * 2 * 4
+    first = [(s.profile.label_noise, s.profile.train_examples, s.profile_name) for s in specs if s.seed == 0][:4]
+    assert first == [
+        (0.0, 8, "smoke:train_examples=8"),
+        (0.0, 16, "smoke:train_examples=16"),
+        (0.25, 8, "smoke:train_examples=8:label_noise=0.25"),
+        (0.25, 16, "smoke:train_examples=16:label_noise=0.25"),
+    ]
+
+
+def test_an_axis_at_its_default_is_the_plain_profile(small: Grid) -> None:
+    plain = plan(small)
+    assert plan(dataclasses.replace(small, axes=(("label_noise", (0.0,)), ("attack", (0.0,))))) == plain
+    with pytest.raises(BadValue, match="axis label_noise is"):
+        plan(dataclasses.replace(small, axes=(("label_noise", ()),)))
 
 
 @pytest.mark.parametrize("technique", ["ensemble:members=2", "llrd+greedy_soup:members=2"])

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bench_lib.errors import BenchError
-from bench_lib.spec import RunRecord, RunSpec, Status, canonical_json
+from bench_lib.record import RunRecord, Status
+from bench_lib.spec import RunSpec, canonical_json
 from bench_lib.stats.verdict import Arms
 from bench_lib.store import Store
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from bench_lib import __version__
-from bench_lib.cli import check, compare, doctor, listing, recommend, report, run, store
+from bench_lib.cli import audit, check, compare, doctor, listing, recommend, report, run, store
 from bench_lib.cli.outcome import DONE, USAGE
 from bench_lib.errors import BenchError
 
@@ -44,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
     check.add_to(commands.add_parser("check", help="a technique against a baseline: is it more stable?"))
     recommend.add_to(commands.add_parser("recommend", help="the techniques that suit a kind of task and a budget"))
     compare.add_to(commands.add_parser("compare", help="two techniques of a store, or two stores, side by side"))
+    audit.add_to(commands.add_parser("data", help="audit data sets: duplicates, leaks, labels, lengths, vocabulary"))
     store.add_to(commands.add_parser("store", help="verify, compact or merge stores"))
     doctor.add_to(commands.add_parser("doctor", help="what works on this machine"))
     return top

@@ -16,7 +16,7 @@ from bench_lib.cli.progress import ProgressLine
 from bench_lib.cli.run import add_setting, chosen_executor
 from bench_lib.cli.verdicts import broken, human, machine
 from bench_lib.errors import BenchError, require
-from bench_lib.spec import Status
+from bench_lib.record import Status
 
 if TYPE_CHECKING:
     from bench_lib.check.answer import Answer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from bench_lib.spec import Status
+from bench_lib.record import Status
 
 if TYPE_CHECKING:
     from bench_lib.suite import Progress

@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench_lib.cli import axes
 from bench_lib.cli.outcome import DONE, INFRASTRUCTURE, tell_set_aside
 from bench_lib.cli.progress import ProgressLine
 from bench_lib.errors import BadValue, UnknownName, require
+from bench_lib.record import Status
 from bench_lib.seeds import STREAMS, Frozen, parse_seeds, parse_vary
-from bench_lib.spec import Status
 
 if TYPE_CHECKING:
     from bench_lib.executors.base import Executor
@@ -42,6 +43,7 @@ def add_to(command: argparse.ArgumentParser) -> None:
         help="a set of runs for each seed stream in turn, the others frozen: init,order; both at once: init+order; "
         "a grid of both: initxorder; every stream at once: all",
     )
+    axes.add_to(command)
     add("--retry", default="", metavar="STATUS,...", help="stored runs to attempt again, such as crashed,oom")
     command.set_defaults(command=_run)
 
@@ -49,7 +51,7 @@ def add_to(command: argparse.ArgumentParser) -> None:
 def add_setting(command: argparse.ArgumentParser) -> None:
     """The options that say on what, where and how runs are made."""
     add = command.add_argument
-    add("--profile", default="quick", help="budget of a run (default: quick)")
+    add("--profile", default="quick", help="budget of a run, with settings such as desk:per_class=8 (default: quick)")
     add("--tasks", default="all", metavar="A,B", help="tasks, or all (default)")
     add("--model", default="minilm", help="a registered name, a hub id or a folder (default: minilm)")
     add("--data", default="embedded", metavar="hub|embedded|DIR", help="default: embedded")
@@ -69,8 +71,9 @@ def _run(options: argparse.Namespace) -> int:
     seeds, retry = parse_seeds(options.seeds), parse_statuses(options.retry)
     arms = parse_arms(options.vary, options.freeze, seeds)
     executor = chosen_executor(options)
+    from bench_lib.arms import refuse_pools
     from bench_lib.store import Store
-    from bench_lib.suite import Grid, all_tasks, all_techniques, named, refuse_pools, run_suite
+    from bench_lib.suite import Grid, all_tasks, all_techniques, named, run_suite
 
     grid = Grid(
         tasks=named(options.tasks, all_tasks(options.data)),
@@ -80,6 +83,7 @@ def _run(options: argparse.Namespace) -> int:
         model=options.model,
         data=options.data,
         arms=arms,
+        axes=axes.parse_axes(options),
     )
     if options.vary is not None:
         refuse_pools(grid.techniques)

@@ -17,8 +17,9 @@ from bench_lib.seeds import derive
 from bench_lib.spec import Profile, Ref
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.base import Task
+from bench_lib.tasks.noise import mislabelled
 from bench_lib.tasks.sources import load_data
-from bench_lib.tasks.subset import choose
+from bench_lib.tasks.subset import choose, choose_per_class
 from bench_lib.tasks.trivial import trivial_score
 
 EVALUATION_SEED = 0
@@ -32,6 +33,28 @@ class Evaluation:
     examples: tuple[Example, ...]
     features: tuple[Feature, ...]
     trivial: float
+
+
+@dataclass(frozen=True)
+class Subset:
+    """Which training examples a run uses, drawn by the subset stream: `size` of all, or `per_class` of each class.
+
+    A share of `label_noise` of them is mislabelled. That too is drawn by the subset stream, since it is part of what
+    the data are: runs that share their examples share what is wrong with them, whatever the technique.
+    """
+
+    size: int | None
+    seed: int
+    per_class: int | None = None
+    label_noise: float = 0.0
+
+    @classmethod
+    def of(cls, profile: Profile, seed: int) -> Subset:
+        """What a profile asks for."""
+        return cls(profile.train_examples, seed, profile.per_class, profile.label_noise)
+
+    def generator(self, *names: str) -> np.random.Generator:
+        return np.random.default_rng(derive(self.seed, "subset", *names))
 
 
 @dataclass(frozen=True)
@@ -52,6 +75,8 @@ class DataKey:
         return load_tokenizer(self.model)
 
     def encode(self, examples: Sequence[Example]) -> tuple[Feature, ...]:
+        if not examples:
+            return ()
         return tuple(encode(self.kind, examples, self.tokenizer(), self.max_length, self.stride))
 
 
@@ -61,33 +86,39 @@ def data_key(task: Task, data: Ref, model: Ref, profile: Profile) -> DataKey:
 
 
 @functools.lru_cache(maxsize=8)
-def train_examples(task: str, source: str, size: int | None, seed: int) -> tuple[Example, ...]:
-    """The training examples of a run, drawn by the subset stream."""
-    examples = load_data(TASKS.get(task), source).train
-    return tuple(examples[i] for i in choose(len(examples), size, np.random.default_rng(derive(seed, "subset", task))))
+def train_examples(task: str, source: str, subset: Subset) -> tuple[Example, ...]:
+    """The training examples of a run; what cannot be drawn or mislabelled raises `Unsupported`."""
+    examples, labels = load_data(TASKS.get(task), source).train, TASKS.get(task).labels
+    generator = subset.generator(task)
+    if subset.per_class is None:
+        drawn = choose(len(examples), subset.size, generator)
+    else:
+        drawn = choose_per_class(examples, labels, subset.per_class, generator)
+    chosen = [examples[i] for i in drawn]
+    return mislabelled(chosen, subset.label_noise, labels, subset.generator(task, "label noise"))
 
 
-def held_out_examples(task: str, source: str, trained: int | None, seed: int, size: int) -> tuple[Example, ...]:
-    """Examples of the training set, `size` or as many as are left, of which a run of so many examples reads none.
+def held_out_examples(task: str, source: str, trained: Subset, size: int) -> tuple[Example, ...]:
+    """Examples of the training set, `size` or as many as are left, of which a run on the subset reads none.
 
     Raises `Unsupported` where none is left.
     """
-    left = _unread(task, source, trained, seed)
+    left = unread_examples(task, source, trained)
     if not left:
         raise Unsupported(f"{task} has no training example left to hold out: every text is trained on")
-    drawn = choose(len(left), size, np.random.default_rng(derive(seed, "subset", task, "held out")))
-    return tuple(left[i] for i in drawn)
+    return tuple(left[i] for i in choose(len(left), size, trained.generator(task, "held out")))
 
 
 @functools.lru_cache(maxsize=8)
-def _unread(task: str, source: str, trained: int | None, seed: int) -> tuple[Example, ...]:
-    seen = {_read(example) for example in train_examples(task, source, trained, seed)}
+def unread_examples(task: str, source: str, trained: Subset) -> tuple[Example, ...]:
+    """Examples of the training set of which a run on the subset reads none."""
+    seen = {_read(example) for example in train_examples(task, source, trained)}
     return tuple(e for e in load_data(TASKS.get(task), source).train if _read(e) not in seen)
 
 
-def held_out_set(key: DataKey, trained: int | None, seed: int, size: int) -> Evaluation:
+def held_out_set(key: DataKey, trained: Subset, size: int) -> Evaluation:
     """Held-out examples, to be evaluated like the evaluation set."""
-    chosen = held_out_examples(key.task, key.data.name, trained, seed, size)
+    chosen = held_out_examples(key.task, key.data.name, trained, size)
     return Evaluation(chosen, key.encode(chosen), trivial_score(TASKS.get(key.task), chosen))
 
 
@@ -99,9 +130,9 @@ def _read(example: Example) -> tuple[object, ...]:
 
 
 @functools.lru_cache(maxsize=8)
-def train_features(key: DataKey, size: int | None, seed: int) -> tuple[Feature, ...]:
+def train_features(key: DataKey, subset: Subset) -> tuple[Feature, ...]:
     """The training features of a run whose techniques leave the examples alone."""
-    return key.encode(train_examples(key.task, key.data.name, size, seed))
+    return key.encode(train_examples(key.task, key.data.name, subset))
 
 
 @functools.lru_cache(maxsize=8)

@@ -104,6 +104,12 @@ def _spans(
     return features
 
 
+def has_room(question: str, tokenizer: PreTrainedTokenizerBase, max_length: int, stride: int) -> bool:
+    """Whether a question leaves room for more of its context than the next window repeats."""
+    tokens = len(tokenizer(question.strip(), add_special_tokens=False)["input_ids"])
+    return max_length - tokenizer.num_special_tokens_to_add(pair=True) - tokens > stride
+
+
 def _check_room(rows: Sequence[SpanExample], tokenizer: PreTrainedTokenizerBase, max_length: int, stride: int) -> None:
     """Each window must hold more than the next one repeats; the tokenizer's own check ends the whole process."""
     taken = tokenizer.num_special_tokens_to_add(pair=True)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from bench_lib.examples import Kind, SpanExample, TagExample
-from bench_lib.harness.batches import by_length, collate
+from bench_lib.harness.batches import Batch, by_length, collate
 from bench_lib.harness.data import Evaluation
+from bench_lib.harness.deployment import Footprint
 from bench_lib.harness.drift import drift
 from bench_lib.harness.encode import Feature
 from bench_lib.harness.step import autocast, logits_of
-from bench_lib.spec import Predictions
+from bench_lib.record import Predictions
 from bench_lib.tasks.base import Task
 from bench_lib.tasks.metrics import reference, score
 from bench_lib.techniques.training import Training
@@ -27,18 +29,47 @@ LONGEST_ANSWER = 30
 class Scored:
     """An evaluation's metrics, the primary one first, and the predictions that they were computed from.
 
-    `drift` is how far the evaluated weights had moved by then, for the embeddings and each block.
+    `drift` is how far the evaluated weights had moved by then, for the embeddings and each block; of a compressed model
+    it is how far they had before, and `footprint` what that model takes. `robust` and `adversarial` are the primary
+    metric on perturbed inputs and under an attack, None where they were not measured.
     """
 
     metrics: Mapping[str, float]
     predictions: Predictions
     drift: tuple[float, ...] = ()
+    footprint: Footprint | None = None
+    robust: float | None = None
+    adversarial: float | None = None
+
+    @property
+    def primary(self) -> float:
+        return next(iter(self.metrics.values()))
+
+
+Forward = Callable[[Training, Batch], Tensor]
+"""Logits of a batch: (batch, labels), (batch, length, labels), or (batch, length, 2) for starts and ends."""
+
+
+def logits_table(training: Training, batch: Batch) -> Tensor:
+    """The logits of a plain forward pass."""
+    raw = training.model(**batch.inputs)
+    parts = logits_of(training.kind, raw, batch.inputs["attention_mask"])
+    return parts[0] if len(parts) == 1 else torch.stack(parts, dim=-1)
 
 
 def evaluate(training: Training, task: Task, evaluation: Evaluation, pad_id: int) -> Scored:
     """Predict and score the evaluation set, without dropout; the model is left in training mode."""
-    outputs = _predict(training, evaluation.features, pad_id)
-    return scored(task, evaluation, DECODERS[task.kind](evaluation, outputs, len(task.labels)), drift(training))
+    with torch.inference_mode(), autocast(training):
+        predictions = predict(training, task, evaluation, pad_id)
+    return scored(task, evaluation, predictions, drift(training))
+
+
+def predict(
+    training: Training, task: Task, evaluation: Evaluation, pad_id: int, forward: Forward = logits_table
+) -> Predictions:
+    """What a forward pass makes of the evaluation set, without dropout; the model is left in training mode."""
+    outputs = _outputs(training, evaluation.features, pad_id, forward)
+    return DECODERS[task.kind](evaluation, outputs, len(task.labels))
 
 
 def scored(task: Task, evaluation: Evaluation, predictions: Predictions, moved: tuple[float, ...] = ()) -> Scored:
@@ -59,19 +90,15 @@ def answers(evaluation: Evaluation, predictions: Predictions) -> Sequence[object
     return [e.context[start:end] for e, (start, end) in zip(spans, bounds, strict=True)]
 
 
-def _predict(training: Training, features: Sequence[Feature], pad_id: int) -> list[np.ndarray]:
+def _outputs(training: Training, features: Sequence[Feature], pad_id: int, forward: Forward) -> list[np.ndarray]:
     """For each feature the logits at its spots: (spots, labels), or (spots, 2) for starts and ends."""
     outputs: dict[int, np.ndarray] = {}
     size = training.profile.eval_batch_size
     training.model.eval()
-    with torch.inference_mode(), autocast(training):
-        for indices in by_length(features, size):
-            batch = collate([features[i] for i in indices], training.kind, pad_id, training.device)
-            raw = training.model(**batch.inputs)
-            parts = logits_of(training.kind, raw, batch.inputs["attention_mask"])
-            table = parts[0] if len(parts) == 1 else torch.stack(parts, dim=-1)
-            for i, row in zip(indices, table.cpu().numpy(), strict=True):
-                outputs[i] = row if training.kind is Kind.SEQUENCE else row[features[i].spots]
+    for indices in by_length(features, size):
+        batch = collate([features[i] for i in indices], training.kind, pad_id, training.device)
+        for i, row in zip(indices, forward(training, batch).cpu().numpy(), strict=True):
+            outputs[i] = row if training.kind is Kind.SEQUENCE else row[features[i].spots]
     training.model.train()
     return [outputs[i] for i in range(len(features))]
 

@@ -25,7 +25,8 @@ class HalfLinear(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        if func is F.linear:
+        # A weight of a type of its own, such as a quantized one, brings its own arithmetic.
+        if func is F.linear and not types:
             return _linear(*args, **(kwargs or {}))
         return func(*args, **(kwargs or {}))
 

@@ -17,7 +17,7 @@ from bench_lib.harness.evaluate import Scored
 from bench_lib.harness.gradients import Gradients
 from bench_lib.harness.optim import Optimization
 from bench_lib.harness.step import MicroStep, Passes, cross_entropy
-from bench_lib.harness.track import Progress, Track
+from bench_lib.harness.track import NOTHING, Progress, Track
 from bench_lib.instruments.timing import UNTIMED_STEPS, Stopwatch, Throughput
 from bench_lib.techniques.hooks import (
     AfterUpdate,
@@ -46,16 +46,23 @@ class BatchUpdate:
 
 
 class Loop:
-    """One training, shared by its tracks."""
+    """One training, shared by its tracks; what went `before` it counts as passes, tokens and seconds of its own."""
 
     def __init__(
-        self, training: Training, stack: Stack, features: Sequence[Feature], pad_id: int, tracks: list[Track]
+        self,
+        training: Training,
+        stack: Stack,
+        features: Sequence[Feature],
+        pad_id: int,
+        tracks: list[Track],
+        before: Progress = NOTHING,
     ) -> None:
         profile = training.profile
         self.training, self.stack, self.features, self.pad_id, self.tracks = training, stack, features, pad_id, tracks
-        self.curve, self.passes, self.throughput = Curve(), Passes(), Throughput()
+        self.curve, self.throughput = Curve(), Throughput()
+        self.passes = Passes(before.forward_passes, before.backward_passes)
         self.clock = Stopwatch(training.device)
-        self.tokens = self.examples = 0
+        self.clock.seconds, self.tokens, self.examples = before.seconds, before.tokens, 0
         self.scaler = torch.amp.GradScaler(training.device.type, enabled=profile.precision == "fp16")
         training.steps_per_epoch = math.ceil(len(features) / profile.batch_size)
         training.total_steps = profile.epochs * training.steps_per_epoch
@@ -69,7 +76,10 @@ class Loop:
         return Progress(steps, self.tokens, self.examples, passes.forward, passes.backward, seconds)
 
     def run(self, evaluate: Callable[[], Scored]) -> None:
-        """Train, evaluating the tracks on the way; ends early when every track has stopped."""
+        """Train, evaluating the tracks on the way; ends early when every track has stopped.
+
+        Without anything to train on, the tracks are evaluated once, as the model is before training.
+        """
         batches = self._batches()
         self.training.model.train()
         try:
@@ -78,7 +88,7 @@ class Loop:
                 self._stretch(batches, end)
                 if end in self._evaluation_steps():
                     self._evaluate(evaluate, last=end == self.training.total_steps)
-                if not any(track.running for track in self.tracks):
+                if self.tracks and not any(track.running for track in self.tracks):
                     break
         except Exception:
             # The curve is kept up to the failure; a loss that was not finite is the cause of whatever failed after it.
@@ -109,9 +119,9 @@ class Loop:
             yield [[self.features[i] for i in indices[at : at + micro]] for at in range(0, len(indices), micro)]
 
     def _survey(self) -> None:
-        """Let the techniques that ask for it pass over the training set once before the first update."""
+        """Let the techniques that ask for it pass over the training set, if any, once before the first update."""
         with self.clock.running():
-            for hook in self.stack.having(Surveys):
+            for hook in self.stack.having(Surveys) if self.features else ():
                 hook.survey(self.training, self._surveyed())
                 self.training.model.zero_grad(set_to_none=True)
 
@@ -198,7 +208,8 @@ class Loop:
                             shared = evaluate()
                     scored = shared
                     track.evaluating.seconds += watch.seconds
-                track.add(scored, self.progress())
+                if scored is not None:
+                    track.add(scored, self.progress())
 
 
 def _plain_backward(step: Step) -> Tensor:

@@ -67,6 +67,8 @@ class Optimization:
 
 def _phases(training: Training, stack: Stack) -> list[Phase]:
     """The phases of the stack's technique that has any, checked; one for the whole training otherwise."""
+    if not training.total_steps:
+        return [WHOLE]
     found = [phase for technique in stack.having(Phases) for phase in technique.phases(training)]
     starts = [phase.first_step for phase in found]
     if found and (starts[0] != 0 or starts != sorted(set(starts))):

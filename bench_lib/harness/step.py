@@ -68,7 +68,7 @@ class MicroStep:
         listening = hidden_states(self.training, captured) if hidden else nullcontext()
         with listening, autocast(self.training, full_precision):
             raw = self.training.model(**self.batch.inputs)
-        return replace(_rows(self.training.kind, raw, self.batch), hidden=tuple(captured))
+        return replace(output_of(self.training.kind, raw, self.batch), hidden=tuple(captured))
 
     def loss(self, output: Output) -> Tensor:
         return self.criterion(output)
@@ -110,7 +110,8 @@ def logits_of(kind: Kind, raw: object, attention_mask: Tensor) -> tuple[Tensor, 
     return tuple(logits.float().masked_fill(padding, -torch.inf) for logits in ends)  # each (batch, length)
 
 
-def _rows(kind: Kind, raw: object, batch: Batch) -> Output:
+def output_of(kind: Kind, raw: object, batch: Batch) -> Output:
+    """What a model's output says of the rows of a batch that have a target."""
     logits = logits_of(kind, raw, batch.inputs["attention_mask"])
     if kind is Kind.TOKENS:
         counted = batch.targets != IGNORED  # (batch, length)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from bench_lib.errors import BadData, Unavailable
+from bench_lib.harness.batches import Batch
+from bench_lib.harness.deployment import deployed, footprint
+from bench_lib.harness.drift import drift
 from bench_lib.harness.evaluate import Scored
 from bench_lib.instruments.timing import Stopwatch
-from bench_lib.techniques.hooks import AfterUpdate, EvaluatesUnder, Selects
+from bench_lib.techniques.hooks import AfterUpdate, Compresses, EvaluatesUnder, Selects
 from bench_lib.techniques.stack import Stack
 from bench_lib.techniques.training import Training
 
@@ -25,30 +29,35 @@ class Progress:
     seconds: float
 
 
+NOTHING = Progress(0, 0, 0, 0, 0, 0.0)
+
+
 @dataclass(eq=False)
 class Track:
     """The evaluations of one record and its own cost beside the training that it shares.
 
     `stopped` is how far the training was when the track stopped, None while it goes on; `kept` is the evaluation that
-    counts.
+    counts. `inputs` gives batches of a size for timing; `failed` is what an observer raised that compresses.
     """
 
     observers: Stack
     own: Stopwatch
     evaluating: Stopwatch
+    inputs: Callable[[int], Batch]
     steps: list[int] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     kept: Scored | None = None
     stopped: Progress | None = None
+    failed: Exception | None = None
 
     @property
     def running(self) -> bool:
-        return self.stopped is None
+        return self.stopped is None and self.failed is None
 
     @property
     def alters_weights(self) -> bool:
         """Whether evaluation is under other weights than the training's, and so cannot share its result."""
-        return bool(self.observers.having(EvaluatesUnder))
+        return bool(self.observers.having(EvaluatesUnder) or self.observers.having(Compresses))
 
     def due(self, last: bool) -> bool:
         """Whether the track takes part in an evaluation.
@@ -65,12 +74,30 @@ class Track:
                 for hook in hooks:
                     hook.after_update(training)
 
-    def under(self, training: Training, evaluate: Callable[[], Scored]) -> Scored:
-        """Evaluate under the observers' weights."""
-        with ExitStack() as contexts, self.evaluating.running():
-            for hook in self.observers.having(EvaluatesUnder):
-                contexts.enter_context(hook.evaluate_under(training))
-            return evaluate()
+    def under(self, training: Training, evaluate: Callable[[], Scored]) -> Scored | None:
+        """Evaluate under the observers' weights, compressed where one of them does so; None if that failed."""
+        with ExitStack() as contexts:
+            with self.evaluating.running():
+                for hook in self.observers.having(EvaluatesUnder):
+                    contexts.enter_context(hook.evaluate_under(training))
+                compressors = self.observers.having(Compresses)
+                if not compressors:
+                    return evaluate()
+            try:
+                return self._compressed(compressors[0], training, evaluate)
+            except (BadData, Unavailable):
+                raise
+            except Exception as error:  # what comes after the training is no failure of it, nor of its other tracks
+                self.failed = error
+                return None
+
+    def _compressed(self, compressor: Compresses, training: Training, evaluate: Callable[[], Scored]) -> Scored:
+        moved = drift(training)
+        with ExitStack() as contexts:
+            with self.evaluating.running():
+                trained = contexts.enter_context(deployed(training, compressor))
+                scored = evaluate()
+            return replace(scored, drift=moved, footprint=footprint(training, trained, self.inputs))
 
     def add(self, scored: Scored, progress: Progress) -> None:
         """Add an evaluation; the observers may keep an earlier one, or stop."""

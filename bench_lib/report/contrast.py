@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bench_lib.errors import BenchError, UnknownName
+from bench_lib.record import RunRecord, Status
 from bench_lib.report import runs as stored
 from bench_lib.report.evidence import Row
 from bench_lib.report.keys import GROUP, KEY, Cell, apart, keyed, texts
@@ -19,7 +20,6 @@ from bench_lib.report.origin import variants
 from bench_lib.report.sources import ordinary
 from bench_lib.report.tables import contrasted, joined, summarised
 from bench_lib.report.verdicts import judged
-from bench_lib.spec import RunRecord, Status
 from bench_lib.store import Store
 from bench_lib.store.schema import to_records
 from bench_lib.store.verify import differences

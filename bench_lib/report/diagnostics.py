@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from pandas.api.types import is_numeric_dtype
 
 from bench_lib.examples import Kind
+from bench_lib.record import Predictions
 from bench_lib.report.dynamics import DYNAMICS
 from bench_lib.report.keys import KEY, Cell
-from bench_lib.spec import Predictions
 from bench_lib.stats.agreement import churn, fleiss_kappa
 from bench_lib.stats.bootstrap import bca_interval
 from bench_lib.stats.location import expected_maximum, iqm

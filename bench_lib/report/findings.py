@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from bench_lib.errors import BenchError, UnknownName
 from bench_lib.executors.base import Executor, results
 from bench_lib.executors.inline import InlineExecutor
 from bench_lib.report import runs as stored
+from bench_lib.report.deployment import deployed
 from bench_lib.report.diagnostics import diagnostics
 from bench_lib.report.keys import GROUP, KEY, apart, keyed, trimmed
 from bench_lib.report.ranking import ranks
@@ -97,7 +99,8 @@ def _of_group(group: _Group) -> pd.DataFrame:
     compared = contrasted(cells, group.baseline) if group.comparable else None
     table = judged(joined(summarised(cells), compared), cells, group.baseline)
     with reading(Store(group.store)) as predictions:
-        return table.merge(diagnostics(cells, predictions), on=list(KEY), how="left", validate="one_to_one")
+        others = (diagnostics(cells, predictions), deployed(cells))
+        return functools.reduce(lambda a, b: a.merge(b, on=list(KEY), how="left", validate="one_to_one"), others, table)
 
 
 def _damaged(store: Store) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,10 @@ import pandas as pd
 from altair.utils.schemapi import debug_mode
 from numpy.typing import NDArray
 
+from bench_lib.report.axes import along
 from bench_lib.report.calibrated import measured
-from bench_lib.report.charts import sizes
 from bench_lib.report.charts.agreement import agreement_figure
+from bench_lib.report.charts.axes import AXES, axis_figure
 from bench_lib.report.charts.cost import cost_figure
 from bench_lib.report.charts.critical_difference import critical_difference_figure
 from bench_lib.report.charts.curves import curves_figure
@@ -22,17 +23,20 @@ from bench_lib.report.charts.figure import Figure
 from bench_lib.report.charts.power import power_figure
 from bench_lib.report.charts.profiles import profiles_figure
 from bench_lib.report.charts.seeds import seeds_figure
-from bench_lib.report.charts.sizes import sizes_figure
 from bench_lib.report.charts.variance import variance_figure
+from bench_lib.report.deployment import STORED
 from bench_lib.report.dynamics import DYNAMICS
 from bench_lib.report.findings import Findings
-from bench_lib.report.keys import GROUP, identity, texts, trimmed
+from bench_lib.report.keys import GROUP, texts, trimmed
 from bench_lib.spec import digest
 
 FIGURES = "figures"
 """The folder of the figures, beside the leaderboard."""
 
-KINDS = ("cost", "profiles", "ranks", "sizes", "disagreement", "seeds", "curves", "variance", "power")
+OF_GROUPS = ("cost", "profiles", "ranks", *(axis.kind for axis in AXES), "disagreement")
+"""The kinds of figures that belong to a group."""
+
+KINDS = (*OF_GROUPS, "seeds", "curves", "variance", "power")
 """The first words of the figures' names."""
 
 
@@ -99,10 +103,19 @@ def _of_groups(findings: Findings) -> Iterator[Draft]:
         place = texts(group)
         whole = Part(place, *_taken(findings, rows[own]), cells[place], ranks.get(place, no_ranks), findings.baseline)
         yield from (Draft(kind, place, *take(whole)) for kind, take in BY_GROUP.items())
+        yield from _along_axes(findings, place)
         for task, chosen in sorted(keys.loc[own].groupby("task").groups.items()):
             at = (*place, str(task))
             part = Part(at, *_taken(findings, rows[chosen]), no_cells, no_ranks, findings.baseline)
             yield from (Draft(kind, at, *take(part)) for kind, take in BY_TASK.items())
+
+
+def _along_axes(findings: Findings, place: tuple[str, ...]) -> Iterator[Draft]:
+    """What was made of a group's profile by other settings of an axis lies in groups of its own."""
+    data, model, profile = place
+    where = f"{data}, {model}, {profile.partition(':')[0]}"
+    for axis in AXES:
+        yield Draft(axis.kind, place, axis_figure, (axis, along(axis, findings.cells, findings.runs, place), where))
 
 
 def _by_group(table: pd.DataFrame) -> dict[tuple[str, ...], pd.DataFrame]:
@@ -124,7 +137,7 @@ def _drawn(runs: pd.DataFrame) -> pd.DataFrame:
     return trimmed(runs[[column for column in runs if column not in UNDRAWN]])
 
 
-UNDRAWN = ("spec", "provenance", "reason", "started", "eval_step", "eval_score", *DYNAMICS)
+UNDRAWN = ("spec", "provenance", "reason", "started", "eval_step", "eval_score", *DYNAMICS, *STORED)
 Taken = tuple[Callable[..., Figure | None], tuple[Any, ...]]
 """What makes a figure, and what it is given beside the figure's name."""
 
@@ -132,31 +145,12 @@ BY_GROUP: dict[str, Callable[[Part], Taken]] = {
     "cost": lambda part: (cost_figure, (part.cells, part.baseline)),
     "profiles": lambda part: (profiles_figure, (_drawn(part.runs), part.baseline)),
     "ranks": lambda part: (critical_difference_figure, (part.ranks, part.baseline)),
-    "sizes": lambda part: (sizes_figure, (sized(part.cells, part.runs), ", ".join(part.place))),
     "disagreement": lambda part: (agreement_figure, (part.cells, part.baseline)),
 }
 BY_TASK: dict[str, Callable[[Part], Taken]] = {
     "seeds": lambda part: (seeds_figure, (_drawn(part.runs), part.baseline)),
     "curves": lambda part: (curves_figure, (_drawn(part.runs), part.loss)),
 }
-
-
-def sized(cells: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """The cells whose settings differ in the number of training examples alone, as rows of `charts.sizes`."""
-    specs = dict(zip(runs["variant"].astype(str), runs["spec"].astype(str), strict=True))
-    found = cells.assign(**_sizes([specs[str(variant)] for variant in cells["variant"]]))
-    several = found.groupby(["task", "technique", "rest"])["train_examples"].transform("nunique") > 1
-    kept = found[several & found["train_examples"].notna()]
-    return kept.assign(seeds=kept["converged"])[[*sizes.COLUMNS]]
-
-
-def _sizes(specs: Sequence[str]) -> dict[str, list[object]]:
-    """For each spec its number of training examples, and a digest of all else."""
-    parts = [dict(identity(text)) for text in specs]
-    profiles = [dict(part.get("profile") or {}) for part in parts]
-    counts = [profile.pop("train_examples", None) for profile in profiles]
-    rest = [digest({**part, "profile": profile, "seed": 0}) for part, profile in zip(parts, profiles, strict=True)]
-    return {"train_examples": list(counts), "rest": list(rest)}
 
 
 def name(kind: str, place: tuple[str, ...] = ()) -> str:

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from bench_lib.errors import BadStore
-from bench_lib.spec import Status, digest
+from bench_lib.record import Status
+from bench_lib.spec import digest
 
 GROUP = ("data", "model", "profile")
 """What one section of the report has in common; `data` is `real` or `embedded`."""

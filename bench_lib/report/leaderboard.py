@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from bench_lib.record import Status
 from bench_lib.report import calibrated, origin, sections
 from bench_lib.report import markdown as md
 from bench_lib.report.findings import Findings
-from bench_lib.report.illustrate import BY_GROUP, BY_TASK, FIGURES, Picture
+from bench_lib.report.illustrate import BY_TASK, FIGURES, OF_GROUPS, Picture
 from bench_lib.report.keys import GROUP, apart, texts
 from bench_lib.report.notes import EMBEDDED, methods
-from bench_lib.spec import Status
+from bench_lib.report.tables import ranked
 
 
 def leaderboard(findings: Findings, pictures: Sequence[Picture]) -> str:
@@ -57,12 +58,13 @@ def _section(group: tuple[str, ...], part: Findings, pictures: Sequence[Picture]
     parts.append(sections.seed_counts(table) + "\n")
     parts += [f"{warning}\n" for warning in origin.warnings(part.runs)]
     parts.append(sections.overview(table, baseline))
-    parts += [_shown(pictures, kind, group) for kind in BY_GROUP]
+    parts += [_shown(pictures, kind, group) for kind in OF_GROUPS]
     for task in sorted(set(table["task"])):
         own = table[table["task"] == task]
         parts.append(f"### {md.escape(task)} ({data}, {model}, {profile})\n")
         parts.append("\n\n".join(sections.task_lines(own, baseline)) + "\n")
         parts.append(sections.task_table(own, baseline))
+        parts.append(sections.in_use(ranked(own, baseline)))
         parts += [_shown(pictures, kind, (*group, task)) for kind in BY_TASK]
     return "\n".join(filter(None, parts))
 

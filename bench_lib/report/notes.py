@@ -59,8 +59,13 @@ VARIANCE = """Runs in which all seed streams but some were frozen (`stabbench ru
 each stream causes by itself, as the square root of its part of the variance, and that part as a share. *rest* is what
 streams cause together, or what was not told apart. Runs that failed are counted and left out."""
 
+USE = """What models are worth in use: means of scores and medians of all else, over the runs that converged. With
+typos is the score where a share of the words of the evaluation set is changed, attacked the score under a step of the
+gradient on the word embeddings. The file holds what a run must keep: the parameters that it trained, or the whole
+model where it was compressed; its size and its latencies are then set over those of the same model before."""
+
 
 def methods() -> str:
     """The section on how to read the tables."""
     rows = [(escape(column), escape(meaning)) for column, meaning in COLUMNS.items()]
-    return f"## Methods\n\n{READING}\n\n" + table(("column", "meaning"), rows, text_columns=2)
+    return f"## Methods\n\n{READING}\n\n{USE}\n\n" + table(("column", "meaning"), rows, text_columns=2)

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from bench_lib.report.deployment import STORED
 from bench_lib.report.dynamics import READ, dynamics, ragged
 from bench_lib.spec import canonical_json
 from bench_lib.store import Store
@@ -26,7 +27,7 @@ POINTS = 16
 
 PLAIN = (
     *("data_source", "status", "reason", "metric", "score", "trivial_score", "steps"),
-    *("train_seconds", "tokens_per_second", "peak_memory_bytes", "eval_step", "eval_score"),
+    *("train_seconds", "tokens_per_second", "peak_memory_bytes", "eval_step", "eval_score", *STORED),
 )
 """What is kept as it is stored."""
 

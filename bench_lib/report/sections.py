@@ -8,11 +8,12 @@ from typing import Any
 
 import pandas as pd
 
+from bench_lib.record import Status
+from bench_lib.report import deployment
 from bench_lib.report import markdown as md
 from bench_lib.report.keys import GROUP
 from bench_lib.report.notes import FEW, LEAST, UNEQUAL, VARIANCE
 from bench_lib.report.tables import over_tasks, ranked
-from bench_lib.spec import Status
 
 SOURCE_KEY = (*GROUP, "task", "label", "design", "source")
 
@@ -50,6 +51,13 @@ def overview(table: pd.DataFrame, baseline: str) -> str:
 def task_table(table: pd.DataFrame, baseline: str) -> str:
     """One task of one section, a row a cell."""
     return md.table(TASK_HEAD, [_row(row) for row in each(ranked(table, baseline))])
+
+
+def in_use(table: pd.DataFrame) -> str:
+    """What the models of one task are worth in use, a row a cell; nothing where nothing was measured."""
+    known = deployment.of_use(table)
+    rows = [[md.escape(row["label"]), *deployment.values(row)] for _, row in known.iterrows()]
+    return f"In use:\n\n{md.table(deployment.HEAD, rows)}" if rows else ""
 
 
 def task_lines(table: pd.DataFrame, baseline: str) -> list[str]:

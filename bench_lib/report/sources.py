@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 
 from bench_lib.errors import BadStore
+from bench_lib.record import Status
 from bench_lib.report.keys import KEY, Cell, gather, identity, numbers
 from bench_lib.seeds import STREAMS
-from bench_lib.spec import Status, canonical_json, digest
+from bench_lib.spec import canonical_json, digest
 from bench_lib.stats.components import MOST_RUNS, crossed
 from bench_lib.stats.variance import REST, TOTAL, Component, component, one_at_a_time
 

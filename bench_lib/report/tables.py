@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from bench_lib.errors import UnknownName
+from bench_lib.record import Status
 from bench_lib.report.keys import GROUP, KEY, Cell, gather, numbers, texts
-from bench_lib.spec import Status, digest
+from bench_lib.spec import digest
 from bench_lib.stats.bootstrap import mean_interval
 from bench_lib.stats.compare import boschloo, brown_forsythe, mad_ratio
 from bench_lib.stats.correct import holm

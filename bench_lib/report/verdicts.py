@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bench_lib.record import Status
 from bench_lib.report.keys import GROUP, KEY, Cell
 from bench_lib.report.tables import partners, place
-from bench_lib.spec import Status
 from bench_lib.stats.claims import claims, counted
 from bench_lib.stats.design import FIRST_LOOK
 from bench_lib.stats.verdict import Arms, Verdict

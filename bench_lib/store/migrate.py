@@ -5,6 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from bench_lib.errors import BadStore
+from bench_lib.record import LATENCIES
 from bench_lib.store.schema import METADATA, VERSION, VERSION_KEY
 
 ADDED = {
@@ -15,7 +16,16 @@ ADDED = {
         "clipped_steps",
         "nonfinite_steps",
         "drift",
-    )
+    ),
+    3: (
+        "robust_score",
+        "adversarial_score",
+        "saved_bytes",
+        "uncompressed_bytes",
+        "sparsity",
+        "reported",
+        *LATENCIES,
+    ),
 }
 """The columns that a version added to those before it; all of them are columns of runs, predictions stayed alike."""
 
@@ -57,7 +67,7 @@ def migrated(table: pa.Table, declared: pa.Schema) -> pa.Table:
 
 def recorded(name: str, value: object) -> bool:
     """Whether a field of a record says anything: those that were added may be unknown, None or empty."""
-    return value not in (None, ()) or not any(name in names for names in ADDED.values())
+    return value not in (None, (), {}) or not any(name in names for names in ADDED.values())
 
 
 def _unrecorded(column: pa.Field, rows: int) -> pa.Array:

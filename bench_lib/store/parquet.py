@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bench_lib.errors import BadStore
-from bench_lib.spec import Predictions, RunRecord
+from bench_lib.record import Predictions, RunRecord
 from bench_lib.store import weights
 from bench_lib.store.files import Damaged, batches, read, read_row, safe, stage
 from bench_lib.store.schema import PREDICTIONS, RUNS, predictions_table, to_predictions, to_records, to_table

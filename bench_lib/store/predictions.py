@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench_lib.spec import Predictions
+from bench_lib.record import Predictions
 from bench_lib.store.files import Damaged, opened, read_row
 from bench_lib.store.parquet import Place, Store
 from bench_lib.store.schema import PREDICTIONS, to_predictions

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from bench_lib.errors import BadStore
-from bench_lib.spec import Predictions, RunRecord
+from bench_lib.record import LATENCIES, Predictions, RunRecord
 
-VERSION = 2
+VERSION = 3
 """Raised with the columns: `migrate` says what each version added and reads the earlier ones."""
 
 VERSION_KEY = b"stabbench_schema"
@@ -56,10 +56,14 @@ RUNS = pa.schema(
         _optional("grad_norm_max", pa.float64()),
         *(_optional(name, pa.int64()) for name in ("clipped_steps", "nonfinite_steps")),
         _given("drift", _list(pa.float64())),
+        *(_optional(name, pa.float64()) for name in ("robust_score", "adversarial_score")),
+        *(_optional(name, pa.int64()) for name in ("saved_bytes", "uncompressed_bytes")),
+        _optional("sparsity", pa.float64()),
+        _given("reported", pa.map_(pa.string(), pa.float64())),
         _given("eval_step", _list(pa.int64())),
         _given("eval_score", _list(pa.float64())),
         *(_given(name, pa.float64()) for name in ("setup_seconds", "train_seconds", "eval_seconds")),
-        *(_optional(name, pa.float64()) for name in ("tokens_per_second", "examples_per_second")),
+        *(_optional(name, pa.float64()) for name in ("tokens_per_second", "examples_per_second", *LATENCIES)),
         _optional("peak_memory_bytes", pa.int64()),
         _given("provenance", pa.map_(pa.string(), pa.string())),
     ],

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench_lib.errors import BadStore
-from bench_lib.spec import RunRecord, Status, canonical_json
+from bench_lib.record import RunRecord, Status
+from bench_lib.spec import canonical_json
 from bench_lib.store.files import opened, read
 from bench_lib.store.migrate import recorded
 from bench_lib.store.parquet import Store

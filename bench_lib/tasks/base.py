@@ -16,7 +16,8 @@ class Task:
     """A data set, its split, and how it is scored; complete and pinned.
 
     `columns` are the hub's own: the inputs first and the target last. `metrics` name what `tasks.metrics` computes;
-    the first is the primary one. `version` is raised when parsing or scoring changes.
+    the first is the primary one. `judges_wording` says that the labels are of the wording itself, so that a text in
+    other words may need another. `version` is raised when parsing or scoring changes.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Task:
     citation: str
     eval_split: str
     train_split: str = "train"
+    judges_wording: bool = False
     version: str = "1"
 
     def __post_init__(self) -> None:

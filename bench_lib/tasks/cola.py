@@ -21,4 +21,5 @@ COLA = Task(
         " Network Acceptability Judgments}, journal={TACL}, volume={7}, pages={625--641}, year={2019}}"
     ),
     eval_split="validation",
+    judges_wording=True,
 )

@@ -24,6 +24,11 @@ def split_path(folder: Path, task: Task, split: str) -> Path:
     return path
 
 
+def split_names(folder: Path, task: Task) -> list[str]:
+    """The splits of which a folder has a file."""
+    return [path.stem for path in (folder / task.name).glob("*.parquet")]
+
+
 def holdings(folder: Path, limit: int = 12) -> str:
     """What a folder holds, in words."""
     if not folder.is_dir():

@@ -27,11 +27,34 @@ def load_data(task: Task, source: str) -> Data:
     return _load(task, source if source in _NAMED else str(_folder(source)))
 
 
+def source_kind(source: str) -> str:
+    """Whether a source is `hub`, `embedded` or `local`; `BadData` for a folder that is not there."""
+    if source in _NAMED:
+        return source
+    _folder(source)
+    return "local"
+
+
+def read_split(task: Task, source: str, split: str) -> tuple[Example, ...]:
+    """The examples of one split alone; what cannot be had or read raises as `load_data` does."""
+    if source == "embedded":
+        data = load_data(task, source)
+        return tuple(data.train if split == task.train_split else data.evaluation)
+    return _split_of_hub(task, split) if source == "hub" else _split_of_folder(task, _folder(source), split)
+
+
+def other_splits(task: Task, source: str) -> tuple[str, ...]:
+    """The splits that a source has of a task beside the two that it uses, by name; `Unavailable` as `load_data`."""
+    if source == "embedded":
+        return ()
+    names = hub.split_names(task) if source == "hub" else local.split_names(_folder(source), task)
+    return tuple(sorted({*names} - {task.train_split, task.eval_split}))
+
+
 @cache
 def _load(task: Task, source: str) -> Data:
     train, evaluation = _NAMED[source](task) if source in _NAMED else _from_folder(task, Path(source))
-    kind = source if source in _NAMED else "local"
-    return Data(task, kind, fingerprint(train, evaluation), train, evaluation)
+    return Data(task, source_kind(source), fingerprint(train, evaluation), train, evaluation)
 
 
 def fingerprint(train: Iterable[Example], evaluation: Iterable[Example]) -> str:
@@ -54,18 +77,26 @@ def _folder(source: str) -> Path:
 
 
 def _from_folder(task: Task, folder: Path) -> Splits:
-    paths = [local.split_path(folder, task, split) for split in (task.train_split, task.eval_split)]
-    train, evaluation = (parse(task, local.read_split(path, task), str(path)) for path in paths)
+    used = (task.train_split, task.eval_split)
+    for split in used:
+        local.split_path(folder, task, split)  # a file that is missing is told of before the other is read
+    train, evaluation = (_split_of_folder(task, folder, split) for split in used)
     return train, evaluation
+
+
+def _split_of_folder(task: Task, folder: Path, split: str) -> tuple[Example, ...]:
+    path = local.split_path(folder, task, split)
+    return parse(task, local.read_split(path, task), str(path))
 
 
 def _from_hub(task: Task) -> Splits:
-    name = task.hub_id if task.hub_config is None else f"{task.hub_id} ({task.hub_config})"
-    train, evaluation = (
-        parse(task, hub.read_split(task, split), f"{name} at {task.revision[:8]}, split {split}")
-        for split in (task.train_split, task.eval_split)
-    )
+    train, evaluation = (_split_of_hub(task, split) for split in (task.train_split, task.eval_split))
     return train, evaluation
+
+
+def _split_of_hub(task: Task, split: str) -> tuple[Example, ...]:
+    name = task.hub_id if task.hub_config is None else f"{task.hub_id} ({task.hub_config})"
+    return parse(task, hub.read_split(task, split), f"{name} at {task.revision[:8]}, split {split}")
 
 
 def _from_embedded(task: Task) -> Splits:

@@ -30,7 +30,8 @@ class Technique:
 
     `neutral` holds the parameters at which the technique must equal the baseline bit for bit, or None where it has no
     such point. `observer` says that it leaves the trajectory of the training alone, so that it can ride on another's.
-    `source` is for techniques that come from a file of the user's, and set when that is read.
+    `reads_unused` says that it reads training examples that the run does not train on, so that none is held out from
+    it. `source` is for techniques that come from a file of the user's, and set when that is read.
     """
 
     name: ClassVar[str]
@@ -39,6 +40,7 @@ class Technique:
     neutral: ClassVar[Mapping[str, Scalar] | None]
     version: ClassVar[str] = "1"
     observer: ClassVar[bool] = False
+    reads_unused: ClassVar[bool] = False
     source: ClassVar[str] = ""
 
     def passes(self) -> tuple[int, int]:
@@ -47,6 +49,13 @@ class Technique:
 
     def survey_passes(self) -> tuple[int, int]:
         """Forward and backward passes for each micro-batch of the epoch that is surveyed before training."""
+        return (0, 0)
+
+    def prelude_passes(self, epochs: int) -> tuple[int, int]:
+        """Forward and backward passes that go before the training, for each micro-batch of one of its epochs.
+
+        `epochs` is how many the training itself has.
+        """
         return (0, 0)
 
     def pools(self) -> int:

@@ -16,6 +16,8 @@ from bench_lib.techniques.base import FAMILIES, Technique
 from bench_lib.techniques.hooks import OBSERVING, POOLING, TRAINING
 
 NOTHING = "\u2013"
+EPOCHS = 3
+"""Of the training for which the passes that go before it are told."""
 INTRODUCTION = """\
 # Techniques
 
@@ -25,8 +27,8 @@ Each technique is one file of `bench_lib/techniques/`, called like it. Its setti
 the published ones unless its text says otherwise, and are changed as in `mixout:p=0.5`; techniques are stacked as in
 `llrd+reinit`. At the settings under *equals the baseline at* it trains what the baseline trains, to the bit; some have
 no such point. The hooks are the places at which it acts; an observer leaves the training alone and rides on one that
-others ride on too. Passes are forward / backward passes for each micro-batch. A technique runs on every kind of task
-that it does not decline.
+others ride on too. Passes are forward / backward passes for each micro-batch, and before the training for each of an
+epoch. A technique runs on every kind of task that it does not decline.
 """
 HEAD = ("name", "what it is", "settings", "equals the baseline at", "hooks", "passes", "declines", "source")
 LINKS = {"arXiv": "https://arxiv.org/abs/", "doi": "https://doi.org/"}
@@ -114,6 +116,8 @@ def _passes(made: Technique) -> str:
     text = "{} / {}".format(*made.passes())
     if any(made.survey_passes()):
         text += ", {} / {} in an epoch before the first update".format(*made.survey_passes())
+    if any(made.prelude_passes(EPOCHS)):
+        text += ", {} / {} before a training of {} epochs".format(*made.prelude_passes(EPOCHS), EPOCHS)
     return text
 
 

@@ -11,7 +11,8 @@ from scipy.special import log_softmax, logsumexp
 
 from bench_lib.errors import require
 from bench_lib.examples import Kind
-from bench_lib.spec import Predictions, Scalar
+from bench_lib.record import Predictions
+from bench_lib.spec import Scalar
 from bench_lib.techniques.base import Technique
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from bench_lib.spec import Predictions, Profile
+from bench_lib.examples import Example
+from bench_lib.record import Predictions
+from bench_lib.spec import Profile
+from bench_lib.techniques.corpus import Corpus
+from bench_lib.techniques.prelude import Prelude
 from bench_lib.techniques.training import Group, Output, Phase, Step, Training, Update
 
-E = TypeVar("E")
 Weights = Mapping[str, Tensor]
 
 
@@ -30,8 +32,20 @@ class Configures(Protocol):
 class Augments(Protocol):
     """Changes the training examples."""
 
-    def augment(self, train: Sequence[E], evaluation: Sequence[E], generator: np.random.Generator) -> Sequence[E]:
-        """Change the training examples, once per run; the evaluation examples are for comparison only."""
+    def augment(self, corpus: Corpus) -> Sequence[Example]:
+        """The training examples in place of `corpus.train`, made once per run; targets must stay right."""
+        ...
+
+
+@runtime_checkable
+class Precedes(Protocol):
+    """Trains before the training."""
+
+    def precede(self, prelude: Prelude) -> None:
+        """Change what the run starts from, its body or its training set, before any technique prepares the model.
+
+        The new head is to stay as it was drawn; `training.pretrained` stays what was loaded.
+        """
         ...
 
 
@@ -135,6 +149,19 @@ class EvaluatesUnder(Protocol):
 
 
 @runtime_checkable
+class Compresses(Protocol):
+    """Makes the trained model smaller or faster."""
+
+    def compress(self, training: Training) -> nn.Module:
+        """A compressed copy of `training.model`, which stays as it is; evaluated and measured in its place (exclusive).
+
+        It is called with the model in evaluation mode, after the last update, or at every evaluation where another
+        observer chooses among them.
+        """
+        ...
+
+
+@runtime_checkable
 class Selects(Protocol):
     """Decides when to stop and which checkpoint counts."""
 
@@ -180,14 +207,23 @@ class PoolsWeights(Protocol):
         ...
 
 
-EXCLUSIVE: tuple[type, ...] = (BuildsOptimizer, Phases, ComputesLoss, RunsBackward, RunsUpdate, EvaluatesUnder)
-OBSERVING: tuple[type, ...] = (AfterUpdate, EvaluatesUnder, Selects, Finishes)
+EXCLUSIVE: tuple[type, ...] = (
+    BuildsOptimizer,
+    Phases,
+    ComputesLoss,
+    RunsBackward,
+    RunsUpdate,
+    EvaluatesUnder,
+    Compresses,
+)
+OBSERVING: tuple[type, ...] = (AfterUpdate, EvaluatesUnder, Compresses, Selects, Finishes)
 """Hooks that leave the trajectory alone, the only ones an observer may have."""
 POOLING: tuple[type, ...] = (PoolsPredictions, PoolsWeights)
 """Hooks of a technique that pools trained seeds, which has one of them and no other."""
 TRAINING: tuple[type, ...] = (
     Configures,
     Augments,
+    Precedes,
     Prepares,
     Groups,
     BuildsOptimizer,

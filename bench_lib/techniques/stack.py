@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 import math
-from dataclasses import Field, dataclass, fields
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import TypeVar
 
-from bench_lib.errors import BadValue, BenchError, UnknownName, Unsupported
+from bench_lib.errors import BenchError, Unsupported
 from bench_lib.examples import Kind
 from bench_lib.registry import Registry
-from bench_lib.spec import Scalar, TechniqueSpec
+from bench_lib.settings import check_field, read_settings
+from bench_lib.spec import TechniqueSpec
 from bench_lib.techniques.base import Technique
 from bench_lib.techniques.hooks import EXCLUSIVE, OBSERVING, POOLING, TRAINING
 from bench_lib.techniques.plugin import is_plugin, load_plugin
@@ -80,7 +80,7 @@ def from_spec(spec: tuple[TechniqueSpec, ...], registry: Registry[type[Technique
     for part in spec:
         technique = _found(part.name, part.source, registry)
         for key, _ in part.params:
-            _check_field(technique, key)
+            check_field(key, technique, f"technique {part.name}")
         made = technique(**dict(part.params))
         if made.version != part.version:
             raise BenchError(f"the spec asks for {part.name} version {part.version}, this is version {made.version}")
@@ -93,17 +93,7 @@ def _parse(text: str, registry: Registry[type[Technique]]) -> Technique:
     source = f"{name}:{settings.pop(0) if settings else ''}" if is_plugin(name) else ""
     technique = _found(name, source, registry)
     name = technique.name
-    known = {f.name: f for f in fields(technique)}
-    params: dict[str, Scalar] = {}
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals:
-            raise BadValue(f"setting of technique {name}", setting, "field=value")
-        _check_field(technique, key)
-        if key in params:
-            raise BenchError(f"field {key!r} of technique {name} stands twice in {text!r}; give it once")
-        params[key] = _value(value, known[key], f"{name}:{key}")
-    return technique(**params)
+    return technique(**read_settings(settings, technique, "technique", name))
 
 
 def _found(name: str, source: str, registry: Registry[type[Technique]]) -> type[Technique]:
@@ -114,29 +104,6 @@ def _found(name: str, source: str, registry: Registry[type[Technique]]) -> type[
     if technique.name in registry:
         raise BenchError(f"{source} calls itself {technique.name!r}, which is registered already; give it another name")
     return technique
-
-
-def _check_field(technique: type[Technique], key: str) -> None:
-    known = [f.name for f in fields(technique)]
-    if key not in known:
-        raise UnknownName(f"field of technique {technique.name}", key, known)
-
-
-def _value(text: str, field: Field[Any], where: str) -> Scalar:
-    """The value that a text stands for, of the type that the field is annotated with."""
-    kind, *others = str(field.type).split(" | ")
-    try:
-        value: Scalar = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        value = float(text) if text in ("inf", "-inf") else text
-    if value is None and "None" in others:
-        return None
-    if kind == "float" and type(value) is int:
-        value = float(value)
-    if type(value).__name__ != kind:
-        example = "" if field.default is None else f", such as {field.default}"
-        raise BadValue(where, text, f"a value of type {' or '.join([kind, *others])}{example}")
-    return value
 
 
 def _check_hooks(technique: Technique) -> None:

@@ -61,6 +61,7 @@ class Training:
     trained: dict[str, nn.Parameter] | None = None
     optimizer: torch.optim.Optimizer | None = None
     memory: dict[int, tuple[object, object]] = field(default_factory=dict)
+    reported: dict[str, float] = field(default_factory=dict)
 
     def keep(self, owner: object, make: Callable[[], T]) -> T:
         """State of one technique in this run: made at the first call, the same object at every later one."""
@@ -69,6 +70,10 @@ class Training:
         if id(owner) not in self.memory:
             self.memory[id(owner)] = (owner, make())
         return cast(T, self.memory[id(owner)][1])
+
+    def report(self, technique: str, quantity: str, value: float) -> None:
+        """Note a number in the record, such as a rank that was reached."""
+        self.reported[f"{technique}.{quantity}"] = float(value)
 
     def generator(self, stream: str, *names: str | int) -> torch.Generator:
         """A CPU generator of one of the run's seed streams."""

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from bench_lib.spec import Profile, Ref, RunRecord, RunSpec, Status, TechniqueSpec, canonical_json
+from bench_lib.record import RunRecord, Status
+from bench_lib.spec import Profile, Ref, RunSpec, TechniqueSpec, canonical_json
 from bench_lib.store import Store
 
 CHROMIUM, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"

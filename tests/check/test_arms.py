@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bench_lib.check.arms import Cost, TaskRuns, by_task
-from bench_lib.spec import RunRecord, Status
+from bench_lib.record import RunRecord, Status
 
 
 def run(seed: int, score: float | None = 0.8, **changes: object) -> RunRecord:

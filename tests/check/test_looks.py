@@ -14,8 +14,9 @@ from bench_lib.check.answer import Outcome
 from bench_lib.check.looks import Question, check
 from bench_lib.errors import BadValue, BenchError, UnknownName
 from bench_lib.executors.base import Done
+from bench_lib.record import RunRecord, Status
 from bench_lib.run import blank_record
-from bench_lib.spec import RunRecord, RunSpec, Status
+from bench_lib.spec import RunSpec
 from bench_lib.stats.verdict import Location, Stability
 from bench_lib.store import Store
 

@@ -17,8 +17,9 @@ from bench_lib.cli import check as command
 from bench_lib.cli import main, parser
 from bench_lib.cli.outcome import DONE, INCONCLUSIVE, REGRESSION, USAGE
 from bench_lib.executors.base import Done
+from bench_lib.record import RunRecord, Status
 from bench_lib.run import blank_record
-from bench_lib.spec import RunRecord, RunSpec, Status
+from bench_lib.spec import RunSpec
 from bench_lib.store import Store
 
 TINY = ("--profile", "smoke", "--model", "tiny", "--tasks", "conll2003")

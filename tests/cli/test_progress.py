@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench_lib.cli.progress import ProgressLine
+from bench_lib.record import RunRecord, Status
 from bench_lib.run import blank_record
-from bench_lib.spec import RunRecord, Status
 from bench_lib.suite import Grid, Progress, plan
 
 Written = pytest.CaptureFixture[str]

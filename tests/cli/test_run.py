@@ -13,7 +13,7 @@ from bench_lib.cli import main
 from bench_lib.cli.outcome import DONE, INFRASTRUCTURE, USAGE
 from bench_lib.cli.run import parse_arms, parse_frozen, parse_statuses
 from bench_lib.executors import InlineExecutor, LocalExecutor
-from bench_lib.spec import Status
+from bench_lib.record import Status
 from bench_lib.store import Store
 from bench_lib.suite import Grid, Progress
 from bench_lib.tasks import TASKS
@@ -56,7 +56,7 @@ def test_the_same_run_again_has_nothing_to_do(capsys: Written, store: Path, smal
     [
         (["--seeds", "4-1"], "seed range is '4-1'; allowed: numbers and rising ranges, such as 0-29 or 0-4,7,9"),
         (["--tasks", "sts2"], "unknown task 'sts2': did you mean 'sst2'?"),
-        (["--techniques", "adamw,mixuot"], "unknown technique 'mixuot': did you mean 'mixout'?"),
+        (["--techniques", "adamw,mixuot"], "unknown technique 'mixuot': did you mean 'mixout' or 'mixup'?"),
         (
             ["--techniques", "ensemble", "--seeds", "0-3"],
             "seeds for ensemble is [0, 1, 2, 3]; allowed: whole groups of",

@@ -13,7 +13,7 @@ from bench_lib.examples import Example, Kind, SpanExample, TagExample
 from bench_lib.harness.data import Evaluation
 from bench_lib.harness.encode import Feature
 from bench_lib.harness.evaluate import DECODERS, LONGEST_ANSWER, answers, best_span, evaluate
-from bench_lib.spec import Predictions
+from bench_lib.record import Predictions
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.metrics import reference, score
 from bench_lib.techniques.training import Training

@@ -14,13 +14,15 @@ from torch import Tensor
 
 from bench_lib.errors import BenchError, Diverged
 from bench_lib.examples import Kind
+from bench_lib.harness.batches import Batch
 from bench_lib.harness.encode import Feature
 from bench_lib.harness.evaluate import Scored
 from bench_lib.harness.loop import Loop
 from bench_lib.harness.track import Track
 from bench_lib.instruments import timing
 from bench_lib.instruments.timing import UNTIMED_STEPS, Stopwatch
-from bench_lib.spec import Predictions, Profile
+from bench_lib.record import Predictions
+from bench_lib.spec import Profile
 from bench_lib.techniques.base import Technique
 from bench_lib.techniques.stack import Stack
 from bench_lib.techniques.training import Group, Output, Phase, Step, Training, Update
@@ -33,8 +35,12 @@ def scored(value: float = 0.5) -> Scored:
     return Scored({"accuracy": value}, Predictions(np.zeros((1, 2), np.float32)))
 
 
+def timed_on_nothing(size: int) -> Batch:
+    raise AssertionError("what is not compressed is not timed")
+
+
 def track(*observers: Technique) -> Track:
-    return Track(Stack(observers), Stopwatch(CPU), Stopwatch(CPU))
+    return Track(Stack(observers), Stopwatch(CPU), Stopwatch(CPU), timed_on_nothing)
 
 
 @pytest.fixture

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from bench_lib.harness.batches import Batch
 from bench_lib.harness.evaluate import Scored
 from bench_lib.harness.track import Progress, Track
 from bench_lib.instruments.timing import Stopwatch
-from bench_lib.spec import Predictions
+from bench_lib.record import Predictions
 from bench_lib.techniques.base import Technique
 from bench_lib.techniques.stack import Stack
 
@@ -33,8 +34,12 @@ class Best(Technique):
         return history.index(max(history))
 
 
+def timed_on_nothing(size: int) -> Batch:
+    raise AssertionError("what is not compressed is not timed")
+
+
 def after(scores: list[float], *observers: Technique) -> Track:
-    track = Track(Stack(observers), Stopwatch(torch.device("cpu")), Stopwatch(torch.device("cpu")))
+    track = Track(Stack(observers), Stopwatch(torch.device("cpu")), Stopwatch(torch.device("cpu")), timed_on_nothing)
     for number, value in enumerate(scores, start=1):
         if track.running:
             found = Scored({"f1": value, "em": value / 2}, Predictions(np.array([[value]], np.float32)))

@@ -8,12 +8,13 @@ import pytest
 
 from bench_lib.errors import BenchError, UnknownName
 from bench_lib.examples import Kind
+from bench_lib.record import RunRecord, Status
 from bench_lib.report.advice import KINDS, Advice, advise, like
 from bench_lib.report.evidence import Limits
 from bench_lib.report.keys import KEY, apart, keyed
 from bench_lib.report.tables import contrasted, joined, summarised
 from bench_lib.report.verdicts import verdicts
-from bench_lib.spec import RunRecord, Status, canonical_json
+from bench_lib.spec import canonical_json
 from bench_lib.stats.failure import wilson
 from bench_lib.tasks import TASKS
 

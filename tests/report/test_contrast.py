@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from bench_lib.errors import BenchError, UnknownName
+from bench_lib.record import RunRecord, Status
 from bench_lib.report.contrast import Difference, Missing, Pair, Stores, held, stores, techniques
-from bench_lib.spec import RunRecord, Status
 from bench_lib.store import Store
 
 Make = Callable[..., RunRecord]

@@ -9,10 +9,10 @@ import pytest
 
 from bench_lib.errors import BadValue
 from bench_lib.examples import Kind
+from bench_lib.record import Predictions, Status
 from bench_lib.report.diagnostics import DIAGNOSTICS, codes, diagnostics
 from bench_lib.report.dynamics import DYNAMICS
 from bench_lib.report.keys import gather
-from bench_lib.spec import Predictions, Status
 from bench_lib.stats.bootstrap import bca_interval
 from bench_lib.stats.spread import mad
 

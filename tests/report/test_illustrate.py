@@ -11,7 +11,7 @@ from jsonschema import ValidationError
 
 from bench_lib.report.charts.style import LIGHT
 from bench_lib.report.findings import Findings
-from bench_lib.report.illustrate import BY_GROUP, BY_TASK, KINDS, drafts, illustrate
+from bench_lib.report.illustrate import BY_TASK, KINDS, OF_GROUPS, drafts, illustrate
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def test_a_broken_figure_would_be_found(made: dict[str, list[dict[str, object]]]
 
 def test_a_draft_holds_all_that_it_takes(findings: Findings) -> None:
     found = drafts(findings)
-    assert {draft.kind for draft in found} >= {*BY_GROUP, *BY_TASK}
+    assert {draft.kind for draft in found} >= {*OF_GROUPS, *BY_TASK}
     assert len({(draft.kind, draft.place) for draft in found}) == len(found)
     sent = [pickle.loads(pickle.dumps(draft)) for draft in found]
     pictures = [picture for draft in sent if (picture := draft.picture())]

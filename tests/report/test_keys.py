@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from bench_lib.errors import BadStore
+from bench_lib.record import Status
 from bench_lib.report.keys import gather, keyed
-from bench_lib.spec import Status
 
 
 def test_a_cell_holds_the_seeds_of_one_spec_in_their_order(record: Any, frame: Any) -> None:

@@ -14,11 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench_lib.errors import BadStore
+from bench_lib.record import RunRecord, Status
 from bench_lib.report.keys import KEY
 from bench_lib.report.sources import SOURCES, ordinary, sources
 from bench_lib.report.tables import cells
 from bench_lib.seeds import STREAMS, parse_vary
-from bench_lib.spec import RunRecord, Status, canonical_json, digest
+from bench_lib.spec import canonical_json, digest
 from bench_lib.stats.components import crossed
 from bench_lib.stats.variance import one_at_a_time
 

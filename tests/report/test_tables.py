@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench_lib.errors import UnknownName
+from bench_lib.record import Status
 from bench_lib.report.tables import CELLS, CONTRASTS, TECHNIQUES, cells, compare, joined, over_tasks, ranked
-from bench_lib.spec import Status
 from bench_lib.stats.compare import boschloo, brown_forsythe
 from bench_lib.stats.correct import holm
 from bench_lib.stats.failure import wilson

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from bench_lib.errors import BadValue
+from bench_lib.record import Status
 from bench_lib.report.keys import KEY, Cell, gather
 from bench_lib.report.verdicts import NOTHING, VERDICTS, paired_arms, verdicts
-from bench_lib.spec import Status
 from bench_lib.stats.claims import claims, counted
 from bench_lib.stats.compare import mad_ratio
 from bench_lib.stats.verdict import Arms

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench_lib.spec import Predictions, RunRecord, canonical_json, digest
+from bench_lib.record import LATENCIES, Predictions, RunRecord
+from bench_lib.spec import canonical_json, digest
 from bench_lib.store import Store
 
 
@@ -47,6 +48,12 @@ def make_record(seed: int = 0, **changes: Any) -> RunRecord:
         "clipped_steps": 2,
         "nonfinite_steps": 0,
         "drift": (0.0, 0.125),
+        "robust_score": 0.4375,
+        "adversarial_score": 0.25,
+        "saved_bytes": 2**33,
+        "uncompressed_bytes": 2**34,
+        "sparsity": 0.5,
+        "reported": {"dedupe.removed": 3.0, "adalora.rank": 1.5},
         "eval_step": (1, 3),
         "eval_score": (0.4, 0.5),
         "setup_seconds": 0.1,
@@ -54,6 +61,7 @@ def make_record(seed: int = 0, **changes: Any) -> RunRecord:
         "eval_seconds": 0.2,
         "tokens_per_second": 800.0,
         "examples_per_second": 32.0,
+        **{name: 0.001 * (place + 1) for place, name in enumerate(LATENCIES)},
         "peak_memory_bytes": 2**40,
         "provenance": {"torch": "2.13.0", "host": "désert"},
         "predictions": Predictions(values),

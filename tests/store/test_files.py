@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench_lib.errors import BadStore
-from bench_lib.spec import RunRecord
+from bench_lib.record import RunRecord
 from bench_lib.store.files import Damaged, read, read_row, safe, stage
 from bench_lib.store.schema import RUNS, to_table
 

@@ -1,7 +1,8 @@
-"""Files of version 1, whose columns are written out here as they were."""
+"""Files of earlier versions: the columns are written out here as they were, and version 2 wrote those in a folder."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bench_lib.errors import BadStore
-from bench_lib.spec import RunRecord
+from bench_lib.record import LATENCIES, RunRecord
 from bench_lib.store import Merged, Store, compact, merge, verify
 from bench_lib.store.files import opened, read
 from bench_lib.store.migrate import ADDED, as_of, check_schema, migrated, recorded
@@ -20,14 +21,29 @@ Make = Callable[..., RunRecord]
 
 STAMP = {b"stabbench_schema": b"1"}
 NEWER = {b"stabbench_schema": str(VERSION + 1).encode()}
-UNKNOWN = {
+WRITTEN_BY_2 = Path(__file__).parent / "version_2"
+"""The runs of seeds 0 and 1, compacted, and that of seed 2, as the code of version 2 wrote them."""
+
+SINCE_3: dict[str, object] = {
+    "robust_score": None,
+    "adversarial_score": None,
+    "saved_bytes": None,
+    "uncompressed_bytes": None,
+    "sparsity": None,
+    "reported": {},
+    **dict.fromkeys(LATENCIES),
+}
+SINCE_2: dict[str, object] = {
     "curve_grad_norm_first": (),
     "curve_grad_norm_last": (),
     "grad_norm_max": None,
     "clipped_steps": None,
     "nonfinite_steps": None,
     "drift": (),
+    **SINCE_3,
 }
+UNKNOWN = {1: SINCE_2, 2: SINCE_3}
+"""What a version did not record yet, and how it comes back."""
 
 
 def _list(kind: pa.DataType) -> pa.DataType:
@@ -59,6 +75,14 @@ RUNS_1 = pa.schema(
     ],
     STAMP,
 )
+_GRADIENTS = [
+    *_fields(_list(pa.float64()), "curve_grad_norm_first", "curve_grad_norm_last"),
+    *_fields(pa.float64(), "grad_norm_max", nullable=True),
+    *_fields(pa.int64(), "clipped_steps", "nonfinite_steps", nullable=True),
+    *_fields(_list(pa.float64()), "drift"),
+]
+_AT = RUNS_1.get_field_index("eval_step")
+RUNS_2 = pa.schema([*list(RUNS_1)[:_AT], *_GRADIENTS, *list(RUNS_1)[_AT:]], {b"stabbench_schema": b"2"})
 PREDICTIONS_1 = pa.schema(
     [
         *_fields(pa.string(), "run_id"),
@@ -76,14 +100,22 @@ def _write_old(path: Path, table: pa.Table) -> None:
     pq.write_table(table, path, write_page_checksum=True, row_group_size=1)
 
 
+@pytest.fixture(params=[1, 2])
+def version(request: pytest.FixtureRequest) -> int:
+    return int(request.param)
+
+
 @pytest.fixture
-def old(store: Store, make: Make) -> Store:
-    """Two runs with their predictions as version 1 wrote them, compacted into one file, and a third in a single one."""
-    records = [make(seed, **UNKNOWN) for seed in (0, 1)]
+def old(store: Store, make: Make, version: int) -> Store:
+    """Two runs with their predictions as a version wrote them, compacted into one file, and a third in a single one."""
+    if version == 2:
+        shutil.copytree(WRITTEN_BY_2, store.root)
+        return store
+    records = [make(seed, **SINCE_2) for seed in (0, 1)]
     _write_old(store.root / "runs/sst2-0.parquet", to_table(records).select(RUNS_1.names).cast(RUNS_1))
     predicted = pa.concat_tables([predictions_table(record) for record in records])
     _write_old(store.root / "predictions/sst2-0.parquet", predicted.cast(PREDICTIONS_1))
-    single = make(2, **UNKNOWN)
+    single = make(2, **SINCE_2)
     _write_old(store.path("runs", single), to_table([single]).select(RUNS_1.names).cast(RUNS_1))
     _write_old(store.path("predictions", single), predictions_table(single).cast(PREDICTIONS_1))
     return store
@@ -105,20 +137,22 @@ def _values(store: Store, run_id: str) -> bytes:
     return found.values.tobytes()
 
 
-def test_the_columns_of_version_1_are_what_they_were() -> None:
+def test_the_columns_of_earlier_versions_are_what_they_were() -> None:
     assert as_of(1, RUNS).equals(RUNS_1, check_metadata=True)
     assert as_of(1, PREDICTIONS).equals(PREDICTIONS_1, check_metadata=True)
+    assert as_of(2, RUNS).equals(RUNS_2, check_metadata=True)
+    assert as_of(2, PREDICTIONS).equals(PREDICTIONS_1.with_metadata(RUNS_2.metadata), check_metadata=True)
 
 
 def test_this_version_is_as_declared() -> None:
     assert as_of(VERSION, RUNS).equals(RUNS, check_metadata=True)
     assert max(ADDED) == VERSION
-    assert {name for names in ADDED.values() for name in names} == UNKNOWN.keys() < set(RUNS.names)
+    assert {name for names in ADDED.values() for name in names} == UNKNOWN[1].keys() < set(RUNS.names)
 
 
-def test_runs_of_version_1_come_back_with_the_rest_unknown(old: Store, make: Make) -> None:
-    assert _stamps(old) == {b"1"}
-    assert old.records() == [make(seed, **UNKNOWN) for seed in (0, 1, 2)]
+def test_runs_of_an_earlier_version_come_back_with_the_rest_unknown(old: Store, make: Make, version: int) -> None:
+    assert _stamps(old) == {str(version).encode()}
+    assert old.records() == [make(seed, **UNKNOWN[version]) for seed in (0, 1, 2)]
     assert old.ids() == {make(seed).run_id for seed in (0, 1, 2)}
     assert old.table().schema.equals(RUNS, check_metadata=True)
     assert verify(old) == []
@@ -136,7 +170,7 @@ def test_reading_changes_no_file(old: Store) -> None:
 def test_runs_of_both_versions_stand_side_by_side(old: Store, make: Make) -> None:
     old.append(make(2, attempts=2))
     old.append(make(3))
-    assert [record.clipped_steps for record in old.records()] == [None, None, 2, 2]
+    assert [record.sparsity for record in old.records()] == [None, None, 0.5, 0.5]
     assert verify(old) == []
 
 
@@ -149,10 +183,12 @@ def test_compacting_writes_this_version(old: Store, make: Make) -> None:
     assert _values(old, make(2).run_id) == _bits(make(2))
 
 
-def test_compacted_bytes_do_not_tell_the_version_that_they_came_from(old: Store, make: Make, tmp_path: Path) -> None:
+def test_compacted_bytes_do_not_tell_the_version_that_they_came_from(
+    old: Store, make: Make, version: int, tmp_path: Path
+) -> None:
     new = Store(tmp_path / "new")
     for seed in (0, 1, 2):
-        new.append(make(seed, **UNKNOWN))
+        new.append(make(seed, **UNKNOWN[version]))
     found = []
     for one in (old, new):
         compact(one)
@@ -160,19 +196,19 @@ def test_compacted_bytes_do_not_tell_the_version_that_they_came_from(old: Store,
     assert found[0] == found[1]
 
 
-def test_a_store_of_version_1_is_merged_and_unknown_is_no_disagreement(old: Store, make: Make, tmp_path: Path) -> None:
+def test_an_earlier_store_is_merged_and_unknown_is_no_disagreement(old: Store, make: Make, tmp_path: Path) -> None:
     other = Store(tmp_path / "other")
     other.append(make(0))
     assert merge(other, old) == Merged(2, ())
-    assert [record.clipped_steps for record in other.records()] == [2, None, None]
+    assert [record.sparsity for record in other.records()] == [0.5, None, None]
     assert _values(other, make(2).run_id) == _bits(make(2))
 
 
-def test_columns_are_read_by_name_whatever_the_version(old: Store) -> None:
+def test_columns_are_read_by_name_whatever_the_version(old: Store, version: int) -> None:
     path = old.files("runs")[0]
-    table = read(path, RUNS, ["drift", "seed"])
-    assert table.to_pydict() == {"drift": [[], []], "seed": [0, 1]}
-    assert read(path, RUNS, ["clipped_steps"]).to_pydict() == {"clipped_steps": [None, None]}
+    drift = [] if version == 1 else [0.0, 0.125]
+    assert read(path, RUNS, ["drift", "seed"]).to_pydict() == {"drift": [drift] * 2, "seed": [0, 1]}
+    assert read(path, RUNS, ["latency_1", "reported"]).to_pydict() == {"latency_1": [None] * 2, "reported": [[], []]}
 
 
 def test_what_is_there_stays_as_it_is_and_nothing_is_cast() -> None:
@@ -191,6 +227,9 @@ def test_what_is_there_stays_as_it_is_and_nothing_is_cast() -> None:
         ("drift", (0.0,), True),
         ("clipped_steps", None, False),
         ("clipped_steps", 0, True),
+        ("robust_score", None, False),
+        ("robust_score", 0.0, True),
+        ("reported", {}, False),
         ("score", None, True),
         ("curve_loss", (), True),
     ],
@@ -211,11 +250,11 @@ def test_a_newer_schema_says_to_upgrade() -> None:
 
 @pytest.mark.parametrize("metadata", [None, {}, {b"stabbench_schema": b"0"}, {b"stabbench_schema": b"\xff"}])
 def test_a_file_of_no_known_version_is_refused(metadata: dict[bytes, bytes] | None) -> None:
-    with pytest.raises(BadStore, match="expected 1 to 2: stabbench did not write this file"):
+    with pytest.raises(BadStore, match=f"expected 1 to {VERSION}: stabbench did not write this file"):
         check_schema(RUNS.with_metadata(metadata), RUNS, "x")
 
 
-@pytest.mark.parametrize("declared", [RUNS, RUNS_1])
+@pytest.mark.parametrize("declared", [RUNS, RUNS_1, RUNS_2])
 def test_other_columns_are_refused_by_name(declared: pa.Schema) -> None:
     fields = [field for field in declared if field.name != "seed"]
     fields = [pa.field("score", pa.string()) if field.name == "score" else field for field in fields]
@@ -225,24 +264,27 @@ def test_other_columns_are_refused_by_name(declared: pa.Schema) -> None:
 
 
 def test_a_stamp_and_the_columns_of_another_version_are_refused() -> None:
-    with pytest.raises(BadStore, match=r"columns of results schema 1: missing \[\], unknown \['clipped_steps', "):
+    with pytest.raises(BadStore, match=r"columns of results schema 1: missing \[\], unknown \['adversarial_score', "):
         check_schema(RUNS.with_metadata(STAMP), RUNS, "x")
     with pytest.raises(BadStore, match=r"columns of results schema 2: missing \['clipped_steps', .*, unknown \[\]"):
-        check_schema(RUNS_1.with_metadata(RUNS.metadata), RUNS, "x")
+        check_schema(RUNS_1.with_metadata(RUNS_2.metadata), RUNS, "x")
+    with pytest.raises(BadStore, match=r"columns of results schema 3: missing \['adversarial_score', .*, unknown \[\]"):
+        check_schema(RUNS_2.with_metadata(RUNS.metadata), RUNS, "x")
 
 
-@pytest.mark.parametrize("declared", [RUNS, RUNS_1])
+@pytest.mark.parametrize("declared", [RUNS, RUNS_1, RUNS_2])
 def test_columns_in_another_order_are_refused(declared: pa.Schema) -> None:
     with pytest.raises(BadStore, match="in another order"):
         check_schema(pa.schema(list(declared)[::-1], declared.metadata), RUNS, "x")
 
 
-def test_version_1_with_another_type_is_refused_and_left(old: Store) -> None:
+def test_an_earlier_version_with_another_type_is_refused_and_left(old: Store, version: int) -> None:
     path = old.files("runs")[0]
     table = pq.read_table(path)
     seeds = table["seed"].cast(pa.int32())
     pq.write_table(table.set_column(table.column_names.index("seed"), "seed", seeds), path)
-    with pytest.raises(BadStore, match=r"results schema 1: .* of another type \['seed'\]"), opened(path, RUNS):
+    says = rf"results schema {version}: .* of another type \['seed'\]"
+    with pytest.raises(BadStore, match=says), opened(path, RUNS):
         pass
     with pytest.raises(BadStore, match="another type"):
         old.records()

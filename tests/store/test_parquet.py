@@ -12,16 +12,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from bench_lib.errors import BadStore
-from bench_lib.spec import Predictions, RunRecord
+from bench_lib.record import Predictions, RunRecord
 from bench_lib.store import Store, compact
-from bench_lib.store.schema import RUNS, to_table
+from bench_lib.store.schema import RUNS, VERSION, to_table
 
 Make = Callable[..., RunRecord]
 
 
 def _newer(path: Path) -> bytes:
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.table({"run_id": ["a"]}).replace_schema_metadata({"stabbench_schema": "3"}), path)
+    pq.write_table(pa.table({"run_id": ["a"]}).replace_schema_metadata({"stabbench_schema": str(VERSION + 1)}), path)
     return path.read_bytes()
 
 

@@ -10,10 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from bench_lib.errors import BadStore
-from bench_lib.spec import Predictions, RunRecord
+from bench_lib.record import Predictions, RunRecord
 from bench_lib.store import Store, compact, predictions
 from bench_lib.store.files import opened
 from bench_lib.store.predictions import reading
+from bench_lib.store.schema import VERSION
 
 Make = Callable[..., RunRecord]
 
@@ -105,7 +106,8 @@ def test_an_error_of_the_caller_is_no_damage(filled: Store) -> None:
 def test_a_newer_file_is_named(store: Store) -> None:
     path = store.root / "predictions/task=a/technique=b/c1.parquet"
     path.parent.mkdir(parents=True)
-    pq.write_table(pa.table({"run_id": ["a"]}).replace_schema_metadata({"stabbench_schema": "3"}), path)
+    newer = {"stabbench_schema": str(VERSION + 1)}
+    pq.write_table(pa.table({"run_id": ["a"]}).replace_schema_metadata(newer), path)
     with pytest.raises(BadStore, match="upgrade stabbench"):
         read(store, ["c1"])
     assert path.exists()

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench_lib.errors import BadStore
-from bench_lib.spec import Predictions, RunRecord, Status
+from bench_lib.record import Predictions, RunRecord, Status
 from bench_lib.store.schema import (
     PREDICTIONS,
     RUNS,
@@ -38,7 +38,7 @@ def test_the_columns_are_the_fields_of_a_record_but_what_has_files_of_its_own() 
 
 
 def test_the_schema_is_versioned() -> None:
-    assert RUNS.metadata == PREDICTIONS.metadata == {b"stabbench_schema": b"2"}
+    assert RUNS.metadata == PREDICTIONS.metadata == {b"stabbench_schema": b"3"}
 
 
 def test_columns_that_may_be_none_are_those_of_the_record() -> None:

@@ -11,7 +11,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from bench_lib.errors import BadStore
-from bench_lib.spec import Predictions, RunRecord
+from bench_lib.record import Predictions, RunRecord
 from bench_lib.store import Merged, Store, compact, merge, verify
 
 Make = Callable[..., RunRecord]

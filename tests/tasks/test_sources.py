@@ -11,7 +11,7 @@ import pytest
 from bench_lib.errors import BadData, Unavailable
 from bench_lib.examples import Example, TagExample, TextExample
 from bench_lib.tasks import TASKS, sources
-from bench_lib.tasks.sources import fingerprint, load_data
+from bench_lib.tasks.sources import fingerprint, load_data, other_splits, read_split, source_kind
 
 pytestmark = pytest.mark.usefixtures("nothing_remembered")
 Rows = dict[str, list[dict[str, Any]]]
@@ -156,3 +156,29 @@ def test_the_fingerprint_sees_every_value_the_order_and_the_split(
 def test_the_fingerprint_is_the_same_in_every_process_and_version() -> None:
     # What `sha256sum` says of the two splits as lines of JSON.
     assert fingerprint([A], [B]) == "372576399c6339ff8069"
+
+
+def test_splits_are_read_alone_and_those_beside_the_used_are_known(write: Write, rows: Rows, tmp_path: Path) -> None:
+    task, folder = TASKS.get("imdb"), str(tmp_path)
+    for split in ("unsupervised", "train", "extra"):
+        write("imdb", split, rows["imdb"][:1])
+    assert other_splits(task, folder) == ("extra", "unsupervised")
+    assert read_split(task, folder, "extra") == (TextExample("A bore.<br />", 0),)
+    with pytest.raises(BadData, match=r"no .*imdb/test.parquet"):
+        read_split(task, folder, "test")
+    assert other_splits(TASKS.get("rte"), folder) == other_splits(task, "embedded") == ()
+
+
+def test_an_embedded_split_is_that_of_the_whole() -> None:
+    task = TASKS.get("sst2")
+    data = load_data(task, "embedded")
+    assert (read_split(task, "embedded", "train"), read_split(task, "embedded", "validation")) == (
+        tuple(data.train),
+        tuple(data.evaluation),
+    )
+
+
+def test_the_kind_of_a_source_is_that_of_its_data(tmp_path: Path) -> None:
+    assert [source_kind(source) for source in ("hub", "embedded", str(tmp_path))] == ["hub", "embedded", "local"]
+    with pytest.raises(BadData, match="nor a folder that exists"):
+        source_kind(str(tmp_path / "gone"))

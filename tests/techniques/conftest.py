@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from bench_lib.examples import Kind
 from bench_lib.harness.batches import collate
-from bench_lib.harness.data import data_key, train_features
+from bench_lib.harness.data import Subset, data_key, train_features
 from bench_lib.harness.step import MicroStep, Passes
+from bench_lib.record import RunRecord
 from bench_lib.seeds import derive
-from bench_lib.spec import Profile, RunRecord
+from bench_lib.spec import Profile
 from bench_lib.tasks import TASKS
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.anatomy import dissect
@@ -138,7 +139,7 @@ def micro_step(make_spec: Callable, train: Callable) -> Callable[..., MicroStep]
         changes = {"learning_rate": 0.0, "train_examples": 8, "eval_examples": 8}
         training = train(task, stack, **changes).training
         spec = make_spec(task, stack, **changes)
-        features = train_features(data_key(TASKS.get(task), spec.data, spec.model, spec.profile), 8, 0)[:4]
+        features = train_features(data_key(TASKS.get(task), spec.data, spec.model, spec.profile), Subset(8, 0))[:4]
         batch = collate(features, TASKS.get(task).kind, 0, training.device)
         training.optimizer.zero_grad()
         scaler = torch.amp.GradScaler(training.device.type, enabled=False)
@@ -189,3 +190,24 @@ def moves(train: Callable, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tup
         return record, [{n: b[n] - a[n] for n in a if not torch.equal(a[n], b[n])} for a, b in pairs]
 
     return run
+
+
+@pytest.fixture
+def encoders() -> Callable[[str], Training]:
+    """A training of a small model of a family, random weights, three blocks of four heads, in evaluation mode."""
+    import transformers
+
+    def make(family: str) -> Training:
+        sizes = {"hidden_size": 8, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 16}
+        if family == "DistilBert":
+            sizes = {"dim": 8, "n_layers": 3, "n_heads": 4, "hidden_dim": 16}
+        config = getattr(transformers, f"{family}Config")(vocab_size=50, max_position_embeddings=40, **sizes)
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            model = getattr(transformers, f"{family}ForSequenceClassification")(config)
+            for parameter in model.parameters():
+                torch.nn.init.normal_(parameter)
+        anatomy, profile = dissect(model), Profile()
+        return Training(model.eval(), anatomy, Kind.SEQUENCE, profile, {}, lambda *names: derive(0, *names))
+
+    return make

@@ -41,6 +41,9 @@ class Odd(Technique):
     def survey_passes(self):
         return (1, 0)
 
+    def prelude_passes(self, epochs):
+        return (4 * epochs, 4)
+
     def declines(self, kind):
         return "no a|b in tags" if kind == "tokens" else None
 
@@ -94,7 +97,7 @@ def test_a_row_has_all_that_a_technique_declares():
         "settings": "`rate=0.25`, `word=c`",
         "equals the baseline at": r"`rate=None`, `word=a\|b`",
         "hooks": "Groups, AfterBackward",
-        "passes": "2 / 3, 1 / 0 in an epoch before the first update",
+        "passes": "2 / 3, 1 / 0 in an epoch before the first update, 12 / 4 before a training of 3 epochs",
         "declines": r"tokens: no a\|b in tags",
         "source": "Doe & Roe 2020, [doi:10.1000/odd(1)2](https://doi.org/10.1000/odd%281%292); "
         "Poe 2021, [arXiv:2101.00001v2](https://arxiv.org/abs/2101.00001v2).",

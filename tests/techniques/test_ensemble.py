@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 
 from bench_lib.errors import BadValue
 from bench_lib.examples import Kind
-from bench_lib.spec import Predictions
+from bench_lib.record import Predictions
 from bench_lib.techniques.ensemble import Ensemble
 
 LOGITS = st.integers(1, 4).flatmap(

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bench_lib.record import Status
 from bench_lib.report.charts.figure import Figure, rows, specified
 from bench_lib.report.charts.style import FAILED, SEED
 from bench_lib.report.charts.words import listed, place, plural
 from bench_lib.report.markdown import plain
-from bench_lib.spec import Status
 
 COLUMNS = ("technique", "progress", "median", "low", "high", "loss", "seed", "status")
 BAND = (0.1, 0.9)

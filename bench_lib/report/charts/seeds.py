@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bench_lib.record import Status
 from bench_lib.report.charts.figure import Figure, reference, rows, specified
 from bench_lib.report.charts.scales import Range, scales
 from bench_lib.report.charts.style import STATUS_SHAPES, STATUSES
@@ -17,7 +18,6 @@ from bench_lib.report.charts.words import listed, place, plural
 from bench_lib.report.keys import numbers
 from bench_lib.report.markdown import plain
 from bench_lib.report.notes import LEAST
-from bench_lib.spec import Status
 from bench_lib.stats.spread import mad
 
 COLUMNS = ("technique", "seed", "score", "status", "run")

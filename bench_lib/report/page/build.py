@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from bench_lib.report import deployment
 from bench_lib.report import markdown as md
 from bench_lib.report.charts.figure import Figure
 from bench_lib.report.charts.style import DARK, LIGHT
@@ -84,6 +85,7 @@ def _tables(findings: Findings, catalogue: Catalogue) -> dict[str, Any]:
         "over": views.over_tasks(),
         "techniques": views.techniques(),
         "tasks": views.tasks(),
+        "use_head": deployment.HEAD,
         "baseline": findings.baseline,
         "runs": len(findings.runs),
         "statuses": sorted(counts.items(), key=lambda item: (-item[1], item[0])),

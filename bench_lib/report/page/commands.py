@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bench_lib.profiles import PROFILES
+from bench_lib.errors import BenchError
+from bench_lib.profiles import find_profile
 from bench_lib.report.page.catalogue import Catalogue
 from bench_lib.spec import PROTOCOL
 from bench_lib.tasks import TASKS
@@ -69,10 +69,11 @@ def stack(spec: Mapping[str, Any]) -> list[tuple[str, dict[str, Any], str]]:
 def _profile(run: Row, spec: Mapping[str, Any]) -> Iterator[str]:
     """How the named profile of today differs from the one that the run had."""
     name, task = str(run["profile"]), str(run["task"])
-    if name not in PROFILES or task not in TASKS:
+    try:
+        today = find_profile(name)(task, TASKS.get(task).kind).settings()
+    except BenchError:
         yield f"This version has no profile {name} for a task {task}."
         return
-    today = dataclasses.asdict(PROFILES.get(name)(task, TASKS.get(task).kind))
     then = spec.get("profile", {})
     differing = [key for key in sorted({*today, *then}) if then.get(key) != today.get(key)]
     if differing:

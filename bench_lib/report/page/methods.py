@@ -9,13 +9,13 @@ from typing import Any
 
 import pandas as pd
 
+from bench_lib.record import Status
 from bench_lib.report import markdown as md
 from bench_lib.report.calibrated import COMMAND, HEAD, TEXT, measured
 from bench_lib.report.findings import Findings
 from bench_lib.report.keys import GROUP, KEY, texts
-from bench_lib.report.notes import COLUMNS, EMBEDDED, LEAST, VARIANCE
+from bench_lib.report.notes import COLUMNS, EMBEDDED, LEAST, USE, VARIANCE
 from bench_lib.report.origin import MACHINE
-from bench_lib.spec import Status
 from bench_lib.stats.calibration import Calibration
 from bench_lib.stats.design import LEAST_FOR_EQUIVALENCE, Margins
 
@@ -56,7 +56,7 @@ def verdict_text() -> str:
 
 def paragraphs(findings: Findings) -> list[str]:
     """The notes before the tables."""
-    notes = [READING.format(few=LEAST), verdict_text()]
+    notes = [READING.format(few=LEAST), verdict_text(), USE]
     if (findings.cells["data"] == "embedded").any():
         notes.append(EMBEDDED)
     return notes if findings.sources.empty else [*notes, VARIANCE]

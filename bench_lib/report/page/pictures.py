@@ -25,6 +25,8 @@ VIEWS = {
     "ranks": "Critical difference",
     "variance": "Variance",
     "sizes": "Sizes",
+    "shots": "Examples per class",
+    "noise": "Label noise",
     "disagreement": "Disagreement",
     "power": "Power",
     "more": "More figures",

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bench_lib.record import Status
 from bench_lib.report.keys import GROUP, KEY, numbers
 from bench_lib.report.page.coding import (
     Coded,
@@ -22,7 +23,6 @@ from bench_lib.report.page.coding import (
     ranges,
 )
 from bench_lib.report.page.commands import Commands
-from bench_lib.spec import Status
 
 MOST_RUNS = 12_000
 """Runs that the page holds at most; of more it holds the first seeds of each cell, and the runs that failed."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench_lib.report import deployment
 from bench_lib.report import markdown as md
 from bench_lib.report.findings import Findings
 from bench_lib.report.keys import GROUP, KEY
@@ -20,6 +21,7 @@ from bench_lib.report.page.commands import stack
 from bench_lib.report.page.evidence import Evidence, Row, evidence, place
 from bench_lib.report.page.prose import anchor
 from bench_lib.report.page.rows import CellRow, OverRow, cell_row, over_row
+from bench_lib.report.tables import ranked
 from bench_lib.tasks.base import Task
 
 Group = tuple[str, ...]
@@ -46,6 +48,7 @@ class Section:
     rows: tuple[CellRow, ...]
     said: Evidence = field(default_factory=Evidence)
     notes: tuple[str, ...] = ()
+    in_use: tuple[list[str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -192,11 +195,22 @@ class Views:
     def _task(self, name: str) -> TaskView:
         address = anchor("task", name)
         sections = [
-            Section(heading(group), tuple(self._by_view[group, address]), notes=tuple(self._task_notes(group, name)))
+            Section(
+                heading(group),
+                tuple(self._by_view[group, address]),
+                notes=tuple(self._task_notes(group, name)),
+                in_use=tuple(self._in_use(group, name)),
+            )
             for group in self.groups
             if (group, address) in self._by_view
         ]
         return TaskView(name, address, self.catalogue.tasks.get(name), tuple(sections))
+
+    def _in_use(self, group: Group, name: str) -> list[list[str]]:
+        table = self.findings.cells
+        own = table[(table[[*GROUP, "task"]].astype(str) == [*group, name]).all(axis=1)]
+        known = deployment.of_use(ranked(own, self.findings.baseline))
+        return [[md.plain(row["label"]), *deployment.values(row)] for _, row in known.iterrows()]
 
     def _task_notes(self, group: Group, name: str) -> list[str]:
         own = [row for row in self.cells if _group(row) == group and row["task"] == name]

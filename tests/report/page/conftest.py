@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from bench_lib.record import Status
 from bench_lib.report.findings import Findings, find
 from bench_lib.report.page.catalogue import Catalogue, TechniqueEntry
-from bench_lib.spec import Status
 from bench_lib.store import Store
 from bench_lib.tasks import TASKS
 

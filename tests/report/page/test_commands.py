@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
 from typing import Any
 
@@ -18,7 +17,7 @@ RUN = {"task": "sst2", "technique": "mixout", "profile": "desk", "model": "minil
 
 @pytest.fixture
 def spec() -> dict[str, Any]:
-    profile = dataclasses.asdict(PROFILES.get("desk")("sst2", TASKS.get("sst2").kind))
+    profile = PROFILES.get("desk")("sst2", TASKS.get("sst2").kind).settings()
     stack = [["mixout", {"p": 0.9}, "1"]]
     return {
         "protocol": 1,

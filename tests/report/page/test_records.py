@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bench_lib.record import Status
 from bench_lib.report.findings import Findings
 from bench_lib.report.keys import KEY
 from bench_lib.report.page.catalogue import Catalogue
 from bench_lib.report.page.commands import Commands
 from bench_lib.report.page.records import STATUSES, held, packed
-from bench_lib.spec import Status
 
 
 def runs(cells: int, seeds: int, fails: int) -> pd.DataFrame:

@@ -1,0 +1,90 @@
+"""The training examples as the techniques of a stack make them, once for each seed."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench_lib.errors import BadData, Unavailable, Unsupported
+from bench_lib.examples import Example, Kind, SpanExample
+from bench_lib.harness.data import DataKey, Subset, evaluation_set, train_examples, unread_examples
+from bench_lib.harness.encode import Feature, has_room
+from bench_lib.models.load import load_template, load_tokenizer
+from bench_lib.models.translate import load_translator
+from bench_lib.seeds import derive
+from bench_lib.spec import Ref
+from bench_lib.tasks import TASKS
+from bench_lib.techniques.anatomy import word_embeddings
+from bench_lib.techniques.corpus import Corpus, Vocabulary
+from bench_lib.techniques.hooks import Augments
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Which examples a run starts from and compares with, and the seed that augmentation draws from."""
+
+    subset: Subset
+    evaluation: int | None
+    augment: int
+
+
+@dataclass(frozen=True, eq=False)
+class Augmented:
+    """The examples that are trained on, their features, and what the techniques reported."""
+
+    examples: tuple[Example, ...]
+    features: tuple[Feature, ...]
+    reported: Mapping[str, float]
+
+
+@functools.lru_cache(maxsize=8)
+def augmented(key: DataKey, draw: Draw, augmenters: tuple[Augments, ...]) -> Augmented:
+    """The training examples after every augmenter, in order; where there are none, nothing is augmented."""
+    examples: Sequence[Example] = train_examples(key.task, key.data.name, draw.subset)
+    reported: dict[str, float] = {}
+    for number, technique in enumerate(augmenters if examples else ()):
+        corpus = Corpus(
+            train=examples,
+            evaluation=evaluation_set(key, draw.evaluation).examples,
+            kind=key.kind,
+            labels=TASKS.get(key.task).labels,
+            judges_wording=TASKS.get(key.task).judges_wording,
+            generator=np.random.default_rng(derive(draw.augment, "augment", number)),
+            unused=functools.partial(unread_examples, key.task, key.data.name, draw.subset),
+            vocabulary=functools.partial(vocabulary, key.model),
+            translator=load_translator,
+            reported=reported,
+        )
+        examples = _readable(key, corpus.train, _made(technique, corpus))
+    return Augmented(tuple(examples), key.encode(examples), reported)
+
+
+def _made(technique: Augments, corpus: Corpus) -> Sequence[Example]:
+    """What a technique makes of the examples; `Unsupported` where what it needs cannot be had, or nothing is left."""
+    try:
+        made = technique.augment(corpus)
+    except (BadData, Unavailable) as error:
+        raise Unsupported(str(error)) from error
+    if not made:
+        raise Unsupported(f"{type(technique).__name__} leaves none of {len(corpus.train)} training examples")
+    return made
+
+
+def _readable(key: DataKey, before: Sequence[Example], after: Sequence[Example]) -> Sequence[Example]:
+    """The examples without the new ones whose question became so long that it leaves no room for the context."""
+    if key.kind is not Kind.SPAN:
+        return after
+    known = {example.question for example in before if isinstance(example, SpanExample)}
+    asked = {example.question for example in after if isinstance(example, SpanExample)} - known
+    read = known | {q for q in asked if has_room(q, key.tokenizer(), key.max_length, key.stride)}
+    return [example for example in after if isinstance(example, SpanExample) and example.question in read]
+
+
+@functools.lru_cache(maxsize=1)
+def vocabulary(model: Ref) -> Vocabulary:
+    """The pieces of a model's tokenizer and their pre-trained input embeddings."""
+    weights = word_embeddings(load_template(model, Kind.SEQUENCE, 2).model).state_dict()
+    return Vocabulary(load_tokenizer(model).get_vocab(), weights["weight"].numpy())

@@ -1,0 +1,114 @@
+"""How a model scores on inputs that are perturbed, and under an attack: measured beside the score, never trained on."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench_lib.examples import Example, SpanExample
+from bench_lib.harness.batches import Batch
+from bench_lib.harness.data import EVALUATION_SEED, DataKey, Evaluation, evaluation_set
+from bench_lib.harness.encode import has_room
+from bench_lib.harness.evaluate import Scored, evaluate, logits_table, predict, scored
+from bench_lib.harness.perturb import perturbed
+from bench_lib.harness.step import autocast, cross_entropy, output_of
+from bench_lib.seeds import derive
+from bench_lib.tasks import TASKS
+from bench_lib.techniques.adversarial import steepest
+from bench_lib.techniques.embedding import embedding_changed
+from bench_lib.techniques.hooks import Selects
+from bench_lib.techniques.stack import Stack
+from bench_lib.techniques.training import Training
+
+
+@dataclass(frozen=True, eq=False)
+class Examination:
+    """Evaluates a training, and once more as its profile's `perturb` and `attack` say.
+
+    They are measured at the last evaluation, and at every one where `always` says that an earlier one may be kept: a
+    score of each is then of the weights that count. All happens in evaluation mode, draws nothing and leaves weights
+    and gradients as they are, so that it changes nothing of the training.
+    """
+
+    training: Training
+    key: DataKey
+    evaluation: Evaluation
+    noisy: Evaluation | None
+    pad_id: int
+    always: bool
+
+    @classmethod
+    def of(
+        cls, training: Training, key: DataKey, evaluation: Evaluation, pad_id: int, observers: Sequence[Stack] = ()
+    ) -> Examination:
+        """What a training, with observers that may keep any of its evaluations, is evaluated by."""
+        profile = training.profile
+        noisy = perturbed_set(key, profile.eval_examples, profile.perturb) if profile.perturb else None
+        return cls(training, key, evaluation, noisy, pad_id, any(stack.having(Selects) for stack in observers))
+
+    def __call__(self) -> Scored:
+        training, task = self.training, TASKS.get(self.key.task)
+        found = evaluate(training, task, self.evaluation, self.pad_id)
+        if not self.always and training.step < training.total_steps:
+            return found
+        noisy = None if self.noisy is None else evaluate(training, task, self.noisy, self.pad_id).primary
+        epsilon = training.profile.attack
+        under = attacked(training, self.key, self.evaluation, self.pad_id) if epsilon else None
+        return replace(found, robust=noisy, adversarial=under)
+
+
+@functools.lru_cache(maxsize=4)
+def perturbed_set(key: DataKey, size: int | None, share: float) -> Evaluation:
+    """The evaluation set of a profile with a share of its words changed, the same for all seeds and techniques."""
+    clean = evaluation_set(key, size)
+    examples = tuple(_perturbed(example, share, key, number) for number, example in enumerate(clean.examples))
+    return Evaluation(examples, key.encode(examples), clean.trivial)
+
+
+def _perturbed(example: Example, share: float, key: DataKey, number: int) -> Example:
+    generator = np.random.default_rng(derive(EVALUATION_SEED, "augment", key.task, "perturbed", number))
+    found = perturbed(example, share, TASKS.get(key.task).labels, generator)
+    if not (isinstance(found, SpanExample) and isinstance(example, SpanExample)):
+        return found
+    # A word with a typo takes more tokens, and a question must leave room for its context.
+    room = has_room(found.question, key.tokenizer(), key.max_length, key.stride)
+    return found if room else replace(found, question=example.question)
+
+
+def attacked(training: Training, key: DataKey, evaluation: Evaluation, pad_id: int) -> float:
+    """The primary metric under one step of the gradient's direction on the word embeddings, of the norm of `attack`.
+
+    r = epsilon * g / ||g||,  g = dL/de over the embedded sequence e of one example (Miyato et al. 2017, equation 5),
+    real tokens only; of a context that is read in several windows, each is attacked.
+    """
+    task = TASKS.get(key.task)
+    predictions = predict(training, task, evaluation, pad_id, _under_attack)
+    return scored(task, evaluation, predictions).primary
+
+
+def _under_attack(training: Training, batch: Batch) -> Tensor:
+    shift = steepest(_gradient(training, batch), batch.real_tokens, training.profile.attack)
+    with embedding_changed(training.model, lambda e: e + shift), torch.inference_mode(), autocast(training):
+        return logits_table(training, batch)
+
+
+def _gradient(training: Training, batch: Batch) -> Tensor:
+    """The gradient of the loss with respect to the embedded words, (batch, length, hidden); no weight is given one."""
+    words: list[Tensor] = []
+
+    def watched(embedded: Tensor) -> Tensor:
+        words.append(embedded.detach().requires_grad_())
+        return words[0]
+
+    # In fp16 it would vanish without the scaling of losses that training has.
+    full = training.profile.precision == "fp16"
+    with embedding_changed(training.model, watched), autocast(training, full_precision=full):
+        raw = training.model(**batch.inputs)
+        loss = cross_entropy(output_of(training.kind, raw, batch))
+    (gradient,) = torch.autograd.grad(loss, words)
+    return gradient
