@@ -16,16 +16,18 @@ import torch
 
 from bench_lib.errors import BadData, Unavailable
 from bench_lib.examples import Kind
+from bench_lib.harness.deployment import Footprint
 from bench_lib.models import MODELS
 from bench_lib.models.source import resolve
 from bench_lib.profiles import PROFILES
+from bench_lib.record import RunRecord, Status
 from bench_lib.run import configured, execute
-from bench_lib.spec import Ref, RunRecord, RunSpec, Status, TechniqueSpec, canonical_json
+from bench_lib.spec import Ref, RunSpec, TechniqueSpec, canonical_json
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.sources import load_data
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.base import FAMILIES
-from bench_lib.techniques.hooks import EvaluatesUnder, Selects
+from bench_lib.techniques.hooks import Compresses, EvaluatesUnder, Selects
 from bench_lib.techniques.stack import Stack, from_spec, parse_stack
 
 TASK_OF = {Kind.SEQUENCE: "sst2", Kind.TOKENS: "conll2003", Kind.SPAN: "squad"}
@@ -158,9 +160,15 @@ def _passes(trial: Trial) -> Iterator[str]:
     epoch = math.ceil(record.examples / profile.epochs / part)  # micro-batches, of which the last may be short
     pairs = zip(trial.stack.passes(), trial.stack.survey_passes(), strict=True)
     declared = tuple((each * profile.epochs + before) * epoch for each, before in pairs)
-    counted = record.forward_passes, record.backward_passes
+    counted = _own(record, "forward_passes"), _own(record, "backward_passes")
     if declared != counted:
         yield f"declares {declared} forward and backward passes and makes {counted}"
+
+
+def _own(record: RunRecord, passes: str) -> int:
+    """The passes of the training itself; those of what went before it are reported apart."""
+    before = sum(value for name, value in record.reported.items() if name.endswith(f".{passes}"))
+    return int(getattr(record, passes) - before)
 
 
 PROMISES: dict[str, Callable[[Trial], Iterator[str]]] = {
@@ -173,10 +181,17 @@ PROMISES: dict[str, Callable[[Trial], Iterator[str]]] = {
 
 
 def _differences(one: RunRecord, other: RunRecord, said: str, last_only: Stack | None = None) -> Iterator[str]:
-    """Fields in which two results differ; of observers that are evaluated last only, that evaluation is compared."""
+    """Fields in which two results differ; of observers that are evaluated last only, that evaluation is compared.
+
+    What is compressed is saved whole, whatever trained, so that the sizes are not.
+    """
     results = [{k: v for k, v in record.result().items() if k not in LABELS} for record in (one, other)]
-    if last_only is not None and last_only.having(EvaluatesUnder) and not last_only.having(Selects):
+    compresses = last_only is not None and bool(last_only.having(Compresses))
+    altered = last_only is not None and (compresses or bool(last_only.having(EvaluatesUnder)))
+    if last_only is not None and altered and not last_only.having(Selects):
         results = [r | {name: r[name][-1:] for name in ("eval_step", "eval_score")} for r in results]
+    if compresses:
+        results = [r | dict.fromkeys(f.name for f in dataclasses.fields(Footprint)) for r in results]
     fields = [name for name in results[0] if canonical_json(results[0][name]) != canonical_json(results[1][name])]
     values = [b"" if r.predictions is None else r.predictions.values.tobytes() for r in (one, other)]
     if values[0] != values[1]:

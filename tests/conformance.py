@@ -60,6 +60,8 @@ def table(found: dict[str, dict[str, Counter[str]]]) -> str:
         passes = f"{forward} + {backward}" if not technique.pools() else "none"
         if any(technique.survey_passes()):
             passes += ", and {} + {} over one epoch before".format(*technique.survey_passes())
+        if any(technique.prelude_passes(1)):
+            passes += ", and {} + {} before it, over an epoch of one in all".format(*technique.prelude_passes(1))
         lines.append("| " + " | ".join([name, *cells, passes]) + " |")
     return "\n".join(lines)
 

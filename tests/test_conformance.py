@@ -144,8 +144,14 @@ def tried(folder: Path, source: str) -> list[Breach]:
     return breaches(parse_stack(f"{path}:Mine", TECHNIQUES))
 
 
-# child_tuning_d surveys beforehand; longer has more epochs than the profile.
-@pytest.mark.parametrize("text", ["adamw", "mixout", "ema", "longer:epochs=2", "llrd+reinit", "child_tuning_d"])
+# child_tuning_d surveys beforehand; longer has more epochs than the profile; tapt and self_training train before.
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("adamw", "mixout", "ema", "longer:epochs=2", "llrd+reinit", "child_tuning_d"),
+        *("tapt:epochs=1", "self_training:threshold=0.0+r_drop"),
+    ],
+)
 def test_registered_techniques_keep_their_promises(text: str) -> None:
     assert breaches(parse_stack(text, TECHNIQUES)) == []
 

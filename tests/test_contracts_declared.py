@@ -58,17 +58,18 @@ def counted(monkeypatch) -> Iterator[dict[str, int]]:
 
 
 @pytest.mark.parametrize("name", TRAINED)
-def test_declared_passes_are_the_counted_ones(train, make_spec, monkeypatch, name):
+def test_declared_passes_are_the_counted_ones(train, make_spec, brief, monkeypatch, name):
     technique = TECHNIQUES.get(name)
-    for made in (technique(), technique(**(technique.neutral or {}))):
+    (usual,) = parse_stack(brief(name), TECHNIQUES).techniques
+    for made in (usual, technique(**(technique.neutral or {}))):
         with counted(monkeypatch) as count:
             record = train("sst2", made.spec().label, train_examples=12, eval_examples=4, accumulate=2).record
-        # Batches of 8 and 4 in parts of 4, or of what it says itself; an epoch is surveyed before.
+        # Batches of 8 and 4 in parts of 4, or of what it says itself; an epoch is surveyed before, or many are trained.
         profile = configured(make_spec("sst2", accumulate=2).profile, Stack((made,)))
         part = profile.batch_size // profile.accumulate
         micro_batches, surveyed = -(-record.examples // part), 12 // part
-        pairs = zip(made.passes(), made.survey_passes(), strict=True)
-        forward, backward = (each * micro_batches + before * surveyed for each, before in pairs)
+        kinds = zip(made.passes(), made.survey_passes(), made.prelude_passes(profile.epochs), strict=True)
+        forward, backward = (each * micro_batches + (seen + before) * surveyed for each, seen, before in kinds)
         passes = {"forward": forward, "backward": backward}
         assert count == passes
         assert {"forward": record.forward_passes, "backward": record.backward_passes} == passes

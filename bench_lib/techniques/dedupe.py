@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
-import numpy as np
-
+from bench_lib.examples import Example
 from bench_lib.spec import Scalar
 from bench_lib.techniques.base import Technique
-
-E = TypeVar("E")
+from bench_lib.techniques.corpus import Corpus
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,12 @@ class Dedupe(Technique):
     repeats: bool = True
     leaks: bool = True
 
-    def augment(self, train: Sequence[E], evaluation: Sequence[E], generator: np.random.Generator) -> Sequence[E]:
-        kept = list(dict.fromkeys(train)) if self.repeats else list(train)
-        held_out = set(evaluation) if self.leaks else set()
-        return [example for example in kept if example not in held_out]
+    def augment(self, corpus: Corpus) -> Sequence[Example]:
+        once = list(dict.fromkeys(corpus.train)) if self.repeats else list(corpus.train)
+        held_out = set(corpus.evaluation) if self.leaks else set()
+        kept = [example for example in once if example not in held_out]
+        if self.repeats:
+            corpus.report(self.name, "repeats", len(corpus.train) - len(once))
+        if self.leaks:
+            corpus.report(self.name, "leaks", len(once) - len(kept))
+        return kept

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from bench_lib.errors import Unsupported, require
+from bench_lib.errors import require
 from bench_lib.spec import Profile, Scalar
 from bench_lib.techniques.base import Technique
 from bench_lib.techniques.training import Training
+from bench_lib.techniques.wrapping import new_parts, wrap
 
 
 @dataclass(frozen=True)
@@ -44,15 +44,5 @@ class LoRA(Technique):
     def prepare(self, training: Training) -> None:
         import peft  # heavy: only runs that use it pay for it
 
-        head = [n for n, part in training.model.named_children() if n != training.anatomy.body and [*part.parameters()]]
-        # Without a task type: peft's wrapper for question answering drops the token types.
-        config = peft.LoraConfig(r=self.rank, lora_alpha=self.alpha, modules_to_save=head)
-        with training.seeded("init", "lora"), warnings.catch_warnings():
-            # peft asks transformers for a property by its old name.
-            warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
-            try:
-                training.model = peft.get_peft_model(training.model, config)
-            except ValueError as error:
-                raise Unsupported(
-                    f"lora: peft does not take this model or what the stack made of it: {error}"
-                ) from error
+        config = peft.LoraConfig(r=self.rank, lora_alpha=self.alpha, modules_to_save=new_parts(training))
+        wrap(training, self.name, config)

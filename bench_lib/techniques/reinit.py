@@ -38,8 +38,17 @@ class Reinit(Technique):
         if self.blocks > anatomy.depth:
             raise Unsupported(f"reinit:blocks is {self.blocks}, the model has {anatomy.depth} blocks")
         names = [f"{anatomy.block_list}.{i}" for i in range(anatomy.depth - self.blocks, anatomy.depth)]
+        for name in names:
+            _refuse_additions(name, training)
         if self.pooler and anatomy.pooler:
             names.append(anatomy.pooler)
         std = float(getattr(training.model.config, "initializer_range", 0.02))
         for name in names:
             initialise(training.model.get_submodule(name), std, training.generator("init", "reinit", name))
+
+
+def _refuse_additions(block: str, training: Training) -> None:
+    """Parameters that another technique added start at values of its own, which a new draw would undo."""
+    for name, _ in training.model.get_submodule(block).named_parameters():
+        if f"{block}.{name}" not in training.pretrained:
+            raise Unsupported(f"reinit cannot follow what added {block}.{name} to the model; put it first in the stack")

@@ -3,19 +3,30 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench_lib.examples import SpanExample, TagExample, TextExample
+from bench_lib.examples import Kind, SpanExample, TagExample, TextExample
+from bench_lib.techniques.corpus import Corpus
 from bench_lib.techniques.dedupe import Dedupe
 
 A, B, C = (TextExample(text, 1) for text in "abc")
 OTHER_LABEL = TextExample("a", 0)
 
 
+def corpus_of(train, evaluation=()):
+    return Corpus(tuple(train), tuple(evaluation), Kind.SEQUENCE, ("0", "1"), np.random.default_rng(0))
+
+
 def augment(technique, train, evaluation=()):
-    generator = np.random.default_rng(0)
-    before = generator.bit_generator.state
-    kept = technique.augment(train, evaluation, generator)
-    assert generator.bit_generator.state == before, "nothing is drawn"
+    corpus = corpus_of(train, evaluation)
+    before = corpus.generator.bit_generator.state
+    kept = technique.augment(corpus)
+    assert corpus.generator.bit_generator.state == before, "nothing is drawn"
     return kept
+
+
+def test_what_was_removed_is_reported():
+    corpus = corpus_of([A, B, A, A, OTHER_LABEL], [B, C])
+    Dedupe().augment(corpus)
+    assert corpus.reported == {"dedupe.repeats": 2.0, "dedupe.leaks": 1.0}
 
 
 @pytest.mark.parametrize(
@@ -43,10 +54,11 @@ def test_every_kind_of_example():
 def test_a_run_trains_on_what_is_left(train):
     whole, left = (train("sst2", stack, eval_examples=4).record for stack in ("adamw", "dedupe"))
     assert 0 < left.examples < whole.examples == 32
+    assert sum(left.reported.values()) > 0 == len(whole.reported)
 
 
 def test_nothing_left_is_said_and_not_trained(train, monkeypatch):
     monkeypatch.setattr(Dedupe, "augment", lambda *_: [])
-    record = train("sst2", "dedupe", eval_examples=4).record
-    assert record.status == "crashed"
+    record = train("sst2", "dedupe", eval_examples=3).record
+    assert (record.status, record.reason) == ("unsupported", "Dedupe leaves none of 32 training examples")
     assert record.steps == 0

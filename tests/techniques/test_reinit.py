@@ -76,3 +76,11 @@ def test_the_draw_is_the_seeds_and_a_parts_own(train, start):
 def test_more_blocks_than_there_are(train):
     record = train("sst2", "reinit:blocks=3", **STILL).record
     assert (record.status, record.reason) == ("unsupported", "reinit:blocks is 3, the model has 2 blocks")
+
+
+@pytest.mark.parametrize("technique", ["lora", "adalora", "ia3", "adapter"])
+def test_what_others_added_is_not_drawn_anew(train, technique):
+    record = train("sst2", f"{technique}+reinit", **STILL).record
+    assert record.status == "unsupported"
+    assert "put it first in the stack" in record.reason
+    assert train("sst2", f"reinit+{technique}", **STILL).record.status != "unsupported"

@@ -1,0 +1,47 @@
+"""BitFit: the biases learn."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bench_lib.errors import Unsupported, require
+from bench_lib.spec import Profile, Scalar
+from bench_lib.techniques.base import Technique
+from bench_lib.techniques.training import Training
+from bench_lib.techniques.wrapping import claim
+
+
+@dataclass(frozen=True)
+class BitFit(Technique):
+    """The biases of the pre-trained model learn, its weights stay frozen, and the new head trains whole.
+
+    grad = 0 for every pre-trained parameter but the biases, those of the norms and of the pooler among them
+
+    Ben Zaken et al. 2022, "BitFit"; all biases and rate 1e-3 are the defaults of the authors' code. What
+    the stack has frozen before stays frozen.
+    """
+
+    name: ClassVar[str] = "bitfit"
+    family: ClassVar[str] = "parameter-efficient"
+    paper: ClassVar[str] = "Ben Zaken et al. 2022, arXiv:2106.10199"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+
+    learning_rate: float = 1e-3
+
+    def __post_init__(self) -> None:
+        require(self.learning_rate > 0, "bitfit:learning_rate", self.learning_rate, "above 0")
+
+    def configure(self, profile: Profile) -> Profile:
+        return dataclasses.replace(profile, learning_rate=self.learning_rate)
+
+    def prepare(self, training: Training) -> None:
+        claim(training, self.name)
+        found = {n: p for n, p in training.model.named_parameters() if n in training.pretrained}
+        if not any(name.endswith("bias") for name in found):
+            raise Unsupported("bitfit finds no pre-trained bias under its name that could learn")
+        for name, parameter in found.items():
+            if not name.endswith("bias"):
+                parameter.requires_grad_(False)

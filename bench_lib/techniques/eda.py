@@ -1,0 +1,104 @@
+"""EDA: copies of the training texts with words replaced, put in, exchanged or left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from bench_lib.errors import require
+from bench_lib.examples import Example
+from bench_lib.spec import Scalar
+from bench_lib.techniques.base import Technique
+from bench_lib.techniques.corpus import Corpus
+from bench_lib.techniques.edits import Passage, differ, exchanged, gaps, passages, rewritten, with_word, without
+from bench_lib.techniques.synonyms import Thesaurus, check_source, core, count, thesaurus, with_synonyms
+
+Operation = Callable[[Passage, float, Thesaurus, np.random.Generator], Passage]
+TRIES = 10
+"""Words of which one is asked for a synonym to put in, as in the authors' code."""
+
+
+@dataclass(frozen=True)
+class EDA(Technique):
+    """Each training example is joined by copies that one operation changed: replace, put in, exchange or leave out.
+
+    n = max(1, floor(alpha * words)) synonyms in place of words, or put in anywhere, or exchanges of two words; or each
+    word is left out with probability alpha;  the operations of an example's copies ~ shuffled, equally many of each
+
+    Wei & Zou 2019, "EDA: Easy Data Augmentation Techniques"; alpha 0.1 and 4 copies are what they recommend from 5000
+    examples on (table 3, which has alpha 0.05 and 16 copies for 500, 8 for 2000; from memory, not checked), the rest is
+    their released code. They clean the text to lower-case letters; here it stays as it is. Their synonyms are WordNet's
+    (`thesaurus=wordnet`); those of the model's embeddings are our default, since they are there on every machine.
+    Words of answers stay and nothing is put between them. A word put into an entity belongs to it, an entity that loses
+    its first word begins with the next, and none of its words is replaced or exchanged. Both texts of a pair are
+    changed, a question and its context too.
+    """
+
+    name: ClassVar[str] = "eda"
+    family: ClassVar[str] = "data"
+    paper: ClassVar[str] = "Wei & Zou 2019, arXiv:1901.11196"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"alpha": 0.0}
+
+    alpha: float = 0.1
+    copies: int = 4
+    thesaurus: str = "embeddings"
+
+    def __post_init__(self) -> None:
+        require(0 <= self.alpha <= 1, "eda:alpha", self.alpha, "0 to 1")
+        require(self.copies >= 0, "eda:copies", self.copies, "0 or more")
+        check_source(self.thesaurus, "eda:thesaurus")
+
+    def augment(self, corpus: Corpus) -> Sequence[Example]:
+        if not (self.alpha and self.copies):
+            return corpus.train
+        corpus.check_rewording(self.name)
+        synonyms, made = thesaurus(self.thesaurus, corpus, self.name), list[Example]()
+        for example in corpus.train:
+            texts = passages(example, corpus.labels)
+            for operation in self._operations(corpus.generator):
+                new = [operation(words, self.alpha, synonyms, corpus.generator) for words in texts]
+                if differ(texts, new):
+                    made.append(rewritten(example, new, corpus.labels))
+        corpus.report(self.name, "copies", len(made))
+        return [*corpus.train, *made]
+
+    def _operations(self, generator: np.random.Generator) -> list[Operation]:
+        pool = OPERATIONS * (self.copies // len(OPERATIONS) + 1)
+        return [pool[i] for i in generator.permutation(len(pool))[: self.copies]]
+
+
+def inserted(words: Passage, alpha: float, synonyms: Thesaurus, generator: np.random.Generator) -> Passage:
+    """A synonym of some word of the text put in at some place, as often as alpha says."""
+    new = words
+    for _ in range(count(words, alpha)):
+        tried = (new[int(generator.integers(len(new)))].text for _ in range(TRIES if new else 0))
+        options = next((found for word in tried if (found := synonyms(core(word)))), ())
+        if options:
+            places = gaps(new)
+            place = places[int(generator.integers(len(places)))]
+            new = with_word(new, place, options[int(generator.integers(len(options)))])
+    return new
+
+
+def swapped(words: Passage, alpha: float, _synonyms: Thesaurus, generator: np.random.Generator) -> Passage:
+    """Two words outside entities and answers exchanged, as often as alpha says."""
+    new, loose = words, [i for i, word in enumerate(words) if word.loose]
+    for _ in range(count(words, alpha) if len(loose) > 1 else 0):
+        i, j = generator.choice(loose, 2, replace=False).tolist()
+        new = exchanged(new, i, j)
+    return new
+
+
+def deleted(words: Passage, alpha: float, _synonyms: Thesaurus, generator: np.random.Generator) -> Passage:
+    """Each word left out with probability alpha; one stays of a text that would lose all."""
+    gone = {i for i, chance in enumerate(generator.random(len(words))) if chance < alpha and words[i].free}
+    left = [i for i, word in enumerate(words) if word.text and i not in gone]
+    if gone and not left:
+        gone.discard(sorted(gone)[int(generator.integers(len(gone)))])
+    return without(words, gone)
+
+
+OPERATIONS: tuple[Operation, ...] = (with_synonyms, inserted, swapped, deleted)

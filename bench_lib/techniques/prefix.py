@@ -1,0 +1,105 @@
+"""Prefix tuning: every attention layer also sees learnt keys and values."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from bench_lib.errors import Unsupported, require
+from bench_lib.spec import Profile, Scalar
+from bench_lib.techniques.base import Technique
+from bench_lib.techniques.training import Training
+from bench_lib.techniques.wrapping import new_parts, wrap
+
+
+class Prefixed(nn.Module):
+    """A model with peft's prefix before the keys and values of each layer; its outputs have the places of its inputs.
+
+    peft's own forward pass would drop the token types, and for sequences run a copy of the head's code.
+    """
+
+    def __init__(self, prompted: nn.Module) -> None:
+        super().__init__()
+        self.prompted = prompted
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(super().__getattr__("prompted"), name)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Any:
+        prefix = self.prompted.get_prompt(batch_size=len(input_ids))  # type: ignore[operator]  # peft's method
+        seen = attention_mask.new_ones(len(input_ids), prefix.get_seq_length())
+        return self.prompted.base_model(  # type: ignore[operator]
+            input_ids=input_ids,
+            attention_mask=torch.cat((seen, attention_mask), dim=1),
+            token_type_ids=token_type_ids,
+            past_key_values=prefix,
+        )
+
+
+@dataclass(frozen=True)
+class Prefix(Technique):
+    """Learnt keys and values stand before those of the text in every attention layer, and the new head trains whole.
+
+    attention = softmax(q [P_k; K]^T / sqrt(d)) [P_v; V],  P ~ N(0, 1) at the start
+
+    Li & Liang 2021, "Prefix-Tuning", for encoders and without reparametrisation as in Liu et al. 2022, "P-Tuning v2";
+    20 tokens and rate 1e-2 as the latter's code has for BERT on RTE, which adds dropout to the prefix. It is drawn and
+    held by peft and reaches the layers as their cache of keys and values. As in that code, the positions of the text
+    begin after the prefix, which takes them from the longest texts.
+    """
+
+    name: ClassVar[str] = "prefix"
+    family: ClassVar[str] = "parameter-efficient"
+    paper: ClassVar[str] = "Li & Liang 2021, arXiv:2101.00190; Liu et al. 2022, arXiv:2110.07602"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+
+    tokens: int = 20
+    learning_rate: float = 1e-2
+
+    def __post_init__(self) -> None:
+        require(self.tokens >= 1, "prefix:tokens", self.tokens, "1 or more")
+        require(self.learning_rate > 0, "prefix:learning_rate", self.learning_rate, "above 0")
+
+    def configure(self, profile: Profile) -> Profile:
+        return dataclasses.replace(profile, learning_rate=self.learning_rate)
+
+    def prepare(self, training: Training) -> None:
+        import peft  # heavy: only runs that use it pay for it
+
+        self._check(training)
+        head = [training.model.get_submodule(name) for name in new_parts(training)]
+        # A task type decides on the forward pass alone, which is not peft's here; it must have some for a prefix.
+        wrap(
+            training,
+            self.name,
+            peft.PrefixTuningConfig(task_type=peft.TaskType.FEATURE_EXTRACTION, num_virtual_tokens=self.tokens),
+        )
+        for part in head:
+            part.requires_grad_(True)
+        training.model = Prefixed(training.model)
+
+    def _check(self, training: Training) -> None:
+        """Raise `Unsupported` where a model would ignore the prefix or has no positions left for the text."""
+        body = training.model.get_submodule(training.anatomy.body)
+        if "past_key_values" not in inspect.signature(body.forward).parameters:
+            raise Unsupported(
+                f"prefix: {type(body).__name__} takes no keys and values from outside and would ignore it"
+            )
+        tables = [m for n, m in body.named_modules() if n.endswith("position_embeddings")]
+        for table in (t for t in tables if isinstance(t, nn.Embedding)):
+            unused = 0 if table.padding_idx is None else table.padding_idx + 1  # as RoBERTa counts
+            longest = table.num_embeddings - unused - self.tokens
+            if training.profile.max_length > longest:
+                raise Unsupported(
+                    f"prefix: its {self.tokens} tokens leave {longest} of the model's positions for a max_length of "
+                    f"{training.profile.max_length}; lower either"
+                )

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench_lib.errors import BadValue, Unsupported
+from bench_lib.examples import Kind, SpanExample, TagExample, TextExample
+from bench_lib.tasks import TASKS
+from bench_lib.techniques.corpus import Corpus
+from bench_lib.techniques.eda import EDA, OPERATIONS, deleted, inserted, swapped
+from bench_lib.techniques.edits import Word
+from bench_lib.techniques.synonym import Synonym
+from tests.techniques.test_edits import NER, examples, right
+from tests.techniques.test_synonyms import vocabulary
+
+seeds, shares = st.integers(0, 999), st.floats(0.01, 1)
+
+
+def draws(seed=0):
+    return np.random.default_rng(seed)
+
+
+def words(n):
+    return tuple(Word(f"w{i}") for i in range(n))
+
+
+def texts(found):
+    return [word.text for word in found]
+
+
+def corpus(train, kind=Kind.SEQUENCE, labels=("0", "1"), **more):
+    more = {"vocabulary": vocabulary, **more}
+    return Corpus(tuple(train), (), kind, labels, draws(), **more)
+
+
+# ---- the operations --------------------------------------------------------------------------------------------------
+
+
+@given(st.integers(2, 40), shares, seeds)
+def test_two_words_are_exchanged_as_often_as_alpha_says(n, alpha, seed):
+    new = texts(swapped(words(n), alpha, None, draws(seed)))
+    assert Counter(new) == Counter(texts(words(n)))
+    moved = sum(a != b for a, b in zip(new, texts(words(n)), strict=True))
+    assert moved <= 2 * max(1, int(alpha * n))
+    assert moved == 2 or int(alpha * n) > 1
+
+
+def test_entities_and_answers_are_not_exchanged():
+    held = (Word("a"), Word("b", block=0, entity="PER"), Word("c", block=1, held=True), Word("d"))
+    assert texts(swapped(held, 0.1, None, draws())) == ["d", "b", "c", "a"]
+    assert swapped(held[1:], 0.9, None, draws()) == held[1:]
+
+
+def test_as_many_synonyms_are_put_in_as_alpha_says_anywhere_but_in_an_answer():
+    whole = (*words(8), Word("a", block=0, held=True), Word("b", block=0, held=True))
+    places = Counter()
+    for seed in range(300):
+        new = texts(inserted(whole, 0.2, lambda word: (f"{word}s",) if word == "w3" else (), draws(seed)))
+        assert "a b" in " ".join(new)
+        assert [text for text in new if text != "w3s"] == texts(whole)
+        places.update([new.index("w3s")] if "w3s" in new else ["nowhere"])
+        assert new.count("w3s") <= 2
+    assert {*range(9), 10} <= places.keys()
+    assert 0 < places["nowhere"] < 100, "ten words are asked for a synonym, twice"
+
+
+def test_no_synonym_no_insertion():
+    assert inserted(words(3), 0.5, lambda _: (), draws()) == words(3)
+    assert inserted((), 0.5, lambda _: ("x",), draws()) == ()
+
+
+@given(st.integers(1, 20), seeds)
+def test_one_word_stays_of_all(n, seed):
+    (left,) = deleted(words(n), 1.0, None, draws(seed))
+    assert left in words(n)
+
+
+def test_words_are_left_out_with_probability_alpha():
+    left = deleted((*words(5000), Word("a", held=True)), 0.1, None, draws())
+    assert len(left) == pytest.approx(4500, abs=60)
+    assert left[-1].text == "a"
+    assert texts(deleted((Word("a", held=True), *words(3)), 1.0, None, draws())) == ["a"]
+
+
+# ---- the technique ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("copies", [1, 3, 4, 9])
+def test_operations_are_drawn_as_the_authors_do(copies):
+    """From as many of each as it takes, and one more: of 4 copies no operation makes more than two."""
+    counts = [Counter(EDA(copies=copies)._operations(draws(seed))) for seed in range(200)]
+    assert {sum(count.values()) for count in counts} == {copies}
+    assert max(max(count.values()) for count in counts) == min(copies, copies // 4 + 1)
+    total = sum(counts, Counter())
+    assert all(total[operation] == pytest.approx(50 * copies, rel=0.25) for operation in OPERATIONS)
+
+
+def test_copies_join_the_examples_and_keep_their_labels():
+    train = [TextExample("a film and a song , dull film .", 1), TextExample("song", 0, pair="film film")]
+    known = corpus(train)
+    made = EDA().augment(known)
+    assert made[:2] == train
+    assert {(e.label, e.pair is None) for e in made} == {(1, True), (0, False)}
+    assert known.reported == {"eda.copies": len(made) - 2, "eda.wordnet": 0.0}
+    assert 5 <= len(made) <= 10
+    assert not set(train) & set(made[2:]), "a copy that says the same is none"
+    assert EDA().augment(corpus(train)) == made, "the generator alone decides"
+
+
+@given(st.lists(examples, min_size=1, max_size=3), shares)
+def test_targets_stay_right_whatever_the_example(drawn, share):
+    for technique in (EDA(alpha=share), Synonym(share=share)):
+        made = technique.augment(corpus(drawn, labels=NER))
+        assert made[: len(drawn)] == drawn
+        assert all(right(example) for example in made)
+        answers = {e.answers for e in drawn if isinstance(e, SpanExample)}
+        assert {e.answers for e in made if isinstance(e, SpanExample)} == answers
+        assert not any(isinstance(e, TagExample) and not e.words for e in made)
+
+
+@pytest.mark.parametrize("neutral", [{"alpha": 0.0}, {"copies": 0}])
+def test_without_strength_nothing_is_drawn_or_loaded(neutral):
+    known = corpus([TextExample("a film", 1)], vocabulary=None)
+    before = known.generator.bit_generator.state
+    assert EDA(**neutral).augment(known) is known.train
+    assert known.generator.bit_generator.state == before
+    assert known.reported == {}
+
+
+def test_acceptability_is_declined():
+    cola = TASKS.get("cola")
+    with pytest.raises(Unsupported, match="eda declines this task"):
+        EDA().augment(corpus([TextExample("a film", 1)], judges_wording=cola.judges_wording))
+
+
+@pytest.mark.parametrize("wrong", [{"alpha": 1.1}, {"copies": -1}, {"thesaurus": "auto"}, {"thesaurus": "WordNet"}])
+def test_bad_settings(wrong):
+    (field,) = wrong
+    with pytest.raises(BadValue, match=f"eda:{field} is"):
+        EDA(**wrong)
