@@ -1,0 +1,160 @@
+"""`stabbench data audit`: what is in the data before anything is trained on it."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench_lib.cli import layout
+from bench_lib.cli.outcome import DONE, USAGE
+from bench_lib.errors import BadData
+
+if TYPE_CHECKING:
+    from bench_lib.audit import SplitAudit, TaskAudit
+    from bench_lib.tasks.audit import Overlap
+
+ALL = "all"
+COUNTS = ("task", "split", "examples", "repeats", "alike", "conflicting", "empty")
+LABELS = ("task", "split", "labels, in percent")
+OVERLAPS = ("task", "first", "second", "shared", "in first", "in second", "% of second", "alike", "conflicting")
+READING = ("task", "split", "known", "unknown", "median", "longest", "too long", "length", "cut", "lost")
+LEGEND = """repeats: examples whose text (pair, words, question with context) an earlier one of the split has
+alike: the same, but for case and white space; conflicting: texts that stand with different answers
+labels: of texts their classes; of words the types of their entities, or O for none
+
+shared: different texts that both splits have; alike: the same, but for case and white space
+in first, in second: the examples of each that have a shared text
+
+known: % of the words and signs that are one token of the model
+unknown: % of the tokens that stand for what it cannot write
+median, longest: examples in tokens; too long: examples of more tokens than the model takes at once
+length: the profile's length in tokens; cut: % of the examples that are above it (where answers are
+spans, they are read in overlapping windows); lost: % of the tokens that are hence not read"""
+
+
+def add_to(command: argparse.ArgumentParser) -> None:
+    """The options of `data`."""
+    add = command.add_argument
+    add("action", choices=("audit",), help="duplicates, leaks, labels, lengths and vocabulary of every split")
+    add("--tasks", default=ALL, metavar="A,B", help="tasks, or all that the source has (default)")
+    add("--data", default="embedded", metavar="hub|embedded|DIR", help="default: embedded")
+    add("--model", default="minilm", help="whose tokenizer reads: a name, a hub id or a folder (default: minilm)")
+    add("--profile", default="desk", help="whose lengths cut, such as desk:max_length=64 (default: desk)")
+    add("--json", action="store_true", help="the answer as JSON, and nothing else, on the standard output")
+    command.set_defaults(command=_audit)
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from bench_lib.audit import audit
+    from bench_lib.models import MODELS
+    from bench_lib.models.load import load_tokenizer
+    from bench_lib.models.source import resolve
+    from bench_lib.profiles import find_profile
+    from bench_lib.tasks import TASKS
+
+    family, model = find_profile(options.profile), resolve(options.model, MODELS)
+    names, absent = _names(options)
+    tasks = [TASKS.get(name) for name in names]
+    load_tokenizer(model)  # what is wrong with the model is told before fifty thousand texts are read
+    waiting = tqdm(tasks, unit="task", leave=False, disable=None)  # None: shown on a terminal alone
+    found = [audit(task, options.data, model, family) for task in waiting]
+    for line in _unread(found, absent, options.data):
+        print(f"stabbench: {line}", file=sys.stderr)
+    asked = {"data": options.data, "model": model.name, "model_fingerprint": model.fingerprint, "profile": family.name}
+    if options.json:
+        print(layout.machine(asked | {"absent": absent, "tasks": [dataclasses.asdict(one) for one in found]}))
+    elif any(one.splits for one in found):
+        print(f"data {options.data}, model {model.name}, profile {family.name}", *_tables(found), "", LEGEND, sep="\n")
+    return USAGE if any(one.failed for one in found) else DONE
+
+
+def _names(options: argparse.Namespace) -> tuple[list[str], list[str]]:
+    """The tasks to audit, and, where all are asked for, those of which the folder has nothing."""
+    from bench_lib.suite import all_tasks, named
+    from bench_lib.tasks.local import LAYOUT, holdings
+    from bench_lib.tasks.sources import source_kind
+
+    kind, names = source_kind(options.data), list(dict.fromkeys(named(options.tasks, all_tasks(options.data))))
+    if kind != "local" or options.tasks != ALL:
+        return names, []
+    folder = Path(options.data).expanduser()
+    there = [name for name in names if (folder / name).is_dir()]
+    if not there:
+        raise BadData(f"{folder} has no folder of a task ({LAYOUT}, for {', '.join(names)}); {holdings(folder)}")
+    return there, [name for name in names if name not in there]
+
+
+def _unread(found: Sequence[TaskAudit], absent: Sequence[str], data: str) -> Iterator[str]:
+    """Each reason once: a task that is missing as a whole gives the same for all of its splits."""
+    if absent:
+        yield f"{data} has no folder for {', '.join(absent)}"
+    for one in found:
+        for reason in dict.fromkeys(one.unread.values()):
+            splits = ", ".join(split for split, why in one.unread.items() if why == reason)
+            yield f"{one.task} {splits}: {reason}"
+
+
+def _tables(found: Sequence[TaskAudit]) -> Iterator[str]:
+    """The lines of the tables; one without a row is left out."""
+    splits = [(one.task, split) for one in found for split in one.splits]
+    tables = (
+        (COUNTS, [_counts(*row) for row in splits], 2),
+        (LABELS, [_labels(*row) for row in splits if row[1].counts.labels], 3),
+        (OVERLAPS, [_overlap(one.task, pair, one.splits) for one in found for pair in one.overlaps], 3),
+        (READING, [_reading(*row) for row in splits], 2),
+    )
+    for head, rows, text_columns in tables:
+        if rows:
+            yield from ("", *layout.columns(head, rows, text_columns))
+    for task, split in splits:
+        if split.reading.crowded:
+            room = f"no room for a context within {split.reading.max_length} tokens, so that no run is possible"
+            yield layout.hanging("", f"{task} {split.split}: {split.reading.crowded} questions leave {room}", 2)
+
+
+def _counts(task: str, found: SplitAudit) -> tuple[str, ...]:
+    one = found.counts
+    numbers = (one.examples, one.repeats, one.alike, one.conflicting, one.empty)
+    return (task, found.split, *(f"{number:,}" for number in numbers))
+
+
+def _labels(task: str, found: SplitAudit) -> tuple[str, ...]:
+    shares = found.counts.labels.items()
+    return task, found.split, ", ".join(f"{name} {layout.percent(share)}" for name, share in shares)
+
+
+def _overlap(task: str, found: Overlap, splits: Sequence[SplitAudit]) -> tuple[str, ...]:
+    (second,) = (split.counts for split in splits if split.split == found.second)
+    return (
+        task,
+        found.first,
+        found.second,
+        f"{found.shared:,}",
+        f"{found.first_examples:,}",
+        f"{found.second_examples:,}",
+        layout.percent(found.second_examples / second.examples),
+        f"{found.alike:,}",
+        f"{found.conflicting:,}",
+    )
+
+
+def _reading(task: str, found: SplitAudit) -> tuple[str, ...]:
+    one = found.reading
+    return (
+        task,
+        found.split,
+        layout.percent(one.whole),
+        layout.percent(one.unknown, 3),
+        f"{one.median:,.0f}",
+        f"{one.longest:,}",
+        layout.DASH if one.model_length is None else f"{one.too_long:,}",
+        f"{one.max_length:,}",
+        layout.percent(one.cut),
+        layout.percent(one.lost),
+    )
