@@ -43,3 +43,12 @@ class SpanExample:
 
 
 Example = TextExample | TagExample | SpanExample
+
+
+def inputs(example: Example) -> tuple[str, ...]:
+    """What a model reads of an example: the text and its pair, the words, or the question and its context."""
+    if isinstance(example, SpanExample):
+        return example.question, example.context
+    if isinstance(example, TagExample):
+        return example.words
+    return (example.text,) if example.pair is None else (example.text, example.pair)

@@ -10,7 +10,7 @@ import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from bench_lib.errors import Unsupported
-from bench_lib.examples import Example, Kind, SpanExample, TagExample
+from bench_lib.examples import Example, Kind, inputs
 from bench_lib.harness.encode import Feature, encode
 from bench_lib.models.load import load_tokenizer
 from bench_lib.seeds import derive
@@ -112,21 +112,14 @@ def held_out_examples(task: str, source: str, trained: Subset, size: int) -> tup
 @functools.lru_cache(maxsize=8)
 def unread_examples(task: str, source: str, trained: Subset) -> tuple[Example, ...]:
     """Examples of the training set of which a run on the subset reads none."""
-    seen = {_read(example) for example in train_examples(task, source, trained)}
-    return tuple(e for e in load_data(TASKS.get(task), source).train if _read(e) not in seen)
+    seen = {inputs(example) for example in train_examples(task, source, trained)}
+    return tuple(e for e in load_data(TASKS.get(task), source).train if inputs(e) not in seen)
 
 
 def held_out_set(key: DataKey, trained: Subset, size: int) -> Evaluation:
     """Held-out examples, to be evaluated like the evaluation set."""
     chosen = held_out_examples(key.task, key.data.name, trained, size)
     return Evaluation(chosen, key.encode(chosen), trivial_score(TASKS.get(key.task), chosen))
-
-
-def _read(example: Example) -> tuple[object, ...]:
-    """What a model reads of an example: repeats may differ in their answers, or in what they are called."""
-    if isinstance(example, SpanExample):
-        return example.context, example.question
-    return example.words if isinstance(example, TagExample) else (example.text, example.pair)
 
 
 @functools.lru_cache(maxsize=8)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench_lib.examples import Example, SpanExample, TagExample, TextExample
+from bench_lib.examples import Example, SpanExample, TagExample, TextExample, inputs
 from bench_lib.tasks.metrics import Reference, reference
 
 Input = tuple[str, ...]
@@ -52,15 +52,6 @@ class Inputs:
 
     answers: Mapping[Input, Sequence[Answers]]
     plain: frozenset[Input]
-
-
-def inputs(example: Example) -> Input:
-    """What a model reads of an example: the text and its pair, the words, or the question and its context."""
-    if isinstance(example, SpanExample):
-        return example.question, example.context
-    if isinstance(example, TagExample):
-        return example.words
-    return (example.text,) if example.pair is None else (example.text, example.pair)
 
 
 def index(examples: Iterable[Example]) -> Inputs:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench_lib.examples import Example, SpanExample, TagExample, TextExample
+from bench_lib.examples import Example, SpanExample, TagExample, TextExample, inputs
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.audit import Counts, Overlap, balance, count, index, inputs, overlap
+from bench_lib.tasks.audit import Counts, Overlap, balance, count, index, overlap
 from bench_lib.tasks.sources import read_split
 
 FOLDER = Path(__file__).parents[2].parent / "shared" / "data"
