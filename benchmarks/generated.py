@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from bench_lib.record import Status
+from bench_lib.record import LATENCIES, Status
 from bench_lib.spec import Profile, Ref, RunSpec, TechniqueSpec, canonical_json
 from bench_lib.store.files import stage
 from bench_lib.store.schema import RUNS
@@ -15,6 +15,8 @@ from bench_lib.store.schema import RUNS
 TASKS = {"sst2": 0.51, "imdb": 0.50, "conll2003": 0.0, "squad": 0.02, "rte": 0.53, "mrpc": 0.68, "cola": 0.0}
 TECHNIQUES = ("adamw", *(f"technique{number:02}" for number in range(1, 50)))
 STEPS, BLOCKS, EVALUATIONS = 96, 8, 3
+UNMEASURED = ("robust_score", "adversarial_score", "uncompressed_bytes", "sparsity", *LATENCIES)
+"""What runs without a compressor, an attack and noise leave empty."""
 PROVENANCE = {f"package-{number:02}": f"{number}.1.0" for number in range(18)}
 
 
@@ -65,7 +67,8 @@ def _cell(task: str, technique: str, group: int, seeds: int, draws: np.random.Ge
         "curve_loss": list(curve), "curve_learning_rate": list(np.broadcast_to(1e-5 * steps, curve.shape)),
         "curve_grad_norm": list(norms), "curve_grad_norm_first": list(norms), "curve_grad_norm_last": list(norms),
         "grad_norm_max": norms.max(axis=1), "clipped_steps": STEPS // 2, "nonfinite_steps": 0,
-        "drift": list(np.round(draws.random((seeds, BLOCKS)), 4)), "eval_step": [[32, 64, 96]] * seeds,
+        "drift": list(np.round(draws.random((seeds, BLOCKS)), 4)), **dict.fromkeys(UNMEASURED, [None] * seeds),
+        "saved_bytes": 90 * 2**20, "reported": [[]] * seeds, "eval_step": [[32, 64, 96]] * seeds,
         "eval_score": list(np.linspace(0.9, 1, EVALUATIONS) * scores[:, None]), "setup_seconds": 1.0,
         "train_seconds": np.round(30 + draws.random(seeds), 2), "eval_seconds": 2.0, "tokens_per_second": 1500.0,
         "examples_per_second": 30.0, "peak_memory_bytes": 900 * 2**20,

@@ -1,0 +1,18 @@
+"""The made-up stores of the benchmarks are stores: a change of the schema shows here, and not when figures are due."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from generated import write_store
+
+from bench_lib.report.findings import find
+from bench_lib.store import Store
+
+
+def test_a_generated_store_can_be_read_and_reported(tmp_path: Path) -> None:
+    store = Store(write_store(tmp_path / "store", 70, seeds=5))
+    found = find(store)
+    assert len(found.runs) == 70
+    assert not found.set_aside
+    assert (found.cells["attempted"] == 5).any()
