@@ -11,8 +11,8 @@ from bench_lib.store import Store
 
 
 def test_a_generated_store_can_be_read_and_reported(tmp_path: Path) -> None:
-    store = Store(write_store(tmp_path / "store", 70, seeds=5))
+    store = Store(write_store(tmp_path / "store", 70))
     found = find(store)
     assert len(found.runs) == 70
     assert not found.set_aside
-    assert (found.cells["attempted"] == 5).any()
+    assert len(found.cells) == 70
