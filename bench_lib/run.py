@@ -16,7 +16,7 @@ import torch
 from bench_lib.errors import BadData, BenchError, Diverged, Unavailable, Unsupported
 from bench_lib.harness.augment import Draw, augmented
 from bench_lib.harness.data import Evaluation, Subset, data_key, evaluation_set, train_features
-from bench_lib.harness.deployment import Footprint, sampled, saved_bytes
+from bench_lib.harness.deployment import Footprint, learnt, sampled, saved_bytes
 from bench_lib.harness.encode import Feature
 from bench_lib.harness.evaluate import Scored
 from bench_lib.harness.loop import Loop
@@ -97,6 +97,7 @@ def _train(spec: RunSpec, stack: Stack, observers: Sequence[Stack], attempt: Att
     attempt.trivial = evaluation.trivial
     attempt.training = training = _loaded(spec, profile, attempt.device)
     training.reported.update(reported)
+    loaded = dict(training.model.named_parameters())
     attempt.prelude = prelude = RunPrelude(spec, stack, training, features)
     prelude.play()
     prepare(training, stack)
@@ -111,7 +112,7 @@ def _train(spec: RunSpec, stack: Stack, observers: Sequence[Stack], attempt: Att
         attempt.loop.run(examine)
     finally:
         # Also of what failed: a track that stopped before has its record.
-        attempt.footprint = Footprint(saved_bytes(training.trainable()))
+        attempt.footprint = Footprint(saved_bytes(learnt(training, loaded)))
 
 
 def configured(profile: Profile, stack: Stack) -> Profile:

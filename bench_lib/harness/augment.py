@@ -10,7 +10,7 @@ import numpy as np
 
 from bench_lib.errors import BadData, Unavailable, Unsupported
 from bench_lib.examples import Example, Kind, SpanExample
-from bench_lib.harness.data import DataKey, Subset, evaluation_set, train_examples, unread_examples
+from bench_lib.harness.data import DataKey, Subset, evaluation_set, train_examples
 from bench_lib.harness.encode import Feature, has_room
 from bench_lib.models.load import load_template, load_tokenizer
 from bench_lib.models.translate import load_translator
@@ -45,15 +45,14 @@ def augmented(key: DataKey, draw: Draw, augmenters: tuple[Augments, ...]) -> Aug
     """The training examples after every augmenter, in order; where there are none, nothing is augmented."""
     examples: Sequence[Example] = train_examples(key.task, key.data.name, draw.subset)
     reported: dict[str, float] = {}
-    for number, technique in enumerate(augmenters if examples else ()):
+    for technique in augmenters if examples else ():
         corpus = Corpus(
             train=examples,
             evaluation=evaluation_set(key, draw.evaluation).examples,
             kind=key.kind,
             labels=TASKS.get(key.task).labels,
             judges_wording=TASKS.get(key.task).judges_wording,
-            generator=np.random.default_rng(derive(draw.augment, "augment", number)),
-            unused=functools.partial(unread_examples, key.task, key.data.name, draw.subset),
+            generator=np.random.default_rng(derive(draw.augment, "augment", technique.name)),
             vocabulary=functools.partial(vocabulary, key.model),
             translator=load_translator,
             reported=reported,
@@ -69,7 +68,7 @@ def _made(technique: Augments, corpus: Corpus) -> Sequence[Example]:
     except (BadData, Unavailable) as error:
         raise Unsupported(str(error)) from error
     if not made:
-        raise Unsupported(f"{type(technique).__name__} leaves none of {len(corpus.train)} training examples")
+        raise Unsupported(f"{technique.name} leaves none of {len(corpus.train)} training examples")
     return made
 
 

@@ -70,6 +70,21 @@ def footprint(training: Training, trained: nn.Module, inputs: Callable[[int], Ba
     )
 
 
+def learnt(training: Training, loaded: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
+    """What a file has to hold beside the pre-trained model: what trained, and what moved though it does not train.
+
+    `loaded` are the parameters as they were before any technique, by name: a prelude may have changed the whole body,
+    of which the training then freezes all but a part, and gives it other names.
+    """
+    trained = training.trainable()
+    origin = {id(p): training.pretrained[name] for name, p in loaded.items() if name in training.pretrained}
+    left = (
+        (name, p.detach(), origin.get(id(p))) for name, p in training.model.named_parameters() if name not in trained
+    )
+    moved = {name: p for name, p, was in left if was is not None and not torch.equal(p.cpu(), was)}
+    return {**moved, **trained}
+
+
 def saved_bytes(tensors: Mapping[str, Tensor]) -> int:
     """The size of a file of tensors as torch saves them, dense; it is written, looked at and deleted."""
     with tempfile.TemporaryDirectory() as folder:

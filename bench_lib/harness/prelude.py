@@ -14,9 +14,17 @@ import torch
 from torch import nn
 
 from bench_lib.errors import BadData, Diverged, Unavailable, UnknownName, Unsupported
-from bench_lib.examples import Example, Kind
+from bench_lib.examples import Example, Kind, inputs
 from bench_lib.harness.batches import Batch
-from bench_lib.harness.data import DataKey, Evaluation, Subset, data_key, train_features, unread_examples
+from bench_lib.harness.data import (
+    DataKey,
+    Evaluation,
+    Subset,
+    data_key,
+    evaluation_set,
+    train_features,
+    unread_examples,
+)
 from bench_lib.harness.deployment import sampled
 from bench_lib.harness.encode import IGNORED, Feature
 from bench_lib.harness.evaluate import evaluate
@@ -108,7 +116,9 @@ class RunPrelude:
         return int(tokenizer.mask_token_id), len(tokenizer)
 
     def unused(self, size: int) -> Sequence[Example]:
-        left = unread_examples(self.spec.task, self.spec.data.name, self.subset)
+        evaluation = evaluation_set(self.key, self.training.profile.eval_examples).examples
+        known = {inputs(example) for example in evaluation}
+        left = [e for e in unread_examples(self.spec.task, self.spec.data.name, self.subset) if inputs(e) not in known]
         if not left:
             raise Unsupported(f"{self.owner} finds no training example of {self.spec.task} that the run does not use")
         return [left[i] for i in choose(len(left), size, self.subset.generator(self.spec.task, "unused"))]

@@ -31,6 +31,7 @@ class BackTranslation(Technique):
     family: ClassVar[str] = "data"
     paper: ClassVar[str] = "Sennrich et al. 2016, arXiv:1511.06709"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
+    version: ClassVar[str] = "2"  # a copy that differs in white space is none, which version 1 counted
 
     share: float = 1.0
     there: str = "Helsinki-NLP/opus-mt-en-de@6183067f769a302e3861815543b9f312c71b0ca4"
@@ -75,7 +76,12 @@ def _reworded(example: Example, said: Mapping[str, str]) -> Example:
     """The example with its texts as they came back; nothing that came back is no text."""
     if isinstance(example, TagExample):
         return example
-    new = {text: said.get(text, "").strip() or text for text in _texts(example)}
+    new = {text: _otherwise(text, said.get(text, "").strip()) for text in _texts(example)}
     if isinstance(example, SpanExample):
         return replace(example, question=new[example.question])
     return replace(example, text=new[example.text], pair=None if example.pair is None else new[example.pair])
+
+
+def _otherwise(text: str, back: str) -> str:
+    """What came back, or the text itself where that is nothing, or the same but for white space."""
+    return text if back.split() in ([], text.split()) else back

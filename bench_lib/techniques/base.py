@@ -52,9 +52,10 @@ class Technique:
         return (0, 0)
 
     def prelude_passes(self, epochs: int) -> tuple[int, int]:
-        """Forward and backward passes that go before the training, for each micro-batch of one of its epochs.
+        """Forward and backward passes that go before the training, for each micro-batch of an epoch of its own.
 
-        `epochs` is how many the training itself has.
+        That is the training's where both read the same examples; `epochs` is how many the training itself has. It is an
+        upper bound where a technique caps itself. What a run took is counted.
         """
         return (0, 0)
 

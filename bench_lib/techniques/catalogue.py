@@ -27,8 +27,8 @@ Each technique is one file of `bench_lib/techniques/`, called like it. Its setti
 the published ones unless its text says otherwise, and are changed as in `mixout:p=0.5`; techniques are stacked as in
 `llrd+reinit`. At the settings under *equals the baseline at* it trains what the baseline trains, to the bit; some have
 no such point. The hooks are the places at which it acts; an observer leaves the training alone and rides on one that
-others ride on too. Passes are forward / backward passes for each micro-batch, and before the training for each of an
-epoch. A technique runs on every kind of task that it does not decline.
+others ride on too. Passes are forward / backward passes for each micro-batch; before the training, at most so
+many for each of an epoch of what is read there. A technique runs on every kind of task that it does not decline.
 """
 HEAD = ("name", "what it is", "settings", "equals the baseline at", "hooks", "passes", "declines", "source")
 LINKS = {"arXiv": "https://arxiv.org/abs/", "doi": "https://doi.org/"}

@@ -25,9 +25,9 @@ class Vocabulary:
 class Corpus:
     """The training examples of a run; the evaluation examples are for comparison only.
 
-    `judges_wording` says that the labels are of the wording itself, which another wording need not share. `unused`
-    gives the examples of the task's training set that this run does not train on. `vocabulary` and `translator`, which
-    takes the name of a translation model, load when they are called. `report` notes a number in the record.
+    `judges_wording` says that the labels are of the wording itself, which another wording need not share.
+    `vocabulary` and `translator`, which takes the name of a translation model, load when they are called. `report`
+    notes a number in the record.
     """
 
     train: Sequence[Example]
@@ -36,7 +36,6 @@ class Corpus:
     labels: tuple[str, ...]
     generator: np.random.Generator
     judges_wording: bool = False
-    unused: Callable[[], Sequence[Example]] = tuple
     vocabulary: Callable[[], Vocabulary] | None = None
     translator: Callable[[str], Translator] | None = None
     reported: dict[str, float] = field(default_factory=dict)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from bench_lib.examples import Example
+from bench_lib.examples import Example, SpanExample, inputs
 from bench_lib.spec import Scalar
 from bench_lib.techniques.base import Technique
 from bench_lib.techniques.corpus import Corpus
@@ -14,28 +14,37 @@ from bench_lib.techniques.corpus import Corpus
 
 @dataclass(frozen=True)
 class Dedupe(Technique):
-    """Training examples that repeat an earlier one, or that stand in the evaluation set, are dropped.
+    """Training examples that repeat an earlier one, or whose text stands in the evaluation set, are dropped.
 
-    train <- unique(train) minus evaluation
+    train <- {(x, y) in unique(train) : x not in the texts of evaluation}
 
-    Lee et al. 2022, "Deduplicating Training Data Makes Language Models Better", in the exact form: whole examples,
-    label included, are compared.
+    Lee et al. 2022, "Deduplicating Training Data Makes Language Models Better", in the exact form. A repeat has the
+    same label too; what leaks is the text, whatever the answer that stands beside it.
     """
 
     name: ClassVar[str] = "dedupe"
     family: ClassVar[str] = "data"
     paper: ClassVar[str] = "Lee et al. 2022, arXiv:2107.06499"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"repeats": False, "leaks": False}
+    version: ClassVar[str] = "2"  # leaks go by their text, where version 1 asked for the same answer
 
     repeats: bool = True
     leaks: bool = True
 
     def augment(self, corpus: Corpus) -> Sequence[Example]:
-        once = list(dict.fromkeys(corpus.train)) if self.repeats else list(corpus.train)
-        held_out = set(corpus.evaluation) if self.leaks else set()
-        kept = [example for example in once if example not in held_out]
+        once = _firsts(corpus.train) if self.repeats else list(corpus.train)
+        held_out = {inputs(example) for example in corpus.evaluation} if self.leaks else set[tuple[str, ...]]()
+        kept = [example for example in once if inputs(example) not in held_out]
         if self.repeats:
             corpus.report(self.name, "repeats", len(corpus.train) - len(once))
         if self.leaks:
             corpus.report(self.name, "leaks", len(once) - len(kept))
         return kept
+
+
+def _firsts(examples: Sequence[Example]) -> list[Example]:
+    """The examples without later copies; the number that a question has in its data set makes it no other one."""
+    seen: dict[Example, Example] = {}
+    for example in examples:
+        seen.setdefault(replace(example, id="") if isinstance(example, SpanExample) else example, example)
+    return list(seen.values())

@@ -33,14 +33,15 @@ class EDA(Technique):
     their released code. They clean the text to lower-case letters; here it stays as it is. Their synonyms are WordNet's
     (`thesaurus=wordnet`); those of the model's embeddings are our default, since they are there on every machine.
     Words of answers stay and nothing is put between them. A word put into an entity belongs to it, an entity that loses
-    its first word begins with the next, and none of its words is replaced or exchanged. Both texts of a pair are
-    changed, a question and its context too.
+    its first word begins with the next, and none of its words is replaced, exchanged or asked for a synonym. Both texts
+    of a pair are changed, a question and its context too.
     """
 
     name: ClassVar[str] = "eda"
     family: ClassVar[str] = "data"
     paper: ClassVar[str] = "Wei & Zou 2019, arXiv:1901.11196"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"alpha": 0.0}
+    version: ClassVar[str] = "2"  # no synonym of a name is put in, as version 1 did
 
     alpha: float = 0.1
     copies: int = 4
@@ -71,10 +72,14 @@ class EDA(Technique):
 
 
 def inserted(words: Passage, alpha: float, synonyms: Thesaurus, generator: np.random.Generator) -> Passage:
-    """A synonym of some word of the text put in at some place, as often as alpha says."""
+    """A synonym of some word outside entities put in at some place, as often as alpha says.
+
+    What is like a name is a name, and nobody would have tagged it.
+    """
     new = words
     for _ in range(count(words, alpha)):
-        tried = (new[int(generator.integers(len(new)))].text for _ in range(TRIES if new else 0))
+        asked = [word.text for word in new if word.entity is None]
+        tried = (asked[int(generator.integers(len(asked)))] for _ in range(TRIES if asked else 0))
         options = next((found for word in tried if (found := synonyms(core(word)))), ())
         if options:
             places = gaps(new)

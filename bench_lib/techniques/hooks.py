@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +30,9 @@ class Configures(Protocol):
 
 @runtime_checkable
 class Augments(Protocol):
-    """Changes the training examples."""
+    """Changes the training examples, by draws from a stream under its name."""
+
+    name: ClassVar[str]
 
     def augment(self, corpus: Corpus) -> Sequence[Example]:
         """The training examples in place of `corpus.train`, made once per run; targets must stay right."""

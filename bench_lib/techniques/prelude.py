@@ -59,7 +59,10 @@ class Prelude(Protocol):
         ...
 
     def unused(self, size: int) -> Sequence[Example]:
-        """So many examples of the task's training set that the run does not read, or all; none is `Unsupported`."""
+        """So many examples of the task's training set that the run does not read, or all; none is `Unsupported`.
+
+        Those that it is evaluated on are left out.
+        """
         ...
 
     def add(self, examples: Sequence[Example]) -> None:

@@ -136,7 +136,9 @@ def whole_words(pieces: Mapping[str, int]) -> dict[str, int]:
     if not marks:
         return {piece: i for piece, i in pieces.items() if piece.isalpha() and len(piece) > 1}
     begun = ((piece[1:], i) for piece, i in pieces.items() if piece.startswith(marks[0]))
-    return {piece: i for piece, i in begun if piece.isalpha() and len(piece) > 1}
+    # Where the letters of pieces stand for bytes, those beyond ASCII are parts of letters, or no letters at all.
+    letters = str.isascii if marks[0] == WORD_STARTS[0] else str.isalpha
+    return {piece: i for piece, i in begun if piece.isalpha() and letters(piece) and len(piece) > 1}
 
 
 def _best(cosines: np.ndarray, names: Sequence[str]) -> list[tuple[str, ...]]:

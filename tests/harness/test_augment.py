@@ -82,6 +82,8 @@ def test_each_of_a_stack_sees_what_the_one_before_made_and_draws_for_itself():
     assert SEEN[0].train == SEEN[1].train
     assert made.reported.keys() == {"eda.copies", "eda.wordnet", "counts.drawn", "other.drawn"}
     assert made.reported["counts.drawn"] != made.reported["other.drawn"]
+    alone = augmented(key_of("sst2"), draw_of(), (Counts(),))
+    assert alone.reported["counts.drawn"] == made.reported["counts.drawn"], "whatever stands beside it"
 
 
 def test_what_a_technique_may_look_at():
@@ -89,7 +91,6 @@ def test_what_a_technique_may_look_at():
     (corpus,) = SEEN
     assert (corpus.kind, corpus.labels, len(corpus.evaluation)) == (Kind.TOKENS, TASKS.get("conll2003").labels, 8)
     assert not corpus.judges_wording
-    assert len(corpus.unused()) > 0
     words = corpus.vocabulary()
     assert words.embeddings.shape == (len(words.pieces), 32)
 
@@ -97,6 +98,8 @@ def test_what_a_technique_may_look_at():
 @dataclass(frozen=True)
 class Asks:
     """Adds a question that is too long, one that is not, and one with another context."""
+
+    name: str = "asks"
 
     def augment(self, corpus):
         first = corpus.train[0]
@@ -122,6 +125,7 @@ class Needs:
     """Wants what there is not."""
 
     error: type
+    name: str = "needs"
 
     def augment(self, _corpus):
         raise self.error("no model far and wide")

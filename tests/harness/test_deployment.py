@@ -177,6 +177,16 @@ def test_a_run_says_how_large_what_it_trained_is_and_a_compressed_one_how_large_
     assert small.uncompressed_bytes == saved_bytes(trained.model.state_dict()) > whole.saved_bytes > small.saved_bytes
 
 
+def test_what_a_prelude_changed_is_in_the_file_of_a_run_that_froze_it_then(train) -> None:
+    stacks = ("lora", "tapt:epochs=1+lora", "tapt:epochs=0+lora", "freeze_bottom", "freeze_bottom+noisy_tune")
+    lora, moved, same, frozen, noisy = (train("sst2", stack, **FEW) for stack in stacks)
+    assert moved.record.trainable_parameters == lora.record.trainable_parameters
+    assert same.record.saved_bytes == lora.record.saved_bytes
+    body = sum(p.nbytes for name, p in moved.training.pretrained.items() if "pooler" not in name)
+    assert body < moved.record.saved_bytes - lora.record.saved_bytes < body * 1.1
+    assert frozen.record.saved_bytes < noisy.record.saved_bytes
+
+
 @pytest.mark.parametrize("error", ["Unsupported", "RuntimeError"])
 def test_what_fails_to_compress_fails_alone(make_spec, monkeypatch: pytest.MonkeyPatch, error: str) -> None:
     from bench_lib import errors

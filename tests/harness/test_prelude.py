@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from bench_lib.errors import Unavailable, Unsupported
 from bench_lib.examples import Example, Kind, TextExample
+from bench_lib.harness.data import Evaluation
 from bench_lib.harness.encode import IGNORED, Feature
 from bench_lib.harness.prelude import RunPrelude
 from bench_lib.models.load import load_tokenizer
@@ -133,6 +134,14 @@ def test_unused_examples_are_the_same_for_every_seed_and_none_is_trained_on(play
     assert set(one.unused(4)) < set(every)
     with pytest.raises(Unsupported, match="one finds no training example of sst2 that the run does not use"):
         play(train_examples=None).unused(1)
+
+
+def test_what_the_run_is_evaluated_on_is_not_unused(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    prelude = play(train_examples=30)
+    every = prelude.unused(99)
+    shared = Evaluation((dataclasses.replace(every[0], label=1 - every[0].label), every[3]), (), 0.0)
+    monkeypatch.setattr("bench_lib.harness.prelude.evaluation_set", lambda *_: shared)
+    assert set(prelude.unused(99)) == set(every) - {every[0], every[3]}
 
 
 def test_added_examples_are_trained_on_with_the_rest(play: Play) -> None:

@@ -24,7 +24,7 @@ class Dictionary:
         def translate(texts):
             self.asked.append((name.partition("@")[0], list(texts)))
             turned = [text[::-1] if "en-de" in name else text[::-1].upper() for text in texts]
-            return [{"SAME": "same", "GONE": " "}.get(text, text) for text in turned]
+            return [{"SAME": "same", "SAME  ": "same", "GONE": " "}.get(text, text) for text in turned]
 
         return translate
 
@@ -57,6 +57,13 @@ def test_words_with_tags_are_declined():
 def test_a_text_of_which_nothing_came_back_has_no_copy():
     assert BackTranslation().augment(corpus([TextExample("gone", 1)], translator=Dictionary())) == [
         TextExample("gone", 1)
+    ]
+
+
+def test_white_space_makes_no_copy():
+    """Sentences of SST-2 end in a space, which no translation brings back."""
+    assert BackTranslation().augment(corpus([TextExample("same  ", 1)], translator=Dictionary())) == [
+        TextExample("same  ", 1)
     ]
 
 

@@ -51,6 +51,22 @@ def test_every_kind_of_example():
     assert len(augment(Dedupe(), [tags, TagExample(("New", "York"), (0, 5))])) == 2
 
 
+def test_a_text_leaks_whatever_its_label_and_repeats_with_the_same_one_only():
+    assert augment(Dedupe(), [A, OTHER_LABEL, B], [TextExample("b", 0)]) == [A, OTHER_LABEL]
+
+
+def test_a_question_is_the_same_under_another_number_and_leaks_whatever_its_answers():
+    def asked(number, *answers):
+        starts = tuple("Ada works in Oslo.".index(answer) for answer in answers)
+        return SpanExample(number, "Ada works in Oslo.", "Where?", answers, starts)
+
+    assert augment(Dedupe(), [asked("1", "Oslo"), asked("2", "Oslo"), asked("3", "in Oslo")]) == [
+        asked("1", "Oslo"),
+        asked("3", "in Oslo"),
+    ]
+    assert augment(Dedupe(), [asked("1", "Oslo")], [asked("2", "Oslo", "in Oslo")]) == []
+
+
 def test_a_run_trains_on_what_is_left(train):
     whole, left = (train("sst2", stack, eval_examples=4).record for stack in ("adamw", "dedupe"))
     assert 0 < left.examples < whole.examples == 32
@@ -60,5 +76,5 @@ def test_a_run_trains_on_what_is_left(train):
 def test_nothing_left_is_said_and_not_trained(train, monkeypatch):
     monkeypatch.setattr(Dedupe, "augment", lambda *_: [])
     record = train("sst2", "dedupe", eval_examples=3).record
-    assert (record.status, record.reason) == ("unsupported", "Dedupe leaves none of 32 training examples")
+    assert (record.status, record.reason) == ("unsupported", "dedupe leaves none of 32 training examples")
     assert record.steps == 0

@@ -68,6 +68,16 @@ def test_as_many_synonyms_are_put_in_as_alpha_says_anywhere_but_in_an_answer():
     assert 0 < places["nowhere"] < 100, "ten words are asked for a synonym, twice"
 
 
+def test_a_name_is_asked_for_no_synonym_which_would_be_a_name_without_a_tag():
+    names = (Word("in"), Word("Oslo", block=0, entity="LOC"))
+    for seed in range(20):
+        assert inserted(names, 1.0, lambda word: ("Bergen",) if word == "Oslo" else (), draws(seed)) == names
+    answer = (Word("in"), Word("Oslo", block=0, held=True))
+    assert "Bergen" in {
+        text for s in range(20) for text in texts(inserted(answer, 1.0, lambda _: ("Bergen",), draws(s)))
+    }
+
+
 def test_no_synonym_no_insertion():
     assert inserted(words(3), 0.5, lambda _: (), draws()) == words(3)
     assert inserted((), 0.5, lambda _: ("x",), draws()) == ()

@@ -78,6 +78,13 @@ def test_words_of_other_tokenizers(mark):
     assert whole_words({piece: i for i, piece in enumerate(pieces)}) == {"film": 0, "warm": 5}
 
 
+def test_bytes_that_are_no_letters_are_no_words():
+    """What GPT-2's vocabulary writes for a blank and a dash is made of letters, which stand for bytes."""
+    pieces = {"\u0120film": 0, "\u0120warm": 1, "\u0120\u00e2\u0122\u0135": 2}
+    assert whole_words(pieces) == {"film": 0, "warm": 1}
+    assert whole_words({"\u2581caf\u00e9": 0, "\u2581film": 1}) == {"caf\u00e9": 0, "film": 1}
+
+
 def test_a_synonym_has_the_shape_of_the_word():
     synonyms = thesaurus("embeddings", corpus("a film, (Film) FILM! the film-maker's 9"), "x")
     assert synonyms("film,")[:1] == ("movie,",)
