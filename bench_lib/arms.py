@@ -10,7 +10,6 @@ from bench_lib.spec import RunSpec
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.sources import load_data
 from bench_lib.techniques import TECHNIQUES
-from bench_lib.techniques.hooks import Augments
 from bench_lib.techniques.stack import from_spec, parse_stack
 
 
@@ -44,10 +43,9 @@ def _inert(spec: RunSpec) -> dict[str, str]:
     profile, given = spec.profile, len(load_data(TASKS.get(spec.task), spec.data.name).train)
     if not profile.trains:
         return dict.fromkeys((stream for stream in STREAMS if stream != "init"), "there is nothing to train on")
-    found = (
-        {} if from_spec(spec.stack, TECHNIQUES).having(Augments) else {"augment": "no technique of the stack augments"}
-    )
+    drawn = {stream for technique in from_spec(spec.stack, TECHNIQUES).techniques for stream in technique.draws()}
+    found = {} if "augment" in drawn else {"augment": "no technique of the stack draws from it"}
     whole = profile.per_class is None and (profile.train_examples is None or profile.train_examples >= given)
-    if whole and not profile.label_noise:
+    if whole and not profile.label_noise and "subset" not in drawn:
         found["subset"] = f"all {given:,} examples are trained on"
     return found

@@ -33,6 +33,8 @@ from bench_lib.techniques.stack import Stack, from_spec, parse_stack
 TASK_OF = {Kind.SEQUENCE: "sst2", Kind.TOKENS: "conll2003", Kind.SPAN: "squad"}
 LABELS = {"run_id", "training_id", "spec", "technique"}
 BASE = "adamw"
+CHOOSER = "best_checkpoint"
+"""An observer that chooses among all evaluations, so that what it stands beside acts at each of them."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ def breaches(stack: Stack) -> list[Breach]:
     """The promises that a stack of techniques does not keep, over every kind of task; takes seconds.
 
     It runs, or declines with a reason; gives the same record again; equals the baseline bit for bit where each of its
-    techniques has a neutral point; leaves the global generators and settings as they were; makes the passes that it
+    techniques has a neutral point; leaves the training alone if it is an observer, and the global generators and
+    settings as they were; draws from the seed stream of augmentation only if it says so; makes the passes that it
     declares; and says what it is.
     """
     found = [Breach("declared", "", what) for what in _caught(_undeclared(stack))]
@@ -171,10 +174,35 @@ def _own(record: RunRecord, passes: str) -> int:
     return int(getattr(record, passes) - before)
 
 
+def _observes(trial: Trial) -> Iterator[str]:
+    """What rides along, compressing at every evaluation where it compresses, leaves the training as it would be."""
+    stack, base = trial.stack, parse_stack(BASE, TECHNIQUES)
+    if trial.usual.status == Status.UNSUPPORTED or not all(t.observer for t in stack.techniques):
+        return
+    choosing = (
+        stack if stack.having(Selects) else Stack((*parse_stack(CHOOSER, TECHNIQUES).techniques, *stack.techniques))
+    )
+    ridden = execute([trial.spec(choosing), trial.spec(base)])[1]
+    yield from _differences(ridden, trial.run(base), f"with it riding along {BASE} differs in")
+
+
+def _streams(trial: Trial) -> Iterator[str]:
+    """Another seed of augmentation changes nothing that does not say that it draws from it, or its arms are refused."""
+    stack = trial.stack
+    if trial.usual.status == Status.UNSUPPORTED or any("augment" in t.draws() for t in stack.techniques):
+        return
+    spec = trial.spec(stack)
+    other = trial.made(dataclasses.replace(spec, frozen=(("augment", 1), *spec.frozen)), around=0)
+    said = "`draws` does not name the seed stream augment, which changes"
+    yield from _differences(trial.usual, other, said)
+
+
 PROMISES: dict[str, Callable[[Trial], Iterator[str]]] = {
     "runs": _runs,
     "repeats": _repeats,
     "neutral": _neutral,
+    "observes": _observes,
+    "streams": _streams,
     "leaves no trace": _leaves_no_trace,
     "passes": _passes,
 }

@@ -41,7 +41,10 @@ class ProfileFamily:
         What changes nothing for any task is left out. A number of examples for each class takes the place of one for
         all, unless that is given too.
         """
-        found = {**self.settings, **{name: value for name, value in settings.items() if self._changes(name, value)}}
+        # Beside a number for each class, one for all is refused with the profile, whatever it is.
+        both = None not in (settings.get("per_class"), settings.get("train_examples"))
+        kept = {name: value for name, value in settings.items() if both or self._changes(name, value)}
+        found = {**self.settings, **kept}
         named = [f.name for f in dataclasses.fields(Profile) if f.name in found]
         if found.get("per_class") is not None and found.setdefault("train_examples", None) is None:
             named = [name for name in named if name != "train_examples"]
@@ -170,7 +173,7 @@ def along(text: str, axes: Sequence[tuple[str, Sequence[Scalar]]]) -> list[Profi
     names, values = [name for name, _ in axes], [taken for _, taken in axes]
     for name, taken in axes:
         require(len(taken) > 0, f"axis {name}", taken, "at least one value")
-        once = names.count(name) == 1 and name not in base.settings
+        once = names.count(name) == 1 and base.settings.get(name) is None
         require(once, f"axis {name} of profile {text}", taken, "given once")
     found = [base.at(dict(zip(names, chosen, strict=True))) for chosen in product(*values)]
     return list({family.name: family for family in found}.values())

@@ -37,9 +37,10 @@ from bench_lib.tasks import TASKS
 from bench_lib.tasks.sources import load_data
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.anatomy import dissect
-from bench_lib.techniques.hooks import Augments, Configures
+from bench_lib.techniques.hooks import Augments, Configures, Saves
 from bench_lib.techniques.stack import Stack, from_spec
 from bench_lib.techniques.training import Training
+from bench_lib.techniques.wrapping import size
 
 REASON_CHARACTERS = 2000
 
@@ -112,7 +113,8 @@ def _train(spec: RunSpec, stack: Stack, observers: Sequence[Stack], attempt: Att
         attempt.loop.run(examine)
     finally:
         # Also of what failed: a track that stopped before has its record.
-        attempt.footprint = Footprint(saved_bytes(learnt(training, loaded)))
+        tensors = functools.reduce(lambda kept, hook: hook.saved(kept), stack.having(Saves), learnt(training, loaded))
+        attempt.footprint = Footprint(saved_bytes(tensors))
 
 
 def configured(profile: Profile, stack: Stack) -> Profile:
@@ -267,7 +269,7 @@ def _with_training(record: RunRecord, track: Track, attempt: Attempt) -> RunReco
         examples=reached.examples,
         forward_passes=reached.forward_passes,
         backward_passes=reached.backward_passes,
-        parameters=sum(p.numel() for p in training.model.parameters()),
+        parameters=size(training.model),
         trainable_parameters=sum(p.numel() for p in training.trainable().values()),
         curve_loss=tuple(curve.loss[: reached.steps]),
         curve_learning_rate=tuple(curve.learning_rate[: reached.steps]),
@@ -275,7 +277,7 @@ def _with_training(record: RunRecord, track: Track, attempt: Attempt) -> RunReco
         curve_grad_norm_first=tuple(curve.grad_norm_first[: reached.steps]),
         curve_grad_norm_last=tuple(curve.grad_norm_last[: reached.steps]),
         grad_norm_max=max(norms, default=None),
-        reported=dict(training.reported),
+        reported=dict(reached.reported),
         clipped_steps=sum(curve.clipped[: reached.steps]),
         nonfinite_steps=sum(curve.skipped[: reached.steps]),
         train_seconds=reached.seconds + track.own.seconds,

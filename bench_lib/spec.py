@@ -80,8 +80,9 @@ class Profile:
         require(0 <= self.stride < self.max_length, "profile field stride", self.stride, "0 or more, below max_length")
         for name in ("label_noise", "perturb"):
             require(0 <= getattr(self, name) <= 1, f"profile field {name}", getattr(self, name), "a share, 0 to 1")
-        for name in ("weight_decay", "eps", "attack"):
+        for name in ("weight_decay", "eps"):
             require(getattr(self, name) >= 0, f"profile field {name}", getattr(self, name), "0 or more")
+        require(0 <= self.attack < math.inf, "profile field attack", self.attack, "0 or more, finite")
         for name in ("beta1", "beta2"):
             require(
                 0 <= getattr(self, name) < 1, f"profile field {name}", getattr(self, name), "0 up to, not including, 1"

@@ -33,6 +33,9 @@ class Shaken(Technique):
     def __post_init__(self) -> None:
         require(0 <= self.strength < 1, "shaken:strength", self.strength, "0 (nothing) up to, not including, 1")
 
+    def draws(self) -> tuple[str, ...]:
+        return ("augment",)
+
     @torch.no_grad()
     def after_update(self, training: Training) -> None:
         generator = training.generator("augment", self.name, training.step)

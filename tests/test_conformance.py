@@ -40,6 +40,9 @@ class Mine(Technique):
 
     strength: float = 1.0
 
+    def draws(self):
+        return ("augment",)
+
     def noise(self, training, weight):
         return torch.randn(weight.shape, generator=training.generator("augment", "mine", training.step))
 
@@ -100,6 +103,30 @@ BROKEN = {
         "raised TypeError: ",
         "    neutral: ClassVar[Mapping[str, float] | None] = {'strenght': 0.0}",
     ),
+    "moves what it rides on": (
+        "observes",
+        "with it riding along adamw differs in",
+        "    observer: ClassVar[bool] = True",
+    ),
+    "compresses in place": (
+        "observes",
+        "with it riding along adamw differs in",
+        """
+    observer: ClassVar[bool] = True
+    after_update = None
+
+    @torch.no_grad()
+    def compress(self, training):
+        for weight in training.model.parameters():
+            weight *= 1 - 0.9 * self.strength
+        return training.model
+""",
+    ),
+    "does not say what it draws from": (
+        "streams",
+        "`draws` does not name the seed stream augment, which changes ",
+        "    def draws(self): return ()",
+    ),
     "moves torch's generator": (
         "leaves no trace",
         "torch's generator is not as it was before the run",
@@ -149,7 +176,7 @@ def tried(folder: Path, source: str) -> list[Breach]:
     "text",
     [
         *("adamw", "mixout", "ema", "longer:epochs=2", "llrd+reinit", "child_tuning_d"),
-        *("tapt:epochs=1", "self_training:threshold=0.0+r_drop"),
+        *("tapt:epochs=1", "self_training:threshold=0.0+r_drop", "dedupe", "quantize_dynamic_int8", "lawa"),
     ],
 )
 def test_registered_techniques_keep_their_promises(text: str) -> None:

@@ -26,6 +26,7 @@ from bench_lib.spec import canonical_json
 from bench_lib.tasks import TASKS
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.hooks import Compresses, EvaluatesUnder, Selects
+from bench_lib.techniques.stack import parse_stack
 
 NAMES = TECHNIQUES.names()
 TRAINED = tuple(n for n in NAMES if not TECHNIQUES.get(n)().pools())
@@ -236,6 +237,14 @@ def test_same_spec_same_record_whatever_ran_between(train, usual, name, task):
 @pytest.mark.parametrize("name", TRAINED)
 def test_another_seed_is_another_training(train, usual, name):
     assert train("sst2", name, seed=1, **SHORT).record.curve_loss != usual(name, "sst2").curve_loss
+
+
+@pytest.mark.parametrize("text", [*TRAINED, "back_translation:share=0.5"])
+def test_another_seed_of_augmentation_matters_where_it_is_declared(make_spec, usual, text):
+    spec = make_spec("sst2", text, **SHORT)
+    (moved,) = execute([dataclasses.replace(spec, frozen=(("augment", 1), *spec.frozen))])
+    (technique,) = parse_stack(text, TECHNIQUES).techniques
+    assert (outcome(moved) != outcome(usual(text, "sst2"))) == ("augment" in technique.draws())
 
 
 # 7. Runs on every task, or declines with a reason.

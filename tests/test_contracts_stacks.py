@@ -34,9 +34,11 @@ HEAD_ALONE = "of these few steps all are the head's, which it leaves alone"
 FROZEN_BODY = "declined: what it acts on, the pre-trained weights, is frozen and under other names"
 PLAIN_LINEAR = "declined: peft knows plain linear layers only"
 NO_PROJECTION = "declined: no output projection trains, whose gradients say how much the heads matter"
+NOT_LEARNT = "declined: what is drawn anew has to train"
 EFFICIENT = ("lora", "adalora", "prefix", "ia3", "bitfit", "adapter")
 SUPERSEDED = {
     **dict.fromkeys(itertools.permutations(EFFICIENT, 2), "declined: each freezes what the other one trains"),
+    **{pair: NOT_LEARNT for name in EFFICIENT for pair in (("reinit", name), (name, "reinit"))},
     ("bf16", "fp16"): "a precision is one or another, the last that is asked for",
     ("fp16", "bf16"): "a precision is one or another, the last that is asked for",
     ("constant", "cosine"): "a schedule is one or another, the last that is asked for",
@@ -178,7 +180,7 @@ def test_a_stack_of_everything_trains(train):
 # 10. Observers ride on their base's run.
 
 
-@pytest.mark.parametrize("base", ["adamw", "mixout", "r_drop+llrd"])
+@pytest.mark.parametrize("base", ["adamw", "mixout", "r_drop+llrd", "adalora"])
 @pytest.mark.parametrize("task", ["sst2", "conll2003", "squad"])
 def test_an_observers_record_is_the_one_it_gets_alone_and_its_base_is_untouched(make_spec, task, base):
     changes = {**FEW, "evaluations": 4, "learning_rate": 0.01}

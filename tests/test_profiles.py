@@ -95,6 +95,17 @@ def test_a_number_for_each_class_takes_the_place_of_one_for_all() -> None:
         both("sst2", Kind.SEQUENCE)
 
 
+def test_one_number_for_all_and_one_for_each_are_refused_whatever_they_are() -> None:
+    own = PROFILES.get("smoke")("sst2", Kind.SEQUENCE).train_examples
+    for text in (f"smoke:per_class=4:train_examples={own}", f"smoke:train_examples={own}:per_class=4"):
+        with pytest.raises(BadValue, match="profile field per_class is 4; allowed: None where train_examples says"):
+            find_profile(text)("sst2", Kind.SEQUENCE)
+    for base, axis in (("smoke:per_class=4", "train_examples"), ("smoke:train_examples=8", "per_class")):
+        (found,) = along(base, [(axis, (own if axis == "train_examples" else 4,))])
+        with pytest.raises(BadValue, match="profile field per_class is 4; allowed: None where train_examples says"):
+            found("sst2", Kind.SEQUENCE)
+
+
 def test_what_changes_nothing_is_no_part_of_the_name() -> None:
     plain = PROFILES.get("desk")
     assert find_profile("desk:label_noise=0:per_class=None:epochs=3") == plain

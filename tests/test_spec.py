@@ -189,7 +189,7 @@ REFUSED: dict[str, tuple[Any, ...]] = {
     "per_class": (-1,),
     "label_noise": (-0.01, 1.01, math.nan),
     "perturb": (-0.01, 1.01, math.nan),
-    "attack": (-1.0, math.nan),
+    "attack": (-1.0, math.inf, math.nan),
     "eval_examples": (0,),
     "epochs": (0, -1),
     "batch_size": (0,),

@@ -245,6 +245,9 @@ class Doubles(Technique):
 
     name, paper, neutral = "doubles", "none", None
 
+    def draws(self) -> tuple[str, ...]:
+        return ("augment",)
+
     def augment(self, corpus: Any) -> Any:
         return [corpus.train[i] for i in corpus.generator.permutation(len(corpus.train))] * 2
 
@@ -253,12 +256,26 @@ class Doubles(Technique):
 def test_augmentation_varies_where_something_augments(small: Grid, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setitem(TECHNIQUES._entries, "doubles", Doubles)
     message = (
-        "runs of adamw on sst2 would be equal, since no technique of the stack augments; leave augment out of what"
+        "runs of adamw on sst2 would be equal, since no technique of the stack draws from it; leave augment out of"
     )
     with pytest.raises(BenchError, match=message):
         plan(varying(small, text, techniques=("doubles", "adamw")))
     arms = len(parse_vary(text, small.seeds))
     assert len(plan(varying(small, text, techniques=("doubles",)))) == 2 * arms
+
+
+@pytest.mark.parametrize("technique", ["eda", "mixup", "token_cutoff", "tapt:epochs=1", "fgm+synonym"])
+def test_augmentation_varies_where_something_draws_from_its_stream(small: Grid, technique: str) -> None:
+    assert len(plan(varying(small, "init,augment", techniques=(technique,)))) == 4
+    with pytest.raises(BenchError, match="no technique of the stack draws from it"):
+        plan(varying(small, "augment", techniques=("dedupe",)))
+
+
+def test_the_examples_of_another_task_vary_where_all_of_the_own_are_trained_on(small: Grid) -> None:
+    whole = varying(small, "subset", axes=(("train_examples", (None,)),))
+    assert len(plan(dataclasses.replace(whole, techniques=("intermediate_task:task=imdb",)))) == 2
+    with pytest.raises(BenchError, match="examples are trained on; leave"):
+        plan(dataclasses.replace(whole, techniques=("adamw",)))
 
 
 def test_the_examples_vary_where_some_are_left_out(small: Grid, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from bench_lib.harness.batches import Batch, collate
 from bench_lib.harness.encode import Feature
 from bench_lib.harness.step import autocast
 from bench_lib.instruments.timing import Stopwatch
+from bench_lib.techniques.compression import plain_copy
 from bench_lib.techniques.hooks import Compresses
 from bench_lib.techniques.training import Training
 
@@ -56,8 +57,11 @@ def deployed(training: Training, compressor: Compresses) -> Iterator[nn.Module]:
 
 
 def footprint(training: Training, trained: nn.Module, inputs: Callable[[int], Batch]) -> Footprint:
-    """Measure the training's model, which is a compressed one, beside the trained one."""
-    models = (training.model, trained)
+    """Measure the training's model, which is a compressed one, beside the trained one.
+
+    Of that, what peft added to weights is merged into them first: it would be so before it is deployed.
+    """
+    models = (training.model, plain_copy(trained))
     small, large = (_latencies(training, models, inputs(size)) for size in (SMALL, LARGE))
     return Footprint(
         saved_bytes=saved_bytes(models[0].state_dict()),

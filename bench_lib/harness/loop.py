@@ -72,8 +72,8 @@ class Loop:
     def progress(self) -> Progress:
         """How far the training is; what the observers did beside it is on their own clocks."""
         seconds = self.clock.seconds - sum(track.own.seconds for track in self.tracks)
-        steps, passes = self.training.step, self.passes
-        return Progress(steps, self.tokens, self.examples, passes.forward, passes.backward, seconds)
+        steps, passes, reported = self.training.step, self.passes, dict(self.training.reported)
+        return Progress(steps, self.tokens, self.examples, passes.forward, passes.backward, seconds, reported)
 
     def run(self, evaluate: Callable[[], Scored]) -> None:
         """Train, evaluating the tracks on the way; ends early when every track has stopped.

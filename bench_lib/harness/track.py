@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
@@ -19,7 +20,10 @@ from bench_lib.techniques.training import Training
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training has come, and what that took; `seconds` without the observers' own time."""
+    """How far a training has come, what that took, and what its techniques reported by then.
+
+    `seconds` are without the observers' own time.
+    """
 
     steps: int
     tokens: int
@@ -27,6 +31,7 @@ class Progress:
     forward_passes: int
     backward_passes: int
     seconds: float
+    reported: Mapping[str, float] = field(default_factory=dict)
 
 
 NOTHING = Progress(0, 0, 0, 0, 0, 0.0)
@@ -88,6 +93,8 @@ class Track:
             except (BadData, Unavailable):
                 raise
             except Exception as error:  # what comes after the training is no failure of it, nor of its other tracks
+                # Its frames hold the compressed copy, which would stay in memory for the rest of the training.
+                traceback.clear_frames(error.__traceback__)
                 self.failed = error
                 return None
 

@@ -86,6 +86,16 @@ class AdaLoRA(Technique):
         )
         wrap(training, self.name, config)
 
+    def saved(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Without the triplets whose singular value is 0, which the budget has cut."""
+        kept = dict(tensors)
+        for name, values in tensors.items():
+            if ".lora_E." in name:
+                left, right = (name.replace(".lora_E.", f".lora_{side}.") for side in "BA")
+                places = values.detach().flatten() != 0
+                kept |= {name: values[places], left: tensors[left][:, places], right: tensors[right][places]}
+        return kept
+
     @torch.no_grad()
     def after_backward(self, training: Training) -> None:
         sides: list[tuple[Tensor, Tensor]] = []

@@ -68,7 +68,8 @@ class Adapter(Technique):
     def prepare(self, training: Training) -> None:
         claim(training, self.name)
         outputs = _outputs(training)
-        norms = {id(p) for m in training.model.modules() if isinstance(m, nn.LayerNorm) for p in m.parameters()}
+        # By name: some models have norms of their own class.
+        norms = {id(p) for m in training.model.modules() if "LayerNorm" in type(m).__name__ for p in m.parameters()}
         for name, parameter in training.model.named_parameters():
             if name in training.pretrained and id(parameter) not in norms:
                 parameter.requires_grad_(False)

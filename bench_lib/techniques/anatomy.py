@@ -25,10 +25,11 @@ class Anatomy:
         """The level of a parameter: 0 embeddings, 1 to `depth` blocks, `depth` + 1 pooler and head.
 
         Wrappers such as peft's put a prefix before a name, so parts are searched for and not only matched at the start.
+        A prompt is read before the first block, as the embeddings are.
         """
         if f"{self.block_list}." in name:
             return 1 + int(name.split(f"{self.block_list}.", 1)[1].split(".", 1)[0])
-        return 0 if f"{self.embeddings}." in name else self.depth + 1
+        return 0 if f"{self.embeddings}." in name or ".prompt_encoder." in name else self.depth + 1
 
     def is_pretrained(self, name: str) -> bool:
         """Whether a parameter belongs to the embeddings or blocks, and so neither to the pooler nor to the new head."""

@@ -43,6 +43,9 @@ class BackTranslation(Technique):
             name, allowed = getattr(self, field), "owner/model@COMMIT, or FOLDER@DIGEST"
             require("@" in name, f"back_translation:{field}", name, allowed)
 
+    def draws(self) -> tuple[str, ...]:
+        return ("augment",) if self.share < 1 else ()
+
     def declines(self, kind: Kind) -> str | None:
         return "nothing says which word of a translation has which tag" if kind is Kind.TOKENS else None
 

@@ -63,6 +63,13 @@ class Technique:
         """Seeds that make one record, for a technique that pools trained ones; 0 for any other."""
         return 0
 
+    def draws(self) -> tuple[str, ...]:
+        """The seed streams that the technique draws from beside `init`, `order` and `dropout`, as any training does.
+
+        A comparison of runs that differ in a stream which nothing draws from is refused.
+        """
+        return ()
+
     def declines(self, kind: Kind) -> str | None:
         """Why the technique cannot be used on tasks of this kind, or None."""
         return None

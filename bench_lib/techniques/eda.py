@@ -52,6 +52,9 @@ class EDA(Technique):
         require(self.copies >= 0, "eda:copies", self.copies, "0 or more")
         check_source(self.thesaurus, "eda:thesaurus")
 
+    def draws(self) -> tuple[str, ...]:
+        return ("augment",)
+
     def augment(self, corpus: Corpus) -> Sequence[Example]:
         if not (self.alpha and self.copies):
             return corpus.train

@@ -82,7 +82,8 @@ class Importance:
     """For each head the sum over updates of |dL/dxi|, xi a factor before the head's output; in fp32 on the device.
 
     Since the factor could as well stand before the head's columns of the output projection,
-    dL/dxi = sum(W * dL/dW) over these columns, and no pass is needed beside the training's own.
+    dL/dxi = sum(W * dL/dW) over these columns, and no pass is needed beside the training's own. W are the weights that
+    the gradient was taken at, before the update; of the first update seen, for want of them, those after it.
     """
 
     def __init__(self, training: Training) -> None:
@@ -90,6 +91,7 @@ class Importance:
         heads = max((a.heads for a in self.attentions), default=0)
         self.sums = torch.zeros(len(self.attentions), heads, device=training.device)
         self.known: set[int] = set()
+        self.before = [attention.output.get_parameter("weight").detach().clone() for attention in self.attentions]
 
     def add(self) -> None:
         """Add the gradients of a batch, of the blocks that have any."""
@@ -98,12 +100,12 @@ class Importance:
         if not gradients:
             return
         blocks = list(gradients)
-        trained = [weights[block].detach() for block in blocks]
-        products = torch.stack(torch._foreach_mul(trained, list(gradients.values())))
+        products = torch.stack(torch._foreach_mul([self.before[block] for block in blocks], list(gradients.values())))
         gates = products.view(len(blocks), products.shape[1], self.sums.shape[1], -1).sum((1, 3)).abs()
         # A step that overflowed in half precision is skipped by the optimiser, and says nothing here.
         self.sums[blocks] += gates.nan_to_num(0.0, 0.0, 0.0)
         self.known.update(blocks)
+        torch._foreach_copy_(self.before, [weight.detach() for weight in weights])
 
     def ranked(self) -> list[tuple[int, int]]:
         """(block, head) from the least important on, of blocks with gradients; the norm over a block's heads is 1."""

@@ -8,12 +8,20 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from bench_lib.errors import Unsupported
 from bench_lib.techniques.training import Training
 
 
 @contextmanager
 def last_hidden_changed(training: Training, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
-    """Let `change` replace the output of the last block, (batch, length, hidden), in every forward pass."""
+    """Let `change` replace the output of the last block, (batch, length, hidden), in every forward pass.
+
+    Raises `Unsupported` where that block is passed more than once, and so is not the last alone.
+    """
+    depth = training.anatomy.depth
+    passed = getattr(getattr(training.model, "config", None), "num_hidden_layers", depth)
+    if passed != depth:
+        raise Unsupported(f"the model shares {depth} blocks among {passed} layers, so that no block is the last alone")
 
     def replace(_module: nn.Module, _inputs: object, output: Tensor | tuple[Any, ...]) -> Tensor | tuple[Any, ...]:
         return (change(output[0]), *output[1:]) if isinstance(output, tuple) else change(output)
@@ -37,14 +45,13 @@ def block_inputs_changed(training: Training, change: Callable[[Tensor, Tensor], 
     def note(_module: nn.Module, _inputs: object, options: dict[str, Any]) -> None:
         text[:] = [options["attention_mask"].bool()]
 
-    def replace(_module: nn.Module, _inputs: object, output: Tensor | tuple[Any, ...]) -> Tensor | tuple[Any, ...]:
-        hidden, *others = output if isinstance(output, tuple) else (output,)
-        changed = change(hidden, text[0])
-        return (changed, *others) if isinstance(output, tuple) else changed
+    def replace(_module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        hidden, *others = inputs
+        return (change(hidden, text[0]), *others)
 
-    *lower, _last = _part(training, training.anatomy.block_list).children()
-    givers = [_part(training, training.anatomy.embeddings), *lower]
-    handles = [giver.register_forward_hook(replace) for giver in givers]
+    # At the blocks themselves, since some models widen the embeddings before the first, or share a block among depths.
+    blocks = _part(training, training.anatomy.block_list).children()
+    handles = [block.register_forward_pre_hook(replace) for block in blocks]
     handles.append(training.model.register_forward_pre_hook(note, with_kwargs=True))
     try:
         yield

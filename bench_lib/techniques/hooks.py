@@ -164,6 +164,15 @@ class Compresses(Protocol):
 
 
 @runtime_checkable
+class Saves(Protocol):
+    """Knows which part of what was trained has to be kept."""
+
+    def saved(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The tensors of a file of the run, by name, without what has come to nothing."""
+        ...
+
+
+@runtime_checkable
 class Selects(Protocol):
     """Decides when to stop and which checkpoint counts."""
 
@@ -238,5 +247,6 @@ TRAINING: tuple[type, ...] = (
     AfterUpdate,
     EvaluatesUnder,
     Finishes,
+    Saves,
 )
 """Hooks of a technique that takes part in the training."""

@@ -12,7 +12,7 @@ from bench_lib.errors import require
 from bench_lib.spec import Profile, Scalar
 from bench_lib.techniques.base import Technique
 from bench_lib.techniques.training import Group, Training
-from bench_lib.techniques.wrapping import new_parts, wrap
+from bench_lib.techniques.wrapping import expect, new_parts, wrap
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class IA3(Technique):
             modules_to_save=new_parts(training),
         )
         wrap(training, self.name, config)
+        expect(training, self.name, "ia3_l", 3)
 
     def groups(self, groups: list[Group], training: Training) -> list[Group]:
         split: list[Group] = []

@@ -43,6 +43,9 @@ class IntermediateTask(Technique):
         require(rate is None or 0 < rate <= 1, "intermediate_task:learning_rate", rate, "above 0, up to 1, or None")
         require(size is None or size >= 1, "intermediate_task:examples", size, "1 or more, or None to keep")
 
+    def draws(self) -> tuple[str, ...]:
+        return ("subset",)
+
     def prelude_passes(self, epochs: int) -> tuple[int, int]:
         return (self.epochs, self.epochs)
 

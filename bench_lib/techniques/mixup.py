@@ -41,6 +41,9 @@ class Mixup(Technique):
     def __post_init__(self) -> None:
         require(0 <= self.alpha < float("inf"), "mixup:alpha", self.alpha, "0 or more")
 
+    def draws(self) -> tuple[str, ...]:
+        return ("augment",)
+
     def declines(self, kind: Kind) -> str | None:
         if kind is Kind.TOKENS:
             return "the words of two sentences have nothing to do with each other place by place"

@@ -87,6 +87,10 @@ class Prefix(Technique):
             part.requires_grad_(True)
         training.model = Prefixed(training.model)
 
+    def after_backward(self, training: Training) -> None:
+        if training.model.get_parameter("prompted.prompt_encoder.default.embedding.weight").grad is None:
+            raise Unsupported("prefix: the stack freezes its keys and values, which were drawn at random")
+
     def _check(self, training: Training) -> None:
         """Raise `Unsupported` where a model would ignore the prefix or has no positions left for the text."""
         body = training.model.get_submodule(training.anatomy.body)

@@ -20,4 +20,5 @@ def in_head(training: Training) -> Callable[[str], bool]:
     blocks = f"{training.anatomy.block_list}."
     name = next(name for name, _ in training.model.named_parameters() if blocks in name)
     body = f"{name[: name.index(blocks)]}{training.anatomy.body}."
-    return lambda name: not name.startswith(body)
+    anatomy = training.anatomy  # a prompt stands outside the body as well, and comes before it
+    return lambda name: not name.startswith(body) and anatomy.level(name) > anatomy.depth

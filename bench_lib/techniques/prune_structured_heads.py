@@ -25,16 +25,18 @@ class PruneStructuredHeads(Technique):
     I_h = sum over batches of |dL/dxi_h|, xi_h = 1 a factor before head h;  I_h <- I_h / ||I|| of its block
 
     Michel et al. 2019, "Are Sixteen Heads Really Better than One?", section 4.1, who find that 40 % of BERT's heads can
-    go. Theirs is a pass over the training set after training; an observer has the gradients of the training itself, so
-    that the sum is over its updates. Blocks whose output projections do not train keep all heads, and every block keeps
-    one, since no attention is left without; both are our choice. The rows and columns of a removed head are gone from
-    the four projections, which are smaller and faster.
+    go. Theirs is a pass over the training set after training, with |.| of each example's gradient; an observer has the
+    gradients of the training's own batches, clipped where it clips, so that the sum is over its updates. Blocks whose
+    output projections do not train keep all heads, and every block keeps one, since no attention is left without; both
+    are our choice. The rows and columns of a removed head are gone from the four projections, which are smaller and
+    faster.
     """
 
     name: ClassVar[str] = "prune_structured_heads"
     family: ClassVar[str] = "compression"
     paper: ClassVar[str] = "Michel et al. 2019, arXiv:1905.10650"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
+    version: ClassVar[str] = "2"  # gradients count at the weights that they were taken at, and not at the next ones
     observer: ClassVar[bool] = True
 
     share: float = 0.4

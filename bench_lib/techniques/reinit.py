@@ -11,6 +11,7 @@ from bench_lib.spec import Scalar
 from bench_lib.techniques.anatomy import initialise
 from bench_lib.techniques.base import Technique
 from bench_lib.techniques.training import Training
+from bench_lib.techniques.wrapping import claimants, drawn_anew
 
 
 @dataclass(frozen=True)
@@ -38,17 +39,11 @@ class Reinit(Technique):
         if self.blocks > anatomy.depth:
             raise Unsupported(f"reinit:blocks is {self.blocks}, the model has {anatomy.depth} blocks")
         names = [f"{anatomy.block_list}.{i}" for i in range(anatomy.depth - self.blocks, anatomy.depth)]
-        for name in names:
-            _refuse_additions(name, training)
         if self.pooler and anatomy.pooler:
             names.append(anatomy.pooler)
+        if names and (frozen_by := claimants(training)):
+            raise Unsupported(f"reinit cannot follow {frozen_by[0]}, which freezes what it would draw anew")
         std = float(getattr(training.model.config, "initializer_range", 0.02))
         for name in names:
             initialise(training.model.get_submodule(name), std, training.generator("init", "reinit", name))
-
-
-def _refuse_additions(block: str, training: Training) -> None:
-    """Parameters that another technique added start at values of its own, which a new draw would undo."""
-    for name, _ in training.model.get_submodule(block).named_parameters():
-        if f"{block}.{name}" not in training.pretrained:
-            raise Unsupported(f"reinit cannot follow what added {block}.{name} to the model; put it first in the stack")
+        drawn_anew(training).extend(names)

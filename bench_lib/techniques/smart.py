@@ -39,10 +39,11 @@ class SMART(Technique):
     token;  avg <- b * avg + (1 - b) * theta after each update, b = beta in the first tenth and late_beta then
 
     Jiang et al. 2020, "SMART", algorithm 1: 1 step, sigma 1e-5, eta 1e-3, alpha 1 of their 1, 3 and 5, mu 1, beta 0.99
-    and then 0.999 (from a summary of the paper; the sizes of a step and of r are also those of their released code,
-    which lacks the last term). As in that code, r is not projected onto the paper's ball of 1e-5, a hundredth of one
-    step. Our choice: all passes have the same dropout masks, so that r and the averaged weights alone make the
-    difference, and are in fp32, which alone can hold so small a shift.
+    and then 0.999 (from a summary of the paper). Sigma and eta are also the defaults of their released code, which
+    lacks the last term, climbs by KL one way, and whose r is the step alone (first version) or is scaled to a maximum
+    of 1 (last). As in that code, r is not projected onto the paper's ball of 1e-5, a hundredth of one step. Our choice:
+    all passes have the same dropout masks, so that r and the averaged weights alone make the difference, and are in
+    fp32, which alone can hold so small a shift.
     """
 
     name: ClassVar[str] = "smart"

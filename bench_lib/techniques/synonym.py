@@ -42,6 +42,9 @@ class Synonym(Technique):
         require(self.copies >= 0, "synonym:copies", self.copies, "0 or more")
         check_source(self.thesaurus, "synonym:thesaurus")
 
+    def draws(self) -> tuple[str, ...]:
+        return ("augment",)
+
     def augment(self, corpus: Corpus) -> Sequence[Example]:
         if not (self.share and self.copies):
             return corpus.train

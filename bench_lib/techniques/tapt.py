@@ -52,6 +52,9 @@ class TAPT(Technique):
         require(0 < self.share <= 1, "tapt:share", self.share, "a share of the words, above 0, up to 1")
         require(self.most_steps >= 1, "tapt:most_steps", self.most_steps, "1 or more; at least one epoch is run")
 
+    def draws(self) -> tuple[str, ...]:
+        return ("augment",)
+
     def prelude_passes(self, epochs: int) -> tuple[int, int]:
         return (self.epochs, self.epochs)
 

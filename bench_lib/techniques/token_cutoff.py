@@ -46,6 +46,9 @@ class TokenCutoff(Technique):
         require(self.ce_weight >= 0, "token_cutoff:ce_weight", self.ce_weight, "0 or more")
         require(self.js_weight >= 0, "token_cutoff:js_weight", self.js_weight, "0 or more")
 
+    def draws(self) -> tuple[str, ...]:
+        return ("augment",)
+
     def passes(self) -> tuple[int, int]:
         return (2, 1) if self.share else (1, 1)
 

@@ -5,18 +5,41 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from torch import nn
+
 from bench_lib.errors import Unsupported
 from bench_lib.techniques.training import Training
 
 
 def claim(training: Training, technique: str) -> None:
-    """Note that a technique chooses what trains, and raise `Unsupported` where another one has."""
-    holders = training.keep(claim, list[str])
+    """Note that a technique chooses what trains, and raise `Unsupported` where another one has.
+
+    So do weights that were drawn anew, which would never be trained.
+    """
+    if drawn := drawn_anew(training):
+        raise Unsupported(f"{technique} would freeze {', '.join(drawn)} as they were drawn anew, with nothing learnt")
+    holders = claimants(training)
     if holders:
         raise Unsupported(
             f"{technique} cannot follow {holders[0]}: either one freezes all but the head and what it adds itself"
         )
     holders.append(technique)
+
+
+def claimants(training: Training) -> list[str]:
+    """The techniques, one at most, that have chosen what trains."""
+    return training.keep(claimants, list[str])
+
+
+def drawn_anew(training: Training) -> list[str]:
+    """The pre-trained modules that a technique has drawn anew, for the techniques after it to know and to add to."""
+    return training.keep(drawn_anew, list[str])
+
+
+def size(model: nn.Module) -> int:
+    """The number of a model's parameters, without the first copy of the head and the counters that peft keeps."""
+    kept = (p for name, p in model.named_parameters() if ".original_module." not in name and ".ranknum." not in name)
+    return sum(p.numel() for p in kept)
 
 
 def new_parts(training: Training) -> list[str]:
@@ -45,3 +68,12 @@ def wrap(training: Training, technique: str, config: Any) -> None:
             raise Unsupported(
                 f"{technique}: peft does not take this model or what the stack made of it: {error}"
             ) from error
+
+
+def expect(training: Training, technique: str, added: str, a_block: int) -> None:
+    """Raise `Unsupported` unless peft added so many parameters of a name to each block: a part would pass for all."""
+    found = sum(f".{added}." in f"{name}." for name, _ in training.model.named_parameters())
+    if found != a_block * training.anatomy.depth:
+        raise Unsupported(
+            f"{technique} finds {found} of its places in {training.anatomy.depth} blocks and needs {a_block} in each"
+        )

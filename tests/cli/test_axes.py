@@ -65,6 +65,8 @@ def test_every_combination_is_run_under_its_own_name(tmp_path: Path, small: Smal
     ("options", "message"),
     [
         (["--per-class", "2", "--train-examples", "8"], "profile field per_class is 2; allowed: None where"),
+        (["--per-class", "2", "--train-examples", "32"], "profile field per_class is 2; allowed: None where"),
+        (["--attack", "inf"], "profile field attack is inf; allowed: 0 or more, finite"),
         (["--label-noise", "1.5"], "profile field label_noise is 1.5; allowed: a share, 0 to 1"),
         (
             ["--profile", "smoke:attack=1", "--attack", "2"],

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench_lib.errors import BadValue
+from bench_lib.run import execute
 from bench_lib.spec import Profile
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.adalora import AdaLoRA, orthogonal_gradients
@@ -182,3 +183,38 @@ def test_bad_settings(wrong):
 
 def test_it_has_a_rate_of_its_own():
     assert AdaLoRA().configure(Profile()) == Profile(learning_rate=8e-4)
+
+
+def test_a_file_holds_the_triplets_that_are_left():
+    """Of rank 3, the second is cut: 2 of 3 values, rows and columns are kept; the head as it is."""
+    tensors = {
+        "base.query.lora_A.default": torch.arange(12.0).view(3, 4),
+        "base.query.lora_E.default": torch.tensor([[2.0], [0.0], [-1.0]]),
+        "base.query.lora_B.default": torch.arange(6.0).view(2, 3),
+        "base.classifier.weight": torch.ones(2, 2),
+    }
+    kept = AdaLoRA().saved(tensors)
+    assert kept["base.query.lora_A.default"].tolist() == [[0, 1, 2, 3], [8, 9, 10, 11]]
+    assert kept["base.query.lora_E.default"].flatten().tolist() == [2, -1]
+    assert kept["base.query.lora_B.default"].tolist() == [[0, 2], [3, 5]]
+    assert kept["base.classifier.weight"] is tensors["base.classifier.weight"]
+    assert tensors["base.query.lora_A.default"].shape == (3, 4)
+
+
+def test_a_smaller_budget_is_a_smaller_file(train):
+    sizes = {target: train("sst2", f"adalora:rank=4:target_rank={target}", **FEW).record for target in (1, 3)}
+    assert all(record.status != "unsupported" for record in sizes.values())
+    assert sizes[1].parameters == sizes[3].parameters
+    # 12 layers, two triplets less in each on average, of 4 bytes a number: (32 + 1 + 32) or (32 + 1 + 64) of them.
+    assert sizes[3].saved_bytes - sizes[1].saved_bytes > 0.8 * 12 * 2 * 65 * 4
+
+
+def test_it_reports_the_rank_at_the_step_where_a_track_stopped(make_spec):
+    # So small a rate changes no prediction: the second evaluation is the first without a better score.
+    changes = {"train_examples": 32, "eval_examples": 4, "evaluations": 4, "epochs": 5}
+    stacks = [f"adalora:learning_rate=1e-30{rest}" for rest in ("", "+early_stopping:patience=1")]
+    specs = [make_spec("sst2", stack, **changes) for stack in stacks]
+    whole, stopped = execute(specs)
+    (alone,) = execute(specs[1:])
+    assert stopped.steps == alone.steps < whole.steps
+    assert stopped.reported == alone.reported

@@ -55,11 +55,11 @@ def test_a_gates_gradient_is_read_off_the_output_projection(encoders, family):
 
 def test_importance_by_hand(encoders):
     training = encoders("Bert")
+    weights = [a.output.weight for a in attentions(training.model, training.anatomy.block_list)]
+    for weight in weights:
+        torch.nn.init.constant_(weight, 0.5)
     importance = Importance(training)
-    weights = [a.output.weight for a in importance.attentions]
     for block, rows in enumerate([[3.0, 4.0, 0.0, 0.0], [9.0, 9.0, -9.0, 9.0]]):
-        with torch.no_grad():
-            weights[block].fill_(0.5)
         # In each of 8 rows and 2 columns: 16 * 0.5 * gradient.
         weights[block].grad = torch.tensor(rows).repeat_interleave(2).repeat(8, 1) / 8
     importance.add()
@@ -71,6 +71,19 @@ def test_importance_by_hand(encoders):
     weights[0].grad = None
     importance.add()
     assert importance.sums.tolist()[1] == pytest.approx([9.0] * 4), "an overflowed step says nothing"
+
+
+def test_a_gradient_counts_at_the_weights_that_it_was_taken_at(encoders):
+    training = encoders("Bert")
+    (weight, *_) = (a.output.weight for a in attentions(training.model, training.anatomy.block_list))
+    torch.nn.init.constant_(weight, 0.5)
+    importance = Importance(training)
+    for before, after in ((0.5, 2.0), (2.0, 100.0)):
+        assert (weight == before).all()
+        weight.grad = torch.full_like(weight, 1 / 16)
+        torch.nn.init.constant_(weight, after)  # as an update does, before the gradients are looked at
+        importance.add()
+        assert importance.sums[0].tolist() == pytest.approx([0.5 if after == 2 else 2.5] * 4)
 
 
 def test_no_block_loses_its_last_head():

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bench_lib.techniques.hidden import last_hidden_changed, tokens_hidden
+from bench_lib.errors import Unsupported
+from bench_lib.techniques.hidden import block_inputs_changed, last_hidden_changed, tokens_hidden
 
 
 def hooks(training):
@@ -52,6 +53,26 @@ def test_hidden_tokens_are_as_if_they_were_not_there(micro_step):
         erased = step.forward().logits[0]
     step.batch.inputs["attention_mask"] = step.batch.inputs["attention_mask"].masked_fill(tail, 0)
     torch.testing.assert_close(erased, step.forward().logits[0])
+
+
+IDS = torch.randint(1, 50, (2, 5), generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("family", ["Bert", "Albert", "Electra", "Roberta", "DistilBert"])
+def test_every_layer_is_given_something_else(encoders, family):
+    """Also where embeddings are widened before the first, and where the layers are one block that is passed again."""
+    training, seen = encoders(family), []
+    plain = training.model(input_ids=IDS, attention_mask=torch.ones_like(IDS)).logits
+    with block_inputs_changed(training, lambda h, text: seen.append((h.shape, text.shape)) or h + 1):
+        changed = training.model(input_ids=IDS, attention_mask=torch.ones_like(IDS)).logits
+    assert seen == [((2, 5, 8), (2, 5))] * 3
+    assert not torch.equal(plain, changed)
+
+
+def test_a_shared_block_is_no_last_one(encoders):
+    shared = last_hidden_changed(encoders("Albert"), lambda h: h)
+    with pytest.raises(Unsupported, match="shares 1 blocks among 3 layers"), shared:
+        pass
 
 
 @pytest.mark.parametrize("change", ["tokens", "last"])

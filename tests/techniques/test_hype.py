@@ -15,11 +15,11 @@ def added(step, technique):
     """What each block is given beyond what the part below gives out, and the text of the batch."""
     model, given, taken = step.training.model, [], []
     blocks = [*model.get_submodule("bert.encoder.layer").children()]
-    # Hooks run in the order in which they were set: these see the outputs before the noise.
     for part in (model.get_submodule("bert.embeddings"), *blocks[:-1]):
         part.register_forward_hook(lambda _m, _i, out: given.append(out[0] if isinstance(out, tuple) else out))
     for block in blocks:
-        block.register_forward_pre_hook(lambda _m, inputs: taken.append(inputs[0].detach()))
+        # Within the block, since what is set before the noise's own hook sees its inputs without the noise.
+        block.attention.register_forward_pre_hook(lambda _m, inputs: taken.append(inputs[0].detach()))
     technique.backward(step)
     assert len(given) == len(taken) == len(blocks) > 1
     return [(t - g).detach() for t, g in zip(taken, given, strict=True)], step.batch.inputs["attention_mask"].bool()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from bench_lib.errors import Unsupported
 from bench_lib.spec import Profile
 from bench_lib.techniques.ia3 import IA3
 
@@ -60,6 +61,15 @@ def test_what_peft_does_not_know_is_refused(train):
     record = train("sst2", "mixout+ia3", **FEW).record
     assert record.status == "unsupported"
     assert "peft does not take this model" in record.reason
+
+
+def test_an_encoder_that_peft_knows_in_part_is_refused(encoders):
+    training = encoders("Bert")
+    block = training.model.get_submodule("bert.encoder.layer.2")
+    block.outer = block.output  # the inner activations' place under a name of its own
+    del block.output
+    with pytest.raises(Unsupported, match="ia3 finds 8 of its places in 3 blocks and needs 3 in each"):
+        IA3().prepare(training)
 
 
 def test_it_has_a_rate_of_its_own():

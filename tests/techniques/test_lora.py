@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from bench_lib.errors import Unsupported
 from bench_lib.spec import Profile
 from bench_lib.techniques.lora import LoRA
 
@@ -84,3 +85,29 @@ def test_the_record_counts_what_learns(train):
     record, whole = (train("sst2", stack, **FEW).record for stack in ("lora:rank=2", "adamw"))
     matrices = 2 * 2 * (2 * 32 + 32 * 2)
     assert record.trainable_parameters == matrices + 32 * 2 + 2 < whole.trainable_parameters
+
+
+@pytest.mark.parametrize(
+    ("family", "places"),
+    [
+        *((family, "attention.self.query attention.self.value") for family in ("Bert", "Camembert", "XLMRoberta")),
+        ("DistilBert", "attention.q_lin attention.v_lin"),
+        ("MPNet", "attention.attn.q attention.attn.v"),
+        ("DebertaV2", "attention.self.query_proj attention.self.value_proj"),
+    ],
+)
+def test_queries_and_values_of_other_encoders(encoders, family, places):
+    training = encoders(family)
+    LoRA(rank=2).prepare(training)
+    found = {n.split(".lora_A")[0] for n in training.trainable() if ".lora_A." in n}
+    blocks = f"base_model.model.{training.anatomy.block_list}"
+    assert found == {f"{blocks}.{i}.{place}" for i in range(3) for place in places.split()}
+
+
+def test_an_encoder_whose_queries_it_cannot_find_is_refused(encoders):
+    training = encoders("Bert")
+    attention = training.model.get_submodule("bert.encoder.layer.1.attention.self")
+    attention.ask = attention.query
+    del attention.query
+    with pytest.raises(Unsupported, match="lora finds 5 of its places in 3 blocks and needs 2 in each"):
+        LoRA(rank=2).prepare(training)

@@ -151,5 +151,12 @@ def test_it_starts_from_the_seed_and_the_head_learns(train):
     assert training.trainable().keys() == head | {"prompted.prompt_encoder.default.embedding.weight"}
 
 
+@pytest.mark.parametrize("stack", ["prefix+linear_probe", "prefix+freeze_bottom", "prefix+gradual_unfreezing"])
+def test_a_prefix_that_would_stay_as_it_was_drawn_is_refused(train, stack):
+    record = train("sst2", stack, **FEW).record
+    assert record.status == "unsupported"
+    assert record.reason == "prefix: the stack freezes its keys and values, which were drawn at random"
+
+
 def test_it_has_a_rate_of_its_own():
     assert Prefix().configure(Profile()) == Profile(learning_rate=1e-2)

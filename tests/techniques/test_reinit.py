@@ -78,9 +78,15 @@ def test_more_blocks_than_there_are(train):
     assert (record.status, record.reason) == ("unsupported", "reinit:blocks is 3, the model has 2 blocks")
 
 
-@pytest.mark.parametrize("technique", ["lora", "adalora", "ia3", "adapter"])
-def test_what_others_added_is_not_drawn_anew(train, technique):
-    record = train("sst2", f"{technique}+reinit", **STILL).record
-    assert record.status == "unsupported"
-    assert "put it first in the stack" in record.reason
-    assert train("sst2", f"reinit+{technique}", **STILL).record.status != "unsupported"
+@pytest.mark.parametrize("technique", ["lora", "adalora", "prefix", "ia3", "bitfit", "adapter"])
+def test_what_is_drawn_anew_must_train(train, technique):
+    after = train("sst2", f"{technique}+reinit", **STILL).record
+    assert (after.status, after.reason) == (
+        "unsupported",
+        f"reinit cannot follow {technique}, which freezes what it would draw anew",
+    )
+    before = train("sst2", f"reinit+{technique}", **STILL).record
+    assert before.status == "unsupported"
+    assert before.reason.startswith(f"{technique} would freeze bert.encoder.layer.1, bert.pooler as they were drawn")
+    for stack in (f"{technique}+reinit:blocks=0:pooler=False", f"reinit:blocks=0:pooler=False+{technique}"):
+        assert train("sst2", stack, **STILL).record.status != "unsupported"
