@@ -64,6 +64,30 @@ class ToyStep:
         loss.backward()
 
 
+class TwoClasses(ToyStep):
+    """A micro-batch whose two logits a row are the sums of its tokens' two embedded values; every other row is of 1."""
+
+    def __init__(self, training: Training, ids: Tensor, real_tokens: Tensor) -> None:
+        super().__init__(training, ids, real_tokens)
+        self.asked: list[tuple[int, bool]] = []
+
+    def forward(self, repeat: int = 0, hidden: bool = False, full_precision: bool = False) -> Output:
+        self.asked.append((repeat, full_precision))
+        logits = self.training.model.get_input_embeddings()(self.ids).sum(1)
+        return Output((logits,), (torch.arange(len(self.ids)) % 2,), self.real_tokens)
+
+    def loss(self, output: Output) -> Tensor:
+        return nn.functional.cross_entropy(output.logits[0], output.targets[0])
+
+
+class Squares(ToyStep):
+    """Texts whose loss is half the sum of their squared values: its gradient is what is embedded."""
+
+    def forward(self, repeat: int = 0, hidden: bool = False, full_precision: bool = False) -> Output:
+        output = super().forward(repeat, hidden=True)
+        return Output((output.hidden[0].square().sum((1, 2))[:, None] / 2,), output.targets, output.places)
+
+
 def first_token(ids: Tensor) -> Tensor:
     """The first place of each sequence, as a mask of the shape of the ids."""
     mask = torch.zeros(ids.shape[:2], dtype=torch.bool)
@@ -124,6 +148,16 @@ def toy() -> Training:
 @pytest.fixture
 def toy_step(toy: Training) -> Callable[[list[list[int]], list[list[bool]]], ToyStep]:
     return lambda ids, real: ToyStep(toy, torch.tensor(ids), torch.tensor(real))
+
+
+@pytest.fixture
+def two_classes(toy: Training) -> Callable[[list[list[int]], list[list[bool]]], TwoClasses]:
+    return lambda ids, real: TwoClasses(toy, torch.tensor(ids), torch.tensor(real))
+
+
+@pytest.fixture
+def squares(toy: Training) -> Callable[[list[list[int]], list[list[bool]]], Squares]:
+    return lambda ids, real: Squares(toy, torch.tensor(ids), torch.tensor(real))
 
 
 @pytest.fixture

@@ -8,39 +8,16 @@ import torch
 from bench_lib.errors import BadValue
 from bench_lib.techniques.adversarial import uniform_noise
 from bench_lib.techniques.freelb import FreeLB
-from bench_lib.techniques.training import Output
 
 IDS, REAL = [[1, 2]], [[True, True]]
-
-
-class Squares:
-    """One text of two tokens whose loss is half the sum of its squared values: its gradient is what is embedded."""
-
-    number = 0
-
-    def __init__(self, training):
-        self.training, self.real_tokens = training, torch.tensor(REAL)
-        self.repeats, self.losses = [], []
-
-    def forward(self, repeat=0, hidden=False, full_precision=False):
-        self.repeats.append(repeat)
-        embedded = self.training.model.get_input_embeddings()(torch.tensor(IDS))
-        return Output((embedded.square().sum((1, 2))[:, None] / 2,), (torch.tensor([0]),), self.real_tokens)
-
-    def loss(self, output):
-        return output.logits[0].mean()
-
-    def backward(self, loss):
-        self.losses.append(loss.item())
-        loss.backward()
 
 
 @pytest.mark.parametrize(
     ("norm", "lengths"), [(1.0, (0.0, 0.3, 0.6)), (0.5, (0.0, 0.3, 0.5)), (math.inf, (0.0, 0.3, 0.6))]
 )
-def test_the_losses_and_gradients_of_all_points_by_hand(toy, norm, lengths):
+def test_the_losses_and_gradients_of_all_points_by_hand(toy, squares, norm, lengths):
     """The gradient points away from the origin, so that each step of 0.3 leads there, until the ball ends."""
-    step, weight = Squares(toy), toy.model.get_input_embeddings().weight
+    step, weight = squares(IDS, REAL), toy.model.get_input_embeddings().weight
     start = weight.detach()[1:3].clone()
     loss = FreeLB(steps=3, step=0.3, init=0.0, norm=norm).backward(step)
     points = [start * (1 + length / start.norm()) for length in lengths]
@@ -52,8 +29,8 @@ def test_the_losses_and_gradients_of_all_points_by_hand(toy, norm, lengths):
     assert step.repeats == [0, 0, 0], "the dropout masks are shared"
 
 
-def test_it_starts_at_noise_over_the_root_of_the_number_of_values(toy):
-    step, weight = Squares(toy), toy.model.get_input_embeddings().weight
+def test_it_starts_at_noise_over_the_root_of_the_number_of_values(toy, squares):
+    step, weight = squares(IDS, REAL), toy.model.get_input_embeddings().weight
     noise = uniform_noise(step, 2.0, "freelb")[0]
     loss = FreeLB(steps=1, init=2.0, norm=math.inf).backward(step)
     assert noise.abs().max().item() <= 2.0 / math.sqrt(2 * 2)

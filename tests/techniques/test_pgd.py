@@ -8,29 +8,8 @@ import torch
 from bench_lib.errors import BadValue
 from bench_lib.techniques.adversarial import uniform_noise
 from bench_lib.techniques.pgd import PGD
-from bench_lib.techniques.training import Output
 
 IDS, REAL = [[1, 2]], [[True, True]]
-
-
-class Squares:
-    """One text of two tokens whose loss is half the sum of its squared values: its gradient is what is embedded."""
-
-    number = 0
-
-    def __init__(self, training):
-        self.training, self.real_tokens, self.repeats = training, torch.tensor(REAL), []
-
-    def forward(self, repeat=0, hidden=False, full_precision=False):
-        self.repeats.append(repeat)
-        embedded = self.training.model.get_input_embeddings()(torch.tensor(IDS))
-        return Output((embedded.square().sum((1, 2))[:, None] / 2,), (torch.tensor([0]),), self.real_tokens)
-
-    def loss(self, output):
-        return output.logits[0].mean()
-
-    def backward(self, loss):
-        loss.backward()
 
 
 def embedded(toy):
@@ -40,9 +19,9 @@ def embedded(toy):
 @pytest.mark.parametrize(
     ("steps", "epsilon", "reached"), [(2, 1.0, 0.6), (3, 1.0, 0.9), (3, 0.7, 0.7), (2, math.inf, 0.6)]
 )
-def test_the_loss_and_the_gradient_at_the_end_by_hand(toy, steps, epsilon, reached):
+def test_the_loss_and_the_gradient_at_the_end_by_hand(toy, squares, steps, epsilon, reached):
     """The gradient points away from the origin, so that each step of 0.3 leads there, until the ball ends."""
-    step, start = Squares(toy), embedded(toy)
+    step, start = squares(IDS, REAL), embedded(toy)
     loss = PGD(steps=steps, step=0.3, epsilon=epsilon, init=0.0).backward(step)
     worst = start * (1 + reached / start.norm())
     assert loss.item() == pytest.approx(worst.square().sum().item() / 2, rel=1e-5)
@@ -52,8 +31,8 @@ def test_the_loss_and_the_gradient_at_the_end_by_hand(toy, steps, epsilon, reach
     assert step.repeats == [0] * (steps + 1)
 
 
-def test_it_climbs_from_noise(toy):
-    step, start = Squares(toy), embedded(toy)
+def test_it_climbs_from_noise(toy, squares):
+    step, start = squares(IDS, REAL), embedded(toy)
     noise = uniform_noise(step, 2.0, "pgd")[0]
     climbed = noise + 0.3 * (start + noise) / (start + noise).norm()
     for epsilon in (math.inf, 0.4):

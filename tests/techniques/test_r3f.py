@@ -4,34 +4,12 @@ import math
 
 import pytest
 import torch
-from torch import nn
 
 from bench_lib.techniques.r3f import R3F
 from bench_lib.techniques.smoothness import disagreement
-from bench_lib.techniques.training import Output
 
 IDS, REAL, TARGETS = [[1, 2, 0], [3, 3, 2]], [[True, True, False], [True, True, True]], [0, 1]
 EPSILON = 0.5
-
-
-class TwoClasses:
-    """A micro-batch whose two logits a row are the sums of its tokens' two embedded values."""
-
-    number = 0
-
-    def __init__(self, training):
-        self.training, self.real_tokens, self.asked = training, torch.tensor(REAL), []
-
-    def forward(self, repeat=0, hidden=False, full_precision=False):
-        self.asked.append((repeat, full_precision))
-        logits = self.training.model.get_input_embeddings()(torch.tensor(IDS)).sum(1)
-        return Output((logits,), (torch.tensor(TARGETS),), self.real_tokens)
-
-    def loss(self, output):
-        return nn.functional.cross_entropy(output.logits[0], output.targets[0])
-
-    def backward(self, loss):
-        loss.backward()
 
 
 def odds(toy):
@@ -48,22 +26,22 @@ def sigmoid(x):
     return 1 / (1 + math.exp(-x))
 
 
-def test_the_loss_by_hand(toy):
+def test_the_loss_by_hand(toy, two_classes):
     clean, noisy = odds(toy)
     cross_entropy = (math.log(1 + math.exp(-clean[0])) + math.log(1 + math.exp(clean[1]))) / 2
     # Of two classes with log-odds a and b, KL(a || b) + KL(b || a) = (sigmoid(a) - sigmoid(b)) (a - b).
     divergence = sum((sigmoid(a) - sigmoid(b)) * (a - b) for a, b in zip(clean, noisy, strict=True)) / 2
     assert divergence > 0.01
-    step = TwoClasses(toy)
+    step = two_classes(IDS, REAL)
     loss = R3F(weight=0.7, epsilon=EPSILON).backward(step)
     assert loss.item() == pytest.approx(cross_entropy + 0.7 * divergence, rel=1e-5)
     assert not loss.requires_grad
     assert step.asked == [(0, True), (0, True)]
 
 
-def test_the_gradient_of_both_passes_by_hand(toy):
+def test_the_gradient_of_both_passes_by_hand(toy, two_classes):
     clean, noisy = odds(toy)
-    R3F(weight=0.7, epsilon=EPSILON).backward(TwoClasses(toy))
+    R3F(weight=0.7, epsilon=EPSILON).backward(two_classes(IDS, REAL))
     expected = torch.zeros(4, 2)
     for row, (a, b) in enumerate(zip(clean, noisy, strict=True)):
         p, q, truth = sigmoid(a), sigmoid(b), 1 - TARGETS[row]
@@ -74,8 +52,8 @@ def test_the_gradient_of_both_passes_by_hand(toy):
     torch.testing.assert_close(toy.model.get_input_embeddings().weight.grad, expected)
 
 
-def test_without_weight_it_is_one_ordinary_pass(toy):
-    step = TwoClasses(toy)
+def test_without_weight_it_is_one_ordinary_pass(toy, two_classes):
+    step = two_classes(IDS, REAL)
     R3F(weight=0.0).backward(step)
     assert step.asked == [(0, False)]
     assert R3F(weight=0.0).passes() == (1, 1)

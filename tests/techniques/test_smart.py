@@ -5,36 +5,14 @@ import math
 
 import pytest
 import torch
-from torch import nn
 
 from bench_lib.errors import BadValue
 from bench_lib.techniques.smart import SMART
-from bench_lib.techniques.training import Output
 
 IDS, REAL, TARGETS = [[1, 2, 0], [3, 3, 2]], [[True, True, False], [True, True, True]], [0, 1]
 TOKENS = [2, 3]
 SIGMA, ETA = 0.3, 0.05
 SIGNS = torch.tensor([1.0, -1.0])
-
-
-class TwoClasses:
-    """A micro-batch whose two logits a row are the sums of its tokens' two embedded values."""
-
-    number = 0
-
-    def __init__(self, training):
-        self.training, self.real_tokens, self.asked = training, torch.tensor(REAL), []
-
-    def forward(self, repeat=0, hidden=False, full_precision=False):
-        self.asked.append((repeat, full_precision))
-        logits = self.training.model.get_input_embeddings()(torch.tensor(IDS)).sum(1)
-        return Output((logits,), (torch.tensor(TARGETS),), self.real_tokens)
-
-    def loss(self, output):
-        return nn.functional.cross_entropy(output.logits[0], output.targets[0])
-
-    def backward(self, loss):
-        loss.backward()
 
 
 def sigmoid(x):
@@ -64,11 +42,11 @@ def attacked(toy, clean, steps=1):
 
 
 @pytest.mark.parametrize("steps", [1, 2])
-def test_the_smoothness_by_hand(toy, steps):
+def test_the_smoothness_by_hand(toy, two_classes, steps):
     weight = toy.model.get_input_embeddings().weight
     clean = odds(weight.detach())
     noisy = attacked(toy, clean, steps)
-    step, smart = TwoClasses(toy), SMART(alpha=0.7, mu=0.0, steps=steps, sigma=SIGMA, eta=ETA)
+    step, smart = two_classes(IDS, REAL), SMART(alpha=0.7, mu=0.0, steps=steps, sigma=SIGMA, eta=ETA)
     penalty = divergence(zip(clean, noisy, strict=True))
     assert penalty > 0.01
     loss = smart.backward(step)
@@ -86,11 +64,11 @@ def test_the_smoothness_by_hand(toy, steps):
 
 
 @pytest.mark.parametrize("updates", [10, 15])
-def test_the_proximal_term_by_hand(toy, updates):
+def test_the_proximal_term_by_hand(toy, two_classes, updates):
     """The averaged weights follow the first decay for a tenth of the updates, and the later one then."""
     weight, smart = toy.model.get_input_embeddings().weight, SMART(alpha=0.0, mu=0.7, beta=0.75, late_beta=0.5)
     toy.total_steps, start = updates, weight.detach().clone()
-    first = smart.backward(TwoClasses(toy))
+    first = smart.backward(two_classes(IDS, REAL))
     assert first.item() == pytest.approx(cross_entropy(odds(start)), rel=1e-6), "nothing has moved yet"
     for toy.step, value in ((0, 2.0), (1, -1.0)):
         with torch.no_grad():
@@ -99,7 +77,7 @@ def test_the_proximal_term_by_hand(toy, updates):
     # 0.75 * 0 + 0.25 * 2 = 0.5 after the first update, 0.5 * 0.5 + 0.5 * -1 = -0.25 after the second.
     average, here = start - 0.25 * SIGNS, start - 1.0 * SIGNS
     weight.grad = None
-    step, clean, earlier = TwoClasses(toy), odds(here), odds(average)
+    step, clean, earlier = two_classes(IDS, REAL), odds(here), odds(average)
     penalty = divergence(zip(clean, earlier, strict=True))
     assert penalty > 0.1
     assert smart.backward(step).item() == pytest.approx(cross_entropy(clean) + 0.7 * penalty, rel=1e-5)
@@ -150,8 +128,8 @@ def test_in_lower_precision_the_small_shift_still_counts(micro_step):
     assert losses[0] > step.loss(step.forward(full_precision=True)).item()
 
 
-def test_without_either_term_it_is_one_ordinary_pass_and_keeps_nothing(toy):
-    step, smart = TwoClasses(toy), SMART(alpha=0.0, mu=0.0)
+def test_without_either_term_it_is_one_ordinary_pass_and_keeps_nothing(toy, two_classes):
+    step, smart = two_classes(IDS, REAL), SMART(alpha=0.0, mu=0.0)
     smart.backward(step)
     smart.after_update(toy)
     assert step.asked == [(0, False)]
