@@ -44,7 +44,7 @@ def _inert(spec: RunSpec) -> dict[str, str]:
     if not profile.trains:
         return dict.fromkeys((stream for stream in STREAMS if stream != "init"), "there is nothing to train on")
     drawn = {stream for technique in from_spec(spec.stack, TECHNIQUES).techniques for stream in technique.draws()}
-    found = {} if "augment" in drawn else {"augment": "no technique of the stack draws from it"}
+    found = {} if "augment" in drawn else {"augment": "no technique of the stack draws from augment"}
     whole = profile.per_class is None and (profile.train_examples is None or profile.train_examples >= given)
     if whole and not profile.label_noise and "subset" not in drawn:
         found["subset"] = f"all {given:,} examples are trained on"

@@ -256,7 +256,7 @@ class Doubles(Technique):
 def test_augmentation_varies_where_something_augments(small: Grid, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setitem(TECHNIQUES._entries, "doubles", Doubles)
     message = (
-        "runs of adamw on sst2 would be equal, since no technique of the stack draws from it; leave augment out of"
+        "runs of adamw on sst2 would be equal, since no technique of the stack draws from augment; leave augment out of"
     )
     with pytest.raises(BenchError, match=message):
         plan(varying(small, text, techniques=("doubles", "adamw")))
@@ -267,7 +267,7 @@ def test_augmentation_varies_where_something_augments(small: Grid, monkeypatch: 
 @pytest.mark.parametrize("technique", ["eda", "mixup", "token_cutoff", "tapt:epochs=1", "fgm+synonym"])
 def test_augmentation_varies_where_something_draws_from_its_stream(small: Grid, technique: str) -> None:
     assert len(plan(varying(small, "init,augment", techniques=(technique,)))) == 4
-    with pytest.raises(BenchError, match="no technique of the stack draws from it"):
+    with pytest.raises(BenchError, match="no technique of the stack draws from augment"):
         plan(varying(small, "augment", techniques=("dedupe",)))
 
 

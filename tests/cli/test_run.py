@@ -77,7 +77,7 @@ def test_the_same_run_again_has_nothing_to_do(capsys: Written, store: Path, smal
             "--freeze is 'order=7'; allowed: what --vary init,order does",
         ),
         (["--vary", "init", "--freeze", "none"], "--freeze is 'none'; allowed: STREAM=SEED beside --vary, which"),
-        (["--vary", "augment"], "runs of adamw on sst2 would be equal, since no technique of the stack draws from it"),
+        (["--vary", "augment"], "runs of adamw on sst2 would be equal, since no technique of the stack draws"),
         (["--vary", "init", "--techniques", "ensemble"], "ensemble pools several seeds into one record, so no stream"),
         (["--retry", "crahsed"], "unknown status in --retry 'crahsed': did you mean 'crashed' or"),
         (["--workers", "2"], "--workers is 2; allowed: given with --executor local only"),
