@@ -59,9 +59,9 @@ def table(found: dict[str, dict[str, Counter[str]]]) -> str:
         forward, backward = technique.passes()
         passes = f"{forward} + {backward}" if not technique.pools() else "none"
         if any(technique.survey_passes()):
-            passes += ", and {} + {} over one epoch before".format(*technique.survey_passes())
+            passes += ", and {} + {} for each of one epoch before".format(*technique.survey_passes())
         if any(technique.prelude_passes(1)):
-            passes += ", and {} + {} before it, over an epoch of one in all".format(*technique.prelude_passes(1))
+            passes += ", and at most {} + {} for each of one epoch before".format(*technique.prelude_passes(1))
         lines.append("| " + " | ".join([name, *cells, passes]) + " |")
     return "\n".join(lines)
 
