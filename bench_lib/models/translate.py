@@ -99,8 +99,9 @@ class Marian:
             _check_digest(place, version)
             options = {"local_files_only": True}
         with _explained(place), torch.random.fork_rng():
-            tokenizer = MarianTokenizer.from_pretrained(place, **options)
+            # First, since a tokenizer whose files are not there says so in words that nobody understands.
             model: Any = MarianMTModel.from_pretrained(place, dtype=torch.float32, **options)
+            tokenizer = MarianTokenizer.from_pretrained(place, **options)
         return cls(model.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer)
 
     def translate(self, sentences: Sequence[str]) -> dict[str, str]:
