@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +16,7 @@ from bench_lib.report.page.evidence import Evidence, Row, few
 from bench_lib.report.page.prose import count, listed
 from bench_lib.stats.verdict import Location, Stability
 
+NUMBER = re.compile(r"\d+(\.\d+)?(e[-+]?\d+)?")
 BEST = 3
 """Techniques that are named at most, for the better and for the worse."""
 
@@ -121,6 +124,23 @@ def _mean(values: Sequence[Any]) -> float:
     known = np.array(values, dtype=np.float64)
     known = known[np.isfinite(known)]
     return float(known.mean()) if known.size else float("inf")
+
+
+def folded(answers: Sequence[Answer]) -> tuple[list[Answer], list[Answer]]:
+    """Those to be read first, and those of profiles with settings, such as `desk:per_class=8`, in order of the numbers.
+
+    Where there are no others, the latter are read first.
+    """
+    made = [one for one in answers if ":" in one.group[-1]]
+    first = [one for one in answers if one not in made]
+    made.sort(key=lambda one: (one.group[:-1], _by_number(one.group[-1])))
+    return (first, made) if first else (made, [])
+
+
+def _by_number(name: str) -> list[tuple[str, float]]:
+    """Settings by name and value, so that 8 comes before 32; what is no number comes last."""
+    settings = (part.partition("=") for part in name.split(":"))
+    return [(key, float(value) if NUMBER.fullmatch(value) else math.inf) for key, _, value in settings]
 
 
 def heading(group: tuple[str, ...]) -> str:

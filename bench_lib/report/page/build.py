@@ -16,7 +16,7 @@ from bench_lib.report.charts.figure import Figure
 from bench_lib.report.charts.style import DARK, LIGHT
 from bench_lib.report.findings import Findings
 from bench_lib.report.page import methods, pictures, records
-from bench_lib.report.page.answers import heading
+from bench_lib.report.page.answers import folded, heading
 from bench_lib.report.page.catalogue import Catalogue
 from bench_lib.report.page.commands import Commands
 from bench_lib.report.page.prose import anchor, linked
@@ -80,7 +80,7 @@ def _tables(findings: Findings, catalogue: Catalogue) -> dict[str, Any]:
     views = Views(findings, catalogue)
     counts = findings.runs["status"].astype(str).value_counts()
     return {
-        "answers": [(heading(a.group), a) for a in views.answers()],
+        "answers": [[(heading(a.group), a) for a in part] for part in folded(views.answers())],
         "leaderboards": views.leaderboards(),
         "over": views.over_tasks(),
         "techniques": views.techniques(),

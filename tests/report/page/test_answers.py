@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench_lib.report.page.answers import BEST, Answer, answer, heading
+from bench_lib.report.page.answers import BEST, Answer, answer, folded, heading
 from bench_lib.report.page.evidence import evidence, place
 
 Cell = Any
@@ -66,3 +66,26 @@ def test_without_a_contrast_nothing_is_compared(base: Cell, cell: Cell) -> None:
 
 def test_a_heading_is_one_line() -> None:
     assert heading(("real", "a\nb", "desk")) == "real data, a b, profile desk"
+
+
+def answered(*profiles: str, model: str = "minilm") -> list[Answer]:
+    return [Answer(("real", model, profile), (), (), ()) for profile in profiles]
+
+
+def test_profiles_with_settings_come_after_those_without_in_the_order_of_their_numbers() -> None:
+    axes = ["desk:per_class=128", "desk:per_class=8", "desk:label_noise=0.2", "desk:label_noise=1e-3"]
+    first, rest = folded([*answered(*axes, "desk", "desk-stress"), *answered("desk:per_class=2", model="bert")])
+    assert [one.group[-1] for one in first] == ["desk", "desk-stress"]
+    assert [one.group[1:] for one in rest] == [
+        ("bert", "desk:per_class=2"),
+        ("minilm", "desk:label_noise=1e-3"),
+        ("minilm", "desk:label_noise=0.2"),
+        ("minilm", "desk:per_class=8"),
+        ("minilm", "desk:per_class=128"),
+    ]
+
+
+def test_profiles_with_settings_alone_are_not_folded() -> None:
+    first, rest = folded(answered("desk:per_class=None", "desk:per_class=32"))
+    assert [one.group[-1] for one in first] == ["desk:per_class=32", "desk:per_class=None"]
+    assert rest == []

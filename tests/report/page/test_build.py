@@ -119,6 +119,18 @@ def test_without_the_baseline_nothing_is_compared(findings: Findings, catalogue:
     assert "Nothing is compared: sgd was not run here" in build(other, [], catalogue)
 
 
+def test_answers_of_profiles_with_settings_are_folded_away(findings: Findings, catalogue: Catalogue) -> None:
+    assert "settings of their own" not in build(findings, [], catalogue)
+    tables = {}
+    for name in ("cells", "runs"):
+        own = getattr(findings, name).astype({"profile": str})
+        embedded = own["data"].astype(str) == "embedded"
+        assert 0 < embedded.sum() < len(own)
+        tables[name] = own.assign(profile=own["profile"].where(~embedded, "smoke:per_class=8"))
+    folded = Reader(build(dataclasses.replace(findings, **tables), [], catalogue))
+    assert "1 more, of profiles with settings of their own" in folded.words
+
+
 def test_damaged_files_are_named(findings: Findings, catalogue: Catalogue) -> None:
     text = build(dataclasses.replace(findings, set_aside=["a<b>.parquet"]), [], catalogue)
     assert "a&lt;b&gt;.parquet" in text
