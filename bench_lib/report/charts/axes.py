@@ -16,6 +16,8 @@ MEASURES = ("mad", "failure_rate", "seeds")
 MOST = 8
 """Lines that a panel can hold and still be told apart."""
 WIDTH, HEIGHT = 300, 190
+LEAST_SHARE = 10.0
+"""Percent that the axis of failures reaches at the least."""
 
 
 @dataclass(frozen=True)
@@ -77,13 +79,16 @@ def _chart(axis: Axis, shown: pd.DataFrame, drawn: list[str], title: str) -> alt
     logarithmic = axis.wide and shown[axis.field].min() > 0
     # Where there is a 0 the symmetric logarithm: linear at 0, and a logarithm further out.
     kind: Literal["log", "symlog", "linear"] = "log" if logarithmic else "symlog" if axis.wide else "linear"
-    x = alt.X(f"{axis.field}:Q", title=axis.label, scale=alt.Scale(type=kind, nice=False, padding=12))
+    ticks = alt.Axis(values=sorted(shown[axis.field].unique().tolist()), labelOverlap=True)
+    x = alt.X(f"{axis.field}:Q", title=axis.label, axis=ticks, scale=alt.Scale(type=kind, nice=False, padding=12))
+    # Where nothing fails the line lies at the bottom, and not in the middle of an axis without a length.
+    scales = {"mad": alt.Scale(), "failure_rate": alt.Scale(domain=[0, max(LEAST_SHARE, shown["failure_rate"].max())])}
     panels = [
         alt.Chart(width=WIDTH, height=HEIGHT)
         .transform_filter(kept)
         .encode(
             x=x,
-            y=alt.Y(f"{column}:Q", title=label),
+            y=alt.Y(f"{column}:Q", title=label, scale=scales[column]),
             tooltip=["task:N", "technique:N", f"{axis.field}:Q", "mad:Q", "failure_rate:Q", "seeds:Q"],
         )
         for column, label in (("mad", "MAD (percent points)"), ("failure_rate", "failed (%)"))

@@ -104,7 +104,8 @@ def _unproven(cells: Mapping[str, Sequence[Row]]) -> list[str]:
 
 
 def _contrast(row: Row) -> bool:
-    return bool(row["against"] and row["label"] != row["against"])
+    """Whether a cell is set against another; one that was declined whole is not."""
+    return bool(row["against"] and row["label"] != row["against"] and row["attempted"] > row["unsupported"])
 
 
 def _wins(rows: Sequence[Row]) -> int:

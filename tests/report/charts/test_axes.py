@@ -52,6 +52,19 @@ def test_a_line_a_technique(axis: Axis, values: tuple[float, ...], said: str) ->
     svg(figure)
 
 
+def test_ticks_are_the_values_that_were_run() -> None:
+    for panel in drawn(NOISE, 2, (0.0, 0.1, 0.4)).spec["hconcat"]:
+        assert panel["spec"]["layer"][0]["encoding"]["x"]["axis"]["values"] == [0.0, 10.0, 40.0]
+
+
+@pytest.mark.parametrize(("rate", "top"), [(0.0, 10), (0.04, 10), (0.35, 35), (1.0, 100)])
+def test_no_failure_lies_at_the_bottom(rate: float, top: float) -> None:
+    figure = axis_figure(NOISE, table(NOISE, 2, (0.0, 0.1)).assign(failure_rate=rate), WHERE, "noise")
+    assert figure is not None
+    y = figure.spec["hconcat"][1]["spec"]["layer"][0]["encoding"]["y"]
+    assert (y["field"], y["scale"]["domain"]) == ("failure_rate", [0, pytest.approx(top)])
+
+
 def test_numbers_of_examples_are_whole_and_shares_percent() -> None:
     assert drawn(SIZES, 1, (100.0, 200.0)).data["train_examples"].dtype.kind == "i"
     assert drawn(NOISE, 1, (0.0, 0.125)).data["label_noise"].tolist() == [0.0, 12.5]

@@ -56,6 +56,13 @@ def test_too_few_seeds_are_unproven(few: Cell, cell: Cell, base: Cell) -> None:
     assert "1 of 3 comparisons have the seeds, and are still undecided." in lines
 
 
+def test_what_was_declined_is_set_against_nothing(cell: Cell, few: Cell, base: Cell) -> None:
+    declined = {"unsupported": 5, "judged": 0, "converged": 0, "attempted": 5, "verdict": ""}
+    lines = told([few(), cell(technique="b", **declined), cell(task="rte", **declined)], base()).lines
+    assert "Unproven: all 1 comparison rest on fewer than 20 converged seeds and are not ranked." in lines
+    assert not any("undecided" in line for line in lines)
+
+
 def test_the_baseline_is_said_to_fail_or_not(cell: Cell, base: Cell) -> None:
     assert told([cell()], base(failed=3)).lines[0] == "adamw itself fails in 3 of 30 runs, on sst2."
 
