@@ -122,7 +122,7 @@ def _panel(task: str, named: list[str]) -> alt.LayerChart:
     dearer = ranked.transform_filter("datum.cost_ratio > datum.least").mark_text(
         align="right", dx=2, dy=12, limit=150, aria=False
     )
-    names = [texts.encode(text="technique:N") for texts in (cheapest, dearer)]
+    names = [texts.encode(text="technique:N") for texts in (cheapest, dearer)[: len(named)]]
     domain = list(ROLES)
     dots = base.mark_point(filled=True, size=70, aria=False).encode(
         color=alt.Color(
@@ -138,7 +138,8 @@ def _panel(task: str, named: list[str]) -> alt.LayerChart:
             *("failed:Q", "judged:Q", alt.Tooltip("seeds:Q", title="converged")),
         ],
     )
-    return alt.LayerChart(layer=[line, dots, *names])
+    # A layer without data makes the browser warn of a scale without an extent.
+    return alt.LayerChart(layer=[*([line] if named else []), dots, *names])
 
 
 def _alt(table: pd.DataFrame) -> str:

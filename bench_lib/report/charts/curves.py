@@ -105,18 +105,21 @@ def _chart(table: pd.DataFrame, title: str) -> alt.TopLevelMixin:
     bands = base.transform_filter("!isValid(datum.seed)").transform_calculate(
         what="'median of the seeds that converged, 10-90 %'"
     )
-    layers = [
-        bands.mark_area(opacity=0.3, color=SEED, aria=False).encode(
-            y=alt.Y("low:Q", title="loss (log scale)" if wide else "loss", scale=y, axis=axis), y2="high:Q"
-        ),
-        bands.mark_line(aria=False).encode(y=alt.Y("median:Q", scale=y), color=colour),
+    said = "loss (log scale)" if wide else "loss"
+    low, median, own = (alt.Y(f"{name}:Q", title=said, scale=y, axis=axis) for name in ("low", "median", "loss"))
+    converged = [
+        bands.mark_area(opacity=0.3, color=SEED, aria=False).encode(y=low, y2="high:Q"),
+        bands.mark_line(aria=False).encode(y=median, color=colour),
+    ]
+    failed = [
         base.transform_filter("isValid(datum.seed)")
         .transform_calculate(what="'a failed run'")
         .mark_line(strokeWidth=1, opacity=0.8, aria=False)
-        .encode(
-            y=alt.Y("loss:Q", scale=y), color=colour, detail="seed:N", tooltip=["technique:N", "seed:Q", "status:N"]
-        ),
+        .encode(y=own, color=colour, detail="seed:N", tooltip=["technique:N", "seed:Q", "status:N"])
     ]
+    alone = table["seed"].notna()
+    # A layer without data makes the browser warn of a scale without an extent.
+    layers = [*(converged if not alone.all() else []), *(failed if alone.any() else [])]
     facet = alt.Facet("technique:N", title=None, header=alt.Header(labelLimit=WIDTH))
     return alt.layer(*layers, data=rows()).facet(facet=facet, columns=COLUMN_COUNT).properties(title=title)
 

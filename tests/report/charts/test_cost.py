@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bench_lib.report.charts.cost import COLUMNS, cost_figure
 from bench_lib.report.charts.draw import svg
 from bench_lib.report.findings import Findings
@@ -45,3 +47,14 @@ def test_cells_with_few_seeds_are_pale(findings: Findings) -> None:
     assert figure is not None
     assert set(figure.data["enough"]) == {"fewer than 20 seeds"}
     assert figure.data["seeds"].max() < 20
+
+
+@pytest.mark.parametrize(("failed", "marks"), [(0, ["line", "point", "text"]), (1, ["point"])])
+def test_no_layer_is_without_data(findings: Findings, failed: int, marks: list[str]) -> None:
+    """One technique is a front of its own, whose one name is the cheapest's; what fails is on none."""
+    one = findings.cells[findings.cells["technique"] == "adamw"].iloc[:1].assign(failed=failed)
+    figure = cost_figure(one, "adamw", "cost")
+    assert figure is not None
+    (panel,) = figure.spec["concat"]
+    assert [layer["mark"]["type"] for layer in panel["layer"]] == marks
+    svg(figure)

@@ -33,6 +33,17 @@ def test_the_band_is_of_the_seeds_that_converged(runs: Any) -> None:
     svg(figure)
 
 
+@pytest.mark.parametrize(("status", "layers"), [("converged", ["area", "line"]), ("diverged", ["line"])])
+def test_no_layer_is_without_data(record: Any, frame: Any, status: str, layers: list[str]) -> None:
+    runs = keyed(frame([record(i, 0.8 if status == "converged" else None, status=status) for i in range(3)]))
+    figure = curves_figure(runs, losses(3), "curves")
+    assert figure is not None
+    drawn = figure.spec["spec"]["layer"]
+    assert [layer["mark"]["type"] for layer in drawn] == layers
+    assert {layer["encoding"]["y"]["title"] for layer in drawn} == {"loss"}
+    svg(figure)
+
+
 def test_a_failed_run_is_drawn_by_itself(runs: Any) -> None:
     figure = curves_figure(runs, losses(len(runs)), "curves")
     assert figure is not None
