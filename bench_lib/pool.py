@@ -14,6 +14,7 @@ from torch import Tensor
 from bench_lib.errors import BenchError, Unsupported
 from bench_lib.harness.data import Subset, data_key, evaluation_set, held_out_examples, held_out_set
 from bench_lib.harness.evaluate import Scored, evaluate, scored
+from bench_lib.harness.precision import computed_by
 from bench_lib.harness.robustness import Examination
 from bench_lib.instruments.determinism import isolated
 from bench_lib.instruments.provenance import provenance
@@ -111,7 +112,8 @@ def pool(spec: RunSpec, store: Store) -> RunRecord:
             raise
         record = blank_record(spec, status, reason)
     seconds = time.perf_counter() - started
-    return dataclasses.replace(_cost(record, runs), eval_seconds=seconds, provenance=provenance(device))
+    facts = {**provenance(device), **computed_by(device, spec.profile.precision)}
+    return dataclasses.replace(_cost(record, runs), eval_seconds=seconds, provenance=facts)
 
 
 def _check(spec: RunSpec, stack: Stack) -> None:

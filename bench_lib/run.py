@@ -20,6 +20,7 @@ from bench_lib.harness.deployment import Footprint, learnt, sampled, saved_bytes
 from bench_lib.harness.encode import Feature
 from bench_lib.harness.evaluate import Scored
 from bench_lib.harness.loop import Loop
+from bench_lib.harness.precision import computed_by
 from bench_lib.harness.prelude import RunPrelude, prepare
 from bench_lib.harness.robustness import Examination
 from bench_lib.harness.track import Track
@@ -84,7 +85,8 @@ def execute(specs: Sequence[RunSpec]) -> list[RunRecord]:
             raise
         except Exception as error:  # a technique may raise anything, and the sweep must go on
             attempt.status, attempt.reason = _end(error)
-    facts = provenance(device)
+    precision = attempt.training.profile.precision if attempt.training else ""
+    facts = {**provenance(device), **computed_by(device, precision)}
     tracks: list[Track | None] = [*attempt.tracks, *([None] * (len(specs) - len(attempt.tracks)))]
     return [_record(spec, track, attempt, facts) for spec, track in zip(specs, tracks, strict=True)]
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from bench_lib.harness.batches import Batch, collate
 from bench_lib.harness.encode import Feature
-from bench_lib.harness.step import autocast
+from bench_lib.harness.precision import autocast
 from bench_lib.instruments.timing import Stopwatch
 from bench_lib.techniques.compression import plain_copy
 from bench_lib.techniques.hooks import Compresses

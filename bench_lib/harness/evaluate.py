@@ -15,7 +15,8 @@ from bench_lib.harness.data import Evaluation
 from bench_lib.harness.deployment import Footprint
 from bench_lib.harness.drift import drift
 from bench_lib.harness.encode import Feature
-from bench_lib.harness.step import autocast, logits_of
+from bench_lib.harness.precision import autocast
+from bench_lib.harness.step import logits_of
 from bench_lib.record import Predictions
 from bench_lib.tasks.base import Task
 from bench_lib.tasks.metrics import reference, score

@@ -16,7 +16,8 @@ from bench_lib.harness.data import EVALUATION_SEED, DataKey, Evaluation, evaluat
 from bench_lib.harness.encode import has_room
 from bench_lib.harness.evaluate import Scored, evaluate, logits_table, predict, scored
 from bench_lib.harness.perturb import perturbed
-from bench_lib.harness.step import autocast, cross_entropy, output_of
+from bench_lib.harness.precision import autocast
+from bench_lib.harness.step import cross_entropy, output_of
 from bench_lib.seeds import derive
 from bench_lib.tasks import TASKS
 from bench_lib.techniques.adversarial import steepest

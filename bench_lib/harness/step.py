@@ -13,10 +13,8 @@ from torch.nn import functional as F
 from bench_lib.examples import Kind
 from bench_lib.harness.batches import Batch
 from bench_lib.harness.encode import IGNORED
-from bench_lib.harness.half import HalfLinear
+from bench_lib.harness.precision import autocast
 from bench_lib.techniques.training import Output, Training
-
-AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass
@@ -25,16 +23,6 @@ class Passes:
 
     forward: int = 0
     backward: int = 0
-
-
-@contextmanager
-def autocast(training: Training, full_precision: bool = False) -> Iterator[None]:
-    """The profile's precision as a context, or fp32 in its place."""
-    precision = "fp32" if full_precision else training.profile.precision
-    device = training.device.type
-    linear = HalfLinear() if (device, precision) == ("cpu", "fp16") else nullcontext()
-    with torch.autocast(device, AUTOCAST.get(precision, torch.bfloat16), enabled=precision in AUTOCAST), linear:
-        yield
 
 
 def cross_entropy(output: Output) -> Tensor:

@@ -9,7 +9,8 @@ from torch import Tensor
 from bench_lib.examples import Kind
 from bench_lib.harness.batches import Batch, collate
 from bench_lib.harness.encode import Feature
-from bench_lib.harness.step import MicroStep, Passes, autocast
+from bench_lib.harness.precision import autocast
+from bench_lib.harness.step import MicroStep, Passes
 from bench_lib.techniques.training import Training
 
 Featurise = Callable[..., list[Feature]]

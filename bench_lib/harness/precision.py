@@ -1,0 +1,89 @@
+"""The precision of a run: autocast, and products that are rounded here where the processor has no kernels for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+from bench_lib.instruments.kernels import Products, bf16_products
+from bench_lib.techniques.training import Training
+
+AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+LINEAR = frozenset([F.linear])
+PRODUCTS = LINEAR | {
+    *(torch.matmul, torch.mm, torch.bmm, torch.addmm, torch.addbmm, torch.baddbmm, torch.einsum),
+    *(torch.Tensor.matmul, torch.Tensor.__matmul__, torch.Tensor.__rmatmul__, torch.Tensor.mm, torch.Tensor.bmm),
+    *(torch.Tensor.addmm, torch.Tensor.addbmm, torch.Tensor.baddbmm),
+    *(F.conv1d, F.conv2d, torch.conv1d, torch.conv2d),
+}
+"""What autocast computes in low precision, as models call it; attention is made of these, since it is eager."""
+
+PLAIN = (Tensor, nn.Parameter)
+
+
+@contextmanager
+def autocast(training: Training, full_precision: bool = False) -> Iterator[None]:
+    """The profile's precision as a context, or fp32 in its place."""
+    precision = "fp32" if full_precision else training.profile.precision
+    device = training.device.type
+    with (
+        torch.autocast(device, AUTOCAST.get(precision, torch.bfloat16), enabled=precision in AUTOCAST),
+        _products(device, precision),
+    ):
+        yield
+
+
+def computed_by(device: torch.device, precision: str) -> dict[str, str]:
+    """What a record says of how its products in low precision were computed, where that depends on the machine."""
+    return {"bf16": bf16_products().value} if (device.type, precision) == ("cpu", "bf16") else {}
+
+
+def _products(device: str, precision: str) -> AbstractContextManager[object]:
+    if (device, precision) == ("cpu", "fp16"):
+        # A processor's own fp16 kernels for linear layers take ten times as long as those of fp32.
+        return RoundedProducts(torch.float16, LINEAR)
+    if (device, precision) == ("cpu", "bf16") and bf16_products() is Products.EMULATED:
+        return RoundedProducts(torch.bfloat16, PRODUCTS)
+    return nullcontext()
+
+
+class RoundedProducts(TorchFunctionMode):
+    """Within autocast, these functions round their operands to a type, add up in fp32, and round the result.
+
+    That is what tensor cores do. The casts do the same to the gradients on their way back: they are rounded to the
+    type, and in fp16 overflow and vanish as there. Where autocast is switched off, the functions are left alone.
+    """
+
+    def __init__(self, dtype: torch.dtype, functions: frozenset[Callable[..., Tensor]]) -> None:
+        super().__init__()
+        self.dtype, self.functions = dtype, functions
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        named = kwargs or {}
+        # A weight of a type of its own, such as a quantized one, brings its own arithmetic.
+        own = any(kind not in PLAIN for kind in types)
+        if func not in self.functions or own or not torch.is_autocast_enabled("cpu"):
+            return func(*args, **named)
+        with torch.autocast("cpu", enabled=False):
+            product = func(*map(self._rounded, args), **{name: self._rounded(value) for name, value in named.items()})
+            return product.to(self.dtype) if product.dtype == torch.float32 else product
+
+    def _rounded(self, operand: Any) -> Any:
+        if isinstance(operand, (list, tuple)):
+            return [self._rounded(part) if isinstance(part, Tensor) else part for part in operand]
+        # As autocast has it: fp64 and whole numbers stay what they are.
+        low = isinstance(operand, Tensor) and operand.is_floating_point() and operand.dtype != torch.float64
+        return operand.to(self.dtype).float() if low else operand

@@ -1,0 +1,66 @@
+"""How this processor multiplies in bfloat16: by kernels of its own, or rounded and summed in fp32."""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+from collections.abc import Callable
+from enum import StrEnum
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from bench_lib.errors import require
+
+VARIABLE = "STABBENCH_BF16"
+"""The environment variable that decides in place of the measurement."""
+
+SLOWEST = 1.2
+"""Times of a product in fp32 up to which the processor's own bf16 counts as fast."""
+
+ROWS, WIDTH, TRIES = 128, 384, 5
+"""The product that is timed: a layer of a small model on a few sentences, some milliseconds in all."""
+
+
+class Products(StrEnum):
+    """Who rounds the operands of a product and adds up: the processor's kernels, or we in fp32."""
+
+    NATIVE = "native"
+    EMULATED = "emulated"
+
+
+@functools.cache
+def bf16_products() -> Products:
+    """How products in bf16 are computed on this CPU, found by timing both once a process.
+
+    The variable `VARIABLE` decides instead where it is set; a value that it cannot have raises `BadValue`. What was
+    found is put there, so that the workers of this process compute as it does.
+    """
+    asked = os.environ.get(VARIABLE, "")
+    if asked:
+        require(asked in list(Products), f"the environment variable {VARIABLE}", asked, " or ".join(Products))
+        return Products(asked)
+    found = Products.NATIVE if _slowdown() <= SLOWEST else Products.EMULATED
+    os.environ[VARIABLE] = found.value
+    return found
+
+
+@torch.inference_mode()
+def _slowdown() -> float:
+    """The time of a product in bf16 over that in fp32, of each the best of a few tries that take turns."""
+    # A flag would not do: processors without such kernels report them, and oneDNN can be told not to use those it has.
+    with torch.autocast("cpu", enabled=False):
+        exact = torch.full((ROWS, WIDTH), 0.5), torch.full((WIDTH, WIDTH), 0.5)
+        rounded = exact[0].bfloat16(), exact[1].bfloat16()
+        products: list[Callable[[], Tensor]] = [lambda: F.linear(*exact), lambda: F.linear(*rounded)]
+        seconds = [[_timed(product) for product in products] for _ in range(1 + TRIES)][1:]
+    fp32, bf16 = (min(times) for times in zip(*seconds, strict=True))
+    return bf16 / fp32
+
+
+def _timed(product: Callable[[], Tensor]) -> float:
+    start = time.perf_counter()
+    product()
+    return time.perf_counter() - start
