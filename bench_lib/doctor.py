@@ -12,16 +12,23 @@ import torch
 
 from bench_lib.errors import BadData, BenchError
 from bench_lib.executors.inline import InlineExecutor
+from bench_lib.forecast import LENGTH, TEXTS, forecast, speed
+from bench_lib.instruments.kernels import bf16_products
 from bench_lib.instruments.provenance import provenance
 from bench_lib.models import MODELS
 from bench_lib.models.source import resolve
 from bench_lib.record import Status
+from bench_lib.spec import PRECISIONS
 from bench_lib.store import Store
-from bench_lib.suite import Grid, all_tasks, run_suite
+from bench_lib.suite import Grid, all_tasks, plan, run_suite
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.base import Task
 from bench_lib.tasks.local import holdings
 from bench_lib.tasks.sources import load_data
+
+MODEL = "minilm"
+EXPECTED = ("quick", "desk")
+"""The profiles of which it is said how long their runs take."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,7 @@ class Finding:
 
 
 def examine(data: str | None = None) -> list[Finding]:
-    """Look at versions, device, model, data and a whole small run; `data` names a folder to look into."""
+    """Look at versions, device, model, speed, data and a whole small run; `data` names a folder to look into."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     facts = provenance(device)
     versions = " ".join(f"{name} {facts[name]}" for name in ("python", "torch", "transformers", "peft"))
@@ -44,8 +51,10 @@ def examine(data: str | None = None) -> list[Finding]:
         Finding(
             "machine", f"{facts['cpu']}, {facts['cores']} cores, {facts['memory_gib']} GiB; runs on {facts['device']}"
         ),
-        _tried("model minilm", lambda: resolve("minilm", MODELS).fingerprint),
+        _tried(f"model {MODEL}", lambda: resolve(MODEL, MODELS).fingerprint),
         _tried("a smoke run, stored and read back", _smoke),
+        _tried(f"a step of {MODEL}, {TEXTS} x {LENGTH} tokens on one thread", _steps),
+        *(_tried(f"a run of {profile}", partial(_expected, profile)) for profile in EXPECTED),
     ]
     if data is not None:
         findings.append(_tried(f"data folder {data}", lambda: _held(Path(data))))
@@ -81,3 +90,19 @@ def _smoke() -> str:
     if bad or len(rows) != progress.total:
         raise BenchError("; ".join(bad) or f"{progress.total - len(rows)} of {progress.total} runs were not stored")
     return f"{len(rows)} runs"
+
+
+def _steps() -> str:
+    """The seconds of a training step in each precision, and who computes what has no kernels everywhere."""
+    model = resolve(MODEL, MODELS)
+    seconds = {precision: f"{precision} {speed(model, precision).step:.2f} s" for precision in PRECISIONS}
+    if not torch.cuda.is_available():
+        seconds["bf16"] += f" ({bf16_products()})"
+    return ", ".join(seconds.values())
+
+
+def _expected(profile: str) -> str:
+    """About how long a plain run of a profile takes here, by the embedded texts: from task to task."""
+    tasks = all_tasks("embedded")
+    seconds = {task: forecast(plan(Grid((task,), ("adamw",), (0,), profile, MODEL))) for task in tasks}
+    return ", ".join(f"{task} about {value:.0f} s" for task, value in seconds.items())

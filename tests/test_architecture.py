@@ -31,7 +31,7 @@ FLOORS = (
     {"stats", "store", "executors", "instruments", "tasks", "techniques", "models", "profiles"},  # F1
     {"harness"},  # F2
     {"run", "report", "audit"},  # F3
-    {"pool", "arms"},
+    {"pool", "arms", "forecast"},
     {"suite"},  # F4
     {"conformance"},
     {"check", "doctor"},  # F5

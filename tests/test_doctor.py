@@ -10,13 +10,24 @@ from bench_lib import doctor
 from bench_lib.doctor import Finding, examine
 from bench_lib.errors import Unavailable
 from bench_lib.executors import Done, Failure
+from bench_lib.forecast import Speed
+from bench_lib.instruments.kernels import Products
 from bench_lib.models import MODELS
 from bench_lib.tasks import TASKS
+
+SECONDS = {"fp32": 0.7, "bf16": 0.75, "fp16": 1.0}
+TOLD = {
+    "a step of minilm, 16 x 40 tokens on one thread": "fp32 0.70 s, bf16 0.75 s (emulated), fp16 1.00 s",
+    "a run of quick": "imdb about 14 s, sst2 about 14 s, conll2003 about 19 s, squad about 15 s",
+    "a run of desk": "imdb about 14 s, sst2 about 14 s, conll2003 about 19 s, squad about 15 s",
+}
 
 
 @pytest.fixture
 def no_smoke(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_smoke", lambda: "not tried")
+    monkeypatch.setattr(doctor, "speed", lambda _model, precision: Speed(SECONDS[precision], 0.25))
+    monkeypatch.setattr(doctor, "forecast", lambda specs: 10.0 * len(specs) + len(specs[0].task))
 
 
 def by_name(findings: list[Finding]) -> dict[str, Finding]:
@@ -26,11 +37,19 @@ def by_name(findings: list[Finding]) -> dict[str, Finding]:
 @pytest.mark.usefixtures("no_smoke")
 def test_versions_machine_and_model_are_named() -> None:
     found = examine()
-    assert [f.what for f in found] == ["versions", "machine", "model minilm", "a smoke run, stored and read back"]
+    first = ["versions", "machine", "model minilm", "a smoke run, stored and read back"]
+    assert [f.what for f in found] == [*first, *TOLD]
     assert all(f.ok and not f.optional for f in found)
     assert [part for part in found[0].found.split() if part[0].isalpha()] == ["python", "torch", "transformers", "peft"]
     assert "cores" in found[1].found
     assert found[2].found.startswith(f"{MODELS.get('minilm').package}==")
+
+
+@pytest.mark.usefixtures("no_smoke")
+def test_what_to_expect_of_this_machine_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "bf16_products", lambda: Products.EMULATED)
+    found = by_name(examine())
+    assert {name: found[name].found for name in TOLD} == TOLD
 
 
 @pytest.mark.usefixtures("no_smoke")

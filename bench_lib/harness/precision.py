@@ -16,8 +16,10 @@ from bench_lib.techniques.training import Training
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
-LINEAR = frozenset([F.linear])
-PRODUCTS = LINEAR | {
+Functions = frozenset[Callable[..., Tensor]]
+
+LINEAR: Functions = frozenset([F.linear])
+PRODUCTS: Functions = LINEAR | {
     *(torch.matmul, torch.mm, torch.bmm, torch.addmm, torch.addbmm, torch.baddbmm, torch.einsum),
     *(torch.Tensor.matmul, torch.Tensor.__matmul__, torch.Tensor.__rmatmul__, torch.Tensor.mm, torch.Tensor.bmm),
     *(torch.Tensor.addmm, torch.Tensor.addbmm, torch.Tensor.baddbmm),
@@ -61,7 +63,7 @@ class RoundedProducts(TorchFunctionMode):
     type, and in fp16 overflow and vanish as there. Where autocast is switched off, the functions are left alone.
     """
 
-    def __init__(self, dtype: torch.dtype, functions: frozenset[Callable[..., Tensor]]) -> None:
+    def __init__(self, dtype: torch.dtype, functions: Functions) -> None:
         super().__init__()
         self.dtype, self.functions = dtype, functions
 
