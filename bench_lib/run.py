@@ -29,7 +29,7 @@ from bench_lib.instruments.memory import PeakMemory
 from bench_lib.instruments.provenance import provenance
 from bench_lib.instruments.timing import Stopwatch
 from bench_lib.models import MODELS
-from bench_lib.models.load import instantiate, load_template, load_tokenizer, set_dropout
+from bench_lib.models.load import Template, instantiate, load_template, load_tokenizer
 from bench_lib.models.source import find_source
 from bench_lib.record import RunRecord, Status
 from bench_lib.seeds import derive
@@ -38,6 +38,7 @@ from bench_lib.tasks import TASKS
 from bench_lib.tasks.sources import load_data
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.anatomy import dissect
+from bench_lib.techniques.dropout_rates import set_dropout
 from bench_lib.techniques.hooks import Augments, Configures, Saves
 from bench_lib.techniques.stack import Stack, from_spec
 from bench_lib.techniques.training import Training
@@ -87,6 +88,8 @@ def execute(specs: Sequence[RunSpec]) -> list[RunRecord]:
             attempt.status, attempt.reason = _end(error)
     precision = attempt.training.profile.precision if attempt.training else ""
     facts = {**provenance(device), **computed_by(device, precision)}
+    if attempt.training is not None:
+        facts["new_parameters"] = _template(specs[0]).new_parts(specs[0].profile.keep_head)
     tracks: list[Track | None] = [*attempt.tracks, *([None] * (len(specs) - len(attempt.tracks)))]
     return [_record(spec, track, attempt, facts) for spec, track in zip(specs, tracks, strict=True)]
 
@@ -159,8 +162,8 @@ def _loaded(spec: RunSpec, profile: Profile, device: torch.device) -> Training:
     def seed(stream: str, *names: str | int) -> int:
         return derive(spec.base_seed(stream), stream, *names)
 
-    template = load_template(spec.model, task.kind, len(task.labels))
-    model = instantiate(template, torch.Generator().manual_seed(seed("init", "head")))
+    template = _template(spec)
+    model = instantiate(template, torch.Generator().manual_seed(seed("init", "head")), profile.keep_head)
     set_dropout(model, profile.dropout)
     return Training(
         model=model.to(device),  # type: ignore[arg-type]  # transformers types this for its own tensors
@@ -171,6 +174,11 @@ def _loaded(spec: RunSpec, profile: Profile, device: torch.device) -> Training:
         seed=seed,
         device=device,
     )
+
+
+def _template(spec: RunSpec) -> Template:
+    task = TASKS.get(spec.task)
+    return load_template(spec.model, task.kind, len(task.labels))
 
 
 def _end(error: Exception) -> tuple[Status, str]:

@@ -19,7 +19,7 @@ PROTOCOL = 1
 Scalar = str | int | float | bool | None
 SCHEDULES = ("linear", "cosine", "constant_with_warmup")
 PRECISIONS = ("fp32", "bf16", "fp16")
-LATER = ("per_class", "label_noise", "perturb", "attack")
+LATER = ("per_class", "label_noise", "perturb", "attack", "keep_head")
 """Fields of a profile that runs were stored without: at their defaults they are no part of a run's identity."""
 
 
@@ -33,7 +33,8 @@ class Profile:
     `per_class` examples of each class, in place of `train_examples`, are trained on; 0 of either is the score before
     training. `label_noise` is the share of their labels that are wrong. The model that counts is evaluated once more
     with a share of `perturb` of the words changed, and under an attack of norm `attack` on its word embeddings, each
-    unless it is 0.
+    unless it is 0. `keep_head` trains on the head of a checkpoint that was fine-tuned before, which is drawn anew
+    otherwise.
     """
 
     train_examples: int | None = None
@@ -61,6 +62,7 @@ class Profile:
     label_noise: float = 0.0
     perturb: float = 0.0
     attack: float = 0.0
+    keep_head: bool = False
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "accumulate", "eval_batch_size", "bucket", "evaluations", "threads"):
@@ -136,7 +138,8 @@ class RunSpec:
 
     `frozen` streams draw from a seed of their own, the same for every run: by default all seeds of a cell train on
     the same examples, so that spread measures training and not sampling. `keep_weights` asks for the trained weights
-    with the record, which changes nothing in it.
+    with the record, which changes nothing in it. `corrections` name what was wrong in runs of earlier versions that
+    would otherwise have the same identity, each with the version that is right.
     """
 
     task: str
@@ -149,6 +152,7 @@ class RunSpec:
     profile_name: str = ""
     frozen: tuple[tuple[str, int], ...] = (("subset", 0),)
     keep_weights: bool = False
+    corrections: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         for stream, _ in self.frozen:
@@ -160,7 +164,7 @@ class RunSpec:
 
     def identity(self) -> dict[str, Any]:
         """All that decides the result, by value: no profile name, no path, no machine, no date."""
-        return {
+        identity = {
             "protocol": PROTOCOL,
             "task": [self.task, self.task_version],
             "data": self.data.fingerprint,
@@ -170,6 +174,8 @@ class RunSpec:
             "seed": self.seed,
             "frozen": dict(self.frozen),
         }
+        # Absent where there are none, so that runs without a fault keep the identity that they have always had.
+        return {**identity, "corrections": dict(self.corrections)} if self.corrections else identity
 
     def run_id(self) -> str:
         return digest(self.identity())

@@ -56,6 +56,7 @@ OTHER_VALUES: dict[str, Any] = {
     "label_noise": 0.1,
     "perturb": 0.2,
     "attack": 1.0,
+    "keep_head": True,
 }
 RESULTS = Path(__file__).parents[1] / "results"
 
@@ -159,6 +160,14 @@ def test_all_that_decides_the_result_is_identity(change: dict[str, Any]) -> None
 )
 def test_names_and_paths_are_no_identity(change: dict[str, Any]) -> None:
     assert changed(**change).run_id() == SPEC.run_id()
+
+
+def test_corrections_are_identity_where_there_are_any() -> None:
+    assert "corrections" not in SPEC.identity()
+    right = changed(corrections=(("words", "2"),))
+    assert right.identity() == {**SPEC.identity(), "corrections": {"words": "2"}}
+    assert len({SPEC.run_id(), right.run_id(), changed(corrections=(("head", "2"),)).run_id()}) == 3
+    assert right.training().corrections == right.corrections
 
 
 def test_the_order_of_frozen_streams_is_no_identity() -> None:

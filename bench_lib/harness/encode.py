@@ -10,6 +10,7 @@ from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 from bench_lib.errors import BadData
 from bench_lib.examples import Example, Kind, SpanExample, TagExample, TextExample
+from bench_lib.models.words import tokenize_words
 
 IGNORED = -100
 """The target of a token that has none, as torch's cross-entropy skips it by default."""
@@ -61,22 +62,15 @@ def _words(
     examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, max_length: int, _stride: int
 ) -> list[Feature]:
     rows = [e for e in examples if isinstance(e, TagExample)]
-    encoded = tokenizer(
-        [list(e.words) for e in rows],
-        is_split_into_words=True,
-        truncation=True,
-        max_length=max_length,
-        return_special_tokens_mask=True,
-    )
+    encoded, words_of = tokenize_words([e.words for e in rows], tokenizer, max_length)
     features = []
-    for i, row in enumerate(rows):
-        words = encoded.word_ids(i)
-        first = np.array([t for t, w in enumerate(words) if w is not None and (t == 0 or words[t - 1] != w)], dtype=int)
+    for i, (row, words) in enumerate(zip(rows, words_of, strict=True)):
+        first = np.flatnonzero((words >= 0) & (words != np.append(-1, words[:-1])))
         if not len(first):
             continue  # no word has a token, so that there is nothing to learn; in evaluation its words count as `O`
         targets = np.full(len(words), IGNORED)
-        targets[first] = [row.tags[words[t]] for t in first]
-        features.append(_feature(encoded, (i, i), targets, first, np.array([words[t] for t in first], dtype=int)))
+        targets[first] = np.array(row.tags)[words[first]]
+        features.append(_feature(encoded, (i, i), targets, first, words[first]))
     return features
 
 

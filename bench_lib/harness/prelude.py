@@ -32,12 +32,13 @@ from bench_lib.harness.loop import Loop
 from bench_lib.harness.step import MicroStep
 from bench_lib.harness.track import NOTHING, Progress, Track
 from bench_lib.instruments.timing import Stopwatch
-from bench_lib.models.load import instantiate, load_template, set_dropout
+from bench_lib.models.load import instantiate, load_template
 from bench_lib.record import Predictions
 from bench_lib.spec import Profile, RunSpec
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.subset import choose
 from bench_lib.techniques.anatomy import dissect
+from bench_lib.techniques.dropout_rates import set_dropout
 from bench_lib.techniques.hooks import Precedes, Prepares
 from bench_lib.techniques.prelude import Study
 from bench_lib.techniques.stack import Stack

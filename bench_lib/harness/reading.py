@@ -9,6 +9,7 @@ import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from bench_lib.examples import Example, Kind, SpanExample, TagExample, TextExample
+from bench_lib.models.words import tokenize_words
 from bench_lib.spec import Profile
 
 BATCH = 1000
@@ -98,17 +99,28 @@ def _measure(texts: Sequence[Text], tokenizer: PreTrainedTokenizerBase) -> _Meas
 
 def _measured(texts: Sequence[Text], tokenizer: PreTrainedTokenizerBase) -> Iterable[tuple[int, int, int, int]]:
     for start in range(0, len(texts), BATCH):
-        batch = [text if isinstance(text, str) else list(text) for text in texts[start : start + BATCH]]
-        encoded = tokenizer(
-            batch,
-            is_split_into_words=isinstance(batch[0], list),
-            add_special_tokens=False,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-            verbose=False,
-        )
-        for one in encoded.encodings or ():
-            yield _counted(np.array(one.ids), np.array(one.word_ids, dtype=float), tokenizer.unk_token_id)
+        for tokens, words in _tokenized(texts[start : start + BATCH], tokenizer):
+            yield _counted(tokens, words, tokenizer.unk_token_id)
+
+
+def _tokenized(texts: Sequence[Text], tokenizer: PreTrainedTokenizerBase) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+    """The tokens of each text without special ones, and the word of each token, NaN for none."""
+    sentences = [text for text in texts if isinstance(text, tuple)]
+    if sentences:
+        encoded, words_of = tokenize_words(sentences, tokenizer)
+        for row, words in enumerate(words_of):
+            own = ~np.array(encoded["special_tokens_mask"][row], dtype=bool)
+            yield np.array(encoded["input_ids"][row])[own], np.where(words < 0, np.nan, words)[own]
+        return
+    plain = tokenizer(
+        [text for text in texts if isinstance(text, str)],
+        add_special_tokens=False,
+        return_attention_mask=False,
+        return_token_type_ids=False,
+        verbose=False,
+    )
+    for one in plain.encodings or ():
+        yield np.array(one.ids), np.array(one.word_ids, dtype=float)
 
 
 def _counted(tokens: np.ndarray, word_of: np.ndarray, unknown: int | None) -> tuple[int, int, int, int]:

@@ -14,13 +14,14 @@ from typing import Any
 import torch
 import transformers
 from safetensors import SafetensorError
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as hf_logging
 
 from bench_lib.errors import BadData, Unavailable, Unsupported
 from bench_lib.examples import Kind
 from bench_lib.models import MODELS
+from bench_lib.models.checkpoint import load_checkpoint
 from bench_lib.models.source import WAYS_OUT, ModelSource, find_source, package_folder
 from bench_lib.spec import Ref
 
@@ -34,22 +35,49 @@ TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "in
 
 @dataclass(frozen=True, eq=False)
 class Template:
-    """A model as it was loaded; `fresh` names the parameters that the checkpoint does not hold."""
+    """A model as it was loaded.
+
+    `fresh` names the parameters without pre-trained values: the head, which is all that lies outside the body, and a
+    pooler where the checkpoint holds none. `missing` are those of them that the checkpoint has no value for; the others
+    are of a head that was fine-tuned before.
+    """
 
     model: PreTrainedModel
     fresh: frozenset[str]
+    missing: frozenset[str]
 
     def pretrained(self) -> Mapping[str, Tensor]:
         return {n: p.detach() for n, p in self.model.named_parameters() if n not in self.fresh}
 
+    def drawn(self, keep_head: bool = False) -> frozenset[str]:
+        """The parameters that each run draws: all that are fresh, or what a head that is kept leaves of them.
 
-def instantiate(template: Template, generator: torch.Generator) -> PreTrainedModel:
+        A head that is to be kept and is not there whole raises `BadData`.
+        """
+        if not keep_head:
+            return self.fresh
+        if lacking := sorted(name for name in self.missing if not _inside(self.model, name)):
+            raise BadData(
+                f"profile field keep_head is True; allowed: False, since the checkpoint holds no head that fits the "
+                f"task (it lacks {', '.join(lacking)})"
+            )
+        return self.missing
+
+    def new_parts(self, keep_head: bool = False) -> str:
+        """The modules of which parameters are drawn, such as `classifier, pooler`."""
+        names = [n for n, _ in self.model.named_parameters() if n in self.drawn(keep_head)]
+        body = f"{self.model.base_model_prefix}."
+        parts = ", ".join(sorted({name.removeprefix(body).split(".")[0] for name in names}))
+        return parts if not keep_head else f"{parts or 'none'} (head kept)"
+
+
+def instantiate(template: Template, generator: torch.Generator, keep_head: bool = False) -> PreTrainedModel:
     """A copy of the model whose new parameters are drawn from the generator: N(0, initializer_range), biases 0."""
-    model = copy.deepcopy(template.model)
+    model, drawn = copy.deepcopy(template.model), template.drawn(keep_head)
     std = float(getattr(model.config, "initializer_range", 0.02))
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            if name in template.fresh:
+            if name in drawn:
                 parameter.copy_(_draw(name, parameter, std, generator))
     return model
 
@@ -58,17 +86,6 @@ def _draw(name: str, parameter: Tensor, std: float, generator: torch.Generator) 
     if parameter.dim() >= 2:
         return torch.empty(parameter.shape).normal_(0.0, std, generator=generator)
     return torch.zeros(parameter.shape) if name.endswith("bias") else torch.ones(parameter.shape)
-
-
-def set_dropout(model: nn.Module, rate: float | None) -> None:
-    """Set every dropout rate of a model; None keeps the model's own."""
-    if rate is None:
-        return
-    layers = [module for module in model.modules() if isinstance(module, nn.Dropout)]
-    if not layers:
-        raise Unsupported(f"{type(model).__name__} has no dropout layers whose rate could be set to {rate}")
-    for layer in layers:
-        layer.p = rate
 
 
 @functools.lru_cache(maxsize=2)
@@ -82,6 +99,8 @@ def load_tokenizer(ref: Ref) -> PreTrainedTokenizerBase:
     if len(tokenizer) <= len(tokenizer.all_special_tokens):
         # transformers makes up an empty tokenizer, which takes every word for an unknown one.
         raise BadData(f"model {ref.name!r} comes without a tokenizer; it needs tokenizer.json or its vocabulary")
+    if tokenizer.pad_token_id is None:
+        raise BadData(f"model {ref.name!r} has no padding token; name one as pad_token in its tokenizer_config.json")
     return tokenizer
 
 
@@ -89,34 +108,36 @@ def load_tokenizer(ref: Ref) -> PreTrainedTokenizerBase:
 def load_template(ref: Ref, kind: Kind, labels: int) -> Template:
     """The model with a head for the kind of task, in fp32; safetensors only, no remote code.
 
-    Attention is eager: with dropout on it is the fastest on CPUs, and its gradients are deterministic everywhere.
+    Attention is eager: with dropout on it is the fastest on CPUs, and its gradients are deterministic everywhere. A
+    body that the checkpoint does not hold whole raises `BadData`, a kind that the model has no head for `Unsupported`.
     """
     source = find_source(ref.name, MODELS)
     place, options = _place(source, ref)
     heads = {} if kind is Kind.SPAN else {"num_labels": labels}
     with _offline_explained(ref):
         config = AutoConfig.from_pretrained(place, **heads, **(TINY if source.random else {}), **options)
+        if type(config) not in HEADS[kind]._model_mapping:
+            raise Unsupported(f"model {ref.name!r} ({config.model_type}) has no head for {kind} tasks")
         if source.random:
             return _random(HEADS[kind].from_config(config, attn_implementation="eager"))
-        model, report = HEADS[kind].from_pretrained(
-            place,
-            config=config,
-            dtype=torch.float32,
-            attn_implementation="eager",
-            use_safetensors=True,
-            ignore_mismatched_sizes=True,
-            output_loading_info=True,
-            **options,
-        )
-    mismatched = {entry[0] for entry in report["mismatched_keys"]}
-    return Template(model, frozenset(report["missing_keys"]) | mismatched)
+        options |= {"config": config, "dtype": torch.float32, "attn_implementation": "eager", "use_safetensors": True}
+        model, loaded = load_checkpoint(HEADS[kind], place, options)
+    loaded.check(model, ref.name)
+    named = frozenset(name for name, _ in model.named_parameters())
+    missing = (loaded.missing | loaded.mismatched.keys()) & named
+    return Template(model, frozenset(name for name in named if not _inside(model, name)) | missing, missing)
+
+
+def _inside(model: PreTrainedModel, name: str) -> bool:
+    """Whether a parameter belongs to the body, and not to the head."""
+    return name.startswith(f"{model.base_model_prefix}.")
 
 
 def _random(model: PreTrainedModel) -> Template:
-    body = model.base_model_prefix
-    fresh = frozenset(n for n, _ in model.named_parameters() if not n.startswith(f"{body}."))
-    drawn = Template(model, frozenset(n for n, _ in model.named_parameters()))
-    return Template(instantiate(drawn, torch.Generator().manual_seed(0)), fresh)
+    named = frozenset(name for name, _ in model.named_parameters())
+    fresh = frozenset(name for name in named if not _inside(model, name))
+    drawn = Template(model, named, named)
+    return Template(instantiate(drawn, torch.Generator().manual_seed(0)), fresh, fresh)
 
 
 def _place(source: ModelSource, ref: Ref) -> tuple[str, dict[str, Any]]:

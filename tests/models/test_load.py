@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from bench_lib.errors import BadData, Unavailable, Unsupported
+from bench_lib.errors import BadData, Unavailable
 from bench_lib.examples import Kind
 from bench_lib.models import MODELS
-from bench_lib.models.load import TINY, Template, instantiate, load_template, load_tokenizer, set_dropout
+from bench_lib.models.load import TINY, Template, instantiate, load_template, load_tokenizer
 from bench_lib.models.source import WAYS_OUT, resolve
 from bench_lib.spec import Ref
 
@@ -123,15 +123,40 @@ def test_a_folder_loads_with_the_weights_it_holds(folder: Callable[[str], Path],
     assert load_tokenizer(ref)("some words")["input_ids"] == load_tokenizer(tiny)("some words")["input_ids"]
 
 
-def test_a_head_that_does_not_fit_is_drawn_anew(tmp_path: Path, tiny: Ref) -> None:
+@pytest.fixture
+def classifier(tmp_path: Path, tiny: Ref) -> Ref:
+    """A folder of a model that was fine-tuned before, on a task of three labels."""
     saved = drawn(load_template(tiny, Kind.SEQUENCE, 3), 5)
     saved.save_pretrained(tmp_path / "classifier")
     load_tokenizer(tiny).save_pretrained(tmp_path / "classifier")
-    ref = resolve(str(tmp_path / "classifier"), MODELS)
-    assert load_template(ref, Kind.SEQUENCE, 3).fresh == frozenset()
-    template = load_template(ref, Kind.SEQUENCE, 2)
+    return resolve(str(tmp_path / "classifier"), MODELS)
+
+
+@pytest.mark.parametrize("labels", [2, 3])
+def test_a_head_that_was_fine_tuned_before_is_drawn_anew_whether_it_fits_or_not(classifier: Ref, labels: int) -> None:
+    template = load_template(classifier, Kind.SEQUENCE, labels)
     assert template.fresh == HEAD
-    assert not torch.equal(drawn(template, 0).classifier.weight, drawn(template, 1).classifier.weight)
+    assert template.missing == (HEAD if labels == 2 else frozenset())
+    assert template.pretrained().keys() == state(template.model).keys() - HEAD
+    one, other = (state(drawn(template, seed)) for seed in (0, 1))
+    assert {name for name in one if not torch.equal(one[name], other[name])} == {"classifier.weight"}
+    assert template.new_parts() == "classifier"
+
+
+def test_a_head_is_kept_where_that_is_asked_for(classifier: Ref) -> None:
+    template = load_template(classifier, Kind.SEQUENCE, 3)
+    one, other = (instantiate(template, torch.Generator().manual_seed(seed), keep_head=True) for seed in (0, 1))
+    assert all(torch.equal(value, state(other)[name]) for name, value in state(one).items())
+    assert torch.equal(one.classifier.weight, template.model.classifier.weight)
+    assert template.new_parts(keep_head=True) == "none (head kept)"
+
+
+def test_a_head_that_is_not_there_cannot_be_kept(classifier: Ref, minilm: Ref) -> None:
+    for ref in (classifier, minilm):
+        with pytest.raises(
+            BadData, match=r"keep_head is True; allowed: False.*lacks classifier.bias, classifier.weight"
+        ):
+            instantiate(load_template(ref, Kind.SEQUENCE, 2), torch.Generator(), keep_head=True)
 
 
 def test_an_empty_tokenizer_is_refused(folder: Callable[[str], Path]) -> None:
@@ -168,32 +193,3 @@ def test_the_tokenizer_is_fast_and_loaded_once(minilm: Ref) -> None:
     tokenizer = load_tokenizer(minilm)
     assert tokenizer.is_fast
     assert load_tokenizer(resolve("minilm", MODELS)) is tokenizer
-
-
-def test_dropout_is_set_everywhere_or_left_alone(tiny: Ref) -> None:
-    model = drawn(load_template(tiny, Kind.SEQUENCE, 2), 0)
-    layers = [module for module in model.modules() if isinstance(module, nn.Dropout)]
-    rates = [layer.p for layer in layers]
-    set_dropout(model, None)
-    assert [layer.p for layer in layers] == rates
-    assert set(rates) == {0.1}
-    set_dropout(model, 0.0)
-    assert [layer.p for layer in layers] == [0.0] * len(layers)
-    ids = torch.tensor([[101, 2023, 102]])
-    with torch.no_grad():
-        assert torch.equal(model.train()(ids).logits, model.eval()(ids).logits)
-
-
-def test_dropout_acts_in_training_where_it_is_not_zero(tiny: Ref) -> None:
-    model = drawn(load_template(tiny, Kind.SEQUENCE, 2), 0)
-    set_dropout(model, 0.5)
-    ids = torch.tensor([[101, 2023, 102]])
-    with torch.no_grad(), torch.random.fork_rng():
-        torch.manual_seed(0)
-        assert not torch.equal(model.train()(ids).logits, model.eval()(ids).logits)
-
-
-def test_a_model_without_dropout_says_so() -> None:
-    with pytest.raises(Unsupported, match=r"Linear has no dropout layers whose rate could be set to 0\.1"):
-        set_dropout(nn.Linear(2, 2), 0.1)
-    set_dropout(nn.Linear(2, 2), None)

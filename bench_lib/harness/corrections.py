@@ -1,0 +1,41 @@
+"""Which runs were once wrong in silence: what is right now has another identity, so that the two never meet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench_lib.examples import Kind
+from bench_lib.harness.fitness import ModelFacts, model_facts
+from bench_lib.spec import RunSpec
+
+SET_DROPOUT = ("dropout", "hype")
+"""Techniques that set the model's rates of dropout."""
+NEED_DROPOUT = ("r_drop",)
+"""Techniques that do nothing to a model which drops out nowhere, and say so today."""
+
+Corrections = tuple[tuple[str, str], ...]
+
+
+def corrections_of(spec: RunSpec, kind: Kind, labels: Sequence[str]) -> Corrections:
+    """The corrections that a run needs, for `RunSpec.corrections`; none of a model that cannot be loaded."""
+    return corrections(spec, kind, labels, model_facts(spec.model, kind, len(labels)))
+
+
+def corrections(spec: RunSpec, kind: Kind, labels: Sequence[str], facts: ModelFacts) -> Corrections:
+    """The corrections that a run needs, by what is known of its model: each a name and the version that is right.
+
+    `words`: words were read by themselves and not as running text. `head`: the head of a checkpoint that was fine-tuned
+    before was kept. `outside`: words that were cut off counted as the first label and not as `O`. `dropout`: rates were
+    not set where they are no layers, or a technique that needs dropout ran without any.
+    """
+    names = {technique.name for technique in spec.stack}
+    set_somewhere = spec.profile.dropout is not None or not names.isdisjoint(SET_DROPOUT)
+    rate = spec.profile.dropout
+    without_any = rate == 0 or (rate is None and not facts.drops_out)
+    needed = {
+        "words": kind is Kind.TOKENS and not facts.reads_words_alike,
+        "head": bool(facts.kept_head) and not spec.profile.keep_head,
+        "outside": kind is Kind.TOKENS and "O" in labels and labels[0] != "O",
+        "dropout": (facts.dropout_outside and set_somewhere) or (without_any and not names.isdisjoint(NEED_DROPOUT)),
+    }
+    return tuple((name, "2") for name, applies in needed.items() if applies)

@@ -1,0 +1,139 @@
+"""Whether a model can take a task under a profile: everything that can be known before anything is trained."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch import nn
+from transformers import PreTrainedModel
+
+from bench_lib.errors import BenchError
+from bench_lib.examples import Kind
+from bench_lib.models.load import Template, load_template, load_tokenizer
+from bench_lib.models.words import reads_words_alike
+from bench_lib.spec import Profile, Ref
+from bench_lib.techniques.anatomy import dissect
+from bench_lib.techniques.dropout_rates import dropout_sites
+
+POSITION_TABLES = ("position_embeddings", "embed_positions", "wpe")
+"""What models call their table of positions."""
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What is known of a model with its tokenizer and a head, by value.
+
+    `problems` are why it cannot be used at all. `positions` is how many tokens it has places for, None where nothing
+    limits it. `kept_head` names the modules of a head that was fine-tuned before; `headless` is why that cannot be
+    kept. `reads_words_alike` is as in `models.words`. `dropout_outside` says that some dropout stands elsewhere than in
+    layers of its own, and `drops_out` that the model has any rate above 0 of its own.
+    """
+
+    problems: tuple[str, ...]
+    positions: int | None = None
+    pair_tokens: int = 0
+    kept_head: tuple[str, ...] = ()
+    headless: str = ""
+    reads_words_alike: bool = True
+    dropout_outside: bool = False
+    drops_out: bool = True
+
+
+def model_problems(ref: Ref, kind: Kind, labels: int, profile: Profile) -> list[str]:
+    """Why no run of a kind of task under the profile could use the model, one line a reason; empty where it can.
+
+    The model is loaded once for each kind and number of labels, and not kept.
+    """
+    facts = model_facts(ref, kind, labels)
+    return [*facts.problems, *_misfits(ref, kind, facts, profile)]
+
+
+def _misfits(ref: Ref, kind: Kind, facts: ModelFacts, profile: Profile) -> Iterator[str]:
+    if facts.positions is not None and profile.max_length > facts.positions:
+        yield (
+            f"model {ref.name!r} has {facts.positions} positions, and the profile's max_length for {kind} tasks is "
+            f"{profile.max_length}; lower max_length"
+        )
+    room = profile.max_length - facts.pair_tokens
+    if kind is Kind.SPAN and not facts.problems and room <= profile.stride:
+        yield (
+            f"model {ref.name!r} adds {facts.pair_tokens} special tokens, which leaves {room} of max_length "
+            f"{profile.max_length} for question and context, and the stride takes {profile.stride}; lower stride"
+        )
+    if profile.keep_head and facts.headless:
+        yield f"model {ref.name!r}: {facts.headless}"
+
+
+@functools.lru_cache(maxsize=256)
+def model_facts(ref: Ref, kind: Kind, labels: int) -> ModelFacts:
+    """What is known of a model; what cannot be loaded has its reason among the problems."""
+    try:
+        # Past the cache: planning must not hold models that other processes will train.
+        template = load_template.__wrapped__(ref, kind, labels)
+        tokenizer = load_tokenizer(ref)
+    except BenchError as error:
+        return ModelFacts((str(error),))
+    layers = sum(isinstance(module, nn.Dropout) for module in template.model.modules())
+    sites = dropout_sites(template.model)
+    return ModelFacts(
+        problems=tuple(_problems(ref, template)),
+        positions=positions(template.model),
+        pair_tokens=int(tokenizer.num_special_tokens_to_add(pair=True)),
+        kept_head=tuple(sorted({name.split(".")[0] for name in template.fresh - template.missing})),
+        headless=_headless(template),
+        reads_words_alike=reads_words_alike(tokenizer),
+        dropout_outside=len(sites) > layers,
+        drops_out=any(site.rate > 0 for site in sites),
+    )
+
+
+def _problems(ref: Ref, template: Template) -> Iterator[str]:
+    tokenizer, model = load_tokenizer(ref), template.model
+    try:
+        dissect(model)
+    except BenchError as error:
+        yield f"model {ref.name!r}: {error}"
+    rows, largest = model.get_input_embeddings().weight.shape[0], max(tokenizer.get_vocab().values())
+    if largest >= rows:
+        yield (
+            f"model {ref.name!r}: its tokenizer has tokens up to number {largest}, and the model has embeddings for "
+            f"{rows} (0 to {rows - 1}); they do not belong together"
+        )
+    takes = inspect.signature(type(model).forward).parameters
+    varied = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in takes.values())
+    if "token_type_ids" in tokenizer.model_input_names and "token_type_ids" not in takes and not varied:
+        yield (
+            f"model {ref.name!r}: its tokenizer gives token types, which {type(model).__name__} does not take; leave "
+            'token_type_ids out of "model_input_names" in its tokenizer_config.json'
+        )
+
+
+def positions(model: PreTrainedModel) -> int | None:
+    """The longest sequence, in tokens, that a model has positions for; None where they are relative.
+
+    Of a table, what padding and an offset leave, as RoBERTa and OPT count; of rotations, as many as the configuration
+    says that there were in pre-training.
+    """
+    named = dict(model.named_modules())
+    tables = [m for n, m in named.items() if n.endswith(POSITION_TABLES) and isinstance(m, nn.Embedding)]
+    if tables:
+        return min(_usable(table) for table in tables)
+    rotary = any("rotary" in type(module).__name__.lower() for module in named.values())
+    longest = getattr(model.config, "max_position_embeddings", None)
+    return int(longest) if rotary and longest else None
+
+
+def _usable(table: nn.Embedding) -> int:
+    unused = 0 if table.padding_idx is None else table.padding_idx + 1
+    return table.num_embeddings - unused - int(getattr(table, "offset", 0))
+
+
+def _headless(template: Template) -> str:
+    try:
+        template.drawn(keep_head=True)
+    except BenchError as error:
+        return str(error)
+    return ""

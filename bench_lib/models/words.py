@@ -1,0 +1,57 @@
+"""Words that are given one by one, tokenised as the running text that they make up."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+from transformers import BatchEncoding, PreTrainedTokenizerBase
+
+PROBES = (
+    ("the", "film", "is", "good", ",", "isn't", "it", "?"),
+    ("U.N.", "official", "Ekeus", "heads", "for", "Baghdad", "1996-12-06", "$12.50"),
+    ("naïve", "Zoë", "北京", "überall", "in", "New-York", "(", "a", ")"),
+    ("x", "I", "of", "antidisestablishmentarianism", "@user", "#tag", "..."),
+)
+"""Sentences that show whether a tokenizer reads words by themselves otherwise than in running text."""
+
+
+def tokenize_words(
+    sentences: Sequence[Sequence[str]], tokenizer: PreTrainedTokenizerBase, max_length: int | None = None
+) -> tuple[BatchEncoding, list[np.ndarray]]:
+    """Tokenise words joined by spaces, with special tokens; and the word of each token, (length,), -1 for none.
+
+    A token belongs to the word in which it begins, or to the next where it begins with the space before that. Most
+    tokenizers can be given the words themselves, which is not the same: those that take a space for a part of the word
+    after it, as RoBERTa's, would read `film` as they read the end of `microfilm`.
+    """
+    encoded = tokenizer(
+        [" ".join(words) for words in sentences],
+        truncation=max_length is not None,
+        max_length=max_length,
+        return_special_tokens_mask=True,
+        return_offsets_mapping=True,
+        verbose=False,
+    )
+    return encoded, [_word_of(encoded, row, words) for row, words in enumerate(sentences)]
+
+
+def _word_of(encoded: BatchEncoding, row: int, words: Sequence[str]) -> np.ndarray:
+    ends = np.array(list(itertools.accumulate(len(word) + 1 for word in words)), dtype=int) - 1
+    starts = np.array(encoded["offset_mapping"][row], dtype=int).reshape(-1, 2)[:, 0]
+    found = np.searchsorted(ends, starts, side="right")
+    # Special tokens have no text; the space after the last word is no word's.
+    outside = np.array([place is None for place in encoded.sequence_ids(row)], dtype=bool) | (found == len(words))
+    return np.where(outside, -1, found)
+
+
+def reads_words_alike(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether words given by themselves have the tokens of running text, and each begins with the same one."""
+    encoded, places = tokenize_words(PROBES, tokenizer)
+    split = tokenizer([list(words) for words in PROBES], is_split_into_words=True, verbose=False)
+    return all(
+        encoded["input_ids"][row] == split["input_ids"][row]
+        and words.tolist() == [-1 if word is None else word for word in split.word_ids(row)]
+        for row, words in enumerate(places)
+    )

@@ -1,0 +1,73 @@
+"""Where a model drops out: layers, and rates that its code reads from plain attributes; and how to set them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch import nn
+
+from bench_lib.errors import Unsupported
+
+RATE = re.compile(r"(^|_)(dropout|drop|pdrop|drop_prob|dropout_prob|dropout_p)$|dropout_prob$")
+"""Names of attributes of modules that are rates: `attention_dropout`, `drop_prob`, `resid_pdrop` and their like."""
+
+
+@dataclass(frozen=True, eq=False)
+class DropoutSite:
+    """One place in which a model drops out: a layer, or an attribute of a module that its code reads as a rate.
+
+    `name` is that of the layer, or of the module and its attribute.
+    """
+
+    name: str
+    module: nn.Module
+    attribute: str
+
+    @property
+    def rate(self) -> float:
+        return float(getattr(self.module, self.attribute))
+
+    @property
+    def is_layer(self) -> bool:
+        return isinstance(self.module, nn.Dropout)
+
+    def set(self, rate: float) -> None:
+        setattr(self.module, self.attribute, rate)
+
+
+def dropout_sites(model: nn.Module) -> list[DropoutSite]:
+    """Every place in which a model drops out, or would at a rate above 0.
+
+    A layer that a model leaves out at a rate of 0, an identity of such a name, becomes one of rate 0.
+    """
+    for name, module in [*model.named_modules()]:
+        if type(module) is nn.Identity and re.search(r"drop(out)?$", name):
+            model.set_submodule(name, nn.Dropout(0.0))
+    return [site for name, module in model.named_modules() for site in _of_module(name, module)]
+
+
+def _of_module(name: str, module: nn.Module) -> Iterator[DropoutSite]:
+    if isinstance(module, nn.Dropout):
+        yield DropoutSite(name, module, "p")
+        return
+    for attribute, value in vars(module).items():
+        if type(value) in (float, int) and RATE.search(attribute):
+            yield DropoutSite(f"{name}.{attribute}", module, attribute)
+
+
+def drops_out(model: nn.Module) -> bool:
+    """Whether two passes of the model in training differ by what they drop."""
+    return any(site.rate > 0 for site in dropout_sites(model))
+
+
+def set_dropout(model: nn.Module, rate: float | None) -> None:
+    """Set every dropout rate of a model; None keeps the model's own."""
+    if rate is None:
+        return
+    sites = dropout_sites(model)
+    if rate and not sites:
+        raise Unsupported(f"{type(model).__name__} drops out nowhere, so that no rate could be set to {rate}")
+    for site in sites:
+        site.set(rate)
