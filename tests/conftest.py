@@ -141,6 +141,20 @@ def train(make_spec: MakeSpec) -> Train:
     return run
 
 
+@pytest.fixture(scope="session")
+def families(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Model families as folders with tokenizers of their own kinds, `Families` of the file beside this one."""
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("families", Path(__file__).with_name("families.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module.Families(tmp_path_factory.mktemp("families"))
+
+
 @pytest.fixture
 def tiny_marian(tmp_path: Path) -> Callable[[str, int], str]:
     """Make a folder of that name with a Marian model of random weights, and name it with its digest."""

@@ -65,7 +65,7 @@ def deberta_bytes() -> PreTrainedTokenizerBase:
 
 
 def modern_bytes() -> PreTrainedTokenizerBase:
-    """As ModernBERT's: byte-level pieces, and special tokens as BERT's; its settings cannot put a space before words."""
+    """As ModernBERT's: byte-level pieces and BERT's special tokens; no setting puts a space before words."""
     _, _, tokenizer = _bpe(["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]"])
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.post_processor = processors.TemplateProcessing(

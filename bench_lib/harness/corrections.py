@@ -26,7 +26,8 @@ def corrections(spec: RunSpec, kind: Kind, labels: Sequence[str], facts: ModelFa
 
     `words`: words were read by themselves and not as running text. `head`: the head of a checkpoint that was fine-tuned
     before was kept. `outside`: words that were cut off counted as the first label and not as `O`. `dropout`: rates were
-    not set where they are no layers, or a technique that needs dropout ran without any.
+    not set where they are no layers, or a technique that needs dropout ran without any. `answers`: an answer whose first
+    or last character has several tokens began at the last of them and ended at the first.
     """
     names = {technique.name for technique in spec.stack}
     set_somewhere = spec.profile.dropout is not None or not names.isdisjoint(SET_DROPOUT)
@@ -37,5 +38,6 @@ def corrections(spec: RunSpec, kind: Kind, labels: Sequence[str], facts: ModelFa
         "head": bool(facts.kept_head) and not spec.profile.keep_head,
         "outside": kind is Kind.TOKENS and "O" in labels and labels[0] != "O",
         "dropout": (facts.dropout_outside and set_somewhere) or (without_any and not names.isdisjoint(NEED_DROPOUT)),
+        "answers": kind is Kind.SPAN and facts.shares_characters,
     }
     return tuple((name, "2") for name, applies in needed.items() if applies)

@@ -89,13 +89,17 @@ def _spans(
         return_offsets_mapping=True,
         return_special_tokens_mask=True,
     )
-    features = []
-    for i, item in enumerate(encoded["overflow_to_sample_mapping"]):
-        spots = np.array([t for t, s in enumerate(encoded.sequence_ids(i)) if s == 1], dtype=int)
-        offsets = np.array(encoded["offset_mapping"][i])[spots]
-        targets = _span_target(rows[item], spots, offsets)
-        features.append(_feature(encoded, (i, item), targets, spots, offsets))
-    return features
+    items = encoded["overflow_to_sample_mapping"]
+    spots = [np.flatnonzero([place == 1 for place in encoded.sequence_ids(i)]) for i in range(len(items))]
+    offsets = [np.array(encoded["offset_mapping"][i])[own] for i, own in enumerate(spots)]
+    windows: dict[int, list[np.ndarray]] = {}
+    for item, window in zip(items, offsets, strict=True):
+        windows.setdefault(item, []).append(window)
+    bounds = {item: _answer_bounds(rows[item], np.concatenate(found)) for item, found in windows.items()}
+    return [
+        _feature(encoded, (i, item), _span_target(bounds[item], spots[i], offsets[i]), spots[i], offsets[i])
+        for i, item in enumerate(items)
+    ]
 
 
 def has_room(question: str, tokenizer: PreTrainedTokenizerBase, max_length: int, stride: int) -> bool:
@@ -116,15 +120,27 @@ def _check_room(rows: Sequence[SpanExample], tokenizer: PreTrainedTokenizerBase,
             )
 
 
-def _span_target(example: SpanExample, spots: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """First and last token of the first answer, or twice the sequence's first where the window does not hold it all."""
+def _answer_bounds(example: SpanExample, offsets: np.ndarray) -> tuple[int, int]:
+    """Where the tokens of the first answer start and end, given those of the whole context, (tokens, 2).
+
+    From the first one that ends after the answer's start to the last that starts before its end: characters that the
+    tokenizer drops, such as white space, are in no token.
+    """
     start = example.starts[0]
     end = start + len(example.answers[0])
+    own = offsets[(offsets[:, 1] > start) & (offsets[:, 0] < end)]
+    if not len(own):
+        raise BadData(f"the answer {example.answers[0]!r} to question {example.id!r} has no token of this model")
+    return int(own[:, 0].min()), int(own[:, 1].max())
+
+
+def _span_target(bounds: tuple[int, int], spots: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """First and last token between the bounds, or twice the sequence's first where the window does not hold them all."""
+    start, end = bounds
     if offsets[0, 0] > start or offsets[-1, 1] < end:
         return np.array([0, 0])
-    first = int(np.searchsorted(offsets[:, 0], start, side="right")) - 1
-    last = int(np.searchsorted(offsets[:, 1], end, side="left"))
-    return np.array([spots[first], spots[last]])
+    inside = np.flatnonzero((offsets[:, 1] > start) & (offsets[:, 0] < end))
+    return spots[inside[[0, -1]]]
 
 
 def _feature(

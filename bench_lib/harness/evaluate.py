@@ -70,7 +70,7 @@ def predict(
 ) -> Predictions:
     """What a forward pass makes of the evaluation set, without dropout; the model is left in training mode."""
     outputs = _outputs(training, evaluation.features, pad_id, forward)
-    return DECODERS[task.kind](evaluation, outputs, len(task.labels))
+    return DECODERS[task.kind](evaluation, outputs, task.labels)
 
 
 def scored(task: Task, evaluation: Evaluation, predictions: Predictions, moved: tuple[float, ...] = ()) -> Scored:
@@ -104,20 +104,21 @@ def _outputs(training: Training, features: Sequence[Feature], pad_id: int, forwa
     return [outputs[i] for i in range(len(features))]
 
 
-def _classes(_evaluation: Evaluation, outputs: list[np.ndarray], _labels: int) -> Predictions:
+def _classes(_evaluation: Evaluation, outputs: list[np.ndarray], _labels: Sequence[str]) -> Predictions:
     return Predictions(np.stack(outputs).astype(np.float32))
 
 
-def _tags(evaluation: Evaluation, outputs: list[np.ndarray], labels: int) -> Predictions:
-    """Logits of every word; a word that was cut off, or has no token, is given label 0, which is `O`."""
+def _tags(evaluation: Evaluation, outputs: list[np.ndarray], labels: Sequence[str]) -> Predictions:
+    """Logits of every word; a word that was cut off, or has no token, is given `O`."""
     lengths = [len(e.words) for e in evaluation.examples if isinstance(e, TagExample)]
-    tables = [np.eye(1, labels, dtype=np.float32).repeat(length, axis=0) for length in lengths]
+    outside = np.eye(len(labels), dtype=np.float32)[[labels.index("O")]]
+    tables = [outside.repeat(length, axis=0) for length in lengths]
     for feature, logits in zip(evaluation.features, outputs, strict=True):
         tables[feature.item][feature.places] = logits
     return Predictions(np.concatenate(tables), np.array(lengths, dtype=np.int32))
 
 
-def _spans(evaluation: Evaluation, outputs: list[np.ndarray], _labels: int) -> Predictions:
+def _spans(evaluation: Evaluation, outputs: list[np.ndarray], _labels: Sequence[str]) -> Predictions:
     """The best valid span of each example over all its windows: (start, end, score), start and end in characters."""
     best = np.full((len(evaluation.examples), 3), [0, 0, -np.inf], dtype=np.float32)
     for feature, logits in zip(evaluation.features, outputs, strict=True):

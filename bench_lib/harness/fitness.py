@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 from bench_lib.errors import BenchError
 from bench_lib.examples import Kind
 from bench_lib.models.load import Template, load_template, load_tokenizer
-from bench_lib.models.words import reads_words_alike
+from bench_lib.models.words import reads_words_alike, shares_characters
 from bench_lib.spec import Profile, Ref
 from bench_lib.techniques.anatomy import dissect
 from bench_lib.techniques.dropout_rates import dropout_sites
@@ -28,7 +28,7 @@ class ModelFacts:
 
     `problems` are why it cannot be used at all. `positions` is how many tokens it has places for, None where nothing
     limits it. `kept_head` names the modules of a head that was fine-tuned before; `headless` is why that cannot be
-    kept. `reads_words_alike` is as in `models.words`. `dropout_outside` says that some dropout stands elsewhere than in
+    kept. `reads_words_alike` and `shares_characters` are as in `models.words`. `dropout_outside` says that some dropout stands elsewhere than in
     layers of its own, and `drops_out` that the model has any rate above 0 of its own.
     """
 
@@ -38,6 +38,7 @@ class ModelFacts:
     kept_head: tuple[str, ...] = ()
     headless: str = ""
     reads_words_alike: bool = True
+    shares_characters: bool = False
     dropout_outside: bool = False
     drops_out: bool = True
 
@@ -85,6 +86,7 @@ def model_facts(ref: Ref, kind: Kind, labels: int) -> ModelFacts:
         kept_head=tuple(sorted({name.split(".")[0] for name in template.fresh - template.missing})),
         headless=_headless(template),
         reads_words_alike=reads_words_alike(tokenizer),
+        shares_characters=shares_characters(tokenizer),
         dropout_outside=len(sites) > layers,
         drops_out=any(site.rate > 0 for site in sites),
     )

@@ -55,3 +55,13 @@ def reads_words_alike(tokenizer: PreTrainedTokenizerBase) -> bool:
         and words.tolist() == [-1 if word is None else word for word in split.word_ids(row)]
         for row, words in enumerate(places)
     )
+
+
+def shares_characters(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether a character may be that of several tokens, as where each byte is a token."""
+    encoded = tokenizer([" ".join(words) for words in PROBES], add_special_tokens=False, return_offsets_mapping=True)
+    return any(
+        start < end_before
+        for row in encoded["offset_mapping"]
+        for (_, end_before), (start, _) in itertools.pairwise(row)
+    )

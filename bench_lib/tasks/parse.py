@@ -113,19 +113,21 @@ def _read_span(reader: _Reader) -> SpanExample:
     texts, starts = answers["text"] or (), answers["answer_start"] or ()
     if not texts or len(texts) != len(starts):
         raise reader.wrong(target, answers, "at least one text, and as many answer_start")
-    for text, start in zip(texts, starts, strict=True):
-        _check_span(reader, reader.text(context), text, start)
-    return SpanExample(reader.text(name), reader.text(context), reader.text(question), tuple(texts), tuple(starts))
+    read = [_answer(reader, reader.text(context), text, start) for text, start in zip(texts, starts, strict=True)]
+    stripped, moved = zip(*read, strict=True)
+    return SpanExample(reader.text(name), reader.text(context), reader.text(question), stripped, moved)
 
 
-def _check_span(reader: _Reader, context: str, text: object, start: object) -> None:
-    if not isinstance(text, str) or not text:
-        raise reader.wrong("an answer's text", text, "text that is not empty")
+def _answer(reader: _Reader, context: str, text: object, start: object) -> tuple[str, int]:
+    """An answer without the white space at its ends, and where it then starts."""
+    if not isinstance(text, str) or not text.strip():
+        raise reader.wrong("an answer's text", text, "text that is not blank")
     if type(start) is not int or start < 0:
         raise reader.wrong("an answer_start", start, "a character of the context, from 0")
     found = context[start : start + len(text)]
     if found != text:
         raise reader.wrong(f"the answer at character {start}", text, f"what the context holds there, {found!r}")
+    return text.strip(), start + len(text) - len(text.lstrip())
 
 
 _READERS: dict[Kind, Callable[[_Reader], Example]] = {

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerBase
 
@@ -15,8 +17,13 @@ from bench_lib.harness.encode import IGNORED, Feature, encode
 from bench_lib.models import MODELS
 from bench_lib.models.load import load_tokenizer
 from bench_lib.models.source import resolve
+from bench_lib.models.words import PROBES
+from bench_lib.tasks import TASKS
+from bench_lib.tasks.sources import load_data
 
 Featurise = Callable[..., list[Feature]]
+TOKENIZERS = ["wordpiece", "byte_level", "deberta_bytes", "modern_bytes", "llama3_bytes", "gemma_pieces", "xlm_pieces"]
+TOKENIZERS += ["albert_pieces", "deberta_pieces"]
 WORDS = st.sampled_from(
     ["the", "Blackburn", "unbelievably", "1879", "café", "U.S.", "antidisestablishment", "-", "o'clock", "x"]
 )
@@ -113,6 +120,48 @@ def test_a_sentence_without_any_token_is_left_out(featurise: Featurise) -> None:
     assert kept.item == 1
 
 
+def test_words_given_by_themselves_have_the_features_that_they_always_had(data_folder: Path) -> None:
+    """Stored runs of WordPiece models stay what they are: the tokenizer's own way of taking words, to the bit."""
+    tokenizer = tiny_tokenizer()
+    made_up = [TagExample(words, tuple(range(len(words)))) for words in (*PROBES, ("a", "\u200b", "b"), ("New York",))]
+    rows = [*load_data(TASKS.get("conll2003"), str(data_folder)).train, *made_up]
+    for length in (16, 64):
+        split = tokenizer(
+            [list(row.words) for row in rows], is_split_into_words=True, truncation=True, max_length=length
+        )
+        for feature, row in zip(encode(Kind.TOKENS, rows, tokenizer, length, 0), rows, strict=True):
+            assert feature.input_ids.tolist() == split["input_ids"][feature.item]
+            of = split.word_ids(feature.item)
+            first = [t for t, word in enumerate(of) if word is not None and word != of[t - 1]]
+            assert feature.spots.tolist() == first
+            assert feature.places.tolist() == [of[t] for t in first]
+            assert feature.targets[feature.spots].tolist() == [row.tags[of[t]] for t in first]
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+@given(st.lists(WORDS | st.sampled_from(["北京", "a\tb", "\u200b", "(", "isn't"]), min_size=1, max_size=8))
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_tokens_of_words_are_those_of_running_text(families: Any, kind: str, words: list[str]) -> None:
+    tokenizer = families.tokenizer(kind)
+    running = tokenizer(" ".join(words), return_offsets_mapping=True)
+    features = encode(Kind.TOKENS, [TagExample(tuple(words), tuple(range(len(words))))], tokenizer, 256, 0)
+    starts = np.cumsum([0, *(len(word) + 1 for word in words)])
+    for feature in features:
+        assert feature.input_ids.tolist() == running["input_ids"]
+        # A word's first token is the first that ends inside it: it begins there, or with the space before.
+        for spot, place in zip(feature.spots, feature.places, strict=True):
+            begin, end = running["offset_mapping"][spot]
+            assert starts[place] - 1 <= begin <= end <= max(starts[place + 1] - 1, begin)
+        assert feature.targets[feature.spots].tolist() == feature.places.tolist() == sorted(set(feature.places))
+
+
+def test_a_word_inside_a_sentence_is_no_rest_of_a_word(families: Any) -> None:
+    tokenizer = families.tokenizer("roberta")
+    (one,) = encode(Kind.TOKENS, [TagExample(("the", "film", "is", "good"), (0,) * 4)], tokenizer, 32, 0)
+    assert tokenizer.convert_ids_to_tokens(one.input_ids) == ["<s>", "the", "Ġfilm", "Ġis", "Ġgood", "</s>"]
+    assert one.spots.tolist() == [1, 2, 3, 4]
+
+
 # ---- spans -----------------------------------------------------------------------------------------------------------
 
 
@@ -176,6 +225,41 @@ def test_an_answer_inside_a_token_is_the_whole_token(featurise: Featurise) -> No
     context = "built in 1879 there"
     (one,) = featurise(Kind.SPAN, [SpanExample("q", context, "when?", ("87",), (10,))])
     assert answer_of(one, context) == "1879"
+
+
+@pytest.mark.parametrize(
+    ("context", "answer", "start", "tokens"),
+    [
+        ("in Paris now", " Paris", 2, "Paris"),
+        ("in Paris now", "Paris ", 3, "Paris"),
+        ("in \u200bParis\u200b now", "\u200bParis\u200b", 3, "Paris"),
+        ("\u200bParis now", "\u200bParis", 0, "Paris"),
+        ("now Paris\u00ad", "Paris\u00ad", 4, "Paris"),
+        (" in Paris", " in", 0, "in"),
+    ],
+)
+def test_what_the_tokenizer_drops_at_the_ends_of_an_answer_moves_no_target(
+    featurise: Featurise, context: str, answer: str, start: int, tokens: str
+) -> None:
+    assert context[start : start + len(answer)] == answer
+    (one,) = featurise(Kind.SPAN, [SpanExample("q", context, "where?", (answer,), (start,))])
+    assert answer_of(one, context) == tokens
+
+
+def test_an_answer_at_the_edge_of_a_window_is_held_by_its_tokens(featurise: Featurise) -> None:
+    """Each window that has all tokens of the answer has it as its target, also where a dropped character lies outside."""
+    context = " ".join(f"\u200b{i}" for i in range(100, 160))
+    windows = featurise(Kind.SPAN, [SpanExample("q", context, "?", ("\u200b120",), (5 * 20,))], max_length=24, stride=6)
+    start = 5 * 20 + 1
+    holding = [start in window.places[:, 0] for window in windows]
+    assert sum(holding) >= 1
+    assert [window.targets[0] > 0 for window in windows] == holding
+    assert {answer_of(window, context) for window, held in zip(windows, holding, strict=True) if held} == {"120"}
+
+
+def test_an_answer_without_a_token_is_refused_by_name(featurise: Featurise) -> None:
+    with pytest.raises(BadData, match=r"answer '\\u200b' to question 'q7' has no token"):
+        featurise(Kind.SPAN, [SpanExample("q7", "in \u200b Paris", "where?", ("\u200b",), (3,))])
 
 
 def test_the_first_of_several_answers_is_the_target(featurise: Featurise) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -78,7 +79,7 @@ def test_one_token_is_a_span() -> None:
 
 
 def decoded(evaluation: Evaluation, outputs: list[np.ndarray], kind: Kind = Kind.SPAN) -> Predictions:
-    return DECODERS[kind](evaluation, outputs, len(TASKS.get(TASK_OF[kind]).labels))
+    return DECODERS[kind](evaluation, outputs, TASKS.get(TASK_OF[kind]).labels)
 
 
 def pointing(feature: Feature, place: int, height: float) -> np.ndarray:
@@ -116,6 +117,24 @@ def test_words_that_were_cut_off_are_predicted_as_o(evaluation: Callable[..., Ev
     assert found.lengths is not None
     assert found.lengths.tolist() == [20, 1]
     assert answers(built, found) == [[3] * 14 + [0] * 6, [3]]
+
+
+@pytest.mark.parametrize("place", [0, 4, 8])
+def test_words_that_were_cut_off_are_o_wherever_that_stands_among_the_labels(
+    evaluation: Callable[..., Evaluation], place: int
+) -> None:
+    conll = TASKS.get("conll2003")
+    labels = [label for label in conll.labels if label != "O"]
+    labels.insert(place, "O")
+    task = dataclasses.replace(conll, labels=tuple(labels))
+    person, outside = labels.index("B-PER"), labels.index("O")
+    rows = [TagExample(("Ada", *["word"] * 19), (person, *[outside] * 19))]
+    built = evaluation(Kind.TOKENS, rows, max_length=16)
+    # A tagger that is right wherever it sees.
+    outputs = [np.eye(9, dtype=np.float32)[[rows[0].tags[word] for word in f.places]] for f in built.features]
+    found = DECODERS[Kind.TOKENS](built, outputs, task.labels)
+    assert answers(built, found) == [list(rows[0].tags)]
+    assert score(task, answers(built, found), [reference(row) for row in rows])[task.primary] == 1.0
 
 
 def test_classes_are_the_highest_logits(evaluation: Callable[..., Evaluation]) -> None:

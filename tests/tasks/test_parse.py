@@ -42,6 +42,25 @@ def test_spans(rows: Rows) -> None:
     assert parse(TASKS.get("squad"), rows["squad"], "here") == (example,)
 
 
+@pytest.mark.parametrize(
+    ("text", "start", "answer"),
+    [
+        (" 1879", 15, ("1879", 16)),
+        ("1879 ", 16, ("1879", 16)),
+        (" in 1879 ", 12, ("in 1879", 13)),
+        ("It ", 0, ("It", 0)),
+    ],
+)
+def test_white_space_at_the_ends_of_an_answer_is_no_part_of_it(
+    text: str, start: int, answer: tuple[str, int], rows: Rows
+) -> None:
+    row = {**rows["squad"][0], "answers": {"text": ["1879", text], "answer_start": [16, start]}}
+    (example,) = parse(TASKS.get("squad"), [row], "here")
+    assert isinstance(example, SpanExample)
+    assert (example.answers[1], example.starts[1]) == answer
+    assert (example.answers[0], example.starts[0]) == ("1879", 16)
+
+
 @pytest.mark.parametrize("task", ["imdb", "conll2003", "squad"])
 def test_an_empty_split_is_refused(task: str) -> None:
     message = refused(task, [])
@@ -115,8 +134,9 @@ def test_bad_tags_are_refused(tokens: object, tags: object, expected: str, rows:
         ({"text": ["1879", "1880"], "answer_start": [16, 16]}, "is '1880'"),
         ({"text": ["s."], "answer_start": [-2]}, "answer_start is -2"),
         ({"text": ["1879"], "answer_start": [None]}, "answer_start is None"),
-        ({"text": [""], "answer_start": [3]}, "text that is not empty"),
-        ({"text": [1879], "answer_start": [16]}, "text that is not empty"),
+        ({"text": [""], "answer_start": [3]}, "text that is not blank"),
+        ({"text": [" "], "answer_start": [2]}, "text that is not blank"),
+        ({"text": [1879], "answer_start": [16]}, "text that is not blank"),
     ],
 )
 def test_bad_spans_are_refused(answers: object, expected: str, rows: Rows) -> None:
