@@ -218,6 +218,12 @@ class Families:
     def config(self, name: str, **changes: Any) -> PretrainedConfig:
         return config_of(name, self.tokenizer(name), **changes)
 
+    def model(
+        self, name: str, auto: type[Any] = transformers.AutoModelForSequenceClassification, **changes: Any
+    ) -> Any:
+        """A model with a head, with eager attention as the suite loads it."""
+        return drawn(auto, self.config(name, attn_implementation="eager", **changes))
+
     def folder(self, name: str, auto: type[Any] = transformers.AutoModel, place: str = "", **changes: Any) -> Path:
         """A folder with a family's model and tokenizer; made anew where it has a `place` of its own."""
         folder = self.root / (place or name)

@@ -26,8 +26,8 @@ def corrections(spec: RunSpec, kind: Kind, labels: Sequence[str], facts: ModelFa
 
     `words`: words were read by themselves and not as running text. `head`: the head of a checkpoint that was fine-tuned
     before was kept. `outside`: words that were cut off counted as the first label and not as `O`. `dropout`: rates were
-    not set where they are no layers, or a technique that needs dropout ran without any. `answers`: an answer whose first
-    or last character has several tokens began at the last of them and ended at the first.
+    not set where they are no layers, or a technique that needs dropout ran without any. `answers`: an answer whose
+    first or last character has several tokens began at the last of them and ended at the first.
     """
     names = {technique.name for technique in spec.stack}
     set_somewhere = spec.profile.dropout is not None or not names.isdisjoint(SET_DROPOUT)

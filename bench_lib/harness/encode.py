@@ -135,7 +135,7 @@ def _answer_bounds(example: SpanExample, offsets: np.ndarray) -> tuple[int, int]
 
 
 def _span_target(bounds: tuple[int, int], spots: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """First and last token between the bounds, or twice the sequence's first where the window does not hold them all."""
+    """First and last token between the bounds, or twice the sequence's first where the window does not hold all."""
     start, end = bounds
     if offsets[0, 0] > start or offsets[-1, 1] < end:
         return np.array([0, 0])

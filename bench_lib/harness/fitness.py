@@ -28,8 +28,8 @@ class ModelFacts:
 
     `problems` are why it cannot be used at all. `positions` is how many tokens it has places for, None where nothing
     limits it. `kept_head` names the modules of a head that was fine-tuned before; `headless` is why that cannot be
-    kept. `reads_words_alike` and `shares_characters` are as in `models.words`. `dropout_outside` says that some dropout stands elsewhere than in
-    layers of its own, and `drops_out` that the model has any rate above 0 of its own.
+    kept. `reads_words_alike` and `shares_characters` are as in `models.words`. `dropout_outside` says that some dropout
+    stands elsewhere than in layers of its own, and `drops_out` that the model has any rate above 0 of its own.
     """
 
     problems: tuple[str, ...]

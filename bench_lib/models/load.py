@@ -22,6 +22,7 @@ from bench_lib.errors import BadData, Unavailable, Unsupported
 from bench_lib.examples import Kind
 from bench_lib.models import MODELS
 from bench_lib.models.checkpoint import load_checkpoint
+from bench_lib.models.half_precision import mend
 from bench_lib.models.source import WAYS_OUT, ModelSource, find_source, package_folder
 from bench_lib.spec import Ref
 
@@ -123,6 +124,7 @@ def load_template(ref: Ref, kind: Kind, labels: int) -> Template:
         options |= {"config": config, "dtype": torch.float32, "attn_implementation": "eager", "use_safetensors": True}
         model, loaded = load_checkpoint(HEADS[kind], place, options)
     loaded.check(model, ref.name)
+    mend(model)
     named = frozenset(name for name, _ in model.named_parameters())
     missing = (loaded.missing | loaded.mismatched.keys()) & named
     return Template(model, frozenset(name for name in named if not _inside(model, name)) | missing, missing)

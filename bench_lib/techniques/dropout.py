@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import ClassVar
 
-from torch import nn
-
 from bench_lib.errors import Unsupported, require
 from bench_lib.spec import Scalar
 from bench_lib.techniques.base import Technique
+from bench_lib.techniques.dropout_rates import DropoutSite, check_needed, dropout_sites
+from bench_lib.techniques.layouts import Layout, layout_of
 from bench_lib.techniques.training import Training
 
 PROJECTIONS = 3
@@ -44,29 +44,32 @@ class Dropout(Technique):
 
     def prepare(self, training: Training) -> None:
         rates = {place: rate for place, rate in asdict(self).items() if rate is not None}
-        found = [(layer, place) for layer, place in dropout_layers(training) if place in rates]
+        found = [(site, place) for site, place in dropout_places(training) if place in rates]
         if rates and not found:
             model = type(training.model).__name__
-            raise Unsupported(f"dropout finds no dropout layer in {model} for any of: {', '.join(rates)}")
-        for layer, place in found:
-            layer.p = rates[place]
+            raise Unsupported(f"dropout finds no place in {model} that drops out, for any of: {', '.join(rates)}")
+        for site, place in found:
+            site.set(rates[place])
+        check_needed(training)
 
 
-def dropout_layers(training: Training) -> list[tuple[nn.Dropout, str]]:
-    """Every dropout layer of a model and its place: `hidden`, `attention` or `head`."""
-    layers = [(n, m) for n, m in training.model.named_modules() if isinstance(m, nn.Dropout)]
-    return [(layer, _place(name, training)) for name, layer in layers]
+def dropout_places(training: Training) -> list[tuple[DropoutSite, str]]:
+    """Where a model drops out, and for each which of `hidden`, `attention` or `head` that is."""
+    layout = layout_of(training.model, training.anatomy.block_list)
+    return [(site, _place(site, training, layout)) for site in dropout_sites(training.model)]
 
 
-def _place(name: str, training: Training) -> str:
-    """By the company that a layer keeps: the name alone misleads, as `attention.dropout` is either in public models."""
-    level = training.anatomy.level(name)
+def _place(site: DropoutSite, training: Training, layout: Layout | None) -> str:
+    """By the company that a site keeps: the name alone misleads, as `attention.dropout` is either in public models."""
+    level = training.anatomy.level(site.name)
     if level > training.anatomy.depth:
         return "head"
-    if level == 0:
+    owner, _, own = site.name.rpartition(".")
+    # Beside the projections, ALBERT, DeBERTa and ModernBERT have some for states too.
+    if level == 0 or own.startswith(("out", "pos")):
         return "hidden"
-    owner, _, own = name.rpartition(".")
+    if layout is not None:
+        return "attention" if owner.endswith(f".{layout.attention}") else "hidden"
     beside = [getattr(module, "weight", None) for module in training.model.get_submodule(owner).children()]
     matrices = [weight for weight in beside if weight is not None and weight.dim() == 2]
-    of_states = own.startswith(("output", "pos"))  # beside the projections in ALBERT and DeBERTa
-    return "attention" if len(matrices) >= PROJECTIONS and not of_states else "hidden"
+    return "attention" if len(matrices) >= PROJECTIONS or "attention" in own else "hidden"

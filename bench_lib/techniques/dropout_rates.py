@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from bench_lib.errors import Unsupported
+from bench_lib.techniques.training import Training
 
 RATE = re.compile(r"(^|_)(dropout|drop|pdrop|drop_prob|dropout_prob|dropout_p)$|dropout_prob$")
 """Names of attributes of modules that are rates: `attention_dropout`, `drop_prob`, `resid_pdrop` and their like."""
@@ -60,6 +61,26 @@ def _of_module(name: str, module: nn.Module) -> Iterator[DropoutSite]:
 def drops_out(model: nn.Module) -> bool:
     """Whether two passes of the model in training differ by what they drop."""
     return any(site.rate > 0 for site in dropout_sites(model))
+
+
+def need_dropout(training: Training, technique: str) -> None:
+    """Note that a technique does nothing without dropout, and raise `Unsupported` where the model has none in effect."""
+    _needing(training).append(technique)
+    check_needed(training)
+
+
+def check_needed(training: Training) -> None:
+    """Raise `Unsupported` where a technique needs dropout and none is in effect, or none is any more."""
+    needing = _needing(training)
+    if needing and not drops_out(training.model):
+        raise Unsupported(
+            f"{needing[0]} goes by what differs between two passes with dropout, and {type(training.model).__name__} has "
+            "none in effect; set a rate in the profile, or by dropout before it in the stack"
+        )
+
+
+def _needing(training: Training) -> list[str]:
+    return training.keep(need_dropout, list[str])
 
 
 def set_dropout(model: nn.Module, rate: float | None) -> None:

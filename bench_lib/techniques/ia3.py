@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,6 +10,7 @@ from typing import ClassVar
 from bench_lib.errors import require
 from bench_lib.spec import Profile, Scalar
 from bench_lib.techniques.base import Technique
+from bench_lib.techniques.layouts import pattern, separate
 from bench_lib.techniques.training import Group, Training
 from bench_lib.techniques.wrapping import expect, new_parts, wrap
 
@@ -43,11 +43,10 @@ class IA3(Technique):
     def prepare(self, training: Training) -> None:
         import peft  # heavy: only runs that use it pay for it
 
-        block = rf"{re.escape(training.anatomy.block_list)}\.\d+\."
-        inner = rf"{block}output\.dense"
+        layout = separate(training, self.name)
         config = peft.IA3Config(
-            target_modules=rf"{block}attention\.self\.(key|value)(_proj)?|{inner}",
-            feedforward_modules=inner,
+            target_modules=pattern(training, (layout.key, layout.value, layout.outer)),
+            feedforward_modules=pattern(training, (layout.outer,)),
             modules_to_save=new_parts(training),
         )
         wrap(training, self.name, config)

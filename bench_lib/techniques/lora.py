@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,11 +10,9 @@ from typing import ClassVar
 from bench_lib.errors import require
 from bench_lib.spec import Profile, Scalar
 from bench_lib.techniques.base import Technique
+from bench_lib.techniques.layouts import pattern, separate
 from bench_lib.techniques.training import Training
 from bench_lib.techniques.wrapping import expect, new_parts, wrap
-
-QUERY_OR_VALUE = r"(self\.(query|value)(_proj)?|attn\.[qv]|[qv]_lin)"
-"""What encoders as BERT, DeBERTa-v2, MPNet and DistilBERT call them."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +45,12 @@ class LoRA(Technique):
     def prepare(self, training: Training) -> None:
         import peft  # heavy: only runs that use it pay for it
 
+        layout = separate(training, self.name)
         config = peft.LoraConfig(
             r=self.rank,
             lora_alpha=self.alpha,
             # peft knows these by the type of the model, and not for every one that is built alike.
-            target_modules=rf"{re.escape(training.anatomy.block_list)}\.\d+\.attention\.{QUERY_OR_VALUE}",
+            target_modules=pattern(training, (layout.query, layout.value)),
             modules_to_save=new_parts(training),
         )
         wrap(training, self.name, config)

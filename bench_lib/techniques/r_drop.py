@@ -11,8 +11,9 @@ from torch import Tensor
 from bench_lib.errors import require
 from bench_lib.spec import Scalar
 from bench_lib.techniques.base import Technique
+from bench_lib.techniques.dropout_rates import need_dropout
 from bench_lib.techniques.smoothness import disagreement
-from bench_lib.techniques.training import Step
+from bench_lib.techniques.training import Step, Training
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,10 @@ class RDrop(Technique):
 
     def passes(self) -> tuple[int, int]:
         return (2, 1) if self.alpha else (1, 1)
+
+    def prepare(self, training: Training) -> None:
+        if self.alpha:
+            need_dropout(training, self.name)
 
     def backward(self, step: Step) -> Tensor:
         first = step.forward()

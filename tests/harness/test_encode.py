@@ -247,7 +247,7 @@ def test_what_the_tokenizer_drops_at_the_ends_of_an_answer_moves_no_target(
 
 
 def test_an_answer_at_the_edge_of_a_window_is_held_by_its_tokens(featurise: Featurise) -> None:
-    """Each window that has all tokens of the answer has it as its target, also where a dropped character lies outside."""
+    """Each window with all tokens of the answer has it as its target, also where what is dropped lies outside."""
     context = " ".join(f"\u200b{i}" for i in range(100, 160))
     windows = featurise(Kind.SPAN, [SpanExample("q", context, "?", ("\u200b120",), (5 * 20,))], max_length=24, stride=6)
     start = 5 * 20 + 1

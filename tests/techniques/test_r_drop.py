@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 from torch.nn.functional import cross_entropy, kl_div
 
+from bench_lib.errors import Unsupported
+from bench_lib.techniques.anatomy import dissect
+from bench_lib.techniques.dropout_rates import set_dropout
 from bench_lib.techniques.r_drop import RDrop
 from bench_lib.techniques.smoothness import symmetric_kl
 
@@ -52,10 +57,34 @@ def test_the_two_passes_draw_different_masks(micro_step):
     assert not torch.equal(first.logits[0], second.logits[0])
 
 
-def test_without_dropout_and_with_one_mask_it_is_the_plain_loss(train):
-    changes = {"dropout": 0.0, "train_examples": 8, "eval_examples": 4}
-    plain, twice = (train("sst2", stack, **changes).record.curve_loss[0] for stack in ("adamw", "r_drop"))
-    assert twice == pytest.approx(plain, rel=1e-6)
+FEW = {"train_examples": 8, "eval_examples": 4}
+
+
+@pytest.mark.parametrize("stack", ["r_drop", "r_drop+dropout:hidden=0:attention=0:head=0"])
+def test_without_dropout_in_effect_it_is_declined_whoever_took_it(train, stack):
+    changes = {"dropout": 0.0} if stack == "r_drop" else {}
+    record = train("sst2", stack, **changes, **FEW).record
+    assert (record.status, record.steps) == ("unsupported", 0)
+    assert "r_drop goes by what differs between two passes with dropout, and BertForSequenceC" in record.reason
+    assert train("sst2", "r_drop:alpha=0.0", **changes, **FEW).record.status != "unsupported"
+
+
+def test_a_rate_that_the_stack_sets_before_it_is_enough(train):
+    record = train("sst2", "dropout:attention=0.1+r_drop", dropout=0.0, **FEW).record
+    assert record.status in ("converged", "collapsed")
+
+
+@pytest.mark.parametrize(
+    ("name", "drops"), [("bert", True), ("albert", True), ("modernbert", False), ("nomic", False), ("deberta", True)]
+)
+def test_families_without_dropout_of_their_own_are_declined_until_a_rate_is_set(families, toy, name, drops):
+    model = families.model(name)
+    training = dataclasses.replace(toy, model=model, anatomy=dissect(model), memory={})
+    if not drops:
+        with pytest.raises(Unsupported, match="has none in effect; set a rate"):
+            RDrop().prepare(training)
+        set_dropout(model, 0.1)
+    RDrop().prepare(training)
 
 
 def test_in_bf16_the_divergence_of_two_masks_would_be_far_off(given_step):
