@@ -7,11 +7,7 @@ from collections.abc import Sequence
 from bench_lib.examples import Kind
 from bench_lib.harness.fitness import ModelFacts, model_facts
 from bench_lib.spec import RunSpec
-
-SET_DROPOUT = ("dropout", "hype")
-"""Techniques that set the model's rates of dropout."""
-NEED_DROPOUT = ("r_drop",)
-"""Techniques that do nothing to a model which drops out nowhere, and say so today."""
+from bench_lib.techniques.dropout_rates import NEED_DROPOUT, SET_DROPOUT
 
 Corrections = tuple[tuple[str, str], ...]
 

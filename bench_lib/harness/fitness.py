@@ -15,7 +15,7 @@ from bench_lib.examples import Kind
 from bench_lib.models.load import Template, load_template, load_tokenizer
 from bench_lib.models.words import reads_words_alike, shares_characters
 from bench_lib.spec import Profile, Ref
-from bench_lib.techniques.anatomy import dissect
+from bench_lib.techniques.anatomy import dissect, word_embeddings
 from bench_lib.techniques.dropout_rates import dropout_sites
 
 POSITION_TABLES = ("position_embeddings", "embed_positions", "wpe")
@@ -98,11 +98,20 @@ def _problems(ref: Ref, template: Template) -> Iterator[str]:
         dissect(model)
     except BenchError as error:
         yield f"model {ref.name!r}: {error}"
-    rows, largest = model.get_input_embeddings().weight.shape[0], max(tokenizer.get_vocab().values())
+    rows, largest = len(word_embeddings(model).get_parameter("weight")), max(tokenizer.get_vocab().values())
     if largest >= rows:
         yield (
             f"model {ref.name!r}: its tokenizer has tokens up to number {largest}, and the model has embeddings for "
             f"{rows} (0 to {rows - 1}); they do not belong together"
+        )
+    types = tokenizer("a", "a").get("token_type_ids", [0])
+    tables = [
+        m for n, m in model.named_modules() if n.endswith("token_type_embeddings") and isinstance(m, nn.Embedding)
+    ]
+    if any(max(types) >= table.num_embeddings for table in tables):
+        yield (
+            f"model {ref.name!r}: its tokenizer gives the second text of a pair type {max(types)}, and the model has "
+            f"embeddings for {min(table.num_embeddings for table in tables)} types; they do not belong together"
         )
     takes = inspect.signature(type(model).forward).parameters
     varied = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in takes.values())

@@ -50,7 +50,8 @@ class Loaded:
     def _cause(self, wrong: Sequence[str]) -> str:
         if wrong:
             return f"config.json and the checkpoint differ in {wrong[0]}: {self.mismatched[wrong[0]]}"
-        if strange := sorted(self.unexpected):
+        # Of blocks, which have numbers: a head or pooler that the task has no use for says nothing.
+        if strange := sorted(n for n in self.unexpected if re.search(r"\.\d+\.", n)):
             return f"it has other names, such as {strange[0]}: it is of another architecture than config.json says"
         return "config.json describes more than is there, such as more layers"
 

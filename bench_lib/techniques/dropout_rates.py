@@ -14,6 +14,11 @@ from bench_lib.techniques.training import Training
 RATE = re.compile(r"(^|_)(dropout|drop|pdrop|drop_prob|dropout_prob|dropout_p)$|dropout_prob$")
 """Names of attributes of modules that are rates: `attention_dropout`, `drop_prob`, `resid_pdrop` and their like."""
 
+SET_DROPOUT = ("dropout", "hype")
+"""Techniques that set rates, which earlier versions did in layers alone."""
+NEED_DROPOUT = ("r_drop",)
+"""Techniques that do nothing to a model which drops out nowhere, and did so in silence in earlier versions."""
+
 
 @dataclass(frozen=True, eq=False)
 class DropoutSite:
@@ -64,7 +69,7 @@ def drops_out(model: nn.Module) -> bool:
 
 
 def need_dropout(training: Training, technique: str) -> None:
-    """Note that a technique does nothing without dropout, and raise `Unsupported` where the model has none in effect."""
+    """Note that a technique does nothing without dropout; raises `Unsupported` where the model has none in effect."""
     _needing(training).append(technique)
     check_needed(training)
 
@@ -74,8 +79,8 @@ def check_needed(training: Training) -> None:
     needing = _needing(training)
     if needing and not drops_out(training.model):
         raise Unsupported(
-            f"{needing[0]} goes by what differs between two passes with dropout, and {type(training.model).__name__} has "
-            "none in effect; set a rate in the profile, or by dropout before it in the stack"
+            f"{needing[0]} goes by what differs between two passes with dropout, and {type(training.model).__name__} "
+            "has none in effect; set a rate in the profile, or by dropout before it in the stack"
         )
 
 

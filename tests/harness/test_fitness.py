@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from bench_lib.examples import Kind
+from bench_lib.harness.corrections import corrections, corrections_of
+from bench_lib.harness.fitness import ModelFacts, model_facts, model_problems, positions
+from bench_lib.models import MODELS
+from bench_lib.models.source import resolve
+from bench_lib.profiles import PROFILES
+from bench_lib.spec import Profile, Ref, RunSpec, TechniqueSpec
+from bench_lib.tasks import TASKS
+
+SHORT = Profile(max_length=32, stride=8)
+POSITIONS = 64
+WITH_A_TABLE = ("bert", "roberta", "xlm-r", "distilbert", "electra", "albert", "mpnet")
+BY_ROTATION = ("modernbert", "nomic")
+RELATIVE = ("deberta-v2", "deberta")
+
+
+def ref_of(families: Any, name: str, *args: Any, **changes: Any) -> Ref:
+    return resolve(str(families.folder(name, *args, **changes)), MODELS)
+
+
+# ---- what a model cannot take ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("profile", ["smoke", "quick", "desk", "full"])
+@pytest.mark.parametrize("model", ["tiny", "minilm"])
+def test_the_models_of_this_machine_take_every_task_under_every_profile(model: str, profile: str) -> None:
+    ref, family = resolve(model, MODELS), PROFILES.get(profile)
+    for name in ("sst2", "imdb", "conll2003", "squad"):
+        task = TASKS.get(name)
+        assert model_problems(ref, task.kind, len(task.labels), family(name, task.kind)) == []
+
+
+@pytest.mark.parametrize("name", [*WITH_A_TABLE, *BY_ROTATION, *RELATIVE])
+def test_a_sequence_may_be_as_long_as_there_are_positions_and_no_longer(families: Any, name: str) -> None:
+    """The limit is where the model itself fails, or, of rotations, what it was trained for."""
+    ref, limit = ref_of(families, name), None if name in RELATIVE else POSITIONS
+    model = families.model(name)
+    assert positions(model) == limit
+    fits = dataclasses.replace(SHORT, max_length=POSITIONS)
+    assert model_problems(ref, Kind.SEQUENCE, 2, fits) == []
+    found = model_problems(ref, Kind.SEQUENCE, 2, dataclasses.replace(SHORT, max_length=POSITIONS + 1))
+    assert found == [
+        f"model {ref.name!r} has {limit} positions, and the profile's max_length for sequence tasks is 65; "
+        "lower max_length"
+    ] * (limit is not None)
+    with torch.no_grad():
+        model(torch.full((1, POSITIONS), 9), attention_mask=torch.ones(1, POSITIONS, dtype=torch.long))
+        if name in WITH_A_TABLE:
+            with pytest.raises((IndexError, RuntimeError)):
+                model(torch.full((1, POSITIONS + 1), 9), attention_mask=torch.ones(1, POSITIONS + 1, dtype=torch.long))
+
+
+def test_a_tokenizer_with_more_tokens_than_there_are_embeddings_is_told(families: Any) -> None:
+    ref = ref_of(families, "bert", place="few-embeddings", vocab_size=100)
+    largest = len(families.tokenizer("bert")) - 1
+    (problem,) = model_problems(ref, Kind.SEQUENCE, 2, SHORT)
+    assert problem.startswith(
+        f"model {ref.name!r}: its tokenizer has tokens up to number {largest}, and the model has "
+    )
+    assert "embeddings for 100 (0 to 99)" in problem
+
+
+def test_a_tokenizer_of_another_family_is_told(families: Any, tmp_path: Path) -> None:
+    shutil.copytree(families.folder("roberta"), tmp_path / "own")
+    for path in families.folder("bert").glob("tokenizer*"):
+        shutil.copy(path, tmp_path / "own")
+    (problem,) = model_problems(resolve(str(tmp_path / "own"), MODELS), Kind.SEQUENCE, 2, SHORT)
+    assert "gives the second text of a pair type 1, and the model has embeddings for 1 types" in problem
+
+
+def test_no_head_a_broken_body_and_a_wrong_layout_are_each_a_line(families: Any, tmp_path: Path) -> None:
+    nomic = ref_of(families, "nomic")
+    assert model_problems(nomic, Kind.SPAN, 0, SHORT) == [
+        f"model {nomic.name!r} (nomic_bert) has no head for span tasks"
+    ]
+    llama = ref_of(families, "llama")
+    (problem,) = model_problems(llama, Kind.SEQUENCE, 2, SHORT)
+    assert problem.endswith("LlamaForSequenceClassification has no embeddings followed by a list of equal blocks")
+    shutil.copytree(families.folder("bert"), tmp_path / "own")
+    config = json.loads((tmp_path / "own" / "config.json").read_text())
+    (tmp_path / "own" / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 4}))
+    (problem,) = model_problems(resolve(str(tmp_path / "own"), MODELS), Kind.SEQUENCE, 2, SHORT)
+    assert "does not hold the body whole" in problem
+    assert model_problems(Ref(str(tmp_path / "none"), "sha256:0"), Kind.SEQUENCE, 2, SHORT)[0].startswith(
+        "unknown model"
+    )
+
+
+def test_every_problem_is_told_at_once(families: Any) -> None:
+    ref = ref_of(families, "bert", place="few-embeddings", vocab_size=100)
+    profile = dataclasses.replace(SHORT, max_length=128, keep_head=True)
+    found = model_problems(ref, Kind.TOKENS, 9, profile)
+    assert [part for problem in found for part in ("tokens up to", "64 positions", "keep_head") if part in problem] == [
+        "tokens up to",
+        "64 positions",
+        "keep_head",
+    ]
+
+
+def test_a_stride_that_leaves_no_room_for_any_question_is_told(families: Any) -> None:
+    ref = ref_of(families, "roberta")
+    assert model_problems(ref, Kind.SPAN, 0, Profile(max_length=32, stride=27)) == []
+    (problem,) = model_problems(ref, Kind.SPAN, 0, Profile(max_length=32, stride=28))
+    assert "adds 4 special tokens, which leaves 28 of max_length 32 for question and context" in problem
+    assert model_problems(ref, Kind.SEQUENCE, 2, Profile(max_length=32, stride=28)) == []
+
+
+def test_a_model_is_looked_at_once(families: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    ref = ref_of(families, "electra")
+    first = model_facts(ref, Kind.SEQUENCE, 2)
+    monkeypatch.setattr("bench_lib.harness.fitness.load_tokenizer", lambda ref: 1 / 0)
+    for length in (32, 48, 100):
+        model_problems(ref, Kind.SEQUENCE, 2, dataclasses.replace(SHORT, max_length=length))
+    assert model_facts(ref, Kind.SEQUENCE, 2) is first
+
+
+# ---- what was once wrong ---------------------------------------------------------------------------------------------
+
+CONLL, SST2, SQUAD = (TASKS.get(name) for name in ("conll2003", "sst2", "squad"))
+RIGHT = ModelFacts(problems=())
+
+
+def spec_of(model: Ref = Ref("m", "1"), stack: tuple[str, ...] = ("adamw",), **profile: Any) -> RunSpec:  # noqa: B008
+    techniques = tuple(TechniqueSpec(name) for name in stack)
+    return RunSpec("t", "1", Ref("d", "1"), techniques, model, Profile(**profile), 0)
+
+
+@pytest.mark.parametrize(
+    ("facts", "task", "spec", "expected"),
+    [
+        ({}, CONLL, spec_of(), []),
+        ({}, SST2, spec_of(stack=("r_drop", "dropout"), dropout=0.2), []),
+        ({"reads_words_alike": False}, CONLL, spec_of(), ["words"]),
+        ({"reads_words_alike": False}, SST2, spec_of(), []),
+        ({"shares_characters": True}, SQUAD, spec_of(), ["answers"]),
+        ({"shares_characters": True}, SST2, spec_of(), []),
+        ({"kept_head": ("classifier",)}, SST2, spec_of(), ["head"]),
+        ({"kept_head": ("classifier",)}, SST2, spec_of(keep_head=True), []),
+        ({"dropout_outside": True}, SST2, spec_of(), []),
+        ({"dropout_outside": True}, SST2, spec_of(dropout=0.1), ["dropout"]),
+        ({"dropout_outside": True}, SST2, spec_of(stack=("adamw", "hype")), ["dropout"]),
+        ({"dropout_outside": True, "drops_out": False}, SST2, spec_of(stack=("dropout",)), ["dropout"]),
+        ({"drops_out": False}, SST2, spec_of(stack=("r_drop",)), ["dropout"]),
+        ({"drops_out": False}, SST2, spec_of(), []),
+        ({}, SST2, spec_of(stack=("r_drop",), dropout=0.0), ["dropout"]),
+        ({"drops_out": False}, SST2, spec_of(stack=("r_drop",), dropout=0.1), []),
+        ({"reads_words_alike": False, "kept_head": ("classifier",)}, CONLL, spec_of(), ["words", "head"]),
+    ],
+)
+def test_corrections_are_those_of_runs_that_were_wrong(
+    facts: dict[str, Any], task: Any, spec: RunSpec, expected: list[str]
+) -> None:
+    found = corrections(spec, task.kind, task.labels, dataclasses.replace(RIGHT, **facts))
+    assert found == tuple((name, "2") for name in expected)
+
+
+@pytest.mark.parametrize("labels", [("O", "B-PER", "I-PER"), ("B-PER", "I-PER", "O")])
+def test_words_that_were_cut_off_were_wrong_where_o_is_not_first(labels: tuple[str, ...]) -> None:
+    found = corrections(spec_of(), Kind.TOKENS, labels, RIGHT)
+    assert found == ((("outside", "2"),) if labels[0] != "O" else ())
+
+
+@pytest.mark.parametrize("model", ["minilm", "tiny"])
+@pytest.mark.parametrize("stack", [("adamw",), ("r_drop",), ("dropout",), ("hype",)])
+def test_runs_of_the_stored_models_need_none(model: str, stack: tuple[str, ...]) -> None:
+    ref = resolve(model, MODELS)
+    for task in (SST2, CONLL, SQUAD):
+        assert corrections_of(spec_of(ref, stack), task.kind, task.labels) == ()
+
+
+def test_families_that_were_read_wrong_need_them(families: Any, tmp_path: Path) -> None:
+    def needed(name: str, task: Any, *stack: str) -> list[str]:
+        spec = spec_of(ref_of(families, name), stack or ("adamw",))
+        return [correction for correction, _ in corrections_of(spec, task.kind, task.labels)]
+
+    assert [name for name in families if needed(name, CONLL)] == ["roberta", "deberta", "modernbert"]
+    assert [name for name in families if needed(name, SST2, "r_drop")] == ["modernbert", "nomic"]
+    assert [name for name in families if needed(name, SST2, "dropout")] == ["modernbert", "nomic"]
+    assert not any(needed(name, SST2) for name in families)
+
+
+def test_a_checkpoint_that_was_fine_tuned_needs_one_where_its_head_fits(families: Any) -> None:
+    import transformers
+
+    ref = ref_of(families, "bert", transformers.AutoModelForSequenceClassification, "fine-tuned", num_labels=2)
+    for labels, expected in ((2, (("head", "2"),)), (3, ())):
+        assert corrections_of(spec_of(ref), Kind.SEQUENCE, [str(i) for i in range(labels)]) == expected
+    assert model_facts(ref, Kind.SEQUENCE, 2).kept_head == ("classifier",)
+    assert corrections_of(spec_of(ref, keep_head=True), Kind.SEQUENCE, ["a", "b"]) == ()
