@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, Protocol, TypeVar
 
@@ -37,8 +37,13 @@ class Done(Generic[J, R]):
 class Executor(Protocol):
     """Something that runs jobs; it knows nothing of what they are."""
 
-    def run(self, function: Callable[[J], R], jobs: Sequence[J]) -> Iterator[Done[J, R]]:
-        """Run the function on every job and yield each once, as it completes; closing the iterator stops the rest."""
+    def run(self, function: Callable[[J], R], jobs: Iterable[J]) -> Iterator[Done[J, R]]:
+        """Run the function on every job and yield each once, as it completes; closing the iterator stops the rest.
+
+        The next job is asked for when it can start at once and no earlier, but maybe before the last results were
+        handed out; nothing is collected while the jobs keep one waiting. Jobs that raise an `Exception` end the run:
+        what they gave before is yielded, and then it is raised.
+        """
         ...
 
 

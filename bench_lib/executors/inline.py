@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from bench_lib.executors.base import Done, J, R, attempt
@@ -15,5 +15,5 @@ class InlineExecutor:
     There is no time limit, since a process cannot stop its own native code, and a job that kills the process ends all.
     """
 
-    def run(self, function: Callable[[J], R], jobs: Sequence[J]) -> Iterator[Done[J, R]]:
+    def run(self, function: Callable[[J], R], jobs: Iterable[J]) -> Iterator[Done[J, R]]:
         return (Done(job, *attempt(function, job)) for job in jobs)

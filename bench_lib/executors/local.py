@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class LocalExecutor:
         require(limit is None or limit > 0, "time limit", limit, "seconds above 0, or None for no limit")
         require(self.retries >= 0, "number of retries", self.retries, "0 or more")
 
-    def run(self, function: Callable[[J], R], jobs: Sequence[J]) -> Iterator[Done[J, R]]:
+    def run(self, function: Callable[[J], R], jobs: Iterable[J]) -> Iterator[Done[J, R]]:
         sweep: _Sweep[J, R] = _Sweep(self, function, jobs)
         try:
             yield from sweep.results()
@@ -52,20 +52,24 @@ class LocalExecutor:
 class _Sweep(Generic[J, R]):
     """One call of `run`: the jobs that wait, those under way, and the pool, replaced should it break."""
 
-    def __init__(self, settings: LocalExecutor, function: Callable[[J], R], jobs: Sequence[J]) -> None:
+    def __init__(self, settings: LocalExecutor, function: Callable[[J], R], jobs: Iterable[J]) -> None:
         self.settings = settings
         self.function = function
-        self.waiting = deque((job, 1) for job in jobs)
+        self.jobs: Iterator[J] | None = iter(jobs)
+        self.error: Exception | None = None
+        self.again: deque[tuple[J, int]] = deque()
         self.running: dict[Future[bytes], tuple[J, int]] = {}
         self.pool = self._new_pool()
 
     def results(self) -> Iterator[Done[J, R]]:
-        over: list[Done[J, R]] = []
-        while self.waiting or self.running or over:
-            # Filled before anything is yielded: the workers are busy while the caller deals with what is over.
-            over += self._fill()
+        over = self._fill()
+        while self.running or over:
             yield from over
             over = self._collect()
+            # Filled before anything is yielded: the workers are busy while the caller deals with what is over.
+            over += self._fill()
+        if self.error:
+            raise self.error
 
     def stop(self) -> None:
         pool: Any = self.pool  # pebble leaves these two without types
@@ -83,8 +87,8 @@ class _Sweep(Generic[J, R]):
     def _fill(self) -> list[Done[J, R]]:
         """Keep as many jobs under way as there are workers, no more: the rest costs nothing to abandon."""
         failed: list[Done[J, R]] = []
-        while self.waiting and len(self.running) < self.settings.workers:
-            job, attempts = self.waiting.popleft()
+        while len(self.running) < self.settings.workers and (found := self._next()):
+            job, attempts = found
             try:
                 payload = pickle.dumps((self.function, job))
             except Exception as error:
@@ -92,6 +96,17 @@ class _Sweep(Generic[J, R]):
             else:
                 self.running[self._schedule(payload)] = (job, attempts)
         return failed
+
+    def _next(self) -> tuple[J, int] | None:
+        """The next job and which attempt at it this is: a new one, and one whose process died when there are none."""
+        if self.jobs is not None:
+            try:
+                return next(self.jobs), 1
+            except StopIteration:
+                self.jobs = None
+            except Exception as error:
+                self.jobs, self.error = None, error
+        return self.again.popleft() if self.again else None
 
     def _schedule(self, payload: bytes) -> Future[bytes]:
         try:
@@ -116,7 +131,7 @@ class _Sweep(Generic[J, R]):
             job, attempts = self.running.pop(future)
             result, failure = _outcome(future)
             if failure and failure.kind == "died" and attempts <= self.settings.retries:
-                self.waiting.append((job, attempts + 1))
+                self.again.append((job, attempts + 1))
             else:
                 over.append(Done(job, result, failure, attempts))
         return over

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 
@@ -60,8 +60,8 @@ def test_results_stand_in_the_order_of_the_jobs() -> None:
     class Backwards:
         """Completes the last job first."""
 
-        def run(self, function: Callable[[int], int], jobs: Sequence[int]) -> Iterator[Done[int, int]]:
-            return (Done(job, function(job)) for job in reversed(jobs))
+        def run(self, function: Callable[[int], int], jobs: Iterable[int]) -> Iterator[Done[int, int]]:
+            return (Done(job, function(job)) for job in reversed([*jobs]))
 
     assert results(Backwards(), lambda job: job * 10, [101, 202, 303]) == [1010, 2020, 3030]
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -47,3 +48,22 @@ def test_a_job_that_exits_is_a_failure() -> None:
     (done,) = InlineExecutor().run(sys.exit, [3])
     assert done.failure is not None
     assert done.failure.message == "SystemExit: 3"
+
+
+def test_a_job_is_asked_for_when_it_runs() -> None:
+    asked: list[int] = []
+    results = InlineExecutor().run(str, (asked.append(job) or job for job in range(3)))
+    assert asked == []
+    for number, done in enumerate(results):
+        assert (done.result, asked) == (str(number), list(range(number + 1)))
+
+
+def test_jobs_that_raise_end_the_run() -> None:
+    def jobs() -> Iterator[int]:
+        yield 1
+        raise OSError("no more jobs")
+
+    results = InlineExecutor().run(str, jobs())
+    assert next(results).result == "1"
+    with pytest.raises(OSError, match="no more jobs"):
+        next(results)

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -35,6 +35,40 @@ def test_a_slow_job_does_not_hold_up_the_others(jobs: ModuleType) -> None:
 
 def test_no_jobs_start_no_process(jobs: ModuleType) -> None:
     assert list(LocalExecutor(2).run(jobs.square, [])) == []
+    assert multiprocessing.active_children() == []
+
+
+def test_a_job_is_asked_for_when_a_worker_is_free(jobs: ModuleType) -> None:
+    asked: list[int] = []
+    results = LocalExecutor(2, LIMIT).run(jobs.square, (asked.append(job) or job for job in range(6)))
+    assert asked == []
+    seen = 0
+    for seen, _ in enumerate(results, 1):
+        assert len(asked) <= seen + 2
+    assert (seen, asked) == (6, [*range(6)])
+
+
+def test_jobs_that_raise_end_the_run_after_what_they_gave(jobs: ModuleType, tmp_path: Path) -> None:
+    def few() -> Iterator[Path]:
+        yield tmp_path / "marker"
+        raise OSError("no more jobs")
+
+    results = LocalExecutor(2, LIMIT).run(jobs.die_once, few())
+    assert next(results).attempts == 2
+    with pytest.raises(OSError, match="no more jobs"):
+        next(results)
+    assert multiprocessing.active_children() == []
+
+
+def test_an_interrupt_while_a_job_is_asked_for_ends_the_run_at_once(jobs: ModuleType) -> None:
+    def few() -> Iterator[float]:
+        yield 60.0
+        raise KeyboardInterrupt
+
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        next(LocalExecutor(2).run(jobs.nap, few()))
+    assert time.monotonic() - begin < 20
     assert multiprocessing.active_children() == []
 
 
