@@ -1,23 +1,26 @@
-"""Jobs in a pool of processes on this machine."""
+"""Jobs in processes on this machine.
+
+The processes are our own, since no pool of the libraries takes every end of one for what it is: pebble passes over exit
+code 0 and waits on, and the others give up all jobs when one process dies.
+"""
 
 from __future__ import annotations
 
+import atexit
 import pickle
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from signal import strsignal
+from multiprocessing.connection import wait
 from typing import Any, Generic
 
-from pebble import ProcessExpired, ProcessPool
-
-from bench_lib.errors import require
-from bench_lib.executors.base import Done, Failure, J, R, raised
-from bench_lib.executors.worker import SingleThreadedContext, call, prepare
+from bench_lib.errors import BenchError, require
+from bench_lib.executors.base import Done, J, R, raised
+from bench_lib.executors.process import GRACE, Worker
 
 _TICK = 1.0
+"""Seconds after which workers are looked at in any case: one whose own children keep its pipe open ends unheard."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +46,17 @@ class LocalExecutor:
 
     def run(self, function: Callable[[J], R], jobs: Iterable[J]) -> Iterator[Done[J, R]]:
         sweep: _Sweep[J, R] = _Sweep(self, function, jobs)
+        # Also at the end of a program that never came to the end of the results: Python waits for its processes.
+        atexit.register(sweep.stop)
         try:
             yield from sweep.results()
         finally:
+            atexit.unregister(sweep.stop)
             sweep.stop()
 
 
 class _Sweep(Generic[J, R]):
-    """One call of `run`: the jobs that wait, those under way, and the pool, replaced should it break."""
+    """One call of `run`: the jobs that wait, those under way with their workers, and the workers without one."""
 
     def __init__(self, settings: LocalExecutor, function: Callable[[J], R], jobs: Iterable[J]) -> None:
         self.settings = settings
@@ -58,8 +64,9 @@ class _Sweep(Generic[J, R]):
         self.jobs: Iterator[J] | None = iter(jobs)
         self.error: Exception | None = None
         self.again: deque[tuple[J, int]] = deque()
-        self.running: dict[Future[bytes], tuple[J, int]] = {}
-        self.pool = self._new_pool()
+        self.running: dict[Worker, tuple[J, int]] = {}
+        self.idle: list[Worker] = []
+        self.leaving: list[Worker] = []
 
     def results(self) -> Iterator[Done[J, R]]:
         over = self._fill()
@@ -72,17 +79,17 @@ class _Sweep(Generic[J, R]):
             raise self.error
 
     def stop(self) -> None:
-        pool: Any = self.pool  # pebble leaves these two without types
-        pool.stop()
-        pool.join()
-
-    def _new_pool(self) -> ProcessPool:
-        return ProcessPool(
-            max_workers=self.settings.workers,
-            initializer=prepare,
-            initargs=[self.settings.initializer],
-            context=SingleThreadedContext(),
-        )
+        """End all workers, whatever they are at."""
+        workers = [*self.running, *self.idle, *self.leaving]
+        self.running, self.idle, self.leaving = {}, [], []
+        for worker in workers:
+            worker.process.terminate()
+            worker.dismiss()
+        end = time.monotonic() + GRACE
+        for worker in workers:
+            if worker.end_by(end) is None:
+                worker.process.kill()
+                worker.process.join()
 
     def _fill(self) -> list[Done[J, R]]:
         """Keep as many jobs under way as there are workers, no more: the rest costs nothing to abandon."""
@@ -93,8 +100,13 @@ class _Sweep(Generic[J, R]):
                 payload = pickle.dumps((self.function, job))
             except Exception as error:
                 failed.append(Done(job, None, raised(error), attempts))
-            else:
-                self.running[self._schedule(payload)] = (job, attempts)
+                continue
+            worker = self._free_worker()
+            if worker is None:
+                self.again.appendleft(found)
+                break
+            worker.give(payload, self.settings.time_limit)
+            self.running[worker] = found
         return failed
 
     def _next(self) -> tuple[J, int] | None:
@@ -108,58 +120,46 @@ class _Sweep(Generic[J, R]):
                 self.jobs, self.error = None, error
         return self.again.popleft() if self.again else None
 
-    def _schedule(self, payload: bytes) -> Future[bytes]:
+    def _free_worker(self) -> Worker | None:
+        """A worker without a job, started if need be; None if the machine has no room for one more just now."""
+        while self.idle:
+            worker = self.idle.pop()
+            if worker.usable():
+                return worker
+            self._release(worker)
         try:
-            return self.pool.schedule(call, args=[payload], timeout=self.settings.time_limit)
-        except RuntimeError:
-            # The pool broke; should a new one not start either, that is the caller's to know.
-            self._replace_pool()
-            return self.pool.schedule(call, args=[payload], timeout=self.settings.time_limit)
-
-    def _replace_pool(self) -> None:
-        self.stop()
-        for future in self.running:
-            future.cancel()
-        self.pool = self._new_pool()
+            return Worker(self.settings.initializer)
+        except OSError as error:
+            if not self.running:
+                raise BenchError(f"no worker process can be started: {error}") from error
+            return None
 
     def _collect(self) -> list[Done[J, R]]:
-        wait(self.running, timeout=_TICK, return_when=FIRST_COMPLETED)
-        if not self.pool.active:
-            self._replace_pool()
-        over = []
-        for future in [future for future in self.running if future.done()]:
-            job, attempts = self.running.pop(future)
-            result, failure = _outcome(future)
+        self._wait()
+        over: list[Done[J, R]] = []
+        for worker in [*self.running]:
+            outcome = worker.outcome()
+            if outcome is None:
+                continue
+            job, attempts = self.running.pop(worker)
+            self._release(worker)
+            result, failure = outcome
             if failure and failure.kind == "died" and attempts <= self.settings.retries:
                 self.again.append((job, attempts + 1))
             else:
                 over.append(Done(job, result, failure, attempts))
+        self.leaving = [worker for worker in self.leaving if not worker.gone()]
         return over
 
+    def _wait(self) -> None:
+        """Until a worker has something to say, has ended, or is out of time."""
+        signs: list[Any] = [sign for worker in self.running for sign in (worker.pipe, worker.process.sentinel)]
+        ends = [worker.deadline - time.monotonic() for worker in (*self.running, *self.leaving)]
+        wait(signs, max(0.0, min([_TICK, *ends])))
 
-def _outcome(future: Future[bytes]) -> tuple[Any, Failure | None]:
-    if future.cancelled():
-        return None, Failure("died", "the pool of processes broke")
-    error = future.exception()
-    if isinstance(error, TimeoutError):
-        return None, Failure("timeout", f"no result within {error.args[-1]} s")
-    if isinstance(error, (ProcessExpired, BrokenProcessPool)):
-        return None, Failure("died", _death(error))
-    if error is not None:
-        return None, raised(error)
-    return _unpickled(future.result())
-
-
-def _unpickled(reply: bytes) -> tuple[Any, Failure | None]:
-    try:
-        result, failure = pickle.loads(reply)
-    except Exception as error:
-        return None, raised(error)
-    return result, failure
-
-
-def _death(error: ProcessExpired | BrokenProcessPool) -> str:
-    code = getattr(error, "exitcode", None)
-    if code is not None and code < 0:
-        return f"the process was ended by signal {-code} ({strsignal(-code)})"
-    return f"the process ended unexpectedly: {error if code is None else f'exit code {code}'}"
+    def _release(self, worker: Worker) -> None:
+        if worker.usable():
+            self.idle.append(worker)
+        else:
+            worker.dismiss()
+            self.leaving.append(worker)

@@ -1,44 +1,50 @@
-"""The side of a worker process: one thread for the numeric libraries, no orphans, nothing that fails to pickle."""
+"""The side of a worker process: jobs through a pipe, no orphans, nothing that fails to pickle."""
 
 from __future__ import annotations
 
 import os
 import pickle
+import signal
+import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing import parent_process
-from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing.connection import Connection
 
 from bench_lib.executors.base import Failure, attempt, raised
 
-THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"), "1")
+READY, KEPT, RETIRED = b"ready", b"kept", b"retired"
+"""Messages of a worker: that it can take a job; and before each reply, whether it takes another one."""
 
-_environment = threading.Lock()
 _unprepared: Failure | None = None
+_retired = False
 
 
-class SingleThreadedProcess(SpawnProcess):
-    """A process that starts with one thread allowed to every numeric library.
-
-    The libraries read the environment when they are loaded, and the child may load them before it runs any code of
-    ours: it imports the main module of its parent first.
-    """
-
-    def start(self) -> None:
-        with _environment:
-            before = {name: os.environ.get(name) for name in THREADS}
-            os.environ.update(THREADS)
-            try:
-                super().start()
-            finally:
-                for name, value in before.items():
-                    _restore(name, value)
+def retire() -> None:
+    """Have this worker process replaced once the job under way has given its result; elsewhere nothing happens."""
+    global _retired
+    _retired = True
 
 
-class SingleThreadedContext(SpawnContext):
-    """The spawn context with such processes."""
-
-    Process = SingleThreadedProcess
+def serve(pipe: Connection, initializer: Callable[[], None] | None) -> None:
+    """Run what comes through the pipe until it is closed, the parent ends or this process is retired."""
+    # The terminal sends Ctrl-C to all processes; what becomes of the jobs is for the parent to say.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _leave)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    own, said = os.getpid(), READY
+    prepare(initializer)
+    with suppress(EOFError, OSError):
+        pipe.send_bytes(said)
+        while said != RETIRED:
+            reply = call(pipe.recv_bytes())
+            if os.getpid() != own:
+                os._exit(1)  # a job that forked: the copy has no say
+            said = RETIRED if _retired else KEPT
+            pipe.send_bytes(said)
+            pipe.send_bytes(reply)
 
 
 def prepare(initializer: Callable[[], None] | None) -> None:
@@ -52,8 +58,7 @@ def prepare(initializer: Callable[[], None] | None) -> None:
 def call(payload: bytes) -> bytes:
     """Run a pickled (function, job), giving a pickled (result, failure).
 
-    Bytes both ways: whatever does not pickle, or not unpickle, is then a failure of its job and not of the pool, and
-    modules are imported while no lock of the pool is held.
+    Bytes both ways: whatever does not pickle, or not unpickle, is then a failure of its job and not of the worker.
     """
     result, failure = (None, _unprepared) if _unprepared else attempt(_call, payload)
     try:
@@ -67,15 +72,14 @@ def _call(payload: bytes) -> object:
     return function(job)
 
 
+def _leave(number: int, _: object) -> None:
+    """End by unwinding, so that temporary files go; the parent kills what takes too long."""
+    retire()
+    sys.exit(128 + number)
+
+
 def _end_with_parent() -> None:
     parent = parent_process()
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-def _restore(name: str, value: str | None) -> None:
-    if value is None:
-        os.environ.pop(name, None)
-    else:
-        os.environ[name] = value

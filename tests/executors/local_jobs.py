@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
+import tempfile
+import threading
 import time
 from pathlib import Path
+
+from bench_lib.executors.worker import retire
 
 SEEN_AT_IMPORT = os.environ.get("OMP_NUM_THREADS")
 
@@ -79,3 +84,65 @@ def initialise() -> None:
 
 def bad_initialise() -> None:
     raise RuntimeError("nothing to initialise with")
+
+
+def leave_somehow(how: str) -> str:
+    """End the process with exit code 0 or leave it deaf, in a way that runs no code of its worker."""
+    if how == "at once":
+        os._exit(0)
+    elif how == "in a thread":
+        threading.Timer(0.2, os._exit, [0]).start()
+    elif how == "by a signal's handler":
+        signal.signal(signal.SIGUSR1, lambda *_: os._exit(0))
+        os.kill(os.getpid(), signal.SIGUSR1)
+    elif how == "with a child that holds the pipe":
+        if os.fork():
+            os._exit(0)
+    elif how == "with its pipe closed":
+        os.closerange(3, 256)
+    else:
+        return how
+    time.sleep(30.0)
+    return how
+
+
+def leave_once(marker: Path) -> bool:
+    if not marker.exists():
+        marker.touch()
+        os._exit(0)
+    return True
+
+
+def leave_afterwards(number: int) -> int:
+    """End the process right after the result is sent, before it is asked for anything else."""
+    atexit.register(os._exit, 0)
+    retire()
+    return number
+
+
+def fork(number: int) -> int:
+    os.fork()
+    return number
+
+
+def process(retires: bool) -> int:
+    if retires:
+        retire()
+    return os.getpid()
+
+
+def ignore_the_end(seconds: float) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    time.sleep(seconds)
+
+
+def leave_a_folder(marker: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        marker.write_text(folder)
+        time.sleep(60.0)
+
+
+def interrupted(_: object) -> set[signal.Signals]:
+    """Send this process an interrupt, and tell which signals its processes would not hear."""
+    os.kill(os.getpid(), signal.SIGINT)
+    return signal.pthread_sigmask(signal.SIG_BLOCK, ())

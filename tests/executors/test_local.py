@@ -7,16 +7,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
-from pebble import ProcessFuture, ProcessPool
 
-from bench_lib.errors import BadValue
+from bench_lib.errors import BadValue, BenchError
 from bench_lib.executors import Done, Executor, LocalExecutor
-from bench_lib.executors.worker import THREADS
+from bench_lib.executors.process import THREADS, Worker
 
 LIMIT = 60.0
 """Seconds after which a job of these tests counts as lost."""
@@ -93,6 +92,49 @@ def test_a_process_that_leaves_with_a_code_is_a_death(jobs: ModuleType) -> None:
     assert "exit code 7" in done.failure.message
 
 
+def test_a_process_that_leaves_as_if_all_were_well_is_a_death(jobs: ModuleType) -> None:
+    ways = ["at once", "in a thread", "by a signal's handler", "with a child that holds the pipe"]
+    codes = dict.fromkeys(ways, "exit code 0") | {"with its pipe closed": "closed its pipe"}
+    begin = time.monotonic()
+    done = {one.job: one for one in LocalExecutor(2, retries=0).run(jobs.leave_somehow, [*codes, "not", "at all"])}
+    assert time.monotonic() - begin < 25
+    assert (done.pop("not").result, done.pop("at all").result) == ("not", "at all")
+    for how, says in codes.items():
+        failure = done[how].failure
+        assert failure is not None, how
+        assert failure.kind == "died", how
+        assert says in failure.message, how
+
+
+def test_a_job_that_left_is_tried_again_at_once(jobs: ModuleType, tmp_path: Path) -> None:
+    (done,) = LocalExecutor(1).run(jobs.leave_once, [tmp_path / "marker"])
+    assert done == Done(tmp_path / "marker", True, None, attempts=2)
+
+
+def test_a_module_that_leaves_when_it_is_imported_is_a_death(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "leaving.py").write_text(LEAVING)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (done,) = LocalExecutor(1, retries=1).run(import_module("leaving").double, [2])
+    assert done.failure is not None
+    assert (done.failure.kind, done.attempts) == ("died", 2)
+
+
+def test_a_process_that_ends_after_its_result_loses_nothing(jobs: ModuleType) -> None:
+    done = list(LocalExecutor(2, LIMIT, retries=0).run(jobs.leave_afterwards, range(4)))
+    assert sorted(done, key=lambda one: one.job) == [Done(n, n) for n in range(4)]
+
+
+def test_the_copy_of_a_worker_that_forks_has_no_say(jobs: ModuleType) -> None:
+    assert list(LocalExecutor(1, LIMIT, retries=0).run(jobs.fork, range(4))) == [Done(n, n) for n in range(4)]
+
+
+def test_a_retired_worker_is_replaced_after_its_result(jobs: ModuleType) -> None:
+    done = list(LocalExecutor(1, LIMIT).run(jobs.process, [False, True, False, False]))
+    first, second, third, fourth = (one.result for one in done)
+    assert first == second != third == fourth
+    assert [one.attempts for one in done] == [1, 1, 1, 1]
+
+
 def test_a_job_over_the_limit_is_stopped_and_not_tried_again(jobs: ModuleType) -> None:
     begin = time.monotonic()
     done = {one.job: one for one in LocalExecutor(2, time_limit=1.0).run(jobs.nap, [30.0, 0.0, 0.01])}
@@ -155,32 +197,34 @@ def test_a_failed_initializer_is_told_by_every_job(jobs: ModuleType) -> None:
     assert all("nothing to initialise with" in message for message in messages)
 
 
-def test_a_pool_that_breaks_is_replaced(jobs: ModuleType, tmp_path: Path) -> None:
-    # A worker that dies before it has a job leaves pebble no job to blame: it gives up the whole pool.
+def test_a_worker_that_dies_before_it_is_ready_is_replaced(jobs: ModuleType, tmp_path: Path) -> None:
     initializer = partial(jobs.die_once, tmp_path / "marker")
     done = list(LocalExecutor(1, LIMIT, initializer=initializer).run(jobs.square, [1, 2, 3]))
     assert sorted(one.result or 0 for one in done) == [1, 4, 9]
     assert max(one.attempts for one in done) == 2
 
 
-def test_a_pool_that_always_breaks_fails_its_jobs_in_the_end(jobs: ModuleType) -> None:
+def test_workers_that_never_get_ready_fail_their_jobs_in_the_end(jobs: ModuleType) -> None:
     initializer = partial(jobs.die_if_negative, -1)
     (done,) = LocalExecutor(1, LIMIT, retries=1, initializer=initializer).run(jobs.square, [1])
     assert done.failure is not None
     assert (done.failure.kind, done.attempts) == ("died", 2)
 
 
-def test_a_job_that_a_broken_pool_never_took_up_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Broken(ProcessPool):
-        active = False
+def test_a_worker_that_cannot_be_started_is_no_jobs_fault(jobs: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[Worker] = []
 
-        def schedule(self, *_: Any, **__: Any) -> Any:
-            monkeypatch.undo()
-            return ProcessFuture()
+    def start(initializer: Callable[[], None] | None) -> Worker:
+        if started:
+            raise OSError("no room for a process")
+        started.append(Worker(initializer))
+        return started[-1]
 
-    monkeypatch.setattr("bench_lib.executors.local.ProcessPool", Broken)
-    (done,) = LocalExecutor(1, LIMIT).run(partial(pow, 2), [5])
-    assert done == Done(5, 32, None, attempts=2)
+    monkeypatch.setattr("bench_lib.executors.local.Worker", start)
+    done = list(LocalExecutor(2, LIMIT).run(jobs.square, [1, 2, 3]))
+    assert sorted(done, key=lambda one: one.job) == [Done(1, 1), Done(2, 4), Done(3, 9)]
+    with pytest.raises(BenchError, match="no worker process can be started: no room for a process"):
+        next(LocalExecutor(2, LIMIT).run(jobs.square, [1]))
 
 
 def test_closing_the_results_stops_the_workers_at_once(jobs: ModuleType) -> None:
@@ -191,6 +235,22 @@ def test_closing_the_results_stops_the_workers_at_once(jobs: ModuleType) -> None
     results.close()
     assert time.monotonic() - begin < 10
     assert multiprocessing.active_children() == []
+
+
+def test_what_does_not_end_when_told_is_killed(jobs: ModuleType) -> None:
+    (done,) = LocalExecutor(1, time_limit=1.0).run(jobs.ignore_the_end, [60.0])
+    assert done.failure is not None
+    assert done.failure.kind == "timeout"
+    assert multiprocessing.active_children() == []
+
+
+def test_a_job_that_is_stopped_tidies_up(jobs: ModuleType, tmp_path: Path) -> None:
+    marker = tmp_path / "marker"
+    results = LocalExecutor(2).run(jobs.leave_a_folder, [marker, tmp_path / "none" / "marker"])
+    assert next(results).job == tmp_path / "none" / "marker"
+    _until(marker.exists)
+    results.close()
+    assert not Path(marker.read_text()).exists()
 
 
 def test_an_interrupt_while_waiting_stops_the_workers(jobs: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,11 +277,70 @@ def test_workers_of_a_program_have_one_thread_from_the_start_and_end_with_it(tmp
     _until(lambda: not _alive(int(worker)))
 
 
+def test_nothing_of_the_working_directory_is_executed(tmp_path: Path) -> None:
+    """As for `stabbench`, whose own folder and not the working directory comes first where modules are looked for."""
+    folder, program = tmp_path / "work", tmp_path / "bin" / "program"
+    for path in (folder, program.parent):
+        path.mkdir()
+    for name in ("socket", "pickle", "numpy", "torch", "tempfile", "sitecustomize", "usercustomize", "multiprocessing"):
+        (folder / f"{name}.py").write_text("import os; os.mkdir(__file__ + '-executed')")
+    program.write_text(PROGRAM)
+    paths = [str(Path(path).resolve()) for path in sys.path if path]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    environment.pop("PYTHONSAFEPATH", None)
+    done = subprocess.run(
+        [sys.executable, program], cwd=folder, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "True\n"
+    assert [path.name for path in folder.iterdir() if path.suffix != ".py"] == []
+
+
+def test_results_that_nobody_waits_for_do_not_hold_up_the_end_of_a_program(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(ABANDONED)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, program], env=environment, check=True, timeout=LIMIT)
+
+
 @pytest.mark.parametrize(("field", "value"), [("workers", 0), ("time_limit", 0.0), ("retries", -1)])
 def test_settings_out_of_range_are_refused(field: str, value: float) -> None:
     with pytest.raises(BadValue, match=str(value)):
         LocalExecutor(**{"workers": 1, field: value})
 
+
+LEAVING = """
+import multiprocessing, os
+
+if multiprocessing.parent_process():
+    os._exit(0)
+
+def double(number):
+    return 2 * number
+"""
+
+PROGRAM = """
+import numpy
+from bench_lib.executors import LocalExecutor
+
+def same(origin):
+    import importlib.util, socket, tempfile
+    import numpy
+    return (numpy.__file__, importlib.util.find_spec("torch").origin) == origin
+
+if __name__ == "__main__":
+    import importlib.util
+    (done,) = LocalExecutor(1).run(same, [(numpy.__file__, importlib.util.find_spec("torch").origin)])
+    print(done.result)
+"""
+
+ABANDONED = """
+import time
+from bench_lib.executors import LocalExecutor
+
+if __name__ == "__main__":
+    results = LocalExecutor(2).run(time.sleep, [0.0, 300.0])
+    next(results)
+"""
 
 SWEEP = """
 import os, sys, time

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import pickle
 from types import ModuleType
 
@@ -38,14 +37,3 @@ def test_a_failed_initializer_fails_every_job(jobs: ModuleType, monkeypatch: pyt
     worker.prepare(jobs.bad_initialise)
     for number in (1, 2):
         assert "nothing to initialise with" in _failure(worker.call(pickle.dumps((jobs.square, number))))
-
-
-def test_starting_a_process_leaves_the_environment_as_it_was(jobs: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
-    before = dict(os.environ)
-    process = worker.SingleThreadedContext().Process(target=jobs.square, args=(2,))
-    process.start()
-    assert dict(os.environ) == before
-    process.join()
-    assert process.exitcode == 0
