@@ -33,12 +33,13 @@ FLOORS = (
     {"run", "report", "audit"},  # F3
     {"pool", "arms", "forecast"},
     {"suite"},  # F4
+    {"progress"},
     {"conformance"},
     {"check", "doctor"},  # F5
     {"cli", "pytest_plugin", "api", "integrations"},  # F6
 )
 HEAVY = {"torch", "transformers", "peft", "pytorch_optimizer", "datasets"}
-LIGHT = ("spec", "stats", "store", "tasks", "report", "profiles", "cli", "pytest_plugin")
+LIGHT = ("spec", "stats", "store", "tasks", "report", "profiles", "cli", "progress", "pytest_plugin")
 """What loads without the heavy packages; the plugin is loaded by every pytest of its environment."""
 
 WRITERS = {

@@ -58,7 +58,8 @@ def _check(options: argparse.Namespace) -> int:
         if options.json:
             print(broken(options.technique, found))
         return REGRESSION
-    with ProgressLine(sys.stderr) as comparison.report:
+    with ProgressLine(sys.stderr) as line:
+        comparison.report, comparison.executor = line, line.watch(comparison.executor)
         answer = comparison.answer()
     tell_set_aside(comparison.store)
     print(machine(answer) if options.json else human(answer))

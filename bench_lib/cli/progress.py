@@ -5,10 +5,17 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, TextIO
 
+from bench_lib.progress import Pace, counts, named, result
 from bench_lib.record import Status
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bench_lib.executors.base import Executor
+    from bench_lib.spec import RunSpec
     from bench_lib.suite import Progress
+
+BAR = "{percentage:3.0f}%|{bar:16}| {n_fmt}/{total_fmt} [{elapsed}{postfix}] {desc}"
 
 
 class ProgressLine:
@@ -18,8 +25,9 @@ class ProgressLine:
         from tqdm import tqdm
 
         self.stream = stream
+        self.pace = Pace()
         self.terminal = sys.stderr.isatty()
-        self.bar = tqdm(disable=not self.terminal, unit="run", dynamic_ncols=True)
+        self.bar = tqdm(disable=not self.terminal, unit="run", dynamic_ncols=True, bar_format=BAR)
 
     def __enter__(self) -> ProgressLine:
         return self
@@ -27,24 +35,33 @@ class ProgressLine:
     def __exit__(self, *_: object) -> None:
         self.bar.close()
 
+    def watch(self, executor: Executor) -> Executor:
+        """The executor, of which what is under way is shown and timed."""
+        from bench_lib.executors.watched import Watched
+
+        return Watched(executor, self._start, self.pace.end)
+
     def __call__(self, progress: Progress) -> None:
         """Show how far the sweep is."""
         if not self.terminal:
-            print(_line(progress), flush=True, file=self.stream)
+            self._print(result(progress, self.pace))
             return
         if progress.last is None:
             self.bar.reset(total=progress.total)
             self.bar.initial = progress.stored
         elif Status(progress.last.status).lost:
-            self.bar.write(_line(progress), file=sys.stderr)
+            self.bar.write(result(progress, self.pace), file=sys.stderr)
         self.bar.n = progress.stored + progress.finished
-        self.bar.set_postfix_str(f"{progress.failed} failed")
+        self.bar.set_postfix_str(counts(progress, self.pace), refresh=False)
+        self.bar.set_description_str(self.pace.running())
 
+    def _start(self, group: Sequence[RunSpec]) -> None:
+        self.pace.start(group)
+        if self.terminal:
+            self.bar.set_description_str(self.pace.running())
+        elif not self.pace.runs:
+            # Until the first is done there is nothing else to see; later every run has its line anyway.
+            self._print(f"running {named(group)}")
 
-def _line(progress: Progress) -> str:
-    run = progress.last
-    if run is None:
-        return f"{progress.total} runs: {progress.stored} stored, {progress.left} to do"
-    place = f"[{progress.stored + progress.finished}/{progress.total}, {progress.failed} failed]"
-    score = "" if run.score is None else f" {run.metric} {run.score:.4f}"
-    return f"{place} {run.task} {run.technique} seed {run.seed}: {run.status}{score} {run.reason[:160]}".rstrip()
+    def _print(self, text: str) -> None:
+        print(text, flush=True, file=self.stream)

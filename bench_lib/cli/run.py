@@ -89,7 +89,7 @@ def _run(options: argparse.Namespace) -> int:
         refuse_pools(grid.techniques)
     store = Store(options.store)
     with ProgressLine() as line:
-        progress = run_suite(grid, store, executor, line, retry)
+        progress = run_suite(grid, store, line.watch(executor), line, retry)
     tell_set_aside(store)
     counts = ", ".join(f"{count} {status}" for status, count in sorted(progress.statuses.items())) or "nothing to do"
     new = f"{progress.finished} are new ({counts})"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench_lib.cli.progress import ProgressLine
+from bench_lib.executors import InlineExecutor
 from bench_lib.record import RunRecord, Status
 from bench_lib.run import blank_record
 from bench_lib.suite import Grid, Progress, plan
@@ -64,3 +65,30 @@ def test_on_a_terminal_there_is_a_bar_and_lost_runs_are_named(
     named = [part for part in written.err.replace("\r", "\n").splitlines() if "sst2" in part]
     assert len(named) == 1
     assert named[0].startswith("[3/3, 1 failed] sst2 adamw seed 1: timeout")
+
+
+def test_what_begins_has_a_line_until_the_first_run_is_done(capsys: Written, stages: list[Progress]) -> None:
+    groups = [(spec,) for spec in plan(Grid(("sst2",), ("adamw",), (4, 5, 6), "smoke", "tiny"))]
+    with ProgressLine() as line:
+        line(stages[0])
+        for _ in line.watch(InlineExecutor()).run(len, groups):
+            line(stages[1])
+    first, running, *lines = capsys.readouterr().out.splitlines()
+    assert running == "running sst2 adamw seed 4"
+    assert len(lines) == 3
+    assert all(text.startswith("[2/3, 0 failed; 0.0 s a run, 1 left in about 0.0 s] sst2 ") for text in lines)
+
+
+def test_on_a_terminal_the_bar_names_what_is_under_way(
+    capsys: Written, monkeypatch: pytest.MonkeyPatch, stages: list[Progress]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    groups = [(spec,) for spec in plan(Grid(("sst2",), ("adamw",), (4,), "smoke", "tiny"))]
+    with ProgressLine() as line:
+        line(stages[0])
+        shown = []
+        for _ in line.watch(InlineExecutor()).run(lambda _: shown.append(line.bar.desc), groups):
+            line(stages[1])
+        shown += [line.bar.desc, line.bar.postfix]
+    assert shown == ["running sst2 adamw seed 4", "", "0 failed; 0.0 s a run, 1 left in about 0.0 s"]
+    assert "running sst2 adamw seed 4" in capsys.readouterr().err

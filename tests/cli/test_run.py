@@ -29,8 +29,9 @@ def test_a_run_tells_each_result_and_the_sum(capsys: Written, tmp_path: Path, sm
     store = tmp_path / "results"
     assert main(["run", *small, "--seeds", "3,5", "--store", str(store)]) == DONE
     records = Store(store).records()
-    first, *lines, last = capsys.readouterr().out.splitlines()
+    first, running, *lines, last = capsys.readouterr().out.splitlines()
     assert first == "2 runs: 0 stored, 2 to do"
+    assert running == "running sst2 adamw seed 3"
     assert [line.partition("]")[0].partition(",")[0] for line in lines] == ["[1/2", "[2/2"]
     for line, record in zip(lines, records, strict=True):
         assert f" sst2 adamw seed {record.seed}: {record.status} accuracy {record.score:.4f}" in line
@@ -123,7 +124,7 @@ def test_the_defaults_ask_for_the_embedded_tasks(asked: list[Any]) -> None:
     grid, store, executor, _, retry = asked
     assert grid == Grid(("imdb", "sst2", "conll2003", "squad"), ("adamw",), (0, 1, 2, 3, 4), "quick", "minilm")
     assert (grid.data, grid.arms) == ("embedded", ((("subset", 0),),))
-    assert (store.root, executor, retry) == (Path("bench-results"), InlineExecutor(), frozenset())
+    assert (store.root, executor.executor, retry) == (Path("bench-results"), InlineExecutor(), frozenset())
 
 
 def test_every_option_reaches_the_sweep(asked: list[Any]) -> None:
@@ -150,7 +151,11 @@ def test_every_option_reaches_the_sweep(asked: list[Any]) -> None:
         "hub",
         ((("init", 1), ("order", 3)),),
     )
-    assert (store.root, executor, retry) == (Path("elsewhere"), LocalExecutor(3, 90.0), {Status.CRASHED, Status.OOM})
+    assert (store.root, executor.executor, retry) == (
+        Path("elsewhere"),
+        LocalExecutor(3, 90.0),
+        {Status.CRASHED, Status.OOM},
+    )
 
 
 def test_all_stands_for_what_is_registered(asked: list[Any]) -> None:
@@ -188,7 +193,7 @@ def test_a_pool_is_run_with_its_members(capsys: Written, tmp_path: Path, small: 
     store = tmp_path / "results"
     command = ["run", *small, "--techniques", "ensemble:members=2", "--seeds", "0-1", "--store", str(store)]
     assert main(command) == DONE
-    first, *lines, last = capsys.readouterr().out.splitlines()
+    first, _, *lines, last = capsys.readouterr().out.splitlines()
     assert first == "3 runs: 0 stored, 3 to do"
     made = ("adamw seed 0", "adamw seed 1", "ensemble:members=2 seed 0")
     for number, (line, run) in enumerate(zip(lines, made, strict=True), 1):
@@ -233,7 +238,8 @@ def test_lost_runs_are_told_by_the_exit_code_and_can_be_tried_again(
     command = ["run", *small, "--techniques", "raises,adamw", "--seeds", "0", "--store", str(tmp_path / "results")]
     assert main(command) == INFRASTRUCTURE
     written = capsys.readouterr()
-    assert "[1/2, 1 failed] sst2 raises seed 0: crashed RuntimeError: the wheel came off (at test_run.py" in written.out
+    assert "[1/2, 1 failed; " in written.out
+    assert "] sst2 raises seed 0: crashed RuntimeError: the wheel came off (at test_run.py" in written.out
     assert "2 are new (1 co" in written.out
     assert ", 1 crashed)" in written.out
     assert written.err == "stabbench: the same command with --retry crashed tries the lost runs again\n"

@@ -1,30 +1,19 @@
-"""Benchmarks under pytest: `pytest benchmarks/ --benchmark-only`, one row a cell, one round a seed."""
+"""One benchmark: the seeds of a cell as its rounds, and their records in the store."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
 if TYPE_CHECKING:
+    from bench_lib.pytest_plugin.session import Session
     from bench_lib.record import RunRecord
     from bench_lib.spec import RunSpec
     from bench_lib.store import Store
-    from bench_lib.suite import Grid
-
-OPTIONS = {
-    "profile": ("quick", "budget of a run"),
-    "tasks": ("all", "tasks, or all that the data has"),
-    "techniques": ("adamw,bertadam,mixout,llrd+reinit", "techniques or stacks, or all"),
-    "seeds": ("0-2", "seeds, such as 0-29"),
-    "model": ("minilm", "a registered model, a hub id or a folder"),
-    "data": ("embedded", "hub, embedded or a folder"),
-    "store": ("bench-results", "folder of the results"),
-}
 
 
 class Benchmark(Protocol):
@@ -43,18 +32,22 @@ class Benchmark(Protocol):
 class BenchCell:
     """All seeds of one task x technique, the store that they go to, and whether stored ones are trained again.
 
-    `pools` are those of all cells, which share the weights of their members.
+    `session` is told of each run. `pools` are those of all cells, which share the weights of their members.
     """
 
     specs: tuple[RunSpec, ...]
     store: Store
     rerun: bool
+    session: Session
     pools: tuple[RunSpec, ...] = ()
+
+    def todo(self, stored: Collection[str]) -> list[RunSpec]:
+        """The runs that are trained, given the ids of those that are stored."""
+        return [spec for spec in self.specs if self.rerun or spec.run_id() not in stored]
 
     def train(self, benchmark: Benchmark) -> None:
         """Train each missing seed as one round, store the records, and fail on runs lost or not as they were stored."""
-        stored = self.store.ids()
-        todo = [spec for spec in self.specs if self.rerun or spec.run_id() not in stored]
+        todo = self.todo(self.store.ids())
         self._skip_pools_without_members(todo)
         if not todo:
             pytest.skip(f"all {len(self.specs)} seeds are stored in {self.store.root}; --bench-rerun trains them again")
@@ -89,11 +82,22 @@ class BenchCell:
             return (next(waiting),), {}
 
         def one_seed(spec: RunSpec) -> None:
-            records.append(self._one(spec))
+            records.append(self._told(spec))
 
         benchmark.pedantic(one_seed, setup=next_seed, rounds=len(todo), iterations=1)
+        self.session.lines.clear()
         keep_last()
         return records
+
+    def _told(self, spec: RunSpec) -> RunRecord:
+        group = (spec,)
+        record: RunRecord | None = None
+        self.session.start(group)
+        try:
+            record = self._one(spec)
+            return record
+        finally:
+            self.session.end(group, record)
 
     def _one(self, spec: RunSpec) -> RunRecord:
         from bench_lib.pool import pool
@@ -150,54 +154,3 @@ def _judge(records: list[RunRecord], earlier: dict[str, RunRecord]) -> None:
         pytest.fail("; ".join(wrong))
     if all(r.status == "unsupported" for r in records):
         pytest.skip(records[0].reason)
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the `--bench-...` options."""
-    group = parser.getgroup("stabbench", "stability benchmarks")
-    for name, (default, text) in OPTIONS.items():
-        group.addoption(f"--bench-{name}", default=default, help=f"{text} (default: {default})")
-    group.addoption("--bench-rerun", action="store_true", help="train stored cells again and compare bit for bit")
-    group.addoption(
-        "--bench-overhead", action="store_true", help="also measure the harness against a bare loop and Trainer"
-    )
-
-
-def grid_of(config: pytest.Config) -> Grid:
-    """The grid that the command line asks for."""
-    from bench_lib.seeds import parse_seeds
-    from bench_lib.suite import Grid, all_tasks, all_techniques, named
-
-    given = {name: str(config.getoption(f"--bench-{name}")) for name in OPTIONS}
-    return Grid(
-        tasks=named(given["tasks"], all_tasks(given["data"])),
-        techniques=named(given["techniques"], all_techniques(parse_seeds(given["seeds"]))),
-        seeds=parse_seeds(given["seeds"]),
-        profile=given["profile"],
-        model=given["model"],
-        data=given["data"],
-    )
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give `bench_cell` one parameter for each task x technique."""
-    if "bench_cell" not in metafunc.fixturenames:
-        return
-    from bench_lib.errors import BenchError
-    from bench_lib.store import Store
-    from bench_lib.suite import plan
-
-    config = metafunc.config
-    try:
-        specs = plan(grid_of(config))
-    except BenchError as error:
-        # The one error of which pytest shows the message alone here; it ends the session with exit code 2.
-        raise pytest.Collector.CollectError(str(error)) from error
-    store = Store(Path(str(config.getoption("--bench-store"))))
-    cells: dict[str, list[RunSpec]] = {}
-    for spec in specs:
-        cells.setdefault(f"{spec.task}-{spec.technique()}", []).append(spec)
-    rerun = bool(config.getoption("--bench-rerun"))
-    pools = tuple(spec for spec in specs if spec.pools())
-    found = [BenchCell(tuple(cell), store, rerun, pools) for cell in cells.values()]
-    metafunc.parametrize("bench_cell", found, ids=list(cells))

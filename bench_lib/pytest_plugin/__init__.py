@@ -1,0 +1,113 @@
+"""Benchmarks under pytest: `pytest benchmarks/ --benchmark-only`, one row a cell, one round a seed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bench_lib.pytest_plugin.cells import BenchCell, Benchmark
+from bench_lib.pytest_plugin.session import Lines, Session
+
+if TYPE_CHECKING:
+    from bench_lib.spec import RunSpec
+    from bench_lib.suite import Grid
+
+__all__ = ["BenchCell", "Benchmark", "grid_of"]
+
+SESSION = pytest.StashKey[Session]()
+OPTIONS = {
+    "profile": ("quick", "budget of a run"),
+    "tasks": ("all", "tasks, or all that the data has"),
+    "techniques": ("adamw,bertadam,mixout,llrd+reinit", "techniques or stacks, or all"),
+    "seeds": ("0-2", "seeds, such as 0-29"),
+    "model": ("minilm", "a registered model, a hub id or a folder"),
+    "data": ("embedded", "hub, embedded or a folder"),
+    "store": ("bench-results", "folder of the results"),
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the `--bench-...` options."""
+    group = parser.getgroup("stabbench", "stability benchmarks")
+    for name, (default, text) in OPTIONS.items():
+        group.addoption(f"--bench-{name}", default=default, help=f"{text} (default: {default})")
+    group.addoption("--bench-rerun", action="store_true", help="train stored cells again and compare bit for bit")
+    group.addoption(
+        "--bench-overhead", action="store_true", help="also measure the harness against a bare loop and Trainer"
+    )
+
+
+def grid_of(config: pytest.Config) -> Grid:
+    """The grid that the command line asks for."""
+    from bench_lib.seeds import parse_seeds
+    from bench_lib.suite import Grid, all_tasks, all_techniques, named
+
+    given = {name: str(config.getoption(f"--bench-{name}")) for name in OPTIONS}
+    return Grid(
+        tasks=named(given["tasks"], all_tasks(given["data"])),
+        techniques=named(given["techniques"], all_techniques(parse_seeds(given["seeds"]))),
+        seeds=parse_seeds(given["seeds"]),
+        profile=given["profile"],
+        model=given["model"],
+        data=given["data"],
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give `bench_cell` one parameter for each task x technique."""
+    if "bench_cell" not in metafunc.fixturenames:
+        return
+    from bench_lib.errors import BenchError
+    from bench_lib.store import Store
+    from bench_lib.suite import plan
+
+    config = metafunc.config
+    try:
+        specs = plan(grid_of(config))
+    except BenchError as error:
+        # The one error of which pytest shows the message alone here; it ends the session with exit code 2.
+        raise pytest.Collector.CollectError(str(error)) from error
+    store, session = Store(Path(str(config.getoption("--bench-store")))), _session(config)
+    cells: dict[str, list[RunSpec]] = {}
+    for spec in specs:
+        cells.setdefault(f"{spec.task}-{spec.technique()}", []).append(spec)
+    rerun = bool(config.getoption("--bench-rerun"))
+    pools = tuple(spec for spec in specs if spec.pools())
+    found = [BenchCell(tuple(cell), store, rerun, session, pools) for cell in cells.values()]
+    metafunc.parametrize("bench_cell", found, ids=list(cells))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Tell what the selected benchmarks are about to run."""
+    if session.config.option.collectonly or hasattr(session.config, "workerinput"):
+        return
+    cells = [item.callspec.params.get("bench_cell") for item in session.items if hasattr(item, "callspec")]
+    found = [cell for cell in cells if isinstance(cell, BenchCell)]
+    if found:
+        store = found[0].store
+        stored = store.ids()
+        specs = [spec for cell in found for spec in cell.specs]
+        todo = [spec for cell in found for spec in cell.todo(stored)]
+        _session(session.config).begin(specs, todo, store.root)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """A session in which every run was declined is no success."""
+    found = session.config.stash.get(SESSION, None)
+    if exitstatus == pytest.ExitCode.OK and found is not None and found.declined():
+        session.exitstatus = pytest.ExitCode.INTERRUPTED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say so where every run was declined."""
+    found = config.stash.get(SESSION, None)
+    if found is not None and found.declined():
+        terminalreporter.write_line("stabbench: every run was declined; -rs tells why")
+
+
+def _session(config: pytest.Config) -> Session:
+    if SESSION not in config.stash:
+        config.stash[SESSION] = Session(Lines(config))
+    return config.stash[SESSION]
