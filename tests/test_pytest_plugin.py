@@ -10,7 +10,9 @@ import pytest
 import bench_lib
 from bench_lib.executors import InlineExecutor
 from bench_lib.pytest_plugin import grid_of
-from bench_lib.record import Predictions, RunRecord
+from bench_lib.pytest_plugin.session import Lines, Session
+from bench_lib.record import Predictions, RunRecord, Status
+from bench_lib.run import blank_record
 from bench_lib.store import Store
 from bench_lib.suite import Grid, plan, run_suite
 from bench_lib.tasks import TASKS
@@ -143,6 +145,30 @@ def test_a_rerun_tries_a_lost_run_again(bench: Bench) -> None:
     assert (stored.status, stored.attempts, stored.score) == (good.status, 3, good.score)
 
 
+def test_what_is_run_is_told_before_and_each_run_as_it_ends(bench: Bench) -> None:
+    fill(bench, techniques=("mixout",), seeds=(1,))
+    quiet = bench("-q")
+    quiet.assert_outcomes(passed=2)
+    quiet.stdout.re_match_lines(
+        [
+            r"4 runs \(1 task x 2 techniques x 2 seeds, profile smoke, model tiny\) into .*results; 1 stored, 3 to do",
+            r"running sst2 adamw seed 0",
+            r"\[2/4, \d failed; .* s a run, 2 left in about .* s\] sst2 adamw seed 0: \w+ accuracy 0\.\d{4}.*",
+            r"\[3/4, \d failed; .* s a run, 1 left in about .* s\] sst2 adamw seed 1: .*",
+            r"running sst2 mixout seed 0",
+            r"\[4/4, \d failed; .* s a run\] sst2 mixout seed 0: .*",
+        ]
+    )
+
+
+def test_only_what_is_selected_is_told_of(bench: Bench) -> None:
+    looked = bench("--collect-only")
+    assert looked.ret == pytest.ExitCode.OK
+    looked.stdout.no_fnmatch_line("*to do*")
+    fill(bench, techniques=("mixout",))
+    bench("-k", "mixout").stdout.fnmatch_lines(["2 runs (1 task x 1 technique x 2 seeds, *; 2 stored, 0 to do"])
+
+
 @pytest.mark.parametrize(
     ("names", "message"),
     [
@@ -214,6 +240,16 @@ def test_a_cell_that_is_declined_is_skipped_with_the_reason_and_stored(
     result.assert_outcomes(skipped=1)
     result.stdout.fnmatch_lines(["*declines declines sequence tasks: there is nothing it can do*"])
     assert {record.status for record in bench.store.records()} == {"unsupported"}
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(["stabbench: every run was declined; -rs tells why"])
+
+
+def test_a_session_of_which_a_part_is_declined_is_a_success(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(TECHNIQUES._entries, "declines", Declines)
+    result = bench(techniques="declines,adamw", seeds="0")
+    result.assert_outcomes(skipped=1, passed=1)
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.no_fnmatch_line("*every run was declined*")
 
 
 SOUP = "greedy_soup:members=2"
@@ -279,3 +315,73 @@ def test_the_options_have_the_command_lines_meanings(pytester: pytest.Pytester) 
 def test_without_a_benchmark_the_options_are_not_looked_at(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_nothing(): pass")
     pytester.runpytest_inprocess("-p", "no:cacheprovider", "--bench-tasks", "sts2").assert_outcomes(passed=1)
+
+
+class Reporter:
+    """What is used of pytest's reporter, on a terminal or not; keeps what is written."""
+
+    def __init__(self, isatty: bool) -> None:
+        self.isatty = isatty
+        self.written: list[str] = []
+
+    def ensure_newline(self) -> None:
+        pass
+
+    def write_line(self, text: str) -> None:
+        self.written.append(f"{text}\n")
+
+    def rewrite(self, text: str, erase: bool = False) -> None:
+        self.written.append(f"\r{text}")
+
+
+class Config:
+    """What is used of pytest's configuration: its reporter, nothing that captures, and a width."""
+
+    def __init__(self, reporter: Reporter | None) -> None:
+        self.pluginmanager = self
+        self.plugins = {"terminalreporter": reporter}
+        self.fullwidth, self.width_of_current_line = 60, 0
+
+    def get_plugin(self, name: str) -> Reporter | None:
+        return self.plugins.get(name)
+
+    def get_terminal_writer(self) -> Config:
+        return self
+
+
+def _session(reporter: Reporter | None, **fields: Any) -> Session:
+    return Session(Lines(Config(reporter)), **fields)
+
+
+def test_on_a_terminal_one_line_lives_and_lost_runs_stay(bench: Bench) -> None:
+    specs = [spec for spec in plan(bench.grid) if spec.seed == 0]
+    reporter = Reporter(isatty=True)
+    session = _session(reporter)
+    session.begin(specs, specs, "results")
+    for spec, status in zip(specs, (Status.CONVERGED, Status.CRASHED), strict=True):
+        group = (spec,)
+        session.start(group)
+        session.end(group, blank_record(spec, status, "gone"))
+    lasting = [text for text in reporter.written if text.endswith("\n")]
+    assert [text.partition("]")[0] for text in lasting[1:]] == ["[2/2, 1 failed; 0.0 s a run"]
+    assert lasting[1].endswith("sst2 mixout seed 0: crashed gone\n")
+    live = [text for text in reporter.written if text.startswith("\r[")]
+    assert live[0] == "\r[0/2, 0 failed] running sst2 adamw seed 0"
+    assert live[1].startswith("\r[1/2, 0 failed; 0.0 s a run, 1 left in about 0.0 s] sst2 ")
+    assert max(map(len, live)) == 60  # the carriage return and a column less than there are
+
+
+def test_what_can_be_foretold_is_told_beforehand(bench: Bench) -> None:
+    specs = plan(bench.grid)
+    reporter = Reporter(isatty=False)
+    _session(reporter, forecast=lambda todo: 60.0 * len(todo)).begin(specs, specs[1:], "results")
+    assert reporter.written[0].endswith("into results; 1 stored, 3 to do, about 3 min on this machine\n")
+
+
+def test_without_a_reporter_nothing_is_told(bench: Bench) -> None:
+    session = _session(None)
+    specs = plan(bench.grid)
+    session.begin(specs, specs, "results")
+    session.start((specs[0],))
+    session.lines.clear()
+    assert not session.lines.live

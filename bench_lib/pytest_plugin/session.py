@@ -29,30 +29,45 @@ class Lines:
         plugins = config.pluginmanager
         self.reporter: Any = plugins.get_plugin("terminalreporter")
         self.capture: Any = plugins.get_plugin("capturemanager")
-        self.width = 0 if self.reporter is None else config.get_terminal_writer().fullwidth
+        self.config = config
+        self.shown = False
         self.live = self.reporter is not None and bool(self.reporter.isatty)
 
     def line(self, text: str) -> None:
         """A line that stays."""
         if self.reporter is not None:
             with self._uncaptured():
-                self.clear()
-                self.reporter.ensure_newline()
+                self._to_start()
                 self.reporter.write_line(text)
+                self.shown = False
 
     def show(self, text: str) -> None:
         """The one line of a terminal that the next replaces; elsewhere nothing."""
         if self.live:
             with self._uncaptured():
-                self.reporter.ensure_newline()
-                self.reporter.rewrite(text[: self.width - 1], erase=True)
+                self._to_start()
+                # Asked for here, since while output is captured the terminal's width is not to be had.
+                width = self.config.get_terminal_writer().fullwidth
+                self.reporter.rewrite(text[: width - 1], erase=True)
+                self.shown = True
 
     def clear(self) -> None:
         """Take away the line that is replaced."""
-        if self.live:
+        if self.shown:
             with self._uncaptured():
-                self.reporter.rewrite("", erase=True)
-                self.reporter.rewrite("")
+                self._to_start()
+                self.shown = False
+
+    def _to_start(self) -> None:
+        """Go to the start of an empty line: of the one that is replaced, or of a new one after pytest's dots."""
+        if self.shown:
+            self.reporter.rewrite("", erase=True)
+            self.reporter.rewrite("")
+            return
+        self.reporter.ensure_newline()
+        writer = self.config.get_terminal_writer()
+        if writer.width_of_current_line:
+            writer.line()
 
     def _uncaptured(self) -> AbstractContextManager[None]:
         found: AbstractContextManager[None] = (
