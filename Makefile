@@ -3,13 +3,20 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: environment test bench report clean
+.PHONY: environment test bench report clean told
 
-test: environment
+test: WHAT = style, types and all tests, together about 15 minutes on two cores
+test: told environment
 	$(BIN)/tox run -e lint,type,tests
 
-bench: environment
+bench: WHAT = benchmarks on generated data into bench-results, up to 10 minutes on two cores with the time left shown; \
+	then the leaderboard, into bench-reports. What is stored already is not run again
+bench: told environment
 	$(BIN)/tox run -e bench,report
+
+# Says what comes before it is begun: to install takes minutes and is quiet.
+told:
+	@echo "make $(MAKECMDGOALS): first the environment in .venv, unless it is there; then $(WHAT)"
 
 report: environment
 	$(BIN)/stabbench report --store results --out reports
@@ -17,6 +24,7 @@ report: environment
 environment: $(READY)
 
 $(READY): pyproject.toml constraints.txt
+	@echo "installing torch and the rest into .venv: a few minutes without a word"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,dev]'
 	touch $(READY)
