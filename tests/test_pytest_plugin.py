@@ -151,7 +151,8 @@ def test_what_is_run_is_told_before_and_each_run_as_it_ends(bench: Bench) -> Non
     quiet.assert_outcomes(passed=2)
     quiet.stdout.re_match_lines(
         [
-            r"4 runs \(1 task x 2 techniques x 2 seeds, profile smoke, model tiny\) into .*results; 1 stored, 3 to do",
+            r"4 runs \(1 task x 2 techniques x 2 seeds, profile smoke, model tiny\) into .*results; 1 stored, 3 to do, "
+            r"about .* on this machine",
             r"running sst2 adamw seed 0",
             r"\[2/4, \d failed; .* s a run, 2 left in about .* s\] sst2 adamw seed 0: \w+ accuracy 0\.\d{4}.*",
             r"\[3/4, \d failed; .* s a run, 1 left in about .* s\] sst2 adamw seed 1: .*",

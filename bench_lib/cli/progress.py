@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bench_lib.executors.base import Executor
+    from bench_lib.record import RunRecord
     from bench_lib.spec import RunSpec
     from bench_lib.suite import Progress
 
@@ -26,6 +27,7 @@ class ProgressLine:
 
         self.stream = stream
         self.pace = Pace()
+        self.last: RunRecord | None = None
         self.terminal = sys.stderr.isatty()
         self.bar = tqdm(disable=not self.terminal, unit="run", dynamic_ncols=True, bar_format=BAR)
 
@@ -42,16 +44,18 @@ class ProgressLine:
         return Watched(executor, self._start, self.pace.end)
 
     def __call__(self, progress: Progress) -> None:
-        """Show how far the sweep is."""
+        """Show how far the sweep is; a run has its line once, though counts may change after it."""
+        new, self.last = progress.last is None or progress.last is not self.last, progress.last
         if not self.terminal:
-            self._print(result(progress, self.pace))
+            if new:
+                self._print(result(progress, self.pace))
             return
-        if progress.last is None:
+        if progress.last is None and not self.pace.runs:
             self.bar.reset(total=progress.total)
             self.bar.initial = progress.stored
-        elif Status(progress.last.status).lost:
+        elif new and (progress.last is None or Status(progress.last.status).lost):
             self.bar.write(result(progress, self.pace), file=sys.stderr)
-        self.bar.n = progress.stored + progress.finished
+        self.bar.n = progress.total - progress.left
         self.bar.set_postfix_str(counts(progress, self.pace), refresh=False)
         self.bar.set_description_str(self.pace.running())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,5 +110,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 def _session(config: pytest.Config) -> Session:
     if SESSION not in config.stash:
-        config.stash[SESSION] = Session(Lines(config))
+        config.stash[SESSION] = Session(Lines(config), _forecast)
     return config.stash[SESSION]
+
+
+def _forecast(specs: Sequence[RunSpec]) -> float | None:
+    from bench_lib.errors import BenchError
+    from bench_lib.forecast import forecast
+
+    try:
+        return forecast(specs)
+    except BenchError:
+        return None  # what cannot be had is told by the runs themselves

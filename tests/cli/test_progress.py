@@ -92,3 +92,15 @@ def test_on_a_terminal_the_bar_names_what_is_under_way(
         shown += [line.bar.desc, line.bar.postfix]
     assert shown == ["running sst2 adamw seed 4", "", "0 failed; 0.0 s a run, 1 left in about 0.0 s"]
     assert "running sst2 adamw seed 4" in capsys.readouterr().err
+
+
+def test_a_run_has_one_line_and_what_others_are_at_is_told(capsys: Written, stages: list[Progress]) -> None:
+    class Shared(Progress):
+        waiting = 2
+
+    with ProgressLine() as line:
+        for stage in (stages[1], stages[1], Shared(3, 1, 0, Counter())):
+            line(stage)
+    first, last = capsys.readouterr().out.splitlines()
+    assert first.startswith("[2/3, 0 failed] sst2 adamw seed 0")
+    assert last == "2 runs are under way in other processes, which are waited for"
