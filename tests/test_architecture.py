@@ -28,6 +28,7 @@ FLOORS = (
     {"registry", "seeds"},
     {"spec", "record"},
     {"settings"},
+    {"options"},
     {"stats", "store", "executors", "instruments", "tasks", "techniques", "models", "profiles"},  # F1
     {"harness"},  # F2
     {"run", "report", "audit"},  # F3
@@ -39,7 +40,7 @@ FLOORS = (
     {"cli", "pytest_plugin", "api", "integrations"},  # F6
 )
 HEAVY = {"torch", "transformers", "peft", "pytorch_optimizer", "datasets"}
-LIGHT = ("spec", "stats", "store", "tasks", "report", "profiles", "cli", "progress", "pytest_plugin")
+LIGHT = ("spec", "stats", "store", "tasks", "report", "profiles", "cli", "options", "progress", "pytest_plugin")
 """What loads without the heavy packages; the plugin is loaded by every pytest of its environment."""
 
 WRITERS = {

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 from pathlib import Path
@@ -8,8 +9,10 @@ from typing import Any
 import pytest
 
 import bench_lib
+from bench_lib.cli.run import add_to
+from bench_lib.errors import BadValue
 from bench_lib.executors import InlineExecutor
-from bench_lib.pytest_plugin import grid_of
+from bench_lib.pytest_plugin import OPTIONAL, OPTIONS, grid_of
 from bench_lib.pytest_plugin.session import Lines, Session
 from bench_lib.record import Predictions, RunRecord, Status
 from bench_lib.run import blank_record
@@ -311,6 +314,42 @@ def test_the_options_have_the_command_lines_meanings(pytester: pytest.Pytester) 
     assert set(TECHNIQUES.names()) - set(few.techniques) == {"ensemble", "greedy_soup"}
     assert grid_of(pytester.parseconfig("--bench-data", "hub")).tasks == TASKS.names()
     assert grid_of(pytester.parseconfig("--bench-tasks", "rte, cola")).tasks == ("rte", "cola")
+
+
+def test_streams_axes_and_statuses_are_asked_for_as_on_the_command_line(pytester: pytest.Pytester) -> None:
+    streams = grid_of(pytester.parseconfig("--bench-vary", "init,order", "--bench-freeze", "dropout=7"))
+    assert [dict(arm) for arm in streams.arms] == [
+        {"order": 0, "dropout": 7, "augment": 0, "subset": 0},
+        {"init": 0, "dropout": 7, "augment": 0, "subset": 0},
+    ]
+    assert grid_of(pytester.parseconfig("--bench-freeze", "none")).arms == ((),)
+    names = ("--bench-per-class", "2,4", "--bench-label-noise", "0.1")
+    assert grid_of(pytester.parseconfig(*names)).axes == (("per_class", (2, 4)), ("label_noise", (0.1,)))
+    with pytest.raises(BadValue, match=r"--bench-attack is 'x'; allowed: a value of type"):
+        grid_of(pytester.parseconfig("--bench-attack", "x"))
+
+
+def test_every_option_of_a_grid_is_one_of_pytest_too() -> None:
+    command = argparse.ArgumentParser()
+    add_to(command)
+    elsewhere = {"help", "executor", "workers", "time_limit"}  # pytest runs in its own process, and has its own help
+    assert {*OPTIONS, *OPTIONAL} == {action.dest for action in command._actions} - elsewhere
+
+
+def test_each_arm_and_each_value_of_an_axis_is_a_cell(bench: Bench) -> None:
+    asked = ("--bench-per-class", "2,4", "--bench-vary", "init,order", "--collect-only", "-q")
+    listed = bench(*asked, techniques="adamw")
+    frozen = ("order=0,dropout=0,augment=0,subset=0", "init=0,dropout=0,augment=0,subset=0")
+    ids = {f"sst2-adamw-smoke:per_class={n}-{','.join(sorted(arm.split(',')))}" for n in (2, 4) for arm in frozen}
+    assert {line.partition("[")[2].rstrip("]") for line in listed.outlines if "::" in line} == ids
+
+
+def test_stored_runs_of_a_status_are_tried_again(bench: Bench) -> None:
+    first, second = fill(bench, techniques=("adamw",))
+    bench.store.append(dataclasses.replace(second, status="crashed", reason="gone", score=None, attempts=2))
+    bench(techniques="adamw").assert_outcomes(skipped=1)
+    bench("--bench-retry", "crashed,oom", techniques="adamw").assert_outcomes(passed=1)
+    assert [(r.status, r.attempts) for r in bench.store.records()] == [(first.status, 1), (second.status, 3)]
 
 
 def test_without_a_benchmark_the_options_are_not_looked_at(pytester: pytest.Pytester) -> None:

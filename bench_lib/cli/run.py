@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from bench_lib.cli import axes
 from bench_lib.cli.outcome import DONE, INFRASTRUCTURE, tell_set_aside
 from bench_lib.cli.progress import ProgressLine
-from bench_lib.errors import BadValue, UnknownName, require
+from bench_lib.errors import BadValue
+from bench_lib.options import parse_arms, parse_statuses
 from bench_lib.record import Status
-from bench_lib.seeds import STREAMS, Frozen, parse_seeds, parse_vary
+from bench_lib.seeds import parse_seeds
 
 if TYPE_CHECKING:
     from bench_lib.executors.base import Executor
@@ -101,36 +102,6 @@ def _run(options: argparse.Namespace) -> int:
         again = f"--retry {','.join(status for status in Status if status.lost)}"
         print(f"stabbench: {progress.left} pools wait for lost members; {again} tries those again", file=sys.stderr)
     return INFRASTRUCTURE if lost or progress.left else DONE
-
-
-def parse_arms(vary: str | None, freeze: str | None, seeds: tuple[int, ...]) -> tuple[Frozen, ...]:
-    """What is frozen in each arm of the options `--vary` and `--freeze`; None for one that is not given."""
-    if vary is None:
-        return (parse_frozen("subset=0" if freeze is None else freeze),)
-    require(freeze != "none", "--freeze", freeze, "STREAM=SEED beside --vary, which freezes what it does not name")
-    return parse_vary(vary, seeds, () if freeze is None else parse_frozen(freeze))
-
-
-def parse_frozen(text: str) -> Frozen:
-    """Frozen streams from text such as `subset=0,order=3`, or `none`."""
-    if text == "none":
-        return ()
-    frozen: dict[str, int] = {}
-    for part in text.split(","):
-        stream, _, seed = part.strip().partition("=")
-        if stream not in STREAMS or not seed.isdecimal() or stream in frozen:
-            raise BadValue("--freeze", part, f"STREAM=SEED once for a stream of {', '.join(STREAMS)}; or none")
-        frozen[stream] = int(seed)
-    return tuple(sorted(frozen.items()))
-
-
-def parse_statuses(text: str) -> frozenset[Status]:
-    """Statuses from text such as `crashed,oom`."""
-    given = [part.strip() for part in text.split(",")] if text else []
-    for name in given:
-        if name not in list(Status):
-            raise UnknownName("status in --retry", name, map(str, Status))
-    return frozenset(map(Status, given))
 
 
 def chosen_executor(options: argparse.Namespace) -> Executor:

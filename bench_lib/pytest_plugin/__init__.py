@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bench_lib.options import AXES, axes_of, parse_arms, parse_statuses
 from bench_lib.pytest_plugin.cells import BenchCell, Benchmark
 from bench_lib.pytest_plugin.session import Lines, Session
+from bench_lib.seeds import parse_seeds
 
 if TYPE_CHECKING:
     from bench_lib.spec import RunSpec
@@ -26,6 +28,12 @@ OPTIONS = {
     "model": ("minilm", "a registered model, a hub id or a folder"),
     "data": ("embedded", "hub, embedded or a folder"),
     "store": ("bench-results", "folder of the results"),
+    "retry": ("", "statuses of stored runs to train again, such as crashed,oom"),
+}
+OPTIONAL = {
+    "freeze": "seed streams that do not vary, as STREAM=SEED,..., or none (default: subset=0)",
+    "vary": "cells for each seed stream in turn, the others frozen, as in `stabbench run`",
+    **{name: f"{text}; every combination is a cell" for name, (_, text) in AXES.items()},
 }
 
 
@@ -34,6 +42,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("stabbench", "stability benchmarks")
     for name, (default, text) in OPTIONS.items():
         group.addoption(f"--bench-{name}", default=default, help=f"{text} (default: {default})")
+    for name, text in OPTIONAL.items():
+        group.addoption(f"--bench-{name.replace('_', '-')}", help=text)
     group.addoption("--bench-rerun", action="store_true", help="train stored cells again and compare bit for bit")
     group.addoption(
         "--bench-overhead", action="store_true", help="also measure the harness against a bare loop and Trainer"
@@ -42,17 +52,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def grid_of(config: pytest.Config) -> Grid:
     """The grid that the command line asks for."""
-    from bench_lib.seeds import parse_seeds
+    from bench_lib.arms import refuse_pools
     from bench_lib.suite import Grid, all_tasks, all_techniques, named
 
     given = {name: str(config.getoption(f"--bench-{name}")) for name in OPTIONS}
+    optional: dict[str, str | None] = {name: config.getoption(f"--bench-{name.replace('_', '-')}") for name in OPTIONAL}
+    seeds, vary = parse_seeds(given["seeds"]), optional["vary"]
+    techniques = named(given["techniques"], all_techniques(seeds if vary is None else ()))
+    if vary is not None:
+        refuse_pools(techniques)
     return Grid(
         tasks=named(given["tasks"], all_tasks(given["data"])),
-        techniques=named(given["techniques"], all_techniques(parse_seeds(given["seeds"]))),
-        seeds=parse_seeds(given["seeds"]),
+        techniques=techniques,
+        seeds=seeds,
         profile=given["profile"],
         model=given["model"],
         data=given["data"],
+        arms=parse_arms(vary, optional["freeze"], seeds),
+        axes=axes_of(optional, "--bench-"),
     )
 
 
@@ -66,18 +83,31 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
     config = metafunc.config
     try:
-        specs = plan(grid_of(config))
+        specs, retry = plan(grid_of(config)), parse_statuses(str(config.getoption("--bench-retry")))
     except BenchError as error:
         # The one error of which pytest shows the message alone here; it ends the session with exit code 2.
         raise pytest.Collector.CollectError(str(error)) from error
     store, session = Store(Path(str(config.getoption("--bench-store")))), _session(config)
-    cells: dict[str, list[RunSpec]] = {}
-    for spec in specs:
-        cells.setdefault(f"{spec.task}-{spec.technique()}", []).append(spec)
     rerun = bool(config.getoption("--bench-rerun"))
     pools = tuple(spec for spec in specs if spec.pools())
-    found = [BenchCell(tuple(cell), store, rerun, session, pools) for cell in cells.values()]
+    cells = _cells(specs)
+    found = [BenchCell(tuple(cell), store, rerun, session, retry, pools) for cell in cells.values()]
     metafunc.parametrize("bench_cell", found, ids=list(cells))
+
+
+def _cells(specs: Sequence[RunSpec]) -> dict[str, list[RunSpec]]:
+    """Runs that differ in their seeds alone, by what tells them apart from the others."""
+    profiles = {spec.profile_name for spec in specs}
+    arms = {spec.frozen for spec in specs if not spec.pools()}
+    cells: dict[str, list[RunSpec]] = {}
+    for spec in specs:
+        parts = [spec.task, spec.technique()]
+        if len(profiles) > 1:
+            parts.append(spec.profile_name)
+        if len(arms) > 1:
+            parts.append(",".join(f"{stream}={seed}" for stream, seed in spec.frozen))
+        cells.setdefault("-".join(parts), []).append(spec)
+    return cells
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -88,9 +118,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     found = [cell for cell in cells if isinstance(cell, BenchCell)]
     if found:
         store = found[0].store
-        stored = store.ids()
         specs = [spec for cell in found for spec in cell.specs]
-        todo = [spec for cell in found for spec in cell.todo(stored)]
+        todo = [spec for cell in found for spec in cell.todo()]
         _session(session.config).begin(specs, todo, store.root)
 
 

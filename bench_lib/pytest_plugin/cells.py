@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,7 +11,7 @@ import pytest
 
 if TYPE_CHECKING:
     from bench_lib.pytest_plugin.session import Session
-    from bench_lib.record import RunRecord
+    from bench_lib.record import RunRecord, Status
     from bench_lib.spec import RunSpec
     from bench_lib.store import Store
 
@@ -32,26 +32,34 @@ class Benchmark(Protocol):
 class BenchCell:
     """All seeds of one task x technique, the store that they go to, and whether stored ones are trained again.
 
-    `session` is told of each run. `pools` are those of all cells, which share the weights of their members.
+    `session` is told of each run. Stored runs of the statuses in `retry` are trained again too. `pools` are those of
+    all cells, which share the weights of their members.
     """
 
     specs: tuple[RunSpec, ...]
     store: Store
     rerun: bool
     session: Session
+    retry: frozenset[Status] = frozenset()
     pools: tuple[RunSpec, ...] = ()
 
-    def todo(self, stored: Collection[str]) -> list[RunSpec]:
-        """The runs that are trained, given the ids of those that are stored."""
-        return [spec for spec in self.specs if self.rerun or spec.run_id() not in stored]
+    def todo(self) -> list[RunSpec]:
+        """The runs that are trained: what is not stored or to be tried again, or all."""
+        if self.rerun:
+            return [*self.specs]
+        stored = self.store.ids()
+        if self.retry:
+            rows = self.store.table().select(["run_id", "status"]).to_pylist()
+            stored -= {row["run_id"] for row in rows if row["status"] in self.retry}
+        return [spec for spec in self.specs if spec.run_id() not in stored]
 
     def train(self, benchmark: Benchmark) -> None:
         """Train each missing seed as one round, store the records, and fail on runs lost or not as they were stored."""
-        todo = self.todo(self.store.ids())
+        todo = self.todo()
         self._skip_pools_without_members(todo)
         if not todo:
             pytest.skip(f"all {len(self.specs)} seeds are stored in {self.store.root}; --bench-rerun trains them again")
-        earlier = {record.run_id: record for record in self.store.records()} if self.rerun else {}
+        earlier = {record.run_id: record for record in self.store.records()} if self.rerun or self.retry else {}
         records = self._rounds(benchmark, todo, earlier)
         self._drop_weights()
         benchmark.extra_info.update(_metrics(records))

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from bench_lib.cli import main
-from bench_lib.cli.axes import AXES, add_to, parse_axes
+from bench_lib.cli.axes import add_to, parse_axes
 from bench_lib.cli.outcome import DONE, USAGE
 from bench_lib.errors import BadValue
+from bench_lib.options import AXES
 from bench_lib.spec import Profile
 from bench_lib.store import Store
 

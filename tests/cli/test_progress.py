@@ -72,11 +72,13 @@ def test_what_begins_has_a_line_until_the_first_run_is_done(capsys: Written, sta
     with ProgressLine() as line:
         line(stages[0])
         for _ in line.watch(InlineExecutor()).run(len, groups):
-            line(stages[1])
+            line(dataclasses.replace(stages[1], last=dataclasses.replace(stages[2].last)))
     _, running, *lines = capsys.readouterr().out.splitlines()
     assert running == "running sst2 adamw seed 4"
     assert len(lines) == 3
-    assert all(text.startswith("[2/3, 0 failed; 0.0 s a run, 1 left in about 0.0 s] sst2 ") for text in lines)
+    assert all(
+        text.startswith("[2/3, 0 failed; 0.0 s a run, 1 left in about 0.0 s] sst2 adamw seed 1: ") for text in lines
+    )
 
 
 def test_on_a_terminal_the_bar_names_what_is_under_way(

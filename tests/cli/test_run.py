@@ -11,8 +11,8 @@ import pytest
 from bench_lib import suite
 from bench_lib.cli import main
 from bench_lib.cli.outcome import DONE, INFRASTRUCTURE, USAGE
-from bench_lib.cli.run import parse_arms, parse_frozen, parse_statuses
 from bench_lib.executors import InlineExecutor, LocalExecutor
+from bench_lib.options import parse_arms, parse_frozen, parse_statuses
 from bench_lib.record import Status
 from bench_lib.store import Store
 from bench_lib.suite import Grid, Progress
