@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import groupby
-from operator import attrgetter
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bench_lib.store.files import Damaged, opened, safe, stage
+from bench_lib.store.damage import Damaged, writing
+from bench_lib.store.files import opened, safe, stage
+from bench_lib.store.identity import predicted
+from bench_lib.store.listing import emptied, leftovers
+from bench_lib.store.migrate import migrated
 from bench_lib.store.parquet import Place, Store
 from bench_lib.store.schema import PREDICTIONS, RUNS
-
-LEFTOVERS = "**/.*.tmp"
-"""Files whose writer was killed before the rename."""
 
 
 def compact(store: Store) -> int:
@@ -35,7 +36,7 @@ def compact(store: Store) -> int:
     gone = _remove([path for path in old_runs if path not in new])
     _remove(spent)
     for top in (store.root / "runs", store.root / "predictions"):
-        _remove(list(top.glob(LEFTOVERS)))
+        _remove(leftovers(top))
         _prune(top)
     return gone
 
@@ -43,7 +44,7 @@ def compact(store: Store) -> int:
 def _new_predictions(store: Store, run_ids: dict[str, list[str]]) -> set[Path]:
     while True:
         places = store.places(store.files("predictions"))
-        found = {task: [places[one] for one in ids if one in places] for task, ids in run_ids.items()}
+        found = {task: [(one, places[one]) for one in ids if one in places] for task, ids in run_ids.items()}
         top = store.root / "predictions"
         try:
             return {
@@ -56,12 +57,14 @@ def _new_predictions(store: Store, run_ids: dict[str, list[str]]) -> set[Path]:
             store.quarantine(error)
 
 
-def _copied(places: list[Place]) -> Iterator[pa.Table]:
+def _copied(places: list[tuple[str, Place]]) -> Iterator[pa.Table]:
     # One row group a run, so that neither this loop nor a reader of one run holds more than one in memory.
-    for path, rows in groupby(places, key=attrgetter("path")):
+    for path, rows in groupby(places, key=lambda found: found[1].path):
         with opened(path, PREDICTIONS) as file:
-            for place in rows:
-                yield file.read_row_group(place.row, use_threads=False)
+            for run_id, place in rows:
+                table = file.group(place.row)
+                predicted(path, table, run_id, place.attempts)
+                yield migrated(table, PREDICTIONS)
 
 
 def _spent_predictions(store: Store, new: set[Path], run_ids: set[str]) -> list[Path]:
@@ -71,21 +74,23 @@ def _spent_predictions(store: Store, new: set[Path], run_ids: set[str]) -> list[
 
 
 def _publish(path: Path, task: str) -> Path:
-    with path.open("rb") as file:
-        content = hashlib.file_digest(file, "sha256").hexdigest()
-    return path.replace(path.with_name(f"{safe(task)}-{content[:12]}.parquet"))
+    with writing(path.parent):
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        return path.replace(path.with_name(f"{safe(task)}-{content[:12]}.parquet"))
 
 
 def _remove(paths: list[Path]) -> int:
     # What was set aside while reading is no longer there.
     there = [path for path in paths if path.exists()]
     for path in there:
-        path.unlink()
+        with writing(path.parent):
+            path.unlink(missing_ok=True)
     return len(there)
 
 
 def _prune(top: Path) -> None:
-    for pattern in ("task=*/technique=*", "task=*"):
-        for folder in top.glob(pattern):
-            if not any(folder.iterdir()):
-                folder.rmdir()
+    for folder in emptied(top):
+        # One that another process fills at this moment stays.
+        with suppress(OSError):
+            folder.rmdir()

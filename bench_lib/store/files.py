@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
+from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -15,18 +18,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench_lib.errors import BadStore
-from bench_lib.store.migrate import check_schema, migrated
+from bench_lib.store.damage import Damaged, damage_named, reading, writing
+from bench_lib.store.digest import KEY, Digests, stamp, table_digest
+from bench_lib.store.migrate import SEALED, check_schema, migrated, version_of
+from bench_lib.store.schema import VERSION
+
+GROUP = 4096
+"""Rows of a row group at most: a digest is of a row group, so that so many are held to check it."""
 
 _LONGEST = 200
-
-
-class Damaged(BadStore):
-    """A file that is not readable Parquet from end to end."""
-
-    def __init__(self, path: Path, why: str) -> None:
-        super().__init__(f"{path} is damaged: {why}")
-        self.path = path
-        self.why = why
+_IN_MEMORY = 2**20
+"""Bytes up to which a file is read whole before it is decoded."""
+_NAMED_BY_CONTENT = re.compile(r".*-([0-9a-f]{12})\.parquet")
 
 
 def safe(label: str) -> str:
@@ -38,23 +41,36 @@ def safe(label: str) -> str:
 
 
 def stage(folder: Path, tables: Iterable[pa.Table], schema: pa.Schema, compact: bool = False) -> Path:
-    """Write tables, one row group each, to a temporary file in the folder, to be renamed by the caller.
+    """Write tables, each as row groups of its own, to a temporary file in the folder, to be renamed by the caller.
 
     The bytes depend on the tables and the version of pyarrow alone; the content is on the disk on return.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f".{uuid4().hex}.tmp"
-    try:
-        with path.open("xb") as sink:
-            with pq.ParquetWriter(sink, schema, write_page_checksum=True, **_encoding(schema, compact)) as writer:
-                for table in tables:
-                    writer.write_table(table, row_group_size=max(table.num_rows, 1))
-            sink.flush()
-            os.fsync(sink.fileno())
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with path.open("xb") as sink:
+                _write(sink, tables, schema, compact)
+                sink.flush()
+                os.fsync(sink.fileno())
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
     return path
+
+
+def _write(sink: BinaryIO, tables: Iterable[pa.Table], schema: pa.Schema, compact: bool) -> None:
+    digests: list[bytes] = []
+    with pq.ParquetWriter(sink, schema, write_page_checksum=True, **_encoding(schema, compact)) as writer:
+        for table in tables:
+            for part in _parts(table, GROUP):
+                writer.write_table(part, row_group_size=max(part.num_rows, 1))
+                digests.append(table_digest(part.select(schema.names)))
+        writer.add_key_value_metadata(stamp(VERSION, digests))
+
+
+def _parts(table: pa.Table, rows: int) -> Iterator[pa.Table]:
+    return (table.slice(start, rows) for start in range(0, max(table.num_rows, 1), rows))
 
 
 def _encoding(schema: pa.Schema, compact: bool) -> dict[str, Any]:
@@ -67,50 +83,136 @@ def _encoding(schema: pa.Schema, compact: bool) -> dict[str, Any]:
     }
 
 
+class Opened:
+    """An open file of the declared schema in any version; whatever is read of it is checked by its digests."""
+
+    def __init__(self, path: Path, file: pq.ParquetFile, schema: pa.Schema) -> None:
+        self.path = path
+        self.file = file
+        self.schema = schema
+        with damage_named(path):
+            self.names: list[str] = file.schema_arrow.names
+            self.groups: int = file.num_row_groups
+            self.digests = self._checked_schema()
+            self.sizes = [file.metadata.row_group(group).num_rows for group in range(self.groups)]
+
+    def read(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """All rows, or some columns of them, as they are stored."""
+        with damage_named(self.path):
+            table = self.file.read(self._stored(columns), use_threads=False)
+            if self.digests is not None:
+                start = 0
+                for group, rows in enumerate(self.sizes):
+                    self.digests.check(table.slice(start, rows), group)
+                    start += rows
+                if start != table.num_rows:
+                    raise ValueError(f"it holds {table.num_rows} rows and names {start}")
+            return table
+
+    def group(self, number: int, columns: Sequence[str] | None = None) -> pa.Table:
+        """The rows of a row group, or some columns of them, as they are stored."""
+        with damage_named(self.path):
+            table = self.file.read_row_group(number, self._stored(columns), use_threads=False)
+            if self.digests is not None:
+                self.digests.check(table, number)
+            return table
+
+    def batches(self, columns: Sequence[str], rows: int) -> Iterator[pa.Table]:
+        """Some columns, so many rows at a time at most; of a file with digests no more than a row group is held."""
+        if self.digests is not None:
+            for number in range(self.groups):
+                yield from _parts(self.group(number, columns), rows)
+            return
+        with damage_named(self.path):
+            parts = self.file.iter_batches(rows, columns=self._stored(columns), use_threads=False)
+        while True:
+            with damage_named(self.path):
+                part = next(parts, None)
+            if part is None:
+                return
+            yield pa.Table.from_batches([part])
+
+    def _stored(self, columns: Sequence[str] | None) -> list[str] | None:
+        """The columns that this version of the schema has; None for all, which is read faster than all by name."""
+        if columns is None or len(columns) == len(self.schema.names):
+            return None
+        return [name for name in columns if name in self.names]
+
+    def _checked_schema(self) -> Digests | None:
+        metadata = self.file.metadata.metadata or {}
+        text = metadata.get(KEY)
+        if text is None:
+            check_schema(self.file.schema_arrow, self.schema, str(self.path))
+            if version_of(self.file.schema_arrow) >= SEALED:
+                raise ValueError("it has no digests")
+            return None
+        digests = Digests.read(text, self.groups, self.names)
+        stamped = version_of(self.file.schema_arrow)
+        if str(stamped) != digests.version:
+            raise ValueError(f"it says results schema {stamped}, and its digests {digests.version}")
+        try:
+            check_schema(self.file.schema_arrow, self.schema, str(self.path))
+        except BadStore as error:
+            # Digests say that we wrote it: such columns are no other program's.
+            if stamped > VERSION:
+                raise
+            raise ValueError(str(error)) from error
+        return digests
+
+
 @contextmanager
-def opened(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetFile]:
+def opened(path: Path, schema: pa.Schema) -> Iterator[Opened]:
     """A file of the declared schema in any version, opened; damage raises `Damaged`, another schema `BadStore`."""
-    with _damage_named(path), pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False) as file:
-        check_schema(file.schema_arrow, schema, str(path))
-        yield file
+    with reading(path) as file:
+        source = pa.BufferReader(file.read()) if os.fstat(file.fileno()).st_size <= _IN_MEMORY else file
+        with damage_named(path):
+            parquet = pq.ParquetFile(source, page_checksum_verification=True, pre_buffer=False)
+        with parquet:
+            one = Opened(path, parquet, schema)
+            if one.digests is None:
+                _check_name(path, file)
+            yield one
+
+
+def _check_name(path: Path, file: BufferedReader) -> None:
+    """Raise `Damaged` for a compacted file whose content is not that by which it is named."""
+    named = _NAMED_BY_CONTENT.fullmatch(path.name)
+    if named and not path.parent.name.startswith("technique="):
+        now = os.fstat(file.fileno())
+        found = _content(path, (now.st_ino, now.st_size, now.st_mtime_ns))
+        if found != named[1]:
+            raise Damaged(path, f"its content is {found} and not what it is named by")
+
+
+@lru_cache(maxsize=1024)
+def _content(path: Path, state: tuple[int, int, int]) -> str:
+    # Read once in each state: a file of many runs is opened for each of them.
+    with reading(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
 
 def read(path: Path, schema: pa.Schema, columns: list[str] | None = None) -> pa.Table:
     """All rows of a file, or some columns of them, in this version of the schema."""
-    wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
     with opened(path, schema) as file:
-        stored = [name for name in wanted.names if name in file.schema_arrow.names]
-        return migrated(file.read(stored, use_threads=False), wanted)
+        return migrated(file.read(columns), _wanted(schema, columns))
 
 
 def batches(path: Path, schema: pa.Schema, columns: Sequence[str], rows: int) -> Iterator[pa.Table]:
     """Some columns of a file, so many rows at a time, in this version of the schema; at least one table."""
-    wanted = schema if tuple(columns) == tuple(schema.names) else pa.schema([schema.field(name) for name in columns])
+    wanted = _wanted(schema, columns)
     yield migrated(wanted.empty_table(), wanted)
     with opened(path, schema) as file:
-        stored = [name for name in wanted.names if name in file.schema_arrow.names]
-        for batch in file.iter_batches(rows, columns=stored, use_threads=False):
-            yield migrated(pa.Table.from_batches([batch]), wanted)
+        for part in file.batches(columns, rows):
+            yield migrated(part, wanted)
 
 
 def read_row(path: Path, schema: pa.Schema, row: int) -> pa.Table:
     """One row of a file with one row per row group, in this version of the schema."""
     with opened(path, schema) as file:
-        return migrated(file.read_row_group(row, use_threads=False), schema)
+        return migrated(file.group(row), schema)
 
 
-@contextmanager
-def _damage_named(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (BadStore, MemoryError):
-        raise
-    except (pa.ArrowException, OSError) as error:
-        # An OSError with a number comes from the system (no permission, no such file): the file itself may be sound.
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        raise Damaged(path, _first_line(error)) from error
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _wanted(schema: pa.Schema, columns: Sequence[str] | None) -> pa.Schema:
+    if columns is None or tuple(columns) == tuple(schema.names):
+        return schema
+    return pa.schema([schema.field(name) for name in columns])

@@ -26,15 +26,24 @@ ADDED = {
         "reported",
         *LATENCIES,
     ),
+    4: (),
 }
 """The columns that a version added to those before it; all of them are columns of runs, predictions stayed alike."""
 
 OLDEST = 1
+SEALED = 4
+"""The version from which on a file carries digests of its columns."""
+
+
+def version_of(found: pa.Schema) -> int:
+    """The version that a file's schema says, 0 where it says none."""
+    text = _stamped(found)
+    return int(text) if text.isdecimal() else 0
 
 
 def check_schema(found: pa.Schema, declared: pa.Schema, origin: str) -> None:
     """Raise `BadStore` unless a file has the declared schema in a known version; a newer one is named as such."""
-    text = (found.metadata or {}).get(VERSION_KEY, b"").decode(errors="replace")
+    text = _stamped(found)
     if text.isdecimal() and int(text) > VERSION:
         raise BadStore(
             f"{origin} has results schema {text}, this stabbench reads up to {VERSION}: "
@@ -59,8 +68,11 @@ def migrated(table: pa.Table, declared: pa.Schema) -> pa.Table:
 
     Columns that are there stay as they are, to the bit; nothing is cast.
     """
+    if table.column_names == declared.names:
+        return table.replace_schema_metadata(METADATA)
+    stored = set(table.column_names)
     for field in declared:
-        if field.name not in table.column_names:
+        if field.name not in stored:
             table = table.append_column(field, _unrecorded(field, table.num_rows))
     return table.select(declared.names).replace_schema_metadata(METADATA)
 
@@ -68,6 +80,11 @@ def migrated(table: pa.Table, declared: pa.Schema) -> pa.Table:
 def recorded(name: str, value: object) -> bool:
     """Whether a field of a record says anything: those that were added may be unknown, None or empty."""
     return value not in (None, (), {}) or not any(name in names for names in ADDED.values())
+
+
+def _stamped(found: pa.Schema) -> str:
+    text: bytes = (found.metadata or {}).get(VERSION_KEY, b"")
+    return text.decode(errors="replace")
 
 
 def _unrecorded(column: pa.Field, rows: int) -> pa.Array:

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-import re
+import os
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from bench_lib.errors import BadStore
 from bench_lib.record import Predictions, RunRecord
 from bench_lib.store import weights
-from bench_lib.store.files import Damaged, batches, read, read_row, safe, stage
-from bench_lib.store.schema import PREDICTIONS, RUNS, predictions_table, to_predictions, to_records, to_table
+from bench_lib.store.append import append, check_writable
+from bench_lib.store.damage import Damaged, Gone, Unstorable, reason
+from bench_lib.store.files import batches, read, read_row, safe
+from bench_lib.store.identity import check_count, check_ids, check_runs, check_single, checked_id, predicted
+from bench_lib.store.listing import check_inside, listed
+from bench_lib.store.schema import PREDICTIONS, RUNS, to_records
+from bench_lib.store.text import cleaned
 
 if TYPE_CHECKING:
     import pandas as pd
 
+T = TypeVar("T")
 Folder = Literal["runs", "predictions"]
+State = tuple[int, int, int]
 
 _ORDER = ("task", "technique", "model", "profile", "seed", "run_id")
 
@@ -29,6 +37,9 @@ KEPT = (*_ORDER, "attempts")
 
 BATCH = 4096
 """Rows that a reduction holds at a time."""
+
+RELISTINGS = 50
+"""How often a reader lists the files again, when one of them went while it read."""
 
 
 class Reduction(NamedTuple):
@@ -42,73 +53,96 @@ class Reduction(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where the predictions of a run stand: a row of a file."""
+    """Where the predictions of a run stand: a row of a file; the attempt is None where it was not read."""
 
-    attempts: int
+    attempts: int | None
     path: Path
     row: int
+
+
+_COUNTED = Reduction(tuple(RUNS.names), lambda table: table.select(KEPT))
 
 
 class Store:
     """The runs under one folder, which need not exist yet.
 
     Where a run stands in several files, the row with more attempts counts, and of equals the single file. A damaged
-    file is moved to `quarantine/` when it is met and listed in `set_aside` as (file, why), both relative to the root;
-    a file of another schema raises `BadStore` and stays where it is.
+    file is moved to `quarantine/` when it is met and listed in `set_aside` as (file, why), both relative to the root.
+    What is no regular file, and damage that cannot be moved, is left where it is and listed in `passed_over`. A file of
+    another schema raises `BadStore` and stays where it is. Nothing outside the root is read, written or moved.
     """
 
     def __init__(self, root: Path) -> None:
-        if root.exists() and not root.is_dir():
+        if "\0" in str(root):
+            raise BadStore(f"results {str(root)!r} cannot be a folder's name")
+        if os.path.lexists(root) and not root.is_dir():
             raise BadStore(f"results {root} is a file; allowed: a folder, which need not exist yet")
         self.root = root
         self.set_aside: list[tuple[str, str]] = []
-        self._indices: dict[Path, dict[str, Place]] = {}
+        self.passed_over: dict[str, str] = {}
+        self._indices: dict[Path, tuple[State, dict[str, Place]]] = {}
+        self._attempts: dict[Path, tuple[State, dict[str, int]]] = {}
+
+    def __reduce__(self) -> tuple[type[Store], tuple[Path]]:
+        return Store, (self.root,)
 
     def append(self, record: RunRecord) -> None:
-        """Write one run: first its weights and predictions, then its row, each to a temporary name, then renamed."""
-        sidecar, path = self.path("predictions", record), self.path("runs", record)
-        row = to_table([record])
-        predicted = None if record.predictions is None else predictions_table(record)
-        if record.weights is not None:
-            self.put_weights(record)
-        if predicted is not None:
-            stage(sidecar.parent, [predicted], PREDICTIONS).replace(sidecar)
-        stage(path.parent, [row], RUNS).replace(path)
-        if predicted is None:
-            sidecar.unlink(missing_ok=True)
+        """Write one run: first its weights and predictions, then its row, each to a temporary name, then renamed.
+
+        Text that cannot be stored is cleaned; what else is no row raises `Unstorable`, and what the system does not let
+        be written `Unwritable`.
+        """
+        kept = cleaned(record)
+        paths = self.weights_path(kept.run_id), self.path("predictions", kept), self.path("runs", kept)
+        append(self.root, kept, *paths)
+
+    def check_writable(self) -> None:
+        """Raise `BadStore` with the reason unless runs can be written to this store; nothing is left behind."""
+        check_writable(self.root)
 
     def path(self, folder: Folder, record: RunRecord) -> Path:
         """Where the single file of a run stands."""
         parent = self.root / folder / f"task={safe(record.task)}" / f"technique={safe(record.technique)}"
-        return parent / f"{_checked(record.run_id)}.parquet"
+        return parent / f"{checked_id(record.run_id)}.parquet"
 
     def files(self, folder: Folder, run_id: str | None = None) -> list[Path]:
         """Compacted files, then single ones (of one run only, if given), each in the order of their names."""
-        top = self.root / folder
-        name = "*" if run_id is None else run_id
-        return [*sorted(top.glob("*.parquet")), *sorted(top.glob(f"task=*/technique=*/{name}.parquet"))]
+        found = listed(self.root / folder, run_id if run_id is None else checked_id(run_id))
+        self.passed_over.update({self._relative(path): why for path, why in found.odd.items()})
+        return [path for path in found.files if not self.passed_over or self._relative(path) not in self.passed_over]
 
     def is_single(self, path: Path) -> bool:
         """Whether a file of this store belongs to one run by its name."""
         return path.parent.name.startswith("technique=")
 
     def ids(self) -> frozenset[str]:
-        """The runs that are stored; single files are known by name and not opened."""
-        found: set[str] = set()
-        for path in self.files("runs"):
-            found.update([path.stem] if self.is_single(path) else self._load(path, ["run_id"])["run_id"].to_pylist())
-        return frozenset(found)
+        """The runs that are stored and can be read; each file is read once, and again only if it changes."""
+        return frozenset(self.attempts())
+
+    def attempts(self, run_id: str | None = None) -> dict[str, int]:
+        """The attempts that every run has had, or one run, of those that can be read."""
+
+        def counted() -> dict[str, int]:
+            found: dict[str, int] = {}
+            for path in self.files("runs", run_id):
+                for one, attempts in self._counted(path).items():
+                    found[one] = max(attempts, found.get(one, attempts))
+            return found
+
+        return self._steady(counted)
 
     def records(self, run_ids: Collection[str] | None = None) -> list[RunRecord]:
         """Every run, or those of some ids, without predictions; sorted by task, technique, model, profile, seed, id."""
         if run_ids is None:
             return to_records(self.table())
-        rows = self.rows(dict.fromkeys(path for run_id in run_ids for path in self.files("runs", run_id)))
+        rows = self._steady(
+            lambda: self.rows(dict.fromkeys(path for run_id in run_ids for path in self.files("runs", run_id)))
+        )
         return to_records(rows.filter(pc.is_in(rows["run_id"], pa.array(list(run_ids), pa.string()))))
 
     def table(self, reduction: Reduction | None = None) -> pa.Table:
         """Every run as a row of the schema `RUNS`, or of what a reduction makes of it, sorted like `records`."""
-        return self.rows(self.files("runs"), reduction)
+        return self._steady(lambda: self.rows(self.files("runs"), reduction))
 
     def frame(self) -> pd.DataFrame:
         """Every run as a row, sorted like `records`; the maps are dictionaries, the curves arrays."""
@@ -129,78 +163,150 @@ class Store:
 
     def predictions(self, run_id: str) -> Predictions | None:
         """What a run predicted, or None where none is stored or its file was damaged."""
-        while place := self.places(self.files("predictions", run_id)).get(run_id):
-            try:
-                return to_predictions(read_row(place.path, PREDICTIONS, place.row))
-            except Damaged as error:
-                self.quarantine(error)
-        return None
+
+        def found() -> Predictions | None:
+            while place := self.places(self.files("predictions", run_id)).get(run_id):
+                try:
+                    return predicted(place.path, read_row(place.path, PREDICTIONS, place.row), run_id, place.attempts)
+                except Damaged as error:
+                    self.quarantine(error)
+            return None
+
+        return self._steady(found)
 
     def put_weights(self, record: RunRecord) -> None:
         """Keep a run's weights for techniques that pool them; a run written again without any keeps those it has."""
         if record.weights is None:
-            raise BadStore(f"run {record.run_id} has no weights to store")
-        weights.put(self.weights_path(record.run_id), record.weights)
+            raise Unstorable(f"run {record.run_id} has no weights to store")
+        weights.put(self._weights(record.run_id), record.weights)
 
     def weights_path(self, run_id: str) -> Path:
         """Where the weights of a run stand, in fp32 by name, if there are any; no part of verify, compact and merge."""
-        return self.root / "weights" / f"{_checked(run_id)}.safetensors"
+        return self.root / "weights" / f"{checked_id(run_id)}.safetensors"
 
     def has_weights(self, run_id: str) -> bool:
-        return self.weights_path(run_id).is_file()
+        path = self.weights_path(run_id)
+        return path.is_file() and not path.is_symlink()
+
+    def weights(self, run_id: str) -> dict[str, np.ndarray]:
+        """The weights of a run by name; `BadStore` unless they are what was written: damage is set aside."""
+        try:
+            return weights.get(self._weights(run_id))
+        except Damaged as error:
+            self.quarantine(error)
+            raise BadStore(
+                f"the weights of run {run_id} are damaged: {error.why}; the run has to be made again"
+            ) from error
 
     def drop_weights(self, run_ids: Iterable[str]) -> None:
         """Remove the weights of some runs, which need not have any."""
         for run_id in run_ids:
-            weights.drop(self.weights_path(run_id))
+            weights.drop(self._weights(run_id))
 
     def places(self, paths: Iterable[Path]) -> dict[str, Place]:
         """Where the predictions that count stand among some files; later files win ties."""
         counting: dict[str, Place] = {}
         for path in paths:
             for run_id, place in self.index(path).items():
-                if run_id not in counting or place.attempts >= counting[run_id].attempts:
+                if run_id not in counting or (place.attempts or 0) >= (counting[run_id].attempts or 0):
                     counting[run_id] = place
         return counting
 
+    def listed_predictions(self) -> tuple[list[Path], dict[str, Place]]:
+        """The files of predictions, and where those that count stand in compacted ones."""
+
+        def found() -> tuple[list[Path], dict[str, Place]]:
+            files = self.files("predictions")
+            return files, self.places(path for path in files if not self.is_single(path))
+
+        return self._steady(found)
+
     def index(self, path: Path) -> dict[str, Place]:
         """The runs of one file of predictions; none if it is damaged."""
-        if path in self._indices:
-            return self._indices[path]
-        table = self._load(path, ["run_id", "attempts"], PREDICTIONS)
+        state = _state(path)
+        if self._indices.get(path, (None,))[0] == state:
+            return self._indices[path][1]
+        try:
+            table = read(path, PREDICTIONS, ["run_id", "attempts"])
+            check_ids(path, table)
+            if self.is_single(path):
+                check_single(path, table)
+        except Damaged as error:
+            self.quarantine(error)
+            return {}
         attempts = table["attempts"].to_pylist()
         index = {run_id: Place(attempts[row], path, row) for row, run_id in enumerate(table["run_id"].to_pylist())}
-        # A compacted file is named by its content, so that what was read of it holds; a single one may be replaced.
-        if index and not self.is_single(path):
-            self._indices[path] = index
+        self._indices[path] = state, index
         return index
 
     def quarantine(self, error: Damaged) -> None:
-        """Move a damaged file out of the way, keeping its relative name, and list it in `set_aside`."""
-        relative = error.path.relative_to(self.root)
+        """Move a damaged file out of the way, keeping its relative name, and list it in `set_aside`.
+
+        Where it cannot be moved it is listed in `passed_over`, and not read again.
+        """
+        relative = self._relative(error.path)
         target = self.root / "quarantine" / relative
-        while target.exists():
-            target = target.with_name(f"{target.name}.again")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        error.path.replace(target)
-        self.set_aside.append((relative.as_posix(), error.why))
+        try:
+            check_inside(self.root, error.path)
+            check_inside(self.root, target)
+            while os.path.lexists(target):
+                target = target.with_name(f"{target.name}.again")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            error.path.replace(target)
+        except FileNotFoundError:
+            return
+        except (OSError, BadStore) as refused:
+            self.passed_over[relative] = f"damaged, {error.why}; it could not be set aside: {reason(refused)}"
+            return
+        self.set_aside.append((relative, error.why))
+
+    def _weights(self, run_id: str) -> Path:
+        path = self.weights_path(run_id)
+        check_inside(self.root, path)
+        return path
+
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
+
+    def _steady(self, found: Callable[[], T]) -> T:
+        """What is found in files that are all there while they are read: they are listed again when one goes."""
+        for _ in range(RELISTINGS):
+            try:
+                return found()
+            except Gone:
+                continue
+        return found()
+
+    def _counted(self, path: Path) -> dict[str, int]:
+        state = _state(path)
+        if self._attempts.get(path, (None,))[0] != state:
+            rows = self._reduced(path, _COUNTED)
+            found: dict[str, int] = {}
+            for run_id, attempts in zip(rows["run_id"].to_pylist(), rows["attempts"].to_pylist(), strict=True):
+                found[run_id] = max(attempts, found.get(run_id, attempts))
+            self._attempts[path] = state, found
+        return self._attempts[path][1]
 
     def _reduced(self, path: Path, reduction: Reduction) -> pa.Table:
+        single, rows, reduced = self.is_single(path), 0, []
         try:
-            return pa.concat_tables([reduction.reduce(part) for part in batches(path, RUNS, reduction.columns, BATCH)])
+            for part in batches(path, RUNS, reduction.columns, BATCH):
+                check_runs(path, part, single)
+                rows += part.num_rows
+                reduced.append(reduction.reduce(part))
+            if single:
+                check_count(path, rows)
         except Damaged as error:
             self.quarantine(error)
             return reduction.reduce(RUNS.empty_table().select(reduction.columns))
-
-    def _load(self, path: Path, columns: list[str] | None = None, schema: pa.Schema = RUNS) -> pa.Table:
-        try:
-            return read(path, schema, columns)
-        except Damaged as error:
-            self.quarantine(error)
-            return schema.empty_table().select(columns or schema.names)
+        return pa.concat_tables(reduced)
 
 
-def _checked(run_id: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", run_id):
-        raise BadStore(f"run id is {run_id!r}; allowed: letters, digits, _ and -, at most 64")
-    return run_id
+def _state(path: Path) -> State:
+    try:
+        now = path.stat()
+    except FileNotFoundError:
+        raise Gone(path) from None
+    except OSError as error:
+        raise BadStore(f"{path} cannot be read: {reason(error)}") from error
+    return now.st_ino, now.st_mtime_ns, now.st_size

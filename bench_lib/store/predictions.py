@@ -7,12 +7,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from bench_lib.record import Predictions
-from bench_lib.store.files import Damaged, opened, read_row
+from bench_lib.store.damage import Damaged, Gone
+from bench_lib.store.files import Opened, opened, read_row
+from bench_lib.store.identity import predicted
 from bench_lib.store.parquet import Place, Store
-from bench_lib.store.schema import PREDICTIONS, to_predictions
+from bench_lib.store.schema import PREDICTIONS
 
 Reader = Callable[[str], Predictions | None]
 """What a run predicted, by its id, or None where none is stored or its file was damaged."""
@@ -33,31 +34,30 @@ class _Listed:
     """The files of predictions of a store, as they were when they were listed."""
 
     def __init__(self, store: Store, stack: ExitStack) -> None:
-        files = store.files("predictions")
+        files, self.compacted = store.listed_predictions()
         self.store = store
         self.stack = stack
-        self.compacted = store.places(path for path in files if not store.is_single(path))
         self.singles: dict[str, list[Path]] = {}
-        self.open: dict[Path, pq.ParquetFile] = {}
+        self.open: dict[Path, Opened] = {}
         for path in filter(store.is_single, files):
             self.singles.setdefault(path.stem, []).append(path)
 
     def read(self, run_id: str) -> Predictions | None:
         try:
             place = self._place(run_id)
-            return None if place is None else to_predictions(self._row(place))
-        except (Damaged, pa.ArrowException, OSError):
+            return None if place is None else predicted(place.path, self._row(place), run_id, place.attempts)
+        except (Damaged, Gone):
             # The store reads it once more: it names the damage, sets the file aside and looks for another one.
             return self.store.predictions(run_id)
 
     def _place(self, run_id: str) -> Place | None:
         held, singles = self.compacted.get(run_id), self.singles.get(run_id, [])
         if held is None and len(singles) == 1:
-            return Place(0, singles[0], 0)
+            return Place(None, singles[0], 0)
         single = self.store.places(singles).get(run_id)
         if single is None or held is None:
             return single or held
-        return single if single.attempts >= held.attempts else held
+        return single if (single.attempts or 0) >= (held.attempts or 0) else held
 
     def _row(self, place: Place) -> pa.Table:
         if self.store.is_single(place.path):
@@ -67,4 +67,4 @@ class _Listed:
             self.open[place.path] = file.__enter__()
             # Told of no error: one that the caller raises is no damage of this file.
             self.stack.callback(file.__exit__, None, None, None)
-        return self.open[place.path].read_row_group(place.row, use_threads=False)
+        return self.open[place.path].group(place.row)

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from bench_lib.errors import BadStore
 from bench_lib.record import LATENCIES, Predictions, RunRecord
+from bench_lib.store.damage import Unstorable
 
-VERSION = 3
-"""Raised with the columns: `migrate` says what each version added and reads the earlier ones."""
+VERSION = 4
+"""Raised with what a file holds: `migrate` says what each version added and reads the earlier ones."""
 
 VERSION_KEY = b"stabbench_schema"
 METADATA = {VERSION_KEY: str(VERSION).encode()}
@@ -85,7 +85,7 @@ PREDICTIONS = pa.schema(
 
 
 def to_table(records: Sequence[RunRecord]) -> pa.Table:
-    """Records as rows; a value that its column cannot hold exactly raises `BadStore`."""
+    """Records as rows; a value that its column cannot hold exactly raises `Unstorable`."""
     columns = [_column(column, [_stored(getattr(r, column.name)) for r in records]) for column in RUNS]
     return pa.Table.from_arrays(columns, schema=RUNS)
 
@@ -96,16 +96,18 @@ def to_records(table: pa.Table) -> list[RunRecord]:
 
 
 def predictions_table(record: RunRecord) -> pa.Table:
-    """A record's predictions as one row; `BadStore` unless they are (rows, width) float32 and the lengths fit."""
+    """A record's predictions as one row; `Unstorable` unless they are (rows, width) float32 and the lengths fit."""
     found = record.predictions
     if found is None:
-        raise BadStore(f"run {record.run_id} has no predictions to store")
+        raise Unstorable(f"run {record.run_id} has no predictions to store")
     values = found.values
     if values.dtype != np.float32 or values.ndim != 2 or values.shape[1] < 1:
         what = f"{values.dtype} {values.shape}"
-        raise BadStore(f"predictions of run {record.run_id} are {what}; allowed: float32 (rows, width)")
+        raise Unstorable(f"predictions of run {record.run_id} are {what}; allowed: float32 (rows, width)")
     if found.lengths is not None and int(found.lengths.sum()) != len(values):
-        raise BadStore(f"lengths of run {record.run_id} add up to {found.lengths.sum()}, not to its {len(values)} rows")
+        raise Unstorable(
+            f"lengths of run {record.run_id} add up to {found.lengths.sum()}, not to its {len(values)} rows"
+        )
     lengths = None if found.lengths is None else found.lengths.tolist()
     row = [record.run_id, record.attempts, values.shape[1], values.ravel(), lengths]
     columns = [_column(column, [value]) for column, value in zip(PREDICTIONS, row, strict=True)]
@@ -126,10 +128,10 @@ def _column(column: pa.Field, values: list[Any]) -> pa.Array:
     try:
         array = pa.array(values, column.type)
     except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
-        raise BadStore(f"field {column.name} cannot be stored as {column.type}: {error}") from error
+        raise Unstorable(f"field {column.name} cannot be stored as {column.type}: {error}") from error
     leaves = _leaves(array)
     if (array.null_count and not column.nullable) or (leaves is not array and leaves.null_count):
-        raise BadStore(f"field {column.name} is or holds None; allowed: {column.type}")
+        raise Unstorable(f"field {column.name} is or holds None; allowed: {column.type}")
     if pa.types.is_integer(leaves.type):
         _refuse_fractions(column, values)
     return array
@@ -139,7 +141,7 @@ def _refuse_fractions(column: pa.Field, values: list[Any]) -> None:
     # Arrow would cut them off without a word.
     for value in _flat(values):
         if not isinstance(value, Integral | None):
-            raise BadStore(f"field {column.name} holds {value!r}; allowed: {column.type}")
+            raise Unstorable(f"field {column.name} holds {value!r}; allowed: {column.type}")
 
 
 def _leaves(array: pa.Array) -> pa.Array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,28 +9,27 @@ from pathlib import Path
 from bench_lib.errors import BadStore
 from bench_lib.record import RunRecord, Status
 from bench_lib.spec import canonical_json
+from bench_lib.store.damage import Damaged, Gone, damage_named
 from bench_lib.store.files import opened, read
+from bench_lib.store.identity import check_count, check_ids, contradictions, predicted
 from bench_lib.store.migrate import recorded
-from bench_lib.store.parquet import Store
-from bench_lib.store.schema import PREDICTIONS, RUNS, to_predictions, to_records
+from bench_lib.store.parquet import RELISTINGS, Store
+from bench_lib.store.schema import PREDICTIONS, RUNS, to_records
 
 _JUDGED = frozenset(status.value for status in Status if status.judged)
 
 
 def verify(store: Store) -> list[str]:
-    """Every problem as one line: damage, other schemas, runs that are not what they say, missing predictions."""
-    problems: list[str] = []
-    standing: dict[str, list[RunRecord]] = defaultdict(list)
-    for path in store.files("runs"):
-        for record in _records(path, problems):
-            problems.extend(_wrong(store, path, record))
-            standing[record.run_id].append(record)
-    stored = {run_id for path in store.files("predictions") for run_id in _predicted(path, problems)}
-    for run_id, records in standing.items():
-        problems.extend(_disagreeing(records))
-        if run_id not in stored and any(record.score is not None for record in records):
-            problems.append(f"run {run_id} has a score but no predictions")
-    return problems
+    """Every problem as one line: damage, other schemas, runs that are not what they say, missing predictions.
+
+    What is no regular file is named and not opened. A store that is compacted meanwhile is looked through again.
+    """
+    for _ in range(RELISTINGS):
+        try:
+            return _problems(store)
+        except Gone:
+            continue
+    return _problems(store)
 
 
 def differences(one: RunRecord, other: RunRecord) -> list[str]:
@@ -47,28 +45,60 @@ def differences(one: RunRecord, other: RunRecord) -> list[str]:
     return [name for name in known if canonical_json(ours[name]) != canonical_json(theirs[name])]
 
 
-def _records(path: Path, problems: list[str]) -> list[RunRecord]:
+def _problems(store: Store) -> list[str]:
+    problems: list[str] = []
+    standing: dict[str, list[RunRecord]] = defaultdict(list)
+    for path in store.files("runs"):
+        for record in _records(store, path, problems):
+            problems.extend(_wrong(store, path, record))
+            standing[record.run_id].append(record)
+    stored = {run_id for path in store.files("predictions") for run_id in _predicted(store, path, problems)}
+    for run_id, records in standing.items():
+        problems.extend(_disagreeing(records))
+        if run_id not in stored and any(record.score is not None for record in records):
+            problems.append(f"run {run_id} has a score but no predictions")
+    return problems + [f"{store.root / name} is {why}" for name, why in store.passed_over.items()]
+
+
+def _records(store: Store, path: Path, problems: list[str]) -> list[RunRecord]:
     try:
-        return to_records(read(path, RUNS))
+        table = read(path, RUNS)
+        check_ids(path, table)
+        if store.is_single(path):
+            check_count(path, table.num_rows)
+        with damage_named(path):
+            return to_records(table)
+    except Gone:
+        raise
     except BadStore as error:
         problems.append(str(error))
         return []
 
 
-def _predicted(path: Path, problems: list[str]) -> Iterator[str]:
+def _predicted(store: Store, path: Path, problems: list[str]) -> Iterator[str]:
     try:
         with opened(path, PREDICTIONS) as file:
-            for row in range(file.num_row_groups):
-                table = file.read_row_group(row, use_threads=False)
-                to_predictions(table)
-                yield table["run_id"][0].as_py()
+            if store.is_single(path):
+                check_count(path, file.groups)
+            for group in range(file.groups):
+                table = file.group(group)
+                check_ids(path, table)
+                run_id = path.stem if store.is_single(path) else table["run_id"][0].as_py()
+                predicted(path, table, run_id)
+                yield run_id
+    except Gone:
+        raise
     except BadStore as error:
         problems.append(str(error))
 
 
 def _wrong(store: Store, path: Path, record: RunRecord) -> Iterator[str]:
-    if hashlib.sha256(record.spec.encode()).hexdigest()[:20] != record.run_id:
-        yield f"{path}: run {record.run_id} is not the digest of its spec"
+    try:
+        with damage_named(path):
+            found = [f"{path}: {why}" for why in contradictions(vars(record))]
+    except Damaged as error:
+        found = [str(error)]
+    yield from found
     if record.status not in list(Status):
         yield f"{path}: run {record.run_id} has the unknown status {record.status!r}"
     if store.is_single(path) and store.path("runs", record) != path:

@@ -2,36 +2,73 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from uuid import uuid4
 
 import numpy as np
-from safetensors.numpy import save_file
+from safetensors import SafetensorError
+from safetensors.numpy import load, save_file
 
-from bench_lib.errors import BadStore
+from bench_lib.store.damage import Damaged, Unstorable, Unwritable, damage_named, reading, writing
+
+_KEY = "stabbench_digest"
 
 
 def put(path: Path, weights: Mapping[str, np.ndarray]) -> None:
-    """Write weights by name to a temporary file, on the disk before it is renamed; `BadStore` unless float32."""
+    """Write weights by name to a temporary file, on the disk before it is renamed; `Unstorable` unless float32."""
     for name, value in weights.items():
         if value.dtype != np.float32:
-            raise BadStore(f"weight {name} of run {path.stem} is {value.dtype}; allowed: float32")
-    path.parent.mkdir(parents=True, exist_ok=True)
+            raise Unstorable(f"weight {name} of run {path.stem} is {value.dtype}; allowed: float32")
+    # The format takes memory as it lies, so that a transposed view would be stored as what it is a view of.
+    laid = {name: np.asarray(value, order="C") for name, value in weights.items()}
     staged = path.with_name(f".{path.stem}-{uuid4().hex}.tmp")
-    try:
-        # The format takes memory as it lies, so that a transposed view would be stored as what it is a view of.
-        save_file({name: np.asarray(value, order="C") for name, value in weights.items()}, staged)
-        with staged.open("r+b") as file:
-            os.fsync(file.fileno())
-    except BaseException:
-        staged.unlink(missing_ok=True)
-        raise
-    staged.replace(path)
+    with writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            save_file(laid, staged, {_KEY: _digest(laid)})
+            with staged.open("r+b") as file:
+                os.fsync(file.fileno())
+        except BaseException as error:
+            staged.unlink(missing_ok=True)
+            if isinstance(error, SafetensorError):
+                raise Unwritable(f"{path.parent} cannot be written: {error}") from error
+            raise
+        staged.replace(path)
+
+
+def get(path: Path) -> dict[str, np.ndarray]:
+    """The weights of a file by name; `Damaged` unless they are what was written."""
+    with reading(path) as file:
+        content = file.read()
+    with damage_named(path):
+        weights = load(content)
+        stated = _metadata(content)
+        # Those of earlier versions of this package have no metadata at all.
+        if stated is not None and stated.get(_KEY) != _digest(weights):
+            raise Damaged(path, "the weights are not what was written")
+        return weights
 
 
 def drop(path: Path) -> None:
     """Remove a run's weights, and what a killed writer left of them."""
-    for one in (path, *path.parent.glob(f".{path.stem}-*.tmp")):
-        one.unlink(missing_ok=True)
+    with writing(path.parent):
+        for one in (path, *path.parent.glob(f".{path.stem}-*.tmp")):
+            one.unlink(missing_ok=True)
+
+
+def _metadata(content: bytes) -> dict[str, str] | None:
+    size = int.from_bytes(content[:8], "little")
+    found: dict[str, str] | None = json.loads(content[8 : 8 + size]).get("__metadata__")
+    return found
+
+
+def _digest(weights: Mapping[str, np.ndarray]) -> str:
+    content = hashlib.sha256()
+    for name, value in sorted(weights.items()):
+        content.update(json.dumps([name, value.dtype.str, value.shape]).encode())
+        content.update(value.data if value.ndim else value.tobytes())
+    return content.hexdigest()

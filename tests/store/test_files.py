@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from bench_lib.errors import BadStore
 from bench_lib.record import RunRecord
-from bench_lib.store.files import Damaged, read, read_row, safe, stage
+from bench_lib.store.damage import Damaged, Gone, Unwritable
+from bench_lib.store.files import read, read_row, safe, stage
 from bench_lib.store.schema import RUNS, to_table
 
 RECORD = RunRecord("a1", "a1", "sst2", "adamw", "tiny", "smoke", "embedded", 0, "{}", "crashed", "a reason " * 50)
@@ -63,7 +64,7 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
         yield TABLE
         raise OSError("disk full")
 
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(Unwritable, match="cannot be written: disk full"):
         stage(tmp_path, tables(), RUNS)
     assert list(tmp_path.iterdir()) == []
 
@@ -99,7 +100,7 @@ def test_garbage_is_damaged_and_named(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_missing_file_is_not_called_damaged(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(Gone, match="is not there any more"):
         read(tmp_path / "x.parquet", RUNS)
 
 

@@ -268,7 +268,7 @@ def test_a_stamp_and_the_columns_of_another_version_are_refused() -> None:
         check_schema(RUNS.with_metadata(STAMP), RUNS, "x")
     with pytest.raises(BadStore, match=r"columns of results schema 2: missing \['clipped_steps', .*, unknown \[\]"):
         check_schema(RUNS_1.with_metadata(RUNS_2.metadata), RUNS, "x")
-    with pytest.raises(BadStore, match=r"columns of results schema 3: missing \['adversarial_score', .*, unknown \[\]"):
+    with pytest.raises(BadStore, match=r"columns of results schema 4: missing \['adversarial_score', .*, unknown \[\]"):
         check_schema(RUNS_2.with_metadata(RUNS.metadata), RUNS, "x")
 
 

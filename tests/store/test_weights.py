@@ -121,7 +121,7 @@ def test_a_failed_write_leaves_what_was_there(kept: Store, make: Make, monkeypat
 
     before = kept.weights_path(make(0).run_id).read_bytes()
     monkeypatch.setattr("bench_lib.store.weights.os.fsync", full)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(BadStore, match="disk full"):
         kept.put_weights(make(0, weights={"a": GRID}))
     assert _files(kept) == [f"weights/{make(0).run_id}.safetensors"]
     assert kept.weights_path(make(0).run_id).read_bytes() == before

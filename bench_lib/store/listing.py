@@ -1,0 +1,115 @@
+"""The files of a store as they lie in its folders; what is no regular file is named and neither opened nor followed."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from bench_lib.errors import BadStore
+from bench_lib.store.damage import irregular, reason
+
+SUFFIX = ".parquet"
+_AGAIN = 100
+
+
+class Listing(NamedTuple):
+    """Compacted files, then single ones, each in the order of their names; and what cannot be one, with the reason."""
+
+    files: list[Path]
+    odd: dict[Path, str]
+
+
+def listed(top: Path, run_id: str | None = None) -> Listing:
+    """The files of `runs` or `predictions`, of one run only if given, whole at some moment while it is compacted.
+
+    Compacting writes what is new before it removes what is old: what stands in the top folder before and after the
+    single files were listed, unchanged, holds every run that they do not.
+    """
+    odd: dict[Path, str] = {}
+    for _ in range(_AGAIN):
+        before = [*_files(top, None, odd)]
+        single = [path for folder in _folders(top, odd) for path in _files(folder, run_id, odd)]
+        if before == [*_files(top, None, odd)]:
+            return Listing(before + sorted(single), odd)
+    raise BadStore(f"{top} changes all the time while it is listed; try again when nothing writes to it")
+
+
+def leftovers(top: Path) -> list[Path]:
+    """Files under a folder whose writer was killed before the rename."""
+    walked = ((Path(folder), names) for folder, _, names in os.walk(top))
+    found = [folder / name for folder, names in walked for name in names if _is_leftover(name)]
+    return [path for path in found if irregular(path) is None]
+
+
+def emptied(top: Path) -> Iterator[Path]:
+    """The folders of single files, each after those in it."""
+    odd: dict[Path, str] = {}
+    for task in _below(top, "task=", odd):
+        yield from _below(task, "technique=", odd)
+        yield task
+
+
+def check_inside(root: Path, path: Path) -> None:
+    """Raise `BadStore` where a symbolic link on the way from the root leads elsewhere: nothing there is ours."""
+    way = path.relative_to(root).parts[:-1]
+    for depth in range(len(way)):
+        folder = root.joinpath(*way[: depth + 1])
+        if folder.is_symlink():
+            raise BadStore(f"{folder} is a symbolic link, which a store may not hold; move what it leads to here")
+
+
+def _is_leftover(name: str) -> bool:
+    return name.startswith(".") and name.endswith(".tmp")
+
+
+def _folders(top: Path, odd: dict[Path, str]) -> list[Path]:
+    return [folder for task in _below(top, "task=", odd) for folder in _below(task, "technique=", odd)]
+
+
+def _below(folder: Path, prefix: str, odd: dict[Path, str]) -> list[Path]:
+    found = []
+    for entry in _entries(folder, odd):
+        if entry.name.startswith(prefix):
+            if entry.is_dir(follow_symlinks=False):
+                found.append(Path(entry.path))
+            else:
+                odd[Path(entry.path)] = "no folder, and nothing behind it is read"
+    return sorted(found)
+
+
+def _files(folder: Path, run_id: str | None, odd: dict[Path, str]) -> list[Path]:
+    if run_id is not None:
+        return [path for path in [folder / f"{run_id}{SUFFIX}"] if _is_file(path, odd)]
+    found = []
+    for entry in _entries(folder, odd):
+        if entry.name.endswith(SUFFIX):
+            path = Path(entry.path)
+            if entry.is_file(follow_symlinks=False) or _is_file(path, odd):
+                found.append(path)
+    return sorted(found)
+
+
+def _is_file(path: Path, odd: dict[Path, str]) -> bool:
+    try:
+        why = irregular(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    if why is not None:
+        odd[path] = why
+    return why is None
+
+
+def _entries(folder: Path, odd: dict[Path, str]) -> list[os.DirEntry[str]]:
+    try:
+        if not stat.S_ISDIR(os.lstat(folder).st_mode):
+            odd[folder] = "no folder, and nothing behind it is read"
+            return []
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise BadStore(f"{folder} cannot be listed: {reason(error)}") from error
