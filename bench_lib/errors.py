@@ -36,6 +36,10 @@ class BadStore(BenchError):
     """A results file that cannot be read, or that a newer version wrote."""
 
 
+class Unwritten(BadStore):
+    """Results that could not be written to their store; the message says where they are kept instead."""
+
+
 class Unavailable(BenchError):
     """A model or data set that this machine cannot reach."""
 

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from bench_lib.errors import BenchError, Unsupported
@@ -183,8 +182,7 @@ def _pooled(spec: RunSpec, stack: Stack, runs: Sequence[RunRecord], store: Store
         return next(iter(evaluate(training, task, held_out, pad_id).metrics.values()))
 
     try:
-        paths = [store.weights_path(run.run_id) for run in runs]
-        loaders = [functools.partial(load_file, path, device=str(device)) for path in paths]
+        loaders = [functools.partial(_weights, store, run.run_id, device) for run in runs]
         _put(soup.pool_weights(loaders, score), training.model)
         return Examination.of(training, key, evaluation, pad_id)()
     finally:
@@ -200,6 +198,10 @@ def _predictions(store: Store, run: RunRecord) -> Predictions:
             "stabbench store verify says what else is"
         )
     return found
+
+
+def _weights(store: Store, run_id: str, device: torch.device) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(value).to(device) for name, value in store.weights(run_id).items()}
 
 
 def _check_state(model: torch.nn.Module) -> None:

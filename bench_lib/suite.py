@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, groupby
 
 from bench_lib.arms import check_arms, refuse_pools
-from bench_lib.errors import BadValue, BenchError, require
-from bench_lib.executors.base import Done, Executor
+from bench_lib.errors import BadValue, require
+from bench_lib.executors.base import Executor
 from bench_lib.models import MODELS
 from bench_lib.models.source import resolve
-from bench_lib.pool import awaited, keeps_weights, members, pool, spent, weightless
+from bench_lib.pool import keeps_weights, members
 from bench_lib.profiles import along
-from bench_lib.record import RunRecord, Status
-from bench_lib.run import blank_record, execute
+from bench_lib.record import Status
 from bench_lib.seeds import Frozen
 from bench_lib.spec import Ref, RunSpec, Scalar, TechniqueSpec
 from bench_lib.store import Store
+from bench_lib.sweep import Group, Progress, grouped, sweep
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.embedded import CORPORA
 from bench_lib.tasks.sources import load_data
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.stack import parse_stack
 
-Group = tuple[RunSpec, ...]
-"""Runs that share one training."""
+__all__ = ["Grid", "Group", "Progress", "all_tasks", "all_techniques", "grouped", "named", "plan", "run_suite"]
 
 
 @dataclass(frozen=True)
@@ -47,25 +43,6 @@ class Grid:
     data: str = "embedded"
     arms: tuple[Frozen, ...] = ((("subset", 0),),)
     axes: tuple[tuple[str, tuple[Scalar, ...]], ...] = ()
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a sweep is: runs in all, stored before it began, finished by it, and those by status."""
-
-    total: int
-    stored: int
-    finished: int
-    statuses: Counter[str]
-    last: RunRecord | None = None
-
-    @property
-    def left(self) -> int:
-        return self.total - self.stored - self.finished
-
-    @property
-    def failed(self) -> int:
-        return sum(count for status, count in self.statuses.items() if status != Status.CONVERGED)
 
 
 def all_tasks(data: str) -> tuple[str, ...]:
@@ -177,14 +154,6 @@ def _groups(size: int, seeds: Sequence[int]) -> str:
     return ", ".join([*named[:3], *(["..."] if len(named) > 3 else [])])
 
 
-def grouped(specs: Sequence[RunSpec]) -> list[Group]:
-    """Specs that share a training together, in the order of the first of each."""
-    groups: dict[str, list[RunSpec]] = {}
-    for spec in specs:
-        groups.setdefault(spec.training().run_id(), []).append(spec)
-    return [tuple(group) for group in groups.values()]
-
-
 def run_suite(
     grid: Grid,
     store: Store,
@@ -194,74 +163,7 @@ def run_suite(
 ) -> Progress:
     """Run what the store does not hold and append every record as it comes; `retry` names statuses to attempt again.
 
-    Killed at any time, the same call goes on with what is missing.
+    Killed at any time, the same call goes on with what is missing. Several processes may run one grid into one store:
+    each run is made by one of them.
     """
-    specs = plan(grid)
-    pools = [spec for spec in specs if _is_pool(spec)]
-    # What a sweep left that was killed after a pool and before it could tidy up.
-    store.drop_weights(spent(pools, store))
-    attempts = _attempts_to_repeat(store, retry)
-    stored = store.ids() - attempts.keys()
-    missing = [spec for spec in specs if spec.run_id() not in stored]
-    needed = _needed_weights([spec for spec in missing if _is_pool(spec)], stored, store)
-    progress = Progress(len(specs), len(specs) - len(missing), 0, Counter())
-    report(progress)
-    for pooling, stretch in groupby(missing, key=_is_pool):
-        todo = [dataclasses.replace(spec, keep_weights=spec.run_id() in needed) for spec in stretch]
-        for record in chain.from_iterable(_records(done, attempts) for done in _run(todo, store, executor)):
-            store.append(record)
-            statuses = progress.statuses + Counter([record.status])
-            progress = dataclasses.replace(progress, finished=progress.finished + 1, statuses=statuses, last=record)
-            report(progress)
-        if pooling:
-            store.drop_weights(spent(pools, store))
-    return progress
-
-
-def _run(specs: Sequence[RunSpec], store: Store, executor: Executor) -> Iterator[Done[Group, list[RunRecord]]]:
-    """Runs that are trained, or pools: of those, one that misses a member waits until that is tried again."""
-    if not _is_pool(specs[0]):
-        return executor.run(execute, grouped(specs))
-    ready: list[Group] = [(spec,) for spec in specs if not awaited(spec, store)]
-    return executor.run(functools.partial(_pooled, store=store), ready) if ready else iter(())
-
-
-def _pooled(group: Group, store: Store) -> list[RunRecord]:
-    return [pool(spec, store) for spec in group]
-
-
-def _needed_weights(pools: Sequence[RunSpec], stored: frozenset[str], store: Store) -> frozenset[str]:
-    """The runs whose weights are kept for pools that are still to be made.
-
-    A member that was stored without its weights cannot be pooled without training it again: that raises `BenchError`.
-    """
-    lost = [(spec, m) for spec in pools for m in weightless(spec, store) if m.run_id() in stored]
-    if lost:
-        names = list(dict.fromkeys(f"{m.task} {m.technique()} seed {m.seed}" for _, m in lost))
-        raise BenchError(
-            f"{lost[0][0].technique()} needs the weights of its members, and {len(names)} of them were stored without "
-            f"({', '.join(names[:5])}{', ...' if len(names) > 5 else ''}); take a store in which they have not run, or "
-            "leave it out"
-        )
-    return frozenset(m.run_id() for spec in pools for m in members(spec) if m.keep_weights)
-
-
-def _attempts_to_repeat(store: Store, retry: frozenset[Status]) -> dict[str, int]:
-    """Stored runs of the statuses to retry, with the attempts that they have had."""
-    if not retry:
-        return {}
-    rows = store.table().select(["run_id", "status", "attempts"]).to_pylist()
-    return {row["run_id"]: row["attempts"] for row in rows if row["status"] in retry}
-
-
-def _records(done: Done[Group, list[RunRecord]], earlier: dict[str, int]) -> Iterator[RunRecord]:
-    """The records of a finished group; a group that gave none is a row for each of its runs all the same."""
-    if done.result is not None:
-        records = done.result
-    elif done.failure is None:
-        raise BenchError("an executor gave neither a result nor a failure")
-    else:
-        status = Status.TIMEOUT if done.failure.kind == "timeout" else Status.CRASHED
-        records = [blank_record(spec, status, done.failure.message) for spec in done.job]
-    for record in records:
-        yield dataclasses.replace(record, attempts=done.attempts + earlier.get(record.run_id, 0))
+    return sweep(plan(grid), store, executor, report, retry)

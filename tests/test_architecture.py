@@ -33,7 +33,8 @@ FLOORS = (
     {"harness"},  # F2
     {"run", "report", "audit"},  # F3
     {"pool", "arms", "forecast"},
-    {"suite"},  # F4
+    {"sweep"},  # F4
+    {"suite"},
     {"progress"},
     {"conformance"},
     {"check", "doctor"},  # F5

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 
 from bench_lib import __version__
 from bench_lib.cli import audit, check, compare, doctor, listing, recommend, report, run, store
-from bench_lib.cli.outcome import DONE, USAGE
-from bench_lib.errors import BenchError
+from bench_lib.cli.outcome import DONE, INFRASTRUCTURE, USAGE
+from bench_lib.errors import BenchError, Unwritten
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -23,6 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Command = options.command
     try:
         return command(options)
+    except Unwritten as error:
+        print(f"stabbench: {error}", file=sys.stderr)
+        return INFRASTRUCTURE
     except BenchError as error:
         print(f"stabbench: {error}", file=sys.stderr)
         return USAGE

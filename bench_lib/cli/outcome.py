@@ -16,3 +16,5 @@ def tell_set_aside(*stores: Store) -> None:
     for store in stores:
         for file, why in store.set_aside:
             print(f"stabbench: set aside the damaged file {file} in {store.root}/quarantine: {why}", file=sys.stderr)
+        for file, why in store.passed_over.items():
+            print(f"stabbench: passed over {file} in {store.root}: it is {why}", file=sys.stderr)

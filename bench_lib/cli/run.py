@@ -94,6 +94,8 @@ def _run(options: argparse.Namespace) -> int:
     tell_set_aside(store)
     counts = ", ".join(f"{count} {status}" for status, count in sorted(progress.statuses.items())) or "nothing to do"
     new = f"{progress.finished} are new ({counts})"
+    if progress.elsewhere:
+        new = f"{progress.elsewhere} were made by another process meanwhile, {new}"
     print(f"{progress.total} runs: {progress.stored} were stored, {new}; in {options.store}")
     lost = [status for status in Status if status.lost and progress.statuses[status]]
     if lost:

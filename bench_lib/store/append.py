@@ -1,4 +1,4 @@
-"""How a run is written to a store, and whether one can be."""
+"""How a run is written to a store, whether one can be, and how what is damaged is moved out of the way."""
 
 from __future__ import annotations
 
@@ -26,11 +26,8 @@ def append(root: Path, record: RunRecord, kept: Path, sidecar: Path, path: Path)
     """
     for place in (kept, sidecar, path):
         check_inside(root, place)
-    try:
-        row = to_table([record])
-        predicted = None if record.predictions is None else predictions_table(record)
-    except MemoryError as error:
-        raise Unstorable(f"memory ran out while run {record.run_id} was stored") from error
+    row = to_table([record])
+    predicted = None if record.predictions is None else predictions_table(record)
     for why in contradictions(vars(record)):
         raise Unstorable(why)
     if record.weights is not None:
@@ -41,6 +38,22 @@ def append(root: Path, record: RunRecord, kept: Path, sidecar: Path, path: Path)
         stage(path.parent, [row], RUNS).replace(path)
         if predicted is None:
             sidecar.unlink(missing_ok=True)
+
+
+def move_aside(root: Path, path: Path) -> bool:
+    """Move a file of a store to its quarantine, keeping its relative name; False where it is no longer there."""
+    target = root / "quarantine" / path.relative_to(root)
+    check_inside(root, path)
+    check_inside(root, target)
+    with writing(target.parent):
+        while os.path.lexists(target):
+            target = target.with_name(f"{target.name}.again")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.replace(target)
+        except FileNotFoundError:
+            return False
+    return True
 
 
 def check_writable(root: Path) -> None:

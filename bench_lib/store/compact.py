@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bench_lib.store.claims import COMPACTION, Claims
 from bench_lib.store.damage import Damaged, writing
 from bench_lib.store.files import opened, safe, stage
 from bench_lib.store.identity import predicted
@@ -23,9 +24,17 @@ from bench_lib.store.schema import PREDICTIONS, RUNS
 def compact(store: Store) -> int:
     """Merge all runs into `runs/<task>-<hash>.parquet`, predictions likewise; the number of files of runs that went.
 
-    The same runs give the same bytes (with the same pyarrow). Nothing may write to the store meanwhile. What is new
-    stands whole before anything old is removed, so that a kill leaves duplicates at worst, which readers resolve.
+    The same runs give the same bytes (with the same pyarrow). What is new stands whole before anything old is removed,
+    so that a kill leaves duplicates at worst, which readers resolve. `BadStore` while a sweep or another compaction
+    works on the store; whatever else writes to it has to wait.
     """
+    if not store.root.exists():
+        return 0
+    with Claims(store.root, COMPACTION):
+        return _compacted(store)
+
+
+def _compacted(store: Store) -> int:
     old_runs = store.files("runs")
     rows = store.rows(old_runs)
     tasks = pc.unique(rows["task"]).to_pylist()

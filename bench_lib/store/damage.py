@@ -18,6 +18,9 @@ _ABSURD = 2**10
 """Bytes of memory for a byte of a file, above which a request for memory is taken for damage of the file."""
 
 
+State = tuple[int, int, int]
+
+
 class Damaged(BadStore):
     """A file that does not hold, from end to end, what its name and its digests say."""
 
@@ -84,6 +87,17 @@ def damage_named(path: Path) -> Iterator[None]:
         raise Damaged(path, reason(error)) from error
     except Exception as error:
         raise Damaged(path, reason(error)) from error
+
+
+def state(path: Path) -> State:
+    """What changes when a file is replaced: its inode, size and time of change."""
+    try:
+        now = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise Gone(path) from None
+    except OSError as error:
+        raise BadStore(f"{path} cannot be read: {reason(error)}") from error
+    return now.st_ino, now.st_size, now.st_mtime_ns
 
 
 def irregular(path: Path) -> str | None:

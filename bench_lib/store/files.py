@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
@@ -18,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench_lib.errors import BadStore
-from bench_lib.store.damage import Damaged, damage_named, reading, writing
+from bench_lib.store.damage import Damaged, State, damage_named, reading, state, writing
 from bench_lib.store.digest import KEY, Digests, stamp, table_digest
 from bench_lib.store.migrate import SEALED, check_schema, migrated, version_of
 from bench_lib.store.schema import VERSION
@@ -151,7 +150,7 @@ class Opened:
         if str(stamped) != digests.version:
             raise ValueError(f"it says results schema {stamped}, and its digests {digests.version}")
         try:
-            check_schema(self.file.schema_arrow, self.schema, str(self.path))
+            check_schema(self.file.schema_arrow, self.schema, "it" if stamped <= VERSION else str(self.path))
         except BadStore as error:
             # Digests say that we wrote it: such columns are no other program's.
             if stamped > VERSION:
@@ -170,22 +169,21 @@ def opened(path: Path, schema: pa.Schema) -> Iterator[Opened]:
         with parquet:
             one = Opened(path, parquet, schema)
             if one.digests is None:
-                _check_name(path, file)
+                check_name(path)
             yield one
 
 
-def _check_name(path: Path, file: BufferedReader) -> None:
+def check_name(path: Path) -> None:
     """Raise `Damaged` for a compacted file whose content is not that by which it is named."""
     named = _NAMED_BY_CONTENT.fullmatch(path.name)
     if named and not path.parent.name.startswith("technique="):
-        now = os.fstat(file.fileno())
-        found = _content(path, (now.st_ino, now.st_size, now.st_mtime_ns))
+        found = _content(path, state(path))
         if found != named[1]:
             raise Damaged(path, f"its content is {found} and not what it is named by")
 
 
 @lru_cache(maxsize=1024)
-def _content(path: Path, state: tuple[int, int, int]) -> str:
+def _content(path: Path, state: State) -> str:
     # Read once in each state: a file of many runs is opened for each of them.
     with reading(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:12]

@@ -23,9 +23,14 @@ _SPEC = ("run_id", "spec")
 _SAID = (*_SPEC, "task", "technique", "seed")
 
 
+def is_id(text: str) -> bool:
+    """Whether text may be a run id, and so part of a file's name."""
+    return re.fullmatch(_RUN_ID, text) is not None
+
+
 def checked_id(run_id: str) -> str:
     """A run id that may be part of a file's name; any other raises `BadStore`."""
-    if not re.fullmatch(_RUN_ID, run_id):
+    if not is_id(run_id):
         raise BadStore(f"run id is {run_id!r}; allowed: letters, digits, _ and -, at most 64")
     return run_id
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
+from bench_lib.store.claims import COMPACTION, Claims
 from bench_lib.store.parquet import Store
 from bench_lib.store.verify import differences
 
@@ -19,6 +20,11 @@ class Merged:
 
 def merge(store: Store, other: Store) -> Merged:
     """Add the other's runs with their predictions; of a run in both, ours stays unless theirs has more attempts."""
+    with Claims(store.root, COMPACTION):
+        return _merged(store, other)
+
+
+def _merged(store: Store, other: Store) -> Merged:
     ours = {record.run_id: record for record in store.records()}
     written = 0
     disagreeing: list[str] = []

@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 from bench_lib.errors import BadStore
 from bench_lib.record import Predictions, RunRecord
 from bench_lib.store import weights
-from bench_lib.store.append import append, check_writable
-from bench_lib.store.damage import Damaged, Gone, Unstorable, reason
+from bench_lib.store.append import append, check_writable, move_aside
+from bench_lib.store.damage import Damaged, Gone, State, Unstorable, state
 from bench_lib.store.files import batches, read, read_row, safe
 from bench_lib.store.identity import check_count, check_ids, check_runs, check_single, checked_id, predicted
 from bench_lib.store.listing import check_inside, listed
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Folder = Literal["runs", "predictions"]
-State = tuple[int, int, int]
 
 _ORDER = ("task", "technique", "model", "profile", "seed", "run_id")
 
@@ -94,7 +93,10 @@ class Store:
         """
         kept = cleaned(record)
         paths = self.weights_path(kept.run_id), self.path("predictions", kept), self.path("runs", kept)
-        append(self.root, kept, *paths)
+        try:
+            append(self.root, kept, *paths)
+        except MemoryError as error:
+            raise Unstorable(f"memory ran out while run {record.run_id} was stored") from error
 
     def check_writable(self) -> None:
         """Raise `BadStore` with the reason unless runs can be written to this store; nothing is left behind."""
@@ -194,9 +196,7 @@ class Store:
             return weights.get(self._weights(run_id))
         except Damaged as error:
             self.quarantine(error)
-            raise BadStore(
-                f"the weights of run {run_id} are damaged: {error.why}; the run has to be made again"
-            ) from error
+            raise BadStore(f"the weights of run {run_id} were damaged and are set aside: {error.why}") from error
 
     def drop_weights(self, run_ids: Iterable[str]) -> None:
         """Remove the weights of some runs, which need not have any."""
@@ -223,8 +223,8 @@ class Store:
 
     def index(self, path: Path) -> dict[str, Place]:
         """The runs of one file of predictions; none if it is damaged."""
-        state = _state(path)
-        if self._indices.get(path, (None,))[0] == state:
+        now = state(path)
+        if self._indices.get(path, (None,))[0] == now:
             return self._indices[path][1]
         try:
             table = read(path, PREDICTIONS, ["run_id", "attempts"])
@@ -236,7 +236,7 @@ class Store:
             return {}
         attempts = table["attempts"].to_pylist()
         index = {run_id: Place(attempts[row], path, row) for row, run_id in enumerate(table["run_id"].to_pylist())}
-        self._indices[path] = state, index
+        self._indices[path] = now, index
         return index
 
     def quarantine(self, error: Damaged) -> None:
@@ -245,20 +245,11 @@ class Store:
         Where it cannot be moved it is listed in `passed_over`, and not read again.
         """
         relative = self._relative(error.path)
-        target = self.root / "quarantine" / relative
         try:
-            check_inside(self.root, error.path)
-            check_inside(self.root, target)
-            while os.path.lexists(target):
-                target = target.with_name(f"{target.name}.again")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            error.path.replace(target)
-        except FileNotFoundError:
-            return
-        except (OSError, BadStore) as refused:
-            self.passed_over[relative] = f"damaged, {error.why}; it could not be set aside: {reason(refused)}"
-            return
-        self.set_aside.append((relative, error.why))
+            if move_aside(self.root, error.path):
+                self.set_aside.append((relative, error.why))
+        except BadStore as refused:
+            self.passed_over[relative] = f"damaged, {error.why}, and cannot be set aside: {refused}"
 
     def _weights(self, run_id: str) -> Path:
         path = self.weights_path(run_id)
@@ -278,13 +269,13 @@ class Store:
         return found()
 
     def _counted(self, path: Path) -> dict[str, int]:
-        state = _state(path)
-        if self._attempts.get(path, (None,))[0] != state:
+        now = state(path)
+        if self._attempts.get(path, (None,))[0] != now:
             rows = self._reduced(path, _COUNTED)
             found: dict[str, int] = {}
             for run_id, attempts in zip(rows["run_id"].to_pylist(), rows["attempts"].to_pylist(), strict=True):
                 found[run_id] = max(attempts, found.get(run_id, attempts))
-            self._attempts[path] = state, found
+            self._attempts[path] = now, found
         return self._attempts[path][1]
 
     def _reduced(self, path: Path, reduction: Reduction) -> pa.Table:
@@ -300,13 +291,3 @@ class Store:
             self.quarantine(error)
             return reduction.reduce(RUNS.empty_table().select(reduction.columns))
         return pa.concat_tables(reduced)
-
-
-def _state(path: Path) -> State:
-    try:
-        now = path.stat()
-    except FileNotFoundError:
-        raise Gone(path) from None
-    except OSError as error:
-        raise BadStore(f"{path} cannot be read: {reason(error)}") from error
-    return now.st_ino, now.st_mtime_ns, now.st_size

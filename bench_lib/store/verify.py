@@ -10,7 +10,7 @@ from bench_lib.errors import BadStore
 from bench_lib.record import RunRecord, Status
 from bench_lib.spec import canonical_json
 from bench_lib.store.damage import Damaged, Gone, damage_named
-from bench_lib.store.files import opened, read
+from bench_lib.store.files import check_name, opened, read
 from bench_lib.store.identity import check_count, check_ids, contradictions, predicted
 from bench_lib.store.migrate import recorded
 from bench_lib.store.parquet import RELISTINGS, Store
@@ -62,6 +62,7 @@ def _problems(store: Store) -> list[str]:
 
 def _records(store: Store, path: Path, problems: list[str]) -> list[RunRecord]:
     try:
+        check_name(path)
         table = read(path, RUNS)
         check_ids(path, table)
         if store.is_single(path):
@@ -77,6 +78,9 @@ def _records(store: Store, path: Path, problems: list[str]) -> list[RunRecord]:
 
 def _predicted(store: Store, path: Path, problems: list[str]) -> Iterator[str]:
     try:
+        check_name(path)
+        # Readers find runs so, across row groups.
+        read(path, PREDICTIONS, ["run_id", "attempts"])
         with opened(path, PREDICTIONS) as file:
             if store.is_single(path):
                 check_count(path, file.groups)
