@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from uuid import uuid4
 
@@ -42,12 +43,14 @@ def append(root: Path, record: RunRecord, kept: Path, sidecar: Path, path: Path)
 
 def move_aside(root: Path, path: Path) -> bool:
     """Move a file of a store to its quarantine, keeping its relative name; False where it is no longer there."""
-    target = root / "quarantine" / path.relative_to(root)
+    target = first = root / "quarantine" / path.relative_to(root)
     check_inside(root, path)
     check_inside(root, target)
     with writing(target.parent):
-        while os.path.lexists(target):
-            target = target.with_name(f"{target.name}.again")
+        for number in count(2):
+            if not os.path.lexists(target):
+                break
+            target = first.with_name(f"{first.name}.{number}")
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             path.replace(target)

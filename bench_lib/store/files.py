@@ -166,11 +166,13 @@ def opened(path: Path, schema: pa.Schema) -> Iterator[Opened]:
         source = pa.BufferReader(file.read()) if os.fstat(file.fileno()).st_size <= _IN_MEMORY else file
         with damage_named(path):
             parquet = pq.ParquetFile(source, page_checksum_verification=True, pre_buffer=False)
-        with parquet:
+        try:
             one = Opened(path, parquet, schema)
             if one.digests is None:
                 check_name(path)
             yield one
+        finally:
+            parquet.close(force=True)
 
 
 def check_name(path: Path) -> None:

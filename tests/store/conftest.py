@@ -10,6 +10,8 @@ import pytest
 from bench_lib.record import LATENCIES, Predictions, RunRecord
 from bench_lib.spec import canonical_json, digest
 from bench_lib.store import Store
+from bench_lib.store.files import stage
+from bench_lib.store.schema import PREDICTIONS, RUNS, predictions_table, to_table
 
 
 def make_record(seed: int = 0, **changes: Any) -> RunRecord:
@@ -67,6 +69,18 @@ def make_record(seed: int = 0, **changes: Any) -> RunRecord:
         "predictions": Predictions(values),
     }
     return RunRecord(**{**fields, **changes})
+
+
+def write_row(store: Store, record: RunRecord, path: Path | None = None) -> Path:
+    """Write the row of a run without the checks of the store, where it belongs or elsewhere."""
+    target = path or store.path("runs", record)
+    return stage(target.parent, [to_table([record])], RUNS).replace(target)
+
+
+def write_predictions(store: Store, record: RunRecord, path: Path | None = None) -> Path:
+    """Write the predictions of a run without its row, where they belong or elsewhere."""
+    target = path or store.path("predictions", record)
+    return stage(target.parent, [predictions_table(record)], PREDICTIONS).replace(target)
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ Make = Callable[..., RunRecord]
 
 STAMP = {b"stabbench_schema": b"1"}
 NEWER = {b"stabbench_schema": str(VERSION + 1).encode()}
-WRITTEN_BY_2 = Path(__file__).parent / "version_2"
-"""The runs of seeds 0 and 1, compacted, and that of seed 2, as the code of version 2 wrote them."""
+WRITTEN = {2: Path(__file__).parent / "version_2", 3: Path(__file__).parent / "version_3"}
+"""The runs of seeds 0 and 1, compacted, and that of seed 2, as the code of each version wrote them."""
 
 SINCE_3: dict[str, object] = {
     "robust_score": None,
@@ -42,7 +42,7 @@ SINCE_2: dict[str, object] = {
     "drift": (),
     **SINCE_3,
 }
-UNKNOWN = {1: SINCE_2, 2: SINCE_3}
+UNKNOWN: dict[int, dict[str, object]] = {1: SINCE_2, 2: SINCE_3, 3: {}}
 """What a version did not record yet, and how it comes back."""
 
 
@@ -100,7 +100,7 @@ def _write_old(path: Path, table: pa.Table) -> None:
     pq.write_table(table, path, write_page_checksum=True, row_group_size=1)
 
 
-@pytest.fixture(params=[1, 2])
+@pytest.fixture(params=[1, 2, 3])
 def version(request: pytest.FixtureRequest) -> int:
     return int(request.param)
 
@@ -108,8 +108,8 @@ def version(request: pytest.FixtureRequest) -> int:
 @pytest.fixture
 def old(store: Store, make: Make, version: int) -> Store:
     """Two runs with their predictions as a version wrote them, compacted into one file, and a third in a single one."""
-    if version == 2:
-        shutil.copytree(WRITTEN_BY_2, store.root)
+    if version in WRITTEN:
+        shutil.copytree(WRITTEN[version], store.root)
         return store
     records = [make(seed, **SINCE_2) for seed in (0, 1)]
     _write_old(store.root / "runs/sst2-0.parquet", to_table(records).select(RUNS_1.names).cast(RUNS_1))
@@ -167,10 +167,11 @@ def test_reading_changes_no_file(old: Store) -> None:
     assert old.set_aside == []
 
 
-def test_runs_of_both_versions_stand_side_by_side(old: Store, make: Make) -> None:
+def test_runs_of_both_versions_stand_side_by_side(old: Store, make: Make, version: int) -> None:
     old.append(make(2, attempts=2))
     old.append(make(3))
-    assert [record.sparsity for record in old.records()] == [None, None, 0.5, 0.5]
+    unknown = UNKNOWN[version].get("sparsity", 0.5)
+    assert [record.sparsity for record in old.records()] == [unknown, unknown, 0.5, 0.5]
     assert verify(old) == []
 
 
@@ -196,11 +197,14 @@ def test_compacted_bytes_do_not_tell_the_version_that_they_came_from(
     assert found[0] == found[1]
 
 
-def test_an_earlier_store_is_merged_and_unknown_is_no_disagreement(old: Store, make: Make, tmp_path: Path) -> None:
+def test_an_earlier_store_is_merged_and_unknown_is_no_disagreement(
+    old: Store, make: Make, version: int, tmp_path: Path
+) -> None:
     other = Store(tmp_path / "other")
     other.append(make(0))
     assert merge(other, old) == Merged(2, ())
-    assert [record.sparsity for record in other.records()] == [0.5, None, None]
+    unknown = UNKNOWN[version].get("sparsity", 0.5)
+    assert [record.sparsity for record in other.records()] == [0.5, unknown, unknown]
     assert _values(other, make(2).run_id) == _bits(make(2))
 
 
@@ -208,7 +212,9 @@ def test_columns_are_read_by_name_whatever_the_version(old: Store, version: int)
     path = old.files("runs")[0]
     drift = [] if version == 1 else [0.0, 0.125]
     assert read(path, RUNS, ["drift", "seed"]).to_pydict() == {"drift": [drift] * 2, "seed": [0, 1]}
-    assert read(path, RUNS, ["latency_1", "reported"]).to_pydict() == {"latency_1": [None] * 2, "reported": [[], []]}
+    latency, reported = (None, []) if version < 3 else (0.001, [("adalora.rank", 1.5), ("dedupe.removed", 3.0)])
+    found = read(path, RUNS, ["latency_1", "reported"]).to_pydict()
+    assert found == {"latency_1": [latency] * 2, "reported": [reported] * 2}
 
 
 def test_what_is_there_stays_as_it_is_and_nothing_is_cast() -> None:

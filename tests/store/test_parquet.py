@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +14,7 @@ import pytest
 from bench_lib.errors import BadStore
 from bench_lib.record import Predictions, RunRecord
 from bench_lib.store import Store, compact
+from bench_lib.store.files import batches
 from bench_lib.store.schema import RUNS, VERSION, to_table
 
 Make = Callable[..., RunRecord]
@@ -283,10 +284,27 @@ def test_a_foreign_file_is_named_and_left_where_it_is(store: Store, make: Make) 
     assert path.exists()
 
 
-def test_ids_open_no_single_file(filled: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = {record.run_id for record in filled.records()}
-    monkeypatch.delattr("bench_lib.store.parquet.read")
-    assert filled.ids() == expected
+@pytest.mark.parametrize("compacted", [False, True])
+def test_ids_are_read_once_and_again_only_where_a_file_changed(
+    filled: Store, make: Make, compacted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if compacted:
+        compact(filled)
+    opened: list[Path] = []
+
+    def noted(path: Path, *rest: Any) -> Any:
+        opened.append(path)
+        return batches(path, *rest)
+
+    monkeypatch.setattr("bench_lib.store.parquet.batches", noted)
+    expected = filled.ids()
+    assert expected == {record.run_id for record in Store(filled.root).records()}
+    del opened[:]
+    again = make(1, attempts=2, technique="mixout")
+    filled.append(again)
+    assert filled.ids() == expected | {again.run_id}
+    assert opened == [filled.path("runs", again)]
+    assert filled.attempts()[again.run_id] == 2
 
 
 def test_other_files_in_the_folder_are_left_alone(filled: Store) -> None:
@@ -294,16 +312,6 @@ def test_other_files_in_the_folder_are_left_alone(filled: Store) -> None:
     (filled.root / "runs" / ".gitkeep").write_text("")
     assert len(filled.records()) == 12
     assert filled.set_aside == []
-
-
-def test_a_thousand_small_files_are_read_in_seconds(store: Store, make: Make) -> None:
-    store.append(make())
-    (path,) = store.files("runs")
-    for number in range(1000):
-        path.with_name(f"{number}.parquet").write_bytes(path.read_bytes())
-    begin = time.monotonic()
-    assert store.records() == [make()]
-    assert time.monotonic() - begin < 20
 
 
 def test_a_record_is_not_changed_by_storing(store: Store, make: Make) -> None:

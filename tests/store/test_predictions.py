@@ -12,9 +12,10 @@ import pytest
 from bench_lib.errors import BadStore
 from bench_lib.record import Predictions, RunRecord
 from bench_lib.store import Store, compact, predictions
-from bench_lib.store.files import opened
+from bench_lib.store.files import Opened, opened
 from bench_lib.store.predictions import reading
 from bench_lib.store.schema import VERSION
+from tests.store.conftest import write_predictions
 
 Make = Callable[..., RunRecord]
 
@@ -59,10 +60,10 @@ def test_of_a_run_in_two_files_the_same_one_counts(store: Store, make: Make, att
 
 def test_a_compacted_file_is_opened_once_and_closed(filled: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     compact(filled)
-    files: list[pq.ParquetFile] = []
+    files: list[Opened] = []
 
     @contextmanager
-    def watched(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetFile]:
+    def watched(path: Path, schema: pa.Schema) -> Iterator[Opened]:
         with opened(path, schema) as file:
             files.append(file)
             yield file
@@ -72,7 +73,7 @@ def test_a_compacted_file_is_opened_once_and_closed(filled: Store, monkeypatch: 
     with reading(filled) as predicted:
         assert all(predicted(record.run_id) is not None for record in records)
         assert len(files) == len(filled.files("predictions")) == 2
-    assert all(file.closed for file in files)
+    assert all(file.file.closed for file in files)
 
 
 @pytest.mark.parametrize("compacted", [False, True])
@@ -85,7 +86,7 @@ def test_damage_is_set_aside_and_another_file_is_read(store: Store, make: Make, 
     whole = path.read_bytes()
     with reading(store) as predicted:
         path.write_bytes(whole[:1000] + bytes(3000) + whole[4000:])
-        store.append(make(attempts=1, task="conll2003", run_id=make().run_id))
+        write_predictions(store, make(attempts=1, task="conll2003", run_id=make().run_id))
         found = predicted(make().run_id)
     assert same(found, make().predictions)
     assert [file for file, _ in store.set_aside] == [path.relative_to(store.root).as_posix()]
