@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
+from pathlib import PurePath
+from typing import TypeVar
+
+T = TypeVar("T")
+
+SHOWN = 300
+"""Characters of a value that a message shows: a number of five thousand digits is told from its ends."""
+LONGEST_NAME = 200
+"""Characters of a name, which is part of the names of files."""
+LONGEST_PART, LONGEST_PATH = 255, 4096
+"""Bytes of the name of a file, and of a whole path, that the file systems in use take."""
 
 
 class BenchError(Exception):
@@ -17,7 +28,7 @@ class UnknownName(BenchError):
         names = sorted(known)
         near = get_close_matches(name, names, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(repr(n) for n in near)}?" if near else f"known: {', '.join(names)}"
-        super().__init__(f"unknown {kind} {name!r}: {hint}")
+        super().__init__(f"unknown {kind} {shortened(name, SHOWN)!r}: {hint}")
         self.name = name
 
 
@@ -25,7 +36,18 @@ class BadValue(BenchError):
     """A setting outside its range, or text that does not parse."""
 
     def __init__(self, what: str, value: object, allowed: str) -> None:
-        super().__init__(f"{what} is {value!r}; allowed: {allowed}")
+        super().__init__(f"{what} is {shortened(repr(value), SHOWN)}; allowed: {allowed}")
+
+
+class BadPlan(BenchError):
+    """A grid that cannot be run; `problems` are all that were found, each in one line."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(dict.fromkeys(map(one_line, problems)))
+        super().__init__("\n".join(self.problems))
+
+    def __reduce__(self) -> tuple[type[BadPlan], tuple[tuple[str, ...]]]:
+        return (BadPlan, (self.problems,))
 
 
 class BadData(BenchError):
@@ -48,6 +70,28 @@ class Unsupported(BenchError):
     """A combination that a technique, task or model declines, with its reason."""
 
 
+class Problems:
+    """What is found to be wrong on the way, so that all of it is told at once."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+
+    def of(self, function: Callable[..., T], *arguments: object) -> T | None:
+        """What a function gives, or None where it raises `BenchError`, which is noted."""
+        try:
+            return function(*arguments)
+        except BadPlan as error:
+            self.found += error.problems
+        except BenchError as error:
+            self.found.append(str(error))
+        return None
+
+    def refuse(self) -> None:
+        """Raise `BadPlan` where anything was found."""
+        if self.found:
+            raise BadPlan(self.found)
+
+
 class Diverged(Exception):
     """The loss or the gradient left the finite numbers; carries the optimiser step at which it did."""
 
@@ -63,3 +107,35 @@ def require(condition: bool, what: str, value: object, allowed: str) -> None:
     """Raise `BadValue` unless the condition holds."""
     if not condition:
         raise BadValue(what, value, allowed)
+
+
+def check_name(what: str, name: str) -> None:
+    """Raise `BadValue` for a name that no table, figure or file can carry: empty, too long, or not all printable."""
+    clean = name.isprintable() and name == name.strip() and 0 < len(name) <= LONGEST_NAME
+    require(clean, what, name, f"1 to {LONGEST_NAME} printable characters, without blanks at the ends")
+
+
+def check_path(what: str, path: str) -> None:
+    """Raise `BadValue` for what no file or folder can be called: nothing, a null character, or a name that is too long.
+
+    The limits are those of the file systems in use, in bytes.
+    """
+    parts = [part.encode(errors="surrogateescape") for part in PurePath(path).parts]
+    fits = all(len(part) <= LONGEST_PART for part in parts) and sum(map(len, parts)) + len(parts) < LONGEST_PATH
+    allowed = f"a path, with at most {LONGEST_PART} bytes for each of its names and {LONGEST_PATH} in all"
+    require(bool(path) and "\0" not in path and fits, what, path, allowed)
+
+
+def one_line(text: str) -> str:
+    """A text as one line: its lines are joined by blanks, and what cannot be printed is escaped."""
+    joined = " ".join(filter(None, (part.strip() for part in text.splitlines())))
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in joined)
+
+
+def shortened(text: str, limit: int) -> str:
+    """A text of at most so many characters: of a longer one its beginning and its end, where the reason mostly is."""
+    gap = " ... "
+    if len(text) <= limit:
+        return text
+    head = (limit - len(gap)) // 2
+    return f"{text[:head]}{gap}{text[len(text) - (limit - len(gap) - head) :]}"

@@ -7,7 +7,7 @@ from dataclasses import fields
 
 from bench_lib.errors import BadValue, UnknownName, require
 from bench_lib.record import Status
-from bench_lib.seeds import STREAMS, Frozen, parse_vary
+from bench_lib.seeds import LARGEST, STREAMS, Frozen, is_seed, parse_vary
 from bench_lib.settings import read_value
 from bench_lib.spec import Profile, Scalar
 
@@ -56,8 +56,9 @@ def parse_frozen(text: str) -> Frozen:
     frozen: dict[str, int] = {}
     for part in text.split(","):
         stream, _, seed = part.strip().partition("=")
-        if stream not in STREAMS or not seed.isdecimal() or stream in frozen:
-            raise BadValue("--freeze", part, f"STREAM=SEED once for a stream of {', '.join(STREAMS)}; or none")
+        if stream not in STREAMS or not is_seed(seed) or stream in frozen:
+            allowed = f"STREAM=SEED once for a stream of {', '.join(STREAMS)}, with a seed up to {LARGEST}; or none"
+            raise BadValue("--freeze", part, allowed)
         frozen[stream] = int(seed)
     return tuple(sorted(frozen.items()))
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
-from bench_lib.errors import require
+from bench_lib.errors import check_name, require
 from bench_lib.examples import Kind
 from bench_lib.registry import Registry
 from bench_lib.settings import read_settings
 from bench_lib.spec import Profile, Scalar
 
 Settings = Mapping[str, Scalar]
+
+MOST = 10_000
+"""Combinations of values along axes: a slip of the key should not fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,9 @@ class ProfileFamily:
     by_kind: Mapping[Kind, Settings] = field(default_factory=dict)
     by_task: Mapping[str, Settings] = field(default_factory=dict)
     settings: Settings = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_name("name of a profile", self.name)
 
     def __call__(self, task: str, kind: Kind) -> Profile:
         """The profile for one task."""
@@ -175,5 +182,7 @@ def along(text: str, axes: Sequence[tuple[str, Sequence[Scalar]]]) -> list[Profi
         require(len(taken) > 0, f"axis {name}", taken, "at least one value")
         once = names.count(name) == 1 and base.settings.get(name) is None
         require(once, f"axis {name} of profile {text}", taken, "given once")
+    combinations = math.prod(map(len, values))
+    require(combinations <= MOST, "combinations of the axes", combinations, f"at most {MOST:,}")
     found = [base.at(dict(zip(names, chosen, strict=True))) for chosen in product(*values)]
     return list({family.name: family for family in found}.values())

@@ -133,6 +133,6 @@ class RunRecord:
 LATENCIES = ("latency_1", "latency_32", "uncompressed_latency_1", "uncompressed_latency_32")
 TIMINGS = {"setup_seconds", "train_seconds", "eval_seconds", "tokens_per_second", "examples_per_second", *LATENCIES}
 CIRCUMSTANCES = frozenset(
-    TIMINGS | {"attempts", "profile", "peak_memory_bytes", "provenance", "predictions", "weights"}
+    TIMINGS | {"attempts", "profile", "model", "peak_memory_bytes", "provenance", "predictions", "weights"}
 )
-"""Fields of a record that may differ between two runs of the same spec."""
+"""Fields of a record that may differ between two runs of the same spec: what a profile or a model is called, too."""

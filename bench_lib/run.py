@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from bench_lib.errors import BadData, BenchError, Diverged, Unavailable, Unsupported
+from bench_lib.errors import BadData, BenchError, Diverged, Unavailable, Unsupported, shortened
 from bench_lib.harness.augment import Draw, augmented
 from bench_lib.harness.data import Evaluation, Subset, data_key, evaluation_set, train_features
 from bench_lib.harness.deployment import Footprint, learnt, sampled, saved_bytes
@@ -30,7 +30,7 @@ from bench_lib.instruments.provenance import provenance
 from bench_lib.instruments.timing import Stopwatch
 from bench_lib.models import MODELS
 from bench_lib.models.load import Template, instantiate, load_template, load_tokenizer
-from bench_lib.models.source import find_source
+from bench_lib.models.source import display_name
 from bench_lib.record import RunRecord, Status
 from bench_lib.seeds import derive
 from bench_lib.spec import Profile, RunSpec, canonical_json
@@ -193,10 +193,10 @@ def failure(error: Exception) -> tuple[Status, str]:
     # torch has no class of its own for this on CPUs, and words it differently by platform.
     cpu_memory = isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or cpu_memory:
-        return Status.OOM, text[:REASON_CHARACTERS]
+        return Status.OOM, shortened(text, REASON_CHARACTERS)
     frames = traceback.extract_tb(error.__traceback__)[-3:]
     where = " < ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in reversed(frames))
-    return Status.CRASHED, f"{text} (at {where})"[:REASON_CHARACTERS]
+    return Status.CRASHED, shortened(f"{text} (at {where})", REASON_CHARACTERS)
 
 
 def blank_record(spec: RunSpec, status: Status, reason: str) -> RunRecord:
@@ -206,7 +206,7 @@ def blank_record(spec: RunSpec, status: Status, reason: str) -> RunRecord:
         training_id=spec.training().run_id(),
         task=spec.task,
         technique=spec.technique(),
-        model=find_source(spec.model.name, MODELS).name,
+        model=display_name(spec.model, MODELS),
         profile=spec.profile_name,
         data_source=load_data(TASKS.get(spec.task), spec.data.name).source,
         seed=spec.seed,

@@ -7,7 +7,9 @@ import hashlib
 from bench_lib.errors import BadValue, UnknownName, require
 
 MOST = 1_000_000
-"""Seeds that one range may hold: a slip of the key should not fill the memory."""
+"""Seeds that one text may name: a slip of the key should not fill the memory."""
+LARGEST = 2**63 - 1
+"""The largest seed: the store keeps them in 64 bits."""
 STREAMS = ("init", "order", "dropout", "augment", "subset")
 Frozen = tuple[tuple[str, int], ...]
 """Streams that do not go with the seed of a run, and what they draw from instead; sorted by name."""
@@ -22,15 +24,27 @@ def derive(base: int, stream: str, *names: str | int) -> int:
 
 def parse_seeds(text: str) -> tuple[int, ...]:
     """Seeds from text such as `0-4,7`; duplicates are dropped, order is kept."""
-    seeds: list[int] = []
+    ranges: list[range] = []
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and int(last) < int(first)):
-            raise BadValue("seed range", text, "numbers and rising ranges, such as 0-29 or 0-4,7,9")
-        if int(last or first) - int(first) >= MOST:
-            raise BadValue("seed range", text, f"at most {MOST:,} seeds")
-        seeds.extend(range(int(first), int(last or first) + 1))
-    return tuple(dict.fromkeys(seeds))
+        if not is_seed(first) or (dash and not is_seed(last)) or (dash and int(last) < int(first)):
+            allowed = f"numbers and rising ranges, such as 0-29 or 0-4,7,9, up to {LARGEST}"
+            raise BadValue("seed range", text, allowed)
+        ranges.append(range(int(first), int(last or first) + 1))
+    # Not by `len`, which takes no range of more than 2**63.
+    if sum(numbers.stop - numbers.start for numbers in ranges) > MOST:
+        raise BadValue("seed range", text, f"at most {MOST:,} seeds")
+    return tuple(dict.fromkeys(seed for numbers in ranges for seed in numbers))
+
+
+def is_seed(text: str) -> bool:
+    """Whether a text is a number that can be a seed; one of thousands of digits is told without reading it."""
+    return text.isascii() and text.isdecimal() and len(text) <= len(str(LARGEST)) and int(text) <= LARGEST
+
+
+def check_seed(what: str, seed: object) -> None:
+    """Raise `BadValue` for what is no seed."""
+    require(type(seed) is int and 0 <= seed <= LARGEST, what, seed, f"an integer from 0 to {LARGEST}")
 
 
 def parse_vary(text: str, seeds: tuple[int, ...], frozen: Frozen = ()) -> tuple[Frozen, ...]:

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bench_lib.errors import require
-from bench_lib.seeds import STREAMS
+from bench_lib.errors import check_name, require
+from bench_lib.seeds import STREAMS, check_seed
 
 PROTOCOL = 1
 """Version of the harness's arithmetic: raised when the same settings would train differently."""
@@ -21,6 +21,12 @@ SCHEDULES = ("linear", "cosine", "constant_with_warmup")
 PRECISIONS = ("fp32", "bf16", "fp16")
 LATER = ("per_class", "label_noise", "perturb", "attack", "keep_head")
 """Fields of a profile that runs were stored without: at their defaults they are no part of a run's identity."""
+
+
+MOST = {"epochs": 10_000, "threads": 1_024, "evaluations": 10_000}
+"""The largest values of fields that lists are made of, or processes; those of other whole numbers are `MOST_OF_ALL`."""
+
+MOST_OF_ALL = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -66,10 +72,11 @@ class Profile:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "accumulate", "eval_batch_size", "bucket", "evaluations", "threads"):
-            require(getattr(self, name) >= 1, f"profile field {name}", getattr(self, name), "1 or more")
+            value, most = getattr(self, name), MOST.get(name, MOST_OF_ALL)
+            require(1 <= value <= most, f"profile field {name}", value, f"1 or more, up to {most:,}")
         for name, least in (("train_examples", 0), ("per_class", 0), ("eval_examples", 1)):
-            value, allowed = getattr(self, name), f"{least} or more, or None for all"
-            require(value is None or value >= least, f"profile field {name}", value, allowed)
+            value, allowed = getattr(self, name), f"{least} or more, up to {MOST_OF_ALL:,}, or None for all"
+            require(value is None or least <= value <= MOST_OF_ALL, f"profile field {name}", value, allowed)
         alone = self.per_class is None or self.train_examples is None
         require(alone, "profile field per_class", self.per_class, "None where train_examples says how many in all")
         require(
@@ -78,20 +85,20 @@ class Profile:
             self.accumulate,
             "a divisor of batch_size",
         )
-        require(self.max_length >= 16, "profile field max_length", self.max_length, "16 or more")
+        allowed = f"16 or more, up to {MOST_OF_ALL:,}"
+        require(16 <= self.max_length <= MOST_OF_ALL, "profile field max_length", self.max_length, allowed)
         require(0 <= self.stride < self.max_length, "profile field stride", self.stride, "0 or more, below max_length")
         for name in ("label_noise", "perturb"):
             require(0 <= getattr(self, name) <= 1, f"profile field {name}", getattr(self, name), "a share, 0 to 1")
-        for name in ("weight_decay", "eps"):
-            require(getattr(self, name) >= 0, f"profile field {name}", getattr(self, name), "0 or more")
-        require(0 <= self.attack < math.inf, "profile field attack", self.attack, "0 or more, finite")
+        for name in ("learning_rate", "weight_decay", "eps", "attack"):
+            value = getattr(self, name)
+            require(0 <= value < math.inf, f"profile field {name}", value, "0 or more, finite")
         for name in ("beta1", "beta2"):
             require(
                 0 <= getattr(self, name) < 1, f"profile field {name}", getattr(self, name), "0 up to, not including, 1"
             )
         rate = self.dropout
         require(rate is None or 0 <= rate < 1, "profile field dropout", rate, "0 up to, not including, 1; None to keep")
-        require(self.learning_rate >= 0, "profile field learning_rate", self.learning_rate, "0 or more")
         require(0 <= self.warmup <= 1, "profile field warmup", self.warmup, "a share of the steps, 0 to 1")
         require(self.clip_norm > 0, "profile field clip_norm", self.clip_norm, "above 0; inf for no clipping")
         require(self.schedule in SCHEDULES, "profile field schedule", self.schedule, ", ".join(SCHEDULES))
@@ -155,8 +162,12 @@ class RunSpec:
     corrections: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
-        for stream, _ in self.frozen:
+        for stream, seed in self.frozen:
             require(stream in STREAMS, "frozen stream", stream, ", ".join(STREAMS))
+            check_seed(f"seed of the frozen stream {stream}", seed)
+        check_seed("seed", self.seed)
+        if self.profile_name:
+            check_name("name of the profile", self.profile_name)
 
     def base_seed(self, stream: str) -> int:
         """The seed that a stream of this run derives from."""

@@ -32,8 +32,8 @@ FLOORS = (
     {"stats", "store", "executors", "instruments", "tasks", "techniques", "models", "profiles"},  # F1
     {"harness"},  # F2
     {"run", "report", "audit"},  # F3
-    {"pool", "arms", "forecast"},
-    {"sweep"},  # F4
+    {"pool", "arms", "forecast", "feasibility"},
+    {"sweep", "planning"},  # F4
     {"suite"},
     {"progress"},
     {"conformance"},

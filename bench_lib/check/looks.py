@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bench_lib.check.answer import Answer, TaskAnswer
 from bench_lib.check.arms import ByTask, TaskRuns, by_task, earlier_runs, versions
-from bench_lib.errors import BenchError, require
+from bench_lib.errors import BadPlan, BenchError, Problems, require
 from bench_lib.executors.base import Executor
 from bench_lib.spec import digest
 from bench_lib.stats.design import STEP, Design, Margins, looks_up_to
@@ -27,6 +27,7 @@ from bench_lib.techniques.stack import Stack, parse_stack
 
 Floats = NDArray[np.float64]
 
+STAND_IN = "adamw"
 FEWEST = 3
 """Runs of an older version below which nothing can be compared."""
 
@@ -118,10 +119,14 @@ class Comparison:
 
         Raises `BenchError` for a question that cannot be asked, before anything is trained.
         """
-        design = self.question.design()
-        for technique in self._arms():
-            trained(technique)
-        plan(self.question.grid(self._arms(), self.question.tasks, [0]))
+        problems = Problems()
+        design = problems.of(self.question.design)
+        stacks = {technique: problems.of(trained, technique) for technique in self._arms()}
+        read = [technique for technique, stack in stacks.items() if stack is not None]
+        # Where neither can be read, any technique stands in, so that the rest is looked at all the same.
+        problems.of(plan, self.question.grid(read or [STAND_IN], self.question.tasks, [0]))
+        if problems.found or design is None:
+            raise BadPlan(problems.found)
         if self.against is None:
             return design
         if len(self.seeds) < FEWEST:

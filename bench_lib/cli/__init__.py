@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import io
+import os
 import sys
 from collections.abc import Callable, Sequence
 
 from bench_lib import __version__
 from bench_lib.cli import audit, check, compare, doctor, listing, recommend, report, run, store
 from bench_lib.cli.outcome import DONE, INFRASTRUCTURE, USAGE
-from bench_lib.errors import BenchError, Unwritten
+from bench_lib.errors import BadPlan, BenchError, Unwritten, one_line
 
 Command = Callable[[argparse.Namespace], int]
+
+EXHAUSTED = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
+"""What the machine ran out of, or what it lost: the same command may do later."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,21 +25,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0 done or holds, 1 a regression, 2 bad usage or input, 3 inconclusive, 4 some runs failed for infrastructure.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names may have letters that the terminal has not
     options = parser().parse_args(arguments)
     command: Command = options.command
     try:
         return command(options)
     except Unwritten as error:
-        print(f"stabbench: {error}", file=sys.stderr)
-        return INFRASTRUCTURE
+        return _told(INFRASTRUCTURE, str(error))
+    except BadPlan as error:
+        return _told(USAGE, *error.problems)
     except BenchError as error:
-        print(f"stabbench: {error}", file=sys.stderr)
-        return USAGE
+        return _told(USAGE, str(error))
     except KeyboardInterrupt:
         print("stabbench: stopped; what is stored is kept, the same command goes on", file=sys.stderr)
         return 130
     except BrokenPipeError:
         return DONE
+    except OSError as error:
+        where = "" if error.filename is None else f"{os.fspath(error.filename)!r}: "
+        code = INFRASTRUCTURE if error.errno in EXHAUSTED else USAGE
+        return _told(code, f"{where}{error.strerror or error}")
+
+
+def _told(code: int, *problems: str) -> int:
+    """Print a line for each problem, and give the exit code."""
+    for problem in problems:
+        print(f"stabbench: {one_line(problem)}", file=sys.stderr)
+    return code
 
 
 def parser() -> argparse.ArgumentParser:

@@ -83,7 +83,7 @@ def _names(options: argparse.Namespace) -> tuple[list[str], list[str]]:
     kind, names = source_kind(options.data), list(dict.fromkeys(named(options.tasks, all_tasks(options.data))))
     if kind != "local" or options.tasks != ALL:
         return names, []
-    folder = Path(options.data).expanduser()
+    folder = Path(options.data).expanduser()  # `source_kind` has followed it
     there = [name for name in names if (folder / name).is_dir()]
     if not there:
         raise BadData(f"{folder} has no folder of a task ({LAYOUT}, for {', '.join(names)}); {holdings(folder)}")

@@ -25,6 +25,9 @@ SEVERAL = 4
 FEWEST = 10
 """Surviving runs that a cell has when arms are drawn from it."""
 
+MOST = 1_000_000
+"""Repetitions of the longest calibration, which takes days."""
+
 LEGEND = """claims: any look of any test on any task claimed a difference; false alarms where the SD ratio is 1
 found: how often the spread was found to differ, in the right direction; seeds: used on average for a task
 """
@@ -37,7 +40,8 @@ def calibrate(options: argparse.Namespace) -> int:
     from bench_lib.stats.calibration import SCENARIOS
     from bench_lib.stats.design import Design, Margins, looks_up_to
 
-    require(options.repetitions >= 1, "--repetitions", options.repetitions, "1 or more")
+    allowed = f"1 or more, up to {MOST:,}"
+    require(1 <= options.repetitions <= MOST, "--repetitions", options.repetitions, allowed)
     one = Design(looks_up_to(options.max_seeds), 1, options.alpha, margins=Margins(ratio=options.margin))
     several = dataclasses.replace(one, tasks=SEVERAL)
     jobs = [

@@ -10,6 +10,7 @@ from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench_lib.cli.arguments import location
 from bench_lib.cli.calibrate import calibrate
 from bench_lib.cli.outcome import DONE, INCONCLUSIVE, REGRESSION, tell_set_aside
 from bench_lib.cli.progress import ProgressLine
@@ -42,7 +43,12 @@ def add_to(command: argparse.ArgumentParser) -> None:
     add("--alpha", type=float, default=0.05, help="chance of any false alarm, over all tests, looks and tasks")
     add("--margin", type=float, default=2.0, metavar="RATIO", help="MAD ratios within it are equivalent (default: 2)")
     add("--max-cost", type=float, default=math.inf, metavar="RATIO", help="training time over the baseline's")
-    add("--against", type=Path, metavar="STORE", help="compare with the runs of an older version in this store instead")
+    add(
+        "--against",
+        type=location,
+        metavar="STORE",
+        help="compare with the runs of an older version in this store instead",
+    )
     add("--json", action="store_true", help="the answer as JSON, and nothing else, on the standard output")
     add("--calibrate", action="store_true", help="measure the false alarms and the power of the comparison itself")
     add("--repetitions", type=int, default=2000, metavar="N", help="with --calibrate (default: 2000)")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench_lib.cli import layout
+from bench_lib.cli.arguments import location
 from bench_lib.cli.outcome import DONE, REGRESSION, tell_set_aside
 from bench_lib.errors import BadValue
 from bench_lib.report.markdown import seeds as ranges
@@ -37,7 +38,7 @@ def add_to(command: argparse.ArgumentParser) -> None:
     command.add_argument("one", metavar="A", help="a technique, or the folder of a store")
     command.add_argument("other", metavar="B", help="what it is compared with, of the same sort")
     add = command.add_argument
-    add("--store", default="bench-results", type=Path, metavar="DIR", help="of techniques (default: bench-results)")
+    add("--store", default="bench-results", type=location, metavar="DIR", help="of techniques (default: bench-results)")
     add("--json", action="store_true", help="the answer as JSON, and nothing else, on the standard output")
     command.set_defaults(command=_compare)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench_lib.cli.arguments import location
 from bench_lib.cli.outcome import DONE, REGRESSION, tell_set_aside
+from bench_lib.cli.run import MOST_WORKERS
+from bench_lib.errors import require
 
 if TYPE_CHECKING:
     from bench_lib.executors.base import Executor
@@ -16,8 +18,10 @@ if TYPE_CHECKING:
 
 def add_to(command: argparse.ArgumentParser) -> None:
     """The options of `report`."""
-    command.add_argument("--store", default="bench-results", type=Path, metavar="DIR", help="default: bench-results")
-    command.add_argument("--out", default="bench-reports", type=Path, metavar="DIR", help="default: bench-reports")
+    command.add_argument(
+        "--store", default="bench-results", type=location, metavar="DIR", help="default: bench-results"
+    )
+    command.add_argument("--out", default="bench-reports", type=location, metavar="DIR", help="default: bench-reports")
     command.add_argument("--baseline", default="adamw", help="default: adamw")
     command.add_argument("--workers", type=int, default=1, metavar="N", help="processes that draw figures; default: 1")
     command.add_argument("--check", action="store_true", help="write nothing; exit 1 if what stands in --out is stale")
@@ -57,4 +61,5 @@ def _check(store: Store, options: argparse.Namespace) -> int:
 def _executor(workers: int) -> Executor | None:
     from bench_lib.executors.local import LocalExecutor
 
+    require(workers <= MOST_WORKERS, "--workers", workers, f"1 or more, up to {MOST_WORKERS:,}")
     return LocalExecutor(workers) if workers != 1 else None

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench_lib.cli import axes
-from bench_lib.cli.outcome import DONE, INFRASTRUCTURE, tell_set_aside
+from bench_lib.cli.arguments import location
+from bench_lib.cli.outcome import DONE, INFRASTRUCTURE, USAGE, tell_set_aside
 from bench_lib.cli.progress import ProgressLine
-from bench_lib.errors import BadValue
+from bench_lib.errors import BadPlan, BadValue, Problems, one_line, require
 from bench_lib.options import parse_arms, parse_statuses
 from bench_lib.record import Status
 from bench_lib.seeds import parse_seeds
 
 if TYPE_CHECKING:
     from bench_lib.executors.base import Executor
+    from bench_lib.store import Store
+    from bench_lib.suite import Grid, Progress
 
 LONGEST_RUN = 86_400.0
 """Seconds after which a run in another process is given up, unless the user says otherwise: nothing hangs for ever."""
+
+
+REASONS = 3
+"""Reasons for which runs were declined that are told one by one."""
+MOST_WORKERS = 1_024
+STAND_IN = tuple(range(20))
+"""Seeds to look at the rest of a command with whose own cannot be read: whole groups for what pools them."""
 
 
 def add_to(command: argparse.ArgumentParser) -> None:
@@ -59,7 +68,7 @@ def add_setting(command: argparse.ArgumentParser) -> None:
     add(
         "--store",
         default="bench-results",
-        type=Path,
+        type=location,
         metavar="DIR",
         help="where runs are kept (default: bench-results)",
     )
@@ -69,25 +78,10 @@ def add_setting(command: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    seeds, retry = parse_seeds(options.seeds), parse_statuses(options.retry)
-    arms = parse_arms(options.vary, options.freeze, seeds)
-    executor = chosen_executor(options)
-    from bench_lib.arms import refuse_pools
     from bench_lib.store import Store
-    from bench_lib.suite import Grid, all_tasks, all_techniques, named, run_suite
+    from bench_lib.suite import run_suite
 
-    grid = Grid(
-        tasks=named(options.tasks, all_tasks(options.data)),
-        techniques=named(options.techniques, all_techniques(seeds if options.vary is None else ())),
-        seeds=seeds,
-        profile=options.profile,
-        model=options.model,
-        data=options.data,
-        arms=arms,
-        axes=axes.parse_axes(options),
-    )
-    if options.vary is not None:
-        refuse_pools(grid.techniques)
+    grid, executor, retry = _asked(options)
     store = Store(options.store)
     with ProgressLine() as line:
         progress = run_suite(grid, store, line.watch(executor), line, retry)
@@ -97,6 +91,40 @@ def _run(options: argparse.Namespace) -> int:
     if progress.elsewhere:
         new = f"{progress.elsewhere} were made by another process meanwhile, {new}"
     print(f"{progress.total} runs: {progress.stored} were stored, {new}; in {options.store}")
+    return max(_lost(progress), _declined(grid, store, progress))
+
+
+def _asked(options: argparse.Namespace) -> tuple[Grid, Executor, frozenset[Status]]:
+    """What the options ask for; raises `BadPlan` with all that is wrong, the grid's names among it."""
+    problems = Problems()
+    seeds = problems.of(parse_seeds, options.seeds) or STAND_IN
+    retry = problems.of(parse_statuses, options.retry)
+    arms = problems.of(parse_arms, options.vary, options.freeze, seeds)
+    crossed = problems.of(axes.parse_axes, options)
+    executor = problems.of(chosen_executor, options)
+    from bench_lib.arms import refuse_pools
+    from bench_lib.suite import Grid, all_tasks, all_techniques, named, plan
+
+    grid = Grid(
+        tasks=named(options.tasks, all_tasks(options.data)),
+        techniques=named(options.techniques, all_techniques(seeds if options.vary is None else ())),
+        seeds=seeds,
+        profile=options.profile,
+        model=options.model,
+        data=options.data,
+        arms=arms or parse_arms(None, None, seeds),
+        axes=crossed or (),
+    )
+    if options.vary is not None:
+        problems.of(refuse_pools, grid.techniques)
+    if problems.found or executor is None or retry is None:
+        problems.of(plan, grid)
+        raise BadPlan(problems.found)
+    return grid, executor, retry
+
+
+def _lost(progress: Progress) -> int:
+    """Tell what the machine lost, with the way to try it again, and give the exit code that it makes."""
     lost = [status for status in Status if status.lost and progress.statuses[status]]
     if lost:
         print(f"stabbench: the same command with --retry {','.join(lost)} tries the lost runs again", file=sys.stderr)
@@ -104,6 +132,25 @@ def _run(options: argparse.Namespace) -> int:
         again = f"--retry {','.join(status for status in Status if status.lost)}"
         print(f"stabbench: {progress.left} pools wait for lost members; {again} tries those again", file=sys.stderr)
     return INFRASTRUCTURE if lost or progress.left else DONE
+
+
+def _declined(grid: Grid, store: Store, progress: Progress) -> int:
+    """Tell what was declined and why, and give the exit code: a grid of which nothing can run is bad input."""
+    from bench_lib.suite import plan
+
+    if not progress.total or (progress.finished and not progress.statuses[Status.UNSUPPORTED]):
+        return DONE
+    asked = {spec.run_id() for spec in plan(grid)}
+    rows = store.table().select(["run_id", "status", "reason"]).to_pylist()
+    reasons = [row["reason"] for row in rows if row["status"] == Status.UNSUPPORTED and row["run_id"] in asked]
+    if not reasons:
+        return DONE
+    whole = len(reasons) == progress.total
+    which = "every run was" if whole else f"of {progress.total} runs {len(reasons)} were"
+    different = list(dict.fromkeys(map(one_line, reasons)))
+    more = f"; and for {len(different) - REASONS} more reasons" if len(different) > REASONS else ""
+    print(f"stabbench: {which} declined: {'; '.join(different[:REASONS])}{more}", file=sys.stderr)
+    return USAGE if whole else DONE
 
 
 def chosen_executor(options: argparse.Namespace) -> Executor:
@@ -115,6 +162,7 @@ def chosen_executor(options: argparse.Namespace) -> Executor:
 
     if options.executor == "local":
         workers = (os.cpu_count() or 1) if options.workers is None else options.workers
+        require(workers <= MOST_WORKERS, "--workers", workers, f"1 or more, up to {MOST_WORKERS:,}")
         return LocalExecutor(workers, LONGEST_RUN if options.time_limit is None else options.time_limit)
     for name, value in (("--workers", options.workers), ("--time-limit", options.time_limit)):
         if value is not None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench_lib.cli.arguments import location
 from bench_lib.cli.outcome import DONE, USAGE, tell_set_aside
 from bench_lib.errors import BadValue
 
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 def add_to(command: argparse.ArgumentParser) -> None:
     """The options of `store`."""
     command.add_argument("action", choices=("verify", "compact", "merge"))
-    command.add_argument("store", type=Path, metavar="DIR")
-    command.add_argument("other", type=Path, nargs="?", metavar="FROM", help="with merge: the store to take runs from")
+    command.add_argument("store", type=location, metavar="DIR")
+    command.add_argument(
+        "other", type=location, nargs="?", metavar="FROM", help="with merge: the store to take runs from"
+    )
     command.set_defaults(command=_store)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, Protocol, TypeVar
 
-from bench_lib.errors import BenchError
+from bench_lib.errors import BenchError, shortened
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -73,4 +73,4 @@ def raised(error: BaseException) -> Failure:
     while trace and trace.tb_frame.f_globals.get("__package__") == __package__:
         trace = trace.tb_next
     lines = traceback.format_exception(type(error), error, trace, limit=-_FRAMES)
-    return Failure("raised", "".join(lines).strip()[-_CHARACTERS:])
+    return Failure("raised", shortened("".join(lines).strip(), _CHARACTERS))

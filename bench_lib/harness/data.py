@@ -20,7 +20,7 @@ from bench_lib.tasks.base import Task
 from bench_lib.tasks.noise import mislabelled
 from bench_lib.tasks.sources import load_data
 from bench_lib.tasks.subset import choose, choose_per_class
-from bench_lib.tasks.trivial import trivial_score
+from bench_lib.tasks.trivial import Room, room, trivial_score
 
 EVALUATION_SEED = 0
 """All runs are evaluated on the same examples: which ones is part of the profile, not of the seed."""
@@ -131,8 +131,20 @@ def train_features(key: DataKey, subset: Subset) -> tuple[Feature, ...]:
 @functools.lru_cache(maxsize=8)
 def evaluation_set(key: DataKey, size: int | None) -> Evaluation:
     """The evaluation set of a profile, the same for all seeds and techniques."""
-    task = TASKS.get(key.task)
-    examples = load_data(task, key.data.name).evaluation
-    generator = np.random.default_rng(derive(EVALUATION_SEED, "subset", key.task, "evaluation"))
-    chosen = tuple(examples[i] for i in choose(len(examples), size, generator))
-    return Evaluation(chosen, key.encode(chosen), trivial_score(task, chosen))
+    chosen = evaluation_examples(key.task, key.data.name, size)
+    return Evaluation(chosen, key.encode(chosen), evaluation_room(key.task, key.data.name, size).trivial)
+
+
+@functools.lru_cache(maxsize=32)
+def evaluation_examples(task: str, source: str, size: int | None) -> tuple[Example, ...]:
+    """The examples of an evaluation set, as a profile's size draws them."""
+    examples = load_data(TASKS.get(task), source).evaluation
+    generator = np.random.default_rng(derive(EVALUATION_SEED, "subset", task, "evaluation"))
+    return tuple(examples[i] for i in choose(len(examples), size, generator))
+
+
+@functools.lru_cache(maxsize=256)
+def evaluation_room(task: str, source: str, size: int | None) -> Room:
+    """What an evaluation set leaves between a constant predictor and a perfect one."""
+    chosen = evaluation_examples(task, source, size)
+    return room(TASKS.get(task), chosen)

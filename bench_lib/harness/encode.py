@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from transformers import BatchEncoding, PreTrainedTokenizerBase
 
-from bench_lib.errors import BadData
+from bench_lib.errors import Unsupported
 from bench_lib.examples import Example, Kind, SpanExample, TagExample, TextExample
 from bench_lib.models.words import tokenize_words
 
@@ -78,7 +78,7 @@ def _spans(
     examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, max_length: int, stride: int
 ) -> list[Feature]:
     rows = [e for e in examples if isinstance(e, SpanExample)]
-    _check_room(rows, tokenizer, max_length, stride)
+    check_room(rows, tokenizer, max_length, stride)
     encoded = tokenizer(
         [e.question.strip() for e in rows],
         [e.context for e in rows],
@@ -108,13 +108,16 @@ def has_room(question: str, tokenizer: PreTrainedTokenizerBase, max_length: int,
     return max_length - tokenizer.num_special_tokens_to_add(pair=True) - tokens > stride
 
 
-def _check_room(rows: Sequence[SpanExample], tokenizer: PreTrainedTokenizerBase, max_length: int, stride: int) -> None:
-    """Each window must hold more than the next one repeats; the tokenizer's own check ends the whole process."""
+def check_room(rows: Sequence[SpanExample], tokenizer: PreTrainedTokenizerBase, max_length: int, stride: int) -> None:
+    """Raise `Unsupported` for a question that is too long for a window to hold more than the next one repeats.
+
+    The tokenizer's own check ends the whole process.
+    """
     taken = tokenizer.num_special_tokens_to_add(pair=True)
     questions = tokenizer([e.question.strip() for e in rows], add_special_tokens=False)["input_ids"]
     for row, question in zip(rows, questions, strict=True):
         if max_length - taken - len(question) <= stride:
-            raise BadData(
+            raise Unsupported(
                 f"question {row.id!r} has {len(question)} tokens and leaves no room for its context in {max_length}"
                 f" tokens with a stride of {stride}; raise max_length or lower stride"
             )

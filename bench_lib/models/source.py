@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-from bench_lib.errors import BadData, Unavailable, UnknownName
+from bench_lib.errors import BadData, Unavailable, UnknownName, check_name, check_path
 from bench_lib.registry import Registry
 from bench_lib.spec import Ref
 
@@ -15,6 +16,12 @@ WAYS_OUT = (
     "use --model minilm (ships as a Python package), a folder with config.json and model.safetensors, "
     "or a machine with the hub in reach or in its cache"
 )
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
+"""What the hub takes for the name of a model: an owner and a name, of at most `LONGEST_HUB_ID` characters."""
+LONGEST_HUB_ID = 96
+DIGITS = 6
+"""Digits of a folder's digest that stand behind its name, so that two folders of one name are told apart."""
 
 TOKENIZER_FILES = ["tokenizer.json", "vocab.*", "*.model"]
 
@@ -32,14 +39,29 @@ class ModelSource:
 
 
 def find_source(name: str, registry: Registry[ModelSource]) -> ModelSource:
-    """The source of a registered name, a folder, or a hub id such as `owner/model`; others raise `UnknownName`."""
+    """The source of a registered name, a folder, or a hub id such as `owner/model`; others raise `UnknownName`.
+
+    The name of a folder that no table could show raises `BadValue`.
+    """
     if name in registry:
         return registry.get(name)
+    check_path("model", name)
     if Path(name).is_dir():
-        return ModelSource(Path(name).resolve().name, "a folder")
-    if name.count("/") == 1 and not name.startswith((".", "/", "~")):
+        folder = Path(name).resolve().name
+        check_name(f"name of the model folder {name!r}", folder)
+        return ModelSource(folder, "a folder")
+    if HUB_ID.fullmatch(name) and len(name) <= LONGEST_HUB_ID:
         return ModelSource(name, "a hub id", hub_id=name)
     raise UnknownName("model", name, [*registry.names(), "a folder", "a hub id such as owner/model"])
+
+
+def display_name(ref: Ref, registry: Registry[ModelSource]) -> str:
+    """What tables call a model: its name, and for a folder's also the first digits of what it holds.
+
+    Hence two folders of one name, such as two checkpoints of two trainings, are two models, and copies of one are one.
+    """
+    name, digits = find_source(ref.name, registry).name, ref.fingerprint.removeprefix("sha256:")
+    return name if digits == ref.fingerprint else f"{name}@{digits[:DIGITS]}"
 
 
 def fingerprint(source: ModelSource, name: str) -> str:
@@ -96,7 +118,8 @@ def _hub_commit(hub_id: str) -> str:
 
 def _folder_digest(folder: Path) -> str:
     needed = (["config.json"], ["*.safetensors"], TOKENIZER_FILES)
-    if not all(any(any(folder.glob(pattern)) for pattern in patterns) for patterns in needed):
+    # What is no regular file, such as a pipe, would be waited for.
+    if not all(any(path.is_file() for pattern in some for path in folder.glob(pattern)) for some in needed):
         there = ", ".join(sorted(p.name for p in folder.iterdir())) or "nothing"
         raise BadData(f"model folder {folder} holds {there}; it needs config.json, *.safetensors and a tokenizer")
     total = hashlib.sha256()

@@ -15,6 +15,8 @@ FIRST_LOOK = 10
 """Seeds below which no look is taken: five show nothing about spread."""
 
 STEP = 2
+MOST = 10_000
+"""Seeds of the longest comparison: its looks are listed, and each is paid for in power."""
 
 LEAST_FOR_EQUIVALENCE = 20
 """Seeds below which no two techniques are called equivalent."""
@@ -113,7 +115,7 @@ class Design:
 
 def looks_up_to(seeds: int, first: int = FIRST_LOOK, step: int = STEP) -> tuple[int, ...]:
     """The looks of a comparison of at most so many seeds: the first, then every few seeds, and the last."""
-    require(seeds >= 3, "greatest number of seeds", seeds, "3 or more")
+    require(3 <= seeds <= MOST, "greatest number of seeds", seeds, f"3 or more, up to {MOST:,}")
     return tuple(dict.fromkeys([*range(first, seeds, step), seeds]))
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench_lib.errors import require
+from bench_lib.errors import check_name, require
 from bench_lib.examples import Example, Kind, SpanExample, TagExample, TextExample
+from bench_lib.tasks.fitting import check_columns, check_labels, check_metrics
 
 __all__ = ["Data", "Example", "Kind", "SpanExample", "TagExample", "Task", "TextExample"]
 
@@ -17,7 +18,8 @@ class Task:
 
     `columns` are the hub's own: the inputs first and the target last. `metrics` name what `tasks.metrics` computes;
     the first is the primary one. `judges_wording` says that the labels are of the wording itself, so that a text in
-    other words may need another. `version` is raised when parsing or scoring changes.
+    other words may need another. `version` is raised when parsing or scoring changes. Columns, labels or metrics that
+    do not fit each other or the kind raise `BenchError`.
     """
 
     name: str
@@ -37,7 +39,13 @@ class Task:
     version: str = "1"
 
     def __post_init__(self) -> None:
-        require(bool(self.metrics), f"metrics of task {self.name}", self.metrics, "at least one")
+        check_name("name of a task", self.name)
+        # It is the name of a folder, and stands in lists.
+        plain = not set(self.name) & set("/\\,:=+ ") and self.name.strip(".") != ""
+        require(plain, "name of a task", self.name, "no blank, slash, comma, colon, equals or plus sign")
+        check_columns(self.kind, self.columns, self.name)
+        check_labels(self.kind, self.labels, self.name)
+        check_metrics(self.kind, self.metrics, self.labels, self.name)
         require(len(self.revision) == 40, f"revision of task {self.name}", self.revision, "a full commit hash")
 
     @property

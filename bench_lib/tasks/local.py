@@ -21,6 +21,8 @@ def split_path(folder: Path, task: Task, split: str) -> Path:
     for step in (folder, path.parent, path):
         if not step.exists():
             raise BadData(f"no {step}, which task {task.name} needs ({LAYOUT}); {holdings(step.parent)}")
+    if not path.is_file():
+        raise BadData(f"{path} is no regular file; task {task.name} needs one ({LAYOUT})")
     return path
 
 

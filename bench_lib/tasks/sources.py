@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 
-from bench_lib.errors import BadData, Unavailable
+from bench_lib.errors import BadData, Unavailable, check_path
 from bench_lib.examples import Example
 from bench_lib.spec import canonical_json
 from bench_lib.tasks import embedded, hub, local
@@ -68,7 +68,11 @@ def fingerprint(train: Iterable[Example], evaluation: Iterable[Example]) -> str:
 
 
 def _folder(source: str) -> Path:
-    folder = Path(source).expanduser().resolve()
+    check_path("data source", source)
+    try:
+        folder = Path(source).expanduser().resolve()
+    except (OSError, RuntimeError) as error:  # a home that nobody has, links that go in circles
+        raise BadData(f"data source {source!r} cannot be followed: {error}") from error
     if not folder.is_dir():
         near = get_close_matches(source, _NAMED, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else f"; {local.holdings(folder.parent)}"

@@ -30,7 +30,7 @@ class Commands:
         """The command without its seed, which is the last word: before the technique, the technique, after it."""
         options = {
             "profile": run["profile"],
-            "model": run["model"],
+            "model": "FOLDER" if _is_folder(spec) else run["model"],
             "data": "embedded" if run["data"] == "embedded" else "DIR",
         }
         if spec.get("frozen", FROZEN) != FROZEN:
@@ -41,7 +41,13 @@ class Commands:
 
     def notes(self, run: Row, spec: Mapping[str, Any]) -> list[str]:
         """What the command leaves open or would do otherwise today, a sentence each."""
-        return [*self._data(run, spec), *_profile(run, spec), *self._stack(run, spec), *_versions(spec)]
+        return [
+            *self._data(run, spec),
+            *_model(run, spec),
+            *_profile(run, spec),
+            *self._stack(run, spec),
+            *_versions(spec),
+        ]
 
     def _data(self, run: Row, spec: Mapping[str, Any]) -> Iterator[str]:
         if run["data"] != "embedded":
@@ -64,6 +70,15 @@ class Commands:
 def stack(spec: Mapping[str, Any]) -> list[tuple[str, dict[str, Any], str]]:
     """The techniques of a spec, each by name, parameters and version."""
     return [(str(name), dict(params), str(version)) for name, params, version in spec.get("stack", [])]
+
+
+def _model(run: Row, spec: Mapping[str, Any]) -> Iterator[str]:
+    if _is_folder(spec):
+        yield f"FOLDER is the folder of the model {run['model']}: the digest of its files is {spec['model']}."
+
+
+def _is_folder(spec: Mapping[str, Any]) -> bool:
+    return str(spec.get("model", "")).startswith("sha256:")
 
 
 def _profile(run: Row, spec: Mapping[str, Any]) -> Iterator[str]:
