@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from bench_lib.errors import Problems, Unsupported
 from bench_lib.examples import Kind, SpanExample
@@ -17,7 +18,7 @@ from bench_lib.harness.data import (
     train_examples,
 )
 from bench_lib.harness.encode import check_room
-from bench_lib.models.load import load_template, load_tokenizer
+from bench_lib.harness.fitness import model_problems
 from bench_lib.run import configured
 from bench_lib.spec import Profile, Ref, RunSpec
 from bench_lib.tasks import TASKS
@@ -42,20 +43,20 @@ def hindrances(specs: Sequence[RunSpec]) -> list[str]:
     """
     problems = Problems()
     named: dict[Setting, str] = {}
-    drawn: dict[tuple[DataKey, Subset | int | None], None] = {}
+    drawn: dict[tuple[Setting, Subset | None], None] = {}
     for spec, setting in _settings(specs, problems):
-        if setting not in named:
-            named[setting] = spec.profile_name
+        named.setdefault(setting, spec.profile_name)
         if TASKS.get(spec.task).kind is Kind.SPAN:
-            key = data_key(TASKS.get(spec.task), spec.data, spec.model, setting.profile)
-            drawn[key, Subset.of(setting.profile, spec.base_seed("subset"))] = None
-            drawn[key, setting.profile.eval_examples] = None
-    problems.found += dict.fromkeys(_indistinct(setting, name) for setting, name in named.items())
-    loaded = {setting.model: problems.of(_model, setting) for setting in named}
-    for key, examples in drawn:
-        if loaded[key.model]:
-            problems.of(_questions, key, examples)
-    return [line for line in dict.fromkeys(problems.found) if line]
+            drawn[setting, Subset.of(setting.profile, spec.base_seed("subset"))] = None
+            drawn[setting, None] = None
+    for setting, name in named.items():
+        problems.found += _indistinct(setting, name)
+    unusable = {setting: _misfits(setting) for setting in named}
+    problems.found += chain.from_iterable(unusable.values())
+    for setting, subset in drawn:
+        if not unusable[setting]:
+            problems.of(_check_questions, setting, subset)
+    return list(dict.fromkeys(problems.found))
 
 
 def _settings(specs: Sequence[RunSpec], problems: Problems) -> Iterator[tuple[RunSpec, Setting]]:
@@ -79,32 +80,32 @@ def _profile(spec: RunSpec) -> Profile:
         return spec.profile
 
 
-def _indistinct(setting: Setting, name: str) -> str:
+def _indistinct(setting: Setting, name: str) -> list[str]:
     """Why the evaluation set cannot tell a model from a constant, or nothing where it can."""
     task, size = TASKS.get(setting.task), setting.profile.eval_examples
     room = evaluation_room(task.name, setting.data.name, size)
     if room:
-        return ""
+        return []
     given = len(evaluation_examples(task.name, setting.data.name, size))
-    return (
+    return [
         f"the evaluation set of {task.name} under profile {name} ({given:,} examples) cannot tell a model from a "
         f"constant: {task.primary} of the best constant is {room.constant:.3f} of {room.best:.3f}; evaluate more or "
         "other examples"
-    )
+    ]
 
 
-def _model(setting: Setting) -> bool:
-    """Load the model and its tokenizer, as a run does."""
+def _misfits(setting: Setting) -> list[str]:
+    """Why the model cannot take the task under the profile."""
     task = TASKS.get(setting.task)
-    load_tokenizer(setting.model)
-    load_template(setting.model, task.kind, len(task.labels))
-    return True
+    return model_problems(setting.model, task.kind, len(task.labels), setting.profile)
 
 
-def _questions(key: DataKey, examples: Subset | int | None) -> None:
-    """Raise `Unsupported` for a question of a subset, or of an evaluation set of a size, that leaves no room."""
-    if problem := _crowded(key, examples):
-        raise Unsupported(f"{key.task}: {problem}")
+def _check_questions(setting: Setting, subset: Subset | None) -> None:
+    """Raise `Unsupported` for a question of a subset, or of the evaluation set, that leaves its context no room."""
+    key = data_key(TASKS.get(setting.task), setting.data, setting.model, setting.profile)
+    problem = _crowded(key, setting.profile.eval_examples if subset is None else subset)
+    if problem:
+        raise Unsupported(f"{setting.task}: {problem}")
 
 
 @functools.lru_cache(maxsize=1024)

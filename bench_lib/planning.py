@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from bench_lib.arms import check_arms, refuse_pools
 from bench_lib.errors import BadValue, BenchError, Problems, require
 from bench_lib.feasibility import hindrances
+from bench_lib.harness.corrections import corrections_of
 from bench_lib.models import MODELS
 from bench_lib.models.source import find_source, resolve
 from bench_lib.pool import keeps_weights, members
@@ -159,7 +160,10 @@ def _cells(grid: Grid, asked: _Asked, problems: Problems) -> list[RunSpec]:
 
 
 def _cell(blank: RunSpec, stack: tuple[TechniqueSpec, ...], profile: Profile, name: str, frozen: Frozen) -> RunSpec:
-    return dataclasses.replace(blank, stack=stack, profile=profile, profile_name=name, frozen=frozen)
+    """The cell's first run. What was wrong in earlier versions depends on its model, techniques and profile."""
+    task = TASKS.get(blank.task)
+    cell = dataclasses.replace(blank, stack=stack, profile=profile, profile_name=name, frozen=frozen)
+    return dataclasses.replace(cell, corrections=corrections_of(cell, task.kind, task.labels))
 
 
 def _planned(cells: Sequence[RunSpec], seeds: tuple[int, ...]) -> list[RunSpec]:
