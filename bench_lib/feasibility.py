@@ -119,7 +119,8 @@ def _crowded(key: DataKey, examples: Subset | int | None) -> str:
         return ""  # such a subset cannot be drawn, which is said of each run that asks for it
     asked = [example for example in chosen if isinstance(example, SpanExample)]
     try:
-        check_room(asked, key.tokenizer(), key.max_length, key.stride)
+        if asked:  # nothing may be trained on
+            check_room(asked, key.tokenizer(), key.max_length, key.stride)
     except Unsupported as error:
         return str(error)
     return ""

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bench_lib.arms import refuse_pools
-from bench_lib.errors import BadData, BadValue, BenchError, UnknownName
+from bench_lib.errors import BadPlan, BadValue, BenchError
 from bench_lib.executors import Done, Failure, InlineExecutor, LocalExecutor
 from bench_lib.executors.base import attempt
 from bench_lib.profiles import PROFILES
@@ -167,23 +167,24 @@ def test_what_is_asked_for_twice_is_run_once(small: Grid, double: str) -> None:
     ],
 )
 def test_an_unknown_name_is_answered_with_the_nearest(small: Grid, changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(UnknownName, match=message):
+    with pytest.raises(BadPlan, match=message):
         plan(dataclasses.replace(small, **changes))
 
 
 def test_unknown_data_are_answered_with_the_nearest(small: Grid) -> None:
-    with pytest.raises(BadData, match=r"'embeded' is neither .* did you mean 'embedded'"):
+    with pytest.raises(BadPlan, match=r"'embeded' is neither .* did you mean 'embedded'"):
         plan(dataclasses.replace(small, data="embeded"))
 
 
-def test_names_are_looked_up_before_data_are_loaded(small: Grid) -> None:
-    with pytest.raises(UnknownName, match="unknown profile"):
-        plan(dataclasses.replace(small, data="embeded", profile="none"))
+def test_what_has_to_be_fetched_is_not_for_names_that_are_wrong(small: Grid) -> None:
+    with pytest.raises(BadPlan) as refused:
+        plan(dataclasses.replace(small, data="hub", profile="none"))
+    assert [problem.partition(":")[0] for problem in refused.value.problems] == ["unknown profile 'none'"]
 
 
 @pytest.mark.parametrize("axis", ["tasks", "techniques", "seeds", "arms"])
 def test_an_empty_grid_is_refused(small: Grid, axis: str) -> None:
-    with pytest.raises(BadValue, match=rf"{axis} is \(\); allowed: at least one"):
+    with pytest.raises(BadPlan, match=rf"{axis} is \(\); allowed: at least one"):
         plan(dataclasses.replace(small, **{axis: ()}))
 
 
@@ -197,7 +198,7 @@ def test_frozen_streams_enter_the_spec(small: Grid) -> None:
 
 
 def test_an_unknown_stream_is_refused(small: Grid) -> None:
-    with pytest.raises(BadValue, match="frozen stream is 'odrer'; allowed: init, order"):
+    with pytest.raises(BadPlan, match="frozen stream is 'odrer'; allowed: init, order"):
         plan(dataclasses.replace(small, arms=((("odrer", 0),),)))
 
 
@@ -471,7 +472,7 @@ def test_seeds_that_make_up_no_pool_are_answered_with_the_groups(
     small: Grid, technique: str, seeds: tuple[int, ...], groups: str
 ) -> None:
     message = f"seeds for {technique} is {list(seeds)}; allowed: {groups}"
-    with pytest.raises(BadValue, match=re.escape(message)):
+    with pytest.raises(BadPlan, match=re.escape(message)):
         plan(dataclasses.replace(small, techniques=("adamw", technique), seeds=seeds))
 
 

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from bench_lib.errors import BenchError
+from bench_lib.examples import Kind
+from bench_lib.tasks import TASKS
+from bench_lib.tasks.base import Task
+from bench_lib.tasks.fitting import METRICS
+from bench_lib.tasks.metrics import metric
+
+
+def test_every_metric_that_a_task_may_name_can_be_computed() -> None:
+    for kind, names in METRICS.items():
+        for name in names:
+            assert callable(metric(kind, name))
+    assert METRICS.keys() == set(Kind)
+
+
+@pytest.mark.parametrize(
+    ("task", "changes", "message"),
+    [
+        (
+            "sst2",
+            {"labels": ("a", "b", "c"), "metrics": ("f1",)},
+            "metric f1 of task sst2 is of two classes, the second",
+        ),
+        (
+            "sst2",
+            {"metrics": ("acuracy",)},
+            "unknown metric of task sst2 .sequence. 'acuracy': did you mean 'accuracy'",
+        ),
+        ("sst2", {"metrics": ("entity_f1",)}, "unknown metric of task sst2 .* 'entity_f1': known: accuracy, f1, mcc"),
+        ("sst2", {"metrics": ()}, r"metrics of task sst2 is \(\); allowed: at least one, each once"),
+        ("sst2", {"metrics": ("mcc", "mcc")}, "metrics of task sst2 is .*; allowed: at least one, each once"),
+        ("sst2", {"labels": ("yes",)}, "labels of task sst2 .sequence. is .*; allowed: two or more"),
+        ("sst2", {"labels": ("yes", "yes")}, "labels of task sst2 .sequence. is .*; allowed: each label once"),
+        ("sst2", {"columns": ("sentence",)}, "columns of task sst2 .sequence. is .*; allowed: 2 to 3 different ones"),
+        ("squad", {"labels": ("a", "b")}, "labels of task squad .span. is .*; allowed: none, since the answers are"),
+        ("squad", {"columns": ("id", "context")}, "columns of task squad .span. is .*; allowed: 4 different ones"),
+        ("conll2003", {"labels": ("B-X", "I-X")}, "labels of task conll2003 .* allowed: 'O' among them, the tag of"),
+        ("conll2003", {"labels": ("O", "NOUN")}, "entity_f1 of task conll2003 reads .* and NOUN is neither"),
+        ("conll2003", {"labels": ("O", "I-X")}, "entity_f1 of task conll2003 reads .* and I-X stands without its B-"),
+        ("conll2003", {"labels": ("O", "B-")}, "entity_f1 of task conll2003 reads .* and B- is neither"),
+    ],
+)
+def test_what_does_not_fit_is_refused_as_a_task_is_defined(task: str, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(BenchError, match=message):
+        dataclasses.replace(TASKS.get(task), **changes)
+
+
+@pytest.mark.parametrize("name", ["", " sst2", "a\nb", "a/b", "..", "a,b", "a\x1b", "x" * 201, "\ud800", "a b"])
+def test_a_name_that_no_folder_or_table_can_have_is_refused(name: str) -> None:
+    with pytest.raises(BenchError, match="name of a task is"):
+        dataclasses.replace(TASKS.get("sst2"), name=name)
+
+
+def test_the_order_of_labels_is_free() -> None:
+    task = dataclasses.replace(TASKS.get("conll2003"), labels=("B-X", "I-X", "O", "B-Y"))
+    assert isinstance(task, Task)
+    assert task.labels.index("O") == 2
