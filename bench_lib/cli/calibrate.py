@@ -55,7 +55,8 @@ def calibrate(options: argparse.Namespace) -> int:
     rows: dict[Job, Calibration] = {}
     for done in executor.run(_measured, jobs):
         if done.result is None:
-            raise BenchError(f"the calibration of {done.job[0].name!r} failed: {done.failure}")
+            why = done.failure.message.splitlines()[-1] if done.failure else "no reason is known"
+            raise BenchError(f"the calibration of {done.job[0].name!r} failed: {why}")
         rows[done.job] = done.result
         print(_line(_row(done.result)), flush=True, file=shown)
     if options.json:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
-from bench_lib.errors import BadValue, BenchError, UnknownName
+from bench_lib.errors import BadValue, BenchError, UnknownName, check_path
 from bench_lib.techniques.base import Technique
 
 SUFFIX = ".py"
@@ -31,6 +31,9 @@ def load_plugin(source: str) -> type[Technique]:
     path, _, name = source.rpartition(":")
     if not is_plugin(path) or not name.isidentifier():
         raise BadValue("technique from a file", source, "PATH.py:Class")
+    check_path("file of a technique", path)
+    if Path(path).exists() and not Path(path).is_file():
+        raise BenchError(f"the technique's file {path} is no regular file")
     try:
         text = Path(path).read_bytes()
     except OSError as error:

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench_lib import doctor, suite
+from bench_lib.check.looks import Comparison
 from bench_lib.cli import calibrate, main
 from bench_lib.cli import check as check_command
-from bench_lib.check.looks import Comparison
 from bench_lib.errors import BenchError
 from bench_lib.report import render
 from bench_lib.suite import Progress, plan
@@ -167,7 +167,8 @@ def world(tmp_path: Path, data_folder: Path, filled: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
 
     def sweep(grid: Any, store: Any, *_: object) -> Progress:
-        return Progress(len(plan(grid)), 0, 0, Counter())
+        runs = len(plan(grid))
+        return Progress(runs, 0, runs, Counter({"converged": runs}))
 
     def refuse(*_: object) -> Any:
         raise BenchError("nothing is drawn or measured here")
