@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench_lib.errors import BadValue, UnknownName
-from bench_lib.seeds import STREAMS, Frozen, derive, parse_seeds, parse_vary
+from bench_lib.seeds import LARGEST, STREAMS, Frozen, derive, is_seed, parse_seeds, parse_vary
 
 SEEDS = st.integers(0, 2**31)
 
@@ -167,3 +167,22 @@ def test_a_grid_holds_every_pair_once_and_an_arm_every_other_stream(varied: list
         carried, crossed = sorted(varied[:2], key=STREAMS.index)
         assert [dict(arm)[crossed] for arm in arms] == seeds
         assert all(dict(arm).keys() == set(STREAMS) - {carried} for arm in arms)
+
+
+def test_seeds_are_what_the_store_can_hold() -> None:
+    assert np.iinfo(np.int64).max == LARGEST
+    assert parse_seeds(str(LARGEST)) == (LARGEST,)
+    assert parse_seeds(f"{LARGEST - 1}-{LARGEST}") == (LARGEST - 1, LARGEST)
+
+
+@pytest.mark.parametrize("text", [str(LARGEST + 1), "9" * 5000, "0-" + "9" * 5000, "٣", "²", "1e3", "-1", "+1", "1_0"])
+def test_what_no_store_can_hold_is_no_seed(text: str) -> None:
+    with pytest.raises(BadValue, match=r"seed range is .*; allowed: numbers and rising ranges"):
+        parse_seeds(text)
+    assert not is_seed(text)
+
+
+@pytest.mark.parametrize("text", ["0-1000000", f"0-{LARGEST}", "0-999999,1000000", ",".join(["0-9999"] * 101)])
+def test_more_seeds_than_memory_should_hold_are_refused(text: str) -> None:
+    with pytest.raises(BadValue, match="allowed: at most 1,000,000 seeds"):
+        parse_seeds(text)

@@ -391,3 +391,27 @@ def test_digests_tell_values_apart(mutate: Callable[[dict[str, Any]], dict[str, 
     value: dict[str, Any] = {"x": 1.0}
     assert digest(mutate(value)) != digest(value)
     assert len(digest(value)) == 20
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan, -1.0])
+@pytest.mark.parametrize("name", ["learning_rate", "weight_decay", "eps", "attack", "warmup", "label_noise", "perturb",
+                                  "beta1", "beta2", "dropout"])  # fmt: skip
+def test_numbers_of_a_profile_are_finite(name: str, value: float) -> None:
+    with pytest.raises(BadValue, match=f"profile field {name} is"):
+        Profile(**{name: value})
+
+
+@pytest.mark.parametrize("name", ["epochs", "batch_size", "eval_batch_size", "bucket", "evaluations", "threads",
+                                  "max_length", "train_examples", "eval_examples", "per_class"])  # fmt: skip
+def test_whole_numbers_of_a_profile_have_an_end(name: str) -> None:
+    with pytest.raises(BadValue, match=f"profile field {name} is 1000000000000; allowed: .* up to 1"):
+        Profile(**{name: 10**12})
+
+
+@pytest.mark.parametrize(("name", "value"), [("seed", 2**63), ("seed", -1), ("frozen", (("init", 2**63),)),
+                                             ("profile_name", "a\nb"), ("profile_name", "x" * 300)])  # fmt: skip
+def test_a_spec_that_the_store_cannot_hold_is_refused(name: str, value: object) -> None:
+    fields = {"task": "sst2", "task_version": "1", "data": Ref("d", "f"), "stack": (), "model": Ref("m", "f"),
+              "profile": Profile(), "seed": 0}  # fmt: skip
+    with pytest.raises(BadValue):
+        RunSpec(**{**fields, name: value})

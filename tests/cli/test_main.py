@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 
@@ -7,7 +9,7 @@ import pytest
 
 from bench_lib import __version__, suite
 from bench_lib.cli import main
-from bench_lib.cli.outcome import DONE, USAGE
+from bench_lib.cli.outcome import DONE, INFRASTRUCTURE, USAGE
 from bench_lib.errors import BenchError
 from bench_lib.suite import Progress
 
@@ -65,3 +67,64 @@ def test_an_error_of_ours_is_a_message(capsys: Written, monkeypatch: pytest.Monk
     monkeypatch.setattr(suite, "run_suite", sweep)
     assert main(["run"]) == USAGE
     assert capsys.readouterr().err == "stabbench: there is no room\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(errno.ENOSPC, INFRASTRUCTURE), (errno.EIO, INFRASTRUCTURE), (errno.EACCES, USAGE), (errno.ENAMETOOLONG, USAGE)],
+)
+def test_what_the_system_refuses_is_a_line(
+    capsys: Written, monkeypatch: pytest.MonkeyPatch, number: int, code: int
+) -> None:
+    def sweep(*_: object) -> Progress:
+        raise OSError(number, os.strerror(number), "some\nwhere")
+
+    monkeypatch.setattr(suite, "run_suite", sweep)
+    assert main(["run"]) == code
+    assert capsys.readouterr().err == f"stabbench: 'some\\nwhere': {os.strerror(number)}\n"
+
+
+def test_a_fault_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def sweep(*_: object) -> Progress:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(suite, "run_suite", sweep)
+    with pytest.raises(ZeroDivisionError):
+        main(["run"])
+
+
+def test_all_problems_of_a_command_are_told_a_line_each(capsys: Written) -> None:
+    words = [
+        "--tasks",
+        "sts2",
+        "--techniques",
+        "mixuot",
+        "--model",
+        "minlm",
+        "--seeds",
+        "x",
+        "--freeze",
+        "y",
+        "--retry",
+        "z",
+    ]
+    assert main(["run", *words]) == USAGE
+    lines = capsys.readouterr().err.splitlines()
+    assert all(line.startswith("stabbench: ") for line in lines)
+    for word in ("sts2", "mixuot", "minlm", "'x'", "'y'", "'z'"):
+        assert sum(word in line for line in lines) == 1, word
+    assert main(["check", "mixuot", "--baseline", "adamv", "--tasks", "sts2", "--model", "minlm"]) == USAGE
+    lines = capsys.readouterr().err.splitlines()
+    for word in ("mixuot", "adamv", "sts2", "minlm"):
+        assert sum(word in line for line in lines) == 1, word
+
+
+@pytest.mark.parametrize(
+    "command", [["run", "--store"], ["report", "--out"], ["check", "--against"], ["store", "verify"]]
+)
+@pytest.mark.parametrize("path", ["", "a\0b", "x" * 300])
+def test_what_no_file_can_be_called_is_bad_usage(capsys: Written, command: list[str], path: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([*command, path])
+    assert ended.value.code == USAGE
+    assert "allowed: a path, with at most 255 bytes" in capsys.readouterr().err

@@ -253,3 +253,21 @@ def test_pools_that_wait_are_told_of_and_are_no_success(monkeypatch: pytest.Monk
     monkeypatch.setattr(suite, "run_suite", lambda *_: Progress(5, 3, 0, Counter()))
     assert main(["run"]) == INFRASTRUCTURE
     assert "2 pools wait for lost members; --retry oom,timeout,crashed tries those again" in capsys.readouterr().err
+
+
+def test_a_grid_of_which_everything_is_declined_is_bad_input(capsys: Written, tmp_path: Path) -> None:
+    words = ["run", "--profile", "smoke", "--model", "tiny", "--tasks", "conll2003", "--techniques", "mixup,scl"]
+    again = [*words, "--seeds", "0", "--store", str(tmp_path / "results")]
+    for _ in range(2):  # as they come, and once they are stored
+        assert main(again) == USAGE
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("stabbench: every run was declined: mixup declines tokens tasks: ")
+        assert "; scl declines tokens tasks: " in line
+
+
+def test_what_is_declined_beside_what_ran_is_told(capsys: Written, tmp_path: Path) -> None:
+    words = ["--profile", "smoke", "--model", "tiny", "--tasks", "conll2003", "--techniques", "adamw,mixup"]
+    assert main(["run", *words, "--seeds", "0", "--store", str(tmp_path / "results")]) == DONE
+    written = capsys.readouterr()
+    assert "1 unsupported" in written.out.splitlines()[-1]
+    assert written.err.startswith("stabbench: of 2 runs 1 were declined: mixup declines tokens tasks: ")

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerBase
 
-from bench_lib.errors import BadData
+from bench_lib.errors import Unsupported
 from bench_lib.examples import Kind, SpanExample, TagExample, TextExample
 from bench_lib.harness.encode import IGNORED, Feature, encode
 from bench_lib.models import MODELS
@@ -281,7 +281,9 @@ def test_windows_of_several_questions_know_whose_they_are(featurise: Featurise) 
 @pytest.mark.parametrize("words", [21, 25, 28, 29, 30, 60])
 def test_a_question_that_leaves_no_room_is_refused_by_name(featurise: Featurise, words: int) -> None:
     long = SpanExample("5733be28", "It was built in 1879.", "why " * words, ("1879",), (16,))
-    with pytest.raises(BadData, match=f"'5733be28' has {words} tokens and leaves no room .* 32 tokens .* stride of 8"):
+    with pytest.raises(
+        Unsupported, match=f"'5733be28' has {words} tokens and leaves no room .* 32 tokens .* stride of 8"
+    ):
         featurise(Kind.SPAN, [long])
 
 

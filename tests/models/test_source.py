@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import time
@@ -9,9 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from bench_lib.errors import BadData, Unavailable, UnknownName
+from bench_lib.errors import BadData, BadValue, Unavailable, UnknownName
 from bench_lib.models import MODELS
-from bench_lib.models.source import WAYS_OUT, ModelSource, find_source, fingerprint, package_folder, resolve
+from bench_lib.models.source import (
+    WAYS_OUT,
+    ModelSource,
+    display_name,
+    find_source,
+    fingerprint,
+    package_folder,
+    resolve,
+)
+from bench_lib.spec import Ref
 
 
 def test_registered_models_are_pinned_by_package_or_full_commit() -> None:
@@ -54,6 +64,52 @@ def test_a_folder_is_its_content_whatever_it_is_called(folder: Callable[[str], P
     assert find_source(str(place), MODELS).name == "one"
     shutil.copytree(place, tmp_path / "two")
     assert resolve(str(tmp_path / "two"), MODELS).fingerprint == ref.fingerprint
+
+
+def test_two_folders_of_one_name_are_told_apart_by_what_they_hold(
+    folder: Callable[[str], Path], tmp_path: Path
+) -> None:
+    one = folder("checkpoint-500")
+    copied, changed = (shutil.copytree(one, tmp_path / name / "checkpoint-500") for name in ("copied", "changed"))
+    (changed / "config.json").write_text("{ }")
+    refs = [resolve(str(place), MODELS) for place in (one, copied, changed)]
+    names = [display_name(ref, MODELS) for ref in refs]
+    assert names[0] == names[1] == f"checkpoint-500@{refs[0].fingerprint.removeprefix('sha256:')[:6]}"
+    assert names[2] != names[0]
+    assert re.fullmatch("checkpoint-500@[0-9a-f]{6}", names[2])
+
+
+@pytest.mark.parametrize("name", ["minilm", "tiny", "bert-base-cased"])
+def test_a_registered_model_is_called_by_its_name(name: str) -> None:
+    assert display_name(resolve(name, MODELS), MODELS) == name
+    assert display_name(Ref("owner/model", "owner/model@0123"), MODELS) == "owner/model"
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x1b[31m", "\udcff", "x" * 201, "\u202eabc"])
+def test_a_folder_whose_name_no_table_can_show_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    with pytest.raises(BadValue, match=r"name of the model folder .*; allowed: 1 to 200 printable characters"):
+        find_source(str(tmp_path / name), MODELS)
+
+
+@pytest.mark.parametrize("name", ["", "a\0b", "x" * 300, "/".join(["x" * 200] * 30)])
+def test_what_no_folder_can_be_called_is_no_model(name: str) -> None:
+    with pytest.raises(BadValue, match=r"model is .*; allowed: a path"):
+        find_source(name, MODELS)
+
+
+@pytest.mark.parametrize("name", ["é/è", "owner/na me", "a/" + "b" * 100, "-a/b", "a/b/c", "~/model", "owner/\udcff"])
+def test_what_the_hub_takes_for_no_name_is_unknown_and_not_asked_for(name: str) -> None:
+    with pytest.raises(UnknownName, match="unknown model"):
+        find_source(name, MODELS)
+
+
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(folder: Callable[[str], Path]) -> None:
+    place = folder("one")
+    (place / "model.safetensors").unlink()
+    os.mkfifo(place / "model.safetensors")
+    with pytest.raises(BadData, match=r"it needs config\.json"):
+        resolve(str(place), MODELS)
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json"])

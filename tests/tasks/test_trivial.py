@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +10,7 @@ from bench_lib.errors import BadValue
 from bench_lib.examples import SpanExample, TagExample, TextExample
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.metrics import reference, score
-from bench_lib.tasks.trivial import trivial_score
+from bench_lib.tasks.trivial import room, trivial_score
 
 LABELS = st.lists(st.integers(0, 1), min_size=1, max_size=30)
 WORDS = st.lists(st.sampled_from(["the", "Roman", "army", "of", "1066,", "1066", "won."]), min_size=1, max_size=12)
@@ -98,3 +100,36 @@ def test_spans_against_the_metric_itself(contexts: list[list[str]], place: int, 
 def test_no_examples_are_refused() -> None:
     with pytest.raises(BadValue, match="number of evaluation examples is 0"):
         trivial_score(TASKS.get("imdb"), [])
+
+
+@given(labels=LABELS)
+def test_a_set_tells_models_from_constants_if_it_has_two_classes(labels: list[int]) -> None:
+    for name in ("imdb", "mrpc", "cola"):
+        task, examples = TASKS.get(name), texts(labels)
+        found, right = room(task, examples), [reference(example) for example in examples]
+        assert bool(found) == (len(set(labels)) == 2)
+        assert found.trivial == trivial_score(task, examples) <= found.constant <= found.best
+        assert found.best == score(task, right, right)[task.primary]
+
+
+@pytest.mark.parametrize(
+    ("tags", "constant", "best"),
+    [([(0, 0)], 0.0, 0.0), ([(1,), (1, 1)], 1.0, 1.0), ([(1, 0)], 0.0, 1.0), ([(1, 2)], 0.0, 1.0)],
+)
+def test_tags_tell_nothing_where_all_are_one(tags: list[tuple[int, ...]], constant: float, best: float) -> None:
+    found = room(TASKS.get("conll2003"), [TagExample(("w",) * len(own), own) for own in tags])
+    assert (found.trivial, found.constant, found.best) == (0.0, constant, best)
+
+
+def test_a_perfect_answer_to_nothing_but_an_article_scores_nothing() -> None:
+    found = room(TASKS.get("squad"), [question("the end", "the")])
+    assert (found.constant, found.best, bool(found)) == (0.0, 0.0, False)
+    assert room(TASKS.get("squad"), [question("the end", "the"), question("one two", "two")])
+
+
+def test_the_constant_is_of_the_metric_that_comes_first() -> None:
+    by_match = dataclasses.replace(TASKS.get("squad"), metrics=("em", "f1"))
+    examples = [question("one two three", "two three"), question("one two three", "one")]
+    assert trivial_score(by_match, examples) == 0.5
+    # Words 1 to 3: 2 of 3 right with nothing missed, and 1 of 3.
+    assert trivial_score(TASKS.get("squad"), examples) == pytest.approx((4 / 5 + 1 / 2) / 2)

@@ -50,6 +50,14 @@ def test_real_data_are_named_by_their_fingerprint(commands: Commands, spec: dict
     ]
 
 
+def test_a_model_from_a_folder_is_named_by_what_it_holds(commands: Commands, spec: dict[str, Any]) -> None:
+    run, held = RUN | {"model": "checkpoint-500@1a2b3c"}, {**spec, "model": "sha256:1a2b3c4d"}
+    assert "--model FOLDER" in " ".join(commands.line(run, held))
+    assert commands.notes(run, held) == [
+        "FOLDER is the folder of the model checkpoint-500@1a2b3c: the digest of its files is sha256:1a2b3c4d."
+    ]
+
+
 def test_names_are_one_word_of_the_shell(commands: Commands, spec: dict[str, Any]) -> None:
     run = RUN | {"technique": "a b'; rm -rf $HOME", "model": "dir/with space"}
     words = shlex.split(" ".join(commands.line(run, spec)))
