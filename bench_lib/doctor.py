@@ -71,7 +71,7 @@ def _tried(what: str, attempt: Callable[[], str], optional: bool = False) -> Fin
 
 def _held(folder: Path) -> str:
     if not folder.is_dir():
-        raise BadData(f"there is no such folder; {holdings(folder.resolve().parent)}")
+        raise BadData(f"there is no such folder; {holdings(folder.absolute().parent)}")
     return holdings(folder)
 
 

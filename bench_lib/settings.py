@@ -41,11 +41,11 @@ def read_value(text: str, field: Field[Any], where: str) -> Scalar:
     kind, *others = str(field.type).split(" | ")
     try:
         value: Scalar = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
         value = float(text) if text in ("inf", "-inf") else text
     if value is None and "None" in others:
         return None
-    if kind == "float" and type(value) is int:
+    if kind == "float" and type(value) is int and abs(value) < 2**53:
         value = float(value)
     if type(value).__name__ != kind:
         example = "" if field.default is None else f", such as {field.default}"

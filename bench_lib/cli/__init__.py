@@ -28,7 +28,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names may have letters that the terminal has not
-    options = parser().parse_args(arguments)
+    reader = parser()
+    options = reader.parse_args(arguments)
+    for name, value in vars(options).items():
+        if value == []:  # what argparse makes of `--name=--`
+            reader.error(f"argument {name.replace('_', '-')}: expected one value")
     command: Command = options.command
     try:
         return command(options)

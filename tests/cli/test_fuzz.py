@@ -203,7 +203,7 @@ def test_no_command_line_ends_in_a_traceback(world: Path, arguments: list[str]) 
     code, _, err = called(arguments)
     assert code in range(5), arguments
     assert "Traceback" not in err
-    if code == 2 and not err.startswith("usage:"):
+    if code == 2 and not err.startswith("usage:") and "--calibrate" not in arguments:  # which has its table there
         told = [line for line in err.splitlines() if not line.startswith("trying on the tiny model")]
-        assert all(line.startswith("stabbench: ") for line in told), told
-    assert all(line.isprintable() for line in err.splitlines() if not line.startswith(("usage:", " ", "stabbench")))
+        assert told, arguments
+        assert all(line.startswith("stabbench: ") and line.isprintable() for line in told), told

@@ -128,3 +128,11 @@ def test_what_no_file_can_be_called_is_bad_usage(capsys: Written, command: list[
         main([*command, path])
     assert ended.value.code == USAGE
     assert "allowed: a path, with at most 255 bytes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["run", "--profile=--"], ["run", "--vary=--"], ["check", "adamw", "--tasks=--"]])
+def test_an_option_whose_value_argparse_drops_is_bad_usage(capsys: Written, words: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == USAGE
+    assert "expected one value" in capsys.readouterr().err

@@ -124,7 +124,8 @@ def test_tags_tell_nothing_where_all_are_one(tags: list[tuple[int, ...]], consta
 def test_a_perfect_answer_to_nothing_but_an_article_scores_nothing() -> None:
     found = room(TASKS.get("squad"), [question("the end", "the")])
     assert (found.constant, found.best, bool(found)) == (0.0, 0.0, False)
-    assert room(TASKS.get("squad"), [question("the end", "the"), question("one two", "two")])
+    assert not room(TASKS.get("squad"), [question("the end", "the"), question("one two", "two")])
+    assert room(TASKS.get("squad"), [question("the end", "the"), question("one two", "two"), question("no six", "no")])
 
 
 def test_the_constant_is_of_the_metric_that_comes_first() -> None:
