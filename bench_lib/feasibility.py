@@ -17,7 +17,7 @@ from bench_lib.harness.data import (
     evaluation_room,
     train_examples,
 )
-from bench_lib.harness.encode import check_room
+from bench_lib.harness.encode import check_questions
 from bench_lib.harness.fitness import model_problems
 from bench_lib.run import configured
 from bench_lib.spec import Profile, Ref, RunSpec
@@ -101,15 +101,16 @@ def _misfits(setting: Setting) -> list[str]:
 
 
 def _check_questions(setting: Setting, subset: Subset | None) -> None:
-    """Raise `Unsupported` for a question of a subset, or of the evaluation set, that leaves its context no room."""
+    """Raise `Unsupported` for a question of a subset, or of the evaluation set, that the model cannot be asked."""
     key = data_key(TASKS.get(setting.task), setting.data, setting.model, setting.profile)
-    problem = _crowded(key, setting.profile.eval_examples if subset is None else subset)
+    problem = _unaskable(key, setting.profile.eval_examples if subset is None else subset)
     if problem:
         raise Unsupported(f"{setting.task}: {problem}")
 
 
 @functools.lru_cache(maxsize=1024)
-def _crowded(key: DataKey, examples: Subset | int | None) -> str:
+def _unaskable(key: DataKey, examples: Subset | int | None) -> str:
+    """What is wrong with one of the questions, or nothing: too long for the windows, or answered by no token."""
     try:
         if isinstance(examples, Subset):
             chosen = train_examples(key.task, key.data.name, examples)
@@ -120,7 +121,7 @@ def _crowded(key: DataKey, examples: Subset | int | None) -> str:
     asked = [example for example in chosen if isinstance(example, SpanExample)]
     try:
         if asked:  # nothing may be trained on
-            check_room(asked, key.tokenizer(), key.max_length, key.stride)
+            check_questions(asked, key.tokenizer(), key.max_length, key.stride)
     except Unsupported as error:
         return str(error)
     return ""

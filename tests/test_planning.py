@@ -149,6 +149,16 @@ def test_a_question_that_leaves_no_room_is_named(refused: Any, rewritten: Any, s
     assert problem.startswith("squad: question 'q7' has 60 tokens and leaves no room for its context in 48 tokens")
 
 
+def test_an_answer_of_nothing_that_the_model_reads_is_named(refused: Any, rewritten: Any) -> None:
+    def invisible(row: Any) -> Any:
+        if row["id"] != "q7":
+            return row
+        return {**row, "context": f"\u200b {row['context']}", "answers": {"text": ["\u200b"], "answer_start": [0]}}
+
+    (problem,) = refused(tasks=("squad",), data=rewritten("squad", "validation", invisible))
+    assert problem == "squad: the answer '\\u200b' to question 'q7' has no token of this model"
+
+
 def test_a_question_that_no_run_reads_is_no_problem(small: Grid, rewritten: Any) -> None:
     def longer(row: Any) -> Any:
         return {**row, "question": " ".join(["why"] * 60)}

@@ -78,7 +78,7 @@ def _spans(
     examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, max_length: int, stride: int
 ) -> list[Feature]:
     rows = [e for e in examples if isinstance(e, SpanExample)]
-    check_room(rows, tokenizer, max_length, stride)
+    check_questions(rows, tokenizer, max_length, stride)
     encoded = tokenizer(
         [e.question.strip() for e in rows],
         [e.context for e in rows],
@@ -108,10 +108,12 @@ def has_room(question: str, tokenizer: PreTrainedTokenizerBase, max_length: int,
     return max_length - tokenizer.num_special_tokens_to_add(pair=True) - tokens > stride
 
 
-def check_room(rows: Sequence[SpanExample], tokenizer: PreTrainedTokenizerBase, max_length: int, stride: int) -> None:
+def check_questions(
+    rows: Sequence[SpanExample], tokenizer: PreTrainedTokenizerBase, max_length: int, stride: int
+) -> None:
     """Raise `Unsupported` for a question that is too long for a window to hold more than the next one repeats.
 
-    The tokenizer's own check ends the whole process.
+    So for an answer of nothing that the model reads. The tokenizer's own check ends the whole process.
     """
     taken = tokenizer.num_special_tokens_to_add(pair=True)
     questions = tokenizer([e.question.strip() for e in rows], add_special_tokens=False)["input_ids"]
@@ -121,6 +123,14 @@ def check_room(rows: Sequence[SpanExample], tokenizer: PreTrainedTokenizerBase, 
                 f"question {row.id!r} has {len(question)} tokens and leaves no room for its context in {max_length}"
                 f" tokens with a stride of {stride}; raise max_length or lower stride"
             )
+    answers = tokenizer([e.answers[0] for e in rows], add_special_tokens=False)["input_ids"]
+    for row, answer in zip(rows, answers, strict=True):
+        if not answer:
+            raise Unsupported(_unread(row))
+
+
+def _unread(example: SpanExample) -> str:
+    return f"the answer {example.answers[0]!r} to question {example.id!r} has no token of this model"
 
 
 def _answer_bounds(example: SpanExample, offsets: np.ndarray) -> tuple[int, int]:
@@ -133,7 +143,7 @@ def _answer_bounds(example: SpanExample, offsets: np.ndarray) -> tuple[int, int]
     end = start + len(example.answers[0])
     own = offsets[(offsets[:, 1] > start) & (offsets[:, 0] < end)]
     if not len(own):
-        raise BadData(f"the answer {example.answers[0]!r} to question {example.id!r} has no token of this model")
+        raise Unsupported(_unread(example))
     return int(own[:, 0].min()), int(own[:, 1].max())
 
 

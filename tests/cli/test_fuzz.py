@@ -21,7 +21,7 @@ from bench_lib.errors import BenchError
 from bench_lib.report import render
 from bench_lib.suite import Progress, plan
 
-EXAMPLES = int(os.environ.get("STABBENCH_FUZZ_EXAMPLES", "120"))
+EXAMPLES = int(os.environ.get("STABBENCH_FUZZ_EXAMPLES", "100"))
 """Command lines that are tried; more of them on demand."""
 
 LONG = "x" * 5000
@@ -200,10 +200,10 @@ def called(arguments: list[str]) -> Run:
 )
 @given(arguments=lines())
 def test_no_command_line_ends_in_a_traceback(world: Path, arguments: list[str]) -> None:
-    code, _, err = called(arguments)
+    code, out, err = called(arguments)
     assert code in range(5), arguments
     assert "Traceback" not in err
     if code == 2 and not err.startswith("usage:") and "--calibrate" not in arguments:  # which has its table there
         told = [line for line in err.splitlines() if not line.startswith("trying on the tiny model")]
-        assert told, arguments
+        assert told or out, arguments
         assert all(line.startswith("stabbench: ") and line.isprintable() for line in told), told

@@ -45,10 +45,10 @@ print(sorted({"torch", "transformers", "datasets", "peft", "pandas", "matplotlib
 
 
 def test_the_module_is_the_command() -> None:
-    command = [sys.executable, "-m", "bench_lib.cli", "run", "--seeds", "x"]
+    command = [sys.executable, "-m", "bench_lib.cli", "list", "--markdown"]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (found.returncode, found.stdout) == (USAGE, "")
-    assert found.stderr.startswith("stabbench: seed range is 'x'")
+    assert found.stderr.startswith("stabbench: --markdown is 'all'; allowed: given with")
 
 
 def test_an_interrupt_is_no_traceback(capsys: Written, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -258,7 +258,7 @@ def test_an_answer_at_the_edge_of_a_window_is_held_by_its_tokens(featurise: Feat
 
 
 def test_an_answer_without_a_token_is_refused_by_name(featurise: Featurise) -> None:
-    with pytest.raises(BadData, match=r"answer '\\u200b' to question 'q7' has no token"):
+    with pytest.raises(Unsupported, match=r"answer '\\u200b' to question 'q7' has no token"):
         featurise(Kind.SPAN, [SpanExample("q7", "in \u200b Paris", "where?", ("\u200b",), (3,))])
 
 
