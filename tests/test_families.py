@@ -135,3 +135,11 @@ def test_deberta_runs_in_half_precision_and_is_what_it_was_in_fp32(
     biases = [p.grad for n, p in model.named_parameters() if n.endswith("q_bias")]
     assert all(gradient is not None and gradient.dtype == torch.float32 for gradient in biases)
     model.zero_grad(set_to_none=True)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_deberta_trains_in_half_precision(make_spec: Any, families: Any, precision: str) -> None:
+    spec = spec_of(make_spec, families, "deberta", "conll2003")
+    (record,) = execute([dataclasses.replace(spec, profile=dataclasses.replace(spec.profile, precision=precision))])
+    assert record.status in ("converged", "collapsed"), record.reason
+    assert all(moved > 0 for moved in record.drift)
