@@ -67,7 +67,10 @@ class Holder(NamedTuple):
         if self.host != _host():
             return False
         try:
-            return bool(abs(psutil.Process(self.pid).create_time() - self.started) > 1)
+            process = psutil.Process(self.pid)
+            # One that has ended stays until its parent asks for its exit code.
+            ended = process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+            return ended or bool(abs(process.create_time() - self.started) > 1)
         except psutil.NoSuchProcess:
             return True
         except (psutil.Error, ValueError, OverflowError):
@@ -107,6 +110,8 @@ class Claims:
         self._over.set()
         if self._thread.ident is not None:
             self._thread.join()
+        # The claims of those that were killed go too, so that the folder does not stay.
+        self.standing()
         for name in list(self._held):
             self.release(name)
 
