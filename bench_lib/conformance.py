@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import pickle
 import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +15,7 @@ import torch
 from bench_lib.errors import BadData, Unavailable
 from bench_lib.examples import Kind
 from bench_lib.harness.deployment import Footprint
+from bench_lib.instruments.surroundings import GENERATORS, SETTINGS, Surroundings, bits
 from bench_lib.models import MODELS
 from bench_lib.models.source import resolve
 from bench_lib.profiles import PROFILES
@@ -29,6 +28,7 @@ from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.base import FAMILIES
 from bench_lib.techniques.hooks import Compresses, EvaluatesUnder, Selects
 from bench_lib.techniques.stack import Stack, from_spec, parse_stack
+from bench_lib.techniques.state import kept_state
 
 TASK_OF = {Kind.SEQUENCE: "sst2", Kind.TOKENS: "conll2003", Kind.SPAN: "squad"}
 LABELS = {"run_id", "training_id", "spec", "technique"}
@@ -48,12 +48,16 @@ class Breach:
 
 @dataclass(eq=False)
 class Trial:
-    """A stack on one task with the tiny model; each run is made once. `traces` are what the runs left changed."""
+    """A stack on one task with the tiny model; each run is made once.
+
+    `traces` are what the runs left changed, and `spoilt` says that the baseline is another after them.
+    """
 
     stack: Stack
     task: str
     runs: dict[tuple[TechniqueSpec, ...], RunRecord] = field(default_factory=dict)
     traces: list[str] = field(default_factory=list)
+    spoilt: bool = False
 
     def spec(self, stack: Stack) -> RunSpec:
         task = TASKS.get(self.task)
@@ -79,8 +83,12 @@ class Trial:
         """The record of a run made now, in a process whose global generators were seeded with a number."""
         with _surrounded(around) as changed:
             (record,) = execute([spec])
-        self.traces += changed
+        self.traces += [*changed, *filter(None, record.provenance.get("left_behind", "").split(", "))]
         return record
+
+    @property
+    def base(self) -> RunRecord:
+        return self.run(parse_stack(BASE, TECHNIQUES))
 
     @property
     def usual(self) -> RunRecord:
@@ -101,8 +109,8 @@ def breaches(stack: Stack) -> list[Breach]:
         for promise, unkept in PROMISES.items():
             seen = [Breach(promise, task, what) for what in _caught(unkept(trial))]
             found += seen
-            if seen and promise == "runs":
-                break  # nothing else can be told from a run that there is not
+            if seen and (promise == "runs" or trial.spoilt):
+                break  # nothing else can be told where there is no run, or where those before it changed it
     return found
 
 
@@ -129,6 +137,7 @@ def _undeclared(stack: Stack) -> Iterator[str]:
 
 
 def _runs(trial: Trial) -> Iterator[str]:
+    assert trial.base.status  # run before the technique, whatever that leaves behind
     record = trial.usual
     if record.status not in (Status.CONVERGED, Status.COLLAPSED, Status.UNSUPPORTED):
         yield f"ended as {record.status}: {(record.reason.strip().splitlines() or ['no reason is known'])[-1]}"
@@ -137,8 +146,20 @@ def _runs(trial: Trial) -> Iterator[str]:
 
 
 def _repeats(trial: Trial) -> Iterator[str]:
-    again = trial.made(trial.spec(trial.stack), around=1)
-    yield from _differences(trial.usual, again, "run twice with one seed it differs in")
+    spec, before = trial.spec(trial.stack), kept_state(trial.stack)
+    again = trial.made(spec, around=1)
+    if not list(_differences(trial.usual, again, "")):
+        return
+    # With the generators as they were: what differs now too differs by itself.
+    same = list(_differences(trial.usual, trial.made(spec, around=0), "differs in"))
+    after = kept_state(trial.stack)
+    changed = [name for name, state in after.items() if state != before.get(name)]
+    if same and changed:
+        yield f"keeps state between runs, in {', '.join(changed)}, and so a second one {same[0]}"
+    elif same:
+        yield f"run twice with one seed it {same[0]}, whatever is around it: it reads a clock, or state out of sight"
+    else:
+        yield from _differences(trial.usual, again, "run twice with one seed it differs in")
 
 
 def _neutral(trial: Trial) -> Iterator[str]:
@@ -151,7 +172,11 @@ def _neutral(trial: Trial) -> Iterator[str]:
 
 
 def _leaves_no_trace(trial: Trial) -> Iterator[str]:
-    yield from (f"{what} is not as it was before the run" for what in dict.fromkeys(trial.traces))
+    seen = [f"{what} is not as it was before the run" for what in dict.fromkeys(trial.traces)]
+    again = trial.made(trial.spec(parse_stack(BASE, TECHNIQUES)), around=0)
+    spoilt = list(_differences(trial.base, again, f"it leaves state behind: after it ran, {BASE} differs in"))
+    trial.spoilt = bool(spoilt)
+    yield from (*seen, *spoilt)
 
 
 def _passes(trial: Trial) -> Iterator[str]:
@@ -199,11 +224,11 @@ def _streams(trial: Trial) -> Iterator[str]:
 
 PROMISES: dict[str, Callable[[Trial], Iterator[str]]] = {
     "runs": _runs,
+    "leaves no trace": _leaves_no_trace,
     "repeats": _repeats,
     "neutral": _neutral,
     "observes": _observes,
     "streams": _streams,
-    "leaves no trace": _leaves_no_trace,
     "passes": _passes,
 }
 
@@ -231,30 +256,20 @@ def _differences(one: RunRecord, other: RunRecord, said: str, last_only: Stack |
 @contextmanager
 def _surrounded(number: int) -> Iterator[list[str]]:
     """Seed the global generators with a number; what is changed within is named in the list, and put right again."""
-    outside = {what: get() for what, (get, _) in GLOBALS.items()}
+    outside = {what: get() for what, (get, _) in GENERATORS.items()}
     torch.manual_seed(number)
     np.random.seed(number)
     random.seed(number)
-    before = {what: _bits(get()) for what, (get, _) in GLOBALS.items()}
+    around, before = Surroundings(), {what: bits(get()) for what, (get, _) in GENERATORS.items()}
     changed: list[str] = []
     try:
         yield changed
     finally:
-        changed += [what for what, (get, _) in GLOBALS.items() if _bits(get()) != before[what]]
-        for what, (_, put) in GLOBALS.items():
+        changed += around.restore()
+        changed += [what for what, (get, _) in GENERATORS.items() if bits(get()) != before[what]]
+        for what, (_, put) in GENERATORS.items():
             put(outside[what])
 
 
-def _bits(state: Any) -> bytes:
-    # Equal tensors are not pickled to equal bytes.
-    return pickle.dumps(state.tolist() if isinstance(state, torch.Tensor) else state)
-
-
-GLOBALS: dict[str, tuple[Callable[[], Any], Callable[[Any], object]]] = {
-    "torch's generator": (torch.get_rng_state, torch.set_rng_state),
-    "numpy's generator": (np.random.get_state, np.random.set_state),
-    "random's generator": (random.getstate, random.setstate),
-    "torch's default type": (torch.get_default_dtype, torch.set_default_dtype),
-    "torch's gradient mode": (torch.is_grad_enabled, torch.set_grad_enabled),
-    "torch's number of threads": (torch.get_num_threads, torch.set_num_threads),
-}
+GLOBALS = GENERATORS | SETTINGS
+"""All that a run is to leave as it was, and that is put back where it does not."""

@@ -103,6 +103,15 @@ class Diverged(Exception):
         return (Diverged, (self.step, self.what))
 
 
+def told(error: BaseException) -> str:
+    """An exception of somebody else's code on one line: its type, and what it says, as far as that can be had."""
+    try:
+        said = str(error)
+    except Exception:
+        said = ""
+    return ": ".join(filter(None, (type(error).__name__, shortened(one_line(said), SHOWN))))
+
+
 def require(condition: bool, what: str, value: object, allowed: str) -> None:
     """Raise `BadValue` unless the condition holds."""
     if not condition:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 
 from bench_lib.errors import BadValue, UnknownName, require
 from bench_lib.record import Status
@@ -34,11 +33,10 @@ def axes_of(given: Mapping[str, str | None], prefix: str) -> Axes:
 
 
 def _values(name: str, text: str, prefix: str) -> tuple[Scalar, ...]:
-    (field,) = (f for f in fields(Profile) if f.name == name)
     option = f"{prefix}{name.replace('_', '-')}"
     texts = [part.strip() for part in text.split(",")]
     everything = {EVERYTHING: "None"} if name == "train_examples" else {}
-    return tuple(dict.fromkeys(read_value(everything.get(part, part), field, option) for part in texts))
+    return tuple(dict.fromkeys(read_value(everything.get(part, part), Profile, name, option) for part in texts))
 
 
 def parse_arms(vary: str | None, freeze: str | None, seeds: tuple[int, ...]) -> tuple[Frozen, ...]:

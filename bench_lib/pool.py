@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from bench_lib.errors import BenchError, Unsupported
+from bench_lib.executors.worker import retire
 from bench_lib.harness.data import Subset, data_key, evaluation_set, held_out_examples, held_out_set
 from bench_lib.harness.evaluate import Scored, evaluate, scored
 from bench_lib.harness.precision import computed_by
 from bench_lib.harness.robustness import Examination
 from bench_lib.instruments.determinism import isolated
-from bench_lib.instruments.provenance import provenance
+from bench_lib.instruments.provenance import left_behind, provenance
 from bench_lib.models.load import load_tokenizer
 from bench_lib.record import Predictions, RunRecord, Status
 from bench_lib.run import blank_record, check_data, configured, failure, judged, prepared
@@ -33,7 +34,7 @@ from bench_lib.techniques.hooks import (
     Selects,
     Weights,
 )
-from bench_lib.techniques.stack import Stack, from_spec, parse_stack
+from bench_lib.techniques.stack import Stack, from_spec, is_foreign, parse_stack
 
 BASE = "adamw"
 """What is pooled where the stack names nothing but the pool."""
@@ -100,8 +101,11 @@ def pool(spec: RunSpec, store: Store) -> RunRecord:
     started = time.perf_counter()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     runs = _stored(spec, store)
+    left: list[str] = []
+    if is_foreign(spec.stack, TECHNIQUES):
+        retire()  # as after a run
     try:
-        with isolated(spec.profile.threads, device):
+        with isolated(spec.profile.threads, device) as left:
             record = _made(spec, runs, store, device)
     except Unsupported as error:
         record = blank_record(spec, Status.UNSUPPORTED, str(error))
@@ -111,7 +115,7 @@ def pool(spec: RunSpec, store: Store) -> RunRecord:
             raise
         record = blank_record(spec, status, reason)
     seconds = time.perf_counter() - started
-    facts = {**provenance(device), **computed_by(device, spec.profile.precision)}
+    facts = {**provenance(device), **computed_by(device, spec.profile.precision), **left_behind(left)}
     return dataclasses.replace(_cost(record, runs), eval_seconds=seconds, provenance=facts)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from bench_lib.errors import BadData, BenchError, Diverged, Unavailable, Unsupported, shortened
+from bench_lib.executors.worker import retire
 from bench_lib.harness.augment import Draw, augmented
 from bench_lib.harness.data import Evaluation, Subset, data_key, evaluation_set, train_features
 from bench_lib.harness.deployment import Footprint, learnt, sampled, saved_bytes
@@ -26,10 +27,11 @@ from bench_lib.harness.robustness import Examination
 from bench_lib.harness.track import Track
 from bench_lib.instruments.determinism import isolated
 from bench_lib.instruments.memory import PeakMemory
-from bench_lib.instruments.provenance import provenance
+from bench_lib.instruments.provenance import left_behind, provenance
 from bench_lib.instruments.timing import Stopwatch
 from bench_lib.models import MODELS
 from bench_lib.models.load import Template, instantiate, load_template, load_tokenizer
+from bench_lib.models.pretrained import Pretrained
 from bench_lib.models.source import display_name
 from bench_lib.record import RunRecord, Status
 from bench_lib.seeds import derive
@@ -40,7 +42,7 @@ from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.anatomy import dissect
 from bench_lib.techniques.dropout_rates import set_dropout
 from bench_lib.techniques.hooks import Augments, Configures, Saves
-from bench_lib.techniques.stack import Stack, from_spec
+from bench_lib.techniques.stack import Stack, from_spec, is_foreign
 from bench_lib.techniques.training import Training
 from bench_lib.techniques.wrapping import size
 
@@ -59,6 +61,7 @@ class Attempt:
     reason: str = ""
     trivial: float | None = None
     training: Training | None = None
+    pretrained: Pretrained | None = None
     prelude: RunPrelude | None = None
     loop: Loop | None = None
     tracks: list[Track] = field(default_factory=list)
@@ -76,20 +79,23 @@ def execute(specs: Sequence[RunSpec]) -> list[RunRecord]:
     if len({spec.training().run_id() for spec in specs}) != 1:
         raise BenchError("runs that are executed together must share their training: all but the observers")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if any(is_foreign(spec.stack, TECHNIQUES) for spec in specs):
+        retire()  # what nothing here sees of the state that such code leaves ends with its worker
     stack = from_spec(specs[0].training().stack, TECHNIQUES)
     observers = [from_spec(tuple(t for t in spec.stack if t.observer), TECHNIQUES) for spec in specs]
     attempt = Attempt(device, PeakMemory(device))
-    with isolated(specs[0].profile.threads, device):
+    with isolated(specs[0].profile.threads, device) as left:
         try:
             _train(specs[0], stack, observers, attempt)
-        except (BadData, Unavailable):
+        except (BadData, Unavailable, KeyboardInterrupt):
             raise
-        except Exception as error:  # a technique may raise anything, and the sweep must go on
+        except BaseException as error:  # a technique may raise anything, and the sweep must go on
             attempt.status, attempt.reason = _end(error)
+    left += attempt.pretrained.restore() if attempt.pretrained else []
     precision = attempt.training.profile.precision if attempt.training else ""
-    facts = {**provenance(device), **computed_by(device, precision)}
-    if attempt.training is not None:
-        facts["new_parameters"] = _template(specs[0]).new_parts(specs[0].profile.keep_head)
+    facts = {**provenance(device), **computed_by(device, precision), **left_behind(left)}
+    if attempt.pretrained is not None and attempt.training is not None:
+        facts["new_parameters"] = attempt.pretrained.template.new_parts(specs[0].profile.keep_head)
     tracks: list[Track | None] = [*attempt.tracks, *([None] * (len(specs) - len(attempt.tracks)))]
     return [_record(spec, track, attempt, facts) for spec, track in zip(specs, tracks, strict=True)]
 
@@ -101,7 +107,8 @@ def _train(spec: RunSpec, stack: Stack, observers: Sequence[Stack], attempt: Att
     profile = configured(spec.profile, stack)
     features, evaluation, reported = _data(spec, profile, stack)
     attempt.trivial = evaluation.trivial
-    attempt.training = training = _loaded(spec, profile, attempt.device)
+    attempt.pretrained = pretrained = _pretrained(spec)
+    attempt.training = training = _loaded(spec, profile, attempt.device, pretrained)
     training.reported.update(reported)
     loaded = dict(training.model.named_parameters())
     attempt.prelude = prelude = RunPrelude(spec, stack, training, features)
@@ -151,47 +158,45 @@ def _data(spec: RunSpec, profile: Profile, stack: Stack) -> tuple[Sequence[Featu
 
 def prepared(spec: RunSpec, profile: Profile, stack: Stack, device: torch.device) -> Training:
     """The model with its head drawn from the init stream, changed by the techniques, on its device."""
-    training = _loaded(spec, profile, device)
+    training = _loaded(spec, profile, device, _pretrained(spec))
     prepare(training, stack)
     return training
 
 
-def _loaded(spec: RunSpec, profile: Profile, device: torch.device) -> Training:
+def _pretrained(spec: RunSpec) -> Pretrained:
     task = TASKS.get(spec.task)
+    return Pretrained(load_template(spec.model, task.kind, len(task.labels)), copies=is_foreign(spec.stack, TECHNIQUES))
 
+
+def _loaded(spec: RunSpec, profile: Profile, device: torch.device, pretrained: Pretrained) -> Training:
     def seed(stream: str, *names: str | int) -> int:
         return derive(spec.base_seed(stream), stream, *names)
 
-    template = _template(spec)
-    model = instantiate(template, torch.Generator().manual_seed(seed("init", "head")), profile.keep_head)
+    generator = torch.Generator().manual_seed(seed("init", "head"))
+    model = instantiate(pretrained.template, generator, profile.keep_head)
     set_dropout(model, profile.dropout)
     return Training(
         model=model.to(device),  # type: ignore[arg-type]  # transformers types this for its own tensors
         anatomy=dissect(model),
-        kind=task.kind,
+        kind=TASKS.get(spec.task).kind,
         profile=profile,
-        pretrained=template.pretrained(),
+        pretrained=pretrained,
         seed=seed,
         device=device,
     )
 
 
-def _template(spec: RunSpec) -> Template:
-    task = TASKS.get(spec.task)
-    return load_template(spec.model, task.kind, len(task.labels))
-
-
-def _end(error: Exception) -> tuple[Status, str]:
+def _end(error: BaseException) -> tuple[Status, str]:
     if isinstance(error, (Unsupported, Diverged)):
         return Status.DIVERGED if isinstance(error, Diverged) else Status.UNSUPPORTED, str(error)
     return failure(error)
 
 
-def failure(error: Exception) -> tuple[Status, str]:
+def failure(error: BaseException) -> tuple[Status, str]:
     """The status and the reason of a run that an exception ended."""
     text = "".join(traceback.format_exception_only(error)).strip()
     # torch has no class of its own for this on CPUs, and words it differently by platform.
-    cpu_memory = isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+    cpu_memory = isinstance(error, RuntimeError) and "DefaultCPUAllocator" in text
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or cpu_memory:
         return Status.OOM, shortened(text, REASON_CHARACTERS)
     frames = traceback.extract_tb(error.__traceback__)[-3:]

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import ast
+import functools
+import types
+import typing
 from collections.abc import Sequence
-from dataclasses import Field, fields
+from dataclasses import MISSING, fields
 from typing import Any
 
-from bench_lib.errors import BadValue, BenchError, UnknownName
+from bench_lib.errors import BadValue, BenchError, UnknownName, told
 from bench_lib.spec import Scalar
+
+KINDS = (str, int, float, bool, type(None))
+"""The types that a setting may have."""
 
 
 def read_settings(parts: Sequence[str], declared: type, kind: str, name: str) -> dict[str, Scalar]:
@@ -16,7 +22,7 @@ def read_settings(parts: Sequence[str], declared: type, kind: str, name: str) ->
 
     An unknown field raises `UnknownName` with the nearest ones, a value of another type `BadValue`.
     """
-    known, owner = {f.name: f for f in fields(declared)}, f"{kind} {name}"
+    owner = f"{kind} {name}"
     found: dict[str, Scalar] = {}
     for part in parts:
         key, equals, value = part.partition("=")
@@ -25,7 +31,7 @@ def read_settings(parts: Sequence[str], declared: type, kind: str, name: str) ->
         check_field(key, declared, owner)
         if key in found:
             raise BenchError(f"field {key!r} of {owner} stands twice in {':'.join(parts)!r}; give it once")
-        found[key] = read_value(value, known[key], f"{name}:{key}")
+        found[key] = read_value(value, declared, key, f"{name}:{key}")
     return found
 
 
@@ -36,18 +42,38 @@ def check_field(key: str, declared: type, owner: str) -> None:
         raise UnknownName(f"field of {owner}", key, known)
 
 
-def read_value(text: str, field: Field[Any], where: str) -> Scalar:
-    """The value that a text stands for, of the type that the field is annotated with."""
-    kind, *others = str(field.type).split(" | ")
+@functools.cache
+def setting_kinds(declared: type) -> dict[str, tuple[type, ...]]:
+    """The types that each field of a dataclass may have; `BadValue` for one that a setting cannot be."""
     try:
-        value: Scalar = ast.literal_eval(text)
+        hints = typing.get_type_hints(declared)
+    except Exception as error:
+        raise BenchError(f"the types of the fields of {declared.__qualname__} cannot be read: {told(error)}") from error
+    return {f.name: _kinds(hints.get(f.name, f.type), f"{declared.__qualname__}.{f.name}") for f in fields(declared)}
+
+
+def _kinds(annotation: Any, where: str) -> tuple[type, ...]:
+    """The plain types of an annotation, of which a union has several."""
+    union = typing.get_origin(annotation) in (typing.Union, types.UnionType)
+    parts = typing.get_args(annotation) if union else (annotation,)
+    kinds = tuple(type(None) if part is None else part for part in parts)
+    if any(kind not in KINDS for kind in kinds) or set(kinds) == {type(None)}:
+        raise BadValue(f"type of the field {where}", annotation, "str, int, float or bool, or a union of these or None")
+    return kinds
+
+
+def read_value(text: str, declared: type, name: str, where: str) -> Scalar:
+    """The value that a text stands for, of a type that the field of that name may have."""
+    kinds = setting_kinds(declared)[name]
+    try:
+        value: Any = ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         value = float(text) if text in ("inf", "-inf") else text
-    if value is None and "None" in others:
-        return None
-    if kind == "float" and type(value) is int and abs(value) < 2**53:
+    if type(value) is int and int not in kinds and float in kinds and abs(value) < 2**53:
         value = float(value)
-    if type(value).__name__ != kind:
-        example = "" if field.default is None else f", such as {field.default}"
-        raise BadValue(where, text, f"a value of type {' or '.join([kind, *others])}{example}")
-    return value
+    if type(value) not in kinds or (type(value) is str and not value.isprintable()):
+        names = [kind.__name__ for kind in kinds if kind is not type(None)] + (["None"] if type(None) in kinds else [])
+        default = next(f.default for f in fields(declared) if f.name == name)
+        example = "" if default is None or default is MISSING else f", such as {default}"
+        raise BadValue(where, text, f"a value of type {' or '.join(names)}{example}")
+    return typing.cast(Scalar, value)

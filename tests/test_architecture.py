@@ -27,9 +27,9 @@ FLOORS = (
     {"errors", "examples"},  # F0
     {"registry", "seeds"},
     {"spec", "record"},
-    {"settings"},
+    {"settings", "instruments"},
     {"options"},
-    {"stats", "store", "executors", "instruments", "tasks", "techniques", "models", "profiles"},  # F1
+    {"stats", "store", "executors", "tasks", "techniques", "models", "profiles"},  # F1
     {"harness"},  # F2
     {"run", "report", "audit"},  # F3
     {"pool", "arms", "forecast", "feasibility"},
@@ -59,6 +59,7 @@ READERS = {
     "report/calibrated.py": "the calibration that ships with the package",
     "report/page": "its own templates, and the scripts that itables ships",
     "techniques/plugin.py": "the file of a technique that the user named",
+    "techniques/sources.py": "what such a file imports",
     "instruments/provenance.py": "/proc/cpuinfo",
 }
 NAMELESS = {"utils", "util", "helpers", "helper", "misc", "common"}

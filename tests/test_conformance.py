@@ -43,13 +43,13 @@ class Mine(Technique):
     def draws(self):
         return ("augment",)
 
-    def noise(self, training, weight):
+    def _noise(self, training, weight):
         return torch.randn(weight.shape, generator=training.generator("augment", "mine", training.step))
 
     @torch.no_grad()
     def after_update(self, training):
         for weight in training.trainable().values():
-            weight += 0.01 * self.strength * self.noise(training, weight)
+            weight += 0.01 * self.strength * self._noise(training, weight)
 '''
 
 BROKEN = {
@@ -81,12 +81,12 @@ BROKEN = {
     "draws from numpy's generator": (
         "repeats",
         "run twice with one seed it differs in",
-        "    def noise(self, training, weight): return np.random.normal()",
+        "    def _noise(self, training, weight): return np.random.normal()",
     ),
     "draws from random's generator": (
         "repeats",
         "run twice with one seed it differs in",
-        "    def noise(self, training, weight): return random.gauss(0, 1)",
+        "    def _noise(self, training, weight): return random.gauss(0, 1)",
     ),
     "acts without strength": (
         "neutral",
@@ -98,10 +98,46 @@ BROKEN = {
             weight *= 0.99
 """,
     ),
-    "has no such setting": (
+    "has a neutral point that its constructor refuses": (
         "neutral",
-        "raised TypeError: ",
-        "    neutral: ClassVar[Mapping[str, float] | None] = {'strenght': 0.0}",
+        "raised ValueError: ",
+        "    def __post_init__(self):\n        if not self.strength: raise ValueError('none')",
+    ),
+    "counts its runs": (
+        "repeats",
+        "keeps state between runs, in Mine.count, and so a second one differs in ",
+        """
+    count = 0
+
+    @torch.no_grad()
+    def prepare(self, training):
+        type(self).count += 1
+        for weight in training.model.parameters():
+            weight *= 1 - 0.01 * self.strength * self.count
+""",
+    ),
+    "fills a list of its file": (
+        "repeats",
+        "keeps state between runs, in the file.SEEN, and so a second one differs in ",
+        """
+    @torch.no_grad()
+    def prepare(self, training):
+        SEEN.append(0)
+        for weight in training.model.parameters():
+            weight *= 1 - 0.01 * self.strength * len(SEEN)
+
+SEEN = []
+""",
+    ),
+    "reads the system's randomness": (
+        "repeats",
+        "run twice with one seed it differs in ",
+        """
+    @torch.no_grad()
+    def prepare(self, training):
+        for weight in training.model.parameters():
+            weight *= 1 - 0.01 * self.strength * random.SystemRandom().random()
+""",
     ),
     "moves what it rides on": (
         "observes",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import pytest
 
@@ -57,4 +57,4 @@ def test_what_does_not_fit_is_answered(parts: list[str], error: type[Exception],
 def test_nothing_is_nothing() -> None:
     assert read_settings([], Made, "thing", "made") == {}
     check_field("share", Made, "thing made")
-    assert read_value("0.25", fields(Made)[0], "here") == 0.25
+    assert read_value("0.25", Made, "share", "here") == 0.25

@@ -1,44 +1,48 @@
-"""Isolation of a run from the process around it: random states, threads and deterministic kernels."""
+"""Isolation of a run from the process around it: random states, threads, deterministic kernels, and what it leaves."""
 
 from __future__ import annotations
 
 import os
-import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
-import numpy as np
 import torch
 import torch.utils.deterministic
 
+from bench_lib.instruments.surroundings import GENERATORS, SETTINGS, Surroundings
+
+# cuBLAS reads this when it starts; without it, deterministic mode refuses matrix products on CUDA.
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+# oneDNN keeps a kernel for every shape it has met, and every length of batch is a shape: 100 MB after 60 steps.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+
+OURS = ("torch's deterministic mode", "torch's number of threads")
+"""The settings that are changed for a run."""
+TORCHS = "torch's generator"
+"""The global generator that is restored by torch's own means, on every device."""
+
 
 @contextmanager
-def isolated(threads: int, device: torch.device) -> Iterator[None]:
+def isolated(threads: int, device: torch.device) -> Iterator[list[str]]:
     """Run with deterministic kernels and a fixed number of CPU threads; every global setting and generator is restored.
 
-    The number of threads is part of a run's identity because it decides the order in which partial sums are added.
+    The number of threads is part of a run's identity because it decides the order in which partial sums are added. The
+    list names, when this ends, what the run left changed, but for the global generators.
     """
-    python_state, numpy_state = random.getstate(), np.random.get_state()
-    deterministic, before = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    settings: Any = torch.utils.deterministic  # its one setting is made when it is imported, out of sight of types
-    fill = settings.fill_uninitialized_memory
+    outside = {what: SETTINGS[what][0]() for what in OURS}
+    states = {what: get() for what, (get, _) in GENERATORS.items() if what != TORCHS}
     devices = [device] if device.type == "cuda" else []
-    # cuBLAS reads this when it starts; without it, deterministic mode refuses matrix products on CUDA.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    # oneDNN keeps a kernel for every shape it has met, and every length of batch is a shape: 100 MB after 60 steps.
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+    left: list[str] = []
     with torch.random.fork_rng(devices=devices):
-        torch.use_deterministic_algorithms(True)
         # Filling every new tensor would only help code that reads memory it never wrote, and costs time at each step.
-        settings.fill_uninitialized_memory = False
-        torch.set_num_threads(threads)
+        SETTINGS[OURS[0]][1]((True, False, False))
+        SETTINGS[OURS[1]][1](threads)
+        within = Surroundings()
         try:
-            yield
+            yield left
         finally:
-            torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
-            settings.fill_uninitialized_memory = fill
-            torch.set_num_threads(before)
-            random.setstate(python_state)
-            np.random.set_state(numpy_state)
+            left += within.restore()
+            for what, value in outside.items():
+                SETTINGS[what][1](value)
+            for what, state in states.items():
+                GENERATORS[what][1](state)

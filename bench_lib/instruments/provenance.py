@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import subprocess
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -31,6 +32,12 @@ PACKAGES = (
 def provenance(device: torch.device) -> dict[str, str]:
     """Machine, versions, source state and time, as text."""
     return {**_fixed(), "device": _device_name(device), "started": datetime.now(UTC).isoformat(timespec="seconds")}
+
+
+def left_behind(what: Iterable[str]) -> dict[str, str]:
+    """What a run left changed around it, as an entry of its provenance; none where it left nothing."""
+    names = ", ".join(dict.fromkeys(what))
+    return {"left_behind": names} if names else {}
 
 
 @functools.cache

@@ -21,6 +21,7 @@ from bench_lib.techniques.clip_norm import ClipNorm
 from bench_lib.techniques.clip_value import ClipValue
 from bench_lib.techniques.constant import Constant
 from bench_lib.techniques.cosine import Cosine
+from bench_lib.techniques.declared import check_technique
 from bench_lib.techniques.dedupe import Dedupe
 from bench_lib.techniques.dropout import Dropout
 from bench_lib.techniques.early_stopping import EarlyStopping
@@ -57,7 +58,7 @@ from bench_lib.techniques.mixup import Mixup
 from bench_lib.techniques.neftune import NEFTune
 from bench_lib.techniques.noisy_tune import NoisyTune
 from bench_lib.techniques.pgd import PGD
-from bench_lib.techniques.plugin import check_technique
+from bench_lib.techniques.plugin import load_entry
 from bench_lib.techniques.prefix import Prefix
 from bench_lib.techniques.prune_magnitude import PruneMagnitude
 from bench_lib.techniques.prune_structured_heads import PruneStructuredHeads
@@ -80,7 +81,7 @@ from bench_lib.techniques.warmup import Warmup
 from bench_lib.techniques.wd_pre import WdPre
 from bench_lib.techniques.weight_decay import WeightDecay
 
-TECHNIQUES: Registry[type[Technique]] = Registry("technique", "stabbench.techniques", check_technique)
+TECHNIQUES: Registry[type[Technique]] = Registry("technique", "stabbench.techniques", check_technique, load_entry)
 for _technique in (
     AdamW,
     BertAdam,

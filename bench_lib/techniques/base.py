@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from bench_lib.examples import Kind
 from bench_lib.spec import Scalar, TechniqueSpec
+from bench_lib.techniques.definition import check_definition
 
 FAMILIES = {
     "baselines": "Baselines and controls",
@@ -42,6 +43,11 @@ class Technique:
     observer: ClassVar[bool] = False
     reads_unused: ClassVar[bool] = False
     source: ClassVar[str] = ""
+
+    def __init_subclass__(cls) -> None:
+        """Refuse a class whose methods are no hooks, or would not be called as it thinks."""
+        super().__init_subclass__()
+        check_definition(cls, Technique)
 
     def passes(self) -> tuple[int, int]:
         """Forward and backward passes for each micro-batch."""

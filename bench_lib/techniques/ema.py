@@ -43,13 +43,13 @@ class EMA(Technique):
     def __post_init__(self) -> None:
         require(0 <= self.decay < 1, "ema:decay", self.decay, "0 up to, not including, 1")
 
-    def scaled(self, steps: int) -> float:
+    def _scaled(self, steps: int) -> float:
         """The decay for one update of a run of so many steps."""
         return float(self.decay ** (REFERENCE_STEPS / steps))
 
     @torch.no_grad()
     def after_update(self, training: Training) -> None:
-        weight = 1 - self.scaled(training.total_steps)
+        weight = 1 - self._scaled(training.total_steps)
         torch._foreach_lerp_(self._averages(training), list(training.trainable().values()), weight)
 
     def evaluate_under(self, training: Training) -> AbstractContextManager[None]:

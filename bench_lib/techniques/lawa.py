@@ -44,7 +44,7 @@ class LAWA(Technique):
         require(self.checkpoints >= 1, "lawa:checkpoints", self.checkpoints, "1 (the last weights) or more")
         require(0 < self.every <= 1, "lawa:every", self.every, "a share of the run, above 0, at most 1")
 
-    def distance(self, steps: int) -> int:
+    def _distance(self, steps: int) -> int:
         """Updates between two checkpoints of a run of so many steps."""
         return max(1, round(self.every * steps))
 
@@ -53,7 +53,7 @@ class LAWA(Technique):
         step = training.step + 1
         left = training.total_steps - step
         # The last weights are there when they are evaluated, and need no copy.
-        if self.checkpoints > 1 and left and left % self.distance(training.total_steps) == 0:
+        if self.checkpoints > 1 and left and left % self._distance(training.total_steps) == 0:
             self._add(step, training)
 
     @torch.no_grad()

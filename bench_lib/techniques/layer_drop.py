@@ -46,7 +46,7 @@ class LayerDrop(Technique):
         every_other = self.which == "every_other"
         require(not every_other or self.share <= 1 / 2, "layer_drop:share", self.share, "at most 0.5 with every_other")
 
-    def kept(self, depth: int) -> list[int]:
+    def _kept(self, depth: int) -> list[int]:
         """The blocks that stay, by their places from 0."""
         if self.which == "top" or self.share == 0:
             return list(range(depth - portion(self.share, depth)))
@@ -56,7 +56,7 @@ class LayerDrop(Technique):
         if self.share == 0:
             return copy.deepcopy(training.model)
         model, depth = plain_copy(training.model), training.anatomy.depth
-        kept = self.kept(depth)
+        kept = self._kept(depth)
         if len(kept) == depth:
             raise Unsupported(f"layer_drop:share={self.share} of {depth} blocks is not one; raise the share")
         name = part(model, training.anatomy.block_list)

@@ -50,7 +50,7 @@ class RecAdam(Technique):
         require(self.k > 0, "recadam:k", self.k, "above 0; inf for a switch at t0")
         require(0 <= self.t0 < math.inf, "recadam:t0", self.t0, "0 or more, finite")
 
-    def learning_share(self, step: int, steps: int) -> float:
+    def _learning_share(self, step: int, steps: int) -> float:
         """lambda at the update of a step, counted from 0, of a run of so many steps."""
         late = (step + 1) * REFERENCE_STEPS / steps - self.t0
         # The logistic function by its hyperbolic tangent, which does not overflow; inf * 0 would not be a number.
@@ -66,13 +66,13 @@ class RecAdam(Technique):
 
     def after_backward(self, training: Training) -> None:
         assert training.optimizer is not None, "gradients exist once the optimiser is built"
-        share = self.learning_share(training.step, training.total_steps)
+        share = self._learning_share(training.step, training.total_steps)
         pulled = {id(parameter) for parameter, _ in self._anchors(training)}
         for group in training.optimizer.param_groups:
             group[SHARE] = share if id(group["params"][0]) in pulled else 1.0
 
     def after_update(self, training: Training) -> None:
-        share = self.learning_share(training.step, training.total_steps)
+        share = self._learning_share(training.step, training.total_steps)
         pull(training, self._anchors(training), (1 - share) * self.gamma)
 
     @property

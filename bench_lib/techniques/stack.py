@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -10,10 +12,11 @@ from bench_lib.errors import BenchError, Unsupported
 from bench_lib.examples import Kind
 from bench_lib.registry import Registry
 from bench_lib.settings import check_field, read_settings
-from bench_lib.spec import TechniqueSpec
+from bench_lib.spec import Scalar, TechniqueSpec
 from bench_lib.techniques.base import Technique
+from bench_lib.techniques.declared import check_made, foreign
 from bench_lib.techniques.hooks import EXCLUSIVE, OBSERVING, POOLING, TRAINING
-from bench_lib.techniques.plugin import is_plugin, load_plugin
+from bench_lib.techniques.plugin import is_plugin, load_plugin, undisturbed
 
 Hook = TypeVar("Hook")
 SEPARATORS = "+:,="
@@ -81,11 +84,16 @@ def from_spec(spec: tuple[TechniqueSpec, ...], registry: Registry[type[Technique
         technique = _found(part.name, part.source, registry)
         for key, _ in part.params:
             check_field(key, technique, f"technique {part.name}")
-        made = technique(**dict(part.params))
+        made = _made(technique, dict(part.params))
         if made.version != part.version:
             raise BenchError(f"the spec asks for {part.name} version {part.version}, this is version {made.version}")
         techniques.append(made)
     return Stack(tuple(techniques))
+
+
+def is_foreign(spec: Iterable[TechniqueSpec], registry: Registry[type[Technique]]) -> bool:
+    """Whether some technique of a stack is no part of this package: from a file, or of an installed package."""
+    return any(part.source or not registry.get(part.name).__module__.startswith("bench_lib.") for part in spec)
 
 
 def _parse(text: str, registry: Registry[type[Technique]]) -> Technique:
@@ -93,7 +101,17 @@ def _parse(text: str, registry: Registry[type[Technique]]) -> Technique:
     source = f"{name}:{settings.pop(0) if settings else ''}" if is_plugin(name) else ""
     technique = _found(name, source, registry)
     name = technique.name
-    return technique(**read_settings(settings, technique, "technique", name))
+    return _made(technique, read_settings(settings, technique, "technique", name))
+
+
+def _made(technique: type[Technique], settings: Mapping[str, Scalar]) -> Technique:
+    """The technique with its settings; whatever its code raises, does around it or says that is odd is refused."""
+    ours = technique.__module__.startswith("bench_lib.")
+    with nullcontext() if ours else undisturbed(f"making the technique {technique.name}", loading=False):
+        with foreign(f"making the technique {technique.name}"):
+            made = technique(**settings)
+        check_made(made)
+    return made
 
 
 def _found(name: str, source: str, registry: Registry[type[Technique]]) -> type[Technique]:
@@ -110,6 +128,9 @@ def _check_hooks(technique: Technique) -> None:
     allowed, role = (OBSERVING, "an observer") if technique.observer else (TRAINING, "no observer")
     if technique.pools():
         allowed, role = POOLING, "one that pools trained seeds"
+        if sum(isinstance(technique, hook) for hook in POOLING) != 1:
+            names = " and ".join(hook.__name__ for hook in POOLING)
+            raise BenchError(f"technique {technique.name!r} is {role} and so needs one of the hooks {names}")
     known = {hook.__name__: hook for hook in (*OBSERVING, *TRAINING, *POOLING)}
     strange = {name for name, hook in known.items() if isinstance(technique, hook) and hook not in allowed}
     if strange:

@@ -39,7 +39,7 @@ class SWA(Technique):
     def __post_init__(self) -> None:
         require(0 <= self.share <= 1, "swa:share", self.share, "0 (the last weights) to 1 (all updates)")
 
-    def averaged(self, steps: int) -> int:
+    def _averaged(self, steps: int) -> int:
         """How many updates of a run of so many steps are averaged: whole ones, one at least unless the share is 0."""
         return max(1, round(self.share * steps)) if self.share else 0
 
@@ -56,7 +56,7 @@ class SWA(Technique):
 
     def _start(self, training: Training) -> int:
         """The updates before the first that is averaged."""
-        return training.total_steps - self.averaged(training.total_steps)
+        return training.total_steps - self._averaged(training.total_steps)
 
     def _means(self, training: Training) -> list[Tensor]:
         return training.keep(self, lambda: [p.detach().clone() for p in training.trainable().values()])

@@ -65,9 +65,9 @@ class TAPT(Technique):
         generator = np.random.default_rng(training.seed("augment", self.name))
         model = MaskedLanguageModel(training, training.generator("init", self.name))
         study = Study(model, Masking(self.share, *prelude.pieces(), generator), model.loss)
-        prelude.study(study, self.budget(prelude.profile, prelude.sequences))
+        prelude.study(study, self._budget(prelude.profile, prelude.sequences))
 
-    def budget(self, profile: Profile, sequences: int) -> Profile:
+    def _budget(self, profile: Profile, sequences: int) -> Profile:
         """The profile of the masked language modelling of so many sequences."""
         micro = profile.batch_size // profile.accumulate
         parts = math.ceil(self.batch_size / micro)

@@ -28,8 +28,8 @@ def test_the_average_by_hand_from_the_first_update_on(toy):
 
 
 def test_the_decay_is_scaled_to_the_length_of_the_run(toy):
-    assert EMA(0.999).scaled(10_000) == 0.999
-    assert EMA(0.999).scaled(100) == pytest.approx(0.999**100)
+    assert EMA(0.999)._scaled(10_000) == 0.999
+    assert EMA(0.999)._scaled(100) == pytest.approx(0.999**100)
     toy.total_steps = 5_000
     technique = EMA(0.9)
     after(toy, technique, 1.0)

@@ -27,7 +27,7 @@ def test_the_mean_of_the_latest_checkpoints_by_hand(follow):
 
 @pytest.mark.parametrize(("steps", "distance"), [(1, 1), (9, 1), (40, 2), (1000, 50)])
 def test_the_distance_is_a_share_of_the_run(steps, distance):
-    assert LAWA().distance(steps) == distance
+    assert LAWA()._distance(steps) == distance
 
 
 @unchecked
@@ -38,7 +38,7 @@ def test_the_distance_is_a_share_of_the_run(steps, distance):
 )
 def test_it_is_the_arithmetic_mean_of_what_the_formula_names(follow, values, checkpoints, every):
     technique = LAWA(checkpoints, every)
-    named = values[:: -technique.distance(len(values))][:checkpoints]
+    named = values[:: -technique._distance(len(values))][:checkpoints]
     assert seen(follow(technique, values), technique) == pytest.approx(sum(named) / len(named), abs=1e-4)
 
 

@@ -22,7 +22,7 @@ IDS = torch.arange(2, 16).view(2, 7)
     ],
 )
 def test_which_of_six_blocks_stay_by_hand(share, which, kept):
-    assert LayerDrop(share, which).kept(6) == kept
+    assert LayerDrop(share, which)._kept(6) == kept
 
 
 @pytest.mark.parametrize("family", ["Bert", "Roberta", "DistilBert"])

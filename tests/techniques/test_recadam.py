@@ -44,12 +44,12 @@ def test_one_step_by_hand(toy):
 
 def test_lambda_by_hand_and_scaled_to_the_run():
     technique = RecAdam(k=0.1, t0=250.0)
-    assert technique.learning_share(249, REFERENCE_STEPS) == 0.5
-    assert technique.learning_share(259, REFERENCE_STEPS) == pytest.approx(1 / (1 + math.exp(-1)))
-    assert technique.learning_share(0, REFERENCE_STEPS) == pytest.approx(1 / (1 + math.exp(24.9)), rel=1e-3)
+    assert technique._learning_share(249, REFERENCE_STEPS) == 0.5
+    assert technique._learning_share(259, REFERENCE_STEPS) == pytest.approx(1 / (1 + math.exp(-1)))
+    assert technique._learning_share(0, REFERENCE_STEPS) == pytest.approx(1 / (1 + math.exp(24.9)), rel=1e-3)
     # A tenth of the steps: each counts for ten.
-    assert technique.learning_share(24, REFERENCE_STEPS // 10) == 0.5
-    assert technique.learning_share(25, REFERENCE_STEPS // 10) == pytest.approx(1 / (1 + math.exp(-1)))
+    assert technique._learning_share(24, REFERENCE_STEPS // 10) == 0.5
+    assert technique._learning_share(25, REFERENCE_STEPS // 10) == pytest.approx(1 / (1 + math.exp(-1)))
 
 
 @given(
@@ -61,14 +61,14 @@ def test_lambda_by_hand_and_scaled_to_the_run():
 def test_lambda_is_a_share_that_never_falls(k, t0, steps, data):
     technique = RecAdam(k=k, t0=t0)
     early, late = sorted(data.draw(st.tuples(*[st.integers(0, steps - 1)] * 2)))
-    one, other = technique.learning_share(early, steps), technique.learning_share(late, steps)
+    one, other = technique._learning_share(early, steps), technique._learning_share(late, steps)
     assert 0 <= one <= other <= 1
 
 
 def test_with_infinite_k_it_is_a_switch():
     technique = RecAdam(k=math.inf, t0=250.0)
-    assert [technique.learning_share(step, REFERENCE_STEPS) for step in (0, 248, 249, 250)] == [0.0, 0.0, 0.5, 1.0]
-    assert RecAdam(k=math.inf, t0=0.0).learning_share(0, 10) == 1.0
+    assert [technique._learning_share(step, REFERENCE_STEPS) for step in (0, 248, 249, 250)] == [0.0, 0.0, 0.5, 1.0]
+    assert RecAdam(k=math.inf, t0=0.0)._learning_share(0, 10) == 1.0
 
 
 def test_before_t0_the_body_stays_and_the_head_learns(train):

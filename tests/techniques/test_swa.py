@@ -24,9 +24,9 @@ def test_the_mean_of_the_last_quarter_by_hand(follow):
 
 @pytest.mark.parametrize(("steps", "averaged"), [(1, 1), (4, 1), (6, 2), (8, 2), (10, 2), (100, 25)])
 def test_whole_updates_are_averaged_and_one_at_least(steps, averaged):
-    assert SWA().averaged(steps) == averaged
-    assert SWA(1e-9).averaged(steps) == 1
-    assert (SWA(0.0).averaged(steps), SWA(1.0).averaged(steps)) == (0, steps)
+    assert SWA()._averaged(steps) == averaged
+    assert SWA(1e-9)._averaged(steps) == 1
+    assert (SWA(0.0)._averaged(steps), SWA(1.0)._averaged(steps)) == (0, steps)
 
 
 @pytest.mark.parametrize(("values", "mean"), [([1.0, 2.0], 2.0), ([1.0, 2.0, 7.0], 7.0), ([1.0, 2.0, 7.0, 8.0], 7.5)])

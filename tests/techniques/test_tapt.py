@@ -13,7 +13,7 @@ FEW = {"train_examples": 8, "eval_examples": 4}
 
 
 def test_the_published_settings():
-    budget = TAPT().budget(Profile(epochs=7, learning_rate=5e-4, schedule="cosine", weight_decay=0.1), 3000)
+    budget = TAPT()._budget(Profile(epochs=7, learning_rate=5e-4, schedule="cosine", weight_decay=0.1), 3000)
     assert (budget.epochs, budget.batch_size, budget.accumulate) == (100, 256, 16)
     assert (budget.learning_rate, budget.schedule, budget.warmup) == (1e-4, "linear", 0.06)
     assert (budget.beta1, budget.beta2, budget.eps, budget.weight_decay) == (0.9, 0.98, 1e-6, 0.01)
@@ -25,12 +25,12 @@ def test_the_published_settings():
     [(32_000, 100), (64_000, 50), (64_001, 49), (10_000_000, 1)],
 )
 def test_large_sets_are_capped_in_whole_epochs(sequences, epochs):
-    assert TAPT().budget(Profile(), sequences).epochs == epochs
+    assert TAPT()._budget(Profile(), sequences).epochs == epochs
 
 
 def test_a_batch_is_gathered_from_the_profiles_micro_batches():
     for batch, accumulate, found in ((16, 2, (256, 32)), (24, 2, (264, 22)), (512, 1, (512, 1))):
-        budget = TAPT().budget(Profile(batch_size=batch, accumulate=accumulate), 100)
+        budget = TAPT()._budget(Profile(batch_size=batch, accumulate=accumulate), 100)
         assert (budget.batch_size, budget.accumulate) == found
 
 

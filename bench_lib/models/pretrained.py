@@ -1,0 +1,58 @@
+"""The pre-trained weights as a run reads them: what it writes into them must not reach the model that is cached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+from bench_lib.models.load import Template, load_template
+
+
+class Pretrained(Mapping[str, Tensor]):
+    """The weights of a template by name, on the CPU; with `copies`, each is copied when it is first asked for.
+
+    Copies take time and memory, and are for code that nobody has tested: a write that goes round torch's counters of
+    versions, such as one through `.data` or numpy, would change the template unseen.
+    """
+
+    def __init__(self, template: Template, copies: bool) -> None:
+        self.template, self._weights = template, template.pretrained()
+        self._copies: dict[str, Tensor] | None = {} if copies else None
+        self._before = _versions(template)
+
+    def __getitem__(self, name: str) -> Tensor:
+        if self._copies is None:
+            return self._weights[name]
+        if name not in self._copies:
+            self._copies[name] = self._weights[name].clone()
+        return self._copies[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._weights)
+
+    def __len__(self) -> int:
+        return len(self._weights)
+
+    def restore(self) -> list[str]:
+        """What was written into: copies, which end with the run, or the template, which is then loaded again."""
+        written = [name for name, copy in (self._copies or {}).items() if not _same(copy, self._weights[name])]
+        left = ["the weights as they were loaded"] if written else []
+        if _versions(self.template) != self._before:
+            load_template.cache_clear()
+            left.append("the cached model")
+        return left
+
+
+def _versions(template: Template) -> list[tuple[int, int, bool]]:
+    """Of every tensor of the template how often it was written into, where it lies, and whether it is to be trained."""
+    tensors = (*template.model.parameters(), *template.model.buffers())
+    return [(tensor._version, tensor.data_ptr(), tensor.requires_grad) for tensor in tensors]
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors are equal to the bit, NaN included."""
+    if (one.dtype, one.shape) != (other.dtype, other.shape):
+        return False
+    return torch.equal(one.contiguous().view(torch.uint8), other.contiguous().view(torch.uint8))
