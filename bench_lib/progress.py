@@ -78,8 +78,8 @@ def counts(progress: Progress, pace: Pace) -> str:
 def result(progress: Progress, pace: Pace) -> str:
     """The line of the run that ended last; without one, what there is to do or to wait for."""
     run = progress.last
-    if waiting := getattr(progress, "waiting", 0):
-        return f"{waiting} runs are under way in other processes, which are waited for"
+    if progress.waiting:
+        return f"{progress.waiting} runs are under way in other processes, which are waited for"
     if run is None:
         return f"{progress.total} runs: {progress.stored} stored, {progress.left} to do"
     place = f"[{progress.total - progress.left}/{progress.total}, {counts(progress, pace)}]"
