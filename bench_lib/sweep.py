@@ -84,6 +84,8 @@ def sweep(
             one.run(todo, pooling)
             if pooling:
                 store.drop_weights(spent(pools, store))
+        if claims.alone():
+            store.tidy()
     return one.progress
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import os
 import signal
 import subprocess
 import sys
@@ -238,6 +239,21 @@ def test_a_store_is_not_compacted_under_a_sweep(small: Grid, store: Store) -> No
     run_suite(small, store, Fake(), report)
     assert "is being filled by a sweep" in refused[0]
     assert compact(store) == 4
+
+
+def test_what_killed_writers_left_is_removed_by_the_last_that_ends(small: Grid, store: Store) -> None:
+    folder = store.root / "runs" / "task=sst2"
+    folder.mkdir(parents=True)
+    old, new = folder / ".0123.tmp", folder / ".4567.tmp"
+    for path in (old, new):
+        path.write_bytes(b"half a file")
+    os.utime(old, (0, 0))
+    with Claims(store.root):
+        run_suite(small, store, Fake())
+        assert old.exists()
+    run_suite(dataclasses.replace(small, seeds=(2,)), store, Fake())
+    assert not old.exists()
+    assert new.exists()
 
 
 def test_a_damaged_run_is_made_again(small: Grid, store: Store) -> None:

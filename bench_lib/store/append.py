@@ -13,8 +13,11 @@ from bench_lib.store import weights
 from bench_lib.store.damage import Unstorable, writing
 from bench_lib.store.files import stage
 from bench_lib.store.identity import contradictions
-from bench_lib.store.listing import check_inside
+from bench_lib.store.listing import check_inside, leftovers
 from bench_lib.store.schema import PREDICTIONS, RUNS, predictions_table, to_table
+
+ABANDONED = 5.0
+"""Seconds after which a file that is not renamed has lost its writer."""
 
 PROBE = bytes(2**16)
 """What is written to see whether there is room for anything."""
@@ -57,6 +60,15 @@ def move_aside(root: Path, path: Path) -> bool:
         except FileNotFoundError:
             return False
     return True
+
+
+def tidy(root: Path) -> None:
+    """Remove what killed writers left; a file that some process writes at this moment is younger than that."""
+    for top in (root / "runs", root / "predictions", root / "weights"):
+        if not top.is_symlink():
+            for path in leftovers(top, age=ABANDONED):
+                with suppress(OSError):
+                    path.unlink()
 
 
 def check_writable(root: Path) -> None:

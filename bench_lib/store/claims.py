@@ -147,6 +147,10 @@ class Claims:
                     self._path(name).unlink()
                 self.folder.rmdir()
 
+    def alone(self) -> bool:
+        """Whether no other process is known to work on the store."""
+        return set(self.standing()) <= self._held.keys()
+
     def void(self, name: str) -> bool:
         """Whether nobody holds a name, and then its claim is gone."""
         path = self._path(name)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,11 +39,16 @@ def listed(top: Path, run_id: str | None = None) -> Listing:
     raise BadStore(f"{top} changes all the time while it is listed; try again when nothing writes to it")
 
 
-def leftovers(top: Path) -> list[Path]:
-    """Files under a folder whose writer was killed before the rename."""
-    walked = ((Path(folder), names) for folder, _, names in os.walk(top))
-    found = [folder / name for folder, names in walked for name in names if _is_leftover(name)]
-    return [path for path in found if irregular(path) is None]
+def leftovers(top: Path, age: float = 0.0) -> list[Path]:
+    """Files under a folder whose writer was killed before the rename, not written to for so many seconds."""
+    found = []
+    for folder, _, names in os.walk(top):
+        for path in (Path(folder, name) for name in names if name.startswith(".") and name.endswith(".tmp")):
+            # A writer may rename it at this moment.
+            with suppress(FileNotFoundError):
+                if irregular(path) is None and time.time() - path.stat().st_mtime >= age:
+                    found.append(path)
+    return found
 
 
 def emptied(top: Path) -> Iterator[Path]:
@@ -59,10 +66,6 @@ def check_inside(root: Path, path: Path) -> None:
         folder = root.joinpath(*way[: depth + 1])
         if folder.is_symlink():
             raise BadStore(f"{folder} is a symbolic link, which a store may not hold; move what it leads to here")
-
-
-def _is_leftover(name: str) -> bool:
-    return name.startswith(".") and name.endswith(".tmp")
 
 
 def _folders(top: Path, odd: dict[Path, str]) -> list[Path]:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from bench_lib.errors import BadStore
 from bench_lib.record import Predictions, RunRecord
 from bench_lib.store import weights
-from bench_lib.store.append import append, check_writable, move_aside
+from bench_lib.store.append import append, check_writable, move_aside, tidy
 from bench_lib.store.damage import Damaged, Gone, State, Unstorable, state
 from bench_lib.store.files import batches, read, read_row, safe
 from bench_lib.store.identity import check_count, check_ids, check_runs, check_single, checked_id, predicted
@@ -101,6 +101,10 @@ class Store:
     def check_writable(self) -> None:
         """Raise `BadStore` with the reason unless runs can be written to this store; nothing is left behind."""
         check_writable(self.root)
+
+    def tidy(self) -> None:
+        """Remove what killed writers left behind; where another process writes, it writes that again."""
+        tidy(self.root)
 
     def path(self, folder: Folder, record: RunRecord) -> Path:
         """Where the single file of a run stands."""

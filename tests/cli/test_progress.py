@@ -97,11 +97,8 @@ def test_on_a_terminal_the_bar_names_what_is_under_way(
 
 
 def test_a_run_has_one_line_and_what_others_are_at_is_told(capsys: Written, stages: list[Progress]) -> None:
-    class Shared(Progress):
-        waiting = 2
-
     with ProgressLine() as line:
-        for stage in (stages[1], stages[1], Shared(3, 1, 0, Counter())):
+        for stage in (stages[1], stages[1], Progress(3, 1, 0, Counter(), waiting=2)):
             line(stage)
     first, last = capsys.readouterr().out.splitlines()
     assert first.startswith("[2/3, 0 failed] sst2 adamw seed 0")
