@@ -3,7 +3,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench_lib.errors import BadValue
@@ -102,6 +102,7 @@ def test_no_examples_are_refused() -> None:
         trivial_score(TASKS.get("imdb"), [])
 
 
+@settings(max_examples=30)
 @given(labels=LABELS)
 def test_a_set_tells_models_from_constants_if_it_has_two_classes(labels: list[int]) -> None:
     for name in ("imdb", "mrpc", "cola"):
