@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bench_lib.arms import refuse_pools
-from bench_lib.errors import BadPlan, BadValue, BenchError
+from bench_lib.errors import BadPlan, BenchError
 from bench_lib.executors import Done, Failure, InlineExecutor, LocalExecutor
 from bench_lib.executors.base import attempt
 from bench_lib.profiles import PROFILES
@@ -335,7 +335,7 @@ def test_every_value_of_an_axis_is_run_with_everything(small: Grid) -> None:
 def test_an_axis_at_its_default_is_the_plain_profile(small: Grid) -> None:
     plain = plan(small)
     assert plan(dataclasses.replace(small, axes=(("label_noise", (0.0,)), ("attack", (0.0,))))) == plain
-    with pytest.raises(BadValue, match="axis label_noise is"):
+    with pytest.raises(BadPlan, match="axis label_noise is"):
         plan(dataclasses.replace(small, axes=(("label_noise", ()),)))
 
 
