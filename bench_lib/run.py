@@ -30,7 +30,7 @@ from bench_lib.instruments.memory import PeakMemory
 from bench_lib.instruments.provenance import left_behind, provenance
 from bench_lib.instruments.timing import Stopwatch
 from bench_lib.models import MODELS
-from bench_lib.models.load import Template, instantiate, load_template, load_tokenizer
+from bench_lib.models.load import instantiate, load_template, load_tokenizer
 from bench_lib.models.pretrained import Pretrained
 from bench_lib.models.source import display_name
 from bench_lib.record import RunRecord, Status
