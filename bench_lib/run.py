@@ -138,9 +138,8 @@ def check_data(spec: RunSpec) -> None:
     """Raise `BadData` where the data are no more those that the spec was made of."""
     found = load_data(TASKS.get(spec.task), spec.data.name).fingerprint
     if found != spec.data.fingerprint:
-        raise BadData(
-            f"the data of {spec.task} changed since this run was planned: {spec.data.fingerprint} then, {found} now"
-        )
+        then = spec.data.fingerprint
+        raise BadData(f"the data of {spec.task} changed since this run was planned: {then} then, {found} now")
 
 
 def _data(spec: RunSpec, profile: Profile, stack: Stack) -> tuple[Sequence[Feature], Evaluation, dict[str, float]]:
