@@ -69,6 +69,8 @@ def counts(progress: Progress, pace: Pace) -> str:
     """How many runs failed and are left, with their time once that can be told."""
     each, rest = pace.seconds(), pace.remaining(progress.left)
     text = f"{progress.failed} failed"
+    if progress.elsewhere:
+        text += f", {progress.elsewhere} made by other processes"
     if each is None or rest is None:
         return text
     text += f"; {duration(each)} a run"

@@ -16,6 +16,7 @@ import pytest
 from bench_lib.executors import InlineExecutor
 from bench_lib.record import RunRecord
 from bench_lib.store import Store
+from bench_lib.store.compact import compact
 from bench_lib.suite import Grid, run_suite
 
 GRID = Grid(("sst2", "conll2003"), ("adamw", "ema", "mixout"), (0, 1), "smoke", "tiny")
@@ -118,7 +119,7 @@ def test_a_sweep_that_is_killed_and_stopped_is_the_same_in_the_end(
 
 
 def check(root: Path, whole: list[RunRecord]) -> None:
-    """Every record is there once, equal to that of a sweep that nothing disturbed, and nothing else is left."""
+    """Every record is there once, equal to that of a sweep that nothing disturbed; a compaction leaves nothing else."""
     store = Store(root)
     assert [record.result() for record in store.records()] == [record.result() for record in whole]
     assert len(list((root / "runs").rglob("*.parquet"))) == len(whole)
@@ -126,6 +127,8 @@ def check(root: Path, whole: list[RunRecord]) -> None:
         ours = store.predictions(record.run_id)
         assert ours is not None
         assert record.predictions is None or (ours.values == record.predictions.values).all()
+    compact(store)
+    assert [record.result() for record in store.records()] == [record.result() for record in whole]
     left = [path for path in root.rglob("*") if path.is_file() and path.suffix != ".parquet"]
     assert left == []
 

@@ -92,6 +92,8 @@ def test_the_line_of_a_run_tells_place_failures_and_time(make_spec: MakeSpec) ->
     assert result(one, pace) == (
         "[12/48, 0 failed; 7.1 s a run, 36 left in about 4 min] sst2 adamw seed 3: converged accuracy 0.8100"
     )
+    shared = dataclasses.replace(one, elsewhere=6)
+    assert counts(shared, pace) == "0 failed, 6 made by other processes; 7.1 s a run, 30 left in about 4 min"
     last = dataclasses.replace(
         one, total=12, statuses=Counter(["crashed"]), last=_record("crashed", "a\nb " + "x" * 200)
     )
