@@ -22,6 +22,9 @@ ENVIRONMENT = {**THREADS, "PYTHONSAFEPATH": "1"}
 
 GRACE = 3.0
 """Seconds that a process has to end by itself before it is killed."""
+START = 600.0
+"""Seconds that a process has to become ready, at least: on a busy machine that takes longer than a short job."""
+
 _BRIEFLY = 0.01
 
 _FITS = 16_384
@@ -75,9 +78,9 @@ class Worker:
             other.close()
 
     def give(self, payload: bytes, limit: float | None) -> None:
-        """Have it run a pickled (function, job), in that many seconds from when it can; to become ready has as many."""
+        """Have it run a pickled (function, job), in that many seconds from when it is ready."""
         self.payload, self.limit = payload, inf if limit is None else limit
-        self.deadline = time.monotonic() + self.limit
+        self.deadline = time.monotonic() + (self.limit if self.ready else max(self.limit, START))
         if self.ready or len(payload) <= _FITS:
             self._send()
 
