@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -54,14 +55,15 @@ def _cell(task: str, technique: str, group: int, seeds: int, draws: np.random.Ge
     text = canonical_json(spec.identity())
     trivial, failed = TASKS[task], draws.random(seeds) < 0.04
     scores = np.where(failed, trivial, 0.8 + draws.normal(0, 0.005 + 0.01 * draws.random(), seeds))
-    ids = [f"{value:020x}" for value in draws.integers(2**62, size=seeds)]
+    specs = [text.replace('"seed":0', f'"seed":{seed}') for seed in range(seeds)]
+    ids = [hashlib.sha256(one.encode()).hexdigest()[:20] for one in specs]
     steps = np.arange(STEPS)
     curve = np.round(0.1 + np.exp(-steps / 30) + 0.05 * draws.random((seeds, STEPS)), 3)
     norms = np.round(1 + draws.random((seeds, STEPS)), 2)
     columns = {
         "run_id": ids, "training_id": ids, "task": task, "technique": technique, "model": "minilm",
         "profile": spec.profile_name, "data_source": "local", "seed": np.arange(seeds),
-        "spec": [text.replace('"seed":0', f'"seed":{seed}') for seed in range(seeds)],
+        "spec": specs,
         "status": np.where(failed, str(Status.COLLAPSED), str(Status.CONVERGED)), "reason": "", "attempts": 1,
         "metric": "accuracy", "score": scores, "trivial_score": trivial, "metrics": [[("accuracy", s)] for s in scores],
         "curve_loss": list(curve), "curve_learning_rate": list(np.broadcast_to(1e-5 * steps, curve.shape)),
