@@ -13,6 +13,7 @@ from torch import Tensor
 from bench_lib.errors import BenchError, Unsupported
 from bench_lib.executors.worker import retire
 from bench_lib.harness.data import Subset, data_key, evaluation_set, held_out_examples, held_out_set
+from bench_lib.harness.ending import failure
 from bench_lib.harness.evaluate import Scored, evaluate, scored
 from bench_lib.harness.precision import computed_by
 from bench_lib.harness.robustness import Examination
@@ -20,7 +21,7 @@ from bench_lib.instruments.determinism import isolated
 from bench_lib.instruments.provenance import left_behind, provenance
 from bench_lib.models.load import load_tokenizer
 from bench_lib.record import Predictions, RunRecord, Status
-from bench_lib.run import blank_record, check_data, configured, failure, judged, prepared
+from bench_lib.run import blank_record, check_data, configured, judged, prepared
 from bench_lib.spec import RunSpec
 from bench_lib.store import Store
 from bench_lib.tasks import TASKS

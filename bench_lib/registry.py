@@ -37,7 +37,8 @@ def load_point(point: EntryPoint, where: str) -> Any:
     except BaseException as error:
         if type(error) is KeyboardInterrupt:
             raise
-        raise BenchError(f"the {where} cannot be loaded: {told(error)}; repair or uninstall it") from error
+        why = str(error) if isinstance(error, BenchError) else told(error)
+        raise BenchError(f"the {where} cannot be loaded: {why}; repair or uninstall it") from error
 
 
 class Registry(Generic[T]):

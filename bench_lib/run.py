@@ -6,19 +6,18 @@ import dataclasses
 import functools
 import math
 import time
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
 
-from bench_lib.errors import BadData, BenchError, Diverged, Unavailable, Unsupported, shortened
+from bench_lib.errors import BadData, BenchError, Unavailable
 from bench_lib.executors.worker import retire
 from bench_lib.harness.augment import Draw, augmented
 from bench_lib.harness.data import Evaluation, Subset, data_key, evaluation_set, train_features
 from bench_lib.harness.deployment import Footprint, learnt, sampled, saved_bytes
 from bench_lib.harness.encode import Feature
+from bench_lib.harness.ending import ending
 from bench_lib.harness.evaluate import Scored
 from bench_lib.harness.loop import Loop
 from bench_lib.harness.precision import computed_by
@@ -45,8 +44,6 @@ from bench_lib.techniques.hooks import Augments, Configures, Saves
 from bench_lib.techniques.stack import Stack, from_spec, is_foreign
 from bench_lib.techniques.training import Training
 from bench_lib.techniques.wrapping import size
-
-REASON_CHARACTERS = 2000
 
 
 @dataclass(eq=False)
@@ -90,7 +87,7 @@ def execute(specs: Sequence[RunSpec]) -> list[RunRecord]:
         except (BadData, Unavailable, KeyboardInterrupt):
             raise
         except BaseException as error:  # a technique may raise anything, and the sweep must go on
-            attempt.status, attempt.reason = _end(error)
+            attempt.status, attempt.reason = ending(error)
     left += attempt.pretrained.restore() if attempt.pretrained else []
     precision = attempt.training.profile.precision if attempt.training else ""
     facts = {**provenance(device), **computed_by(device, precision), **left_behind(left)}
@@ -185,24 +182,6 @@ def _loaded(spec: RunSpec, profile: Profile, device: torch.device, pretrained: P
     )
 
 
-def _end(error: BaseException) -> tuple[Status, str]:
-    if isinstance(error, (Unsupported, Diverged)):
-        return Status.DIVERGED if isinstance(error, Diverged) else Status.UNSUPPORTED, str(error)
-    return failure(error)
-
-
-def failure(error: BaseException) -> tuple[Status, str]:
-    """The status and the reason of a run that an exception ended."""
-    text = "".join(traceback.format_exception_only(error)).strip()
-    # torch has no class of its own for this on CPUs, and words it differently by platform.
-    cpu_memory = isinstance(error, RuntimeError) and "DefaultCPUAllocator" in text
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or cpu_memory:
-        return Status.OOM, shortened(text, REASON_CHARACTERS)
-    frames = traceback.extract_tb(error.__traceback__)[-3:]
-    where = " < ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in reversed(frames))
-    return Status.CRASHED, shortened(f"{text} (at {where})", REASON_CHARACTERS)
-
-
 def blank_record(spec: RunSpec, status: Status, reason: str) -> RunRecord:
     """The record of a run of which nothing is known but how it ended."""
     return RunRecord(
@@ -225,7 +204,7 @@ def _record(spec: RunSpec, track: Track | None, attempt: Attempt, facts: dict[st
     status, reason = attempt.status, attempt.reason
     if track is not None and not track.running:
         # It stopped before whatever happened later to the training it rode on.
-        status, reason = _end(track.failed) if track.failed else (Status.CONVERGED, "")
+        status, reason = ending(track.failed) if track.failed else (Status.CONVERGED, "")
     kept = track.kept if track is not None and status is Status.CONVERGED else None
     record = dataclasses.replace(
         judged(blank_record(spec, status, reason), kept, attempt.trivial, spec.profile.trains),

@@ -191,6 +191,8 @@ def _module(name: str, path: str, text: bytes) -> ModuleType:
             del sys.modules[module]
         if type(error) is KeyboardInterrupt:
             raise
+        if isinstance(error, BenchError):
+            raise BenchError(str(error) if path in str(error) else f"running {path}: {error}") from error
         absent = error.name if isinstance(error, ModuleNotFoundError) else None
         beside = absent is not None and Path(path).with_name(f"{absent}.py").is_file()
         hint = f"; {absent}.py lies beside it, in a folder that is not on Python's path" if beside else ""
