@@ -100,7 +100,7 @@ class Comparison:
     against: Store | None = None
 
     def answer(self) -> Answer:
-        labels, design = self._labels(), self.design()
+        design, labels = self.design(), self._labels()
         runs = {task: TaskRuns() for task in self.question.tasks}
         verdicts: dict[str, Verdict] = {}
         unsure = self.question.tasks

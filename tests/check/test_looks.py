@@ -12,7 +12,7 @@ import pytest
 
 from bench_lib.check.answer import Outcome
 from bench_lib.check.looks import Question, check
-from bench_lib.errors import BadValue, BenchError, UnknownName
+from bench_lib.errors import BadPlan, BadValue, BenchError
 from bench_lib.executors.base import Done
 from bench_lib.record import RunRecord, Status
 from bench_lib.run import blank_record
@@ -309,15 +309,15 @@ def test_an_older_store_without_the_technique_or_with_several_versions_is_refuse
     [
         ({"tasks": ()}, BadValue, "tasks"),
         ({"tasks": ("sst2", "sst2")}, BadValue, "allowed: at least one, each once"),
-        ({"tasks": ("sst2", "sts2")}, UnknownName, "did you mean 'sst2'"),
-        ({"profile": "smok"}, UnknownName, "did you mean 'smoke'"),
+        ({"tasks": ("sst2", "sts2")}, BadPlan, "did you mean 'sst2'"),
+        ({"profile": "smok"}, BadPlan, "did you mean 'smoke'"),
         ({"max_cost": 0.0}, BadValue, "--max-cost is 0.0"),
-        ({"max_seeds": 2}, BadValue, "greatest number of seeds is 2"),
-        ({"alpha": 0.7}, BadValue, "alpha is 0.7"),
-        ({"technique": "mixuot"}, UnknownName, "did you mean 'mixout'"),
-        ({"baseline": "adamv"}, UnknownName, "or 'adamw' or"),
-        ({"technique": "ensemble"}, BenchError, "ensemble pools several seeds into one record"),
-        ({"baseline": "greedy_soup+llrd"}, BenchError, "greedy_soup pools several seeds into one record"),
+        ({"max_seeds": 2}, BadPlan, "greatest number of seeds is 2"),
+        ({"alpha": 0.7}, BadPlan, "alpha is 0.7"),
+        ({"technique": "mixuot"}, BadPlan, "did you mean 'mixout'"),
+        ({"baseline": "adamv"}, BadPlan, "or 'adamw' or"),
+        ({"technique": "ensemble"}, BadPlan, "ensemble pools several seeds into one record"),
+        ({"baseline": "greedy_soup+llrd"}, BadPlan, "greedy_soup pools several seeds into one record"),
     ],
 )
 def test_bad_questions_are_refused_before_anything_is_trained(
