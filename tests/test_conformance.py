@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from bench_lib.conformance import GLOBALS, PROMISES, Breach, breaches
+from bench_lib.seeds import derive
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.stack import parse_stack
 
@@ -238,6 +239,42 @@ def test_a_promise_that_is_not_kept_is_named_with_what_was_seen(
     assert {(breach.promise, breach.task) for breach in found} == {(promise, "conll2003")}
     assert any(breach.what.startswith(what) for breach in found), found
     assert tried(tmp_path, SOURCE + methods) == found  # also where the generators stand as the first trial left them
+
+
+LEAVES = {
+    "patches a layer": (
+        "torch.nn.Linear.forward = lambda self, x: x",
+        ["torch.nn.modules.linear.Linear.forward is not as it was before the run"],
+    ),
+    "leaves a mode": (
+        "type('M', (torch.overrides.TorchFunctionMode,), {'__torch_function__': "
+        "lambda self, f, types, a=(), k=None: f(*a, **(k or {}))})().__enter__()",
+        ["torch's function modes is not as it was before the run"],
+    ),
+    "writes into the weights as loaded": (
+        "[w.data.zero_() for w in training.pretrained.values()]",
+        ["the weights as they were loaded is not as it was before the run"],
+    ),
+    "rewrites code in place, which nothing restores": (
+        "import bench_lib.seeds as s; s.derive.__code__ = (lambda base, stream, *names: 7).__code__",
+        ["it leaves state behind: after it ran, adamw differs in "],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LEAVES)
+def test_what_is_left_behind_is_told_before_anything_is_concluded(
+    tmp_path: Path, case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    action, expected = LEAVES[case]
+    monkeypatch.setattr("bench_lib.conformance.TASK_OF", {"one": "sst2"})
+    code = derive.__code__
+    try:
+        found = tried(tmp_path, SOURCE + f"    def finish(self, training):\n        {action}")
+    finally:
+        derive.__code__ = code
+    assert {breach.promise for breach in found} == {"leaves no trace"}
+    assert [breach.what[: len(text)] for breach, text in zip(found, expected, strict=True)] == expected
 
 
 def test_every_promise_is_shown_to_be_found() -> None:

@@ -67,7 +67,7 @@ def _owners(_loaded: int) -> tuple[ModuleType | type, ...]:
 
 def _changed(owner: ModuleType | type, before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
     for name in before.keys() | after.keys():
-        counts = _is_behaviour(owner, before[name]) if name in before else _shadows(owner, name)
+        counts = _is_behaviour(owner, name, before[name]) if name in before else _shadows(owner, name)
         one, other = before.get(name, _MISSING), after.get(name, _MISSING)
         if counts and one is not other and not _is_profiled(owner, other, one):
             yield name
@@ -79,9 +79,11 @@ def _is_profiled(owner: ModuleType | type, other: Any, one: object) -> bool:
     return hasattr(other, "hooked") and any(other.__wrapped__ is step for step in (one, *inherited))
 
 
-def _is_behaviour(owner: ModuleType | type, value: object) -> bool:
+def _is_behaviour(owner: ModuleType | type, name: str, value: object) -> bool:
     """Whether replacing a value changes what others do: libraries count things, and fill what is empty at first use."""
-    return _name(owner).startswith("bench_lib") or not (value is None or type(value) in (int, str, tuple))
+    if _name(owner).startswith("bench_lib"):
+        return not (name.startswith("_") and isinstance(value, bool))  # what a module notes, such as a worker's end
+    return not (value is None or type(value) in (int, str, tuple))
 
 
 def _shadows(owner: ModuleType | type, name: str) -> bool:
