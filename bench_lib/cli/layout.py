@@ -8,6 +8,8 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bench_lib.report.markdown import plain
+
 WIDTH = 100
 """Characters that a line is kept to where its words allow it."""
 
@@ -20,20 +22,21 @@ TIED = "\u00a0"
 
 
 def columns(head: Sequence[str], rows: Sequence[Sequence[str]], text_columns: int) -> list[str]:
-    """Lines of a table: the first `text_columns` stand left, the others right."""
-    whole = [head, *rows]
+    """Lines of a table of visible text: the first `text_columns` stand left, the others right."""
+    whole = [[plain(cell) for cell in row] for row in (head, *rows)]
     widths = [max(len(row[place]) for row in whole) for place in range(len(head))]
     return [GAP.join(_cells(row, widths, text_columns)).rstrip() for row in whole]
 
 
 def hanging(lead: str, text: str, indent: int) -> str:
-    """The text behind its lead, broken at the width and indented where it goes on."""
+    """The visible text behind its lead, broken at the width and indented where it goes on."""
+    lead = " " * (len(lead) - len(lead.lstrip())) + plain(lead)
     first = lead.ljust(indent) if len(lead) < indent else f"{lead} "
     whole = textwrap.TextWrapper(
         WIDTH, initial_indent=first, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
     )
     # No line begins with a percent sign.
-    return whole.fill(text.replace(" %", f"{TIED}%")).replace(TIED, " ")
+    return whole.fill(plain(text).replace(" %", f"{TIED}%")).replace(TIED, " ")
 
 
 def machine(value: object) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from bench_lib.report.markdown import plain
+
 if TYPE_CHECKING:
     from bench_lib.store import Store
 
@@ -15,6 +17,7 @@ def tell_set_aside(*stores: Store) -> None:
     """Name the damaged files that were met and set aside, on the standard error stream."""
     for store in stores:
         for file, why in store.set_aside:
-            print(f"stabbench: set aside the damaged file {file} in {store.root}/quarantine: {why}", file=sys.stderr)
+            told = f"stabbench: set aside the damaged file {file} in {store.root}/quarantine: {why}"
+            print(plain(told), file=sys.stderr)
         for file, why in store.passed_over.items():
-            print(f"stabbench: passed over {file} in {store.root}: it is {why}", file=sys.stderr)
+            print(plain(f"stabbench: passed over {file} in {store.root}: it is {why}"), file=sys.stderr)

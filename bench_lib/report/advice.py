@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -184,7 +185,7 @@ def _with_origin(cells: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     """The cells, each with a digest of its stack and the machines that its runs come from."""
     known = runs[[*KEY, "spec", "provenance"]].drop_duplicates().astype(str)
     stacks = {text: digest(identity(text).get("stack")) for text in known["spec"].unique()}
-    machines = {text: tuple(str(identity(text).get(key)) for key in MACHINE) for text in known["provenance"].unique()}
+    machines = {text: tuple(str(json.loads(text).get(key)) for key in MACHINE) for text in known["provenance"].unique()}
     added = known.assign(stack=known["spec"].map(stacks), machines=known["provenance"].map(machines))
     whole = added.groupby(list(KEY)).agg(stack=("stack", "first"), machines=("machines", frozenset)).reset_index()
     return cells.astype(dict.fromkeys(KEY, str)).merge(whole, on=list(KEY), validate="one_to_one")

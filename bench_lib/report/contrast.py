@@ -149,7 +149,7 @@ def techniques(known: Sequence[Cell], one: str, other: str) -> list[Pair]:
 def stores(one: Held, other: Held) -> Stores:
     """What two stores agree on, and where they differ."""
     shared = sorted(set(one.runs["run_id"]) & set(other.runs["run_id"]))
-    equal, lost, differing = _shared(one.store, other.store, shared)
+    equal, lost, differing = _shared(one, other, shared)
     return Stores(
         only_one=_missing(one.runs, other.runs),
         only_other=_missing(other.runs, one.runs),
@@ -206,9 +206,10 @@ def _missing(here: pd.DataFrame, there: pd.DataFrame) -> tuple[Missing, ...]:
     return tuple(Missing(texts(key), tuple(map(int, seeds)), key not in names) for key, seeds in groups)
 
 
-def _shared(one: Store, other: Store, ids: Sequence[str]) -> tuple[int, int, list[Difference]]:
-    """How many runs are equal, how many were lost in either store, and those that differ."""
-    tables = [store.table() for store in (one, other)]
+def _shared(one: Held, other: Held, ids: Sequence[str]) -> tuple[int, int, list[Difference]]:
+    """How many runs are equal, how many were lost in either store, and those that differ, named as the first has it."""
+    names = one.runs.set_index("run_id")[list(NAME)]
+    tables = [side.store.table() for side in (one, other)]
     wanted = pa.array(ids, pa.string())
     tables = [table.take(pc.index_in(wanted, table["run_id"])) for table in tables]
     equal, lost, differing = 0, 0, []
@@ -217,15 +218,13 @@ def _shared(one: Store, other: Store, ids: Sequence[str]) -> tuple[int, int, lis
             if not (Status(ours.status).judged and Status(theirs.status).judged):
                 lost += 1
             elif fields := differences(ours, theirs):
-                differing.append(_difference(ours, theirs, fields))
+                differing.append(_difference(ours, theirs, fields, texts(tuple(names.loc[ours.run_id]))))
             else:
                 equal += 1
     return equal, lost, sorted(differing, key=lambda found: (found.name, found.seed, found.run_id))
 
 
-def _difference(ours: RunRecord, theirs: RunRecord, fields: Sequence[str]) -> Difference:
-    data = "embedded" if ours.data_source == "embedded" else "real"
-    name = (data, ours.model, ours.profile, ours.task, ours.technique)
+def _difference(ours: RunRecord, theirs: RunRecord, fields: Sequence[str], name: tuple[str, ...]) -> Difference:
     statuses, scores = (ours.status, theirs.status), (ours.score, theirs.score)
     return Difference(ours.run_id, name, ours.seed, tuple(fields), statuses, scores)
 

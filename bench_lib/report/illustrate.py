@@ -24,10 +24,12 @@ from bench_lib.report.charts.power import power_figure
 from bench_lib.report.charts.profiles import profiles_figure
 from bench_lib.report.charts.seeds import seeds_figure
 from bench_lib.report.charts.variance import variance_figure
+from bench_lib.report.charts.words import LONGEST
 from bench_lib.report.deployment import STORED
 from bench_lib.report.dynamics import DYNAMICS
 from bench_lib.report.findings import Findings
 from bench_lib.report.keys import GROUP, texts, trimmed
+from bench_lib.report.markdown import shorten
 from bench_lib.spec import digest
 
 FIGURES = "figures"
@@ -37,7 +39,7 @@ OF_GROUPS = ("cost", "profiles", "ranks", *(axis.kind for axis in AXES), "disagr
 """The kinds of figures that belong to a group."""
 
 KINDS = (*OF_GROUPS, "seeds", "curves", "variance", "power")
-"""The first words of the figures' names."""
+"""All kinds of figures."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,11 +75,15 @@ class Draft:
     make: Callable[..., Figure | None]
     arguments: tuple[Any, ...]
 
+    @property
+    def name(self) -> str:
+        return name(self.kind, self.place)
+
     def picture(self) -> Picture | None:
         """The figure at its place, or None where there is nothing to draw."""
         # Altair would hold every part of every chart against its schema, which takes longer than all else; tests do it.
         with debug_mode(False):
-            figure = self.make(*self.arguments, name(self.kind, self.place))
+            figure = self.make(*self.arguments, self.name)
         return None if figure is None else Picture(self.kind, self.place, figure)
 
 
@@ -113,7 +119,7 @@ def _of_groups(findings: Findings) -> Iterator[Draft]:
 def _along_axes(findings: Findings, place: tuple[str, ...]) -> Iterator[Draft]:
     """What was made of a group's profile by other settings of an axis lies in groups of its own."""
     data, model, profile = place
-    where = f"{data}, {model}, {profile.partition(':')[0]}"
+    where = ", ".join(shorten(part, LONGEST) for part in (data, model, profile.partition(":")[0]))
     for axis in AXES:
         yield Draft(axis.kind, place, axis_figure, (axis, along(axis, findings.cells, findings.runs, place), where))
 

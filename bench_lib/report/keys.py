@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -23,6 +23,9 @@ KEY = (*GROUP, "task", "technique", "setting", "variant", "label")
 """What names a cell: `setting` digests the spec without seed and stack, `variant` without the seed alone."""
 
 SUFFIX = 6
+
+ROUNDING = 1e-6
+"""By how much a score may be beyond 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +113,11 @@ def numbers(column: pd.Series[Any]) -> np.ndarray:
     return np.asarray(pd.to_numeric(column), dtype=np.float64)
 
 
+def is_score(column: pd.Series[Any]) -> np.ndarray:
+    """Which values are fractions, or correlations from -1 to 1: (runs,) bool."""
+    return np.abs(numbers(column)) <= 1 + ROUNDING
+
+
 def texts(key: object) -> tuple[str, ...]:
     """The parts of a key of `groupby` over several columns."""
     assert isinstance(key, tuple)
@@ -179,14 +187,31 @@ def _digests(text: str) -> tuple[str, str]:
 
 
 def identity(text: str) -> Mapping[str, Any]:
-    """A stored run's spec; text that is no JSON object raises `BadStore`."""
+    """A stored run's spec; text that is no JSON object, or holds its parts in another form, raises `BadStore`."""
     try:
         spec = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         spec = None
     if not isinstance(spec, Mapping):
         raise BadStore(f"a run's spec is not a JSON object: {text[:60]!r}")
+    for name, (holds, form) in FORMS.items():
+        if name in spec and not holds(spec[name]):
+            told = str(spec[name])[:60]
+            raise BadStore(f"a run's spec has {told!r} for its {name}; allowed: {form}")
     return spec
+
+
+def _is_stack(value: object) -> bool:
+    triples = isinstance(value, list) and all(isinstance(one, list) and len(one) == 3 for one in value)
+    return triples and all(isinstance(params, Mapping) for _, params, _ in value)
+
+
+FORMS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "profile": (lambda value: isinstance(value, Mapping), "an object of the profile's fields"),
+    "stack": (_is_stack, "a list of [technique, parameters, version]"),
+    "task": (lambda value: isinstance(value, list) and len(value) == 2, "[task, version]"),
+}
+"""Parts of a spec that a report takes apart."""
 
 
 def _by_value(value: object) -> object:
@@ -201,6 +226,8 @@ def _check(frame: pd.DataFrame) -> None:
     if len(unknown):
         run = unknown.iloc[0]
         raise BadStore(f"run {run['run_id']} has status {run['status']!r}; known: {', '.join(Status)}")
-    unscored = frame[(frame["status"] == Status.CONVERGED) & ~np.isfinite(numbers(frame["score"]))]
+    unscored = frame[(frame["status"] == Status.CONVERGED) & ~is_score(frame["score"])]
     if len(unscored):
-        raise BadStore(f"run {unscored.iloc[0]['run_id']} converged but has no finite score")
+        run = unscored.iloc[0]
+        told = f"its score is {run['score']:g}" if np.isfinite(numbers(unscored["score"])[0]) else "has no finite score"
+        raise BadStore(f"run {run['run_id']} converged but {told}; allowed: a fraction, from -1 to 1")

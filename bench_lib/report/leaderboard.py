@@ -15,9 +15,9 @@ from bench_lib.report.notes import EMBEDDED, methods
 from bench_lib.report.tables import ranked
 
 
-def leaderboard(findings: Findings, pictures: Sequence[Picture]) -> str:
-    """The whole text; the same findings give the same text."""
-    parts = ["# Leaderboard\n", _summary(findings)]
+def leaderboard(findings: Findings, pictures: Sequence[Picture], undrawn: Sequence[str] = ()) -> str:
+    """The whole text, with the figures that could not be drawn; the same findings give the same text."""
+    parts = ["# Leaderboard\n", _summary(findings, undrawn)]
     for key, table in findings.cells.groupby(list(GROUP), sort=True):
         group = texts(key)
         runs = findings.runs[(findings.runs[list(GROUP)] == list(group)).all(axis=1)]
@@ -32,7 +32,7 @@ def leaderboard(findings: Findings, pictures: Sequence[Picture]) -> str:
     return "\n".join(parts)
 
 
-def _summary(findings: Findings) -> str:
+def _summary(findings: Findings, undrawn: Sequence[str]) -> str:
     counts = findings.runs["status"].value_counts()
     every = ", ".join(f"{counts[s]} {s}" for s in map(str, Status) if s in counts)
     lines = [
@@ -43,6 +43,7 @@ def _summary(findings: Findings) -> str:
         return "Every stored run has streams frozen in turn: there is nothing to rank, see the variance below.\n"
     if not (findings.cells["technique"] == findings.baseline).any():
         lines.append(f"**No run of the baseline {md.escape(findings.baseline)} is stored: nothing is compared.**")
+    lines += [f"**A figure is missing, since it could not be drawn: {md.escape(told)}.**" for told in undrawn]
     if findings.set_aside:
         names = ", ".join(md.escape(name) for name in findings.set_aside)
         lines.append(f"**Damaged files, set aside and not counted: {names}.**")
@@ -78,7 +79,10 @@ def _shown(pictures: Sequence[Picture], kind: str, place: tuple[str, ...] = ()) 
 def _origin(findings: Findings) -> str:
     known = apart(findings.runs)
     text = "## Provenance\n\nWhat the records say of where and with what they were made.\n\n"
-    rows = [[md.escape(key), md.escape(md.shorten(value))] for key, value in origin.provenance(findings.runs).items()]
+    rows = [
+        [md.escape(md.shorten(key)), md.escape(md.shorten(value))]
+        for key, value in origin.provenance(findings.runs).items()
+    ]
     text += md.table(["key", "value"], rows, text_columns=2) + "\n"
     text += sections.listing(origin.fingerprints(known))
     several = origin.variants(known)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 DASH = "\u2013"
@@ -14,8 +15,14 @@ _SPECIAL = re.compile(r"([\\`*\[\]|~$])|(?<!\w)_|_(?!\w)")
 
 
 def plain(text: object) -> str:
-    """One line of text: whitespace and control characters become single spaces."""
-    return " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
+    """One line of text in composed characters: whitespace and what cannot be seen become single spaces.
+
+    The latter are control characters, those that turn the direction of writing, and halves of surrogate pairs.
+    """
+    line = str(text)
+    if not line.isascii():
+        line = unicodedata.normalize("NFC", line)
+    return " ".join("".join(c if c.isprintable() else " " for c in line).split())
 
 
 def escape(text: object) -> str:

@@ -9,7 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from bench_lib.report.keys import GROUP, Cell, identity
+from bench_lib.report.keys import GROUP, Cell
+from bench_lib.report.markdown import escape
+from bench_lib.report.names import fingerprint
 
 MACHINE = ("cpu", "cores", "memory_gib", "device")
 """Provenance on which speed and memory depend."""
@@ -45,13 +47,14 @@ def mixed(runs: pd.DataFrame) -> list[str]:
 
 
 def warnings(runs: pd.DataFrame) -> list[str]:
-    """What is to be said of runs that were made in different places, as whole sentences."""
+    """What is to be said of runs that were made in different places, as whole sentences of Markdown."""
     found = []
     if machines(runs) > 1:
         found.append("The runs come from several machines: seconds, tokens/s and memory are not comparable.")
     if several := mixed(runs):
         found.append(
-            f"The runs were made with several versions of {', '.join(several)}: scores may differ by them alone."
+            f"The runs were made with several versions of {', '.join(map(escape, several))}: scores may differ by them "
+            "alone."
         )
     return found
 
@@ -62,7 +65,7 @@ def fingerprints(known: list[Cell]) -> pd.DataFrame:
     for cell in known:
         named, spec = cell.named(), _spec(cell)
         for source in sorted(set(cell.runs["data_source"])):
-            prints = (_print(spec.get("data")), _print(spec.get("model")))
+            prints = (fingerprint(spec.get("data")), fingerprint(spec.get("model")))
             rows[(named["task"], source, prints[0], named["model"], prints[1])] = None
     return pd.DataFrame(sorted(rows), columns=["task", "data", "data fingerprint", "model", "model fingerprint"])
 
@@ -106,14 +109,10 @@ def _spec(cell: Cell) -> dict[str, Any]:
     return {key: value for key, value in spec.items() if key != "seed"}
 
 
-def _print(value: object) -> str:
-    return str(value.get("fingerprint", "")) if isinstance(value, Mapping) else str(value or "")
-
-
 def _entries(runs: pd.DataFrame) -> list[tuple[dict[str, Any], int]]:
     """Each provenance that occurs, with how many runs have it."""
     counts = Counter(runs["provenance"].to_numpy().tolist())
-    return [(dict(identity(text)), count) for text, count in sorted(counts.items())]
+    return [(json.loads(text), count) for text, count in sorted(counts.items())]
 
 
 def _counted(entries: Iterable[tuple[dict[str, Any], int]], key: str) -> Counter[str]:

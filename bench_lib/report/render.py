@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -16,17 +17,21 @@ from bench_lib.executors.base import Executor, results
 from bench_lib.executors.inline import InlineExecutor
 from bench_lib.report.charts.draw import png, svg
 from bench_lib.report.findings import find
-from bench_lib.report.illustrate import FIGURES, KINDS, Draft, Picture, drafts
+from bench_lib.report.illustrate import FIGURES, Draft, Picture, drafts
 from bench_lib.report.leaderboard import leaderboard
-from bench_lib.report.markdown import csv_text
+from bench_lib.report.markdown import csv_text, shorten
 from bench_lib.report.page.build import build
 from bench_lib.report.page.catalogue import registered
+from bench_lib.report.sections import VARIANCE_TITLE
 from bench_lib.report.tables import BASELINE
 from bench_lib.store import Store
 
 PAGE, LEADERBOARD, VARIANCE = "index.html", "leaderboard.md", "variance.csv"
 DIGITS = ".10g"
 FORMATS = (".svg", ".png", ".csv")
+
+SHOWN = re.compile(rf"^!\[.*\]\({FIGURES}/([a-z0-9._-]+)\.svg\)$", re.MULTILINE)
+"""A figure in a leaderboard, which has it on a line of its own."""
 
 Files = dict[str, bytes]
 """What a report consists of: contents by their names relative to its folder."""
@@ -44,7 +49,15 @@ class Stale:
         return bool(self.missing or self.different or self.superfluous)
 
 
-def rendered(store: Store, baseline: str = BASELINE, executor: Executor | None = None) -> Files:
+@dataclass(frozen=True)
+class Rendered:
+    """The files of a report, and the figures that it lacks since they could not be drawn, each with the reason."""
+
+    files: Files
+    undrawn: tuple[str, ...] = ()
+
+
+def rendered(store: Store, baseline: str = BASELINE, executor: Executor | None = None) -> Rendered:
     """All files of the report of a store, from the store and the registries alone; the same runs give the same bytes.
 
     The executor works out the tables and draws the figures. Without a run of the default baseline nothing is compared.
@@ -54,59 +67,74 @@ def rendered(store: Store, baseline: str = BASELINE, executor: Executor | None =
     findings = find(store, baseline, executor)
     drawings = results(executor, _drawing, drafts(findings))
     pictures = [drawing.picture for drawing in drawings if drawing.picture]
-    figures = [picture.figure for picture in pictures]
+    undrawn = tuple(drawing.failed for drawing in drawings if drawing.failed)
     files = {name: content for drawing in drawings for name, content in drawing.files.items()}
     files["leaderboard.csv"] = _csv(findings.cells)
     files["leaderboard.parquet"] = _parquet(findings.cells)
     if not findings.sources.empty:
         files[VARIANCE] = _csv(findings.sources)
-    files[LEADERBOARD] = leaderboard(findings, pictures).encode()
-    files[PAGE] = build(findings, figures, registered()).encode()
-    return files
+    files[LEADERBOARD] = leaderboard(findings, pictures, undrawn).encode()
+    files[PAGE] = build(findings, pictures, registered(), undrawn).encode()
+    return Rendered(files, undrawn)
 
 
 def render(store: Store, out: Path, baseline: str = BASELINE, executor: Executor | None = None) -> list[Path]:
     """Write what `rendered` gives into a folder, and answer with the paths, the page first.
 
     Each file is replaced whole; figures of what is no longer there are removed. Raises what `rendered` does, and
-    `BenchError` for a folder that cannot be written.
+    `BenchError` for a folder that cannot be written, and for figures that cannot be drawn: the rest is written.
     """
-    files = rendered(store, baseline, executor)
+    found = rendered(store, baseline, executor)
     try:
         (out / FIGURES).mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            _write(out / name, content)
-        for name in _superfluous(out, files):
+        # Before the leaderboard, by which an earlier report's figures are known, becomes another.
+        for name in _superfluous(out, found.files):
             (out / name).unlink()
+        for name, content in found.files.items():
+            _write(out / name, content)
     except OSError as error:
         raise BenchError(f"the report cannot be written to {out}: {error}; name another folder") from error
-    return [out / name for name in reversed(list(files))]
+    _demand_all(found, f"the report in {out} is whole but for")
+    return [out / name for name in reversed(list(found.files))]
 
 
 def stale(store: Store, out: Path, baseline: str = BASELINE, executor: Executor | None = None) -> Stale:
     """How a folder differs from the report that would be rendered into it now; nothing is written."""
-    files = rendered(store, baseline, executor)
+    found = rendered(store, baseline, executor)
+    _demand_all(found, "no report can be held against one without")
+    files = found.files
     missing = [name for name in files if not (out / name).is_file()]
     different = [name for name in files if name not in missing and (out / name).read_bytes() != files[name]]
     return Stale(tuple(sorted(missing)), tuple(sorted(different)), tuple(_superfluous(out, files)))
 
 
+def _demand_all(found: Rendered, lead: str) -> None:
+    if found.undrawn:
+        raise BenchError("\n".join(f"{lead} the figure {told}" for told in found.undrawn))
+
+
 @dataclass(frozen=True, eq=False)
 class _Drawing:
-    """A picture and its files; neither where there is nothing to draw."""
+    """A picture and its files; neither where there is nothing to draw, or where it failed, with the reason."""
 
-    picture: Picture | None
-    files: Files
+    picture: Picture | None = None
+    files: Files = field(default_factory=dict)
+    failed: str = ""
 
 
 def _drawing(draft: Draft) -> _Drawing:
-    """A figure as SVG and PNG, and its data as CSV."""
-    picture = draft.picture()
-    if picture is None:
-        return _Drawing(None, {})
-    drawing = svg(picture.figure)
-    contents = (drawing.encode(), png(drawing), _csv(picture.figure.data))
-    named = f"{FIGURES}/{picture.figure.name}"
+    """A figure as SVG and PNG, and its data as CSV; one that fails takes no other with it."""
+    try:
+        picture = draft.picture()
+        if picture is None:
+            return _Drawing()
+        drawing = svg(picture.figure)
+        contents = (drawing.encode(), png(drawing), _csv(picture.figure.data))
+    except (KeyboardInterrupt, SystemExit, MemoryError):
+        raise
+    except BaseException as error:  # A panic of the renderer is no `Exception`.
+        return _Drawing(failed=f"{draft.name}: {type(error).__name__}: {shorten(error)}")
+    named = f"{FIGURES}/{draft.name}"
     return _Drawing(picture, {f"{named}{suffix}": content for suffix, content in zip(FORMATS, contents, strict=True)})
 
 
@@ -127,11 +155,16 @@ def _parquet(table: pd.DataFrame) -> bytes:
 
 
 def _superfluous(out: Path, files: Files) -> list[str]:
-    """Files of an earlier report that are no part of this one; what else lies in the folder is its owner's."""
-    figures = [path for path in sorted((out / FIGURES).glob("*")) if path.suffix in FORMATS]
-    ours = [path for path in figures if path.stem.split("-")[0] in KINDS]
-    names = [f"{FIGURES}/{path.name}" for path in ours] + [VARIANCE] * (out / VARIANCE).is_file()
-    return [name for name in names if name not in files]
+    """Files of an earlier report that are no part of this one; what else lies in the folder is its owner's.
+
+    The earlier report's leaderboard, if there is one, says which are its own.
+    """
+    path = out / LEADERBOARD
+    earlier = path.read_text(errors="replace") if path.is_file() else ""
+    names = [f"{FIGURES}/{name}{suffix}" for name in sorted(set(SHOWN.findall(earlier))) for suffix in FORMATS]
+    if VARIANCE_TITLE in earlier.splitlines():
+        names.append(VARIANCE)
+    return [name for name in names if name not in files and (out / name).is_file()]
 
 
 def _write(path: Path, content: bytes) -> None:

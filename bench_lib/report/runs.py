@@ -14,8 +14,12 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from bench_lib.record import Status
 from bench_lib.report.deployment import STORED
 from bench_lib.report.dynamics import READ, dynamics, ragged
+from bench_lib.report.keys import is_score, numbers
+from bench_lib.report.markdown import shorten
+from bench_lib.report.names import LONGEST, LONGEST_TEXT, NAMELESS, named
 from bench_lib.spec import canonical_json
 from bench_lib.store import Store
 from bench_lib.store.parquet import KEPT, Reduction
@@ -30,6 +34,13 @@ PLAIN = (
     *("train_seconds", "tokens_per_second", "peak_memory_bytes", "eval_step", "eval_score", *STORED),
 )
 """What is kept as it is stored."""
+
+SCORES = ("trivial_score", "robust_score", "adversarial_score")
+"""Scores beside the final one."""
+
+AMOUNTS = ("train_seconds", "tokens_per_second", "peak_memory_bytes", *(name for name in STORED if name not in SCORES))
+MOST = 1e15
+"""More seconds, bytes or parameters than any run has."""
 
 SEED = re.compile(r'(?<=,)"seed":\d+,(?="stack":)')
 """A seed where the spec's canonical JSON has it; cut out first, most specs are the same text and parsed once."""
@@ -47,11 +58,25 @@ def read(store: Store) -> Runs:
     """The runs of a store, sorted like `Store.records`.
 
     `spec` is canonical JSON without the seed, `provenance` canonical JSON without when the run started, which is
-    `started`; curves become means over equal parts of the steps, and the numbers of `DYNAMICS`.
+    `started`; amounts and scores that no run can have are not known; curves become means over equal parts of the
+    steps, and the numbers of `DYNAMICS`. Texts are fit to be shown, see `names`, but for those within the specs, which
+    tell cells apart.
     """
     table = store.table(Reduction((*KEPT, *PLAIN, *READ, "curve_loss", "spec", "provenance"), _reduced))
     loss = np.asarray(table["loss"].combine_chunks().flatten(), dtype=np.float32).reshape(-1, POINTS)
-    return Runs(table.drop_columns(["loss"]).to_pandas(), loss)
+    return Runs(_believed(named(table.drop_columns(["loss"]).to_pandas())), loss)
+
+
+def _believed(frame: pd.DataFrame) -> pd.DataFrame:
+    """The runs without amounts below 0 or beyond `MOST`, and without scores that are none.
+
+    A run that converged keeps its score, for `keys` to refuse it by name.
+    """
+    kept = frame["status"] == Status.CONVERGED
+    found = {name: frame[name].where(kept | is_score(frame[name])) for name in ("score",)}
+    found |= {name: frame[name].where(is_score(frame[name])) for name in SCORES}
+    found |= {name: frame[name].where((numbers(frame[name]) >= 0) & (numbers(frame[name]) <= MOST)) for name in AMOUNTS}
+    return frame.assign(**{name: column for name, column in found.items() if not column.equals(frame[name])})
 
 
 def thinned(values: Floats, offsets: NDArray[np.int64], points: int = POINTS) -> NDArray[np.float32]:
@@ -68,8 +93,8 @@ def thinned(values: Floats, offsets: NDArray[np.int64], points: int = POINTS) ->
     padded = np.append(values, [math.nan, math.nan])
     with np.errstate(all="ignore"):
         sums = np.add.reduceat(padded, np.minimum(bounds, values.size)) if bounds.size else np.empty(0)
-    means = sums[::2].reshape(-1, points) / (ends - starts)
-    return np.where(lengths[:, None] > 0, means, math.nan).astype(np.float32)
+        means = sums[::2].reshape(-1, points) / (ends - starts)
+        return np.where(lengths[:, None] > 0, means, math.nan).astype(np.float32)
 
 
 def _reduced(rows: pa.Table) -> pa.Table:
@@ -89,7 +114,7 @@ def _reduced(rows: pa.Table) -> pa.Table:
 
 @functools.lru_cache(maxsize=2**14)
 def _lasting(origin: tuple[tuple[str, str], ...]) -> str:
-    return canonical_json(dict(origin))
+    return canonical_json({shorten(key, LONGEST) or NAMELESS: shorten(value, LONGEST_TEXT) for key, value in origin})
 
 
 @functools.lru_cache(maxsize=2**14)
@@ -97,9 +122,11 @@ def _seedless(text: str) -> str:
     """The spec without its seed; text that is no spec stays as it is, for `keys` to refuse it by name."""
     try:
         spec = json.loads(text)
-    except ValueError:
+        whole = canonical_json({k: v for k, v in spec.items() if k != "seed"}) if isinstance(spec, Mapping) else text
+    except (ValueError, RecursionError):
         return text
-    return canonical_json({k: v for k, v in spec.items() if k != "seed"}) if isinstance(spec, Mapping) else text
+    # JSON can tell a half of a surrogate pair, which no other text can hold.
+    return whole.encode(errors="replace").decode()
 
 
 def _coded(texts: Iterable[str]) -> pa.Array:

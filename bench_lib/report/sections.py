@@ -17,6 +17,8 @@ from bench_lib.report.tables import over_tasks, ranked
 
 SOURCE_KEY = (*GROUP, "task", "label", "design", "source")
 
+VARIANCE_TITLE = "## Where the variance comes from"
+
 Row = Any
 """A row of cells and contrasts, its columns as attributes."""
 
@@ -112,7 +114,7 @@ def variance(table: pd.DataFrame) -> str:
     """Where the variance comes from, a row a source, from the rows of `sources`; nothing where nothing was varied."""
     if table.empty:
         return ""
-    return f"## Where the variance comes from\n\n{VARIANCE}\n\n{_apart(table, _sources)}"
+    return f"{VARIANCE_TITLE}\n\n{VARIANCE}\n\n{_apart(table, _sources)}"
 
 
 def _sources(table: pd.DataFrame) -> str:

@@ -76,9 +76,8 @@ def page(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from bench_lib.report.page.catalogue import registered
 
     findings = find(store)
-    figures = [picture.figure for picture in illustrate(findings)]
     path = tmp_path_factory.mktemp("page") / "index.html"
-    path.write_text(build(findings, figures, registered()), encoding="utf-8")
+    path.write_text(build(findings, illustrate(findings), registered()), encoding="utf-8")
     return path
 
 

@@ -16,8 +16,8 @@ LONGEST = 40
 
 def place(rows: pd.DataFrame, task: bool = False) -> str:
     """Where rows of one group come from, such as `sst2 (minilm, desk)`; embedded data are said to be."""
-    data, model, profile = (str(rows[name].iloc[0]) for name in GROUP)
-    group = f"{model}, {profile}" + (", embedded data" if data == "embedded" else "")
+    data, *names = (str(rows[name].iloc[0]) for name in GROUP)
+    group = ", ".join(shorten(name, LONGEST) for name in names) + (", embedded data" if data == "embedded" else "")
     return f"{shorten(rows['task'].iloc[0], LONGEST)} ({group})" if task else group
 
 

@@ -12,9 +12,9 @@ from markupsafe import Markup
 
 from bench_lib.report import deployment
 from bench_lib.report import markdown as md
-from bench_lib.report.charts.figure import Figure
 from bench_lib.report.charts.style import DARK, LIGHT
 from bench_lib.report.findings import Findings
+from bench_lib.report.illustrate import FIGURES, Picture
 from bench_lib.report.page import methods, pictures, records
 from bench_lib.report.page.answers import folded, heading
 from bench_lib.report.page.catalogue import Catalogue
@@ -24,15 +24,12 @@ from bench_lib.report.page.scripts import charts_script, digest, inline, tables_
 from bench_lib.report.page.shared import shared
 from bench_lib.report.page.views import Views
 
-FIGURES = "figures"
-"""The folder beside the page in which the figures and their data lie."""
-
 FIRST = Markup("document.documentElement.classList.add('js')")
 """Runs before anything is shown: where scripts run, one view shows at a time."""
 
 
-def build(findings: Findings, figures: Sequence[Figure], catalogue: Catalogue) -> str:
-    """The page as HTML; the same results give the same text.
+def build(findings: Findings, drawn: Sequence[Picture], catalogue: Catalogue, undrawn: Sequence[str] = ()) -> str:
+    """The page as HTML, with the figures that could not be drawn named; the same results give the same text.
 
     It asks for nothing outside itself, and links to the data of its figures, which lie beside it.
     """
@@ -41,8 +38,9 @@ def build(findings: Findings, figures: Sequence[Figure], catalogue: Catalogue) -
     context = {
         **_tables(findings, catalogue),
         **_methods(findings),
-        **_pictures(findings, figures),
-        "payload": _json(_payload(findings, figures, catalogue)),
+        **_pictures(drawn),
+        "undrawn": undrawn,
+        "payload": _json(_payload(findings, drawn, catalogue)),
         "scripts": scripts,
         "first": FIRST,
         "policy": _policy([FIRST, *scripts]),
@@ -107,8 +105,8 @@ def _methods(findings: Findings) -> dict[str, Any]:
     }
 
 
-def _pictures(findings: Findings, figures: Sequence[Figure]) -> dict[str, Any]:
-    shown = pictures.pictures(figures, pictures.indexed(findings.runs))
+def _pictures(drawn: Sequence[Picture]) -> dict[str, Any]:
+    shown = pictures.placed(drawn)
     by_view = {view: [p for p in shown if p.view == view] for view in pictures.VIEWS}
     return {
         "by_view": by_view,
@@ -118,14 +116,14 @@ def _pictures(findings: Findings, figures: Sequence[Figure]) -> dict[str, Any]:
     }
 
 
-def _payload(findings: Findings, figures: Sequence[Figure], catalogue: Catalogue) -> Mapping[str, Any]:
+def _payload(findings: Findings, drawn: Sequence[Picture], catalogue: Catalogue) -> Mapping[str, Any]:
     keep = records.held(findings.runs)
     index = pictures.indexed(findings.runs[keep])
-    specs, parts = shared([figure.spec for figure in figures])
-    drawn = [pictures.packed(figure, index) for figure in figures]
+    specs, parts = shared([picture.figure.spec for picture in drawn])
+    packed = [pictures.packed(picture, index) for picture in drawn]
     return {
         **records.packed(findings.runs[keep], findings.loss[keep], Commands(catalogue)),
-        "figures": [{**figure, "spec": spec} for figure, spec in zip(drawn, specs, strict=True)],
+        "figures": [{**figure, "spec": spec} for figure, spec in zip(packed, specs, strict=True)],
         "shared": parts,
         "themes": {"light": LIGHT, "dark": DARK},
     }

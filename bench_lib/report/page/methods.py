@@ -14,6 +14,7 @@ from bench_lib.report import markdown as md
 from bench_lib.report.calibrated import COMMAND, HEAD, TEXT, measured
 from bench_lib.report.findings import Findings
 from bench_lib.report.keys import GROUP, KEY, texts
+from bench_lib.report.names import fingerprint
 from bench_lib.report.notes import COLUMNS, EMBEDDED, LEAST, USE, VARIANCE
 from bench_lib.report.origin import MACHINE
 from bench_lib.stats.calibration import Calibration
@@ -125,13 +126,9 @@ def fingerprints(runs: pd.DataFrame) -> Table:
     rows = set()
     for task, source, model, text in firsts.itertuples(index=False):
         spec = json.loads(text)
-        rows.add((task, source, _print(spec.get("data")), model, _print(spec.get("model"))))
+        rows.add((task, source, fingerprint(spec.get("data")), model, fingerprint(spec.get("model"))))
     head = ("task", "data from", "data fingerprint", "model", "model fingerprint")
     return Table("Data and models by value", head, sorted(rows))
-
-
-def _print(value: object) -> str:
-    return str(value.get("fingerprint", "")) if isinstance(value, dict) else str(value or "")
 
 
 def failures(runs: pd.DataFrame) -> list[Table]:

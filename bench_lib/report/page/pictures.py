@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench_lib.report.charts.figure import Figure
-from bench_lib.report.keys import KEY
+from bench_lib.report.illustrate import Picture
+from bench_lib.report.keys import GROUP, KEY
 from bench_lib.report.page.coding import Coded, linear, logarithmic, repeated, short, stretches
 
-SEEDS = "seeds-"
+SEEDS = "seeds"
+"""The kind of the figures of runs."""
+
 DERIVED = frozenset({"technique", "seed", "score", "status", "run"})
 """Columns of a figure of seeds that the page takes from its runs."""
 
@@ -31,8 +33,7 @@ VIEWS = {
     "power": "Power",
     "more": "More figures",
 }
-"""Views that show figures, by the first word of their figures' names; what has another stands under `more`."""
-
+"""Views that show figures, by their kind; those of another stand under `more`."""
 
 WIDE, NARROW = 3, 2
 """Characters of a number: a 262,142nd of the range of its column, or a 4,094th in a column of more than `MANY`."""
@@ -44,7 +45,7 @@ FAR = 100.0
 
 
 @dataclass(frozen=True)
-class Picture:
+class Shown:
     """A figure on the page: its number in the data, its view, and its task where it shows one alone."""
 
     number: int
@@ -57,11 +58,10 @@ class Picture:
 
 @dataclass(frozen=True, eq=False)
 class Runs:
-    """The runs that the page holds: the place of each by its id, its cell, and the task and label of each cell."""
+    """The runs that the page holds: the place of each by its id, its cell, and the label of each cell."""
 
     places: Mapping[str, int]
     cells: Sequence[int]
-    tasks: Sequence[str]
     labels: Sequence[str]
 
 
@@ -70,17 +70,19 @@ def indexed(runs: pd.DataFrame) -> Runs:
     grouped = runs.groupby(list(KEY), sort=False, observed=True)
     places = {run: place for place, run in enumerate(runs["run_id"].astype(str))}
     firsts = runs[list(KEY)].astype(str).drop_duplicates()
-    return Runs(places, grouped.ngroup().tolist(), firsts["task"].tolist(), firsts["label"].tolist())
+    return Runs(places, grouped.ngroup().tolist(), firsts["label"].tolist())
 
 
-def pictures(figures: Sequence[Figure], runs: Runs) -> list[Picture]:
+def placed(pictures: Sequence[Picture]) -> list[Shown]:
     """Where each figure is shown."""
-    return [Picture(number, f.name, f.title, f.alt, _view(f.name), _task(f, runs)) for number, f in enumerate(figures)]
+    named = ((picture, picture.figure) for picture in pictures)
+    return [Shown(number, f.name, f.title, f.alt, _view(p), _task(p)) for number, (p, f) in enumerate(named)]
 
 
-def packed(figure: Figure, runs: Runs) -> dict[str, Any]:
+def packed(picture: Picture, runs: Runs) -> dict[str, Any]:
     """A figure's data in columns; of seeds, the places of those runs that the page holds."""
-    if not figure.name.startswith(SEEDS) or set(figure.data) != DERIVED:
+    figure = picture.figure
+    if picture.kind != SEEDS or set(figure.data) != DERIVED:
         return {"blocks": _blocks(figure.data)}
     pairs = zip(figure.data["run"].astype(str), figure.data["technique"].astype(str), strict=True)
     named = [(runs.places[run], name) for run, name in pairs if run in runs.places]
@@ -89,19 +91,15 @@ def packed(figure: Figure, runs: Runs) -> dict[str, Any]:
     return {"runs": stretches([place for place, _ in named]), "names": names}
 
 
-def _view(name: str) -> str:
-    kind = name.partition("-")[0]
-    return kind if kind in VIEWS else "more"
+def _view(picture: Picture) -> str:
+    return picture.kind if picture.kind in VIEWS else "more"
 
 
-def _task(figure: Figure, runs: Runs) -> str:
-    if "task" in figure.data:
-        tasks = {str(task) for task in figure.data["task"]}
-    elif figure.name.startswith(SEEDS) and "run" in figure.data:
-        places = [runs.places[run] for run in figure.data["run"].astype(str) if run in runs.places]
-        tasks = {runs.tasks[runs.cells[place]] for place in places}
-    else:
-        tasks = {task for task in runs.tasks if figure.name.endswith(f"-{task}")}
+def _task(picture: Picture) -> str:
+    """The task that the figure belongs to, or the only one in its rows; what it is called says nothing."""
+    if len(picture.place) > len(GROUP):
+        return picture.place[len(GROUP)]
+    tasks = set(picture.figure.data["task"].astype(str)) if "task" in picture.figure.data else set()
     return tasks.pop() if len(tasks) == 1 else ""
 
 

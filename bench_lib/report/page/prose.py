@@ -24,7 +24,7 @@ def anchor(kind: str, name: str) -> str:
 
 def linked(text: str) -> Markup:
     """One line of text in which only code, stress and sources are marked up."""
-    line, done, parts = " ".join(text.split()), 0, []
+    line, done, parts = md.plain(text), 0, []
     for found in _PARTS.finditer(line):
         parts += [Markup.escape(line[done : found.start()]), _marked(found)]
         done = found.end()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bench_lib.record import Status
 from bench_lib.report.keys import GROUP, KEY, numbers
+from bench_lib.report.names import visible
 from bench_lib.report.page.coding import (
     Coded,
     factored,
@@ -83,7 +84,7 @@ def _cells(runs: pd.DataFrame, commands: Commands) -> dict[str, Any]:
     told: dict[str, list[Any]] = {name: [] for name in ("command", "notes", "spec")}
     for _, cell in runs.groupby(list(KEY), sort=False, observed=True):
         first = cell.iloc[0]
-        spec = json.loads(str(first["spec"]))
+        spec = visible(json.loads(str(first["spec"])))
         group = [str(first[name]) for name in GROUP]
         entries = (first["label"], first["task"], first["metric"], groups.place(tuple(group), group), len(cell))
         for name, value in zip(columns, (*entries, ranges(cell["seed"].tolist())), strict=True):

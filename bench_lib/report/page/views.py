@@ -15,6 +15,7 @@ from bench_lib.report import deployment
 from bench_lib.report import markdown as md
 from bench_lib.report.findings import Findings
 from bench_lib.report.keys import GROUP, KEY
+from bench_lib.report.names import visible
 from bench_lib.report.page.answers import Answer, answer, heading
 from bench_lib.report.page.catalogue import Catalogue, TechniqueEntry
 from bench_lib.report.page.commands import stack
@@ -109,7 +110,7 @@ class Views:
         return {
             str(name): tuple(
                 Part(part, params, version, self.catalogue.techniques.get(part))
-                for part, params, version in stack(json.loads(str(spec)))
+                for part, params, version in stack(visible(json.loads(str(spec))))
             )
             for name, spec in zip(firsts["technique"], firsts["spec"], strict=True)
         }
