@@ -53,16 +53,20 @@ def values(row: pd.Series[float]) -> list[str]:
 
 def _measures(cell: Cell) -> dict[str, float]:
     held = {name: _held(cell, name) for name in STORED}
-    share = held["trainable_parameters"] / np.where(held["parameters"] > 0, held["parameters"], math.nan)
     return {
         "robust": _of(np.mean, held["robust_score"]),
         "adversarial": _of(np.mean, held["adversarial_score"]),
-        "trained_share": _of(np.median, share),
+        "trained_share": _of(np.median, _over(held["trainable_parameters"], held["parameters"])),
         "saved_mib": _of(np.median, held["saved_bytes"]) / 2**20,
-        "size_ratio": _of(np.median, held["saved_bytes"] / held["uncompressed_bytes"]),
+        "size_ratio": _of(np.median, _over(held["saved_bytes"], held["uncompressed_bytes"])),
         "sparsity": _of(np.median, held["sparsity"]),
-        **{f"{n}_ratio": _of(np.median, held[n] / held[f"uncompressed_{n}"]) for n in ("latency_1", "latency_32")},
+        **{f"{n}_ratio": _of(np.median, _over(held[n], held[f"uncompressed_{n}"])) for n in LATENCIES[:2]},
     }
+
+
+def _over(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ratios, nan where there is nothing to divide by."""
+    return ours / np.where(theirs > 0, theirs, math.nan)
 
 
 def _held(cell: Cell, name: str) -> NDArray[np.float64]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+import re
 
 import altair as alt
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from jsonschema import ValidationError
 
 from bench_lib.report.charts.style import LIGHT
 from bench_lib.report.findings import Findings
-from bench_lib.report.illustrate import BY_TASK, KINDS, OF_GROUPS, drafts, illustrate
+from bench_lib.report.illustrate import BY_TASK, KINDS, OF_GROUPS, drafts, illustrate, name
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +57,19 @@ def test_no_spec_and_no_provenance_is_sent(findings: Findings) -> None:
 def test_a_store_of_one_group_with_no_cell_to_rank_has_its_other_figures(findings: Findings) -> None:
     bare = dataclasses.replace(findings, ranks=findings.ranks.iloc[:0])
     assert {"ranks"} == {p.kind for p in illustrate(findings)} - {p.kind for p in illustrate(bare)}
+
+
+PARTS = st.text() | st.sampled_from(["a", "a-b", "A", "b", "", "-", "a b", "x" * 90, "x" * 91])
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(PARTS, PARTS, PARTS), unique=True, min_size=2))
+def test_figures_of_different_places_have_different_names_on_any_system(places: list[tuple[str, ...]]) -> None:
+    names = [name("seeds", place) for place in places]
+    assert len({one.lower() for one in names}) == len(places)
+    assert all(re.fullmatch(r"[a-z0-9._-]{1,100}", one) for one in names)
+
+
+def test_what_is_called_differs_by_kind_and_by_the_number_of_parts() -> None:
+    places: list[tuple[str, tuple[str, ...]]] = [("cost", ("a", "b")), ("cost", ("a", "b", "")), ("seeds", ("a", "b"))]
+    assert len({name(*one) for one in places}) == len(places)

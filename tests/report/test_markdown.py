@@ -95,3 +95,23 @@ def test_what_is_no_formula_stays(value: object) -> None:
 def test_long_text_is_cut() -> None:
     assert md.shorten("x" * 200, 10) == "x" * 9 + "…"
     assert md.shorten("short", 10) == "short"
+
+
+@settings(deadline=None)
+@given(st.text() | st.text(st.characters(categories=["Cc", "Cf", "Cs", "Zs", "Zl", "Mn"])))
+def test_plain_text_is_one_visible_line_that_stays(text: str) -> None:
+    line = md.plain(text)
+    assert line.isprintable()
+    assert line == " ".join(line.split()) == md.plain(line)
+
+
+def test_plain_text_is_composed() -> None:
+    assert md.plain("cafe\u0301") == "caf\u00e9"
+
+
+@settings(deadline=None)
+@given(st.text())
+def test_no_text_in_a_table_file_is_a_formula_or_breaks_its_row(text: str) -> None:
+    cell = str(md.csv_text(text))
+    assert cell.isprintable()
+    assert not cell.startswith(("=", "+", "-", "@"))

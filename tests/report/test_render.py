@@ -96,7 +96,8 @@ def test_what_is_stale_is_named(tmp_path: Path, record: Any) -> None:
     render(made, tmp_path / "out")
     (tmp_path / "out" / "figures" / "power.csv").unlink()
     (tmp_path / "out" / "figures" / "seeds-gone.svg").write_text("old")
-    (tmp_path / "out" / "leaderboard.md").write_text("old")
+    (tmp_path / "out" / "figures" / "seeds-of-love.svg").write_text("mine")
+    (tmp_path / "out" / "leaderboard.md").write_text("![Old. It is.](figures/seeds-gone.svg)\n")
     before = contents(tmp_path / "out")
     found = stale(made, tmp_path / "out")
     assert found.missing == ("figures/power.csv",)
@@ -154,18 +155,80 @@ def test_names_that_read_alike_have_figures_of_their_own(tmp_path: Path, record:
     assert len([p for p in paths if p.name.startswith("seeds-") and p.suffix == ".svg"]) == 4
 
 
-def test_stale_figures_go_and_other_files_stay(tmp_path: Path, record: Any) -> None:
-    figures = tmp_path / "out" / "figures"
-    figures.mkdir(parents=True)
-    for name in ("mine.png", "seeds-real-old.png", "cost-real-old.svg", "seeds-real-minilm-desk-sst2.png"):
-        (figures / name).write_bytes(b"old")
-    (tmp_path / "out" / "variance.csv").write_bytes(b"old")
-    (tmp_path / "out" / "README.md").write_text("mine")
-    paths = render(store(tmp_path / "s", [record(0)]), tmp_path / "out")
-    ours = {path.relative_to(tmp_path / "out").as_posix() for path in paths}
-    assert set(contents(tmp_path / "out")) == ours | {"README.md", "figures/mine.png"}
-    assert "variance.csv" not in ours
-    assert (figures / "seeds-real-minilm-desk-sst2.png").read_bytes() != b"old"
+def earlier(out: Path, leaderboard: str) -> set[str]:
+    """A folder with a leaderboard and files of many names; the names."""
+    (out / "figures").mkdir(parents=True)
+    names = ("mine.png", "seeds-of-love.svg", "seeds-real-old.svg", "seeds-real-old.csv", "cost.svg", "power.png")
+    for name in names:
+        (out / "figures" / name).write_bytes(b"old")
+    (out / "variance.csv").write_bytes(b"old")
+    (out / "leaderboard.md").write_text(leaderboard)
+    return {"variance.csv", *(f"figures/{name}" for name in names)}
+
+
+def test_figures_that_the_earlier_leaderboard_shows_go_and_other_files_stay(tmp_path: Path, record: Any) -> None:
+    out = tmp_path / "out"
+    shown = (
+        "![Seeds. Dots.](figures/seeds-real-old.svg)",
+        "![Of \\](figures/mine.svg) and \\![x\\](figures/seeds-of-love.svg). Dots.](figures/power.svg)",
+        "text ![not on a line of its own](figures/seeds-of-love.svg)",
+        "![out of the folder](figures/../../../mine.svg)",
+    )
+    names = earlier(out, "\n\n".join((*shown, "## Where the variance comes from", "")))
+    paths = render(store(tmp_path / "s", [record(0)]), out)
+    ours = {path.relative_to(out).as_posix() for path in paths}
+    gone = {"figures/seeds-real-old.svg", "figures/seeds-real-old.csv", "variance.csv"}
+    assert set(contents(out)) == ours | names - gone
+    assert not ours & gone
+    assert (out / "figures" / "power.png").read_bytes() != b"old"
+
+
+def test_without_an_earlier_report_nothing_is_removed(tmp_path: Path, record: Any) -> None:
+    out = tmp_path / "out"
+    names = earlier(out, "my own notes on variance\n")
+    render(store(tmp_path / "s", [record(0)]), out)
+    assert names <= set(contents(out))
+
+
+class Panic(BaseException):
+    """What a panic of the renderer looks like: no `Exception`."""
+
+
+def test_a_figure_that_cannot_be_drawn_is_named_and_the_rest_is_written(
+    tmp_path: Path, record: Any, monkeypatch: Any
+) -> None:
+    from bench_lib.report import render as module
+
+    def fail(drawing: str) -> bytes:
+        if "embedded" in drawing:
+            raise Panic("no \x07 such\nglyph")
+        return b"png"
+
+    monkeypatch.setattr(module, "png", fail)
+    made = store(tmp_path / "s", few(record))
+    told = "seeds-embedded-minilm-desk-sst2: Panic: no such glyph"
+    with pytest.raises(BenchError, match="whole but for the figure cost-embedded.*\n.*" + told):
+        render(made, tmp_path / "out")
+    names = set(contents(tmp_path / "out"))
+    assert {"index.html", "leaderboard.md", "figures/seeds-real-minilm-desk-sst2.svg"} <= names
+    assert not [name for name in names if "embedded" in name]
+    for name in ("index.html", "leaderboard.md"):
+        text = (tmp_path / "out" / name).read_text()
+        assert told in text.replace("\\", "")
+        assert "figures/seeds-embedded" not in text
+    with pytest.raises(BenchError, match="no report can be held against"):
+        stale(made, tmp_path / "out")
+
+
+def test_an_interrupt_is_no_failure_of_a_figure(tmp_path: Path, record: Any, monkeypatch: Any) -> None:
+    from bench_lib.report import render as module
+
+    def interrupt(drawing: str) -> bytes:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "png", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        render(store(tmp_path / "s", [record(0)]), tmp_path / "out")
 
 
 @pytest.mark.parametrize("status", ["diverged", "unsupported", "oom"])

@@ -28,10 +28,21 @@ LONG = re.compile(r"-?\d+\.\d{3,}(?:e-?\d+)?")
 def svg(figure: Figure) -> str:
     """The figure in the light scheme, with what it shows in words as its label."""
     _register_font()
-    drawing = vl_convert.vegalite_to_svg({**figure.spec, "config": LIGHT, "datasets": {ROWS: _records(figure)}})
+    drawing = vl_convert.vegalite_to_svg(
+        {**_drawable(figure.spec), "config": LIGHT, "datasets": {ROWS: _drawable(_records(figure))}}
+    )
     # Hundredths of a pixel are enough; all digits would be a third of the file.
     short = TAG.sub(lambda tag: GEOMETRY.sub(_rounded, tag[0]), str(drawing))
     return short.replace("<svg ", f'<svg role="img" aria-label={quoteattr(plain(figure.alt))} ', 1)
+
+
+def _drawable(value: Any) -> Any:
+    """A JSON value without the characters that XML cannot hold: the renderer ends the whole process over one."""
+    if isinstance(value, str):
+        return value if value.isprintable() else plain(value)
+    if isinstance(value, dict):
+        return {name: _drawable(part) for name, part in value.items()}
+    return [_drawable(part) for part in value] if isinstance(value, list) else value
 
 
 def _rounded(attribute: re.Match[str]) -> str:

@@ -100,9 +100,11 @@ def _cells(runs: pd.DataFrame, commands: Commands) -> dict[str, Any]:
 def _times(column: pd.Series[Any]) -> dict[str, Any]:
     """When each run started, in seconds from the first on, which is in seconds from 1970; 0 for what is not known."""
     times = pd.to_datetime(column.astype(str), format="ISO8601", utc=True, errors="coerce")
-    seconds = (times - pd.Timestamp(0, tz="UTC")) // pd.Timedelta(seconds=1)
-    first = int(seconds.min()) - 1 if seconds.notna().any() else 0
-    return {"first": first, **narrow((seconds - first).fillna(0).to_numpy())}
+    # In whole seconds: nanoseconds, as which a difference would be told, end in the year 2262.
+    seconds = times.dt.floor("s").dt.as_unit("s").dt.tz_localize(None).to_numpy().astype(np.int64)
+    known = times.notna().to_numpy()
+    first = int(seconds[known].min()) - 1 if known.any() else 0
+    return {"first": first, **narrow(np.where(known, seconds - first, 0))}
 
 
 def _schedules(runs: pd.DataFrame) -> list[tuple[int, tuple[int, ...]]]:

@@ -13,6 +13,7 @@ import pytest
 
 from bench_lib.report.charts.figure import Figure
 from bench_lib.report.findings import Findings
+from bench_lib.report.illustrate import Picture
 from bench_lib.report.page import records
 from bench_lib.report.page.build import build
 from bench_lib.report.page.catalogue import Catalogue, registered
@@ -43,13 +44,14 @@ class Reader(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def figures(findings: Findings) -> list[Figure]:
+def figures(findings: Findings) -> list[Picture]:
     cells = findings.cells[["task", "label", "mad"]].astype({"label": str, "task": str})
-    return [Figure("cost-all", "Cost <b>", "It costs.", {"mark": "point", "encoding": {}}, cells)]
+    figure = Figure("cost-all", "Cost <b>", "It costs.", {"mark": "point", "encoding": {}}, cells)
+    return [Picture("cost", ("real", "minilm", "desk"), figure)]
 
 
 @pytest.fixture(scope="module")
-def page(findings: Findings, figures: list[Figure], catalogue: Catalogue) -> str:
+def page(findings: Findings, figures: list[Picture], catalogue: Catalogue) -> str:
     return build(findings, figures, catalogue)
 
 
@@ -65,7 +67,7 @@ def payload(html: str) -> dict[str, object]:
 
 
 def test_the_same_results_give_the_same_text(
-    page: str, findings: Findings, figures: list[Figure], catalogue: Catalogue
+    page: str, findings: Findings, figures: list[Picture], catalogue: Catalogue
 ) -> None:
     assert build(findings, figures, catalogue) == page
 
