@@ -7,6 +7,8 @@ import pytest
 
 from bench_lib.cli import main
 from bench_lib.cli.outcome import DONE, REGRESSION, USAGE
+from bench_lib.report import render
+from bench_lib.store import Store
 
 Damage = Callable[[Path], Path]
 Written = pytest.CaptureFixture[str]
@@ -36,13 +38,20 @@ def test_an_unknown_baseline_is_answered_with_the_nearest(capsys: Written, store
     assert "unknown baseline technique 'mixuot': did you mean 'mixout'?" in capsys.readouterr().err
 
 
-def test_a_report_tells_of_damaged_files(capsys: Written, store: Path, tmp_path: Path, damage: Damage) -> None:
+def test_a_report_tells_of_damaged_files(
+    capsys: Written, store: Path, tmp_path: Path, damage: Damage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(render, "drafts", lambda _: [])
     name = damage(store).name
     assert main(["report", "--store", str(store), "--out", str(tmp_path / "reports")]) == DONE
     assert name in capsys.readouterr().err
 
 
-def test_a_report_is_held_against_what_stands(capsys: Written, store: Path, tmp_path: Path) -> None:
+def test_a_report_is_held_against_what_stands(
+    capsys: Written, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = render.rendered(Store(store))
+    monkeypatch.setattr(render, "rendered", lambda *_: whole)
     command = ["report", "--store", str(store), "--out", str(tmp_path / "reports")]
     assert main([*command, "--check"]) == REGRESSION
     assert f"missing: {tmp_path / 'reports' / 'leaderboard.md'}" in capsys.readouterr().out

@@ -15,8 +15,8 @@ from bench_lib.record import RunRecord
 from bench_lib.report.axes import along
 from bench_lib.report.charts.axes import AXES
 from bench_lib.report.findings import Findings, find
-from bench_lib.report.illustrate import illustrate
-from bench_lib.report.render import render
+from bench_lib.report.illustrate import Picture, drafts
+from bench_lib.report.leaderboard import leaderboard
 from bench_lib.spec import canonical_json, digest
 from bench_lib.store import Store
 
@@ -109,15 +109,20 @@ def test_settings_that_no_name_tells_apart_have_a_digest(arm: Any, found: Any, t
     assert all(re.fullmatch(r"adamw \([0-9a-f]{6}\)", name) for name, _ in rows)
 
 
-def test_the_report_draws_them_once(arm: Any, found: Any, tmp_path: Path) -> None:
+def pictures(findings: Findings) -> list[Picture]:
+    """The figures along axes of a report."""
+    made = [draft.picture() for draft in drafts(findings) if draft.kind in ("sizes", "shots", "noise")]
+    return [picture for picture in made if picture]
+
+
+def test_the_report_draws_them_once(arm: Any, found: Any) -> None:
     findings = found(arm(), arm(label_noise=0.2), arm(per_class=8), arm(per_class=16))
-    drawn = [(p.kind, p.place) for p in illustrate(findings) if p.kind in ("sizes", "shots", "noise")]
-    assert drawn == [("shots", DESK), ("noise", DESK)]
-    render(Store(tmp_path / "results"), tmp_path / "report")
-    text = (tmp_path / "report" / "leaderboard.md").read_text()
+    drawn = pictures(findings)
+    assert [(picture.kind, picture.place) for picture in drawn] == [("shots", DESK), ("noise", DESK)]
+    text = leaderboard(findings, drawn)
     assert text.count("stability against the share of wrong training labels") == 1
     assert text.count("stability against the number of training examples per class") == 1
 
 
 def test_a_report_without_axes_has_none(findings: Findings) -> None:
-    assert not [p for p in illustrate(findings) if p.kind in ("sizes", "shots", "noise")]
+    assert not pictures(findings)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench_lib.errors import BadValue
+from bench_lib.errors import BadStore
 from bench_lib.examples import Kind
 from bench_lib.record import Predictions, Status
 from bench_lib.report.diagnostics import DIAGNOSTICS, codes, diagnostics
@@ -143,5 +143,5 @@ def test_cells_keep_their_order_and_none_have_no_rows(sweep: Any) -> None:
 
 
 def test_scores_beyond_all_bounds_are_refused(one: Any) -> None:
-    with pytest.raises(BadValue, match="scores"):
+    with pytest.raises(BadStore, match=r"converged but its score is 1e\+200; allowed: a fraction"):
         one([1e200, 0.5, 0.5])

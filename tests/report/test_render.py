@@ -16,6 +16,9 @@ import pytest
 
 from bench_lib.errors import BenchError, UnknownName
 from bench_lib.executors.local import LocalExecutor
+from bench_lib.report import render as module
+from bench_lib.report.findings import find
+from bench_lib.report.leaderboard import leaderboard
 from bench_lib.report.render import render, stale
 from bench_lib.store import Store
 
@@ -50,9 +53,20 @@ def rendered(tmp_path_factory: Any, record: Any) -> Path:
     return root / "deep" / "out"
 
 
+@pytest.fixture
+def written(monkeypatch: Any) -> dict[str, bytes]:
+    """What every report consists of in a test of the folder alone, which changes it as it likes."""
+    files = {
+        "figures/seeds-x.svg": b"drawn",
+        "leaderboard.md": b"![Seeds.](figures/seeds-x.svg)\n",
+        "index.html": b"page",
+    }
+    monkeypatch.setattr(module, "rendered", lambda *_: module.Rendered(files))
+    return files
+
+
 def test_the_same_runs_give_the_same_bytes(tmp_path: Path, record: Any, rendered: Path) -> None:
-    render(store(tmp_path / "s", reversed(few(record))), tmp_path / "out")
-    assert contents(tmp_path / "out") == contents(rendered)
+    assert not stale(store(tmp_path / "s", reversed(few(record))), rendered)
 
 
 def test_what_is_written(rendered: Path) -> None:
@@ -87,30 +101,32 @@ def test_the_parquet_file_is_the_csv_with_types(rendered: Path) -> None:
     assert b"pandas" not in (rendered / "leaderboard.parquet").read_bytes()
 
 
-def test_what_was_rendered_is_not_stale(tmp_path: Path, record: Any, rendered: Path) -> None:
-    assert not stale(store(tmp_path / "s", few(record)), rendered)
-
-
-def test_what_is_stale_is_named(tmp_path: Path, record: Any) -> None:
-    made = store(tmp_path / "s", few(record))
-    render(made, tmp_path / "out")
-    (tmp_path / "out" / "figures" / "power.csv").unlink()
-    (tmp_path / "out" / "figures" / "seeds-gone.svg").write_text("old")
-    (tmp_path / "out" / "figures" / "seeds-of-love.svg").write_text("mine")
-    (tmp_path / "out" / "leaderboard.md").write_text("![Old. It is.](figures/seeds-gone.svg)\n")
-    before = contents(tmp_path / "out")
-    found = stale(made, tmp_path / "out")
-    assert found.missing == ("figures/power.csv",)
+def test_what_is_stale_is_named(tmp_path: Path, written: dict[str, bytes]) -> None:
+    made, out = Store(tmp_path / "s"), tmp_path / "out"
+    render(made, out)
+    assert not stale(made, out)
+    (out / "figures" / "seeds-x.svg").unlink()
+    for name in ("seeds-gone.svg", "seeds-of-love.svg"):
+        (out / "figures" / name).write_text("old")
+    (out / "leaderboard.md").write_text("![Old. It is.](figures/seeds-gone.svg)\n")
+    before = contents(out)
+    found = stale(made, out)
+    assert found.missing == ("figures/seeds-x.svg",)
     assert found.different == ("leaderboard.md",)
     assert found.superfluous == ("figures/seeds-gone.svg",)
-    assert contents(tmp_path / "out") == before
+    assert contents(out) == before
+
+
+def test_another_run_makes_a_report_stale(tmp_path: Path, record: Any) -> None:
+    made = store(tmp_path / "s", [record(0)])
+    render(made, tmp_path / "out")
     made.append(record(9, 0.9))
     assert {"index.html", "leaderboard.csv"} <= set(stale(made, tmp_path / "out").different)
 
 
-def test_workers_draw_the_same_bytes(tmp_path: Path, record: Any, rendered: Path) -> None:
-    render(store(tmp_path / "s", few(record)), tmp_path / "out", executor=LocalExecutor(2))
-    assert contents(tmp_path / "out") == contents(rendered)
+def test_workers_draw_the_same_bytes(tmp_path: Path, record: Any) -> None:
+    made = store(tmp_path / "s", [record(0), record(1, source="embedded")])
+    assert module.rendered(made, executor=LocalExecutor(2)) == module.rendered(made)
 
 
 def test_embedded_data_have_a_section_of_their_own_that_says_so(rendered: Path) -> None:
@@ -166,28 +182,27 @@ def earlier(out: Path, leaderboard: str) -> set[str]:
     return {"variance.csv", *(f"figures/{name}" for name in names)}
 
 
-def test_figures_that_the_earlier_leaderboard_shows_go_and_other_files_stay(tmp_path: Path, record: Any) -> None:
-    out = tmp_path / "out"
+def test_figures_that_the_earlier_leaderboard_shows_go_and_other_files_stay(
+    tmp_path: Path, written: dict[str, bytes]
+) -> None:
+    written |= {"figures/power.svg": b"new", "figures/power.png": b"new"}
     shown = (
         "![Seeds. Dots.](figures/seeds-real-old.svg)",
         "![Of \\](figures/mine.svg) and \\![x\\](figures/seeds-of-love.svg). Dots.](figures/power.svg)",
         "text ![not on a line of its own](figures/seeds-of-love.svg)",
         "![out of the folder](figures/../../../mine.svg)",
     )
-    names = earlier(out, "\n\n".join((*shown, "## Where the variance comes from", "")))
-    paths = render(store(tmp_path / "s", [record(0)]), out)
-    ours = {path.relative_to(out).as_posix() for path in paths}
+    names = earlier(tmp_path / "out", "\n\n".join((*shown, "## Where the variance comes from", "")))
+    render(Store(tmp_path / "s"), tmp_path / "out")
     gone = {"figures/seeds-real-old.svg", "figures/seeds-real-old.csv", "variance.csv"}
-    assert set(contents(out)) == ours | names - gone
-    assert not ours & gone
-    assert (out / "figures" / "power.png").read_bytes() != b"old"
+    assert set(contents(tmp_path / "out")) == set(written) | names - gone
+    assert contents(tmp_path / "out")["figures/power.png"] == b"new"
 
 
-def test_without_an_earlier_report_nothing_is_removed(tmp_path: Path, record: Any) -> None:
-    out = tmp_path / "out"
-    names = earlier(out, "my own notes on variance\n")
-    render(store(tmp_path / "s", [record(0)]), out)
-    assert names <= set(contents(out))
+def test_without_an_earlier_report_nothing_is_removed(tmp_path: Path, written: dict[str, bytes]) -> None:
+    names = earlier(tmp_path / "out", "my own notes on variance\n")
+    render(Store(tmp_path / "s"), tmp_path / "out")
+    assert names <= set(contents(tmp_path / "out"))
 
 
 class Panic(BaseException):
@@ -197,15 +212,13 @@ class Panic(BaseException):
 def test_a_figure_that_cannot_be_drawn_is_named_and_the_rest_is_written(
     tmp_path: Path, record: Any, monkeypatch: Any
 ) -> None:
-    from bench_lib.report import render as module
-
     def fail(drawing: str) -> bytes:
         if "embedded" in drawing:
             raise Panic("no \x07 such\nglyph")
         return b"png"
 
     monkeypatch.setattr(module, "png", fail)
-    made = store(tmp_path / "s", few(record))
+    made = store(tmp_path / "s", [record(0), record(0, source="embedded"), record(1, source="embedded")])
     told = "seeds-embedded-minilm-desk-sst2: Panic: no such glyph"
     with pytest.raises(BenchError, match="whole but for the figure cost-embedded.*\n.*" + told):
         render(made, tmp_path / "out")
@@ -221,8 +234,6 @@ def test_a_figure_that_cannot_be_drawn_is_named_and_the_rest_is_written(
 
 
 def test_an_interrupt_is_no_failure_of_a_figure(tmp_path: Path, record: Any, monkeypatch: Any) -> None:
-    from bench_lib.report import render as module
-
     def interrupt(drawing: str) -> bytes:
         raise KeyboardInterrupt
 
@@ -240,9 +251,13 @@ def test_a_store_of_nothing_but_failures_is_rendered(tmp_path: Path, record: Any
     assert not re.search(r"\bnan\b", text)
 
 
+def text_of(made: Store) -> str:
+    """The leaderboard of a store as Markdown, without figures."""
+    return leaderboard(find(made), [])
+
+
 def test_without_the_default_baseline_the_report_says_so(tmp_path: Path, record: Any) -> None:
-    render(store(tmp_path / "s", [record(i, 0.8, "fgm") for i in range(2)]), tmp_path / "out")
-    text = (tmp_path / "out" / "leaderboard.md").read_text()
+    text = text_of(store(tmp_path / "s", [record(i, 0.8, "fgm") for i in range(2)]))
     assert "**No run of the baseline adamw is stored: nothing is compared.**" in text
     assert not re.search(r"\bnan\b", text)
 
@@ -255,14 +270,16 @@ def test_a_baseline_asked_for_that_is_not_there_is_refused(tmp_path: Path, recor
 
 def test_several_machines_are_said(tmp_path: Path, record: Any) -> None:
     runs = [dataclasses.replace(record(i), provenance={"cpu": f"model {i}"}) for i in range(2)]
-    render(store(tmp_path / "s", runs), tmp_path / "out")
-    assert "several machines" in (tmp_path / "out" / "leaderboard.md").read_text()
+    assert "several machines" in text_of(store(tmp_path / "s", runs))
+
+
+def test_several_versions_are_named_as_text(tmp_path: Path, record: Any) -> None:
+    runs = [dataclasses.replace(record(i), provenance={"<b>|torch": f"{i}"}) for i in range(2)]
+    assert "several versions of &lt;b&gt;\\|torch: scores" in text_of(store(tmp_path / "s", runs))
 
 
 def test_variants_have_rows_and_an_explanation(tmp_path: Path, record: Any) -> None:
-    runs = [record(i, rate=rate) for i in range(2) for rate in (2e-5, 3e-5)]
-    render(store(tmp_path / "s", runs), tmp_path / "out")
-    text = (tmp_path / "out" / "leaderboard.md").read_text()
+    text = text_of(store(tmp_path / "s", [record(i, rate=rate) for i in range(2) for rate in (2e-5, 3e-5)]))
     assert "profile.learning_rate = 3e-05" in text
     assert text.count("baseline | ") == 2
 
@@ -271,8 +288,7 @@ def test_damaged_files_are_named(tmp_path: Path, record: Any) -> None:
     made = store(tmp_path / "s", [record(0), record(1)])
     made.path("runs", record(1)).write_bytes(b"not parquet")
     for _ in range(2):
-        render(made, tmp_path / "out")
-        text = (tmp_path / "out" / "leaderboard.md").read_text()
+        text = text_of(made)
         assert f"{record(1).run_id}.parquet.**" in text
         assert text.startswith("# Leaderboard\n\n1 runs: 1 converged.")
 
@@ -283,26 +299,27 @@ def test_an_empty_store_is_refused_with_the_way_out(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, record: Any) -> None:
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, written: dict[str, bytes]) -> None:
     (tmp_path / "file").write_text("in the way")
-    made = store(tmp_path / "s", [record(0)])
     for out in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(BenchError, match="the report cannot be written to"):
-            render(made, out)
+            render(Store(tmp_path / "s"), out)
     assert (tmp_path / "file").read_text() == "in the way"
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_no_rest(tmp_path: Path, record: Any, monkeypatch: Any) -> None:
-    made = store(tmp_path / "s", [record(0)])
-    render(made, tmp_path / "out")
+def test_a_write_that_fails_leaves_the_old_file_and_no_rest(
+    tmp_path: Path, written: dict[str, bytes], monkeypatch: Any
+) -> None:
+    render(Store(tmp_path / "s"), tmp_path / "out")
     before = contents(tmp_path / "out")
+    written |= dict.fromkeys(before, b"new")
 
     def refuse(path: Path, target: Path) -> Path:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", refuse)
     with pytest.raises(BenchError, match="No space left"):
-        render(made, tmp_path / "out")
+        render(Store(tmp_path / "s"), tmp_path / "out")
     assert contents(tmp_path / "out") == before
 
 
