@@ -38,9 +38,6 @@ FIGURES = "figures"
 OF_GROUPS = ("cost", "profiles", "ranks", *(axis.kind for axis in AXES), "disagreement")
 """The kinds of figures that belong to a group."""
 
-KINDS = (*OF_GROUPS, "seeds", "curves", "variance", "power")
-"""All kinds of figures."""
-
 
 @dataclass(frozen=True, eq=False)
 class Picture:

@@ -115,7 +115,7 @@ def numbers(column: pd.Series[Any]) -> np.ndarray:
 
 def is_score(column: pd.Series[Any]) -> np.ndarray:
     """Which values are fractions, or correlations from -1 to 1: (runs,) bool."""
-    return np.abs(numbers(column)) <= 1 + ROUNDING
+    return np.asarray(np.abs(numbers(column)) <= 1 + ROUNDING)
 
 
 def texts(key: object) -> tuple[str, ...]:
@@ -202,8 +202,8 @@ def identity(text: str) -> Mapping[str, Any]:
 
 
 def _is_stack(value: object) -> bool:
-    triples = isinstance(value, list) and all(isinstance(one, list) and len(one) == 3 for one in value)
-    return triples and all(isinstance(params, Mapping) for _, params, _ in value)
+    parts = value if isinstance(value, list) else [None]
+    return all(isinstance(part, list) and len(part) == 3 and isinstance(part[1], Mapping) for part in parts)
 
 
 FORMS: Mapping[str, tuple[Callable[[Any], bool], str]] = {

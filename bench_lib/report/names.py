@@ -46,7 +46,9 @@ def shown(names: Iterable[str]) -> dict[str, str]:
     taken, found = set(own), {}
     for name, text in cleaned.items():
         # The first name that is cleaned to a text keeps it.
-        found[name] = text if name in own else next(one for one in _marked(text, digest(ascii(name))) if one not in taken)
+        found[name] = (
+            text if name in own else next(one for one in _marked(text, digest(ascii(name))) if one not in taken)
+        )
         taken.add(found[name])
     return found
 
