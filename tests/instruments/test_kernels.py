@@ -9,6 +9,7 @@ import torch
 
 from bench_lib.errors import BadValue
 from bench_lib.instruments import kernels
+from bench_lib.instruments.determinism import isolated
 from bench_lib.instruments.kernels import VARIABLE, Products, bf16_products
 
 
@@ -50,11 +51,20 @@ def test_a_value_that_it_cannot_have_is_refused(monkeypatch):
         bf16_products()
 
 
+def test_it_is_found_out_before_a_run_whose_environment_is_restored(monkeypatch):
+    monkeypatch.setattr(kernels, "_slowdown", lambda: 20.0)
+    with isolated(1, torch.device("cpu")) as left:
+        assert bf16_products() is Products.EMULATED
+    assert not left
+    assert os.environ[VARIABLE] == "emulated"
+
+
 def test_trying_draws_no_number_and_leaves_modes_as_they_were():
-    state = torch.get_rng_state()
+    state, threads = torch.get_rng_state(), torch.get_num_threads()
     with torch.autocast("cpu", torch.bfloat16):
         assert kernels._slowdown() > 0
         assert torch.is_autocast_enabled("cpu")
+    assert torch.get_num_threads() == threads
     assert torch.is_grad_enabled()
     assert not torch.is_inference_mode_enabled()
     assert torch.equal(torch.get_rng_state(), state)
