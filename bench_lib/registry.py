@@ -62,9 +62,8 @@ class Registry(Generic[T]):
         self._entries: dict[str, T] = {}
 
     def add(self, name: str, entry: T) -> T:
-        """Add an entry; a name that is taken, or an entry that is none of this kind, raises `BenchError`."""
+        """Add an entry; a name that is taken, or is no word, raises `BenchError`."""
         check_entry_name(self.kind, name, repr(name)[:LONGEST])
-        self.check(entry, repr(name))
         if name in self._entries:
             raise BenchError(f"{self.kind} {name!r} is registered already")
         self._entries[name] = entry

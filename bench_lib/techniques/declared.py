@@ -100,6 +100,7 @@ def check_made(technique: Technique) -> None:
     """Raise `BenchError` unless all that a technique says of itself, once made, can be used."""
     name = str(technique.name)
     with foreign(f"the technique {name}, asked what it is,"):
+        check_definition(type(technique), Technique)  # again: what was put on the class since counts too
         check_instance(technique)
         for field in fields(technique):
             value = getattr(technique, field.name)

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from bench_lib.errors import BenchError
-from bench_lib.registry import Registry, _points
+from bench_lib.registry import _points
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.base import Technique
 from bench_lib.techniques.declared import check_technique
@@ -141,17 +141,17 @@ def test_decorated_hooks_pass() -> None:
     assert Decorated.evaluate_under
 
 
-def test_what_is_put_on_a_class_afterwards_is_refused_as_it_is_registered() -> None:
+def test_what_is_put_on_a_class_afterwards_is_refused_as_one_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     @dataclass(frozen=True)
     class Later(Technique):
         name, family, paper, neutral = "later", "baselines", "none", None
 
-    registry: Registry[type[Technique]] = Registry("technique", check=check_technique)
+    monkeypatch.setitem(TECHNIQUES._entries, "later", Later)
     Later.after_backwards = lambda self, training: None  # type: ignore[attr-defined]
     with pytest.raises(BenchError, match="did you mean 'after_backward'"):
-        registry.add("later", Later)
+        parse_stack("later", TECHNIQUES)
     del Later.after_backwards  # type: ignore[attr-defined]
-    assert registry.add("later", Later) is Later
+    assert parse_stack("later", TECHNIQUES).techniques == (Later(),)
 
 
 def test_a_class_of_an_installed_package_is_refused_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
