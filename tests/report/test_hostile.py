@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import hashlib
 import io
 import json
 import re
@@ -25,7 +26,8 @@ from bench_lib.report.illustrate import drafts
 from bench_lib.report.page.build import build
 from bench_lib.report.page.catalogue import registered
 from bench_lib.store import Store
-from bench_lib.store.compact import compact
+from bench_lib.store.files import stage
+from bench_lib.store.schema import RUNS, to_table
 
 NAMES = {
     "markup": "<script>alert(1)</script><b onclick='x'>\"&",
@@ -91,16 +93,28 @@ def numbers(run: RunRecord) -> list[RunRecord]:
         {"status": "diverged", "score": 1e308, "reason": "\x1b[31mred|`a`<b>\n\n# c" + "r" * 20_000},
         {"status": "collapsed", "score": float("-inf"), "reason": NAMES["closing"]},
     ]
-    return [dataclasses.replace(run, run_id=f"{run.run_id[:18]}{n:02}", seed=n, **a) for n, a in enumerate(amounts)]
+    return [dataclasses.replace(altered(run, seed=seed), **amount) for seed, amount in enumerate(amounts)]
+
+
+def altered(run: RunRecord, **fields: Any) -> RunRecord:
+    """The run with other fields, which its spec has as well; a plan would refuse many of them."""
+    spec = json.loads(run.spec)
+    if "technique" in fields:
+        spec["stack"] = [[fields["technique"], {}, "1"]]
+    if "task" in fields:
+        spec["task"] = [fields["task"], "1"]
+    if "seed" in fields:
+        spec["seed"] = fields["seed"]
+    return dataclasses.replace(run, spec=json.dumps(spec, separators=(",", ":"), sort_keys=True), **fields)
 
 
 def hostile(record: Callable[..., RunRecord]) -> list[RunRecord]:
     """Every name as a technique, some as tasks, models and profiles; all facts; amounts; odd seeds and specs."""
-    curve = (2.0, 1.0, 0.5)
-    runs = [record(seed, 0.8 + n / 50) for n, seed in enumerate((0, 1, 2, 3, 2**62, -(2**62)))]
+    seeds = (0, 1, 2, 3, 2**62, -(2**62))
+    runs = [altered(record(0), seed=seed, score=0.8 + n / 50) for n, seed in enumerate(seeds)]
     for name in NAMES.values():
-        runs += [record(0, 0.8, name), record(1, 0.82, name)]
-    runs += [record(0, 0.7, task=NAMES[name]) for name in TASKS]
+        runs += [altered(record(seed), technique=name, score=0.8 + seed / 50) for seed in (0, 1)]
+    runs += [altered(record(0), task=NAMES[name], score=0.7) for name in TASKS]
     for n, name in enumerate(NAMES[name] for name in MODELS):
         runs.append(dataclasses.replace(record(0, rate=3e-5 + n / 1e6), model=name, profile=name))
     runs += numbers(record(0, 0.8, "amounts"))
@@ -111,7 +125,7 @@ def hostile(record: Callable[..., RunRecord]) -> list[RunRecord]:
     params = {NAMES["markup"]: NAMES["closing"], "x\x1b\u202e": [1, {"z": "\ud800"}], "long": "p" * 10_000}
     spec = json.loads(record(0, 0.8, "odd").spec) | {"stack": [["odd\x1b<i>", params, "1\u202e"]], "protocol": "\ud800"}
     runs.append(dataclasses.replace(record(0, 0.8, "odd"), spec=json.dumps(spec), data_source="<x>\x07"))
-    return [dataclasses.replace(run, curve_loss=run.curve_loss or curve) for run in runs]
+    return [dataclasses.replace(run, curve_loss=run.curve_loss or (2.0, 1.0, 0.5)) for run in runs]
 
 
 @pytest.fixture(scope="module")
@@ -120,12 +134,11 @@ def store(tmp_path_factory: pytest.TempPathFactory, record: Any) -> Store:
 
 
 def filled(root: Path, runs: list[RunRecord]) -> Store:
-    """A store of some runs in one file, which reads faster."""
-    made = Store(root)
-    for run in runs:
-        made.append(run)
-    compact(made)
-    return made
+    """A store of some runs in one file, each under the digest of its spec, whose texts nobody has cleaned."""
+    named = [dataclasses.replace(run, run_id=hashlib.sha256(run.spec.encode()).hexdigest()[:20]) for run in runs]
+    assert len({run.run_id for run in named}) == len(named)
+    stage(root / "runs", [to_table(named)], RUNS, compact=True).replace(root / "runs" / "all.parquet")
+    return Store(root)
 
 
 @pytest.fixture(scope="module")
@@ -304,8 +317,7 @@ def test_a_run_that_converged_without_a_fraction_for_a_score_is_named(
 
 def refused(root: Path, run: RunRecord, capsys: Any) -> str:
     """What each command that reads a store says of a run, after they have all refused it."""
-    store = Store(root)
-    store.append(run)
+    filled(root, [run])
     said = set()
     for command in (
         ["report", "--out", str(root / "out")],

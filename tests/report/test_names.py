@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from typing import Any
 
@@ -63,9 +64,9 @@ def test_fingerprints(value: object, text: str) -> None:
 
 def model(run: Any, name: str, weights: str, **changes: str) -> Any:
     """The run with another model, under an id of its own."""
-    spec = json.loads(run.spec) | {"model": weights}
-    run_id = f"{run.run_id[:12]}{sum(map(ord, weights)) % 10**8:08}"
-    return dataclasses.replace(run, run_id=run_id, model=name, spec=json.dumps(spec), **changes)
+    spec = json.dumps(json.loads(run.spec) | {"model": weights})
+    run_id = hashlib.sha256(spec.encode()).hexdigest()[:20]
+    return dataclasses.replace(run, run_id=run_id, model=name, spec=spec, **changes)
 
 
 A, B, C = ("sha256:1234567890abcdef", "owner/model@1234560000", "package==0.1.0")
