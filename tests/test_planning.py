@@ -94,9 +94,11 @@ def test_what_is_no_seed_is_refused(refused: Any, seed: Any) -> None:
     assert problem == f"seed is {seed!r}; allowed: an integer from 0 to {2**63 - 1}"
 
 
-def test_a_pool_larger_than_all_seeds_is_told_without_counting_it(refused: Any) -> None:
+def test_a_pool_larger_than_all_seeds_is_told(refused: Any) -> None:
+    (problem,) = refused(techniques=("ensemble:members=1000",))
+    assert problem == "seeds for ensemble:members=1000 is [0]; allowed: whole groups of 1000: 0-999"
     (problem,) = refused(techniques=("ensemble:members=999999999",))
-    assert problem.startswith("seeds for ensemble:members=999999999 is [0]; allowed: whole groups")
+    assert "999999999; allowed: whole numbers from 0 to 1,000" in problem
 
 
 # ---- data ------------------------------------------------------------------------------------------------------------
