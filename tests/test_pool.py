@@ -578,7 +578,7 @@ def test_weights_are_read_one_member_after_the_other(
 
         return noted
 
-    monkeypatch.setattr(bench_lib.pool, "load_file", noting("read", bench_lib.pool.load_file))
+    monkeypatch.setattr(bench_lib.pool, "_weights", noting("read", bench_lib.pool._weights))
     monkeypatch.setattr(bench_lib.pool, "evaluate", noting("score", bench_lib.pool.evaluate))
     run_suite(small("greedy_soup:members=2"), store, InlineExecutor())
     assert events[:4] == ["read", "score"] * 2
