@@ -182,6 +182,18 @@ def test_what_a_hook_raises_is_the_end_of_its_run_alone(
     assert outcome(execute([base])[0]) == baseline
 
 
+def test_a_worker_ends_after_a_run_of_anyones_code_and_of_no_other(
+    tmp_path: Path, base: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[int] = []
+    monkeypatch.setattr("bench_lib.run.retire", lambda: ended.append(1))
+    execute([base])
+    assert not ended
+    foreign = parse_stack(written(tmp_path, "pass"), TECHNIQUES).spec()
+    execute([dataclasses.replace(base, stack=foreign)])
+    assert ended == [1]
+
+
 LOADING = {
     "sys.exit(0)": "SystemExit: 0",
     "raise GeneratorExit": "GeneratorExit",
