@@ -103,10 +103,11 @@ def pool(spec: RunSpec, store: Store) -> RunRecord:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     runs = _stored(spec, store)
     left: list[str] = []
-    if is_foreign(spec.stack, TECHNIQUES):
+    foreign = is_foreign(spec.stack, TECHNIQUES)
+    if foreign:
         retire()  # as after a run
     try:
-        with isolated(spec.profile.threads, device) as left:
+        with isolated(spec.profile.threads, device, foreign) as left:
             record = _made(spec, runs, store, device)
     except Unsupported as error:
         record = blank_record(spec, Status.UNSUPPORTED, str(error))

@@ -76,12 +76,13 @@ def execute(specs: Sequence[RunSpec]) -> list[RunRecord]:
     if len({spec.training().run_id() for spec in specs}) != 1:
         raise BenchError("runs that are executed together must share their training: all but the observers")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if any(is_foreign(spec.stack, TECHNIQUES) for spec in specs):
+    foreign = any(is_foreign(spec.stack, TECHNIQUES) for spec in specs)
+    if foreign:
         retire()  # what nothing here sees of the state that such code leaves ends with its worker
     stack = from_spec(specs[0].training().stack, TECHNIQUES)
     observers = [from_spec(tuple(t for t in spec.stack if t.observer), TECHNIQUES) for spec in specs]
     attempt = Attempt(device, PeakMemory(device))
-    with isolated(specs[0].profile.threads, device) as left:
+    with isolated(specs[0].profile.threads, device, foreign) as left:
         try:
             _train(specs[0], stack, observers, attempt)
         except (BadData, Unavailable, KeyboardInterrupt):

@@ -23,11 +23,12 @@ TORCHS = "torch's generator"
 
 
 @contextmanager
-def isolated(threads: int, device: torch.device) -> Iterator[list[str]]:
+def isolated(threads: int, device: torch.device, foreign: bool = False) -> Iterator[list[str]]:
     """Run with deterministic kernels and a fixed number of CPU threads; every global setting and generator is restored.
 
     The number of threads is part of a run's identity because it decides the order in which partial sums are added. The
-    list names, when this ends, what the run left changed, but for the global generators.
+    list names, when this ends, what the run left changed, but for the global generators; of attributes that were
+    replaced, where `foreign` code runs alone.
     """
     outside = {what: SETTINGS[what][0]() for what in OURS}
     states = {what: get() for what, (get, _) in GENERATORS.items() if what != TORCHS}
@@ -37,7 +38,7 @@ def isolated(threads: int, device: torch.device) -> Iterator[list[str]]:
         # Filling every new tensor would only help code that reads memory it never wrote, and costs time at each step.
         SETTINGS[OURS[0]][1]((True, False, False))
         SETTINGS[OURS[1]][1](threads)
-        within = Surroundings()
+        within = Surroundings(foreign)
         try:
             yield left
         finally:

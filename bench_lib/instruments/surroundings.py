@@ -40,11 +40,14 @@ _left_inference: list[object] = []
 
 
 class Surroundings:
-    """All of `SETTINGS`, the attributes of what runs rely on, and the threads, as they were when this was made."""
+    """All of `SETTINGS`, the attributes of what runs rely on, and the threads, as they were when this was made.
 
-    def __init__(self) -> None:
+    The attributes of thousands of classes are left out where no foreign code runs, since to compare them takes time.
+    """
+
+    def __init__(self, foreign: bool = True) -> None:
         self.settings = {what: get() for what, (get, _) in SETTINGS.items()}
-        self.attributes = Attributes()
+        self.attributes = Attributes() if foreign else None
         self.modules = dict(sys.modules)
         self.threads = frozenset(sys._current_frames())
 
@@ -55,7 +58,7 @@ class Surroundings:
             if get() != self.settings[what]:
                 put(self.settings[what])
                 changed += [what] if what != PATH else []
-        changed += self.attributes.restore()
+        changed += self.attributes.restore() if self.attributes else []
         for name, module in self.modules.items():
             if sys.modules.get(name) is not module:
                 sys.modules[name] = module
