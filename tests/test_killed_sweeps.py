@@ -23,10 +23,13 @@ GRID = Grid(("sst2", "conll2003"), ("adamw", "ema", "mixout"), (0, 1), "smoke", 
 LIMIT = 120.0
 
 PROGRAM = """
+import signal
 import sys
 from bench_lib.cli import main
 
 if __name__ == "__main__":
+    # What a shell starts in the background does not hear Ctrl-C, and hands that on.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())
 """
 

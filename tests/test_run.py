@@ -526,12 +526,14 @@ def test_a_model_that_cannot_be_had_is_refused(plan: Plan, monkeypatch: pytest.M
         execute([dataclasses.replace(plan(), model=resolve("bert-base-uncased", MODELS))])
 
 
-def test_a_question_too_long_for_the_profile_is_refused(tmp_path: Path) -> None:
+def test_a_question_too_long_for_the_profile_is_declined(tmp_path: Path) -> None:
+    """Where nobody planned the run, which tells it before."""
     rows = rows_of("squad")
     rows[3]["question"] = "why " * 50
     write(tmp_path, "squad", rows)
-    with pytest.raises(BadData, match="question 'q3' has 50 tokens and leaves no room"):
-        execute([planned(tmp_path, task="squad", train_examples=None)])
+    record = run(planned(tmp_path, task="squad", train_examples=None))
+    assert record.status == "unsupported"
+    assert record.reason.startswith("question 'q3' has 50 tokens and leaves no room")
 
 
 # ---- seed streams ----------------------------------------------------------------------------------------------------

@@ -6,11 +6,16 @@ import pytest
 
 from bench_lib.cli import main
 from bench_lib.cli.outcome import DONE, USAGE
+from bench_lib.forecast import Speed
 
 Written = pytest.CaptureFixture[str]
 
 
-def test_the_doctor_has_a_line_for_each_finding(capsys: Written) -> None:
+def test_the_doctor_has_a_line_for_each_finding(capsys: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bench_lib import doctor
+
+    monkeypatch.setattr(doctor, "speed", lambda *_: Speed(1.0, 0.5))
+    monkeypatch.setattr(doctor, "forecast", lambda specs: 7.0)
     assert main(["doctor"]) == DONE
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition(":")[0] for line in lines] == [
@@ -18,8 +23,12 @@ def test_the_doctor_has_a_line_for_each_finding(capsys: Written) -> None:
         "ok  machine",
         "ok  model minilm",
         "ok  a smoke run, stored and read back",
+        "ok  a step of minilm, 16 x 40 tokens on one thread",
+        "ok  a run of quick",
+        "ok  a run of desk",
     ]
-    assert lines[-1].endswith(": 4 runs")
+    assert lines[3].endswith(": 4 runs")
+    assert lines[-1].endswith(": imdb about 7 s, sst2 about 7 s, conll2003 about 7 s, squad about 7 s")
 
 
 def test_what_the_doctor_finds_amiss_is_the_exit_code(capsys: Written, monkeypatch: pytest.MonkeyPatch) -> None:

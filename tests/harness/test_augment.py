@@ -116,7 +116,7 @@ def test_a_new_question_without_room_for_its_context_is_left_out():
 
 
 def test_a_question_of_the_data_itself_without_room_is_an_error():
-    with pytest.raises(BadData, match="leaves no room"):
+    with pytest.raises(Unsupported, match="leaves no room"):
         augmented(key_of("squad", max_length=18, stride=16), draw_of(), (Counts(),))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from transformers import PreTrainedTokenizerBase
 
-from bench_lib.errors import BadData
+from bench_lib.errors import Unsupported
 from bench_lib.examples import Example, Kind, SpanExample, TagExample, TextExample
 from bench_lib.harness.encode import encode
 from bench_lib.harness.reading import Reading, read
@@ -64,7 +64,7 @@ def test_questions_that_crowd_out_their_context_are_those_that_encoding_refuses(
     # Three special tokens and a question of 9 leave 4 of 16, which the stride takes up.
     assert read(Kind.SPAN, rows, tokenizer, PROFILE).crowded == 1
     assert encode(Kind.SPAN, rows[:1], tokenizer, 16, 4)
-    with pytest.raises(BadData, match="question '9' has 9 tokens"):
+    with pytest.raises(Unsupported, match="question '9' has 9 tokens"):
         encode(Kind.SPAN, rows[1:], tokenizer, 16, 4)
 
 

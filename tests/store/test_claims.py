@@ -143,8 +143,9 @@ def test_claims_are_renewed_while_they_are_held(store: Store, monkeypatch: pytes
         while path.stat().st_mtime == 0:
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        # That of another process is its own to renew.
-        foreign = _write(store, "a1", ELSEWHERE, age=1000)
+        # That of another process is its own to renew; ours is not being renewed while it takes the place.
+        with own._lock:
+            foreign = _write(store, "a1", ELSEWHERE, age=1000)
         time.sleep(0.1)
         assert foreign.stat().st_mtime < time.time() - 900
 

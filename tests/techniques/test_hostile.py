@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,15 @@ from bench_lib.record import RunRecord, Status
 from bench_lib.run import execute
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.stack import parse_stack
+
+
+@pytest.fixture(autouse=True)
+def _interruptible() -> Iterator[None]:
+    """What a shell started in the background ignores Ctrl-C, so that a technique which does so would change nothing."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
 
 HEAD = '''
 import os, random, signal, sys, threading, time, warnings
