@@ -5,7 +5,7 @@ READY := .venv/.ready
 
 .PHONY: environment test bench report clean told
 
-test: WHAT = style, types and all tests, together about 15 minutes on two cores
+test: WHAT = style, types and all tests, together 15 to 25 minutes on two cores
 test: told environment
 	$(BIN)/tox run -e lint,type,tests
 
