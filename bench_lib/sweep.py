@@ -167,7 +167,7 @@ class _Sweep:
         self.progress = dataclasses.replace(self.progress, waiting=0)
 
     def _tell(self, **changes: object) -> None:
-        self.progress = dataclasses.replace(self.progress, **changes)  # type: ignore[arg-type]
+        self.progress = dataclasses.replace(self.progress, **changes)  # type: ignore[arg-type]  # fields by name
         self.report(self.progress)
 
 

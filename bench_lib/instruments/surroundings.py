@@ -22,6 +22,7 @@ import torch.utils._python_dispatch as dispatch
 import torch.utils.deterministic
 from torch.nn.modules import module as modules
 
+from bench_lib.instruments.kernels import VARIABLE as MEASURED
 from bench_lib.instruments.patches import Attributes
 
 State = dict[str, tuple[Callable[[], Any], Callable[[Any], object]]]
@@ -78,7 +79,7 @@ def bits(state: Any) -> bytes:
 def _leave_inference(wanted: bool) -> None:
     # A guard acts for as long as it lives; that of whoever forgot it restores the mode before, as ours does.
     guard = torch._C._InferenceMode(wanted)
-    guard.__enter__()  # type: ignore[no-untyped-call]
+    guard.__enter__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
     _left_inference.append(guard)
 
 
@@ -162,7 +163,7 @@ def _kernels() -> tuple[Any, ...]:
 def _put_kernels(wanted: tuple[Any, ...]) -> None:
     mkldnn, (enabled, benchmark, deterministic), precision, *attention = wanted
     torch.set_float32_matmul_precision(precision)
-    torch.backends.mkldnn.set_flags(*mkldnn)  # type: ignore[no-untyped-call]
+    torch.backends.mkldnn.set_flags(*mkldnn)  # type: ignore[no-untyped-call]  # torch leaves it untyped
     torch._C._set_cudnn_enabled(enabled)
     torch._C._set_cudnn_benchmark(benchmark)
     torch._C._set_cudnn_deterministic(deterministic)
@@ -204,7 +205,7 @@ def _folder() -> str | None:
 
 def _environment() -> dict[str, str]:
     """The variables of the environment but those that scikit-learn sets as it is loaded, and what was measured once."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("KMP_", "STABBENCH_BF16"))}
+    return {name: value for name, value in os.environ.items() if not name.startswith(("KMP_", MEASURED))}
 
 
 def _put_environment(wanted: dict[str, str]) -> None:
@@ -242,8 +243,8 @@ class _Filters:
 
 
 def _put_filters(wanted: _Filters) -> None:
-    warnings.filters[:] = wanted.every  # type: ignore[index]
-    warnings._filters_mutated()  # type: ignore[attr-defined]
+    warnings.filters[:] = wanted.every  # type: ignore[index]  # a list, declared as any sequence
+    warnings._filters_mutated()  # type: ignore[attr-defined]  # no public way to drop its cache
 
 
 def _streams() -> tuple[Any, ...]:

@@ -17,7 +17,7 @@ def mend(model: nn.Module) -> None:
     """
     for module in model.modules():
         if type(module).__name__ == "DisentangledSelfAttention" and hasattr(module, "q_bias"):
-            module.transpose_for_scores = types.MethodType(_as_projected, module)  # type: ignore[assignment]
+            module.transpose_for_scores = types.MethodType(_as_projected, module)  # type: ignore[assignment]  # in place of a method
 
 
 def _as_projected(module: Any, states: Tensor) -> Tensor:
