@@ -156,7 +156,9 @@ def _run(path: str, text: bytes) -> Loaded:
         del sys.modules[before]
     known, folders = set(sys.modules), list(sys.path)
     importlib.invalidate_caches()
-    with undisturbed(f"running {path}"), executed() as ran, _uncached():
+    # For good, since functions import too, later: byte code is told from a text by its time, to the second, and size.
+    sys.dont_write_bytecode = True
+    with undisturbed(f"running {path}"), executed() as ran:
         module = _module(name, path, text)
     helpers = {n: m for n, m in sys.modules.items() if n not in known and is_own(getattr(m, "__file__", None) or "")}
     helpers.pop(module.__name__, None)
@@ -165,16 +167,6 @@ def _run(path: str, text: bytes) -> Loaded:
     version = version_of(text, [other for file, other in texts.items() if file != path])
     added = [folder for folder in sys.path if folder not in folders]
     return Loaded(module, texts, helpers, added, version)
-
-
-@contextlib.contextmanager
-def _uncached() -> Iterator[None]:
-    """Compile what is imported from its text: byte code is told by the time and the size of the text alone."""
-    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    try:
-        yield
-    finally:
-        sys.dont_write_bytecode = before
 
 
 def _module(name: str, path: str, text: bytes) -> ModuleType:
