@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import ClassVar, Protocol, runtime_checkable
@@ -250,3 +252,13 @@ TRAINING: tuple[type, ...] = (
     Saves,
 )
 """Hooks of a technique that takes part in the training."""
+
+
+@functools.cache
+def _members(hook: type) -> tuple[str, ...]:
+    return (*inspect.get_annotations(hook), *(name for name in vars(hook) if not name.startswith("_")))
+
+
+def has(technique: object, hook: type) -> bool:
+    """Whether a technique has a hook: what `isinstance` says of a protocol, which takes a quarter of a millisecond."""
+    return all(getattr(technique, name, None) is not None for name in _members(hook))

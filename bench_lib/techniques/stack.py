@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from bench_lib.errors import BenchError, Unsupported
 from bench_lib.examples import Kind
@@ -15,7 +15,7 @@ from bench_lib.settings import check_field, read_settings
 from bench_lib.spec import Scalar, TechniqueSpec
 from bench_lib.techniques.base import Technique
 from bench_lib.techniques.declared import check_made, foreign
-from bench_lib.techniques.hooks import EXCLUSIVE, OBSERVING, POOLING, TRAINING
+from bench_lib.techniques.hooks import EXCLUSIVE, OBSERVING, POOLING, TRAINING, has
 from bench_lib.techniques.plugin import is_plugin, load_plugin, undisturbed
 
 Hook = TypeVar("Hook")
@@ -37,7 +37,7 @@ class Stack:
         if len(pooling) > 1:
             raise BenchError(f"{' and '.join(pooling)} cannot be stacked: a pool is not made of pools")
         for hook in EXCLUSIVE:
-            claims = [t.name for t in self.techniques if isinstance(t, hook)]
+            claims = [t.name for t in self.techniques if has(t, hook)]
             if len(claims) > 1:
                 raise BenchError(
                     f"{' and '.join(claims)} cannot be stacked: each claims {hook.__name__}, which only one can have"
@@ -47,7 +47,7 @@ class Stack:
 
     def having(self, hook: type[Hook]) -> list[Hook]:
         """The techniques that have a hook, in order."""
-        return [t for t in self.techniques if isinstance(t, hook)]
+        return [cast(Hook, t) for t in self.techniques if has(t, hook)]
 
     def passes(self) -> tuple[int, int]:
         """Passes for each micro-batch; a technique that repeats a batch repeats what it is stacked on."""
@@ -128,11 +128,11 @@ def _check_hooks(technique: Technique) -> None:
     allowed, role = (OBSERVING, "an observer") if technique.observer else (TRAINING, "no observer")
     if technique.pools():
         allowed, role = POOLING, "one that pools trained seeds"
-        if sum(isinstance(technique, hook) for hook in POOLING) != 1:
+        if sum(has(technique, hook) for hook in POOLING) != 1:
             names = " and ".join(hook.__name__ for hook in POOLING)
             raise BenchError(f"technique {technique.name!r} is {role} and so needs one of the hooks {names}")
     known = {hook.__name__: hook for hook in (*OBSERVING, *TRAINING, *POOLING)}
-    strange = {name for name, hook in known.items() if isinstance(technique, hook) and hook not in allowed}
+    strange = {name for name, hook in known.items() if has(technique, hook) and hook not in allowed}
     if strange:
         raise BenchError(
             f"technique {technique.name!r} is {role} and so cannot have the hook {', '.join(sorted(strange))}"
