@@ -208,15 +208,26 @@ def tried(folder: Path, source: str) -> list[Breach]:
     return breaches(parse_stack(f"{path}:Mine", TECHNIQUES))
 
 
-# child_tuning_d surveys beforehand; longer has more epochs than the profile; tapt and self_training train before.
-@pytest.mark.parametrize(
-    "text",
-    [
-        *("adamw", "mixout", "ema", "longer:epochs=2", "llrd+reinit", "child_tuning_d"),
-        *("tapt:epochs=1", "self_training:threshold=0.0+r_drop", "dedupe", "quantize_dynamic_int8", "lawa"),
-    ],
-)
-def test_registered_techniques_keep_their_promises(text: str) -> None:
+# Each on one kind of task, since the contracts try every technique on all; a stack on all of them.
+KEPT = {
+    "adamw": "squad",
+    "mixout": "conll2003",
+    "ema": "sst2",
+    "longer:epochs=2": "conll2003",  # more epochs than the profile
+    "llrd+reinit": "",
+    "child_tuning_d": "squad",  # surveys beforehand
+    "tapt:epochs=1": "sst2",  # trains before
+    "self_training:threshold=0.0+r_drop": "sst2",  # as well
+    "dedupe": "sst2",
+    "quantize_dynamic_int8": "conll2003",
+    "lawa": "squad",
+}
+
+
+@pytest.mark.parametrize("text", KEPT)
+def test_registered_techniques_keep_their_promises(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if KEPT[text]:
+        monkeypatch.setattr("bench_lib.conformance.TASK_OF", {"one": KEPT[text]})
     assert breaches(parse_stack(text, TECHNIQUES)) == []
 
 

@@ -104,11 +104,10 @@ def test_a_sweep_that_is_killed_and_stopped_is_the_same_in_the_end(
 ) -> None:
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
-    for options, runs in (((), 1), (("--executor", "local", "--workers", "2"), 1)):
-        sweep = Sweep(program, grid.data, *options)
-        sweep.until(runs)
-        sweep.kill()
-        assert sweep.all_gone()
+    killed = Sweep(program, grid.data, "--executor", "local", "--workers", "2")
+    killed.until(1)
+    killed.kill()
+    assert killed.all_gone()
     stopped = Sweep(program, grid.data, "--executor", "local", "--workers", "1")
     stopped.until(0)
     stopped.interrupt()
@@ -116,7 +115,7 @@ def test_a_sweep_that_is_killed_and_stopped_is_the_same_in_the_end(
     assert (code, told) == (130, "stabbench: stopped; what is stored is kept, the same command goes on\n")
     assert stopped.all_gone()
     store = Store(tmp_path / "results")
-    assert 2 <= len(store.ids()) < len(whole)
+    assert 1 <= len(store.ids()) < len(whole)
     run_suite(grid, store, InlineExecutor())
     check(store.root, whole)
 

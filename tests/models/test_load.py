@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import logging
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from transformers import PreTrainedModel
 from bench_lib.errors import BadData, Unavailable
 from bench_lib.examples import Kind
 from bench_lib.models import MODELS
-from bench_lib.models.load import TINY, Template, instantiate, load_template, load_tokenizer
+from bench_lib.models.load import TINY, Template, copied, instantiate, load_template, load_tokenizer
 from bench_lib.models.source import WAYS_OUT, resolve
 from bench_lib.spec import Ref
 
@@ -91,6 +92,27 @@ def test_copies_share_nothing_with_the_template(tiny: Ref) -> None:
         for parameter in drawn(template, 0).parameters():
             parameter.add_(1.0)
     assert all(torch.equal(before[name], p) for name, p in state(template.model).items())
+
+
+def test_a_copy_is_what_deepcopy_makes(tiny: Ref) -> None:
+    model = copy.deepcopy(load_template(tiny, Kind.SEQUENCE, 2).model)
+    model.tied, model.notes = model.classifier, {"layer": model.classifier, "sizes": [1, 2]}
+    model.classifier.register_forward_hook(lambda module, inputs, output: output + 1)
+    model.register_buffer("table", torch.arange(3))
+    model.eval()
+    mine = copied(model)
+    ours, theirs = state(mine), state(copy.deepcopy(model))
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert not {p.data_ptr() for p in mine.parameters()} & {p.data_ptr() for p in model.parameters()}
+    assert mine.tied is mine.classifier is mine.notes["layer"] is not model.classifier
+    assert [*mine.classifier._forward_hooks.values()] == [*model.classifier._forward_hooks.values()]
+    assert mine.classifier._forward_hooks is not model.classifier._forward_hooks
+    assert mine.notes["sizes"] == [1, 2]
+    assert mine.notes["sizes"] is not model.notes["sizes"]
+    assert not any(module.training for module in mine.modules())
+    ids = torch.tensor([[2, 5, 6, 3]])
+    assert torch.equal(mine(ids).logits, model(ids).logits)
 
 
 def test_tiny_is_the_same_model_in_every_process(tiny: Ref) -> None:
