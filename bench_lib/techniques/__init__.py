@@ -53,6 +53,7 @@ from bench_lib.techniques.longer import Longer
 from bench_lib.techniques.lora import LoRA
 from bench_lib.techniques.low_lr import LowLr
 from bench_lib.techniques.lp_ft import LPFT
+from bench_lib.techniques.mixconnect import MixConnect
 from bench_lib.techniques.mixout import Mixout
 from bench_lib.techniques.mixup import Mixup
 from bench_lib.techniques.neftune import NEFTune
@@ -99,6 +100,7 @@ for _technique in (
     L2SP,
     WdPre,
     Mixout,
+    MixConnect,
     RecAdam,
     ChildTuningF,
     ChildTuningD,

@@ -1,57 +1,40 @@
-"""Mixout: now and then, a weight is its pre-trained self."""
+"""Mixout: now and then, what leaves a neuron are its pre-trained weights."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
-from torch import Tensor, nn
-
-from bench_lib.errors import Unsupported, require
+from bench_lib.errors import require
 from bench_lib.spec import Scalar
 from bench_lib.techniques.base import Technique
+from bench_lib.techniques.dropout_rates import check_needed, set_dropout
+from bench_lib.techniques.mixing import mix_layers, pretrained_layers
 from bench_lib.techniques.training import Training
-
-
-class MixoutLinear(nn.Module):
-    """A linear layer over the same parameters, whose weight is mixed with the pre-trained one while training."""
-
-    def __init__(self, linear: nn.Linear, pretrained: Tensor, p: float) -> None:
-        super().__init__()
-        self.weight, self.bias, self.p = linear.weight, linear.bias, p
-        self.register_buffer("pretrained", pretrained, persistent=False)
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        weight = self.weight
-        if self.training:
-            weight = mix(weight, self.get_buffer("pretrained"), self.p)
-        return nn.functional.linear(inputs, weight, self.bias)
-
-
-def mix(weight: Tensor, pretrained: Tensor, p: float) -> Tensor:
-    """((1 - M) * weight + M * pretrained - p * pretrained) / (1 - p), M ~ Bernoulli(p) for each element, in fp32."""
-    kept = torch.empty_like(weight).bernoulli_(1 - p)  # 1 - M
-    # The same, written around the pre-trained point: rounding is then relative to the small difference, and the
-    # gradient with respect to the weight is (1 - M) / (1 - p).
-    return pretrained + (weight - pretrained) * (kept / (1 - p))
 
 
 @dataclass(frozen=True)
 class Mixout(Technique):
-    """Bernoulli mixture of current and pre-trained weights in the linear layers of the body, unbiased in expectation.
+    """In place of dropout, all weights that leave a random input neuron of a linear layer are their pre-trained selves.
 
-    w_mix = ((1 - M) w + M u - p u) / (1 - p),  M ~ Bernoulli(p),  u pre-trained
+    w_mix = ((1 - M) w + M u - p u) / (1 - p),  M ~ Bernoulli(p) for each input neuron,  u pre-trained
 
-    Lee et al. 2020, "Mixout", equation 4; p 0.1 is what Zhang et al. 2021 find best with bias correction (Lee et al.
-    take 0.7 to 0.9 with BERTAdam). The new head, which has no pre-trained weights, is left out; dropout stays.
+    Lee et al. 2020, "Mixout", equation 4; `mixconnect` draws for each weight. All linear layers of the body are mixed,
+    but not their biases; the pooler's is where it is pre-trained. The new head has no pre-trained weights and is left
+    out, where public code holds it to its random start. As there, every dropout of the model is 0 and p is 0.1; Lee et
+    al. take 0.7 to 0.9, under an Adam without bias correction. The gradient is the equation's, (1 - M) / (1 - p) of
+    that of w_mix; the authors' backward pass lacks the division.
+    Source: bloodwass/mixout:mixout/mixout.py; asappresearch/revisit-bert-finetuning:run_glue.py and
+    sample_commands/mixout.sh; nlpsoc/instability_measurement:ft_save_model.py; 0.7 to 0.9 from Lee et al. 2020
+    (settings not verified).
     """
 
     name: ClassVar[str] = "mixout"
     family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Lee et al. 2020, arXiv:1909.11299"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"p": 0.0}
+    version: ClassVar[str] = "2"  # draws for each input neuron without dropout; version 1 was what mixconnect is
 
     p: float = 0.1
 
@@ -61,16 +44,6 @@ class Mixout(Technique):
     def prepare(self, training: Training) -> None:
         if self.p == 0:
             return
-        layers = dict(_linear_layers(training))
-        if not layers:
-            raise Unsupported("mixout finds no linear layer in the body whose weight is a pre-trained one")
-        for name, module in layers.items():
-            start = training.pretrained[f"{name}.weight"].to(module.weight.device)
-            training.model.set_submodule(name, MixoutLinear(module, start, self.p))
-
-
-def _linear_layers(training: Training) -> Iterator[tuple[str, nn.Linear]]:
-    for name, module in training.model.named_modules():
-        weight = f"{name}.weight"
-        if isinstance(module, nn.Linear) and training.anatomy.is_pretrained(weight) and weight in training.pretrained:
-            yield name, module
+        mix_layers(training, pretrained_layers(training), self.p, True, self.name)
+        set_dropout(training.model, 0.0)
+        check_needed(training)
