@@ -76,6 +76,7 @@ SUPERSEDED = {
     ("ia3", "mixout"): FROZEN_BODY,
     ("prefix", "noisy_tune"): FROZEN_BODY,
     ("l2_sp", "prefix"): NO_BODY,
+    ("prefix", "l2_sp"): NO_BODY,
     ("gradual_unfreezing", "bitfit"): "of these few steps all are the head's, whose rate is the same",
     ("linear_probe", "prune_structured_heads"): NO_PROJECTION,
     ("lora", "prune_structured_heads"): NO_PROJECTION,

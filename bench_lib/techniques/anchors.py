@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import torch
@@ -14,32 +15,37 @@ Anchors = list[tuple[nn.Parameter, Tensor]]
 """Parameters in training, each with its pre-trained value on the same device."""
 
 
-def has_start(name: str, training: Training) -> bool:
-    """Whether a parameter has a value to be pulled back to: embeddings and blocks have, pooler and head have not."""
-    return training.anatomy.is_pretrained(name) and name in training.pretrained
+def with_start(training: Training, owner: str, matrices_only: bool = False) -> dict[str, nn.Parameter]:
+    """The parameters in training that have a pre-trained value, by name: those of the body that were loaded.
 
-
-def anchors(training: Training) -> Anchors:
-    """The parameters in training that have a pre-trained value, each with that value."""
-    return [
-        (parameter, training.pretrained[name].to(parameter.device))
-        for name, parameter in training.trainable().items()
-        if has_start(name, training)
-    ]
-
-
-def without_decay(groups: list[Group], training: Training, owner: str) -> list[Group]:
-    """Groups in which the parameters with a pre-trained value are apart and do not decay towards zero.
-
-    Raises `Unsupported` in the name of the technique `owner` where no parameter in training has such a value.
+    Without biases and what belongs to norms, if `matrices_only`. Raises `Unsupported` in the name of the technique
+    `owner` where there are none.
     """
+    found = {name: p for name, p in training.trainable().items() if name in training.pretrained}
+    found = matrices(found) if matrices_only else found
+    if not found:
+        what = "matrix" if matrices_only else "parameter"
+        raise Unsupported(f"{owner} finds no {what} in training that has a pre-trained value to be pulled to")
+    return found
+
+
+def matrices(parameters: Mapping[str, nn.Parameter]) -> dict[str, nn.Parameter]:
+    """Those of the parameters that are no biases and no gains or shifts of a norm."""
+    return {name: parameter for name, parameter in parameters.items() if parameter.dim() >= 2}
+
+
+def anchors(training: Training, parameters: Mapping[str, nn.Parameter]) -> Anchors:
+    """These parameters, each with its pre-trained value."""
+    return [(parameter, training.pretrained[name].to(parameter.device)) for name, parameter in parameters.items()]
+
+
+def without_decay(groups: list[Group], names: Collection[str]) -> list[Group]:
+    """Groups in which the parameters of these names are apart and do not decay towards zero."""
     split: list[Group] = []
     for group in groups:
-        pulled = {n: p for n, p in group.parameters.items() if has_start(n, training)}
-        others = {n: p for n, p in group.parameters.items() if n not in pulled}
-        split += [replace(group, parameters=pulled, weight_decay=0.0), replace(group, parameters=others)]
-    if not any(has_start(name, training) for name in training.trainable()):
-        raise Unsupported(f"{owner} finds no parameter in training that has a pre-trained value to be pulled to")
+        chosen = {n: p for n, p in group.parameters.items() if n in names}
+        others = {n: p for n, p in group.parameters.items() if n not in names}
+        split += [replace(group, parameters=chosen, weight_decay=0.0), replace(group, parameters=others)]
     return [group for group in split if group.parameters]
 
 

@@ -1,42 +1,74 @@
-"""Decay towards the pre-trained weights instead of towards zero."""
+"""A penalty on the distance from the pre-trained weights."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
+from torch import Tensor, nn
+
 from bench_lib.errors import require
 from bench_lib.spec import Scalar
-from bench_lib.techniques.anchors import anchors, pull, without_decay
+from bench_lib.techniques.anchors import anchors, matrices, with_start, without_decay
 from bench_lib.techniques.base import Technique
 from bench_lib.techniques.training import Group, Training
+
+Penalties = list[tuple[nn.Parameter, Tensor, float]]
+"""Parameters, each with the point that it is to be near, and how strongly."""
 
 
 @dataclass(frozen=True)
 class L2SP(Technique):
-    """Pull embeddings and blocks back to where they started, decoupled from the gradient; not pooler or head.
+    """The loss penalises how far the body is from its pre-trained weights, and how far the head is from zero.
 
-    theta <- theta - lr * strength * (theta - theta_pretrained), in place of the decay towards zero
+    g <- g + alpha * (theta - theta_pretrained) in the body,  g <- g + beta * theta in the head: the gradient of
+    L + alpha / 2 * ||theta - theta_pretrained||^2 + beta / 2 * ||theta_head||^2
 
-    Li et al. 2018, "Explicit Inductive Bias for Transfer Learning", equation 3, in the decoupled form that Zhang et al.
-    2021 call pre-trained weight decay; strength 0.01 after Du & Nguyen 2023. `wd_pre` is the same update under the
-    name and with the strength of Zhang et al.
+    Li et al. 2018, "Explicit Inductive Bias for Transfer Learning", equation 3. As in their code the penalty is on
+    matrices, not on biases and norms, and alpha 0.1 and beta 0.01 are those of their script; what is penalised does not
+    decay towards zero as well. A pooler that was pre-trained counts as body, any other as head. They set alpha for SGD
+    with momentum at a rate of 0.01 and without clipping, where a step pulls by lr * alpha. Adam cancels the scale of a
+    gradient, so that here the size of alpha * (theta - theta_pretrained) beside the loss's own gradient counts: some
+    1e-4 for each of 1e8 weights where the norm is clipped at 1. So alpha has to be tuned, over powers of ten. The
+    penalty is added before the clipping, and the recorded loss is without it.
+    Source: holyseven/TransferLearningClassification:model/network_base.py and run_classification/train.sh.
     """
 
     name: ClassVar[str] = "l2_sp"
     family: ClassVar[str] = "regularisation"
-    paper: ClassVar[str] = "Li et al. 2018, arXiv:1802.01483; Zhang et al. 2021, arXiv:2006.05987"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"strength": 0.0}
+    paper: ClassVar[str] = "Li et al. 2018, arXiv:1802.01483"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"alpha": 0.0, "beta": 0.0}
+    version: ClassVar[str] = "2"  # a part of the gradient, where version 1 was a decay that fp32 mostly rounded away
 
-    strength: float = 0.01
+    alpha: float = 0.1
+    beta: float = 0.01
 
     def __post_init__(self) -> None:
-        require(0 <= self.strength <= 1000, "l2_sp:strength", self.strength, "0 to 1000")
+        require(0 <= self.alpha < math.inf, "l2_sp:alpha", self.alpha, "0 or more, finite")
+        require(0 <= self.beta < math.inf, "l2_sp:beta", self.beta, "0 or more, finite")
 
     def groups(self, groups: list[Group], training: Training) -> list[Group]:
-        return without_decay(groups, training, self.name) if self.strength else groups
+        penalised = {**self._body(training), **self._head(training)}
+        return without_decay(groups, penalised) if penalised else groups
 
-    def after_update(self, training: Training) -> None:
-        if self.strength:
-            pull(training, training.keep(self, lambda: anchors(training)), self.strength)
+    @torch.no_grad()
+    def after_backward(self, training: Training) -> None:
+        for parameter, point, strength in training.keep(self, lambda: self._penalties(training)):
+            if parameter.grad is not None:
+                parameter.grad.add_(parameter - point, alpha=strength)
+
+    def _penalties(self, training: Training) -> Penalties:
+        body = [(p, start, self.alpha) for p, start in anchors(training, self._body(training))]
+        return body + [(p, torch.zeros_like(p[:1]), self.beta) for p in self._head(training).values()]
+
+    def _body(self, training: Training) -> dict[str, nn.Parameter]:
+        return with_start(training, self.name, matrices_only=True) if self.alpha else {}
+
+    def _head(self, training: Training) -> dict[str, nn.Parameter]:
+        """New matrices above the blocks: what other techniques add to the blocks themselves is no head."""
+        new = {n: p for n, p in matrices(training.trainable()).items() if n not in training.pretrained}
+        level, depth = training.anatomy.level, training.anatomy.depth
+        return {name: parameter for name, parameter in new.items() if self.beta and level(name) > depth}

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
+from torch import nn
 
 from bench_lib.errors import require
 from bench_lib.spec import Profile, Scalar
-from bench_lib.techniques.anchors import Anchors, anchors, pull, without_decay
+from bench_lib.techniques.anchors import Anchors, anchors, pull, with_start, without_decay
 from bench_lib.techniques.base import Technique
 from bench_lib.techniques.optimizers import decoupled_adam
 from bench_lib.techniques.training import Group, Training
@@ -57,7 +58,7 @@ class RecAdam(Technique):
         return (1 + math.tanh(self.k * late / 2)) / 2 if late else 0.5
 
     def groups(self, groups: list[Group], training: Training) -> list[Group]:
-        return groups if self._learns_only else without_decay(groups, training, self.name)
+        return groups if self._learns_only else without_decay(groups, self._recalled(training))
 
     def optimizer(self, groups: list[Group], profile: Profile) -> torch.optim.Optimizer:
         optimizer = decoupled_adam(groups, profile)
@@ -80,7 +81,10 @@ class RecAdam(Technique):
         return self.t0 == 0 and math.isinf(self.k)
 
     def _anchors(self, training: Training) -> Anchors:
-        return training.keep(self, lambda: [] if self._learns_only else anchors(training))
+        return training.keep(self, lambda: [] if self._learns_only else anchors(training, self._recalled(training)))
+
+    def _recalled(self, training: Training) -> dict[str, nn.Parameter]:
+        return {n: p for n, p in with_start(training, self.name).items() if training.anatomy.is_pretrained(n)}
 
 
 def _take_shares(optimizer: torch.optim.Optimizer) -> None:

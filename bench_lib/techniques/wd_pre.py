@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from torch import nn
+
 from bench_lib.errors import require
 from bench_lib.spec import Scalar
-from bench_lib.techniques.anchors import anchors, pull, without_decay
+from bench_lib.techniques.anchors import anchors, pull, with_start, without_decay
 from bench_lib.techniques.base import Technique
 from bench_lib.techniques.training import Group, Training
 
@@ -20,7 +22,7 @@ class WdPre(Technique):
     theta <- theta - lr * strength * (theta - theta_pretrained), in place of the decay towards zero
 
     Zhang et al. 2021, "Revisiting Few-sample BERT Fine-tuning", section 6; strength 1e-3 is theirs as the catalogue has
-    it (not checked against their appendix). It is the same update as `l2_sp`, whose strength is 0.01.
+    it (not checked against their appendix).
     """
 
     name: ClassVar[str] = "wd_pre"
@@ -34,8 +36,12 @@ class WdPre(Technique):
         require(0 <= self.strength <= 1000, "wd_pre:strength", self.strength, "0 to 1000")
 
     def groups(self, groups: list[Group], training: Training) -> list[Group]:
-        return without_decay(groups, training, self.name) if self.strength else groups
+        return without_decay(groups, self._pulled(training)) if self.strength else groups
 
     def after_update(self, training: Training) -> None:
         if self.strength:
-            pull(training, training.keep(self, lambda: anchors(training)), self.strength)
+            anchored = training.keep(self, lambda: anchors(training, self._pulled(training)))
+            pull(training, anchored, self.strength)
+
+    def _pulled(self, training: Training) -> dict[str, nn.Parameter]:
+        return {n: p for n, p in with_start(training, self.name).items() if training.anatomy.is_pretrained(n)}

@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from bench_lib.errors import Unsupported
-from bench_lib.techniques.anchors import anchors, has_start, pull, without_decay
+from bench_lib.techniques.anchors import anchors, matrices, pull, with_start, without_decay
 from bench_lib.techniques.training import Group
 
-BODY = {"body.embeddings.weight", *(f"body.layer.{i}.{part}" for i in (0, 1) for part in ("weight", "bias"))}
+MATRICES = {f"body.{part}.weight" for part in ("embeddings", "layer.0", "layer.1", "pooler")}
+BODY = MATRICES | {f"body.{part}.bias" for part in ("layer.0", "layer.1", "pooler")}
 
 
 def moved(toy, rate):
@@ -16,13 +17,20 @@ def moved(toy, rate):
     with torch.no_grad():
         for parameter in toy.model.parameters():
             parameter += 1.0
-    return anchors(toy)
+    return anchors(toy, with_start(toy, "someone"))
 
 
-def test_embeddings_and_blocks_have_a_start_if_they_were_loaded(toy):
-    assert {n for n, _ in toy.model.named_parameters() if has_start(n, toy)} == BODY
-    toy.pretrained = {n: p for n, p in toy.pretrained.items() if "layer.1" not in n}
-    assert {n for n, _ in toy.model.named_parameters() if has_start(n, toy)} == {n for n in BODY if "layer.1" not in n}
+def test_the_body_has_a_start_if_it_was_loaded_and_the_head_has_none(toy):
+    assert with_start(toy, "someone").keys() == BODY
+    assert with_start(toy, "someone", matrices_only=True).keys() == MATRICES
+    toy.pretrained = {n: p for n, p in toy.pretrained.items() if "pooler" not in n}
+    assert with_start(toy, "someone").keys() == {n for n in BODY if "pooler" not in n}
+
+
+def test_matrices_are_what_has_two_dimensions(toy):
+    named = dict(toy.model.named_parameters())
+    assert matrices(named).keys() == MATRICES | {"classifier.weight"}
+    assert all(parameter is named[name] for name, parameter in matrices(named).items())
 
 
 def test_the_pull_by_hand_ends_at_the_anchor(toy):
@@ -45,18 +53,21 @@ def test_what_a_phase_has_frozen_is_not_pulled(toy):
     assert not torch.equal(free, before[1])
 
 
-def test_groups_keep_their_rates_and_lose_their_decay_where_they_are_pulled(toy):
+def test_groups_keep_their_rates_and_lose_their_decay_where_they_are_named(toy):
     parameters = dict(toy.model.named_parameters())
     lower = {n: p for n, p in parameters.items() if "layer.0" in n}
     upper = {n: p for n, p in parameters.items() if n not in lower}
-    groups = without_decay([Group(lower, 0.1, 0.3), Group(upper, 0.2, 0.3)], toy, "someone")
+    groups = without_decay([Group(lower, 0.1, 0.3), Group(upper, 0.2, 0.3)], MATRICES)
     assert all(group.parameters for group in groups)
     assert {n: (g.learning_rate, g.weight_decay) for g in groups for n in g.parameters} == {
-        n: (0.1 if n in lower else 0.2, 0.0 if n in BODY else 0.3) for n in parameters
+        n: (0.1 if n in lower else 0.2, 0.0 if n in MATRICES else 0.3) for n in parameters
     }
 
 
 def test_without_any_start_the_technique_is_named(toy):
+    toy.trained = {n: p for n, p in toy.model.named_parameters() if n.endswith("bias")}
+    with pytest.raises(Unsupported, match="someone finds no matrix in training"):
+        with_start(toy, "someone", matrices_only=True)
     toy.pretrained = {}
     with pytest.raises(Unsupported, match="someone finds no parameter in training"):
-        without_decay([Group(dict(toy.model.named_parameters()), 0.1, 0.3)], toy, "someone")
+        with_start(toy, "someone")

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from bench_lib.errors import BadValue
-from bench_lib.techniques.l2_sp import L2SP
 from bench_lib.techniques.training import Group
 from bench_lib.techniques.wd_pre import WdPre
 
@@ -25,13 +24,6 @@ def test_one_pull_by_hand_and_neither_pooler_nor_head(toy):
     for name, distance in left.items():
         expected = 1 - 0.1 * 0.5 if toy.anatomy.is_pretrained(name) else 1.0
         assert distance == pytest.approx(expected, abs=1e-6), name
-
-
-def test_it_is_a_tenth_of_l2_sp(train):
-    changes = {"eval_examples": 4, "evaluations": 1}
-    own, other = (train("sst2", stack, **changes).parameters for stack in ("wd_pre", "l2_sp:strength=0.001"))
-    assert all(torch.equal(p, other[n]) for n, p in own.items())
-    assert L2SP().strength == 10 * WdPre().strength
 
 
 def test_the_decay_towards_zero_is_off_where_it_pulls(toy):
