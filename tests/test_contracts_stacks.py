@@ -30,6 +30,7 @@ LEAST = {"train_examples": 8, "eval_examples": 4, "batch_size": 4, "evaluations"
 PARTNERS = 1
 """Others that each technique is trained with, at least."""
 NO_BODY = "declined: nothing trains that has a pre-trained value"
+NO_MATRIX = "declined: nothing but norms trains that has a pre-trained value"
 HEAD_ALONE = "of these few steps all are the head's, which it leaves alone"
 FROZEN_BODY = "declined: what it acts on, the pre-trained weights, is frozen and under other names"
 PLAIN_LINEAR = "declined: peft knows plain linear layers only"
@@ -69,6 +70,7 @@ SUPERSEDED = {
     ("lora", "noisy_tune"): "declined: the pre-trained weights are no more under their names",
     ("l2_sp", "lora"): NO_BODY,
     ("wd_pre", "lora"): NO_BODY,
+    ("wd_pre", "adapter"): NO_MATRIX,
     ("recadam", "lora"): NO_BODY,
     ("mixout", "adalora"): PLAIN_LINEAR,
     ("adalora", "mixout"): FROZEN_BODY,

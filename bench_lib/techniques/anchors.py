@@ -59,3 +59,26 @@ def pull(training: Training, anchored: Anchors, strength: float) -> None:
     for parameter, start in anchored:
         if parameter.requires_grad:
             parameter.lerp_(start, min(1.0, rates[id(parameter)] * strength))
+
+
+class SlowPull:
+    """A pull so weak that each step of it is less than a weight's precision: what does not count yet is kept.
+
+    In fp32 a weight of 0.05 moves by 4e-9 or not at all. `owed` is what was pulled so far and is not in the weights.
+    """
+
+    def __init__(self, anchored: Anchors) -> None:
+        self.anchored = anchored
+        self.owed = [torch.zeros_like(parameter) for parameter, _ in anchored]
+
+    @torch.no_grad()
+    def step(self, training: Training, strength: float) -> None:
+        """As `pull`, but for the rounding."""
+        rates = training.learning_rates()
+        for (parameter, start), owed in zip(self.anchored, self.owed, strict=True):
+            if not parameter.requires_grad:
+                continue
+            owed.add_(parameter - start, alpha=min(1.0, rates[id(parameter)] * strength))
+            before = parameter.clone()
+            parameter.sub_(owed)
+            owed.sub_(before.sub_(parameter))  # what has come to count; exact, since the two are near each other

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from bench_lib.errors import Unsupported
-from bench_lib.techniques.anchors import anchors, matrices, pull, with_start, without_decay
+from bench_lib.techniques.anchors import SlowPull, anchors, matrices, pull, with_start, without_decay
 from bench_lib.techniques.training import Group
 
 MATRICES = {f"body.{part}.weight" for part in ("embeddings", "layer.0", "layer.1", "pooler")}
@@ -71,3 +72,71 @@ def test_without_any_start_the_technique_is_named(toy):
     toy.pretrained = {}
     with pytest.raises(Unsupported, match="someone finds no parameter in training"):
         with_start(toy, "someone")
+
+
+RATE, STRENGTH, STEPS = 2e-5, 1e-3, 400
+
+
+def shrunk(toy, dtype, technique):
+    """By which part of itself a pull brings the drift of weights down, whose size, rate and steps are a run's."""
+    draws = torch.Generator().manual_seed(0)
+    start = torch.randn(300, 300, generator=draws).mul_(0.05).to(dtype)
+    pulled, free = (nn.Parameter(start.clone()) for _ in range(2))
+    step = technique([(pulled, start)])
+    toy.optimizer = torch.optim.SGD([pulled], lr=RATE)
+    direction = torch.randn(300, 300, generator=draws)
+    for _ in range(STEPS):
+        move = (RATE * (direction + torch.randn(300, 300, generator=draws)) / 2).to(dtype)
+        with torch.no_grad():
+            pulled.add_(move)
+            free.add_(move)
+        step()
+    drift, less = (free - start).double(), (free - pulled).double()
+    return ((less * drift).sum() / (drift * drift).sum()).item()
+
+
+def test_a_pull_below_the_weights_precision_is_lost_at_once_and_kept_when_summed(toy):
+    def naive(anchored):
+        return lambda: pull(toy, anchored, STRENGTH)
+
+    def slow(anchored):
+        kept = SlowPull(anchored)
+        return lambda: kept.step(toy, STRENGTH)
+
+    exact = shrunk(toy, torch.float64, naive)
+    # Half of what the whole drift would lose, which grew over the steps.
+    assert exact == pytest.approx(RATE * STRENGTH * STEPS / 2, rel=0.02)
+    assert shrunk(toy, torch.float32, slow) == pytest.approx(exact, rel=0.02)
+    assert abs(shrunk(toy, torch.float32, naive)) < 0.1 * exact
+
+
+def test_a_pull_that_counts_at_once_is_the_plain_one(toy):
+    for strength in (2.0, 30.0):
+        anchored = moved(toy, 0.1)
+        parameter, start = anchored[0]
+        with torch.no_grad():
+            parameter.copy_(start + 1.0)
+        SlowPull(anchored).step(toy, strength)
+        torch.testing.assert_close(parameter.detach(), start + max(0.0, 1 - 0.1 * strength))
+
+
+def test_what_is_owed_outlasts_a_frozen_phase_and_steps_that_are_skipped(toy):
+    start = torch.full((1,), 1.0)
+    parameter = nn.Parameter(start + 2**-10)
+    toy.optimizer, kept = torch.optim.SGD([parameter], lr=1.0), SlowPull([(parameter, start)])
+    pull_of = 2**-15  # of 2**-10: a quarter of what fp32 tells apart at 1, of which more than half counts as one
+    for frozen, left in ((False, 0), (True, 0), (True, 0), (False, 0), (True, 0), (False, 1)):
+        parameter.requires_grad_(not frozen)
+        kept.step(toy, pull_of)
+        assert parameter.item() == 1 + 2**-10 - left * 2**-23
+    # 3 of 4 quarters were pulled, and a whole is gone.
+    torch.testing.assert_close(kept.owed[0], torch.tensor([-(2**-25)]), rtol=1e-2, atol=0)
+
+
+def test_by_default_nothing_is_owed_twice(toy):
+    anchored = moved(toy, 0.1)
+    kept = SlowPull(anchored)
+    for _ in range(200):
+        kept.step(toy, 1.0)
+    for parameter, start in anchored:
+        torch.testing.assert_close(parameter.detach() - start, torch.full_like(start, 0.9**200), rtol=1e-2, atol=1e-9)
