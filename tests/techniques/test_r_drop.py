@@ -19,11 +19,11 @@ def passes():
     return first, second, torch.tensor([0, 1])
 
 
-def test_loss_is_the_mean_cross_entropy_plus_the_weighted_divergence(given_step):
+def test_loss_is_both_cross_entropies_plus_the_weighted_divergence(given_step):
     first, second, targets = passes()
     loss = RDrop(0.5).backward(given_step([first, second], targets))
-    mean = (cross_entropy(first, targets) + cross_entropy(second, targets)) / 2
-    assert loss.item() == pytest.approx((mean + 0.5 * symmetric_kl(first, second)).item(), rel=1e-6)
+    both = cross_entropy(first, targets) + cross_entropy(second, targets)
+    assert loss.item() == pytest.approx((both + 0.5 * symmetric_kl(first, second)).item(), rel=1e-6)
     assert not loss.requires_grad
 
 
@@ -33,8 +33,30 @@ def test_gradient_by_hand(given_step):
     p, q, truth = first.detach().softmax(-1), second.detach().softmax(-1), torch.eye(2)[targets]
     gap = p.log() - q.log()
     # d CE / d logits = (p - y) / rows; d J / d logits = p (gap - sum p gap) + p - q, J the sum of the two divergences.
-    expected = (p - truth) / 2 / 2 + 0.5 * (p * (gap - (p * gap).sum(-1, keepdim=True)) + p - q) / 2 / 2
+    expected = (p - truth) / 2 + 0.5 * (p * (gap - (p * gap).sum(-1, keepdim=True)) + p - q) / 2 / 2
     torch.testing.assert_close(first.grad, expected)
+
+
+def test_the_published_forms_are_this_one_at_other_strengths(given_step):
+    """Up to a scale of the whole loss: fairseq, the BERT code, and the README with a sum and with a mean of all."""
+    first, second, targets = (t.detach() for t in passes())
+    rows, classes = first.shape
+    ce, log_p, log_q = (
+        cross_entropy(first, targets) + cross_entropy(second, targets),
+        first.log_softmax(-1),
+        second.log_softmax(-1),
+    )
+    divergences = sum(kl_div(a, b, log_target=True, reduction="none") for a, b in ((log_p, log_q), (log_q, log_p)))
+    a = 0.7
+    forms = {
+        a: ce + a * divergences.sum(-1).mean() / 2,
+        rows / 2: ce + 0.5 * divergences.sum() / 2,
+        2 * a * rows: 2 * (0.5 * ce + a * divergences.sum() / 2),
+        2 * a / classes: 2 * (0.5 * ce + a * divergences.mean() / 2),
+    }
+    for alpha, expected in forms.items():
+        found = RDrop(alpha).backward(given_step([t.clone().requires_grad_() for t in (first, second)], targets))
+        assert found.item() == pytest.approx(expected.item(), rel=1e-6)
 
 
 def test_spans_average_the_divergence_of_start_and_end(micro_step):
@@ -44,7 +66,7 @@ def test_spans_average_the_divergence_of_start_and_end(micro_step):
         a, b = step.forward(0), step.forward(1)
     parts = [symmetric_kl(x, y) for x, y in zip(a.logits, b.logits, strict=True)]
     assert len(parts) == 2
-    expected = (step.loss(a) + step.loss(b)) / 2 + 2.0 * sum(parts) / 2
+    expected = step.loss(a) + step.loss(b) + 2.0 * sum(parts) / 2
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
     assert all(p.grad.isfinite().all() for p in step.training.model.parameters() if p.grad is not None)
 
@@ -102,6 +124,6 @@ def test_in_bf16_the_divergence_of_two_masks_would_be_far_off(given_step):
         passes = [x.float().requires_grad_() for x in (first, second)]
         loss = RDrop(1e4).backward(given_step(passes, targets))
     exact = terms(first.double(), second.double())
-    plain = (cross_entropy(passes[0], targets) + cross_entropy(passes[1], targets)) / 2
+    plain = cross_entropy(passes[0], targets) + cross_entropy(passes[1], targets)
     assert (loss - plain).item() / 1e4 == pytest.approx(exact, rel=1e-3)
     assert abs(terms(first, second) / exact - 1) > 0.3
