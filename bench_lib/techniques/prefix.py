@@ -17,6 +17,9 @@ from bench_lib.techniques.base import Technique
 from bench_lib.techniques.training import Training
 from bench_lib.techniques.wrapping import new_parts, wrap
 
+DRAWN = "prompt_encoder.default.embedding.weight"
+"""The prefix as peft holds it, (tokens, blocks * 2 * width)."""
+
 
 class Prefixed(nn.Module):
     """A model with peft's prefix before the keys and values of each layer; its outputs have the places of its inputs.
@@ -49,18 +52,21 @@ class Prefixed(nn.Module):
 class Prefix(Technique):
     """Learnt keys and values stand before those of the text in every attention layer, and the new head trains whole.
 
-    attention = softmax(q [P_k; K]^T / sqrt(d)) [P_v; V],  P ~ N(0, 1) at the start
+    attention = softmax(q [P_k; K]^T / sqrt(d)) [P_v; V],  P ~ N(0, initializer_range^2) at the start
 
     Li & Liang 2021, "Prefix-Tuning", for encoders and without reparametrisation as in Liu et al. 2022, "P-Tuning v2";
-    20 tokens and rate 1e-2 as the latter's code has for BERT on RTE, which adds dropout to the prefix. It is drawn and
-    held by peft and reaches the layers as their cache of keys and values. As in that code, the positions of the text
-    begin after the prefix, which takes them from the longest texts.
+    20 tokens and rate 1e-2 as the latter's code has for BERT on RTE, in 60 epochs: a few are too few at that rate. It
+    starts as there, at the spread of the model's own layers, 0.02 for BERT. That code adds dropout to the prefix. It is
+    drawn and held by peft, which would start at N(0, 1), and reaches the layers as their cache of keys and values. As
+    in that code, the positions of the text begin after the prefix, which takes them from the longest texts.
+    Source: THUDM/P-tuning-v2:model/prefix_encoder.py, model/sequence_classification.py and run_script/run_rte_bert.sh.
     """
 
     name: ClassVar[str] = "prefix"
     family: ClassVar[str] = "parameter-efficient"
     paper: ClassVar[str] = "Li & Liang 2021, arXiv:2101.00190; Liu et al. 2022, arXiv:2110.07602"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    version: ClassVar[str] = "2"  # starts at the spread of the model's layers, where version 1 had peft's N(0, 1)
 
     tokens: int = 20
     learning_rate: float = 1e-2
@@ -83,12 +89,15 @@ class Prefix(Technique):
             self.name,
             peft.PrefixTuningConfig(task_type=peft.TaskType.FEATURE_EXTRACTION, num_virtual_tokens=self.tokens),
         )
+        std = float(getattr(training.model.config, "initializer_range", 0.02))
+        with torch.no_grad():
+            training.model.get_parameter(DRAWN).mul_(std)
         for part in head:
             part.requires_grad_(True)
         training.model = Prefixed(training.model)
 
     def after_backward(self, training: Training) -> None:
-        if training.model.get_parameter("prompted.prompt_encoder.default.embedding.weight").grad is None:
+        if training.model.get_parameter(f"prompted.{DRAWN}").grad is None:
             raise Unsupported("prefix: the stack freezes its keys and values, which were drawn at random")
 
     def _check(self, training: Training) -> None:
