@@ -17,24 +17,29 @@ from bench_lib.techniques.training import Step, Training
 
 Tensors = dict[str, Tensor]
 """A tensor for each parameter of the blocks, of its shape and by its name."""
+CLIP = 1.0
+"""The norm to which the authors clip a gradient before they square it."""
 
 
 @dataclass(frozen=True)
 class ChildTuningD(Technique):
     """Of the blocks, only the elements with the largest Fisher information at the pre-trained weights get a gradient.
 
-    F = mean of g^2 over the training set before training,  M = 1 for the share p of largest F and 0 elsewhere;
-    g <- g * M at each step
+    F = mean of (g * min(1, 1 / ||g||))^2 over the training set before training, ||g|| that of the tensor;
+    M = 1 for the share p of largest F and 0 elsewhere;  g <- g * M at each step
 
-    Xu et al. 2021, "Raise a Child in Large Language Model", section 3.2; p 0.3 is one of the values that they search.
-    As in their released code (from memory, not checked), F is over the gradients of micro-batches instead of single
-    examples, and embeddings, pooler and head always train. Outside the mask, only the weight decay acts.
+    Xu et al. 2021, "Raise a Child in Large Language Model", section 3.2; p 0.3 is that of their script. As in their
+    code, g are gradients of batches with dropout, and not of single examples, so that F depends on the batch size;
+    each tensor's is clipped to norm 1 before it is squared; and embeddings, pooler and head always train. The harness
+    clips after the mask, the authors before it. Outside the mask, only the weight decay acts.
+    Source: alibaba/AliceMind:ChildTuning/ChildTuningOptimizer.py and run.sh; RunxinXu/ChildTuning:ChildTuningD.py.
     """
 
     name: ClassVar[str] = "child_tuning_d"
     family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Xu et al. 2021, arXiv:2109.05687"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"p": 1.0}
+    version: ClassVar[str] = "2"  # each tensor's gradient is clipped before it is squared, which version 1 did not
 
     p: float = 0.3
 
@@ -58,7 +63,10 @@ class ChildTuningD(Technique):
 
 
 def fisher(training: Training, steps: Iterable[Step]) -> Tensors:
-    """Squared gradients of the micro-batches, for blocks in training: their sum, whose ranks are those of the mean."""
+    """Squared gradients of the micro-batches, for blocks in training: their sum, whose ranks are those of the mean.
+
+    Of each tensor and micro-batch the gradient is clipped to a norm of 1 first.
+    """
     blocks = _blocks(training)
     total = {name: torch.zeros_like(parameter) for name, parameter in blocks.items()}
     for step in steps:
@@ -66,6 +74,7 @@ def fisher(training: Training, steps: Iterable[Step]) -> Tensors:
         step.backward(step.loss(step.forward(full_precision=True)))
         for name, parameter in blocks.items():
             if parameter.grad is not None:
+                torch.nn.utils.clip_grad_norm_(parameter, CLIP)
                 total[name].addcmul_(parameter.grad, parameter.grad)
         training.model.zero_grad(set_to_none=True)
     return total

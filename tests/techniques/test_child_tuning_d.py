@@ -33,14 +33,24 @@ def steps_of(toy, *scales):
     return [Surveyed(toy, {"body.layer.0.weight": ramp * s, "classifier.weight": 99 * ramp}) for s in scales]
 
 
-def test_fisher_by_hand_squares_before_it_sums(toy):
-    steps = steps_of(toy, 1.0, -1.0, 2.0)
+def test_fisher_by_hand_clips_each_tensor_and_squares_before_it_sums(toy):
+    # The squares of 1 to 4 add up to 30: norms of 0.55, 0.55 and 1.10, which is clipped to 1.
+    steps = steps_of(toy, 0.1, -0.1, 0.2)
     found = fisher(toy, steps)
     assert found.keys() == BLOCKS
-    torch.testing.assert_close(found["body.layer.0.weight"], 6 * torch.tensor([[1.0, 4.0], [9.0, 16.0]]))
+    squares = torch.tensor([[1.0, 4.0], [9.0, 16.0]])
+    torch.testing.assert_close(found["body.layer.0.weight"], (0.01 + 0.01 + 1 / 30) * squares, rtol=1e-5, atol=0)
     assert not found["body.layer.1.weight"].any()
     assert all(p.grad is None for p in toy.model.parameters())
     assert all(step.full_precision for step in steps)
+
+
+def test_a_tensor_is_clipped_by_itself(toy):
+    ones = torch.ones(2, 2)
+    large = Surveyed(toy, {"body.layer.0.weight": 1000 * ones, "body.layer.1.weight": 0.1 * ones})
+    found = fisher(toy, [large])
+    torch.testing.assert_close(found["body.layer.0.weight"], ones / 4, rtol=1e-5, atol=0)
+    torch.testing.assert_close(found["body.layer.1.weight"], ones / 100, rtol=1e-5, atol=0)
 
 
 def test_the_top_share_is_over_all_tensors_together():
