@@ -6,7 +6,9 @@ import torch
 from bench_lib.errors import BadValue
 from bench_lib.harness.optim import build_optimizer
 from bench_lib.spec import Profile
+from bench_lib.techniques.optimizers import decoupled_adam
 from bench_lib.techniques.stack import Stack
+from bench_lib.techniques.training import Group
 from bench_lib.techniques.weight_decay import WeightDecay
 
 
@@ -46,3 +48,20 @@ def test_more_decay_leaves_smaller_weights(train):
     # Words that no text holds have no gradient: 4 steps leave 0.9^4 of them.
     unseen = torch.isclose(strong[name], weak[name] * 0.9**4, rtol=1e-4).all(1)
     assert unseen.float().mean() > 0.9
+
+
+@pytest.mark.parametrize(
+    ("rate", "strength", "ratio"),
+    [(2e-5, 0.1, 1.01), (2e-5, 0.01, 0.95), (5e-6, 0.01, 1.72), (3.1e-6, 0.01, 2.77), (2.9e-6, 0.01, 0.0)],
+)
+def test_how_much_of_a_small_decay_fp32_leaves(rate, strength, ratio):
+    """What the docstring says: 1 - rate * strength moves in steps of 6e-8, and is 1 below half of one."""
+    draws = torch.Generator().manual_seed(0)
+    start = torch.randn(200, 200, generator=draws) * 0.05
+    weight = torch.nn.Parameter(start.clone())
+    optimizer = decoupled_adam([Group({"w": weight}, rate, strength)], Profile())
+    for _ in range(100):
+        weight.grad = torch.zeros_like(weight)
+        optimizer.step()
+    lost = ((start - weight).double() * start).sum() / start.double().square().sum()
+    assert lost.item() / (100 * rate * strength) == pytest.approx(ratio, abs=0.05)
