@@ -30,7 +30,8 @@ class AdaLoRA(Technique):
     authors' script for SST-2. Its 6,000 steps before the budget falls and 22,000 after are shares of its 50,520 here,
     and what it cuts every 100 steps is cut at every step (our choice). The excess over the target falls with the cube
     of the share of steps left. The orthogonality acts through the gradient; the recorded loss is without it. The new
-    head trains whole.
+    head trains whole. Their script for RTE has alpha 32, orthogonality 0.3 and rate 1.2e-3, in 50 epochs.
+    Source: QingruZhang/AdaLoRA:NLU/scripts/run_debertav3_sst2.sh and run_debertav3_rte.sh.
     """
 
     name: ClassVar[str] = "adalora"

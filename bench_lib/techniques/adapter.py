@@ -46,6 +46,7 @@ class Adapter(Technique):
     and the rest is frozen. Bottleneck 64, the tanh form of gelu, the spread of 1e-3 and the place after the dropout are
     those of the authors' code, and rate 3e-4 is its example for MRPC. Own code, since peft 0.21 has none of this kind
     and the package `adapters` is bound to transformers 4.
+    Source: google-research/adapter-bert:README.md, and copies of its modeling.py.
     """
 
     name: ClassVar[str] = "adapter"

@@ -22,10 +22,12 @@ class AGC(Technique):
 
     g_i <- g_i * min(1, clipping * max(||w_i||, eps) / ||g_i||),  w_i the weights of one unit
 
-    Brock et al. 2021, "High-Performance Large-Scale Image Recognition Without Normalization", equation 3; clipping 0.01
-    and eps 1e-3 as in their code. A unit is a row of a matrix, over its inputs, so one word of an embedding (our
-    choice); a vector of biases or gains is one unit, as in their code. The final linear layer, the new head, is left
-    out as in section 4.1 (from memory; their code leaves out its weights).
+    Brock et al. 2021, "High-Performance Large-Scale Image Recognition Without Normalization", equation 3; eps 1e-3 is
+    that of their code, which has no default for clipping: 0.01 is the paper's for its largest batches. A unit is a row
+    of a matrix, over its inputs, so one word of an embedding (our choice); a vector of biases or gains is one unit, as
+    in their code. The final linear layer, the new head, is left out as in the paper.
+    Source: google-deepmind/deepmind-research:nfnets/agc_optax.py; clipping and final layer from Brock et al. 2021
+    (settings not verified).
     """
 
     name: ClassVar[str] = "agc"

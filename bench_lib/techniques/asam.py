@@ -23,8 +23,9 @@ class ASAM(Technique):
 
     e = rho * T^2 g / ||T g||,  T = |w| + eta for weights and 1 for biases;  w <- optimiser(w, dL/dw at w + e)
 
-    Kwon et al. 2021, "ASAM", equation 8 (the number from memory) and algorithm 1; rho 0.5, eta 0.01, and what counts as
-    a weight, norms' included, as in the authors' code. What is said of `sam` on masks, fp16 and zero gradients holds.
+    Kwon et al. 2021, "ASAM", algorithm 1; rho 0.5, eta 0.01, and what counts as a weight, norms' included, as in the
+    authors' code. What is said of `sam` on masks, fp16 and zero gradients holds.
+    Source: SamsungLabs/ASAM:asam.py.
     """
 
     name: ClassVar[str] = "asam"

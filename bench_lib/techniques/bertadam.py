@@ -25,7 +25,8 @@ class BertAdam(Technique):
     theta <- theta - lr * (m / (sqrt(v) + eps) + wd * theta),  m and v not divided by 1 - beta^t
 
     Devlin et al. 2019, as released; Zhang et al. 2021, "Revisiting Few-sample BERT Fine-tuning", section 4, show the
-    damage. The warm-up is left out after the catalogue's negative control (three epochs, no warm-up).
+    damage. The released code warms up where it is told to; as a negative control this one does not.
+    Source: google-research/bert:optimization.py.
     """
 
     name: ClassVar[str] = "bertadam"

@@ -30,7 +30,7 @@ no such point. The hooks are the places at which it acts; an observer leaves the
 others ride on too. Passes are forward / backward passes for each micro-batch; before the training, at most so
 many for each of an epoch of what is read there. A technique runs on every kind of task that it does not decline.
 """
-HEAD = ("name", "what it is", "settings", "equals the baseline at", "hooks", "passes", "declines", "source")
+HEAD = ("name", "what it is", "settings", "equals the baseline at", "hooks", "passes", "declines", "paper")
 LINKS = {"arXiv": "https://arxiv.org/abs/", "doi": "https://doi.org/"}
 
 _CODE = re.compile(r"(`[^`]*`)")
@@ -87,7 +87,7 @@ def _entry(technique: type[Technique]) -> str:
     parts = [f"### {technique.name}", _prose(sentence)]
     if rest:
         parts += [f"```text\n{rest[0]}\n```", *(_prose(text) for text in rest[1:])]
-    return "\n\n".join([*parts, f"Source: {_prose(technique.paper)}."]) + "\n"
+    return "\n\n".join([*parts, f"Paper: {_prose(technique.paper)}."]) + "\n"
 
 
 def _paragraphs(technique: type[Technique]) -> list[str]:

@@ -24,9 +24,10 @@ class ChildTuningF(Technique):
 
     g <- g * M / p,  M ~ Bernoulli(p) for each element, drawn anew at each step
 
-    Xu et al. 2021, "Raise a Child in Large Language Model", section 3.1; p 0.3 is one of the values that they search.
-    All parameters are masked, the new head too, as in their released code (from memory, not checked). The harness clips
-    after the mask, the authors before it. p is taken to the nearest 1/65,536, in mask and division alike.
+    Xu et al. 2021, "Raise a Child in Large Language Model", section 3.1; p 0.3 is that of their script. All parameters
+    are masked, the new head too, as in their code. The harness clips after the mask, the authors before it. p is taken
+    to the nearest 1/65,536, in mask and division alike.
+    Source: alibaba/AliceMind:ChildTuning/ChildTuningOptimizer.py and run.sh.
     """
 
     name: ClassVar[str] = "child_tuning_f"

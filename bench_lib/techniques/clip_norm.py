@@ -19,8 +19,9 @@ class ClipNorm(Technique):
     g <- g * min(1, max_norm / ||g||)
 
     Pascanu et al. 2013, "On the difficulty of training recurrent neural networks", algorithm 1. The baseline clips at
-    1.0 already, which is the usual setting for BERT; a technique on top of it acts below 1.0 only, so the default is
-    0.1, our choice. The gradient is clipped after the other techniques of a stack have changed it.
+    1.0 already, as BERT's code does; a technique on top of it acts below 1.0 only, so the default is 0.1, our choice.
+    The gradient is clipped after the other techniques of a stack have changed it.
+    Source: google-research/bert:optimization.py for 1.0.
     """
 
     name: ClassVar[str] = "clip_norm"

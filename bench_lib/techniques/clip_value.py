@@ -21,7 +21,8 @@ class ClipValue(Technique):
     g_i <- max(-max_value, min(max_value, g_i))
 
     Mikolov 2012, "Statistical Language Models Based on Neural Networks", as Pascanu et al. 2013, section 3.2, report
-    it; the value 0.5 is the catalogue's, without a source of its own.
+    it; the value 0.5 is our choice.
+    Source: Pascanu et al. 2013 (settings not verified).
     """
 
     name: ClassVar[str] = "clip_value"

@@ -19,8 +19,9 @@ class FreezeBottom(Technique):
     grad = 0 for levels 0 ... share * depth
 
     Lee et al. 2019, "What Would Elsa Do? Freezing Layers During Transformer Fine-Tuning"; Kumar et al. 2022 on why
-    features are worth keeping. Half of the blocks is the catalogue's choice; where share * depth ends in .5, it is
-    rounded to the even number (at 0.5, 2 blocks of 3 and 2 of 5).
+    features are worth keeping. Half of the blocks is our choice; where share * depth ends in .5, it is rounded to the
+    even number (at 0.5, 2 blocks of 3 and 2 of 5).
+    Source: Lee et al. 2019 (settings not verified).
     """
 
     name: ClassVar[str] = "freeze_bottom"

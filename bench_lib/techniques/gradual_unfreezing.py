@@ -21,6 +21,7 @@ class GradualUnfreezing(Technique):
 
     Howard & Ruder 2018, "Universal Language Model Fine-tuning", section 3.3, one layer an epoch. With fewer epochs than
     blocks, as usual when Transformers are fine-tuned, the lowest never train. Optimiser and schedule go on throughout.
+    Source: Howard & Ruder 2018 (settings not verified).
     """
 
     name: ClassVar[str] = "gradual_unfreezing"

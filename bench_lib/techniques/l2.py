@@ -25,6 +25,7 @@ class L2(Technique):
     as the baseline's decay, which stays. Being coupled, it passes through the clipping and through Adam's scaling,
     which makes a full step of it where there is no other gradient: what the decoupling was proposed against. The
     recorded loss is without it.
+    Source: thuml/Transfer-Learning-Library:tllib/regularization/delta.py for half the squared norm of all parameters.
     """
 
     name: ClassVar[str] = "l2"

@@ -26,9 +26,10 @@ class LAWA(Technique):
 
     mean = (theta_T + theta_{T-d} + ... + theta_{T-(k-1)d}) / k,  T = steps of the run, d = every * T, k = checkpoints
 
-    Kaddour 2022, "Stop Wasting My Time!": the k latest checkpoints, one an epoch; k 6 is from memory, not checked (the
-    authors' released scheduler has 10). A short run has few epochs: a checkpoint every 0.05 of the run is our choice.
-    Earlier evaluations take the latest checkpoints there are. It keeps k copies of the weights in training.
+    Kaddour 2022, "Stop Wasting My Time!": the k latest checkpoints, one an epoch, k 6; the authors' scheduler has 10,
+    one every 1,000 steps. A short run has few epochs: a checkpoint every 0.05 of the run is our choice. Earlier
+    evaluations take the latest checkpoints there are. It keeps k copies of the weights in training.
+    Source: JeanKaddour/LAWA:lawa.py and README.md; k from Kaddour 2022 (settings not verified).
     """
 
     name: ClassVar[str] = "lawa"

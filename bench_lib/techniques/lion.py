@@ -23,9 +23,10 @@ class Lion(Technique):
     m <- beta2 * m + (1 - beta2) * g
 
     Chen et al. 2023, "Symbolic Discovery of Optimization Algorithms", algorithm 2, by pytorch-optimizer with its
-    settings, which are the paper's: beta1 0.9, beta2 0.99. The authors take a 3 to 10 times smaller rate than AdamW's,
-    since a sign is a larger step, and as much more decay. Factor 0.2 within that range is our choice: it moves the
-    blocks of minilm as far in a run as AdamW does. The decay is the profile's.
+    settings, which are the authors': beta1 0.9, beta2 0.99. They take a 3 to 10 times smaller rate than AdamW's, since
+    a sign is a larger step, and as much more decay. Factor 0.2 within that range is our choice: it moves the blocks of
+    minilm as far in a run as AdamW does. The decay is the profile's.
+    Source: google/automl:lion/README.md.
     """
 
     name: ClassVar[str] = "lion"

@@ -23,10 +23,11 @@ class LNSR(Technique):
     L = CE(f(x)) + weight * sum over blocks r of mean((f_r(x + z) - f_r(x))^2),  z ~ N(0, (noise * rms(x))^2),
     x a token's word embedding
 
-    Hua et al. 2021, "Noise Stability Regularization for Improving BERT Fine-tuning"; their settings were not found. Our
+    Hua et al. 2021, "Noise Stability Regularization for Improving BERT Fine-tuning"; no code of theirs was found. Our
     choice: noise of 5 % of each embedding's size, as in the measurement of their figure 1, the same weight 1.0 for all
     blocks, and the mean over hidden units and over the real tokens and those that the head reads. The dropout masks of
     both passes are the same, and both are in fp32.
+    Source: Hua et al. 2021 (settings not verified).
     """
 
     name: ClassVar[str] = "lnsr"

@@ -1,4 +1,4 @@
-"""Mixconnect: now and then, a single weight is its pre-trained self."""
+"""Mixconnect: now and then, a single weight has its pre-trained value."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench_lib.techniques.training import Training
 
 @dataclass(frozen=True)
 class MixConnect(Technique):
-    """Beside dropout, random single weights of the linear layers of embeddings and blocks are their pre-trained selves.
+    """Beside dropout, random single weights of the linear layers of the blocks get their pre-trained value back.
 
     w_mix = ((1 - M) w + M u - p u) / (1 - p),  M ~ Bernoulli(p) for each weight,  u pre-trained
 

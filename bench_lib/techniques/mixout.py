@@ -1,4 +1,4 @@
-"""Mixout: now and then, what leaves a neuron are its pre-trained weights."""
+"""Mixout: now and then, a neuron has its pre-trained outgoing weights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench_lib.techniques.training import Training
 
 @dataclass(frozen=True)
 class Mixout(Technique):
-    """In place of dropout, all weights that leave a random input neuron of a linear layer are their pre-trained selves.
+    """In place of dropout, random input neurons of the linear layers get their pre-trained outgoing weights back.
 
     w_mix = ((1 - M) w + M u - p u) / (1 - p),  M ~ Bernoulli(p) for each input neuron,  u pre-trained
 

@@ -20,8 +20,10 @@ class NoisyTune(Technique):
 
     theta <- theta + U(-strength / 2, strength / 2) * std(theta), for each parameter matrix or vector
 
-    Wu et al. 2022, "NoisyTune", equation 1; strength 0.15 from memory, not checked. The new head, which has no
-    pre-trained values, is left out; frozen parameters are not, being as pre-trained as the others.
+    Wu et al. 2022, "NoisyTune", equation 1, with strength 0.15. The new head, which has no pre-trained values, is left
+    out, where the public code that was read adds noise to it as well; frozen parameters are not, being as pre-trained
+    as the others.
+    Source: Yuanhy1997/HyPe:main.py for the equation; strength from Wu et al. 2022 (settings not verified).
     """
 
     name: ClassVar[str] = "noisy_tune"

@@ -23,9 +23,11 @@ class SAM(Technique):
 
     e = rho * g / ||g||,  g = dL/dw over all parameters as one vector;  w <- optimiser(w, dL/dw at w + e)
 
-    Foret et al. 2021, "Sharpness-Aware Minimization", equation 2 and algorithm 1, rho 0.05; g is of the whole batch,
-    and both passes have the same dropout masks. The loss scale of fp16 cancels in e. A gradient that is not finite, or
-    is zero, has no direction: there is no climb then, and the harness has the gradient as it is.
+    Foret et al. 2021, "Sharpness-Aware Minimization", equation 2 and algorithm 1; rho 0.05 is the default of a public
+    implementation. g is of the whole batch, and both passes have the same dropout masks, where public code draws anew.
+    The loss scale of fp16 cancels in e. A gradient that is not finite, or is zero, has no direction: there is no climb
+    then, and the harness has the gradient as it is.
+    Source: davda54/sam:sam.py; SamsungLabs/ASAM:asam.py.
     """
 
     name: ClassVar[str] = "sam"

@@ -23,9 +23,10 @@ class SWA(Technique):
 
     mean <- mean + (theta - mean) / n  after the n-th of the last share * steps updates
 
-    Izmailov et al. 2018, "Averaging Weights Leads to Wider Optima", section 3.2: share 0.25, as the catalogue has it
-    and torch's guide to their method. Theirs averages once an epoch at a high rate; an observer leaves the schedule as
-    it is, and a short run has few epochs, so every update counts. Before the averaging starts it is the weights.
+    Izmailov et al. 2018, "Averaging Weights Leads to Wider Optima", section 3.2: share 0.25, as in torch's guide to
+    their method. Theirs averages once an epoch at a high rate; an observer leaves the schedule as it is, and a short
+    run has few epochs, so every update counts. Before the averaging starts it is the weights.
+    Source: Izmailov et al. 2018 (settings not verified).
     """
 
     name: ClassVar[str] = "swa"

@@ -18,8 +18,9 @@ class Warmup(Technique):
 
     lr_t = lr * t / (share * steps) at the steps t before share * steps, rounded to whole steps
 
-    Liu et al. 2019, "RoBERTa", appendix, take 0.06 in fine-tuning (from memory of their table, not checked); Devlin et
-    al. 2019 and the baseline take 0.1, at which this technique would do nothing.
+    Liu et al. 2019, "RoBERTa", take 0.06 in fine-tuning, but 0.25 for QQP; the baseline takes 0.1, at which this
+    technique would do nothing.
+    Source: facebookresearch/fairseq:examples/roberta/README.glue.md.
     """
 
     name: ClassVar[str] = "warmup"

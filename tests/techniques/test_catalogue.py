@@ -99,7 +99,7 @@ def test_a_row_has_all_that_a_technique_declares():
         "hooks": "Groups, AfterBackward",
         "passes": "2 / 3, 1 / 0 in an epoch before the first update, 12 / 4 before a training of 3 epochs",
         "declines": r"tokens: no a\|b in tags",
-        "source": "Doe & Roe 2020, [doi:10.1000/odd(1)2](https://doi.org/10.1000/odd%281%292); "
+        "paper": "Doe & Roe 2020, [doi:10.1000/odd(1)2](https://doi.org/10.1000/odd%281%292); "
         "Poe 2021, [arXiv:2101.00001v2](https://arxiv.org/abs/2101.00001v2).",
     }
 
@@ -122,7 +122,7 @@ def test_the_docstring_stands_whole_with_its_equation_as_code():
         r'Doe & Roe 2020, "Odd", [doi:10.1000/odd(1)2](https://doi.org/10.1000/odd%281%292); the rest \[sic\] is our '
         "choice.",
     ]
-    assert _page(Plain).endswith("### plain\n\nLook on.\n\nSource: none.\n")
+    assert _page(Plain).endswith("### plain\n\nLook on.\n\nPaper: none.\n")
 
 
 def test_families_stand_in_their_order_and_only_where_they_have_techniques():
