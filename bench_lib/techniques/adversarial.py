@@ -108,10 +108,12 @@ def weights_spared(model: nn.Module) -> Iterator[None]:
             parameter.requires_grad_(True)
 
 
-def backward_at(step: Step, shift: Tensor | None = None, weight: float = 1.0, repeat: int = 0) -> Tensor:
+def backward_at(
+    step: Step, shift: Tensor | None = None, weight: float = 1.0, repeat: int = 0, full_precision: bool = False
+) -> Tensor:
     """Add `weight` times the gradients of the loss at a shift, and return that loss; without a shift, the usual one."""
     with nullcontext() if shift is None else shifted(step.training.model, shift):
-        loss = step.loss(step.forward(repeat))
+        loss = step.loss(step.forward(repeat, full_precision=full_precision))
         step.backward(weight * loss)
     return loss.detach()
 

@@ -9,12 +9,8 @@ from typing import ClassVar
 from bench_lib.errors import Unsupported, require
 from bench_lib.spec import Scalar
 from bench_lib.techniques.base import Technique
-from bench_lib.techniques.dropout_rates import DropoutSite, check_needed, dropout_sites
-from bench_lib.techniques.layouts import Layout, layout_of
+from bench_lib.techniques.dropout_rates import check_needed, dropout_places
 from bench_lib.techniques.training import Training
-
-PROJECTIONS = 3
-"""Queries, keys and values: what stands beside the dropout of attention probabilities and beside no other."""
 
 
 @dataclass(frozen=True)
@@ -51,25 +47,3 @@ class Dropout(Technique):
         for site, place in found:
             site.set(rates[place])
         check_needed(training)
-
-
-def dropout_places(training: Training) -> list[tuple[DropoutSite, str]]:
-    """Where a model drops out, and for each which of `hidden`, `attention` or `head` that is."""
-    layout = layout_of(training.model, training.anatomy.block_list)
-    return [(site, _place(site, training, layout)) for site in dropout_sites(training.model)]
-
-
-def _place(site: DropoutSite, training: Training, layout: Layout | None) -> str:
-    """By the company that a site keeps: the name alone misleads, as `attention.dropout` is either in public models."""
-    level = training.anatomy.level(site.name)
-    if level > training.anatomy.depth:
-        return "head"
-    owner, _, own = site.name.rpartition(".")
-    # Beside the projections, ALBERT, DeBERTa and ModernBERT have some for states too.
-    if level == 0 or own.startswith(("out", "pos")):
-        return "hidden"
-    if layout is not None:
-        return "attention" if owner.endswith(f".{layout.attention}") else "hidden"
-    beside = [getattr(module, "weight", None) for module in training.model.get_submodule(owner).children()]
-    matrices = [weight for weight in beside if weight is not None and weight.dim() == 2]
-    return "attention" if len(matrices) >= PROJECTIONS or "attention" in own else "hidden"

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from torch import nn
 
 from bench_lib.errors import Unsupported
+from bench_lib.techniques.layouts import Layout, layout_of
 from bench_lib.techniques.training import Training
 
 RATE = re.compile(r"(^|_)(dropout|drop|pdrop|drop_prob|dropout_prob|dropout_p)$|dropout_prob$")
 """Names of attributes of modules that are rates: `attention_dropout`, `drop_prob`, `resid_pdrop` and their like."""
+PROJECTIONS = 3
+"""Queries, keys and values: what stands beside the dropout of attention probabilities and beside no other."""
 
 SET_DROPOUT = ("dropout", "hype")
 """Techniques that set rates, which earlier versions did in layers alone."""
@@ -97,3 +100,25 @@ def set_dropout(model: nn.Module, rate: float | None) -> None:
         raise Unsupported(f"{type(model).__name__} drops out nowhere, so that no rate could be set to {rate}")
     for site in sites:
         site.set(rate)
+
+
+def dropout_places(training: Training) -> list[tuple[DropoutSite, str]]:
+    """Where a model drops out, and for each which of `hidden`, `attention` or `head` that is."""
+    layout = layout_of(training.model, training.anatomy.block_list)
+    return [(site, _place(site, training, layout)) for site in dropout_sites(training.model)]
+
+
+def _place(site: DropoutSite, training: Training, layout: Layout | None) -> str:
+    """By the company that a site keeps: the name alone misleads, as `attention.dropout` is either in public models."""
+    level = training.anatomy.level(site.name)
+    if level > training.anatomy.depth:
+        return "head"
+    owner, _, own = site.name.rpartition(".")
+    # Beside the projections, ALBERT, DeBERTa and ModernBERT have some for states too.
+    if level == 0 or own.startswith(("out", "pos")):
+        return "hidden"
+    if layout is not None:
+        return "attention" if owner.endswith(f".{layout.attention}") else "hidden"
+    beside = [getattr(module, "weight", None) for module in training.model.get_submodule(owner).children()]
+    matrices = [weight for weight in beside if weight is not None and weight.dim() == 2]
+    return "attention" if len(matrices) >= PROJECTIONS or "attention" in own else "hidden"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,30 +11,33 @@ import torch
 from torch import Tensor
 
 from bench_lib.errors import require
-from bench_lib.spec import Profile, Scalar
+from bench_lib.spec import Scalar
 from bench_lib.techniques.adversarial import backward_at
 from bench_lib.techniques.base import Technique
+from bench_lib.techniques.dropout_rates import check_needed, dropout_places
 from bench_lib.techniques.hidden import block_inputs_changed
-from bench_lib.techniques.training import Step
+from bench_lib.techniques.training import Step, Training
 
 
 @dataclass(frozen=True)
 class HyPe(Technique):
-    """Train with a little noise on what every block is given, in place of dropout.
+    """Train with a little noise on what every block is given, in place of dropout on hidden states.
 
-    h <- h + z before each block,  z ~ U(-epsilon, epsilon) for each value, or N(0, epsilon^2) if normal
+    h <- h + z before each block,  z ~ U(0, epsilon) for each value, or N(0, epsilon^2) if normal
 
-    Yuan et al. 2023, "HyPe: Better Pre-trained Language Model Fine-tuning with Hidden Representation Perturbation";
-    epsilon 1e-5, uniform and no dropout are those of their released command. Its code draws from U(0, epsilon); the
-    paper's noise is symmetric (from memory, not checked). As in theirs all tokens get it, the special ones too, but
-    padding does not, where theirs, which nothing attends to, has no effect. A dropout of None keeps the profile's. In
-    lower precision the noise reaches the sums that blocks add to, and is mostly rounded away in their products.
+    Yuan et al. 2023, "HyPe: Better Pre-trained Language Model Fine-tuning with Hidden Representation Perturbation".
+    Source: Yuanhy1997/HyPe:main.py and hype_modeling_bert.py, where the command has epsilon 1e-5, hidden dropout 0 and
+    the model's own dropout of attention, and uniform noise is never below 0. `dropout` is the rate of hidden states and
+    of the head, which are one setting of BERT's; None keeps the model's or the profile's. All tokens get noise, the
+    special ones too, but padding does not, where theirs, which nothing attends to, has no effect. In any profile the
+    pass is in fp32, as theirs: in lower precision most of so small a noise would be lost in rounding.
     """
 
     name: ClassVar[str] = "hype"
     family: ClassVar[str] = "adversarial"
     paper: ClassVar[str] = "Yuan et al. 2023, arXiv:2212.08853"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"epsilon": 0.0, "dropout": None}
+    version: ClassVar[str] = "2"  # attention keeps its dropout, the noise is one-sided, and the pass is in fp32
 
     epsilon: float = 1e-5
     normal: bool = False
@@ -46,8 +48,11 @@ class HyPe(Technique):
         fits = self.dropout is None or 0 <= self.dropout < 1
         require(fits, "hype:dropout", self.dropout, "0 up to, not including, 1; None to keep")
 
-    def configure(self, profile: Profile) -> Profile:
-        return profile if self.dropout is None else dataclasses.replace(profile, dropout=self.dropout)
+    def prepare(self, training: Training) -> None:
+        for site, place in dropout_places(training) if self.dropout is not None else ():
+            if place != "attention":
+                site.set(self.dropout)
+        check_needed(training)
 
     def backward(self, step: Step) -> Tensor:
         if not self.epsilon:
@@ -55,10 +60,10 @@ class HyPe(Technique):
         training = step.training
         generator = training.generator("dropout", self.name, training.step, step.number)
         with block_inputs_changed(training, lambda h, text: h + self._noise(h, generator) * text.unsqueeze(-1)):
-            return backward_at(step)
+            return backward_at(step, full_precision=True)
 
     def _noise(self, hidden: Tensor, generator: torch.Generator) -> Tensor:
         draws = torch.empty(hidden.shape)
         if self.normal:
             return draws.normal_(0, self.epsilon, generator=generator).to(hidden)
-        return draws.uniform_(-self.epsilon, self.epsilon, generator=generator).to(hidden)
+        return draws.uniform_(0, self.epsilon, generator=generator).to(hidden)

@@ -9,8 +9,8 @@ from torch import nn
 
 from bench_lib.errors import BadValue, Unsupported
 from bench_lib.techniques.anatomy import dissect
-from bench_lib.techniques.dropout import Dropout, dropout_places
-from bench_lib.techniques.dropout_rates import dropout_sites, drops_out, set_dropout
+from bench_lib.techniques.dropout import Dropout
+from bench_lib.techniques.dropout_rates import dropout_places, dropout_sites, drops_out, set_dropout
 from bench_lib.techniques.training import Training
 
 SIZES = {

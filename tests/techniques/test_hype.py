@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
 import torch
 from torch import nn
 
-from bench_lib.errors import BadValue
+from bench_lib.errors import BadValue, Unsupported
+from bench_lib.techniques.dropout_rates import dropout_places, need_dropout
 from bench_lib.techniques.hidden import block_inputs_changed
 from bench_lib.techniques.hype import HyPe
 
@@ -33,21 +35,32 @@ def test_every_block_gets_its_own_noise_by_hand(micro_step, task, normal):
     generator = step.training.generator("dropout", "hype", step.training.step, step.number)
     for noise in noises:
         draws = torch.empty(noise.shape)
-        draws = (
-            draws.normal_(0, 0.25, generator=generator) if normal else draws.uniform_(-0.25, 0.25, generator=generator)
-        )
+        draws = draws.normal_(0, 0.25, generator=generator) if normal else draws.uniform_(0, 0.25, generator=generator)
         torch.testing.assert_close(noise, draws * text[..., None], atol=1e-5, rtol=1e-5)
         assert torch.equal(noise.abs().amax(-1) > 0, text), "all tokens but padding"
     assert (text & ~step.real_tokens).any()
     assert (~text).any()
 
 
-def test_the_noise_has_both_signs_and_its_size(micro_step):
+def test_uniform_noise_is_above_zero_and_normal_noise_has_both_signs(micro_step):
     noises, text = added(micro_step("sst2"), HyPe(epsilon=0.25))
     values = torch.cat([noise[text].flatten() for noise in noises])
-    assert values.abs().max().item() <= 0.25 + 1e-5
+    assert values.min().item() > -1e-5
+    assert values.max().item() <= 0.25 + 1e-5
+    assert values.mean().item() == pytest.approx(0.125, rel=0.05)
+    assert values.std().item() == pytest.approx(0.25 / math.sqrt(12), rel=0.05)
+    noises, text = added(micro_step("sst2"), HyPe(epsilon=0.25, normal=True))
+    values = torch.cat([noise[text].flatten() for noise in noises])
     assert values.mean().item() == pytest.approx(0, abs=0.02)
-    assert values.square().mean().sqrt().item() == pytest.approx(0.25 / math.sqrt(3), rel=0.03)
+    assert values.std().item() == pytest.approx(0.25, rel=0.05)
+
+
+def test_nearly_all_of_the_published_noise_survives_in_a_profile_of_bf16(micro_step):
+    step = micro_step("sst2")
+    step.training.profile = dataclasses.replace(step.training.profile, precision="bf16")
+    noises, text = added(step, HyPe())
+    changed = [(noise[text] != 0).float().mean().item() for noise in noises]
+    assert min(changed) > 0.9, changed
 
 
 def test_one_block_by_hand():
@@ -80,12 +93,20 @@ def test_one_block_by_hand():
     assert Training.model(hidden, attention_mask=mask).tolist() == [[[12.0], [20.0]]]
 
 
-@pytest.mark.parametrize(
-    ("stack", "rates"), [("hype", {0.0}), ("hype:dropout=None", {0.1}), ("hype:dropout=0.3", {0.3})]
-)
-def test_the_noise_stands_in_place_of_dropout(train, stack, rates):
-    model = train("sst2", stack, train_examples=8, eval_examples=4, dropout=0.1).training.model
-    assert {module.p for module in model.modules() if isinstance(module, nn.Dropout)} == rates
+@pytest.mark.parametrize(("stack", "hidden"), [("hype", 0.0), ("hype:dropout=None", 0.2), ("hype:dropout=0.3", 0.3)])
+def test_the_noise_stands_in_place_of_dropout_on_hidden_states_alone(train, stack, hidden):
+    training = train("sst2", stack, train_examples=8, eval_examples=4, dropout=0.2).training
+    rates = {(place, site.rate) for site, place in dropout_places(training)}
+    assert rates == {("hidden", hidden), ("head", hidden), ("attention", 0.2)}
+
+
+def test_what_needs_dropout_hears_that_none_is_left(train):
+    training = train("sst2", "hype", train_examples=8, eval_examples=4).training
+    need_dropout(training, "other")  # attention still drops out
+    for site, _ in dropout_places(training):
+        site.set(0.0)
+    with pytest.raises(Unsupported, match="other goes by what differs between two passes with dropout"):
+        HyPe().prepare(training)
 
 
 def test_settings():
