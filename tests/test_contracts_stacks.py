@@ -46,7 +46,6 @@ SUPERSEDED = {
     ("constant", "lp_ft"): "each of its phases has one step here, and a schedule of its own",
     ("clip_norm", "lion"): "a sign does not change with the norm",
     ("clip_value", "child_tuning_f"): "the few values that are clipped are masked afterwards",
-    ("clip_value", "pgd"): "in these few steps it leaves no value large enough to be clipped",
     ("l2_sp", "recadam"): "in these few steps it pulls no more, and the decay is left out already",
     ("recadam", "l2_sp"): "in these few steps it pulls no more, and the decay is left out as well",
     ("wd_pre", "recadam"): "in these few steps it pulls no more, and the decay is left out already",
@@ -288,7 +287,7 @@ class Gradients(Technique):
 
 
 @pytest.mark.parametrize("task", ["sst2", "conll2003", "squad"])
-@pytest.mark.parametrize("stack", ["adamw", "r_drop", "fgm"])
+@pytest.mark.parametrize("stack", ["adamw", "r_drop", "fgm:scope=example"])
 def test_a_batch_in_parts_has_the_gradients_of_the_whole(make_spec, monkeypatch, task, stack):
     monkeypatch.setitem(TECHNIQUES._entries, "gradients", Gradients)
     monkeypatch.setattr(Gradients, "seen", [])

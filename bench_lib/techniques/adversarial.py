@@ -96,9 +96,9 @@ def embedding_watched(model: nn.Module, shift: Tensor | None = None) -> Iterator
 
 
 @contextmanager
-def weights_spared(model: nn.Module) -> Iterator[None]:
-    """Let no weight get a gradient, so that a backward pass is for what is watched alone."""
-    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+def weights_spared(model: nn.Module, but: nn.Parameter | None = None) -> Iterator[None]:
+    """Let no weight get a gradient but one, so that a backward pass is for that or for what is watched alone."""
+    learning = [parameter for parameter in model.parameters() if parameter.requires_grad and parameter is not but]
     try:
         for parameter in learning:
             parameter.requires_grad_(False)

@@ -13,6 +13,14 @@ from bench_lib.errors import require
 from bench_lib.spec import Scalar
 from bench_lib.techniques.adversarial import backward_at, gradient_at, steepest
 from bench_lib.techniques.base import Technique
+from bench_lib.techniques.embedding_matrix import (
+    backward_with,
+    check_scope,
+    gradient_of_matrix,
+    mean_length,
+    trained_matrix,
+    uphill,
+)
 from bench_lib.techniques.training import Step
 
 
@@ -20,23 +28,33 @@ from bench_lib.techniques.training import Step
 class FGM(Technique):
     """Train on the clean batch and on its worst small shift of the word embeddings, both with equal weight.
 
-    r = epsilon * g / ||g||,  g = dL/de over the embedded sequence e of one example;  L = L(e) + L(e + r)
+    matrix:   W + epsilon * G / ||G||,  W the matrix of all word embeddings, G = dL/dW over the batch
+    example:  e + epsilon * g / ||g||,  e the embedded sequence of one example, g = dL/de;  L = L(clean) + L(shifted)
 
-    Miyato et al. 2017, "Adversarial Training Methods for Semi-Supervised Text Classification", equations 2 and 5;
-    epsilon 1, as the catalogue has it. They normalise the embeddings of a vocabulary first, which a pre-trained model
-    would not stand. The shift touches real tokens only and lives in the forward pass: the embedding matrix never
-    changes. The two passes have dropout masks of their own.
+    Miyato et al. 2017, "Adversarial Training Methods for Semi-Supervised Text Classification", equations 2 and 5.
+    `matrix` is the form that most code for pre-trained models runs, with epsilon 1: the whole batch shares one shift.
+    Source: thinkingmanyangyang/multi-classification:trick.py. As there a shift follows each part of a batch, along the
+    gradient gathered so far, and an output layer tied to the matrix moves with it; frozen embeddings are declined.
+    `example` is the paper's form, in which each text's own real tokens are shifted by epsilon. Source:
+    tensorflow/models:research/adversarial_text/adversarial_losses.py, whose epsilon 5 is for embeddings normalised over
+    the vocabulary. Pre-trained ones are not, and a radius says little without their length: `relative` counts it in
+    mean lengths of a pre-trained word embedding (1.07 in minilm), so that a value can be carried to another model. The
+    two passes have dropout masks of their own.
     """
 
     name: ClassVar[str] = "fgm"
     family: ClassVar[str] = "adversarial"
     paper: ClassVar[str] = "Miyato et al. 2017, arXiv:1605.07725"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"epsilon": 0.0}
+    version: ClassVar[str] = "2"  # the matrix is shifted for the whole batch, where version 1 shifted each example
 
     epsilon: float = 1.0
+    scope: str = "matrix"
+    relative: bool = False
 
     def __post_init__(self) -> None:
         require(0 <= self.epsilon < math.inf, "fgm:epsilon", self.epsilon, "0 or more, finite")
+        check_scope(self.scope, "fgm:scope")
 
     def passes(self) -> tuple[int, int]:
         return (2, 2) if self.epsilon else (1, 1)
@@ -44,6 +62,13 @@ class FGM(Technique):
     def backward(self, step: Step) -> Tensor:
         if not self.epsilon:
             return backward_at(step)
-        loss, gradient = gradient_at(step)
-        backward_at(step, steepest(gradient, step.real_tokens, self.epsilon), repeat=1)
+        training = step.training
+        epsilon = self.epsilon * (training.keep(self, lambda: mean_length(training)) if self.relative else 1.0)
+        if self.scope == "example":
+            loss, gradient = gradient_at(step)
+            backward_at(step, steepest(gradient, step.real_tokens, epsilon), repeat=1)
+            return loss
+        matrix = trained_matrix(training, self.name)
+        loss = backward_at(step)
+        backward_with(step, matrix, uphill(gradient_of_matrix(matrix), epsilon), repeat=1)
         return loss

@@ -28,12 +28,14 @@ from bench_lib.techniques.neftune import NEFTune
 from bench_lib.techniques.pgd import PGD
 from bench_lib.techniques.smart import SMART
 
-ALL = [FGM(), PGD(), FreeLB(), SMART(), NEFTune(), HyPe()]
+BY_EXAMPLE = [FGM(scope="example"), PGD(scope="example", init=1.0)]
+TOKENS = [*BY_EXAMPLE, FreeLB(), SMART(sigma=1e-3), NEFTune()]
+ALL = [FGM(), PGD(), *BY_EXAMPLE, FreeLB(), SMART(), NEFTune(), HyPe()]
 REAL = torch.tensor([[True, True, False], [False, False, False]])
 
 
 def named(techniques):
-    return pytest.mark.parametrize("technique", techniques, ids=lambda t: t.name)
+    return pytest.mark.parametrize("technique", techniques, ids=lambda t: t.spec().label)
 
 
 def test_the_steepest_shift_by_hand():
@@ -132,7 +134,7 @@ def inputs_of_norm(step):
 
 
 @pytest.mark.parametrize("task", ["sst2", "conll2003", "squad"])
-@named([FGM(), PGD(), FreeLB(), SMART(sigma=1e-3), NEFTune()])
+@named(TOKENS)
 def test_real_tokens_move_and_nothing_else(micro_step, technique, task):
     step = micro_step(task)
     seen = inputs_of_norm(step)
@@ -184,7 +186,7 @@ def test_a_step_that_raises_at_any_pass_leaves_all_as_it_was(micro_step, techniq
 
 
 @pytest.mark.parametrize("stack", ["freeze_bottom", "lora", "linear_probe"])
-@named([FGM(), PGD(), FreeLB(), SMART(sigma=1e-3), NEFTune()])
+@named(TOKENS)
 def test_frozen_embeddings_are_shifted_all_the_same(micro_step, technique, stack):
     step = micro_step("conll2003", stack)
     model = step.training.model
@@ -215,6 +217,8 @@ def test_the_loss_scale_of_fp16_scales_the_gradients_and_moves_no_shift(micro_st
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 @named(ALL)
 def test_lower_precision_trains(train, technique, precision):
-    record = train("sst2", technique.name, train_examples=16, eval_examples=8, precision=precision, epochs=2).record
+    record = train(
+        "sst2", technique.spec().label, train_examples=16, eval_examples=8, precision=precision, epochs=2
+    ).record
     assert record.status in ("converged", "collapsed"), record.reason
     assert record.nonfinite_steps < record.steps
