@@ -13,10 +13,9 @@ import torch
 
 from bench_lib.errors import BadData, BenchError, Unavailable
 from bench_lib.executors.worker import retire
-from bench_lib.harness.augment import Draw, augmented
+from bench_lib.harness.augment import Augmented, Draw, augmented
 from bench_lib.harness.data import Evaluation, Subset, data_key, evaluation_set, train_features
 from bench_lib.harness.deployment import Footprint, learnt, sampled, saved_bytes
-from bench_lib.harness.encode import Feature
 from bench_lib.harness.ending import ending
 from bench_lib.harness.evaluate import Scored
 from bench_lib.harness.loop import Loop
@@ -103,13 +102,14 @@ def _train(spec: RunSpec, stack: Stack, observers: Sequence[Stack], attempt: Att
     for one in (stack, *observers):
         one.check(task.kind)
     profile = configured(spec.profile, stack)
-    features, evaluation, reported = _data(spec, profile, stack)
+    made, evaluation = _data(spec, profile, stack)
     attempt.trivial = evaluation.trivial
     attempt.pretrained = pretrained = _pretrained(spec)
     attempt.training = training = _loaded(spec, profile, attempt.device, pretrained)
-    training.reported.update(reported)
+    training.reported.update(made.reported)
+    training.epoch_size = made.epoch_size
     loaded = dict(training.model.named_parameters())
-    attempt.prelude = prelude = RunPrelude(spec, stack, training, features)
+    attempt.prelude = prelude = RunPrelude(spec, stack, training, made.features)
     prelude.play()
     prepare(training, stack)
     pad_id = int(load_tokenizer(spec.model).pad_token_id)
@@ -140,17 +140,16 @@ def check_data(spec: RunSpec) -> None:
         raise BadData(f"the data of {spec.task} changed since this run was planned: {then} then, {found} now")
 
 
-def _data(spec: RunSpec, profile: Profile, stack: Stack) -> tuple[Sequence[Feature], Evaluation, dict[str, float]]:
-    """The training features, the evaluation set, and what the techniques reported of what they changed."""
+def _data(spec: RunSpec, profile: Profile, stack: Stack) -> tuple[Augmented, Evaluation]:
+    """What is trained on, as the techniques make it, and the evaluation set."""
     check_data(spec)
     key = data_key(TASKS.get(spec.task), spec.data, spec.model, profile)
     evaluation = evaluation_set(key, profile.eval_examples)
     subset = Subset.of(profile, spec.base_seed("subset"))
     augmenters = tuple(stack.having(Augments))
     if not augmenters:
-        return train_features(key, subset), evaluation, {}
-    made = augmented(key, Draw(subset, profile.eval_examples, spec.base_seed("augment")), augmenters)
-    return made.features, evaluation, dict(made.reported)
+        return Augmented((), train_features(key, subset), {}), evaluation
+    return augmented(key, Draw(subset, profile.eval_examples, spec.base_seed("augment")), augmenters), evaluation
 
 
 def prepared(spec: RunSpec, profile: Profile, stack: Stack, device: torch.device) -> Training:

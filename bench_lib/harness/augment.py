@@ -33,11 +33,15 @@ class Draw:
 
 @dataclass(frozen=True, eq=False)
 class Augmented:
-    """The examples that are trained on, their features, and what the techniques reported."""
+    """The examples that are trained on, their features, and what the techniques reported.
+
+    `epoch_size` is how many of the features an epoch reads, where a technique keeps the number of steps.
+    """
 
     examples: tuple[Example, ...]
-    features: tuple[Feature, ...]
+    features: Sequence[Feature]
     reported: Mapping[str, float]
+    epoch_size: int | None = None
 
 
 @functools.lru_cache(maxsize=8)
@@ -45,6 +49,7 @@ def augmented(key: DataKey, draw: Draw, augmenters: tuple[Augments, ...]) -> Aug
     """The training examples after every augmenter, in order; where there are none, nothing is augmented."""
     examples: Sequence[Example] = train_examples(key.task, key.data.name, draw.subset)
     reported: dict[str, float] = {}
+    kept: list[Sequence[Example]] = []
     for technique in augmenters if examples else ():
         corpus = Corpus(
             train=examples,
@@ -56,9 +61,10 @@ def augmented(key: DataKey, draw: Draw, augmenters: tuple[Augments, ...]) -> Aug
             vocabulary=functools.partial(vocabulary, key.model),
             translator=load_translator,
             reported=reported,
+            kept=kept,
         )
         examples = _readable(key, corpus.train, _made(technique, corpus))
-    return Augmented(tuple(examples), key.encode(examples), reported)
+    return Augmented(tuple(examples), key.encode(examples), reported, len(key.encode(kept[0])) if kept else None)
 
 
 def _made(technique: Augments, corpus: Corpus) -> Sequence[Example]:

@@ -64,7 +64,8 @@ class Loop:
         self.clock = Stopwatch(training.device)
         self.clock.seconds, self.tokens, self.examples = before.seconds, before.tokens, 0
         self.scaler = torch.amp.GradScaler(training.device.type, enabled=profile.precision == "fp16")
-        training.steps_per_epoch = math.ceil(len(features) / profile.batch_size)
+        read = len(features) if training.epoch_size is None else min(len(features), training.epoch_size)
+        training.steps_per_epoch = math.ceil(read / profile.batch_size)
         training.total_steps = profile.epochs * training.steps_per_epoch
         self.optimization = Optimization(training, stack)
         self.gradients = Gradients(training, stack)
@@ -115,7 +116,8 @@ class Loop:
         profile = self.training.profile
         lengths, order = [len(f) for f in self.features], self.training.generator("order", *names)
         micro = profile.batch_size // profile.accumulate
-        for indices in epoch_order(lengths, profile.batch_size, profile.bucket, order):
+        batches = epoch_order(lengths, profile.batch_size, profile.bucket, order)
+        for indices in batches[: self.training.steps_per_epoch]:
             yield [[self.features[i] for i in indices[at : at + micro]] for at in range(0, len(indices), micro)]
 
     def _survey(self) -> None:

@@ -125,7 +125,10 @@ class RunPrelude:
         return [left[i] for i in choose(len(left), size, self.subset.generator(self.spec.task, "unused"))]
 
     def add(self, examples: Sequence[Example]) -> None:
-        self.features = [*self.features, *self.key.encode(examples)]
+        more = self.key.encode(examples)
+        self.features = [*self.features, *more]
+        if self.training.epoch_size is not None:
+            self.training.epoch_size += len(more)
 
     def study(self, study: Study, profile: Profile) -> None:
         # A sequence of special tokens alone has nothing to be told.
@@ -150,6 +153,7 @@ class RunPrelude:
     def teach(self, examples: Sequence[Example]) -> Predictions:
         profile = dataclasses.replace(self.training.profile, evaluations=1)
         teacher = self._training(copy.deepcopy(self.training.model), self.training.kind, profile)
+        teacher.epoch_size = self.training.epoch_size
         prepare(teacher, self.stack)
         asked = Evaluation(tuple(examples), self.key.encode(examples), 0.0)
         inputs = functools.partial(sampled, teacher, asked.features, self._pad_id())

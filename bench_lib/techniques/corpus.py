@@ -27,7 +27,7 @@ class Corpus:
 
     `judges_wording` says that the labels are of the wording itself, which another wording need not share.
     `vocabulary` and `translator`, which takes the name of a translation model, load when they are called. `report`
-    notes a number in the record.
+    notes a number in the record; `kept` are the sets that an epoch is to stay as long as.
     """
 
     train: Sequence[Example]
@@ -39,10 +39,15 @@ class Corpus:
     vocabulary: Callable[[], Vocabulary] | None = None
     translator: Callable[[str], Translator] | None = None
     reported: dict[str, float] = field(default_factory=dict)
+    kept: list[Sequence[Example]] = field(default_factory=list)
 
     def report(self, technique: str, quantity: str, value: float) -> None:
         """Note a number in the record."""
         self.reported[f"{technique}.{quantity}"] = float(value)
+
+    def keep_steps(self) -> None:
+        """Let an epoch be as long as with `train` as it is here; it then reads a part of what is made, drawn anew."""
+        self.kept.append(self.train)
 
     def check_rewording(self, technique: str) -> None:
         """Raise `Unsupported` where a text in other words may need another label."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -19,6 +20,8 @@ from bench_lib.techniques.synonyms import Thesaurus, check_source, core, count, 
 Operation = Callable[[Passage, float, Thesaurus, np.random.Generator], Passage]
 TRIES = 10
 """Words of which one is asked for a synonym to put in, as in the authors' code."""
+BY_SIZE = ((500, 0.05, 16), (2_000, 0.05, 8), (math.inf, 0.1, 4))
+"""Alpha and copies for training sets of up to so many examples."""
 
 
 @dataclass(frozen=True)
@@ -28,50 +31,68 @@ class EDA(Technique):
     n = max(1, floor(alpha * words)) synonyms in place of words, or put in anywhere, or exchanges of two words; or each
     word is left out with probability alpha;  the operations of an example's copies ~ shuffled, equally many of each
 
-    Wei & Zou 2019, "EDA: Easy Data Augmentation Techniques"; alpha 0.1 and 4 copies are what they recommend from 5000
-    examples on (table 3, which has alpha 0.05 and 16 copies for 500, 8 for 2000; from memory, not checked), the rest is
-    their released code. They clean the text to lower-case letters; here it stays as it is. Their synonyms are WordNet's
-    (`thesaurus=wordnet`); those of the model's embeddings are our default, since they are there on every machine.
-    Words of answers stay and nothing is put between them. A word put into an entity belongs to it, an entity that loses
-    its first word begins with the next, and none of its words is replaced, exchanged or asked for a synonym. Both texts
-    of a pair are changed, a question and its context too.
+    Wei & Zou 2019, "EDA: Easy Data Augmentation Techniques". None takes alpha and copies by the size of the training
+    set: 0.05 and 16 up to 500 examples, 0.05 and 8 up to 2,000, 0.1 and 4 above. Source: table 3 of the paper (settings
+    not verified). The rest is jasonwei20/eda_nlp:code/eda.py, whose own defaults are 0.1 and 9. Theirs cleans the text
+    to lower-case letters, which here stays as it is; replaces every occurrence of a word, here one; and puts in the
+    first synonym of WordNet's (`thesaurus=wordnet`), here any. Synonyms of the model's embeddings are our default,
+    since they are there on every machine. 16 copies are also 17 times the steps, and longer training alone makes runs
+    more stable: with `same_steps`, our default, an epoch reads as many examples as without the copies, others each
+    time, so that a comparison sees the copies alone; False is the published training. Words of answers stay and
+    nothing is put between them. A word put into an entity belongs to it, an entity that loses its first word begins
+    with the next, and none of its words is replaced, exchanged or asked for a synonym. Both texts of a pair are
+    changed, a question and its context too.
     """
 
     name: ClassVar[str] = "eda"
     family: ClassVar[str] = "data"
     paper: ClassVar[str] = "Wei & Zou 2019, arXiv:1901.11196"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"alpha": 0.0}
-    version: ClassVar[str] = "2"  # no synonym of a name is put in, as version 1 did
+    version: ClassVar[str] = "3"  # goes by the size of the training set and keeps the steps; 2 had 0.1, 4 and all steps
 
-    alpha: float = 0.1
-    copies: int = 4
+    alpha: float | None = None
+    copies: int | None = None
     thesaurus: str = "embeddings"
+    same_steps: bool = True
 
     def __post_init__(self) -> None:
-        require(0 <= self.alpha <= 1, "eda:alpha", self.alpha, "0 to 1")
-        require(self.copies >= 0, "eda:copies", self.copies, "0 or more")
+        fits = self.alpha is None or 0 <= self.alpha <= 1
+        require(fits, "eda:alpha", self.alpha, "0 to 1, or None to go by the size of the training set")
+        fits = self.copies is None or self.copies >= 0
+        require(fits, "eda:copies", self.copies, "0 or more, or None to go by the size of the training set")
         check_source(self.thesaurus, "eda:thesaurus")
 
     def draws(self) -> tuple[str, ...]:
         return ("augment",)
 
     def augment(self, corpus: Corpus) -> Sequence[Example]:
-        if not (self.alpha and self.copies):
+        alpha, copies = self._strength(len(corpus.train))
+        if not (alpha and copies):
             return corpus.train
         corpus.check_rewording(self.name)
+        if self.same_steps:
+            corpus.keep_steps()
         synonyms, made = thesaurus(self.thesaurus, corpus, self.name), list[Example]()
         for example in corpus.train:
             texts = passages(example, corpus.labels)
-            for operation in self._operations(corpus.generator):
-                new = [operation(words, self.alpha, synonyms, corpus.generator) for words in texts]
+            for operation in _operations(copies, corpus.generator):
+                new = [operation(words, alpha, synonyms, corpus.generator) for words in texts]
                 if differ(texts, new):
                     made.append(rewritten(example, new, corpus.labels))
-        corpus.report(self.name, "copies", len(made))
+        for quantity, value in (("alpha", alpha), ("copies_asked", copies * len(corpus.train)), ("copies", len(made))):
+            corpus.report(self.name, quantity, value)
         return [*corpus.train, *made]
 
-    def _operations(self, generator: np.random.Generator) -> list[Operation]:
-        pool = OPERATIONS * (self.copies // len(OPERATIONS) + 1)
-        return [pool[i] for i in generator.permutation(len(pool))[: self.copies]]
+    def _strength(self, examples: int) -> tuple[float, int]:
+        """Alpha and copies, as they are set or as a training set of so many examples asks for."""
+        alpha, copies = next((alpha, copies) for most, alpha, copies in BY_SIZE if examples <= most)
+        return alpha if self.alpha is None else self.alpha, copies if self.copies is None else self.copies
+
+
+def _operations(copies: int, generator: np.random.Generator) -> list[Operation]:
+    """What makes an example's copies: from a pool of as many of each operation as it takes, and one more."""
+    pool = OPERATIONS * (copies // len(OPERATIONS) + 1)
+    return [pool[i] for i in generator.permutation(len(pool))[:copies]]
 
 
 def inserted(words: Passage, alpha: float, synonyms: Thesaurus, generator: np.random.Generator) -> Passage:

@@ -45,7 +45,8 @@ class Phase:
 class Training:
     """A run in progress; `pretrained` holds the weights as they were loaded, by name, on the CPU.
 
-    `trained` are the parameters that the optimiser was given, which may be frozen for a phase.
+    `trained` are the parameters that the optimiser was given, which may be frozen for a phase. `epoch_size` is how many
+    of the training sequences an epoch reads, others each time; None for all.
     """
 
     model: nn.Module
@@ -57,6 +58,7 @@ class Training:
     device: torch.device = CPU
     total_steps: int = 0
     steps_per_epoch: int = 0
+    epoch_size: int | None = None
     step: int = 0
     trained: dict[str, nn.Parameter] | None = None
     optimizer: torch.optim.Optimizer | None = None

@@ -9,7 +9,7 @@ import pytest
 from bench_lib.errors import BadData, Unavailable, Unsupported
 from bench_lib.examples import Kind, SpanExample
 from bench_lib.harness.augment import Draw, augmented
-from bench_lib.harness.data import DataKey, Subset, train_examples
+from bench_lib.harness.data import DataKey, Subset, train_examples, train_features
 from bench_lib.models import MODELS
 from bench_lib.models.source import resolve
 from bench_lib.spec import Ref
@@ -80,10 +80,26 @@ def test_each_of_a_stack_sees_what_the_one_before_made_and_draws_for_itself():
     made = augmented(key_of("sst2"), draw_of(), (EDA(), Counts(), Counts("other")))
     assert len(SEEN[0].train) > 40
     assert SEEN[0].train == SEEN[1].train
-    assert made.reported.keys() == {"eda.copies", "eda.wordnet", "counts.drawn", "other.drawn"}
+    assert made.reported.keys() == {
+        *("eda.copies", "eda.copies_asked", "eda.alpha", "eda.wordnet"),
+        *("counts.drawn", "other.drawn"),
+    }
     assert made.reported["counts.drawn"] != made.reported["other.drawn"]
     alone = augmented(key_of("sst2"), draw_of(), (Counts(),))
     assert alone.reported["counts.drawn"] == made.reported["counts.drawn"], "whatever stands beside it"
+
+
+def test_an_epoch_is_as_long_as_the_first_that_keeps_the_steps_found_the_set():
+    """In sequences, of which a long context has several."""
+    key, draw = key_of("squad", max_length=48, stride=12), draw_of(20)
+    plain = len(train_features(key, draw.subset))
+    assert plain > 20
+    for stack in ((EDA(),), (EDA(copies=1), Keeps()), (Keeps(), EDA(copies=1))):
+        augmented.cache_clear()
+        made = augmented(key, draw, stack)
+        assert made.epoch_size == plain < len(made.features)
+    assert augmented(key, draw, (Synonym(), EDA(same_steps=False))).epoch_size is None
+    assert augmented(key, draw, (Synonym(), EDA())).epoch_size > plain
 
 
 def test_what_a_technique_may_look_at():
@@ -93,6 +109,17 @@ def test_what_a_technique_may_look_at():
     assert not corpus.judges_wording
     words = corpus.vocabulary()
     assert words.embeddings.shape == (len(words.pieces), 32)
+
+
+@dataclass(frozen=True)
+class Keeps:
+    """Adds nothing, and keeps the steps."""
+
+    name: str = "keeps"
+
+    def augment(self, corpus):
+        corpus.keep_steps()
+        return corpus.train
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,16 @@ from hypothesis import strategies as st
 
 from bench_lib.errors import BadValue, Unsupported
 from bench_lib.examples import Kind, SpanExample, TagExample, TextExample
+from bench_lib.harness.loop import Loop
 from bench_lib.tasks import TASKS
 from bench_lib.techniques.corpus import Corpus
-from bench_lib.techniques.eda import EDA, OPERATIONS, deleted, inserted, swapped
+from bench_lib.techniques.eda import EDA, OPERATIONS, _operations, deleted, inserted, swapped
 from bench_lib.techniques.edits import Word
 from bench_lib.techniques.synonym import Synonym
 from tests.techniques.test_edits import NER, examples, right
 from tests.techniques.test_synonyms import vocabulary
 
+collated = Loop._collated
 seeds, shares = st.integers(0, 999), st.floats(0.01, 1)
 
 
@@ -102,7 +104,7 @@ def test_words_are_left_out_with_probability_alpha():
 @pytest.mark.parametrize("copies", [1, 3, 4, 9])
 def test_operations_are_drawn_as_the_authors_do(copies):
     """From as many of each as it takes, and one more: of 4 copies no operation makes more than two."""
-    counts = [Counter(EDA(copies=copies)._operations(draws(seed))) for seed in range(200)]
+    counts = [Counter(_operations(copies, draws(seed))) for seed in range(200)]
     assert {sum(count.values()) for count in counts} == {copies}
     assert max(max(count.values()) for count in counts) == min(copies, copies // 4 + 1)
     total = sum(counts, Counter())
@@ -112,18 +114,61 @@ def test_operations_are_drawn_as_the_authors_do(copies):
 def test_copies_join_the_examples_and_keep_their_labels():
     train = [TextExample("a film and a song , dull film .", 1), TextExample("song", 0, pair="film film")]
     known = corpus(train)
-    made = EDA().augment(known)
+    made = EDA(alpha=0.1, copies=4).augment(known)
     assert made[:2] == train
     assert {(e.label, e.pair is None) for e in made} == {(1, True), (0, False)}
-    assert known.reported == {"eda.copies": len(made) - 2, "eda.wordnet": 0.0}
+    reported = {"eda.copies": len(made) - 2, "eda.wordnet": 0.0, "eda.alpha": 0.1, "eda.copies_asked": 8}
+    assert known.reported == reported
     assert 5 <= len(made) <= 10
     assert not set(train) & set(made[2:]), "a copy that says the same is none"
-    assert EDA().augment(corpus(train)) == made, "the generator alone decides"
+    assert EDA(alpha=0.1, copies=4).augment(corpus(train)) == made, "the generator alone decides"
+
+
+@pytest.mark.parametrize(
+    ("examples", "alpha", "copies"), [(1, 0.05, 16), (500, 0.05, 16), (501, 0.05, 8), (2000, 0.05, 8), (2001, 0.1, 4)]
+)
+def test_strength_goes_by_the_size_of_the_training_set_where_none_is_set(examples, alpha, copies):
+    assert EDA()._strength(examples) == (alpha, copies)
+    assert EDA(alpha=0.3)._strength(examples) == (0.3, copies)
+    assert EDA(copies=2)._strength(examples) == (alpha, 2)
+    known = corpus([TextExample("a film and a song", 0)] * examples)
+    if examples <= 500:
+        EDA().augment(known)
+        assert (known.reported["eda.alpha"], known.reported["eda.copies_asked"]) == (alpha, copies * examples)
+
+
+@pytest.mark.parametrize("task", ["sst2", "squad"])
+def test_an_epoch_is_as_long_as_without_copies_unless_all_are_to_be_read(train, task):
+    """Also in sequences: a long context has several, and so has each of its copies."""
+    changes = {"train_examples": 20, "eval_examples": 4, "epochs": 3}
+    base, same, whole = (train(task, stack, **changes).record for stack in ("adamw", "eda", "eda:same_steps=False"))
+    assert same.steps == base.steps
+    assert same.reported == whole.reported
+    assert whole.steps > 10 * base.steps
+    assert same.tokens < 2 * base.tokens
+
+
+def test_every_epoch_reads_another_part_of_the_copies(train, monkeypatch):
+    seen = []
+    monkeypatch.setattr(Loop, "_collated", lambda self, features: seen.append(features) or collated(self, features))
+    train("sst2", "eda", train_examples=24, eval_examples=4, epochs=2)
+    read = [{id(feature) for batch in part for feature in batch} for part in (seen[:3], seen[3:])]
+    assert [len(part) for part in read] == [24, 24], "each once"
+    assert len(read[0] & read[1]) < 12
+
+
+def test_what_a_teacher_adds_is_read_beside_it(train):
+    """Pseudo-labelled examples make the epoch longer, as they do without copies."""
+    stacks = ("self_training:threshold=0.0", "eda+self_training:threshold=0.0")
+    base, run = (train("sst2", stack, train_examples=16, eval_examples=4).record for stack in stacks)
+    assert run.reported["self_training.added"] > 0
+    assert run.steps > 2
+    assert run.reported["self_training.steps"] == base.reported["self_training.steps"], "the teacher is trained alike"
 
 
 @given(st.lists(examples, min_size=1, max_size=3), shares)
 def test_targets_stay_right_whatever_the_example(drawn, share):
-    for technique in (EDA(alpha=share), Synonym(share=share)):
+    for technique in (EDA(alpha=share, copies=4), Synonym(share=share)):
         made = technique.augment(corpus(drawn, labels=NER))
         assert made[: len(drawn)] == drawn
         assert all(right(example) for example in made)
