@@ -33,11 +33,12 @@ from bench_lib.harness.step import MicroStep
 from bench_lib.harness.track import NOTHING, Progress, Track
 from bench_lib.instruments.timing import Stopwatch
 from bench_lib.models.load import instantiate, load_template
+from bench_lib.models.word_head import word_head
 from bench_lib.record import Predictions
 from bench_lib.spec import Profile, RunSpec
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.subset import choose
-from bench_lib.techniques.anatomy import dissect
+from bench_lib.techniques.anatomy import dissect, word_embeddings
 from bench_lib.techniques.dropout_rates import set_dropout
 from bench_lib.techniques.hooks import Precedes, Prepares
 from bench_lib.techniques.prelude import Study
@@ -115,6 +116,12 @@ class RunPrelude:
                 f"{self.owner} needs a model whose tokenizer has a mask, which {self.spec.model.name} lacks"
             )
         return int(tokenizer.mask_token_id), len(tokenizer)
+
+    def word_head(self) -> nn.Module | None:
+        head = word_head(self.spec.model)
+        if head is not None:
+            head.tie(word_embeddings(self.training.model).get_parameter("weight"))
+        return head
 
     def unused(self, size: int) -> Sequence[Example]:
         evaluation = evaluation_set(self.key, self.training.profile.eval_examples).examples

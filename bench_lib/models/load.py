@@ -106,8 +106,8 @@ def _draw(name: str, parameter: Tensor, std: float, generator: torch.Generator) 
 @functools.lru_cache(maxsize=2)
 def load_tokenizer(ref: Ref) -> PreTrainedTokenizerBase:
     """The model's fast tokenizer."""
-    place, options = _place(find_source(ref.name, MODELS), ref)
-    with _offline_explained(ref):
+    place, options = place_of(find_source(ref.name, MODELS), ref)
+    with explained(ref):
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(place, use_fast=True, **options)
     if not tokenizer.is_fast:
         raise Unsupported(f"model {ref.name!r} has no fast tokenizer, which spans and words need for their offsets")
@@ -127,9 +127,9 @@ def load_template(ref: Ref, kind: Kind, labels: int) -> Template:
     body that the checkpoint does not hold whole raises `BadData`, a kind that the model has no head for `Unsupported`.
     """
     source = find_source(ref.name, MODELS)
-    place, options = _place(source, ref)
+    place, options = place_of(source, ref)
     heads = {} if kind is Kind.SPAN else {"num_labels": labels}
-    with _offline_explained(ref):
+    with explained(ref):
         config = AutoConfig.from_pretrained(place, **heads, **(TINY if source.random else {}), **options)
         if type(config) not in HEADS[kind]._model_mapping:
             raise Unsupported(f"model {ref.name!r} ({config.model_type}) has no head for {kind} tasks")
@@ -156,7 +156,8 @@ def _random(model: PreTrainedModel) -> Template:
     return Template(instantiate(drawn, torch.Generator().manual_seed(0)), fresh, fresh)
 
 
-def _place(source: ModelSource, ref: Ref) -> tuple[str, dict[str, Any]]:
+def place_of(source: ModelSource, ref: Ref) -> tuple[str, dict[str, Any]]:
+    """Where transformers finds a model, and the options that keep it there and from running anyone's code."""
     options: dict[str, Any] = {"trust_remote_code": False}
     if source.package:
         return str(package_folder(source)), {**options, "local_files_only": True}
@@ -166,7 +167,7 @@ def _place(source: ModelSource, ref: Ref) -> tuple[str, dict[str, Any]]:
 
 
 @contextmanager
-def _offline_explained(ref: Ref) -> Iterator[None]:
+def explained(ref: Ref) -> Iterator[None]:
     """Turn the many errors of a file that cannot be had into one; transformers' own output is muted."""
     logger = logging.getLogger("transformers")
     level, bars = logger.level, hf_logging.is_progress_bar_enabled()

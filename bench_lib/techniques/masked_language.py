@@ -1,4 +1,4 @@
-"""Masked language modelling: which words are hidden, and the head that tells them."""
+"""Masked language modelling: which words are hidden, and the model that tells them."""
 
 from __future__ import annotations
 
@@ -41,24 +41,17 @@ class Masking:
 
 
 class MaskedLanguageModel(nn.Module):
-    """The body of a run's model, not a copy, with a new head for masked words.
+    """The body of a run's model, not a copy, with a head that tells masked words: logits from states, row by row.
 
-    The head is that of BERT and RoBERTa: a dense layer, gelu, a norm, and a decoder whose matrix is that of the word
-    embeddings. The model gives the states before the decoder, and `loss` decodes those of the words to be told: the
-    logits of every token over the whole vocabulary would be most of the memory and half of the work.
+    The model gives the body's states, and `loss` asks the head about those of the words to be told: the logits of every
+    token over the whole vocabulary would be most of the memory and half of the work. The head computes in fp32.
     """
 
-    def __init__(self, training: Training, generator: torch.Generator) -> None:
+    def __init__(self, training: Training, head: nn.Module) -> None:
         super().__init__()
         self.base_model_prefix = training.anatomy.body
         self.add_module(self.base_model_prefix, training.model.get_submodule(self.base_model_prefix))
-        config = training.model.config
-        words, width = self._words().shape
-        norm = nn.LayerNorm(width, eps=float(getattr(config, "layer_norm_eps", 1e-12)))
-        self.transform = nn.Sequential(nn.Linear(int(getattr(config, "hidden_size", width)), width), nn.GELU(), norm)
-        initialise(self.transform, float(getattr(config, "initializer_range", 0.02)), generator)
-        self.bias = nn.Parameter(torch.zeros(words))
-        self.to(training.device)
+        self.word_head = head.to(training.device)
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
@@ -66,16 +59,28 @@ class MaskedLanguageModel(nn.Module):
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
         if token_type_ids is not None:  # which some models do not know
             inputs["token_type_ids"] = token_type_ids
-        states = self._body()(**inputs)[0]
-        return SimpleNamespace(logits=self.transform(states))
+        return SimpleNamespace(logits=self.get_submodule(self.base_model_prefix)(**inputs)[0])
 
     def loss(self, output: Output) -> Tensor:
         """Mean cross-entropy of the words to be told, from the states at their places."""
-        return F.cross_entropy(F.linear(output.logits[0], self._words(), self.bias), output.targets[0])
+        return F.cross_entropy(self.word_head(output.logits[0]), output.targets[0])
 
-    def _body(self) -> nn.Module:
-        return self.get_submodule(self.base_model_prefix)
 
-    def _words(self) -> Tensor:
-        weights: Tensor = word_embeddings(self._body()).get_parameter("weight")
-        return weights
+class NewWordHead(nn.Module):
+    """A head for masked words as BERT's and RoBERTa's, drawn anew, for a checkpoint without one of its own.
+
+    It is a dense layer, gelu, a norm, and a decoder whose matrix is that of the word embeddings.
+    """
+
+    def __init__(self, training: Training, generator: torch.Generator) -> None:
+        super().__init__()
+        body, config = training.model.get_submodule(training.anatomy.body), training.model.config
+        self.words = word_embeddings(body).get_parameter("weight")
+        count, width = self.words.shape
+        norm = nn.LayerNorm(width, eps=float(getattr(config, "layer_norm_eps", 1e-12)))
+        self.transform = nn.Sequential(nn.Linear(int(getattr(config, "hidden_size", width)), width), nn.GELU(), norm)
+        initialise(self.transform, float(getattr(config, "initializer_range", 0.02)), generator)
+        self.bias = nn.Parameter(torch.zeros(count))
+
+    def forward(self, states: Tensor) -> Tensor:
+        return F.linear(self.transform(states), self.words, self.bias)

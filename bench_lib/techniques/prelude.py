@@ -58,6 +58,14 @@ class Prelude(Protocol):
         """The id of the tokenizer's mask, and how many ids it has; without a mask, `Unsupported`."""
         ...
 
+    def word_head(self) -> nn.Module | None:
+        """The checkpoint's own head for masked words, with logits (rows, vocabulary) from states (rows, hidden).
+
+        It is a copy, in fp32, that shares the run's word embeddings where its decoder is tied to them; None where the
+        checkpoint holds none.
+        """
+        ...
+
     def unused(self, size: int) -> Sequence[Example]:
         """So many examples of the task's training set that the run does not read, or all; none is `Unsupported`.
 

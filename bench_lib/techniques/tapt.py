@@ -13,7 +13,7 @@ import numpy as np
 from bench_lib.errors import require
 from bench_lib.spec import Profile, Scalar
 from bench_lib.techniques.base import Technique
-from bench_lib.techniques.masked_language import MaskedLanguageModel, Masking
+from bench_lib.techniques.masked_language import MaskedLanguageModel, Masking, NewWordHead
 from bench_lib.techniques.prelude import Prelude, Study
 
 BETA2 = 0.98
@@ -25,17 +25,22 @@ class TAPT(Technique):
 
     theta <- argmin sum -log p(word | text without it),  over `share` of the words, drawn anew in every epoch
 
-    Gururangan et al. 2020, "Don't Stop Pretraining", section 4 and table 13: 100 epochs, batches of 256, rate 1e-4 with
-    linear warm-up over 0.06 of the steps and linear decay, beta2 0.98, eps 1e-6, decay 0.01; 15 % of the words, 8 of 10
-    masked, are BERT's. A batch is gathered from the profile's micro-batches. `most_steps` caps the whole epochs of
-    large sets, at the 12,500 steps that they give to a whole domain. The new head for words is dropped. Techniques that
-    know the pre-trained weights, such as l2_sp, still see those from before.
+    Gururangan et al. 2020, "Don't Stop Pretraining", section 4. The words are told by the head that the checkpoint was
+    pre-trained with, as in allenai/dont-stop-pretraining:scripts/run_language_modeling.py, and so are eps 1e-6, decay
+    0.01, 15 % of the words and linear decay of the rate. Where the checkpoint holds no such head, as minilm does not, a
+    new one is drawn and first has to learn; the record says which (`pretrained_head`), and the head is dropped after.
+    100 epochs, batches of 256, rate 1e-4, warm-up over 0.06 of the steps, beta2 0.98, and the 12,500 steps of a whole
+    domain, at which `most_steps` caps the whole epochs of large sets: Source: table 13 of the paper (settings not
+    verified). The number of steps is epochs * texts / 256, so that what is right for one size of training set is not
+    for another. A batch is gathered from the profile's micro-batches. Techniques that know the pre-trained weights,
+    such as l2_sp, still see those from before.
     """
 
     name: ClassVar[str] = "tapt"
     family: ClassVar[str] = "data"
     paper: ClassVar[str] = "Gururangan et al. 2020, arXiv:2004.10964"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"epochs": 0}
+    version: ClassVar[str] = "2"  # the checkpoint's own head tells the words, where version 1 had a new one always
 
     epochs: int = 100
     batch_size: int = 256
@@ -63,7 +68,9 @@ class TAPT(Technique):
             return
         training = prelude.training
         generator = np.random.default_rng(training.seed("augment", self.name))
-        model = MaskedLanguageModel(training, training.generator("init", self.name))
+        head = prelude.word_head()
+        training.report(self.name, "pretrained_head", head is not None)
+        model = MaskedLanguageModel(training, head or NewWordHead(training, training.generator("init", self.name)))
         study = Study(model, Masking(self.share, *prelude.pieces(), generator), model.loss)
         prelude.study(study, self._budget(prelude.profile, prelude.sequences))
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from bench_lib.techniques.masked_language import MaskedLanguageModel, Masking
+from bench_lib.techniques.masked_language import MaskedLanguageModel, Masking, NewWordHead
 from bench_lib.techniques.training import Output
 
 MASK, VOCABULARY = 3, 1000
@@ -52,14 +52,16 @@ def test_every_reading_hides_other_words_and_a_seed_repeats_them():
         assert (told == places).all()
 
 
-def test_the_head_tells_words_by_their_embeddings(toy):
+def test_a_new_head_tells_words_by_their_embeddings(toy):
     """Three ids of width 2 and no state but (1, 0): logits are the first column and the bias, by hand."""
     body = nn.Module()
     body.get_input_embeddings = lambda: embeddings
     embeddings = nn.Embedding.from_pretrained(torch.tensor([[0.0, 5.0], [math.log(2), 1.0], [0.0, 7.0]]), freeze=False)
     toy.model.body = body
     toy.model.config = None
-    model = MaskedLanguageModel(toy, toy.generator("init", "tapt"))
+    head = NewWordHead(toy, toy.generator("init", "tapt"))
+    head.transform = nn.Identity()
+    model = MaskedLanguageModel(toy, head)
     states = torch.tensor([[1.0, 0.0], [1.0, 0.0]], requires_grad=True)
     output = Output((states,), (torch.tensor([1, 0]),), torch.ones(1, 2, dtype=torch.bool))
     # p = (1, 2, 1) / 4: the losses are log 2 and log 4.
@@ -69,21 +71,23 @@ def test_the_head_tells_words_by_their_embeddings(toy):
     # dlogits = (p - onehot) / 2, summed over both rows: (1/4 - 1/2 + 1/4 - 0, ...) for the three words.
     rows = torch.tensor([[0.25 - 1, 0.5, 0.25], [0.25, 0.5 - 1, 0.25]]) / 2
     torch.testing.assert_close(embeddings.weight.grad[:, 0], rows.sum(0))
-    torch.testing.assert_close(model.bias.grad, rows.sum(0))
+    torch.testing.assert_close(head.bias.grad, rows.sum(0))
 
 
-def test_it_has_the_body_of_the_run_and_a_head_drawn_from_the_generator(train):
+def test_the_model_has_the_body_of_the_run_and_a_new_head_is_drawn_from_the_generator(train):
     training = train("sst2", train_examples=8, eval_examples=4).training
-    one, two = (MaskedLanguageModel(training, torch.Generator().manual_seed(1)) for _ in range(2))
+    one, two = (
+        MaskedLanguageModel(training, NewWordHead(training, torch.Generator().manual_seed(1))) for _ in range(2)
+    )
     shared = {id(p) for n, p in training.model.named_parameters() if n.startswith("bert.")}
     assert shared == {id(p) for n, p in one.named_parameters() if n.startswith("bert.")}
     head = {n: p for n, p in one.named_parameters() if not n.startswith("bert.")}
     assert {n: tuple(p.shape) for n, p in head.items()} == {
-        "bias": (30522,),
-        "transform.0.weight": (32, 32),
-        "transform.0.bias": (32,),
-        "transform.2.weight": (32,),
-        "transform.2.bias": (32,),
+        "word_head.bias": (30522,),
+        "word_head.transform.0.weight": (32, 32),
+        "word_head.transform.0.bias": (32,),
+        "word_head.transform.2.weight": (32,),
+        "word_head.transform.2.bias": (32,),
     }
     assert all(torch.equal(p, dict(two.named_parameters())[n]) for n, p in head.items())
-    assert 0.015 < head["transform.0.weight"].std() < 0.025
+    assert 0.015 < head["word_head.transform.0.weight"].std() < 0.025

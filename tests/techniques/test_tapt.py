@@ -4,8 +4,12 @@ import dataclasses
 
 import pytest
 import torch
+from transformers import AutoModelForMaskedLM
 
 from bench_lib.errors import BadValue
+from bench_lib.models import MODELS
+from bench_lib.models.source import resolve
+from bench_lib.run import execute
 from bench_lib.spec import Profile
 from bench_lib.techniques.tapt import TAPT
 
@@ -66,6 +70,33 @@ def test_its_steps_are_a_cost_and_not_the_trainings_own(train):
     assert (run.forward_passes, run.backward_passes) == (base.forward_passes + 3, base.backward_passes + 3)
     assert run.tokens == base.tokens + 3 * base.tokens // 2
     assert run.train_seconds > base.train_seconds
+
+
+@pytest.mark.parametrize("name", ["bert", "roberta"])
+def test_the_words_are_told_by_the_head_that_the_checkpoint_was_pretrained_with(families, make_spec, name):
+    """Another head over the same body is another loss at the start; without one a new head is drawn, as is said."""
+    spec = make_spec("sst2", "tapt:epochs=1:learning_rate=1e-30", **FEW)
+
+    def record(folder):
+        (found,) = execute([dataclasses.replace(spec, model=resolve(str(folder), MODELS))])
+        assert found.status in ("converged", "collapsed"), found.reason
+        return found
+
+    with_head = families.folder(name, AutoModelForMaskedLM, f"{name}-tapt")
+    first = record(with_head)
+    model = AutoModelForMaskedLM.from_pretrained(with_head)
+    tell = next(
+        p for n, p in model.named_parameters() if n.endswith(("transform.dense.weight", "lm_head.dense.weight"))
+    )
+    torch.nn.init.zeros_(tell)
+    model.save_pretrained(with_head)
+    second = record(with_head)
+    model.base_model.save_pretrained(with_head)
+    without = record(with_head)
+    told = [found.reported["tapt.pretrained_head"] for found in (first, second, without)]
+    assert told == [1.0, 1.0, 0.0]
+    assert len({found.reported["tapt.loss"] for found in (first, second, without)}) == 3
+    assert (first.predictions.values == second.predictions.values).all(), "a head is dropped"
 
 
 def test_nothing_to_read_is_nothing_to_learn(train):

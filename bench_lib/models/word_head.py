@@ -1,0 +1,85 @@
+"""The head for masked words that a checkpoint was pre-trained with, where it holds one."""
+
+from __future__ import annotations
+
+import copy
+import functools
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModelForMaskedLM, PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutput
+
+from bench_lib.models import MODELS
+from bench_lib.models.checkpoint import Loaded, load_checkpoint
+from bench_lib.models.load import explained, place_of
+from bench_lib.models.source import find_source
+from bench_lib.spec import Ref
+
+
+class Given(nn.Module):
+    """Stands where a model has its body, and gives out states that were put in."""
+
+    states: Tensor  # (1, rows, hidden)
+
+    def forward(self, *_inputs: object, **_named: object) -> BaseModelOutput:
+        return BaseModelOutput(last_hidden_state=self.states)  # type: ignore[arg-type]  # declared for its own tensors
+
+
+class WordHead(nn.Module):
+    """Logits over the vocabulary, (rows, vocabulary), from a body's last states, (rows, hidden).
+
+    They are those of the checkpoint's own class for masked words, without its body. Where its decoder is the matrix of
+    word embeddings, it is without weights until `tie` gives it those of a body.
+    """
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        super().__init__()
+        decoder = model.get_output_embeddings()
+        self.decoder = next(name for name, module in model.named_modules() if module is decoder)
+        self.tied = decoder.weight is model.get_input_embeddings().weight
+        self.model: nn.Module = model
+        self.body = model.base_model_prefix
+        setattr(model, self.body, Given())
+        if self.tied:
+            self.tie(nn.Parameter(torch.empty(0)))
+
+    def tie(self, words: nn.Parameter) -> None:
+        """Let the decoder be a body's word embeddings, and learn with them; a decoder of its own stays."""
+        if self.tied:
+            self.model.get_submodule(self.decoder).weight = words
+
+    def forward(self, states: Tensor) -> Tensor:
+        given = self.model.get_submodule(self.body)
+        given.states = states.unsqueeze(0)
+        logits: Tensor = self.model().logits[0]
+        del given.states  # with the graph that hangs on them
+        return logits
+
+
+def word_head(ref: Ref) -> WordHead | None:
+    """A fresh copy of the pre-trained head for masked words, in fp32; None where the checkpoint does not hold it whole.
+
+    So it is with sentence encoders, with discriminators such as ELECTRA's, and with random weights.
+    """
+    return copy.deepcopy(_template(ref))
+
+
+@functools.lru_cache(maxsize=2)
+def _template(ref: Ref) -> WordHead | None:
+    source = find_source(ref.name, MODELS)
+    place, options = place_of(source, ref)
+    with explained(ref):
+        config = AutoConfig.from_pretrained(place, **options)
+        if source.random or type(config) not in AutoModelForMaskedLM._model_mapping:
+            return None
+        options |= {"dtype": torch.float32, "attn_implementation": "eager", "use_safetensors": True}
+        model, loaded = load_checkpoint(AutoModelForMaskedLM, place, options)
+    return WordHead(model) if _holds_head(model, loaded) else None
+
+
+def _holds_head(model: PreTrainedModel, loaded: Loaded) -> bool:
+    """Whether every parameter outside the body came from the checkpoint, under any of its names if it has several."""
+    absent, body = loaded.missing | loaded.mismatched.keys(), f"{model.base_model_prefix}."
+    came = {id(p) for name, p in model.named_parameters(remove_duplicate=False) if name not in absent}
+    return all(id(p) in came for name, p in model.named_parameters() if not name.startswith(body))
