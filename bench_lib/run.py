@@ -92,7 +92,9 @@ def execute(specs: Sequence[RunSpec]) -> list[RunRecord]:
     precision = attempt.training.profile.precision if attempt.training else ""
     facts = {**provenance(device), **computed_by(device, precision), **left_behind(left)}
     if attempt.pretrained is not None and attempt.training is not None:
-        facts["new_parameters"] = attempt.pretrained.template.new_parts(specs[0].profile.keep_head)
+        template = attempt.pretrained.template
+        facts["new_parameters"] = template.new_parts(specs[0].profile.keep_head)
+        facts["head_layers"] = str(template.head_layers)
     tracks: list[Track | None] = [*attempt.tracks, *([None] * (len(specs) - len(attempt.tracks)))]
     return [_record(spec, track, attempt, facts) for spec, track in zip(specs, tracks, strict=True)]
 

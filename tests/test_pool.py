@@ -131,7 +131,8 @@ def test_what_became_of_each(whole: tuple[Store, Noting, Progress]) -> None:
         assert record.trivial_score == records[record.task, "adamw", 0].trivial_score
         assert record.metrics[record.metric] == record.score
         # Of a pool no parameter is new: it is made of trained ones.
-        assert record.provenance.keys() | {"new_parameters"} == records[record.task, "adamw", 0].provenance.keys()
+        whole = records[record.task, "adamw", 0].provenance.keys()
+        assert record.provenance.keys() | {"new_parameters", "head_layers"} == whole
     assert records["squad", SOUP, 0].eval_seconds > 0
 
 

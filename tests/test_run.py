@@ -286,7 +286,7 @@ def test_circumstances_do_not_enter_the_result(plan: Plan, monkeypatch: pytest.M
     first = run(plan())
     monkeypatch.setattr("bench_lib.run.provenance", lambda device: {"cpu": "another"})
     second = run(dataclasses.replace(plan(), profile_name="renamed"))
-    assert second.provenance == {"cpu": "another", "new_parameters": "classifier"}
+    assert second.provenance == {"cpu": "another", "new_parameters": "classifier", "head_layers": "1"}
     assert second.profile == "renamed"
     assert second.train_seconds != first.train_seconds
     assert text(second) == text(first)

@@ -74,6 +74,11 @@ class Template:
         parts = ", ".join(sorted({name.removeprefix(body).split(".")[0] for name in names}))
         return parts if not keep_head else f"{parts or 'none'} (head kept)"
 
+    @property
+    def head_layers(self) -> int:
+        """How many layers with a matrix the head has: with more than one, what it makes of the body is not linear."""
+        return sum(p.dim() >= 2 for name, p in self.model.named_parameters() if not _inside(self.model, name))
+
 
 def instantiate(template: Template, generator: torch.Generator, keep_head: bool = False) -> PreTrainedModel:
     """A copy of the model whose new parameters are drawn from the generator: N(0, initializer_range), biases 0."""

@@ -19,9 +19,13 @@ class LinearProbe(Technique):
 
     grad = 0 for all but the head,  lr = learning_rate
 
-    Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features", section 2. They fit a regression on features; here
-    the head learns as it does in fine-tuning, on the profile's schedule and with dropout in the body, so that the two
-    can be compared. The rate 1e-2 is our choice: in a hundred steps at a tenth of it the loss hardly falls.
+    Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features", section 2. Theirs is a logistic regression on
+    features that are computed once and standardised. Source:
+    AnanyaKumar/transfer_learning:unlabeled_extrapolation/log_reg_sk.py. Here the head learns as it does in
+    fine-tuning, on the profile's schedule and with dropout in the body, so that the two can be compared. It is linear
+    in BERT; for whole texts in RoBERTa, ELECTRA, DistilBERT, DeBERTa and ModernBERT it has two layers, and is a
+    shallow network on the features: `head_layers` in a record's provenance says which. The rate 1e-2 is our choice: in
+    a hundred steps at a tenth of it the loss hardly falls.
     """
 
     name: ClassVar[str] = "linear_probe"

@@ -19,9 +19,13 @@ class LPFT(Technique):
 
     grad = 0 for all but the head at steps below share * steps;  then all, with a new optimiser and schedule
 
-    Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features", section 3.4. Share 0.5 of the steps, rounded to
-    whole ones, and the probe's rate of 1e-2 are our choices; either part runs through the profile's schedule, warm-up
-    included, and the budget is that of fine-tuning alone.
+    Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features", section 3.4. Theirs begins a whole fine-tuning
+    from a logistic regression on standardised features. Source:
+    AnanyaKumar/transfer_learning:unlabeled_extrapolation/log_reg_sk.py. Here both parts share the budget of fine-tuning
+    alone: share 0.5 of the steps, rounded to whole ones, and the probe's rate of 1e-2 are our choices, and either part
+    runs through the profile's schedule, warm-up included. The head that is probed is linear in BERT; for whole texts in
+    RoBERTa, ELECTRA, DistilBERT, DeBERTa and ModernBERT it has two layers, as `head_layers` in a record's provenance
+    says.
     """
 
     name: ClassVar[str] = "lp_ft"

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -215,3 +216,20 @@ def test_the_tokenizer_is_fast_and_loaded_once(minilm: Ref) -> None:
     tokenizer = load_tokenizer(minilm)
     assert tokenizer.is_fast
     assert load_tokenizer(resolve("minilm", MODELS)) is tokenizer
+
+
+@pytest.mark.parametrize(
+    ("name", "layers"),
+    [
+        ("bert", 1),
+        ("albert", 1),
+        ("roberta", 2),
+        ("electra", 2),
+        ("distilbert", 2),
+        ("deberta-v2", 2),
+        ("modernbert", 2),
+    ],
+)
+def test_the_layers_of_a_head_are_counted(families: Any, name: str, layers: int) -> None:
+    ref = resolve(str(families.folder(name)), MODELS)
+    assert load_template(ref, Kind.SEQUENCE, 2).head_layers == layers
