@@ -136,10 +136,16 @@ TOKENIZERS: dict[str, Callable[[], PreTrainedTokenizerBase]] = {
 }
 
 
-def _distil(**sizes: Any) -> PretrainedConfig:
-    named = {"dim": "hidden_size", "n_layers": "num_hidden_layers", "n_heads": "num_attention_heads"}
-    own = {name: sizes.pop(plain) for name, plain in {**named, "hidden_dim": "intermediate_size"}.items()}
-    return transformers.DistilBertConfig(**own, **sizes)
+def _renamed(
+    make: Callable[..., PretrainedConfig], names: dict[str, str], **more: Any
+) -> Callable[..., PretrainedConfig]:
+    """Of a family that has names of its own for what others call alike."""
+    return lambda **sizes: make(**{names.get(name, name): size for name, size in sizes.items()}, **more)
+
+
+NAMES = {"num_hidden_layers": "n_layers", "num_attention_heads": "n_heads"}
+OF_DISTIL = {**NAMES, "hidden_size": "dim", "intermediate_size": "hidden_dim"}
+OF_XLM = {**NAMES, "hidden_size": "emb_dim", "pad_token_id": "pad_index"}
 
 
 def _deberta(make: Callable[..., PretrainedConfig], **more: Any) -> Callable[..., PretrainedConfig]:
@@ -154,14 +160,16 @@ def _padded(make: Callable[..., PretrainedConfig], **more: Any) -> Callable[...,
     )
 
 
+DEBERTA_V2 = {"share_att_key": True, "position_buckets": 8, "conv_kernel_size": 3, "norm_rel_ebd": "layer_norm"}
+
 FAMILIES: dict[str, tuple[Callable[..., PretrainedConfig], str]] = {
     "bert": (transformers.BertConfig, "wordpiece"),
     "roberta": (_padded(transformers.RobertaConfig, type_vocab_size=1), "byte_level"),
     "xlm-r": (_padded(transformers.XLMRobertaConfig, type_vocab_size=1), "xlm_pieces"),
-    "distilbert": (_distil, "wordpiece"),
+    "distilbert": (_renamed(transformers.DistilBertConfig, OF_DISTIL), "wordpiece"),
     "electra": (lambda **sizes: transformers.ElectraConfig(embedding_size=8, **sizes), "wordpiece"),
     "albert": (lambda **sizes: transformers.AlbertConfig(embedding_size=8, **sizes), "albert_pieces"),
-    "deberta-v2": (_deberta(transformers.DebertaV2Config, share_att_key=True, position_buckets=8), "deberta_pieces"),
+    "deberta-v2": (_deberta(transformers.DebertaV2Config, **DEBERTA_V2), "deberta_pieces"),
     "deberta": (_deberta(transformers.DebertaConfig), "deberta_bytes"),
     "mpnet": (_padded(transformers.MPNetConfig), "wordpiece"),
     "modernbert": (
@@ -171,6 +179,16 @@ FAMILIES: dict[str, tuple[Callable[..., PretrainedConfig], str]] = {
         "modern_bytes",
     ),
     "nomic": (transformers.NomicBertConfig, "wordpiece"),
+    "convbert": (lambda **sizes: transformers.ConvBertConfig(embedding_size=8, **sizes), "wordpiece"),
+    "rembert": (
+        lambda **sizes: transformers.RemBertConfig(input_embedding_size=8, output_embedding_size=8, **sizes),
+        "albert_pieces",
+    ),
+    "roformer": (lambda **sizes: transformers.RoFormerConfig(embedding_size=8, **sizes), "wordpiece"),
+    "xlm-r-xl": (_padded(transformers.XLMRobertaXLConfig, type_vocab_size=1), "xlm_pieces"),
+    "megatron-bert": (transformers.MegatronBertConfig, "wordpiece"),
+    "xlm": (_renamed(transformers.XLMConfig, OF_XLM, n_langs=2, use_lang_emb=True), "wordpiece"),
+    "flaubert": (_renamed(transformers.FlaubertConfig, OF_XLM), "wordpiece"),
 }
 """The families of encoders: how their configurations are made, and which tokenizer they come with."""
 

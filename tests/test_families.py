@@ -1,4 +1,4 @@
-"""Model families of ten kinds, tiny and random, through the whole of a run: what each can do and what it declines."""
+"""Model families of many kinds, tiny and random, through the whole of a run: what each can do and what it declines."""
 
 from __future__ import annotations
 
@@ -24,18 +24,27 @@ from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.stack import parse_stack
 
 FAMILIES = ["bert", "roberta", "xlm-r", "distilbert", "electra", "albert", "deberta-v2", "deberta", "mpnet"]
-FAMILIES += ["modernbert", "nomic"]
+FAMILIES += ["modernbert", "nomic", "convbert", "rembert", "roformer", "xlm-r-xl", "megatron-bert", "xlm", "flaubert"]
 SMALL = {"train_examples": 6, "eval_examples": 4, "batch_size": 3, "evaluations": 1, "max_length": 32, "stride": 4}
 FUSED = "changes some of queries, keys and values, which are one matrix, "
 NOT_AS_BERT = "`dense`, `dropout` and `LayerNorm` follow one another as in BERT"
 NO_DROPOUT = "has none in effect; set a rate in the profile"
 IGNORES = "takes no keys and values from outside and would ignore it"
+NO_WHOLE_BLOCKS = "parts of its blocks in each of transformer.attentions, transformer.layer_norm1, transformer.ffns"
+IN_LISTS = dict.fromkeys(("xlm", "flaubert"), NO_WHOLE_BLOCKS)
 DECLINED = {
-    "lora": {"deberta": f"{FUSED}attention.self.in_proj", "modernbert": f"{FUSED}attn.Wqkv"},
-    "ia3": {"deberta": f"{FUSED}attention.self.in_proj", "modernbert": f"{FUSED}attn.Wqkv"},
+    "lora": {"deberta": f"{FUSED}attention.self.in_proj", "modernbert": f"{FUSED}attn.Wqkv", **IN_LISTS},
+    "ia3": {"deberta": f"{FUSED}attention.self.in_proj", "modernbert": f"{FUSED}attn.Wqkv", **IN_LISTS},
     "adalora": {},
-    "adapter": dict.fromkeys(("distilbert", "albert", "mpnet", "modernbert", "nomic"), NOT_AS_BERT),
-    "prefix": dict.fromkeys(("distilbert", "albert", "deberta-v2", "deberta", "mpnet", "modernbert", "nomic"), IGNORES),
+    "adapter": {
+        **dict.fromkeys(("distilbert", "albert", "mpnet", "modernbert", "nomic"), NOT_AS_BERT),
+        **dict.fromkeys(("xlm-r-xl", "megatron-bert"), NOT_AS_BERT),
+        **IN_LISTS,
+    },
+    "prefix": {
+        **dict.fromkeys(("distilbert", "albert", "deberta-v2", "deberta", "mpnet", "modernbert", "nomic"), IGNORES),
+        **dict.fromkeys(("convbert", "xlm", "flaubert"), IGNORES),
+    },
     "bitfit": {"modernbert": "finds no pre-trained bias"},
     "r_drop": dict.fromkeys(("modernbert", "nomic"), NO_DROPOUT),
     "dropout": {},
@@ -70,7 +79,7 @@ def test_a_family_trains_on_every_kind_of_task_that_it_has_a_head_for(
     # A step of training moves every block, and the embeddings.
     assert len(record.drift) >= 2
     assert all(moved > 0 for moved in record.drift)
-    assert record.provenance["new_parameters"].split(", ")[0] in ("classifier", "qa_outputs")
+    assert record.provenance["new_parameters"].split(", ")[0] in ("classifier", "qa_outputs", "sequence_summary")
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -23,7 +23,8 @@ def corrections(spec: RunSpec, kind: Kind, labels: Sequence[str], facts: ModelFa
     `words`: words were read by themselves and not as running text. `head`: the head of a checkpoint that was fine-tuned
     before was kept. `outside`: words that were cut off counted as the first label and not as `O`. `dropout`: rates were
     not set where they are no layers, or a technique that needs dropout ran without any. `answers`: an answer whose
-    first or last character has several tokens began at the last of them and ended at the first.
+    first or last character has several tokens began at the last of them and ended at the first. `parts`: what lies
+    beside embeddings and blocks passed for the head, a block that layers share for one layer, or a bias for a matrix.
     """
     names = {technique.name for technique in spec.stack}
     set_somewhere = spec.profile.dropout is not None or not names.isdisjoint(SET_DROPOUT)
@@ -35,5 +36,6 @@ def corrections(spec: RunSpec, kind: Kind, labels: Sequence[str], facts: ModelFa
         "outside": kind is Kind.TOKENS and "O" in labels and labels[0] != "O",
         "dropout": (facts.dropout_outside and set_somewhere) or (without_any and not names.isdisjoint(NEED_DROPOUT)),
         "answers": kind is Kind.SPAN and facts.shares_characters,
+        "parts": facts.misplaced,
     }
     return tuple((name, "2") for name, applies in needed.items() if applies)

@@ -15,7 +15,7 @@ from bench_lib.examples import Kind
 from bench_lib.models.load import Template, load_template, load_tokenizer
 from bench_lib.models.words import reads_words_alike, shares_characters
 from bench_lib.spec import Profile, Ref
-from bench_lib.techniques.anatomy import dissect, word_embeddings
+from bench_lib.techniques.anatomy import dissect, is_matrix, word_embeddings
 from bench_lib.techniques.dropout_rates import dropout_sites
 
 POSITION_TABLES = ("position_embeddings", "embed_positions", "wpe")
@@ -29,7 +29,8 @@ class ModelFacts:
     `problems` are why it cannot be used at all. `positions` is how many tokens it has places for, None where nothing
     limits it. `kept_head` names the modules of a head that was fine-tuned before; `headless` is why that cannot be
     kept. `reads_words_alike` and `shares_characters` are as in `models.words`. `dropout_outside` says that some dropout
-    stands elsewhere than in layers of its own, and `drops_out` that the model has any rate above 0 of its own.
+    stands elsewhere than in layers of its own, `drops_out` that the model has any rate above 0 of its own, and
+    `misplaced` that earlier versions took parts of it for others.
     """
 
     problems: tuple[str, ...]
@@ -41,6 +42,7 @@ class ModelFacts:
     shares_characters: bool = False
     dropout_outside: bool = False
     drops_out: bool = True
+    misplaced: bool = False
 
 
 def model_problems(ref: Ref, kind: Kind, labels: int, profile: Profile) -> list[str]:
@@ -78,9 +80,9 @@ def model_facts(ref: Ref, kind: Kind, labels: int) -> ModelFacts:
     except BenchError as error:
         return ModelFacts((str(error),))
     layers = sum(isinstance(module, nn.Dropout) for module in template.model.modules())
-    sites = dropout_sites(template.model)
+    sites, problems = dropout_sites(template.model), tuple(_problems(ref, template))
     return ModelFacts(
-        problems=tuple(_problems(ref, template)),
+        problems=problems,
         positions=positions(template.model),
         pair_tokens=int(tokenizer.num_special_tokens_to_add(pair=True)),
         kept_head=tuple(sorted({name.split(".")[0] for name in template.fresh - template.missing})),
@@ -89,6 +91,7 @@ def model_facts(ref: Ref, kind: Kind, labels: int) -> ModelFacts:
         shares_characters=shares_characters(tokenizer),
         dropout_outside=len(sites) > layers,
         drops_out=any(site.rate > 0 for site in sites),
+        misplaced=not problems and _misplaced(template.model),
     )
 
 
@@ -120,6 +123,21 @@ def _problems(ref: Ref, template: Template) -> Iterator[str]:
             f"model {ref.name!r}: its tokenizer gives token types, which {type(model).__name__} does not take; leave "
             'token_type_ids out of "model_input_names" in its tokenizer_config.json'
         )
+
+
+def _misplaced(model: PreTrainedModel) -> bool:
+    """Whether earlier versions acted on the wrong parameters.
+
+    What a body has beside embeddings, blocks and pooler passed for the head, shared blocks for single ones, and a bias
+    of two dimensions for a matrix.
+    """
+    anatomy = dissect(model)
+    known = tuple(f"{place}." for place in (*anatomy.embedded, *anatomy.lists, anatomy.pooler) if place)
+    return anatomy.shared or any(
+        (anatomy.in_body(name) and not name.startswith(known))
+        or (parameter.dim() >= 2 and not is_matrix(name, parameter))
+        for name, parameter in model.named_parameters()
+    )
 
 
 def positions(model: PreTrainedModel) -> int | None:

@@ -10,6 +10,7 @@ from transformers import get_scheduler
 
 from bench_lib.errors import BenchError
 from bench_lib.spec import Profile
+from bench_lib.techniques.anatomy import is_matrix
 from bench_lib.techniques.hooks import BuildsOptimizer, Groups, Phases
 from bench_lib.techniques.optimizers import decoupled_adam
 from bench_lib.techniques.stack import Stack
@@ -94,6 +95,6 @@ def build_schedule(optimizer: torch.optim.Optimizer, profile: Profile, steps: in
 def _initial_groups(training: Training, rate: float) -> list[Group]:
     """Matrices with weight decay; biases and norms without, as BERT has it."""
     decay = training.profile.weight_decay
-    matrices = Group({n: p for n, p in training.trainable().items() if p.dim() >= 2}, rate, decay)
-    vectors = Group({n: p for n, p in training.trainable().items() if p.dim() < 2}, rate, 0.0)
+    matrices = Group({n: p for n, p in training.trainable().items() if is_matrix(n, p)}, rate, decay)
+    vectors = Group({n: p for n, p in training.trainable().items() if not is_matrix(n, p)}, rate, 0.0)
     return [group for group in (matrices, vectors) if group.parameters]

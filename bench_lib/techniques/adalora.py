@@ -71,7 +71,7 @@ class AdaLoRA(Technique):
         layers = [
             name
             for name, module in training.model.named_modules()
-            if isinstance(module, nn.Linear) and f"{training.anatomy.block_list}." in name
+            if isinstance(module, nn.Linear) and training.anatomy.block_of(name) is not None
         ]
         if not layers:
             raise Unsupported("adalora finds no plain linear layer in the blocks")

@@ -70,5 +70,4 @@ def _unit_norms(tensor: Tensor) -> Tensor:
 def _final_layer(training: Training) -> str | None:
     """The module of the last parameter in training, where that is not in the body; None where the head is frozen."""
     name, anatomy = next(reversed(training.trainable()), ""), training.anatomy
-    in_pooler = anatomy.pooler is not None and f"{anatomy.pooler}." in name
-    return None if anatomy.is_pretrained(name) or in_pooler else name.rpartition(".")[0]
+    return None if anatomy.is_pretrained(name) or anatomy.in_pooler(name) else name.rpartition(".")[0]

@@ -42,6 +42,8 @@ class FreezeBottom(Technique):
     def prepare(self, training: Training) -> None:
         if self.share == 0:
             return
+        if self.share < 1:
+            training.anatomy.need_separate_layers(self.name)
         highest = round(self.share * training.anatomy.depth)
         for name, parameter in training.model.named_parameters():
             if training.anatomy.level(name) <= highest:

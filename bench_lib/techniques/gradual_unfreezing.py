@@ -37,6 +37,7 @@ class GradualUnfreezing(Technique):
     def phases(self, training: Training) -> Sequence[Phase]:
         if self.blocks == 0:
             return ()
+        training.anatomy.need_separate_layers(self.name)
         top = training.anatomy.depth + 1
         starts = range(0, training.total_steps, training.steps_per_epoch)
         lowest = range(top, 1 - self.blocks, -self.blocks)  # the last of them is the first that includes block 1

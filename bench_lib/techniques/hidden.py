@@ -18,15 +18,16 @@ def last_hidden_changed(training: Training, change: Callable[[Tensor], Tensor]) 
 
     Raises `Unsupported` where that block is passed more than once, and so is not the last alone.
     """
-    depth = training.anatomy.depth
-    passed = getattr(getattr(training.model, "config", None), "num_hidden_layers", depth)
-    if passed != depth:
-        raise Unsupported(f"the model shares {depth} blocks among {passed} layers, so that no block is the last alone")
+    anatomy = training.anatomy
+    if anatomy.shared:
+        raise Unsupported(
+            f"the model shares {anatomy.depth} blocks among {anatomy.layers} layers, so that no block is the last alone"
+        )
 
     def replace(_module: nn.Module, _inputs: object, output: Tensor | tuple[Any, ...]) -> Tensor | tuple[Any, ...]:
         return (change(output[0]), *output[1:]) if isinstance(output, tuple) else change(output)
 
-    *_, last = _part(training, training.anatomy.block_list).children()
+    *_, last = _part(training, anatomy.block_list).children()
     handle = last.register_forward_hook(replace)
     try:
         yield

@@ -55,6 +55,7 @@ class LayerDrop(Technique):
     def compress(self, training: Training) -> nn.Module:
         if self.share == 0:
             return copy.deepcopy(training.model)
+        training.anatomy.need_separate_layers(self.name)
         model, depth = plain_copy(training.model), training.anatomy.depth
         kept = self._kept(depth)
         if len(kept) == depth:

@@ -38,6 +38,7 @@ class LLRD(Technique):
     def groups(self, groups: list[Group], training: Training) -> list[Group]:
         if self.decay == 1:
             return groups
+        training.anatomy.need_separate_layers(self.name)
         return [part for group in groups for part in self._by_level(group, training)]
 
     def _by_level(self, group: Group, training: Training) -> list[Group]:

@@ -17,8 +17,5 @@ def probing(training: Training, learning_rate: float) -> Phase:
 
 def in_head(training: Training) -> Callable[[str], bool]:
     """Whether a parameter of this name lies outside the body, whatever a wrapper put before all names."""
-    blocks = f"{training.anatomy.block_list}."
-    name = next(name for name, _ in training.model.named_parameters() if blocks in name)
-    body = f"{name[: name.index(blocks)]}{training.anatomy.body}."
     anatomy = training.anatomy  # a prompt stands outside the body as well, and comes before it
-    return lambda name: not name.startswith(body) and anatomy.level(name) > anatomy.depth
+    return lambda name: not anatomy.in_body(name) and anatomy.level(name) > anatomy.depth

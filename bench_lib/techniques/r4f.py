@@ -76,11 +76,10 @@ class R4F(Technique):
 
 def last_layer(training: Training) -> nn.Linear:
     """The last linear layer in training outside of the model's body."""
-    body = training.anatomy.body
     layers = [
         module
         for name, module in training.model.named_modules()
-        if isinstance(module, nn.Linear) and body not in name.split(".") and module.weight.requires_grad
+        if isinstance(module, nn.Linear) and not training.anatomy.in_body(name) and module.weight.requires_grad
     ]
     if not layers:
         raise Unsupported("r4f finds no linear layer in the head that it could normalise")

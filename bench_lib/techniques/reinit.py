@@ -38,9 +38,11 @@ class Reinit(Technique):
 
     def prepare(self, training: Training) -> None:
         anatomy = training.anatomy
+        if self.blocks:
+            anatomy.need_separate_layers(self.name)
         if self.blocks > anatomy.depth:
             raise Unsupported(f"reinit:blocks is {self.blocks}, the model has {anatomy.depth} blocks")
-        names = [f"{anatomy.block_list}.{i}" for i in range(anatomy.depth - self.blocks, anatomy.depth)]
+        names = [name for i in range(anatomy.depth - self.blocks, anatomy.depth) for name in anatomy.block(i)]
         if self.pooler and anatomy.pooler:
             names.append(anatomy.pooler)
         if names and (frozen_by := claimants(training)):

@@ -23,6 +23,8 @@ POSITIONS = 64
 WITH_A_TABLE = ("bert", "roberta", "xlm-r", "distilbert", "electra", "albert", "mpnet")
 BY_ROTATION = ("modernbert", "nomic")
 RELATIVE = ("deberta-v2", "deberta")
+AS_THEY_WERE = ("bert", "roberta", "xlm-r", "distilbert", "nomic")
+"""Families all of whose parts earlier versions took for what they are."""
 
 
 def ref_of(families: Any, name: str, *args: Any, **changes: Any) -> Ref:
@@ -156,6 +158,8 @@ def spec_of(model: Ref = Ref("m", "1"), stack: tuple[str, ...] = ("adamw",), **p
         ({}, SST2, spec_of(stack=("r_drop",), dropout=0.0), ["dropout"]),
         ({"drops_out": False}, SST2, spec_of(stack=("r_drop",), dropout=0.1), []),
         ({"reads_words_alike": False, "kept_head": ("classifier",)}, CONLL, spec_of(), ["words", "head"]),
+        ({"misplaced": True}, SST2, spec_of(), ["parts"]),
+        ({"misplaced": True, "shares_characters": True}, SQUAD, spec_of(stack=("llrd",)), ["answers", "parts"]),
     ],
 )
 def test_corrections_are_those_of_runs_that_were_wrong(
@@ -184,10 +188,17 @@ def test_families_that_were_read_wrong_need_them(families: Any, tmp_path: Path) 
         spec = spec_of(ref_of(families, name), stack or ("adamw",))
         return [correction for correction, _ in corrections_of(spec, task.kind, task.labels)]
 
-    assert [name for name in families if needed(name, CONLL)] == ["roberta", "deberta", "modernbert"]
-    assert [name for name in families if needed(name, SST2, "r_drop")] == ["modernbert", "nomic"]
-    assert [name for name in families if needed(name, SST2, "dropout")] == ["modernbert", "nomic"]
-    assert not any(needed(name, SST2) for name in families)
+    def of_all(task: Any, *stack: str) -> dict[str, list[str]]:
+        return {name: found for name in families if (found := needed(name, task, *stack))}
+
+    parts = {name: ["parts"] for name in families if name not in AS_THEY_WERE}
+    assert of_all(SST2) == parts
+    words = {"roberta": ["words"], "deberta": ["words", "parts"], "modernbert": ["words", "parts"]}
+    assert of_all(CONLL) == {**parts, **words}
+    drop = {"modernbert": ["dropout", "parts"], "nomic": ["dropout"]}
+    assert of_all(SST2, "r_drop") == {**parts, **drop}
+    outside = {name: ["dropout", "parts"] for name in ("xlm", "flaubert")}
+    assert of_all(SST2, "dropout") == {**parts, **drop, **outside}
 
 
 def test_a_checkpoint_that_was_fine_tuned_needs_one_where_its_head_fits(families: Any) -> None:

@@ -52,7 +52,7 @@ def test_other_encoders(name):
 
 
 def test_two_digit_blocks_and_a_wrappers_prefix():
-    anatomy = Anatomy("bert", "bert.embeddings", "bert.encoder.layer", 12, "bert.pooler")
+    anatomy = Anatomy("bert", ("bert.embeddings",), ("bert.encoder.layer",), 12, "bert.pooler")
     names = {
         "bert.encoder.layer.1.output.dense.weight": 2,
         "bert.encoder.layer.11.output.dense.weight": 12,

@@ -24,7 +24,7 @@ def names(depth):
 
 
 def of(depth, epochs):
-    anatomy = Anatomy("bert", "bert.embeddings", "bert.encoder.layer", depth, "bert.pooler")
+    anatomy = Anatomy("bert", ("bert.embeddings",), ("bert.encoder.layer",), depth, "bert.pooler")
     return SimpleNamespace(anatomy=anatomy, steps_per_epoch=3, total_steps=3 * epochs)
 
 

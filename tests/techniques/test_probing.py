@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from torch import nn
 
-from bench_lib.techniques.anatomy import Anatomy
+from bench_lib.techniques.anatomy import dissect
 from bench_lib.techniques.probing import in_head, probing
 
 HEAD = {"classifier.weight", "classifier.bias"}
@@ -26,7 +26,8 @@ def test_a_wrapper_before_all_names_is_seen_through(body):
     parts = {"embeddings": nn.Embedding(2, 2), "layer": nn.ModuleList([nn.Linear(2, 2)]), "norm": nn.LayerNorm(2)}
     model.add_module(body, nn.ModuleDict(parts))
     model.classifier = nn.Linear(2, 2)
-    anatomy = Anatomy(body, f"{body}.embeddings", f"{body}.layer", depth=1, pooler=None)
+    model.base_model_prefix = body
+    anatomy = dissect(model)
     wrapped = nn.Module()
     wrapped.base_model = nn.Module()
     wrapped.base_model.model = model
