@@ -104,7 +104,8 @@ def set_dropout(model: nn.Module, rate: float | None) -> None:
 
 def dropout_places(training: Training) -> list[tuple[DropoutSite, str]]:
     """Where a model drops out, and for each which of `hidden`, `attention` or `head` that is."""
-    layout = layout_of(training.model, training.anatomy.block_list)
+    lists = training.anatomy.lists
+    layout = layout_of(training.model, lists[0]) if len(lists) == 1 else None
     return [(site, _place(site, training, layout)) for site in dropout_sites(training.model)]
 
 
@@ -114,8 +115,10 @@ def _place(site: DropoutSite, training: Training, layout: Layout | None) -> str:
     if level > training.anatomy.depth:
         return "head"
     owner, _, own = site.name.rpartition(".")
+    if level == 0:
+        return "attention" if own.startswith("attention") else "hidden"
     # Beside the projections, ALBERT, DeBERTa and ModernBERT have some for states too.
-    if level == 0 or own.startswith(("out", "pos")):
+    if own.startswith(("out", "pos")):
         return "hidden"
     if layout is not None:
         return "attention" if owner.endswith(f".{layout.attention}") else "hidden"

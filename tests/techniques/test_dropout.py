@@ -10,7 +10,7 @@ from torch import nn
 from bench_lib.errors import BadValue, Unsupported
 from bench_lib.techniques.anatomy import dissect
 from bench_lib.techniques.dropout import Dropout
-from bench_lib.techniques.dropout_rates import dropout_places, dropout_sites, drops_out, set_dropout
+from bench_lib.techniques.dropout_rates import RATE, dropout_places, dropout_sites, drops_out, set_dropout
 from bench_lib.techniques.training import Training
 
 SIZES = {
@@ -121,7 +121,7 @@ def test_out_of_range(place, rate):
 
 
 FAMILIES = ["bert", "roberta", "xlm-r", "distilbert", "electra", "albert", "deberta-v2", "deberta", "mpnet"]
-FAMILIES += ["modernbert", "nomic"]
+FAMILIES += ["modernbert", "nomic", "convbert", "rembert", "roformer", "xlm-r-xl", "megatron-bert", "xlm", "flaubert"]
 BY_ATTRIBUTE = {"modernbert", "nomic"}
 """Families whose code reads the rate of the attention from an attribute."""
 
@@ -155,6 +155,65 @@ def test_a_rate_is_felt_in_every_family_and_only_where_it_is_set(families, toy, 
     assert {site.rate for site in dropout_sites(model)} == {0.3}
     set_dropout(model, 0.0)
     assert torch.equal(*two_passes(model))
+
+
+def rates_felt(model: nn.Module, monkeypatch) -> set[float]:
+    """The rates at which one pass in training really drops something out, by layers and by functions."""
+    felt, real = set(), nn.functional.dropout
+
+    def dropout(hidden, p=0.5, training=True, inplace=False):
+        felt.add(p if training else 0.0)
+        return real(hidden, p, training, inplace)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(nn.functional, "dropout", dropout)
+        two_passes(model, (0, 0))
+    return felt
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_nothing_drops_out_at_another_rate_than_was_set(families, name, monkeypatch):
+    """The configuration has a rate above 0 in every place, those that are layers and those that are read by code."""
+    own = {key: 0.4 for key in families.config(name).to_dict() if RATE.search(key)}
+    model = families.model(name, **own)
+    assert rates_felt(model, monkeypatch) == {0.4}
+    for rate in (0.3, 0.0):
+        set_dropout(model, rate)
+        assert rates_felt(model, monkeypatch) == {rate}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (
+            "xlm",
+            {
+                "transformer.dropout": "hidden",
+                "transformer.attention_dropout": "attention",
+                "transformer.attentions.0.dropout": "attention",
+                "transformer.ffns.0.dropout": "hidden",
+                "sequence_summary.first_dropout": "head",
+                "sequence_summary.last_dropout": "head",
+            },
+        ),
+        (
+            "deberta-v2",
+            {
+                "deberta.embeddings.dropout": "hidden",
+                "deberta.encoder.layer.0.attention.self.pos_dropout": "hidden",
+                "deberta.encoder.layer.0.attention.self.dropout": "attention",
+                "deberta.encoder.layer.0.attention.output.dropout": "hidden",
+                "deberta.encoder.layer.0.output.dropout": "hidden",
+                "deberta.encoder.conv.dropout": "hidden",
+                "pooler.dropout": "head",
+                "dropout": "head",
+            },
+        ),
+    ],
+)
+def test_where_dropout_stands_beside_the_blocks_and_in_them(families, toy, name, expected):
+    training = training_of(toy, families.model(name, num_hidden_layers=1))
+    assert {site.name.removesuffix(".p"): place for site, place in dropout_places(training)} == expected
 
 
 @pytest.mark.parametrize("name", sorted(BY_ATTRIBUTE))
