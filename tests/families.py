@@ -187,8 +187,8 @@ FAMILIES: dict[str, tuple[Callable[..., PretrainedConfig], str]] = {
     "roformer": (lambda **sizes: transformers.RoFormerConfig(embedding_size=8, **sizes), "wordpiece"),
     "xlm-r-xl": (_padded(transformers.XLMRobertaXLConfig, type_vocab_size=1), "xlm_pieces"),
     "megatron-bert": (transformers.MegatronBertConfig, "wordpiece"),
-    "xlm": (_renamed(transformers.XLMConfig, OF_XLM, n_langs=2, use_lang_emb=True), "wordpiece"),
-    "flaubert": (_renamed(transformers.FlaubertConfig, OF_XLM), "wordpiece"),
+    "xlm": (_renamed(transformers.XLMConfig, OF_XLM, n_langs=2, use_lang_emb=True), "byte_level"),
+    "flaubert": (_renamed(transformers.FlaubertConfig, OF_XLM), "byte_level"),
 }
 """The families of encoders: how their configurations are made, and which tokenizer they come with."""
 

@@ -97,8 +97,9 @@ def model_facts(ref: Ref, kind: Kind, labels: int) -> ModelFacts:
 
 def _problems(ref: Ref, template: Template) -> Iterator[str]:
     tokenizer, model = load_tokenizer(ref), template.model
+    tables: tuple[str, ...] = ()
     try:
-        dissect(model)
+        tables = dissect(model).embedded
     except BenchError as error:
         yield f"model {ref.name!r}: {error}"
     rows, largest = len(word_embeddings(model).get_parameter("weight")), max(tokenizer.get_vocab().values())
@@ -108,19 +109,25 @@ def _problems(ref: Ref, template: Template) -> Iterator[str]:
             f"{rows} (0 to {rows - 1}); they do not belong together"
         )
     types = tokenizer("a", "a").get("token_type_ids", [0])
-    tables = [
-        m for n, m in model.named_modules() if n.endswith("token_type_embeddings") and isinstance(m, nn.Embedding)
+    sizes = [
+        m.num_embeddings
+        for n, m in model.named_modules()
+        if n.endswith("token_type_embeddings") and isinstance(m, nn.Embedding)
     ]
-    if any(max(types) >= table.num_embeddings for table in tables):
+    if any(max(types) >= size for size in sizes):
         yield (
             f"model {ref.name!r}: its tokenizer gives the second text of a pair type {max(types)}, and the model has "
-            f"embeddings for {min(table.num_embeddings for table in tables)} types; they do not belong together"
+            f"embeddings for {min(sizes)} types; they do not belong together"
         )
     takes = inspect.signature(type(model).forward).parameters
     varied = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in takes.values())
-    if "token_type_ids" in tokenizer.model_input_names and "token_type_ids" not in takes and not varied:
+    ignored = "token_type_ids" not in takes and not varied
+    # A body that adds up its tables itself and has none for types takes them for words, as XLM and GPT-2 do.
+    mistaken = "token_type_ids" in takes and len(tables) > 1 and not sizes
+    if "token_type_ids" in tokenizer.model_input_names and (ignored or mistaken):
+        what = "does not take" if ignored else "looks up among its words"
         yield (
-            f"model {ref.name!r}: its tokenizer gives token types, which {type(model).__name__} does not take; leave "
+            f"model {ref.name!r}: its tokenizer gives token types, which {type(model).__name__} {what}; leave "
             'token_type_ids out of "model_input_names" in its tokenizer_config.json'
         )
 

@@ -47,8 +47,7 @@ class Anatomy:
         """The module that gives the first block its input; where there is none, `Unsupported` is raised."""
         if len(self.embedded) > 1:
             raise Unsupported(
-                f"the model adds up {' and '.join(self.embedded)} outside of any module, so that none gives what the "
-                "first block is given"
+                f"the model adds up {', '.join(self.embedded)} itself, and no module gives the first block its input"
             )
         return self.embedded[0]
 

@@ -40,11 +40,24 @@ class Prefixed(nn.Module):
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Any:
         prefix = self.prompted.get_prompt(batch_size=len(input_ids))  # type: ignore[operator]  # peft's method
         seen = attention_mask.new_ones(len(input_ids), prefix.get_seq_length())
-        return self.prompted.base_model(  # type: ignore[operator]
-            input_ids=input_ids,
-            attention_mask=torch.cat((seen, attention_mask), dim=1),
-            token_type_ids=token_type_ids,
-            past_key_values=prefix,
+        model: Any = self.prompted.base_model
+        check = model.base_model.register_forward_pre_hook(_check_given, with_kwargs=True)
+        try:
+            return model(
+                input_ids=input_ids,
+                attention_mask=torch.cat((seen, attention_mask), dim=1),
+                token_type_ids=token_type_ids,
+                past_key_values=prefix,
+            )
+        finally:
+            check.remove()
+
+
+def _check_given(body: nn.Module, _inputs: object, options: dict[str, Any]) -> None:
+    """Raise `Unsupported` where the prefix does not arrive: some heads take any option and pass on those they know."""
+    if options.get("past_key_values") is None:
+        raise Unsupported(
+            f"prefix: the head hands no keys and values on to {type(body).__name__}, which sees no prefix"
         )
 
 

@@ -81,6 +81,15 @@ def test_a_tokenizer_of_another_family_is_told(families: Any, tmp_path: Path) ->
     assert "gives the second text of a pair type 1, and the model has embeddings for 1 types" in problem
 
 
+def test_token_types_that_a_model_would_take_for_words_are_told(families: Any, tmp_path: Path) -> None:
+    assert model_problems(ref_of(families, "xlm"), Kind.SEQUENCE, 2, SHORT) == []
+    shutil.copytree(families.folder("xlm"), tmp_path / "own")
+    for path in families.folder("bert").glob("tokenizer*"):
+        shutil.copy(path, tmp_path / "own")
+    (problem,) = model_problems(resolve(str(tmp_path / "own"), MODELS), Kind.SEQUENCE, 2, SHORT)
+    assert "gives token types, which XLMForSequenceClassification looks up among its words; leave" in problem
+
+
 def test_no_head_a_broken_body_and_a_wrong_layout_are_each_a_line(families: Any, tmp_path: Path) -> None:
     nomic = ref_of(families, "nomic")
     assert model_problems(nomic, Kind.SPAN, 0, SHORT) == [
@@ -193,7 +202,8 @@ def test_families_that_were_read_wrong_need_them(families: Any, tmp_path: Path) 
 
     parts = {name: ["parts"] for name in families if name not in AS_THEY_WERE}
     assert of_all(SST2) == parts
-    words = {"roberta": ["words"], "deberta": ["words", "parts"], "modernbert": ["words", "parts"]}
+    both = ("deberta", "modernbert", "xlm", "flaubert")
+    words = {"roberta": ["words"], **{name: ["words", "parts"] for name in both}}
     assert of_all(CONLL) == {**parts, **words}
     drop = {"modernbert": ["dropout", "parts"], "nomic": ["dropout"]}
     assert of_all(SST2, "r_drop") == {**parts, **drop}

@@ -34,6 +34,14 @@ def begin(config, technique, max_length=16):
     return training
 
 
+def test_a_head_that_hands_on_no_prefix_is_declined():
+    """RemBERT's and MegatronBERT's take any option and pass on those that they know."""
+    sizes = {**BERT_LIKE, "input_embedding_size": 8, "bos_token_id": 1, "eos_token_id": 2}
+    training = begin(transformers.RemBertConfig(**sizes), Prefix(tokens=3))
+    with pytest.raises(Unsupported, match="prefix: the head hands no keys and values on to RemBertModel, which sees"):
+        training.model(**batch([5], 5))
+
+
 @pytest.fixture
 def bert():
     return begin(transformers.BertConfig(**BERT_LIKE), Prefix(tokens=3))
