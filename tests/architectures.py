@@ -1,0 +1,137 @@
+"""The page on architectures: what each technique does with a tiny random model of each family of encoders.
+
+`python -m tests.architectures > docs/architectures.md` makes it anew, some ten minutes on two cores.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from unittest.mock import patch
+
+from bench_lib.conformance import TASK_OF
+from bench_lib.models import MODELS
+from bench_lib.models.source import resolve
+from bench_lib.profiles import PROFILES
+from bench_lib.record import Status
+from bench_lib.run import execute
+from bench_lib.spec import Ref, RunSpec
+from bench_lib.tasks import TASKS
+from bench_lib.tasks.sources import load_data
+from bench_lib.techniques import TECHNIQUES
+from bench_lib.techniques.anatomy import Anatomy, dissect
+from bench_lib.techniques.base import Technique
+from bench_lib.techniques.stack import parse_stack
+from tests.conftest import BRIEF
+from tests.families import FAMILIES, Families
+
+SMALL = {"train_examples": 4, "eval_examples": 4, "batch_size": 2, "epochs": 1, "evaluations": 1, "max_length": 32}
+STACKS = {**BRIEF, "intermediate_task": "intermediate_task:task=imdb"}
+"""In place of techniques that would train for long, or on data that are not made up here."""
+ACTS = "✓"
+INTRODUCTION = """\
+# Architectures
+
+Made by `python -m tests.architectures > docs/architectures.md`, from tiny models of random weights that are built from
+the families' own classes in transformers.
+
+## Where the parts lie
+
+Level 0 is below the first block, the n blocks of a model are levels 1 to n, and pooler and head are above them. What
+techniques freeze, anchor, mix or slow down follows from these levels.
+"""
+TECHNIQUES_OF = f"""
+## What techniques do with them
+
+Each technique ran for two steps on a model of each family, with the settings that it has by default, and evaluated it.
+{ACTS}: it acts; a number: it declines, for the reason of that number below. Techniques that pool trained seeds were not
+run: they take what any model predicts or weighs.
+"""
+Outcomes = Mapping[str, Mapping[str, str]]
+"""By technique and family the reason for declining, empty where the technique acts."""
+
+
+def page(families: Families, outcomes: Outcomes) -> str:
+    """The page: where families have their parts, and what techniques do with them."""
+    names = list(next(iter(outcomes.values())))
+    # Every reason once, in the order of the table.
+    reasons = dict.fromkeys(reason for row in outcomes.values() for reason in row.values() if reason)
+    numbers = {reason: str(number) for number, reason in enumerate(reasons, start=1)}
+    matrix = [("technique", "version", *names)]
+    for technique, row in outcomes.items():
+        matrix.append((technique, TECHNIQUES.get(technique).version, *(numbers.get(row[n], ACTS) for n in names)))
+    notes = [f"{number}. {reason}" for reason, number in numbers.items()]
+    return "\n".join([where(families, names), TECHNIQUES_OF, *_table(matrix), "\n## Why some decline\n", *notes, ""])
+
+
+def where(families: Families, names: Iterable[str]) -> str:
+    """The first half of the page, which takes no runs: where families have their parts."""
+    parts = [("family", "embeddings", "blocks", "beside them, with their levels", "pooler")]
+    for name in names:
+        model = families.model(name)
+        parts.append((name, *_parts(dissect(model), [n for n, _ in model.named_parameters()])))
+    return "\n".join([INTRODUCTION, *_table(parts)])
+
+
+def outcomes_of(techniques: Iterable[str], families: Families, names: Iterable[str]) -> Outcomes:
+    """What techniques do with families; what neither acts nor declines is an error of ours and raises."""
+    found: dict[str, dict[str, str]] = {technique: {} for technique in techniques}
+    for name in names:
+        sys.stderr.write(f"{name}\n")
+        ref = resolve(str(families.folder(name)), MODELS)
+        for technique in found:
+            found[technique][name] = _declined(TECHNIQUES.get(technique), ref)
+    return found
+
+
+def _declined(technique: type[Technique], ref: Ref) -> str:
+    made = technique()
+    if made.pools():
+        return ""
+    kind = next(kind for kind in TASK_OF if not made.declines(kind))
+    task = TASKS.get(TASK_OF[kind])
+    spec = RunSpec(
+        task=task.name,
+        task_version=task.version,
+        data=Ref("embedded", load_data(task, "embedded").fingerprint),
+        stack=parse_stack(STACKS.get(made.name, made.name), TECHNIQUES).spec(),
+        model=ref,
+        profile=dataclasses.replace(PROFILES.get("smoke")(task.name, kind), **SMALL),
+        seed=0,
+        profile_name="smoke",
+    )
+    # In place of the models of another hub, that a technique would translate with: they are none of the family.
+    with patch("bench_lib.harness.augment.load_translator", lambda _: list):
+        (record,) = execute([spec])
+    if record.status not in (Status.CONVERGED, Status.COLLAPSED, Status.UNSUPPORTED):
+        raise RuntimeError(f"{made.name} on {ref.name} ended as {record.status}: {record.reason}")
+    # A reason counts once, whatever the class of the model.
+    named = re.sub(r"\b[A-Z]\w+(Model|ForSequenceClassification)\b", "the model", record.reason)
+    return named if record.status == Status.UNSUPPORTED else ""
+
+
+def _parts(anatomy: Anatomy, names: list[str]) -> tuple[str, ...]:
+    known = tuple(f"{place}." for place in (*anatomy.embedded, *anatomy.lists, anatomy.pooler) if place)
+    beside = {n.rpartition(".")[0]: anatomy.level(n) for n in names if anatomy.in_body(n) and not n.startswith(known)}
+    blocks = _code(anatomy.lists) + (", which layers share" if anatomy.shared else "")
+    levels = {0: "0", 1: "1", anatomy.depth: "n"}
+    odd = ", ".join(f"`{part}` {levels[level]}" for part, level in beside.items())
+    return (_code(anatomy.embedded), blocks, odd or "none", f"`{anatomy.pooler}`" if anatomy.pooler else "none")
+
+
+def _code(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _table(rows: list[tuple[str, ...]]) -> list[str]:
+    return [f"| {' | '.join(row)} |" for row in (rows[0], (":--",) * len(rows[0]), *rows[1:])]
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        made = Families(Path(folder))
+        sys.stdout.write(page(made, outcomes_of(TECHNIQUES.names(), made, FAMILIES)))
