@@ -47,7 +47,8 @@ techniques freeze, anchor, mix or slow down follows from these levels.
 TECHNIQUES_OF = f"""
 ## What techniques do with them
 
-Each technique ran for two steps on a model of each family, with the settings that it has by default, and evaluated it.
+Each technique ran for two steps on a model of each family, with the settings that it has by default or as
+{", ".join(f"`{stack}`" for stack in STACKS.values())}, and evaluated it.
 {ACTS}: it acts; a number: it declines, for the reason of that number below. Techniques that pool trained seeds were not
 run: they take what any model predicts or weighs.
 """
