@@ -38,8 +38,9 @@ class FGM(Technique):
     `example` is the paper's form, in which each text's own real tokens are shifted by epsilon. Source:
     tensorflow/models:research/adversarial_text/adversarial_losses.py, whose epsilon 5 is for embeddings normalised over
     the vocabulary. Pre-trained ones are not, and a radius says little without their length: `relative` counts it in
-    mean lengths of a pre-trained word embedding (1.07 in minilm), so that a value can be carried to another model. The
-    two passes have dropout masks of their own.
+    mean lengths of a pre-trained word embedding (1.07 in minilm), so that a value can be carried to another model.
+    Epsilon 1 is much for a small model: on 320 examples of SST-2 minilm collapsed with `example` in 2 runs of 2 and
+    with `matrix` in none, on 128 examples with either. The two passes have dropout masks of their own.
     """
 
     name: ClassVar[str] = "fgm"

@@ -49,8 +49,8 @@ class HyPe(Technique):
         require(fits, "hype:dropout", self.dropout, "0 up to, not including, 1; None to keep")
 
     def prepare(self, training: Training) -> None:
-        for site, place in dropout_places(training) if self.dropout is not None else ():
-            if place != "attention":
+        for site, place in dropout_places(training):
+            if self.dropout is not None and place != "attention":
                 site.set(self.dropout)
         check_needed(training)
 
