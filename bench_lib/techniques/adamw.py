@@ -17,8 +17,10 @@ class AdamW(Technique):
     theta <- theta - lr * (m_hat / (sqrt(v_hat) + eps) + wd * theta)
 
     Mosbach et al. 2021, "On the Stability of Fine-tuning BERT", section 6: lr 2e-5, batch 16, warm-up over 10 % of the
-    steps, weight decay 0.01, eps 1e-6. All of these are the defaults of `Profile`, so it has no field of its own; and
-    as it leaves the profile's training alone, the observers share one training with it.
+    steps, weight decay 0.01, eps 1e-6. Source:
+    uds-lsv/bert-stable-fine-tuning:examples/bert_stable_fine_tuning/configs/rte. All of these are the defaults of
+    `Profile`, so it has no field of its own; their 20 epochs are `longer`. As it leaves the profile's training alone,
+    the observers share one training with it.
     """
 
     name: ClassVar[str] = "adamw"

@@ -21,10 +21,12 @@ class BackTranslation(Technique):
 
     Sennrich et al. 2016, "Improving Neural Machine Translation Models with Monolingual Data", for translation; on both
     texts of a classified pair and on questions, whose contexts stay, as Xie et al. 2020 (arXiv:1904.12848) use it. One
-    copy of every example is our choice, and so is greedy decoding, which needs no seed. A copy that says the same is
-    left out. The models are Marian's by what they are: `owner/model@COMMIT` on the hub, `FOLDER@DIGEST`, where
-    `FOLDER@` alone is answered with the digest. The defaults' commits are those that public code pins; no run of ours
-    has read them. Translations are kept on disk.
+    copy of every example, which makes an epoch twice as long, is our choice, and so is greedy decoding of whole texts,
+    which needs no seed; google-research/uda:back_translate/run.sh goes through French sentence by sentence and draws
+    words at temperature 0.8, which gives more various copies. A copy that says the same is left out. The models are
+    Marian's by what they are: `owner/model@COMMIT` on the hub, `FOLDER@DIGEST`, where `FOLDER@` alone is answered with
+    the digest. The defaults' commits are those that public code pins; no run of ours has read them. Translations are
+    kept on disk.
     """
 
     name: ClassVar[str] = "back_translation"

@@ -16,13 +16,14 @@ class BestCheckpoint(Technique):
 
     kept = min(argmax(s_1 ... s_T)) over the scores s_t of all T evaluations
 
-    Dodge et al. 2020, "Fine-Tuning Pretrained Language Models", report the best evaluation of each run. It selects
-    on the set that it is scored on, as the public practice does: its mean is optimistic.
+    The rule of Mosbach et al. 2021, who call it early stopping: three evaluations an epoch, the best of which is kept.
+    Source: uds-lsv/bert-stable-fine-tuning:examples/bert_stable_fine_tuning/configs/rte. It selects on the set that it
+    is scored on, as the public practice does: its mean is optimistic.
     """
 
     name: ClassVar[str] = "best_checkpoint"
     family: ClassVar[str] = "baselines"
-    paper: ClassVar[str] = "Dodge et al. 2020, arXiv:2002.06305"
+    paper: ClassVar[str] = "Mosbach et al. 2021, arXiv:2006.04884"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
     observer: ClassVar[bool] = True
 

@@ -17,7 +17,7 @@ class Constant(Technique):
 
     lr_t = lr for t >= w
 
-    A control of ours: Devlin et al. 2019 and Howard & Ruder 2018 both let the rate fall to (nearly) zero, and this
+    A control of ours, without a source: the schedules of fine-tuning let the rate fall to zero or nearly so, and this
     shows what the fall is worth.
     """
 

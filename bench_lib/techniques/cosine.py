@@ -17,7 +17,8 @@ class Cosine(Technique):
 
     lr_t = lr * (1 + cos(pi * (t - w) / (steps - w))) / 2 for t >= w
 
-    Loshchilov & Hutter 2017, "SGDR", equation 5, with one cycle and no restart, ending at zero.
+    Loshchilov & Hutter 2017, "SGDR", with one cycle and no restart, ending at zero. Source: equation 5 of the paper
+    (settings not verified).
     """
 
     name: ClassVar[str] = "cosine"

@@ -18,8 +18,9 @@ class Dedupe(Technique):
 
     train <- {(x, y) in unique(train) : x not in the texts of evaluation}
 
-    Lee et al. 2022, "Deduplicating Training Data Makes Language Models Better", in the exact form. A repeat has the
-    same label too; what leaks is the text, whatever the answer that stands beside it.
+    Lee et al. 2022, "Deduplicating Training Data Makes Language Models Better"; theirs drops repeated stretches of 50
+    tokens and near-duplicates (google-research/deduplicate-text-datasets:README.md), ours whole examples that are the
+    same. A repeat has the same label too; what leaks is the text, whatever the answer that stands beside it.
     """
 
     name: ClassVar[str] = "dedupe"

@@ -19,9 +19,10 @@ class Dropout(Technique):
 
     y = x * M / (1 - rate),  M ~ Bernoulli(1 - rate) for each element, while training
 
-    Srivastava et al. 2014, "Dropout". The catalogue lists 0.0, 0.1 and 0.2; 0.1 is BERT's own, at which this technique
-    would do nothing, so 0.2. None keeps the model's rate or the one that the profile set. Hidden states are those of
-    the embeddings and of the blocks; a model that lacks one of the three, as a head for spans does, goes without it.
+    Srivastava et al. 2014, "Dropout". 0.2 is our choice: 0.1 is BERT's own, at which this technique would do nothing,
+    and 0 is what many techniques ask for. None keeps the model's rate or the one that the profile set. Hidden states
+    are those of the embeddings and of the blocks; a model that lacks one of the three, as a head for spans does, goes
+    without it.
     """
 
     name: ClassVar[str] = "dropout"

@@ -17,8 +17,10 @@ class EarlyStopping(Technique):
 
     stop at evaluation t when max(s_1 ... s_{t-patience}) >= max(s_{t-patience+1} ... s_t)
 
-    Dodge et al. 2020, "Fine-Tuning Pretrained Language Models", section 5, on stopping early; patience 3 evaluations is
-    the usual setting. It selects on the set that it is scored on, as the public practice does: its mean is optimistic.
+    Dodge et al. 2020, "Fine-Tuning Pretrained Language Models", section 5, on stopping early. Source of patience 3:
+    allenai/dont-stop-pretraining:environments/hyperparameters.py, which evaluates once an epoch; what a patience is
+    hangs on the profile's number of evaluations. It selects on the set that it is scored on, as the public practice
+    does: its mean is optimistic.
     """
 
     name: ClassVar[str] = "early_stopping"

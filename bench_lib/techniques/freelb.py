@@ -25,9 +25,12 @@ class FreeLB(Technique):
     P the projection onto ||r|| <= norm;  r_0 ~ P(U(-1, 1) * init / sqrt(n d)), n real tokens of d values
 
     Zhu et al. 2020, "FreeLB", algorithm 1: the dropout masks are the same in all passes. 2 steps of 0.1, init 1 and
-    norm 0.6 are theirs for SST-2 with RoBERTa, 3 of 0.03, 0.16 and 0.14 for RTE; their code for RoBERTa makes one pass
-    more than its number of steps says, that for ALBERT, with 3 on SST-2, as many. Theirs has noise on special tokens as
-    well and does not project r_0, which at these settings lies within the ball; here real tokens alone move.
+    norm 0.6 are theirs for SST-2 with RoBERTa-large. Source:
+    zhuchen03/FreeLB:fairseq-RoBERTa/launch/FreeLB/sst-fp32-clip.sh; the 3 steps of 0.03, 0.16 and 0.14 for RTE stand in
+    launch/YOPO/rte-fp32-clip.sh beside it, which is another method's. Their code for RoBERTa makes one pass more than
+    its number of steps says, that for ALBERT, with 3 on SST-2, as many. Theirs has noise on special tokens as well and
+    does not project r_0, which at these settings lies within the ball; here real tokens alone move. The lengths are
+    against RoBERTa-large's embeddings.
     """
 
     name: ClassVar[str] = "freelb"

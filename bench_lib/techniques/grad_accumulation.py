@@ -18,9 +18,10 @@ class GradAccumulation(Technique):
 
     g = sum over the parts of share_i * g_i, where share_i is the part of the batch's targets that part i holds
 
-    Ott et al. 2018, "Scaling Neural Machine Translation", section 3, who delay the update. Four parts is our choice;
-    where the batch does not split into so many, the next smaller divisor of its size is taken, down to the batch as it
-    is. What remains of a difference is rounding and other dropout masks.
+    Ott et al. 2018, "Scaling Neural Machine Translation", section 3, who delay the update. Source:
+    facebookresearch/fairseq:examples/roberta/README.glue.md (`--update-freq`). Four parts is our choice; where the
+    batch does not split into so many, the next smaller divisor of its size is taken, down to the batch as it is. What
+    remains of a difference is rounding and other dropout masks.
     """
 
     name: ClassVar[str] = "grad_accumulation"

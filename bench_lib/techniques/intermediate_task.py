@@ -19,11 +19,12 @@ class IntermediateTask(Technique):
 
     theta <- tune(tune(theta_pretrained, intermediate task), task)
 
-    Phang et al. 2018, "Sentence Encoders on STILTs": the usual fine-tuning, twice; 3 epochs and rate 2e-5 in their
-    code. None keeps the profile's rate and number of examples. They take MNLI, which no task here is; mrpc, our choice,
-    is the largest task here of their kind, pairs of sentences, and comes from the run's own data source or the run is
-    declined, as it is where it is the run's own task. Its data are no part of the run's identity. Techniques that know
-    the pre-trained weights, such as l2_sp, still see those from before.
+    Phang et al. 2018, "Sentence Encoders on STILTs": the usual fine-tuning, twice, at a rate of 2e-5, without the first
+    one's optimiser state. Source: zphang/bert_on_stilts:README.md. None keeps the profile's rate and number of
+    examples. They take MNLI, of 393,000 examples, which no task here is; mrpc, our choice, is the largest task here of
+    their kind, pairs of sentences, and comes from the run's own data source or the run is declined, as it is where it
+    is the run's own task. Its data are no part of the run's identity. Techniques that know the pre-trained weights,
+    such as l2_sp, still see those from before.
     """
 
     name: ClassVar[str] = "intermediate_task"

@@ -26,9 +26,10 @@ class LayerDrop(Technique):
     top: depth <- depth - floor(share * depth),  every_other: no block d with d = 0 mod floor(1 / share), d from 1
 
     Sajjad et al. 2023, "On the Effect of Dropping Layers of Pre-trained Transformer Models", find that dropping the top
-    ones does the least harm; theirs are dropped before fine-tuning, which then adapts. Every other: Fan et al. 2020,
-    "Reducing Transformer Depth on Demand", section 3.2, for models trained with LayerDrop. Half of the blocks is one
-    of the settings of both (from memory, not checked).
+    ones does the least harm; theirs are dropped before fine-tuning, which then adapts. Source: the paper (settings not
+    verified). Every other: Fan et al. 2020, "Reducing Transformer Depth on Demand", section 3.2, for models that were
+    pre-trained with LayerDrop, of which every other block can go. Source:
+    facebookresearch/fairseq:examples/layerdrop/README.md. Half of the blocks is a setting of either.
     """
 
     name: ClassVar[str] = "layer_drop"

@@ -25,10 +25,11 @@ class Mixup(Technique):
     h~_i = lambda * h_i + (1 - lambda) * h_j,  L = lambda * CE(h~_i, y_i) + (1 - lambda) * CE(h~_i, y_j),
     lambda ~ Beta(alpha, alpha), one for each batch;  j a shuffle of i
 
-    Zhang et al. 2018, "mixup: Beyond Empirical Risk Minimization"; alpha 0.2 is theirs for ImageNet (0.1 to 0.4), one
-    lambda and one shuffle for each batch as in their released code. What is mixed are sentence representations, the
-    last block's output, as Sun et al. 2020, "Mixup-Transformer" (arXiv:2010.02394), do: word embeddings of two texts
-    do not belong together place by place, nor do their paddings. A batch in parts is shuffled within its parts.
+    Zhang et al. 2018, "mixup: Beyond Empirical Risk Minimization"; one lambda and one shuffle for each batch, as in
+    facebookresearch/mixup-cifar10, whose alpha for CIFAR is 1. Source of alpha 0.2, for ImageNet: the paper (settings
+    not verified). What is mixed are sentence representations, the last block's output, as Sun et al. 2020,
+    "Mixup-Transformer" (arXiv:2010.02394), do: word embeddings of two texts do not belong together place by place, nor
+    do their paddings. A batch in parts is shuffled within its parts.
     """
 
     name: ClassVar[str] = "mixup"

@@ -22,10 +22,11 @@ class NEFTune(Technique):
 
     e <- e + alpha / sqrt(L d) * z,  z ~ U(-1, 1) for each value;  L the real tokens of that sequence, d values each
 
-    Jain et al. 2024, "NEFTune: Noisy Embeddings Improve Instruction Finetuning", algorithm 1; alpha 5 is the least of
-    the 5, 10 and 15 that they try. L is counted for each sequence, as their experiments' code does (the short example
-    of their repository, and transformers after it, take the padded length and put noise on padding); real tokens are
-    those that are neither padding nor special, where theirs count the special ones and put noise on them.
+    Jain et al. 2024, "NEFTune: Noisy Embeddings Improve Instruction Finetuning", algorithm 1. Source of alpha 5:
+    neelsjain/NEFTune:README.md, whose example, and transformers after it, takes the padded length for L and puts noise
+    on padding. Here L is counted for each sequence; real tokens are those that are neither padding nor special, where
+    theirs count the special ones and put noise on them. The noise is absolute: how much it is hangs on the length of
+    the model's embeddings.
     """
 
     name: ClassVar[str] = "neftune"

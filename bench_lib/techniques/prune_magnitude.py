@@ -24,10 +24,10 @@ class PruneMagnitude(Technique):
     w <- 0  for the share of the weights of each matrix with the smallest |w|
 
     Han et al. 2015, "Learning both Weights and Connections", section 3; for BERT, Gordon et al. 2020, "Compressing
-    BERT", who find 30 to 40 % to do no harm, with training between prunings. The catalogue has 30, 50 and 70 %. That
-    every matrix loses the same share, and that embeddings, norms, biases, pooler and head lose nothing, is our choice.
-    A 0 is stored and multiplied like any number: the file and the latency stay as they are, and the sparsity says what
-    a sparse format could save.
+    BERT", who find 30 to 40 % to do no harm, with training between prunings. Source: both papers (settings not
+    verified). Half, and that every matrix loses the same share and embeddings, norms, biases, pooler and head lose
+    nothing, is our choice. A 0 is stored and multiplied like any number: the file and the latency stay as they are, and
+    the sparsity says what a sparse format could save.
     """
 
     name: ClassVar[str] = "prune_magnitude"

@@ -22,9 +22,11 @@ class R3F(Technique):
     L = CE(f(x)) + weight * (KL(f(x) || f(x + z)) + KL(f(x + z) || f(x))),  z ~ U(-epsilon, epsilon)
 
     Aghajanyan et al. 2021, "Better Fine-Tuning by Reducing Representational Collapse"; epsilon 1e-5 and weight 1.0 are
-    the defaults of their code, which takes 0.7 for RTE. Theirs also draws other dropout masks for the noisy pass, puts
-    noise on padding and sends no gradient from the noisy pass to the embeddings. Here the masks are the same, so that
-    only the noise makes the difference, and both passes are in fp32, which alone can hold it.
+    the defaults of their code, whose command for RTE has weight 0.7. Source:
+    facebookresearch/fairseq:examples/rxf/rxf_src/sentence_prediction_r3f.py and examples/rxf/README.md. Theirs also
+    draws other dropout masks for the noisy pass, puts noise on padding and sends no gradient from the noisy pass to the
+    embeddings. Here the masks are the same, so that only the noise makes the difference, and both passes are in fp32,
+    which alone can hold it.
     """
 
     name: ClassVar[str] = "r3f"

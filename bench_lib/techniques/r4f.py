@@ -39,7 +39,9 @@ class R4F(Technique):
     W = V / sigma_max(V) in the head, V trained, by one power iteration a micro-batch
 
     Aghajanyan et al. 2021, "Better Fine-Tuning by Reducing Representational Collapse"; epsilon 1e-5 and weight 1.0 are
-    the defaults of their code, which normalises the same layer. Both passes see the same W.
+    the defaults of their code, which normalises the head by `--spectral-norm-classification-head`. Source:
+    facebookresearch/fairseq:examples/rxf/rxf_src/sentence_prediction_r3f.py and examples/rxf/README.md. Both passes see
+    the same W.
     """
 
     name: ClassVar[str] = "r4f"

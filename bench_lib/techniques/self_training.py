@@ -24,12 +24,12 @@ class SelfTraining(Technique):
 
     train <- train + {(x, argmax p(y | x)) : max p(y | x) >= threshold},  x unused, p the teacher's
 
-    Yarowsky 1995, in one round; Du et al. 2021, "Self-training Improves Pre-training", whose student also starts anew
-    from the pre-trained weights (from memory, not checked); here the student is the run. Of a sentence with tags, the
-    word that the teacher is least sure of counts, and of cut words it is never sure. Threshold 0.9 is the catalogue's;
-    as many unused texts as there are training sequences (`ratio`) is our choice, and bounds the cost: a training of the
-    teacher, and at most twice the steps for the student. The record says how many were asked and added, and which share
-    of these the data set confirms.
+    Yarowsky 1995, in one round; the student, which is the run, starts anew from the pre-trained weights. Source: Du et
+    al. 2021, "Self-training Improves Pre-training" (settings not verified). Of a sentence with tags, the word that the
+    teacher is least sure of counts, and of cut words it is never sure. Threshold 0.9 is our choice, and so is as many
+    unused texts as there are training sequences (`ratio`), which bounds the cost: a training of the teacher, and at
+    most twice the steps for the student. The record says how many were asked and added, and which share of these the
+    data set confirms.
     """
 
     name: ClassVar[str] = "self_training"

@@ -38,10 +38,11 @@ class SMART(Technique):
     r ~ N(0, sigma^2) on every value, then `steps` times r <- r + eta * g / max|g|,  g = dS/dr, the maximum token by
     token;  avg <- b * avg + (1 - b) * theta after each update, b = beta in the first tenth and late_beta then
 
-    Jiang et al. 2020, "SMART", algorithm 1: 1 step, sigma 1e-5, eta 1e-3, alpha 1 of their 1, 3 and 5, mu 1, beta 0.99
-    and then 0.999 (from a summary of the paper). Sigma and eta are also the defaults of their released code, which
-    lacks the last term, climbs by KL one way, and whose r is the step alone (first version) or is scaled to a maximum
-    of 1 (last). As in that code, r is not projected onto the paper's ball of 1e-5, a hundredth of one step. Our choice:
+    Jiang et al. 2020, "SMART", algorithm 1: 1 step, alpha 1, mu 1, beta 0.99 and then 0.999. Source: the paper
+    (settings not verified). Sigma 1e-5 and eta 1e-3 are the class defaults of namisan/mt-dnn:mt_dnn/perturbation.py;
+    the command line of its train.py, which decides in a run, has eta 1e-5. That code lacks the last term, climbs by KL
+    one way, and its r is the step alone (first version) or is scaled to a maximum of 1 (last); it shifts what the
+    embedding layer gives out, here the word embeddings. As there, r is not projected onto the paper's ball. Our choice:
     all passes have the same dropout masks, so that r and the averaged weights alone make the difference, and are in
     fp32, which alone can hold so small a shift.
     """

@@ -21,10 +21,11 @@ class Synonym(Technique):
 
     train <- train + {x' : x_i' ~ U(synonyms(x_i)) for max(1, floor(share * words)) words i of each text of x}
 
-    The share of 10 % and the count are synonym replacement of Wei & Zou 2019, "EDA"; one copy is our choice, and so are
-    the five nearest whole words (cosine, same casing) of the model's own input embeddings, among which there may be
-    opposites as well. `thesaurus=wordnet` is theirs, and needs NLTK with its data. Words of entities and answers stay,
-    function words too, and so does an example without a word to replace, which gets no copy.
+    The share of 10 % and the count are synonym replacement of Wei & Zou 2019, "EDA". Source:
+    jasonwei20/eda_nlp:code/eda.py. One copy, which makes an epoch twice as long, is our choice, and so are the five
+    nearest whole words (cosine, same casing) of the model's own input embeddings, among which there may be opposites as
+    well. `thesaurus=wordnet` is theirs, and needs NLTK with its data. Words of entities and answers stay, function
+    words too, and so does an example without a word to replace, which gets no copy.
     """
 
     name: ClassVar[str] = "synonym"

@@ -25,11 +25,13 @@ class TokenCutoff(Technique):
     L = CE(f(x)) + ce_weight * CE(f(x')) + js_weight * (KL(p || m) + KL(p' || m)) / 2,  m = (p + p') / 2;  x' is x
     without floor(share * n) of its n tokens
 
-    Shen et al. 2020, "A Simple but Tough-to-Beat Data Augmentation Approach"; share 0.1 and both weights 1 are those of
-    their released run_glue.sh, and so is what erasing is: a zero in place of the whole embedding, position included,
-    and no attention. Their code leaves CE(f(x)) out for whole tokens; the sum is the paper's (from memory, not
-    checked). Special tokens are never erased, nor those of an answer, which could not be found. Erased words are all
-    alike, so that their tags are asked for in the whole text only, and the first token of a text with tags stays.
+    Shen et al. 2020, "A Simple but Tough-to-Beat Data Augmentation Approach"; share 0.1, both weights 1 and what
+    erasing is, a zero in place of the whole embedding, position included, and no attention. Source:
+    dinghanshen/Cutoff:run_glue.sh, which runs the cutoff of a span and not of single tokens. For those its code draws
+    places with replacement, among special tokens too, and leaves CE(f(x)) out; its divergence is the reverse one, (KL(m
+    || p) + KL(m || p')) / 2. Source of the sum and the divergence here: the paper (settings not verified). Special
+    tokens are never erased, nor those of an answer, which could not be found. Erased words are all alike, so that their
+    tags are asked for in the whole text only, and the first token of a text with tags stays.
     """
 
     name: ClassVar[str] = "token_cutoff"
