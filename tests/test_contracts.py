@@ -56,6 +56,8 @@ WITHOUT_NEUTRAL = {
     "prefix": "new keys take their share of the attention whatever they are; test_prefix.py takes them out of sight",
     "quantize_dynamic_int8": "int8 is one precision; its test shows how far from the exact values its rounding leads",
     "radam": OTHER_RULE,
+    "sgd": OTHER_RULE,
+    "stable_adamw": OTHER_RULE,
 }
 
 

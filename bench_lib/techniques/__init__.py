@@ -73,7 +73,9 @@ from bench_lib.techniques.reinit import Reinit
 from bench_lib.techniques.sam import SAM
 from bench_lib.techniques.scl import SCL
 from bench_lib.techniques.self_training import SelfTraining
+from bench_lib.techniques.sgd import SGD
 from bench_lib.techniques.smart import SMART
+from bench_lib.techniques.stable_adamw import StableAdamW
 from bench_lib.techniques.swa import SWA
 from bench_lib.techniques.synonym import Synonym
 from bench_lib.techniques.tapt import TAPT
@@ -117,6 +119,8 @@ for _technique in (
     Lion,
     RAdam,
     Lamb,
+    SGD,
+    StableAdamW,
     SAM,
     ASAM,
     GradAccumulation,
