@@ -36,7 +36,7 @@ FROZEN_BODY = "declined: what it acts on, the pre-trained weights, is frozen and
 PLAIN_LINEAR = "declined: peft knows plain linear layers only"
 NO_PROJECTION = "declined: no output projection trains, whose gradients say how much the heads matter"
 NOT_LEARNT = "declined: what is drawn anew has to train"
-EFFICIENT = ("lora", "adalora", "prefix", "ia3", "bitfit", "adapter")
+EFFICIENT = ("lora", "adalora", "prefix", "ia3", "bitfit", "ln_only", "adapter")
 SUPERSEDED = {
     **dict.fromkeys(itertools.permutations(EFFICIENT, 2), "declined: each freezes what the other one trains"),
     **{pair: NOT_LEARNT for name in EFFICIENT for pair in (("reinit", name), (name, "reinit"))},

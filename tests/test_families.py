@@ -46,6 +46,7 @@ DECLINED = {
         **dict.fromkeys(("convbert", "xlm", "flaubert"), IGNORES),
     },
     "bitfit": {"modernbert": "finds no pre-trained bias"},
+    "ln_only": {},
     "r_drop": dict.fromkeys(("modernbert", "nomic"), NO_DROPOUT),
     "dropout": {},
 }

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
-from bench_lib.errors import BadData, Unavailable
+from bench_lib.errors import BadData, Unavailable, Unsupported
 from bench_lib.harness.batches import Batch
 from bench_lib.harness.deployment import deployed, footprint
 from bench_lib.harness.drift import drift
@@ -42,7 +42,8 @@ class Track:
     """The evaluations of one record and its own cost beside the training that it shares.
 
     `stopped` is how far the training was when the track stopped, None while it goes on; `kept` is the evaluation that
-    counts. `inputs` gives batches of a size for timing; `failed` is what an observer raised that compresses.
+    counts. `inputs` gives batches of a size for timing; `failed` is what an observer raised that compresses,
+    or the reason of one that declines.
     """
 
     observers: Stack
@@ -84,7 +85,11 @@ class Track:
         with ExitStack() as contexts:
             with self.evaluating.running():
                 for hook in self.observers.having(EvaluatesUnder):
-                    contexts.enter_context(hook.evaluate_under(training))
+                    try:
+                        contexts.enter_context(hook.evaluate_under(training))
+                    except Unsupported as error:  # declined by this observer, and not by the others
+                        self.failed = error
+                        return None
                 compressors = self.observers.having(Compresses)
                 if not compressors:
                     return evaluate()

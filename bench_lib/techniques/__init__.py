@@ -48,6 +48,7 @@ from bench_lib.techniques.layer_drop import LayerDrop
 from bench_lib.techniques.linear_probe import LinearProbe
 from bench_lib.techniques.lion import Lion
 from bench_lib.techniques.llrd import LLRD
+from bench_lib.techniques.ln_only import LNOnly
 from bench_lib.techniques.lnsr import LNSR
 from bench_lib.techniques.longer import Longer
 from bench_lib.techniques.lora import LoRA
@@ -83,6 +84,7 @@ from bench_lib.techniques.token_cutoff import TokenCutoff
 from bench_lib.techniques.warmup import Warmup
 from bench_lib.techniques.wd_pre import WdPre
 from bench_lib.techniques.weight_decay import WeightDecay
+from bench_lib.techniques.wise_ft import WiSEFT
 
 TECHNIQUES: Registry[type[Technique]] = Registry("technique", "stabbench.techniques", check_technique, load_entry)
 for _technique in (
@@ -131,6 +133,7 @@ for _technique in (
     GreedySoup,
     SWA,
     LAWA,
+    WiSEFT,
     FreezeBottom,
     LinearProbe,
     LPFT,
@@ -149,6 +152,7 @@ for _technique in (
     Prefix,
     IA3,
     BitFit,
+    LNOnly,
     Adapter,
     EDA,
     Synonym,

@@ -78,7 +78,7 @@ def test_more_blocks_than_there_are(train):
     assert (record.status, record.reason) == ("unsupported", "reinit:blocks is 3, the model has 2 blocks")
 
 
-@pytest.mark.parametrize("technique", ["lora", "adalora", "prefix", "ia3", "bitfit", "adapter"])
+@pytest.mark.parametrize("technique", ["lora", "adalora", "prefix", "ia3", "bitfit", "ln_only", "adapter"])
 def test_what_is_drawn_anew_must_train(train, technique):
     after = train("sst2", f"{technique}+reinit", **STILL).record
     assert (after.status, after.reason) == (

@@ -13,9 +13,10 @@ from bench_lib.techniques.training import Group
 FEW = {"train_examples": 16, "eval_examples": 4}
 
 
-def published(theta, gradients, rate, decay, threshold, beta1=0.9, beta2=0.99, eps=Profile().eps):
+def published(theta, gradients, rate, decay, threshold, beta1=0.9, beta2=0.99):
     """Algorithm 2 of the paper, with the debiased betas written out."""
     v = u = torch.zeros_like(theta)
+    eps = Profile().eps
     for t, g in enumerate(gradients, 1):
         b1, b2 = (b * (1 - b ** (t - 1)) / (1 - b**t) for b in (beta1, beta2))
         v, u = b1 * v + (1 - b1) * g, b2 * u + (1 - b2) * g**2

@@ -13,7 +13,7 @@ from bench_lib.techniques.wrapping import claim, new_parts
 
 FEW = {"train_examples": 8, "eval_examples": 4}
 HEADS = {"sst2": 32 * 2 + 2, "conll2003": 32 * 9 + 9, "squad": 32 * 2 + 2}
-NAMES = ("lora", "adalora", "prefix", "ia3", "bitfit", "adapter")
+NAMES = ("lora", "adalora", "prefix", "ia3", "bitfit", "ln_only", "adapter")
 # By hand, for two blocks 32 wide with 64 inner units, three layer norms of two vectors in embeddings and block.
 BESIDE_THE_HEAD = {
     "lora": 2 * 2 * (8 * 32 + 32 * 8),
@@ -21,11 +21,12 @@ BESIDE_THE_HEAD = {
     "prefix": 20 * 2 * 2 * 32,
     "ia3": 2 * (32 + 32 + 64),
     "bitfit": 32 + 2 * (3 * 32 + 32 + 32 + 64 + 32 + 32),
+    "ln_only": (1 + 2 * 2) * 2 * 32,
     "adapter": 2 * 2 * (32 * 64 + 64 + 64 * 32 + 32) + (1 + 2 * 2) * 2 * 32,
 }
 
-# bitfit adds nothing, and adapters are beside norms that were there.
-ADDED = {**BESIDE_THE_HEAD, "bitfit": 0, "adapter": 2 * 2 * (32 * 64 + 64 + 64 * 32 + 32)}
+# bitfit and ln_only add nothing, and adapters are beside norms that were there.
+ADDED = {**BESIDE_THE_HEAD, "bitfit": 0, "ln_only": 0, "adapter": 2 * 2 * (32 * 64 + 64 + 64 * 32 + 32)}
 
 
 def outputs(model, kind):
@@ -49,7 +50,7 @@ def begin(request, train):
     return outputs_of
 
 
-@pytest.mark.parametrize("name", ["lora", "adalora", "ia3", "bitfit"])
+@pytest.mark.parametrize("name", ["lora", "adalora", "ia3", "bitfit", "ln_only"])
 def test_it_starts_as_the_base_model_to_the_bit(begin, name):
     base, wrapped = begin(name)
     assert torch.equal(base, wrapped)
@@ -84,7 +85,8 @@ def test_the_head_moves_and_the_frozen_weights_do_not(train, name):
     for full, parameter in training.model.named_parameters():
         short = full.replace("base_layer.", "").replace(".dropout.dropout.", ".dropout.").split("base_model.")[-1]
         now[short.removeprefix("model.")] = parameter, full
-    learns = {"bitfit": ("bias",), "adapter": ("LayerNorm.weight", "LayerNorm.bias")}.get(name, ())
+    norms = ("LayerNorm.weight", "LayerNorm.bias")
+    learns = {"bitfit": ("bias",), "ln_only": norms, "adapter": norms}.get(name, ())
     assert training.pretrained.keys() <= now.keys()
     for start, value in training.pretrained.items():
         parameter, full = now[start]
