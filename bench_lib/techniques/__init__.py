@@ -23,6 +23,7 @@ from bench_lib.techniques.constant import Constant
 from bench_lib.techniques.cosine import Cosine
 from bench_lib.techniques.declared import check_technique
 from bench_lib.techniques.dedupe import Dedupe
+from bench_lib.techniques.dps import DPS
 from bench_lib.techniques.dropout import Dropout
 from bench_lib.techniques.early_stopping import EarlyStopping
 from bench_lib.techniques.eda import EDA
@@ -54,6 +55,7 @@ from bench_lib.techniques.longer import Longer
 from bench_lib.techniques.lora import LoRA
 from bench_lib.techniques.low_lr import LowLr
 from bench_lib.techniques.lp_ft import LPFT
+from bench_lib.techniques.lr_drop import LRDrop
 from bench_lib.techniques.mixconnect import MixConnect
 from bench_lib.techniques.mixout import Mixout
 from bench_lib.techniques.mixup import Mixup
@@ -71,11 +73,13 @@ from bench_lib.techniques.r_drop import RDrop
 from bench_lib.techniques.radam import RAdam
 from bench_lib.techniques.recadam import RecAdam
 from bench_lib.techniques.reinit import Reinit
+from bench_lib.techniques.repina import Repina
 from bench_lib.techniques.sam import SAM
 from bench_lib.techniques.scl import SCL
 from bench_lib.techniques.self_training import SelfTraining
 from bench_lib.techniques.sgd import SGD
 from bench_lib.techniques.smart import SMART
+from bench_lib.techniques.spd import SPD
 from bench_lib.techniques.stable_adamw import StableAdamW
 from bench_lib.techniques.swa import SWA
 from bench_lib.techniques.synonym import Synonym
@@ -106,14 +110,18 @@ for _technique in (
     Mixout,
     MixConnect,
     RecAdam,
+    SPD,
     ChildTuningF,
     ChildTuningD,
+    DPS,
     LabelSmoothing,
     RDrop,
+    LRDrop,
     R3F,
     R4F,
     SCL,
     LNSR,
+    Repina,
     ClipNorm,
     ClipValue,
     AGC,
