@@ -12,7 +12,7 @@ from torch import Tensor
 
 from bench_lib.errors import BenchError, Unsupported
 from bench_lib.executors.worker import retire
-from bench_lib.harness.data import Subset, data_key, evaluation_set, held_out_examples, held_out_set
+from bench_lib.harness.data import Evaluation, Subset, data_key, evaluation_set, held_out_examples, held_out_set
 from bench_lib.harness.ending import failure
 from bench_lib.harness.evaluate import Scored, evaluate, scored
 from bench_lib.harness.precision import computed_by
@@ -25,18 +25,25 @@ from bench_lib.run import blank_record, check_data, configured, judged, prepared
 from bench_lib.spec import RunSpec
 from bench_lib.store import Store
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.base import Task
 from bench_lib.techniques import TECHNIQUES
+from bench_lib.techniques.history import History
 from bench_lib.techniques.hooks import (
+    ChoosesRun,
     Compresses,
     EvaluatesUnder,
     Finishes,
+    MergesWeights,
     PoolsPredictions,
     PoolsWeights,
     Selects,
     Weights,
 )
 from bench_lib.techniques.stack import Stack, from_spec, is_foreign, parse_stack
+from bench_lib.techniques.training import Training
 
+COUNTS = ("steps", "tokens", "examples", "forward_passes", "backward_passes")
+"""What a run took, as whole numbers."""
 BASE = "adamw"
 """What is pooled where the stack names nothing but the pool."""
 
@@ -48,7 +55,7 @@ def members(spec: RunSpec) -> tuple[RunSpec, ...]:
     """
     pooled = from_spec(spec.stack, TECHNIQUES)
     stack = tuple(t for t in spec.stack if not t.pools) or parse_stack(BASE, TECHNIQUES).spec()
-    keeps = bool(pooled.having(PoolsWeights))
+    keeps = bool(pooled.having(PoolsWeights) or pooled.having(MergesWeights))
     choosers = {t.name for t in pooled.techniques if isinstance(t, Compresses | EvaluatesUnder | Selects)}
     if keeps and choosers:
         raise BenchError(
@@ -95,20 +102,21 @@ def spent(pools: Iterable[RunSpec], store: Store) -> frozenset[str]:
 def pool(spec: RunSpec, store: Store) -> RunRecord:
     """The record of a pool, from its members' stored records; one that diverged is left out, with the reason.
 
-    Its cost is the sum of its members'. A combination that a technique declines is a record with the reason, as is a
-    pool of which every member diverged. A member that the store does not hold raises `BenchError`. How robust it is can
-    be measured of pooled weights alone: predictions on other inputs are not stored.
+    Its cost is the sum of its members', up to where each was needed. A combination that a technique declines is a
+    record with the reason, as is a pool of which every member diverged. A member that the store does not hold raises
+    `BenchError`. How robust it is can be measured of pooled weights alone: predictions on other inputs are not stored.
     """
     started = time.perf_counter()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     runs = _stored(spec, store)
+    counted: Sequence[RunRecord] = runs
     left: list[str] = []
     foreign = is_foreign(spec.stack, TECHNIQUES)
     if foreign:
         retire()  # as after a run
     try:
         with isolated(spec.profile.threads, device, foreign) as left:
-            record = _made(spec, runs, store, device)
+            record, counted = _made(spec, runs, store, device)
     except Unsupported as error:
         record = blank_record(spec, Status.UNSUPPORTED, str(error))
     except (MemoryError, RuntimeError) as error:
@@ -118,7 +126,7 @@ def pool(spec: RunSpec, store: Store) -> RunRecord:
         record = blank_record(spec, status, reason)
     seconds = time.perf_counter() - started
     facts = {**provenance(device), **computed_by(device, spec.profile.precision), **left_behind(left)}
-    return dataclasses.replace(_cost(record, runs), eval_seconds=seconds, provenance=facts)
+    return dataclasses.replace(_cost(record, counted), eval_seconds=seconds, provenance=facts)
 
 
 def _check(spec: RunSpec, stack: Stack) -> None:
@@ -150,21 +158,43 @@ def _stored(spec: RunSpec, store: Store) -> list[RunRecord]:
     return [known[member.run_id()] for member in members(spec)]
 
 
-def _made(spec: RunSpec, runs: Sequence[RunRecord], store: Store, device: torch.device) -> RunRecord:
+def _made(
+    spec: RunSpec, runs: Sequence[RunRecord], store: Store, device: torch.device
+) -> tuple[RunRecord, Sequence[RunRecord]]:
+    """The record, but for its cost, and the members with what was needed of them."""
     stack = from_spec(spec.stack, TECHNIQUES)
     _check(spec, stack)
     for run in runs:
         if run.status == Status.UNSUPPORTED:
             raise Unsupported(run.reason)
+    counted, trivial, said = runs, runs[0].trivial_score, {}
+    for hook in stack.having(ChoosesRun):
+        choice = hook.choose([_history(run) for run in runs])
+        counted = [run if i in choice.finished else _stopped(run, choice.stopped_at) for i, run in enumerate(runs)]
+        said = {f"{hook.name}.seed": runs[choice.run].seed, f"{hook.name}.stopped_at": choice.stopped_at}
+        # The one that counts goes first; what became of those that were not finished is not known.
+        runs = [runs[i] for i in dict.fromkeys((choice.run, *choice.finished))]
     diverged = [run for run in runs if run.status == Status.DIVERGED]
     kept = [run for run in runs if run.status != Status.DIVERGED]
     if not kept:
         record = blank_record(spec, Status.DIVERGED, f"all {len(runs)} members diverged")
-        return judged(record, None, runs[0].trivial_score)
+        return judged(record, None, trivial), counted
     left_out = f"left out: {', '.join(f'seed {run.seed} diverged' for run in diverged)}" if diverged else ""
-    record = blank_record(spec, Status.CONVERGED, left_out)
+    record = dataclasses.replace(blank_record(spec, Status.CONVERGED, left_out), reported=said)
     found = _pooled(spec, stack, kept, store, device)
-    return judged(record, found, kept[0].trivial_score, spec.profile.trains)
+    return judged(record, found, trivial, spec.profile.trains), counted
+
+
+def _history(run: RunRecord) -> History:
+    score = None if run.status == Status.DIVERGED else run.score
+    return History(tuple(zip(run.eval_step, run.eval_score, strict=True)), score)
+
+
+def _stopped(run: RunRecord, step: int) -> RunRecord:
+    """A run with the share of its cost that it had at a step; what techniques trained before is taken to be spread."""
+    share = min(1.0, step / max(1, run.steps))
+    counts = {name: round(share * getattr(run, name)) for name in COUNTS}
+    return dataclasses.replace(run, train_seconds=share * run.train_seconds, **counts)
 
 
 def _pooled(spec: RunSpec, stack: Stack, runs: Sequence[RunRecord], store: Store, device: torch.device) -> Scored:
@@ -175,25 +205,33 @@ def _pooled(spec: RunSpec, stack: Stack, runs: Sequence[RunRecord], store: Store
     evaluation = evaluation_set(key, profile.eval_examples)
     for ensemble in stack.having(PoolsPredictions):
         return scored(task, evaluation, ensemble.pool([_predictions(store, run) for run in runs]))
-    (soup,) = stack.having(PoolsWeights)
-    held_out = held_out_set(key, Subset.of(profile, spec.base_seed("subset")), soup.held_out)
+    if stack.having(ChoosesRun):
+        run, found = runs[0], scored(task, evaluation, _predictions(store, runs[0]))
+        return dataclasses.replace(found, drift=run.drift, robust=run.robust_score, adversarial=run.adversarial_score)
     base = members(spec)[0]
     trained = from_spec(base.training().stack, TECHNIQUES)
     training = prepared(base, profile, trained, device)
     _check_state(training.model)
     pad_id = int(load_tokenizer(spec.model).pad_token_id)
-
-    def score(weights: Weights) -> float:
-        _put(weights, training.model)
-        return next(iter(evaluate(training, task, held_out, pad_id).metrics.values()))
-
+    loaders = [functools.partial(_weights, store, run.run_id, device) for run in runs]
     try:
-        loaders = [functools.partial(_weights, store, run.run_id, device) for run in runs]
-        _put(soup.pool_weights(loaders, score), training.model)
+        for soup in stack.having(PoolsWeights):
+            held_out = held_out_set(key, Subset.of(profile, spec.base_seed("subset")), soup.held_out)
+            score = functools.partial(_scored_by, training=training, task=task, held_out=held_out, pad_id=pad_id)
+            _put(soup.pool_weights(loaders, score), training.model)
+        for merger in stack.having(MergesWeights):
+            pretrained = {name: value.to(device) for name, value in training.pretrained.items()}
+            _put(merger.merge_weights(loaders, pretrained), training.model)
         return Examination.of(training, key, evaluation, pad_id)()
     finally:
         for hook in trained.having(Finishes):
             hook.finish(training)
+
+
+def _scored_by(weights: Weights, training: Training, task: Task, held_out: Evaluation, pad_id: int) -> float:
+    """The primary metric of a model with these weights on held-out examples."""
+    _put(weights, training.model)
+    return evaluate(training, task, held_out, pad_id).primary
 
 
 def _predictions(store: Store, run: RunRecord) -> Predictions:
@@ -226,7 +264,7 @@ def _put(weights: Mapping[str, Tensor], model: torch.nn.Module) -> None:
 
 def _cost(record: RunRecord, runs: Sequence[RunRecord]) -> RunRecord:
     """The record with what all its members took together; the parameters are those of one of them."""
-    sums = ("steps", "tokens", "examples", "forward_passes", "backward_passes", "train_seconds", "setup_seconds")
+    sums = (*COUNTS, "train_seconds", "setup_seconds")
     peaks = [run.peak_memory_bytes for run in runs if run.peak_memory_bytes is not None]
     total = dataclasses.replace(record, **{name: sum(getattr(run, name) for run in runs) for name in sums})
     return dataclasses.replace(

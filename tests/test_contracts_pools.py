@@ -22,10 +22,12 @@ from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.hooks import (
     POOLING,
     Augments,
+    ChoosesRun,
     Compresses,
     Configures,
     EvaluatesUnder,
     Groups,
+    MergesWeights,
     PoolsWeights,
     Prepares,
     Selects,
@@ -116,7 +118,7 @@ def test_one_member_of_a_stack_is_the_run_itself_bit_for_bit(stored, make_spec, 
     store = stored("conll2003", other, (0,))
     for name in POOLS:
         made = pool(make_spec("conll2003", f"{other}+{name}:members=1", **SHORT), store)
-        if other in WITHOUT_SOUP and isinstance(TECHNIQUES.get(name)(), PoolsWeights):
+        if other in WITHOUT_SOUP and isinstance(TECHNIQUES.get(name)(), PoolsWeights | MergesWeights):
             assert made.status == "unsupported"
             assert "beside its weights, which have no mean over seeds" in made.reason
         else:
@@ -163,7 +165,7 @@ def test_a_pool_that_fails_leaves_no_trace(stored, make_spec, monkeypatch, name)
         raise RuntimeError("out of luck")
 
     store = stored("sst2")
-    for place in ("evaluate", "scored"):
+    for place in ("evaluate", "scored", "_put"):
         monkeypatch.setattr(f"bench_lib.pool.{place}", fail)
     before, files = process_state(), contents(store)
     with pytest.raises(RuntimeError, match="out of luck"):
@@ -199,7 +201,7 @@ def test_a_pool_stacks_with_anything_that_is_trained(make_spec, brief, other):
     for name in POOLS:
         for text in (f"{name}+{other}", f"{other}+{name}"):
             spec = make_spec("sst2", text, **SHORT)
-            if other in CHOOSERS and isinstance(TECHNIQUES.get(name)(), PoolsWeights):
+            if other in CHOOSERS and isinstance(TECHNIQUES.get(name)(), PoolsWeights | MergesWeights):
                 with pytest.raises(BenchError, match=f"{other} evaluates others; leave it out, or take ensemble"):
                     members(spec)
                 continue
@@ -235,10 +237,11 @@ def test_the_passes_of_a_pool_are_those_of_its_members_and_none_is_added(stored,
         count["backward"] += 1
 
     store = stored("sst2", "r_drop")
+    whole = ":kept=3" if isinstance(TECHNIQUES.get(name)(), ChoosesRun) else ""
     monkeypatch.setattr(torch.autograd, "backward", backward)
     hook = torch_module.register_module_forward_pre_hook(forward)
     try:
-        made = pool(make_spec("sst2", f"{name}:members=3+r_drop", **SHORT), store)
+        made = pool(make_spec("sst2", f"{name}:members=3{whole}+r_drop", **SHORT), store)
     finally:
         hook.remove()
     assert count == {"forward": 0, "backward": 0}
@@ -249,7 +252,7 @@ def test_the_passes_of_a_pool_are_those_of_its_members_and_none_is_added(stored,
 @pytest.mark.parametrize("name", POOLS)
 def test_declarations_of_a_pool(name):
     technique = TECHNIQUES.get(name)
-    assert sum(issubclass(technique, hook) for hook in POOLING if hook is not PoolsWeights) <= 1
+    assert sum(issubclass(technique, hook) for hook in POOLING if hook not in (PoolsWeights, ChoosesRun)) <= 1
     assert sum(isinstance(technique(), hook) for hook in POOLING) == 1
     assert technique.observer
     assert [technique(members=size).pools() for size in (1, 2, 7)] == [1, 2, 7]

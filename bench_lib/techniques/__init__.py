@@ -59,6 +59,7 @@ from bench_lib.techniques.lr_drop import LRDrop
 from bench_lib.techniques.mixconnect import MixConnect
 from bench_lib.techniques.mixout import Mixout
 from bench_lib.techniques.mixup import Mixup
+from bench_lib.techniques.model_stock import ModelStock
 from bench_lib.techniques.neftune import NEFTune
 from bench_lib.techniques.noisy_tune import NoisyTune
 from bench_lib.techniques.pgd import PGD
@@ -81,10 +82,12 @@ from bench_lib.techniques.sgd import SGD
 from bench_lib.techniques.smart import SMART
 from bench_lib.techniques.spd import SPD
 from bench_lib.techniques.stable_adamw import StableAdamW
+from bench_lib.techniques.start_many import StartMany
 from bench_lib.techniques.swa import SWA
 from bench_lib.techniques.synonym import Synonym
 from bench_lib.techniques.tapt import TAPT
 from bench_lib.techniques.token_cutoff import TokenCutoff
+from bench_lib.techniques.uniform_soup import UniformSoup
 from bench_lib.techniques.warmup import Warmup
 from bench_lib.techniques.wd_pre import WdPre
 from bench_lib.techniques.weight_decay import WeightDecay
@@ -138,7 +141,10 @@ for _technique in (
     FP16,
     EMA,
     Ensemble,
+    StartMany,
+    UniformSoup,
     GreedySoup,
+    ModelStock,
     SWA,
     LAWA,
     WiSEFT,

@@ -15,6 +15,7 @@ from bench_lib.examples import Example
 from bench_lib.record import Predictions
 from bench_lib.spec import Profile
 from bench_lib.techniques.corpus import Corpus
+from bench_lib.techniques.history import Choice, History
 from bench_lib.techniques.prelude import Prelude
 from bench_lib.techniques.training import Group, Output, Phase, Step, Training, Update
 
@@ -220,6 +221,26 @@ class PoolsWeights(Protocol):
         ...
 
 
+@runtime_checkable
+class MergesWeights(Protocol):
+    """Makes one model of several seeds' by their weights alone."""
+
+    def merge_weights(self, members: Sequence[Callable[[], Weights]], pretrained: Weights) -> Weights:
+        """Combine the members' weights, each read when it is called for; `pretrained` lacks what was not loaded."""
+        ...
+
+
+@runtime_checkable
+class ChoosesRun(Protocol):
+    """Takes one of several seeds, and says how far each of them had to be trained for it."""
+
+    name: ClassVar[str]
+
+    def choose(self, histories: Sequence[History]) -> Choice:
+        """Choose among runs in the order of their seeds, diverged ones among them."""
+        ...
+
+
 EXCLUSIVE: tuple[type, ...] = (
     BuildsOptimizer,
     Phases,
@@ -231,7 +252,7 @@ EXCLUSIVE: tuple[type, ...] = (
 )
 OBSERVING: tuple[type, ...] = (AfterUpdate, EvaluatesUnder, Compresses, Selects, Finishes)
 """Hooks that leave the trajectory alone, the only ones an observer may have."""
-POOLING: tuple[type, ...] = (PoolsPredictions, PoolsWeights)
+POOLING: tuple[type, ...] = (PoolsPredictions, PoolsWeights, MergesWeights, ChoosesRun)
 """Hooks of a technique that pools trained seeds, which has one of them and no other."""
 TRAINING: tuple[type, ...] = (
     Configures,

@@ -129,7 +129,7 @@ def _check_hooks(technique: Technique) -> None:
     if technique.pools():
         allowed, role = POOLING, "one that pools trained seeds"
         if sum(has(technique, hook) for hook in POOLING) != 1:
-            names = " and ".join(hook.__name__ for hook in POOLING)
+            names = ", ".join(hook.__name__ for hook in POOLING)
             raise BenchError(f"technique {technique.name!r} is {role} and so needs one of the hooks {names}")
     known = {hook.__name__: hook for hook in (*OBSERVING, *TRAINING, *POOLING)}
     strange = {name for name, hook in known.items() if has(technique, hook) and hook not in allowed}

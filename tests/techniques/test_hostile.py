@@ -265,7 +265,7 @@ SAYING = {
         f"def pools(self): return {value}": f"pools() of the technique hostile is {value}; allowed: whole numbers"
         for value in ("-1", "2.5", "'3'", "None", "True", "1000000000")
     },
-    "def pools(self): return 3": "needs one of the hooks PoolsPredictions and PoolsWeights",
+    "def pools(self): return 3": "needs one of the hooks PoolsPredictions, PoolsWeights, MergesWeights, ChoosesRun",
     "def pools(self): raise KeyError('x')": "KeyError: 'x'",
     "def passes(self): return 2": "passes() of the technique hostile is 2; allowed: two numbers",
     "def passes(self): return (1, -1)": "passes() of the technique hostile is -1",
