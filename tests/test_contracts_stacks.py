@@ -36,10 +36,12 @@ FROZEN_BODY = "declined: what it acts on, the pre-trained weights, is frozen and
 PLAIN_LINEAR = "declined: peft knows plain linear layers only"
 NO_PROJECTION = "declined: no output projection trains, whose gradients say how much the heads matter"
 NOT_LEARNT = "declined: what is drawn anew has to train"
+NO_MASKS = "declined: dps takes away the dropout that the other one goes by"
 EFFICIENT = ("lora", "adalora", "prefix", "ia3", "bitfit", "ln_only", "adapter")
 SUPERSEDED = {
     **dict.fromkeys(itertools.permutations(EFFICIENT, 2), "declined: each freezes what the other one trains"),
     **{pair: NOT_LEARNT for name in EFFICIENT for pair in (("reinit", name), (name, "reinit"))},
+    **{pair: NO_MASKS for name in ("r_drop", "lr_drop") for pair in (("dps", name), (name, "dps"))},
     ("bf16", "fp16"): "a precision is one or another, the last that is asked for",
     ("fp16", "bf16"): "a precision is one or another, the last that is asked for",
     ("constant", "cosine"): "a schedule is one or another, the last that is asked for",
@@ -71,6 +73,7 @@ SUPERSEDED = {
     ("wd_pre", "lora"): NO_BODY,
     ("wd_pre", "adapter"): NO_MATRIX,
     ("recadam", "lora"): NO_BODY,
+    ("wise_ft", "adalora"): NO_BODY,
     ("mixout", "adalora"): PLAIN_LINEAR,
     ("adalora", "mixout"): FROZEN_BODY,
     ("mixout", "ia3"): PLAIN_LINEAR,

@@ -12,7 +12,7 @@ from torch import Tensor
 from bench_lib.errors import require
 from bench_lib.spec import Scalar
 from bench_lib.techniques.base import Technique
-from bench_lib.techniques.dropout_rates import set_dropout
+from bench_lib.techniques.dropout_rates import check_needed, set_dropout
 from bench_lib.techniques.gradients import with_gradients
 from bench_lib.techniques.training import Training
 
@@ -49,6 +49,7 @@ class DPS(Technique):
     def prepare(self, training: Training) -> None:
         if self.p:
             set_dropout(training.model, self.dropout)
+            check_needed(training)
 
     @torch.no_grad()
     def after_backward(self, training: Training) -> None:

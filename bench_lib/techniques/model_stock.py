@@ -74,4 +74,5 @@ def _ratios(members: Loaders, pretrained: Weights) -> dict[str, Tensor]:
 def _angle(first: Tensor, second: Tensor) -> Tensor:
     """The angle between two tensors, a right one where either is 0."""
     length = (first.norm() * second.norm()).clamp(min=torch.finfo(first.dtype).tiny)
-    return ((first * second).sum() / length).clamp(-1.0, 1.0).acos()
+    angle: Tensor = ((first * second).sum() / length).clamp(-1.0, 1.0).acos()
+    return angle

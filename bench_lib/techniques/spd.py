@@ -93,4 +93,4 @@ class _Distances:
         return float(self.pulled) / max(1, self.steps)
 
     def _ways(self) -> list[Tensor]:
-        return torch._foreach_sub([parameter for parameter, _ in self.anchored], [start for _, start in self.anchored])
+        return [parameter - start for parameter, start in self.anchored]
