@@ -32,7 +32,7 @@ PEOPLE, PLACES, FIRMS = ("Ada Moore", "Ben Hall", "Eva Stone"), ("Paris", "New Y
 GOOD, BAD = ("great", "warm", "bright"), ("dull", "cold", "poor")
 NOUNS, VERBS = ("film", "house", "story", "garden", "song"), ("visited", "left", "praised")
 
-BRIEF = {"eda": "eda:copies=1", "longer": "longer:epochs=2", "tapt": "tapt:epochs=2"}
+BRIEF = {"eda": "eda:copies=1", "longer": "longer:epochs=3", "tapt": "tapt:epochs=2"}
 """Techniques that take seconds as they were published, and what stands for them in tests."""
 
 FEW_MODULES = 50

@@ -176,7 +176,7 @@ def test_only_what_is_selected_is_told_of(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ({"techniques": "adamw,mixuot"}, "unknown technique 'mixuot': did you mean 'mixout' or 'mixup'?"),
+        ({"techniques": "adamw,mixuot"}, "unknown technique 'mixuot': did you mean 'mixout' or *"),
         ({"seeds": "3-1"}, "seed range is '3-1'; allowed: numbers and rising ranges, *"),
     ],
 )
@@ -306,13 +306,13 @@ def test_a_rerun_makes_a_pool_again_and_changes_nothing(bench: Bench) -> None:
 
 
 def test_the_options_have_the_command_lines_meanings(pytester: pytest.Pytester) -> None:
-    names = ("--bench-techniques", "all", "--bench-seeds", "0-4,7", "--bench-profile", "desk")
+    names = ("--bench-techniques", "all", "--bench-seeds", "0-9,17", "--bench-profile", "desk")
     assert grid_of(pytester.parseconfig(*names)) == Grid(
-        ("sst2", "conll2003"), TECHNIQUES.names(), (0, 1, 2, 3, 4, 7), "desk"
+        ("sst2", "conll2003"), TECHNIQUES.names(), (*range(10), 17), "desk"
     )
     assert grid_of(pytester.parseconfig("--bench-tasks", "all")).tasks == ("imdb", "sst2", "conll2003", "squad")
     few = grid_of(pytester.parseconfig("--bench-techniques", "all", "--bench-seeds", "0-3"))
-    assert set(TECHNIQUES.names()) - set(few.techniques) == {"ensemble", "greedy_soup"}
+    assert set(TECHNIQUES.names()) - set(few.techniques) == {"ensemble", "greedy_soup", "uniform_soup", "start_many"}
     assert grid_of(pytester.parseconfig("--bench-data", "hub", "--bench-tasks", "all")).tasks == TASKS.names()
     assert grid_of(pytester.parseconfig("--bench-tasks", "rte, cola")).tasks == ("rte", "cola")
 

@@ -490,12 +490,19 @@ def test_what_cannot_be_pooled_is_refused_before_anything_runs(small: Grid, stac
 
 
 def test_all_techniques_are_those_that_the_seeds_allow() -> None:
-    names = TECHNIQUES.names()
-    pools = {"ensemble", "greedy_soup"}
-    for seeds in ((0, 1, 2, 3, 4), (7, 4, 3, 2, 1, 0), tuple(range(5, 10))):
-        assert all_techniques(seeds) == names
-    for seeds in ((0,), (0, 1, 2, 3), (1, 2, 3, 4, 5), (0, 2, 4, 6, 8)):
-        assert all_techniques(seeds) == tuple(name for name in names if name not in pools)
+    fives, tens, twos = {"ensemble", "greedy_soup", "uniform_soup"}, {"start_many"}, {"model_stock"}
+    left_out = {
+        tuple(range(10)): set(),
+        (0, 1, 2, 3, 4): tens,
+        (7, 4, 3, 2, 1, 0): tens,
+        tuple(range(5, 15)): tens,
+        (0, 1, 2, 3): fives | tens,
+        (1, 2, 3, 4, 5): fives | tens,
+        (0,): fives | tens | twos,
+        (0, 2, 4, 6, 8): fives | tens | twos,
+    }
+    for seeds, names in left_out.items():
+        assert all_techniques(seeds) == tuple(name for name in TECHNIQUES.names() if name not in names)
 
 
 # ---- groups ----------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from bench_lib.errors import Unsupported
+from bench_lib.techniques.anatomy import is_matrix
 from bench_lib.techniques.training import Group, Training
 
 Anchors = list[tuple[nn.Parameter, Tensor]]
@@ -31,7 +32,7 @@ def with_start(training: Training, owner: str, matrices_only: bool = False) -> d
 
 def matrices(parameters: Mapping[str, nn.Parameter]) -> dict[str, nn.Parameter]:
     """Those of the parameters that are no biases and no gains or shifts of a norm."""
-    return {name: parameter for name, parameter in parameters.items() if parameter.dim() >= 2}
+    return {name: parameter for name, parameter in parameters.items() if is_matrix(name, parameter)}
 
 
 def anchors(training: Training, parameters: Mapping[str, nn.Parameter]) -> Anchors:

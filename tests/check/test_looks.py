@@ -19,6 +19,7 @@ from bench_lib.run import blank_record
 from bench_lib.spec import RunSpec
 from bench_lib.stats.verdict import Location, Stability
 from bench_lib.store import Store
+from bench_lib.techniques.mixout import Mixout
 
 World = Callable[[RunSpec], RunRecord]
 
@@ -266,7 +267,7 @@ def test_an_older_version_in_the_same_store_is_told_from_todays(tmp_path: Path) 
 def test_where_an_older_store_has_todays_version_it_is_that(store: Store, tmp_path: Path) -> None:
     check(question(max_seeds=10), store, Told(spread()))
     answer = check(question(), Store(tmp_path / "new"), Told(spread()), against=store)
-    assert answer.baseline == f"mixout version 1 in {store.root}"
+    assert answer.baseline == f"mixout version {Mixout.version} in {store.root}"
     assert answer.tasks[0].ratio()[0] == 1
 
 

@@ -15,7 +15,7 @@ from bench_lib.errors import Unsupported
 from bench_lib.harness.drift import drift
 from bench_lib.harness.optim import build_optimizer
 from bench_lib.techniques.anatomy import Anatomy, dissect, is_matrix
-from bench_lib.techniques.anchors import anchors, has_start
+from bench_lib.techniques.anchors import with_start
 from bench_lib.techniques.freeze_bottom import FreezeBottom
 from bench_lib.techniques.gradual_unfreezing import GradualUnfreezing
 from bench_lib.techniques.layer_drop import LayerDrop
@@ -169,22 +169,26 @@ def test_levels_join_from_the_top(training: Training, name: str) -> None:
 
 
 @every_family
-def test_anchors_are_all_below_the_head(training: Training, name: str) -> None:
-    below = at(training, name, *range(TOP))
-    assert {n for n, _ in training.model.named_parameters() if has_start(n, training)} == below
-    names = {id(p): n for n, p in training.model.named_parameters()}
-    assert {names[id(p)] for p, _ in anchors(training)} == below & trains(training)
+def test_anchored_is_all_that_was_loaded(training: Training, name: str) -> None:
+    """Below the head, and a pooler that was loaded with the rest."""
+    loaded = trains(training) - {n for n in at(training, name, TOP) if n not in training.pretrained}
+    assert at(training, name, *range(TOP)) & trains(training) <= loaded
+    assert with_start(training, "l2_sp").keys() == loaded
+    modules = training.model.named_modules()
+    norms = {f"{n}." for n, module in modules if "Norm" in type(module).__name__}
+    matrices = {n for n in loaded if not n.endswith("bias") and not n.startswith(tuple(norms))}
+    assert with_start(training, "l2_sp", matrices_only=True).keys() == matrices
 
 
 @every_family
-def test_linear_layers_below_the_head_are_mixed(training: Training, name: str) -> None:
+def test_linear_layers_that_were_loaded_are_mixed(training: Training, name: str) -> None:
     def linear() -> set[str]:
         modules = training.model.named_modules()
         return {f"{n}.weight" for n, module in modules if isinstance(module, nn.Linear)}
 
     before = linear()
     Mixout(p=0.5).prepare(training)
-    assert before & at(training, name, *range(TOP)) == before - linear()
+    assert before & training.pretrained.keys() == before - linear()
     assert before - linear()
 
 
@@ -275,7 +279,7 @@ def test_levels_of_shared_blocks(shared: Training) -> None:
     names = [n for n, _ in shared.model.named_parameters()]
     assert {n: anatomy.level(n) for n in names} == {n: min(2, parts.level(n)) for n in names}
     below = {n for n in names if parts.level(n) < TOP}
-    assert {n for n in names if has_start(n, shared)} == below
+    assert below <= with_start(shared, "l2_sp").keys() <= shared.pretrained.keys()
     Mixout(p=0.5).prepare(shared)
     left = {n for n, module in shared.model.named_modules() if isinstance(module, nn.Linear)}
     assert {n for n in below if n.rpartition(".")[0] in left} == set()

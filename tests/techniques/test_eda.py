@@ -141,7 +141,8 @@ def test_strength_goes_by_the_size_of_the_training_set_where_none_is_set(example
 def test_an_epoch_is_as_long_as_without_copies_unless_all_are_to_be_read(train, task):
     """Also in sequences: a long context has several, and so has each of its copies."""
     changes = {"train_examples": 20, "eval_examples": 4, "epochs": 3}
-    base, same, whole = (train(task, stack, **changes).record for stack in ("adamw", "eda", "eda:same_steps=False"))
+    stacks = ("adamw", "eda:copies=16", "eda:copies=16:same_steps=False")
+    base, same, whole = (train(task, stack, **changes).record for stack in stacks)
     assert same.steps == base.steps
     assert same.reported == whole.reported
     assert whole.steps > 10 * base.steps
@@ -151,7 +152,7 @@ def test_an_epoch_is_as_long_as_without_copies_unless_all_are_to_be_read(train, 
 def test_every_epoch_reads_another_part_of_the_copies(train, monkeypatch):
     seen = []
     monkeypatch.setattr(Loop, "_collated", lambda self, features: seen.append(features) or collated(self, features))
-    train("sst2", "eda", train_examples=24, eval_examples=4, epochs=2)
+    train("sst2", "eda:copies=16", train_examples=24, eval_examples=4, epochs=2)
     read = [{id(feature) for batch in part for feature in batch} for part in (seen[:3], seen[3:])]
     assert [len(part) for part in read] == [24, 24], "each once"
     assert len(read[0] & read[1]) < 12
