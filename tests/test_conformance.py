@@ -249,7 +249,8 @@ def test_a_promise_that_is_not_kept_is_named_with_what_was_seen(
     found = tried(tmp_path, SOURCE + methods)
     assert {(breach.promise, breach.task) for breach in found} == {(promise, "conll2003")}
     assert any(breach.what.startswith(what) for breach in found), found
-    assert tried(tmp_path, SOURCE + methods) == found  # also where the generators stand as the first trial left them
+    if "generator" in case:
+        assert tried(tmp_path, SOURCE + methods) == found  # also where they stand as the first trial left them
 
 
 LEAVES = {
