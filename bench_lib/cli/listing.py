@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from bench_lib.cli.outcome import DONE
 from bench_lib.errors import require
+
+if TYPE_CHECKING:
+    from bench_lib.techniques.base import Technique
 
 KINDS = ("tasks", "techniques", "models", "profiles")
 Rows = list[tuple[str, str]]
@@ -58,6 +62,14 @@ def _rows(kind: str) -> Rows:
 def _grouped_techniques() -> dict[str, Rows]:
     from bench_lib.techniques import TECHNIQUES  # needs torch: only where it is asked for
     from bench_lib.techniques.base import FAMILIES
-    from bench_lib.techniques.catalogue import by_family, summary
+    from bench_lib.techniques.catalogue import by_family
 
-    return {FAMILIES[family]: [(t.name, summary(t)) for t in found] for family, found in by_family(TECHNIQUES).items()}
+    return {FAMILIES[family]: [(t.name, _told(t)) for t in found] for family, found in by_family(TECHNIQUES).items()}
+
+
+def _told(technique: type[Technique]) -> str:
+    """What it is, and which settings of its own are tuned; the page has their values."""
+    from bench_lib.techniques.catalogue import summary
+
+    tuned = f" [tune: {', '.join(technique.space)}]" if technique.space else ""
+    return summary(technique) + tuned

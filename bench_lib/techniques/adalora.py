@@ -38,6 +38,10 @@ class AdaLoRA(Technique):
     family: ClassVar[str] = "parameter-efficient"
     paper: ClassVar[str] = "Zhang et al. 2023, arXiv:2303.10512"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "learning_rate": (8e-4, 1.2e-3, 3e-3, 1e-2),  # our choice above 1.2e-3
+        "orthogonality": (0.1, 0.3),
+    }
 
     rank: int = 2
     target_rank: int = 1

@@ -53,6 +53,10 @@ class Adapter(Technique):
     family: ClassVar[str] = "parameter-efficient"
     paper: ClassVar[str] = "Houlsby et al. 2019, arXiv:1902.00751"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "learning_rate": (3e-5, 3e-4, 3e-3),  # not verified
+        "bottleneck": (8, 64, 256),  # not verified
+    }
 
     bottleneck: int = 64
     spread: float = 1e-3

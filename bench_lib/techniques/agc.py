@@ -34,6 +34,7 @@ class AGC(Technique):
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Brock et al. 2021, arXiv:2102.06171"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"clipping": float("inf")}
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"clipping": (0.01, 0.02, 0.04, 0.08, 0.16)}  # not verified
 
     clipping: float = 0.01
     eps: float = 1e-3

@@ -24,7 +24,8 @@ class ASAM(Technique):
     e = rho * T^2 g / ||T g||,  T = |w| + eta for weights and 1 for biases;  w <- optimiser(w, dL/dw at w + e)
 
     Kwon et al. 2021, "ASAM", algorithm 1; rho 0.5, eta 0.01, and what counts as a weight, norms' included, as in the
-    authors' code. What is said of `sam` on masks, fp16 and zero gradients holds.
+    authors' code. Rho hangs not on the weights' size but on their number: each of N moves by some rho / sqrt(N) of
+    itself. What is said of `sam` on masks, fp16 and zero gradients holds.
     Source: SamsungLabs/ASAM:asam.py.
     """
 
@@ -32,6 +33,7 @@ class ASAM(Technique):
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Kwon et al. 2021, arXiv:2102.11600"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"rho": 0.0}
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"rho": (0.1, 0.2, 0.5, 1.0, 2.0)}  # not verified
 
     rho: float = 0.5
     eta: float = 0.01

@@ -34,6 +34,7 @@ class BackTranslation(Technique):
     paper: ClassVar[str] = "Sennrich et al. 2016, arXiv:1511.06709"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
     version: ClassVar[str] = "2"  # a copy that differs in white space is none, which version 1 counted
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"share": (0.25, 0.5, 1.0)}  # our choice
 
     share: float = 1.0
     there: str = "Helsinki-NLP/opus-mt-en-de@6183067f769a302e3861815543b9f312c71b0ca4"

@@ -33,6 +33,12 @@ class Technique:
     such point. `observer` says that it leaves the trajectory of the training alone, so that it can ride on another's.
     `reads_unused` says that it reads training examples that the run does not train on, so that none is held out from
     it. `source` is for techniques that come from a file of the user's, and set when that is read.
+
+    `space` holds what is to be tuned beside the profile's learning rate, which is tuned for every technique: at most
+    two fields, each with the values to try, from its paper or its authors' code where they could be had. Of floats all
+    between the smallest and the largest may be tried, on a logarithmic scale where the values are spaced so; of whole
+    numbers, texts and truth values only those that stand there. An empty space says that nothing of its own is tuned.
+    A space is no part of a run's identity.
     """
 
     name: ClassVar[str]
@@ -42,6 +48,7 @@ class Technique:
     version: ClassVar[str] = "1"
     observer: ClassVar[bool] = False
     reads_unused: ClassVar[bool] = False
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {}
     source: ClassVar[str] = ""
 
     def __init_subclass__(cls) -> None:

@@ -29,6 +29,9 @@ class BitFit(Technique):
     family: ClassVar[str] = "parameter-efficient"
     paper: ClassVar[str] = "Ben Zaken et al. 2022, arXiv:2106.10199"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "learning_rate": (1e-4, 4e-4, 7e-4, 1e-3, 3e-3, 1e-2),  # below 1e-3 not verified, above it our choice
+    }
 
     learning_rate: float = 1e-3
 

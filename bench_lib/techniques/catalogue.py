@@ -25,12 +25,14 @@ Made from the registry by `stabbench list techniques --markdown`: what stands he
 
 Each technique is one file of `bench_lib/techniques/`, called like it. Its settings stand with their defaults, which are
 the published ones unless its text says otherwise, and are changed as in `mixout:p=0.5`; techniques are stacked as in
-`llrd+reinit`. At the settings under *equals the baseline at* it trains what the baseline trains, to the bit; some have
-no such point. The hooks are the places at which it acts; an observer leaves the training alone and rides on one that
-others ride on too. Passes are forward / backward passes for each micro-batch; before the training, at most so
-many for each of an epoch of what is read there. A technique runs on every kind of task that it does not decline.
+`llrd+reinit`. Under *tune* stand the settings, two at most, that are tuned beside the learning rate, which is tuned for
+every technique, and the values to try. At the settings under *equals the baseline at* it trains what the baseline
+trains, to the bit; some have no such point. The hooks are the places at which it acts; an observer leaves the training
+alone and rides on one that others ride on too. Passes are forward / backward passes for each micro-batch; before the
+training, at most so many for each of an epoch of what is read there. A technique runs on every kind of task that it
+does not decline.
 """
-HEAD = ("name", "what it is", "settings", "equals the baseline at", "hooks", "passes", "declines", "paper")
+HEAD = ("name", "what it is", "settings", "tune", "equals the baseline at", "hooks", "passes", "declines", "paper")
 LINKS = {"arXiv": "https://arxiv.org/abs/", "doi": "https://doi.org/"}
 
 _CODE = re.compile(r"(`[^`]*`)")
@@ -72,6 +74,7 @@ def _row(technique: type[Technique]) -> list[str]:
         f"[{technique.name}](#{technique.name})",
         _prose(summary(technique)),
         _settings({f.name: getattr(made, f.name) for f in fields(made)}) or NOTHING,
+        _space(technique) or NOTHING,
         _neutral(technique),
         ", ".join(_hooks(made)) or NOTHING,
         _passes(made),
@@ -97,6 +100,10 @@ def _paragraphs(technique: type[Technique]) -> list[str]:
 
 def _settings(settings: Mapping[str, Scalar]) -> str:
     return ", ".join(f"`{name}={value}`" for name, value in settings.items())
+
+
+def _space(technique: type[Technique]) -> str:
+    return "; ".join(f"`{name}`: {_prose(', '.join(map(str, values)))}" for name, values in technique.space.items())
 
 
 def _neutral(technique: type[Technique]) -> str:

@@ -40,6 +40,7 @@ class ChildTuningD(Technique):
     paper: ClassVar[str] = "Xu et al. 2021, arXiv:2109.05687"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"p": 1.0}
     version: ClassVar[str] = "2"  # each tensor's gradient is clipped before it is squared, which version 1 did not
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"p": (0.1, 0.2, 0.3)}  # not verified
 
     p: float = 0.3
 

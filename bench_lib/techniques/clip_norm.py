@@ -20,7 +20,8 @@ class ClipNorm(Technique):
 
     Pascanu et al. 2013, "On the difficulty of training recurrent neural networks", algorithm 1. The baseline clips at
     1.0 already, as BERT's code does; a technique on top of it acts below 1.0 only, so the default is 0.1, our choice.
-    The gradient is clipped after the other techniques of a stack have changed it.
+    The norm is that of all weights together, and larger the more there are. The gradient is clipped after the other
+    techniques of a stack have changed it.
     Source: google-research/bert:optimization.py for 1.0.
     """
 
@@ -29,6 +30,7 @@ class ClipNorm(Technique):
     paper: ClassVar[str] = "Pascanu et al. 2013, arXiv:1211.5063"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"max_norm": float("inf")}
     version: ClassVar[str] = "2"
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"max_norm": (0.1, 0.5, 1.0)}  # our choice
 
     max_norm: float = 0.1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ from bench_lib.techniques.definition import check_definition, check_instance
 
 DECLARED = ("name", "family", "paper", "neutral")
 MOST_POOLED, MOST_PASSES = 1000, 10_000
+MOST_TUNED, MOST_TRIED = 2, 50
+"""Fields of a space, and values of each: the constructor is asked about every point."""
 PASSES: dict[str, tuple[int, ...]] = {"passes": (), "survey_passes": (), "prelude_passes": (1,)}
 """Methods that declare passes, and what they are asked with."""
 
@@ -54,6 +57,7 @@ def check_technique(technique: object, where: str) -> None:
         _check_texts(technique, where)
         _check_fields(technique, where)
         _check_neutral(technique, where)
+        _check_space(technique, where)
 
 
 def _check_texts(technique: type[Technique], where: str) -> None:
@@ -87,6 +91,50 @@ def _check_neutral(technique: type[Technique], where: str) -> None:
     for name, value in dict(technique.neutral or {}).items():
         require(name in kinds, f"field in {what}", name, ", ".join(kinds) or "none, since it has no fields")
         _check_value(value, kinds[name], f"{name} in {what}")
+
+
+def _check_space(technique: type[Technique], where: str) -> None:
+    """Raise unless the space names few fields, each with values that can be told apart, ordered and made."""
+    space: object = technique.space
+    kinds, what = setting_kinds(cast(Any, technique)), f"space of the technique {where}"
+    allowed = "a mapping of fields to the values to try, empty where nothing is tuned"
+    require(isinstance(space, Mapping), what, space, allowed)
+    require(len(technique.space) <= MOST_TUNED, what, space, f"{MOST_TUNED} fields at most")
+    for name, values in technique.space.items():
+        require(name in kinds, f"field in {what}", name, ", ".join(kinds) or "none, since it has no fields")
+        _check_tried(values, kinds[name], f"{name} in {what}")
+    if technique.space:
+        _check_points(technique, what)
+
+
+def _check_tried(values: object, kinds: tuple[type, ...], what: str) -> None:
+    """Raise unless these are values of one type of the field: an int in a float's place would be another run."""
+    if not (isinstance(values, tuple) and 2 <= len(values) <= MOST_TRIED):
+        raise BadValue(what, values, f"a tuple of 2 to {MOST_TRIED} values")
+    allowed = " or ".join(kind.__name__ for kind in kinds if kind is not type(None))
+    for value in values:
+        fits = type(value) in kinds and value is not None
+        require(fits, f"value of {what}", value, f"a value of {allowed}")
+        require(not isinstance(value, float) or math.isfinite(value), f"value of {what}", value, "a finite number")
+    require(len({type(value) for value in values}) == 1, what, values, "values of one type")
+    if type(values[0]) in (int, float):
+        rising = all(one < other for one, other in itertools.pairwise(values))
+        require(rising, what, values, "numbers in rising order, each once")
+    require(len(set(values)) == len(values), what, values, "different values")
+
+
+def _check_points(technique: type[Technique], what: str) -> None:
+    """Raise for a point of the space that the constructor refuses."""
+    if any(field.default is MISSING and field.name not in technique.space for field in fields(technique)):
+        return  # what else it must be given is not known
+    for values in itertools.product(*technique.space.values()):
+        settings = dict(zip(technique.space, values, strict=True))
+        point = ":".join(f"{name}={value}" for name, value in settings.items())
+        try:
+            with foreign("making it"):
+                technique(**settings)
+        except BenchError as error:
+            raise BenchError(f"the {what} has {point}, which cannot be made: {error}") from error
 
 
 def _check_value(value: object, kinds: tuple[type, ...], what: str) -> None:

@@ -36,6 +36,10 @@ class DPS(Technique):
     family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Zhang et al. 2022, arXiv:2211.01642"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"p": 0.0}
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "p": (0.1, 0.3, 0.5, 0.7),  # our choice
+        "update_ratio": (0.05, 0.1, 0.2),  # our choice
+    }
 
     p: float = 0.3
     update_ratio: float = 0.05

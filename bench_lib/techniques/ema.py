@@ -39,6 +39,7 @@ class EMA(Technique):
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"decay": 0.0}
     version: ClassVar[str] = "2"  # evaluated at the end only, where version 1 was evaluated all along
     observer: ClassVar[bool] = True
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"decay": (0.99, 0.999, 0.9999)}  # our choice
 
     decay: float = 0.999
 

@@ -28,6 +28,7 @@ class FreezeBottom(Technique):
     family: ClassVar[str] = "layers"
     paper: ClassVar[str] = "Lee et al. 2019, arXiv:1911.03090; Kumar et al. 2022, arXiv:2202.10054"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"share": (0.25, 0.5, 0.75)}  # not verified
 
     share: float = 0.5
 

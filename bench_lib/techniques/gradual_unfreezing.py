@@ -28,6 +28,7 @@ class GradualUnfreezing(Technique):
     family: ClassVar[str] = "layers"
     paper: ClassVar[str] = "Howard & Ruder 2018, arXiv:1801.06146"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"blocks": 0}
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"blocks": (1, 2, 4)}  # 2 and 4 are our choice
 
     blocks: int = 1
 

@@ -33,6 +33,7 @@ class GreedySoup(Technique):
     paper: ClassVar[str] = "Wortsman et al. 2022, arXiv:2203.05482"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"members": 1}
     observer: ClassVar[bool] = True
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"members": (2, 3, 5, 10)}  # our choice
 
     members: int = 5
     held_out: int = 400

@@ -29,8 +29,9 @@ class HyPe(Technique):
     Source: Yuanhy1997/HyPe:main.py and hype_modeling_bert.py, where the command has epsilon 1e-5, hidden dropout 0 and
     the model's own dropout of attention, and uniform noise is never below 0. `dropout` is the rate of hidden states and
     of the head, which are one setting of BERT's; None keeps the model's or the profile's. All tokens get noise, the
-    special ones too, but padding does not, where theirs, which nothing attends to, has no effect. In any profile the
-    pass is in fp32, as theirs: in lower precision most of so small a noise would be lost in rounding.
+    special ones too, but padding does not, where theirs, which nothing attends to, has no effect. Epsilon is absolute,
+    beside hidden states that a norm has brought to about 1 for each value. In any profile the pass is in fp32, as
+    theirs: in lower precision most of so small a noise would be lost in rounding.
     """
 
     name: ClassVar[str] = "hype"
@@ -38,6 +39,10 @@ class HyPe(Technique):
     paper: ClassVar[str] = "Yuan et al. 2023, arXiv:2212.08853"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"epsilon": 0.0, "dropout": None}
     version: ClassVar[str] = "2"  # attention keeps its dropout, the noise is one-sided, and the pass is in fp32
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "normal": (False, True),
+        "epsilon": (1e-5, 1e-4, 1e-3, 1e-2),  # our choice above 1e-5
+    }
 
     epsilon: float = 1e-5
     normal: bool = False

@@ -32,6 +32,9 @@ class IA3(Technique):
     family: ClassVar[str] = "parameter-efficient"
     paper: ClassVar[str] = "Liu et al. 2022, arXiv:2205.05638"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "learning_rate": (1e-3, 3e-3, 1e-2, 3e-2),  # our choice but for 3e-3
+    }
 
     learning_rate: float = 3e-3
 

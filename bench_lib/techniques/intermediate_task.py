@@ -31,6 +31,7 @@ class IntermediateTask(Technique):
     family: ClassVar[str] = "data"
     paper: ClassVar[str] = "Phang et al. 2018, arXiv:1811.01088"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"epochs": 0}
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"epochs": (1, 2, 3)}  # our choice
 
     task: str = "mrpc"
     epochs: int = 3

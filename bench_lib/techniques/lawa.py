@@ -37,6 +37,10 @@ class LAWA(Technique):
     paper: ClassVar[str] = "Kaddour 2022, arXiv:2209.14981"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"checkpoints": 1}
     observer: ClassVar[bool] = True
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "checkpoints": (6, 10),  # 6 not verified
+        "every": (0.02, 0.05, 0.1),  # our choice
+    }
 
     checkpoints: int = 6
     every: float = 0.05

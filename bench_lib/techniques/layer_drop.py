@@ -37,6 +37,7 @@ class LayerDrop(Technique):
     paper: ClassVar[str] = "Sajjad et al. 2023, arXiv:2004.03844; Fan et al. 2020, arXiv:1909.11556"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
     observer: ClassVar[bool] = True
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"which": ("every_other", "top")}
 
     share: float = 0.5
     which: str = "top"

@@ -32,6 +32,7 @@ class LinearProbe(Technique):
     family: ClassVar[str] = "layers"
     paper: ClassVar[str] = "Kumar et al. 2022, arXiv:2202.10054"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"learning_rate": (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)}  # our choice
 
     learning_rate: float = PROBE_RATE
 

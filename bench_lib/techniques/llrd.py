@@ -29,6 +29,9 @@ class LLRD(Technique):
     family: ClassVar[str] = "layers"
     paper: ClassVar[str] = "Howard & Ruder 2018, arXiv:1801.06146; Zhang et al. 2021, arXiv:2006.05987"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"decay": 1.0}
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "decay": (0.8, 0.85, 0.9, 0.95),  # 0.95 as published, 0.9 not verified, less is our choice for few blocks
+    }
 
     decay: float = 0.95
 

@@ -32,6 +32,7 @@ class LNOnly(Technique):
     family: ClassVar[str] = "parameter-efficient"
     paper: ClassVar[str] = "ValizadehAslani & Liang 2024, arXiv:2403.20284; Qi et al. 2022, arXiv:2211.08682"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"learning_rate": (3e-4, 1e-3, 3e-3, 1e-2)}  # our choice
 
     learning_rate: float = 1e-3
 

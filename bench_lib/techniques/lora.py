@@ -31,6 +31,10 @@ class LoRA(Technique):
     family: ClassVar[str] = "parameter-efficient"
     paper: ClassVar[str] = "Hu et al. 2022, arXiv:2106.09685"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "learning_rate": (4e-4, 5e-4, 1e-3, 3e-3, 1e-2),  # our choice above 5e-4
+        "alpha": (8, 16, 32, 64),  # our choice but for 16
+    }
 
     rank: int = 8
     alpha: int = 16

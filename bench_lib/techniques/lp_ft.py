@@ -32,6 +32,10 @@ class LPFT(Technique):
     family: ClassVar[str] = "layers"
     paper: ClassVar[str] = "Kumar et al. 2022, arXiv:2202.10054"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "share": (0.25, 0.5, 0.75),  # our choice
+        "probe_rate": (1e-3, 3e-3, 1e-2, 3e-2, 1e-1),  # our choice
+    }
 
     share: float = 0.5
     probe_rate: float = PROBE_RATE

@@ -36,6 +36,10 @@ class LRDrop(Technique):
     family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Ni et al. 2024, arXiv:2402.16361"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"hidden": 0.0, "output": 0.0}
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "hidden": (0.1, 0.5, 1.0, 5.0),  # our choice
+        "output": (0.0, 0.5, 1.0),  # our choice
+    }
 
     hidden: float = 1.0
     output: float = 1.0

@@ -29,6 +29,7 @@ class MixConnect(Technique):
     family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Lee et al. 2020, arXiv:1909.11299"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"p": 0.0}
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"p": (0.1, 0.7, 0.8, 0.9)}  # 0.7 and 0.8 not verified
 
     p: float = 0.1
 

@@ -35,6 +35,7 @@ class Mixout(Technique):
     paper: ClassVar[str] = "Lee et al. 2020, arXiv:1909.11299"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"p": 0.0}
     version: ClassVar[str] = "2"  # draws for each input neuron without dropout; version 1 was what mixconnect is
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"p": (0.1, 0.7, 0.8, 0.9)}  # 0.7 and 0.8 not verified
 
     p: float = 0.1
 

@@ -36,6 +36,7 @@ class Mixup(Technique):
     family: ClassVar[str] = "data"
     paper: ClassVar[str] = "Zhang et al. 2018, arXiv:1710.09412"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"alpha": 0.0}
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"alpha": (0.1, 0.2, 0.4, 1.0)}  # not verified
 
     alpha: float = 0.2
 

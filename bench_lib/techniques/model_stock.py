@@ -39,6 +39,7 @@ class ModelStock(Technique):
     paper: ClassVar[str] = "Jang et al. 2024, arXiv:2403.19522"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"members": 1}
     observer: ClassVar[bool] = True
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"members": (2, 3, 5)}  # 3 and 5 are our choice
 
     members: int = 2
 

@@ -70,7 +70,8 @@ def load_plugin(source: str) -> type[Technique]:
     if name not in own:
         raise UnknownName(f"class of {path}", name, own)
     technique: Any = own[name]
-    check_technique(technique, f"{path}:{name}")
+    with undisturbed(f"checking {path}:{name}", loading=False):  # which makes it at each point of its space
+        check_technique(technique, f"{path}:{name}")
     technique.version, technique.source = loaded.version, f"{path}:{name}"
     return cast(type[Technique], technique)
 

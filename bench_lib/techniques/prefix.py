@@ -80,6 +80,10 @@ class Prefix(Technique):
     paper: ClassVar[str] = "Li & Liang 2021, arXiv:2101.00190; Liu et al. 2022, arXiv:2110.07602"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
     version: ClassVar[str] = "2"  # starts at the spread of the model's layers, where version 1 had peft's N(0, 1)
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "learning_rate": (5e-3, 1e-2, 3e-2, 1e-1),  # above 1e-2 not verified
+        "tokens": (20, 40, 128),
+    }
 
     tokens: int = 20
     learning_rate: float = 1e-2

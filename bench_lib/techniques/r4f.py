@@ -41,13 +41,17 @@ class R4F(Technique):
     Aghajanyan et al. 2021, "Better Fine-Tuning by Reducing Representational Collapse"; epsilon 1e-5 and weight 1.0 are
     the defaults of their code, which normalises the head by `--spectral-norm-classification-head`. Source:
     facebookresearch/fairseq:examples/rxf/rxf_src/sentence_prediction_r3f.py and examples/rxf/README.md. Both passes see
-    the same W.
+    the same W. As in `r3f`, epsilon is absolute.
     """
 
     name: ClassVar[str] = "r4f"
     family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Aghajanyan et al. 2021, arXiv:2008.03156"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"weight": 0.0, "spectral": False}
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "weight": (0.5, 1.0, 5.0),  # not verified
+        "epsilon": (1e-5, 1e-4, 1e-3, 1e-2),  # our choice above 1e-5
+    }
 
     weight: float = 1.0
     epsilon: float = 1e-5

@@ -43,6 +43,10 @@ class RecAdam(Technique):
     paper: ClassVar[str] = "Chen et al. 2020, arXiv:2004.12651"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"k": math.inf, "t0": 0.0}
     version: ClassVar[str] = "2"  # the pooler is recalled too, which learnt from the start in version 1
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "k": (0.05, 0.1, 0.2, 0.5, 1.0),
+        "t0": (100.0, 250.0, 500.0, 1000.0),
+    }
 
     gamma: float = 5000.0
     k: float = 0.1

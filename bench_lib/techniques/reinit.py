@@ -29,6 +29,7 @@ class Reinit(Technique):
     family: ClassVar[str] = "layers"
     paper: ClassVar[str] = "Zhang et al. 2021, arXiv:2006.05987"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"blocks": 0, "pooler": False}
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"blocks": (1, 2, 3, 5)}  # our choice but for 5
 
     blocks: int = 1
     pooler: bool = True

@@ -24,9 +24,10 @@ class SAM(Technique):
     e = rho * g / ||g||,  g = dL/dw over all parameters as one vector;  w <- optimiser(w, dL/dw at w + e)
 
     Foret et al. 2021, "Sharpness-Aware Minimization", equation 2 and algorithm 1; rho 0.05 is the default of a public
-    implementation. g is of the whole batch, and both passes have the same dropout masks, where public code draws anew.
-    The loss scale of fp16 cancels in e. A gradient that is not finite, or is zero, has no direction: there is no climb
-    then, and the harness has the gradient as it is.
+    implementation. Rho is absolute: beside weights of a larger norm, as of a larger model, it is a smaller step. g is
+    of the whole batch, and both passes have the same dropout masks, where public code draws anew. The loss scale of
+    fp16 cancels in e. A gradient that is not finite, or is zero, has no direction: there is no climb then, and the
+    harness has the gradient as it is.
     Source: davda54/sam:sam.py; SamsungLabs/ASAM:asam.py.
     """
 
@@ -34,6 +35,7 @@ class SAM(Technique):
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Foret et al. 2021, arXiv:2010.01412"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"rho": 0.0}
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"rho": (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)}  # not verified
 
     rho: float = 0.05
 

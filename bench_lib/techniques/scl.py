@@ -25,9 +25,10 @@ class SCL(Technique):
     log(exp(h_i h_j / tau) / sum over k != i of exp(h_i h_k / tau)),  h the hidden state over its l2 norm;  SCL_i = 0
     where i is alone in its class
 
-    Gunel et al. 2021, "Supervised Contrastive Learning for Pre-trained Language Model Fine-tuning"; tau 0.3 and
-    weight 0.9. They write a sum over the rows; the mean is our choice, so that the balance does not depend on the size
-    of the batch. The hidden state is [CLS]'s for whole texts and the first token's for words.
+    Gunel et al. 2021, "Supervised Contrastive Learning for Pre-trained Language Model Fine-tuning"; tau 0.3 and weight
+    0.9. They write a sum over the rows; the mean is our choice, so that the balance does not depend on the size of the
+    batch; but a small one has few rows of a class to pull together. The hidden state is [CLS]'s for whole texts and the
+    first token's for words.
     Source: Gunel et al. 2021 (settings not verified).
     """
 
@@ -35,6 +36,10 @@ class SCL(Technique):
     family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Gunel et al. 2021, arXiv:2011.01403"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"weight": 0.0}
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "weight": (0.1, 0.3, 0.5, 0.7, 0.9),  # not verified
+        "tau": (0.1, 0.3, 0.5, 0.7),  # not verified
+    }
 
     weight: float = 0.9
     tau: float = 0.3

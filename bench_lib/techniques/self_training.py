@@ -38,6 +38,7 @@ class SelfTraining(Technique):
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"ratio": 0.0}
     version: ClassVar[str] = "2"  # asks nothing that it is evaluated on, which version 1 did
     reads_unused: ClassVar[bool] = True
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"threshold": (0.8, 0.9, 0.95)}  # our choice
 
     threshold: float = 0.9
     ratio: float = 1.0

@@ -36,6 +36,10 @@ class SGD(Technique):
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Gkouti et al. 2024, arXiv:2402.06948"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "learning_rate": (1e-3, 3e-3, 1e-2, 3e-2, 1e-1),  # our choice
+        "momentum": (0.0, 0.9),
+    }
 
     learning_rate: float = 1e-2
     momentum: float = 0.9

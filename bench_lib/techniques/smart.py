@@ -42,15 +42,19 @@ class SMART(Technique):
     (settings not verified). Sigma 1e-5 and eta 1e-3 are the class defaults of namisan/mt-dnn:mt_dnn/perturbation.py;
     the command line of its train.py, which decides in a run, has eta 1e-5. That code lacks the last term, climbs by KL
     one way, and its r is the step alone (first version) or is scaled to a maximum of 1 (last); it shifts what the
-    embedding layer gives out, here the word embeddings. As there, r is not projected onto the paper's ball. Our choice:
-    all passes have the same dropout masks, so that r and the averaged weights alone make the difference, and are in
-    fp32, which alone can hold so small a shift.
+    embedding layer gives out, here the word embeddings, against whose size eta is absolute. As there, r is not
+    projected onto the paper's ball. Our choice: all passes have the same dropout masks, so that r and the averaged
+    weights alone make the difference, and are in fp32, which alone can hold so small a shift.
     """
 
     name: ClassVar[str] = "smart"
     family: ClassVar[str] = "adversarial"
     paper: ClassVar[str] = "Jiang et al. 2020, arXiv:1911.03437"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"alpha": 0.0, "mu": 0.0}
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "alpha": (1.0, 3.0, 5.0),  # not verified
+        "eta": (1e-5, 1e-3),
+    }
 
     alpha: float = 1.0
     mu: float = 1.0

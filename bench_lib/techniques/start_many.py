@@ -33,6 +33,10 @@ class StartMany(Technique):
     paper: ClassVar[str] = "Dodge et al. 2020, arXiv:2002.06305"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"members": 1}
     observer: ClassVar[bool] = True
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "members": (5, 10, 20),  # our choice
+        "share": (0.1, 0.2, 0.3),  # our choice
+    }
 
     members: int = 10
     kept: int = 2

@@ -41,6 +41,10 @@ class TAPT(Technique):
     paper: ClassVar[str] = "Gururangan et al. 2020, arXiv:2004.10964"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"epochs": 0}
     version: ClassVar[str] = "2"  # the checkpoint's own head tells the words, where version 1 had a new one always
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "learning_rate": (1e-4, 5e-4),  # not verified
+        "epochs": (10, 30, 100),  # 100 not verified, less is our choice
+    }
 
     epochs: int = 100
     batch_size: int = 256

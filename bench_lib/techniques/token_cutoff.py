@@ -38,6 +38,7 @@ class TokenCutoff(Technique):
     family: ClassVar[str] = "data"
     paper: ClassVar[str] = "Shen et al. 2020, arXiv:2009.13818"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"share": (0.05, 0.1, 0.15, 0.2, 0.3, 0.4)}  # not verified
 
     share: float = 0.1
     ce_weight: float = 1.0

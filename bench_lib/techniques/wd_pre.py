@@ -36,6 +36,14 @@ class WdPre(Technique):
     paper: ClassVar[str] = "Zhang et al. 2021, arXiv:2006.05987"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"strength": 0.0}
     version: ClassVar[str] = "2"  # matrices alone, and sums of small pulls, which version 1 lost in rounding
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "strength": (
+            1.0,
+            10.0,
+            100.0,
+            1000.0,
+        ),  # our choice: the published strength does next to nothing in a short run
+    }
 
     strength: float = 1e-3
 

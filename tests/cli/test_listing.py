@@ -36,7 +36,8 @@ def test_techniques_are_listed_by_family(capsys: Written) -> None:
     assert title == "techniques:"
     assert [line if line[2] != " " else f"    {line.split()[0]}" for line in lines] == expected
     texts = {line[4:].partition(" ")[2].strip() for line in lines if line.startswith("    ")}
-    assert texts == {summary(technique) for technique in TECHNIQUES}
+    assert texts == {summary(t) + (f" [tune: {', '.join(t.space)}]" if t.space else "") for t in TECHNIQUES}
+    assert sum(text.endswith(" [tune: k, t0]") for text in texts) == 1
 
 
 def test_without_a_kind_all_are_listed(capsys: Written) -> None:

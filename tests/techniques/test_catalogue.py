@@ -31,6 +31,7 @@ class Odd(Technique):
 
     name, family, paper = "odd", "layers", "Doe & Roe 2020, doi:10.1000/odd(1)2; Poe 2021, arXiv:2101.00001v2."
     neutral: ClassVar = {"rate": None, "word": "a|b"}
+    space: ClassVar = {"rate": (0.1, 0.25), "word": ("a|b", "*c")}
 
     rate: float | None = 0.25
     word: str = "c"
@@ -95,6 +96,7 @@ def test_a_row_has_all_that_a_technique_declares():
         "name": "[odd](#odd)",
         "what it is": r"Pull a\|b and \*c\* towards `x\|y`, \<b>all\</b> of it at once.",
         "settings": "`rate=0.25`, `word=c`",
+        "tune": r"`rate`: 0.1, 0.25; `word`: a\|b, \*c",
         "equals the baseline at": r"`rate=None`, `word=a\|b`",
         "hooks": "Groups, AfterBackward",
         "passes": "2 / 3, 1 / 0 in an epoch before the first update, 12 / 4 before a training of 3 epochs",
@@ -106,7 +108,8 @@ def test_a_row_has_all_that_a_technique_declares():
 
 def test_what_there_is_none_of_is_a_dash():
     row = _row(_page(Plain), "plain")
-    assert (row["settings"], row["declines"], row["passes"]) == (NOTHING, NOTHING, "1 / 1")
+    assert (row["settings"], row["tune"], row["declines"]) == (NOTHING, NOTHING, NOTHING)
+    assert row["passes"] == "1 / 1"
     assert (row["equals the baseline at"], row["hooks"]) == ("no point", "*observer*")
 
 
