@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from bench_lib.effect import Bench, compared, reference
 from bench_lib.errors import BadData, Unavailable
 from bench_lib.examples import Kind
 from bench_lib.harness.deployment import Footprint
@@ -27,12 +28,13 @@ from bench_lib.tasks.sources import load_data
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.base import FAMILIES
 from bench_lib.techniques.hooks import Compresses, EvaluatesUnder, Selects
-from bench_lib.techniques.stack import Stack, from_spec, parse_stack
+from bench_lib.techniques.stack import Stack, from_spec, is_foreign, parse_stack
 from bench_lib.techniques.state import kept_state
 
 TASK_OF = {Kind.SEQUENCE: "sst2", Kind.TOKENS: "conll2003", Kind.SPAN: "squad"}
 LABELS = {"run_id", "training_id", "spec", "technique"}
 BASE = "adamw"
+BENCH = Bench()
 CHOOSER = "best_checkpoint"
 """An observer that chooses among all evaluations, so that what it stands beside acts at each of them."""
 
@@ -101,7 +103,8 @@ def breaches(stack: Stack) -> list[Breach]:
     It runs, or declines with a reason; gives the same record again; equals the baseline bit for bit where each of its
     techniques has a neutral point; leaves the training alone if it is an observer, and the global generators and
     settings as they were; draws from the seed stream of augmentation only if it says so; makes the passes that it
-    declares; and says what it is.
+    declares; and says what it is. What keeps all of these must also do something: `effect`, with real weights, is tried
+    last, since it takes a minute.
     """
     found = [Breach("declared", "", what) for what in _caught(_undeclared(stack))]
     for task in TASK_OF.values():
@@ -111,7 +114,7 @@ def breaches(stack: Stack) -> list[Breach]:
             found += seen
             if seen and (promise == "runs" or trial.spoilt):
                 break  # nothing else can be told where there is no run, or where those before it changed it
-    return found
+    return found or [Breach("acts", BENCH.task, what) for what in _caught(_idle(stack))]
 
 
 def _caught(unkept: Iterable[str]) -> Iterator[str]:
@@ -134,6 +137,16 @@ def _undeclared(stack: Stack) -> Iterator[str]:
             yield f"{technique.name}: a docstring and the paper, or the word none, say what it is"
         if from_spec((technique.spec(),), TECHNIQUES).techniques != (technique,):
             yield f"{technique.name}: made again from its own spec it is another"
+
+
+def _idle(stack: Stack) -> Iterator[str]:
+    """What does nothing; of techniques that are registered it is known, and told on their pages."""
+    if not is_foreign(stack.spec(), TECHNIQUES) or stack.having(Selects):
+        return  # what selects may rightly take the last checkpoint
+    known = reference(BENCH)
+    run = BENCH.run(stack)
+    if run.status != Status.UNSUPPORTED and not compared(run, known.base, known.start).acts(known.rounding):
+        yield f"in a run of {BENCH} it changes no more than rounding does; give it the strength at which it acts"
 
 
 def _runs(trial: Trial) -> Iterator[str]:

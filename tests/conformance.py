@@ -13,6 +13,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from bench_lib.techniques import TECHNIQUES
+from bench_lib.techniques.effects import measured
 
 PROMISES = {
     "neutral = baseline": r"strength_zero|one_member_is",
@@ -52,7 +53,10 @@ def _techniques(where: str, name: str) -> set[str]:
 
 def table(found: dict[str, dict[str, Counter[str]]]) -> str:
     """Markdown, one row a technique; the last column is declared, and counted by the tests of `passes`."""
-    lines = ["| technique | " + " | ".join(PROMISES) + " | passes a step |", "|---" * (len(PROMISES) + 2) + "|"]
+    lines = [
+        "| technique | " + " | ".join(PROMISES) + " | passes a step | what it changes |",
+        "|---" * (len(PROMISES) + 3) + "|",
+    ]
     for name, promises in found.items():
         technique = TECHNIQUES.get(name)()
         cells = [_cell(outcomes) for outcomes in promises.values()]
@@ -62,7 +66,7 @@ def table(found: dict[str, dict[str, Counter[str]]]) -> str:
             passes += ", and {} + {} for each of one epoch before".format(*technique.survey_passes())
         if any(technique.prelude_passes(1)):
             passes += ", and at most {} + {} for each of one epoch before".format(*technique.prelude_passes(1))
-        lines.append("| " + " | ".join([name, *cells, passes]) + " |")
+        lines.append(f"| {' | '.join([name, *cells, passes, measured().text(name, technique.version)])} |")
     return "\n".join(lines)
 
 

@@ -32,7 +32,7 @@ FLOORS = (
     {"stats", "store", "executors", "tasks", "techniques", "models", "profiles"},  # F1
     {"harness"},  # F2
     {"run", "report", "audit"},  # F3
-    {"pool", "arms", "forecast", "feasibility"},
+    {"pool", "arms", "forecast", "feasibility", "effect"},
     {"sweep", "planning"},  # F4
     {"suite"},
     {"progress"},
@@ -58,6 +58,7 @@ READERS = {
     "models": "weights",
     "report/calibrated.py": "the calibration that ships with the package",
     "report/page": "its own templates, and the scripts that itables ships",
+    "techniques/effects.py": "what was measured of each technique, which ships with the package",
     "techniques/plugin.py": "the file of a technique that the user named",
     "techniques/sources.py": "what such a file imports",
     "instruments/provenance.py": "/proc/cpuinfo",

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from bench_lib.conformance import GLOBALS, PROMISES, Breach, breaches
+from bench_lib.effect import Bench
 from bench_lib.seeds import derive
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.stack import parse_stack
@@ -202,6 +203,12 @@ SEEN = []
 }
 
 
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a technique changes is measured with the tiny model, but where a test says otherwise."""
+    monkeypatch.setattr("bench_lib.conformance.BENCH", Bench("tiny", "sst2", "smoke", 16, 8, 2))
+
+
 def tried(folder: Path, source: str) -> list[Breach]:
     path = folder / "mine.py"
     path.write_text(source)
@@ -287,6 +294,44 @@ def test_what_is_left_behind_is_told_before_anything_is_concluded(
         derive.__code__ = code
     assert {breach.promise for breach in found} == {"leaves no trace"}
     assert [breach.what[: len(text)] for breach, text in zip(found, expected, strict=True)] == expected
+
+
+IDLE = {
+    "nothing": "    after_update = None",
+    "less than the weights can hold": """
+    @torch.no_grad()
+    def after_update(self, training):
+        for weight in training.trainable().values():
+            weight += 1e-9 * self.strength * self._noise(training, weight)
+""",
+    "no more than rounding does": """
+    @torch.no_grad()
+    def prepare(self, training):
+        for weight in training.model.parameters():
+            weight *= 1 + 1e-7 * self.strength * self._noise(training, weight)
+    after_update = None
+""",
+}
+
+
+@pytest.mark.parametrize("case", IDLE)
+def test_what_does_nothing_is_named(tmp_path: Path, case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench_lib.conformance.TASK_OF", {"one": "sst2"})
+    (breach,) = tried(tmp_path, SOURCE + IDLE[case])
+    assert (breach.promise, breach.task) == ("acts", "sst2")
+    expected = "in a run of tiny on sst2 (smoke, 2 epochs of 16 examples) it changes no more than rounding does; "
+    assert breach.what.startswith(expected)
+
+
+def test_what_chooses_may_choose_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench_lib.conformance.TASK_OF", {"one": "sst2"})
+    methods = """
+    observer: ClassVar[bool] = True
+    after_update = None
+    def stop(self, history): return False
+    def select(self, history): return len(history) - 1
+"""
+    assert tried(tmp_path, SOURCE + methods) == []
 
 
 def test_every_promise_is_shown_to_be_found() -> None:

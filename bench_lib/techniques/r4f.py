@@ -41,13 +41,15 @@ class R4F(Technique):
     Aghajanyan et al. 2021, "Better Fine-Tuning by Reducing Representational Collapse"; epsilon 1e-5 and weight 1.0 are
     the defaults of their code, which normalises the head by `--spectral-norm-classification-head`. Source:
     facebookresearch/fairseq:examples/rxf/rxf_src/sentence_prediction_r3f.py and examples/rxf/README.md. Both passes see
-    the same W. As in `r3f`, epsilon is absolute.
+    the same W. Epsilon and
+    `same_masks` are those of `r3f`.
     """
 
     name: ClassVar[str] = "r4f"
     family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Aghajanyan et al. 2021, arXiv:2008.03156"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"weight": 0.0, "spectral": False}
+    version: ClassVar[str] = "2"  # the noisy pass has dropout masks of its own, where version 1 had the same
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "weight": (0.5, 1.0, 5.0),  # not verified
         "epsilon": (1e-5, 1e-4, 1e-3, 1e-2),  # our choice above 1e-5
@@ -55,6 +57,7 @@ class R4F(Technique):
 
     weight: float = 1.0
     epsilon: float = 1e-5
+    same_masks: bool = False
     spectral: bool = True
 
     def __post_init__(self) -> None:
@@ -75,7 +78,7 @@ class R4F(Technique):
 
     def backward(self, step: Step) -> Tensor:
         with parametrize.cached():
-            loss = noisy_loss(step, self.epsilon, self.weight)
+            loss = noisy_loss(step, self.epsilon, self.weight, self.same_masks)
         step.backward(loss)
         return loss.detach()
 

@@ -32,9 +32,10 @@ class RecAdam(Technique):
 
     Chen et al. 2020, "Recall and Learn", section 3. As in their code, every parameter of the body is recalled: biases,
     norms and a pre-trained pooler too. It fixes gamma at 5000 and searches k over 0.05, 0.1, 0.2, 0.5 and 1 and t0 over
-    250, 500 and 1000, for small tasks with ALBERT 100, 250 and 500, in runs of 5,000 steps and more; that k is 0.1 and
-    t0 250 is our choice of these. A short run would be over before t0, so t is scaled to the length of the run, as if
-    it had 10,000 steps (our choice). A pull of more than the whole way, at rates above 2e-4, is cut to the way.
+    250, 500 and 1000, for small tasks with ALBERT 100, 250 and 500, in runs of 5,000 steps and more; their example for
+    BERT has 1 and 1000 in 9,000 steps. A short run would be over before t0, so t is scaled to the length of the run, as
+    if it had 10,000 steps (our choice): a tenth of it is recall. A pull of more than the whole way, at rates above
+    2e-4, is cut to the way.
     Source: Sanyuan-Chen/RecAdam:RecAdam.py, run_glue_with_RecAdam.py and README.md.
     """
 
@@ -42,15 +43,15 @@ class RecAdam(Technique):
     family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Chen et al. 2020, arXiv:2004.12651"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"k": math.inf, "t0": 0.0}
-    version: ClassVar[str] = "2"  # the pooler is recalled too, which learnt from the start in version 1
+    version: ClassVar[str] = "2"  # recalls the pooler too, and for a tenth of the run; version 1 for a fortieth
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "k": (0.05, 0.1, 0.2, 0.5, 1.0),
         "t0": (100.0, 250.0, 500.0, 1000.0),
     }
 
     gamma: float = 5000.0
-    k: float = 0.1
-    t0: float = 250.0
+    k: float = 1.0
+    t0: float = 1000.0
 
     def __post_init__(self) -> None:
         require(0 <= self.gamma < math.inf, "recadam:gamma", self.gamma, "0 or more, finite")

@@ -28,8 +28,8 @@ def disagreement(a: Output, b: Output) -> Tensor:
     return torch.stack([symmetric_kl(x, y) for x, y in zip(a.logits, b.logits, strict=True)]).mean()
 
 
-def clean_and_noisy(step: Step, noise: Noise, hidden: bool = False) -> tuple[Output, Output]:
-    """Two passes with the same dropout masks, the second with noise on the word embeddings of real tokens.
+def clean_and_noisy(step: Step, noise: Noise, hidden: bool = False, repeat: int = 0) -> tuple[Output, Output]:
+    """Two passes, the second with noise on the word embeddings of real tokens, and other dropout masks if `repeat`.
 
     Both are in fp32 in any profile: in bf16 a small shift of the embeddings is lost in their rounding.
     """
@@ -38,10 +38,10 @@ def clean_and_noisy(step: Step, noise: Noise, hidden: bool = False) -> tuple[Out
     real = step.real_tokens.unsqueeze(-1)  # (batch, length, 1)
     clean = step.forward(hidden=hidden, full_precision=True)
     with embedding_changed(training.model, lambda e: e + noise(e, generator) * real):
-        return clean, step.forward(hidden=hidden, full_precision=True)
+        return clean, step.forward(repeat, hidden=hidden, full_precision=True)
 
 
-def noisy_loss(step: Step, epsilon: float, weight: float) -> Tensor:
+def noisy_loss(step: Step, epsilon: float, weight: float, same_masks: bool) -> Tensor:
     """CE(f(x)) + weight * (KL(f(x) || f(x + z)) + KL(f(x + z) || f(x))), z ~ U(-epsilon, epsilon).
 
     Aghajanyan et al. 2021, the loss of R3F; a weight of 0 is one ordinary pass.
@@ -49,6 +49,8 @@ def noisy_loss(step: Step, epsilon: float, weight: float) -> Tensor:
     if not weight:
         return step.loss(step.forward())
     clean, noisy = clean_and_noisy(
-        step, lambda e, g: torch.empty(e.shape).uniform_(-epsilon, epsilon, generator=g).to(e)
+        step,
+        lambda e, g: torch.empty(e.shape).uniform_(-epsilon, epsilon, generator=g).to(e),
+        repeat=0 if same_masks else 1,
     )
     return step.loss(clean) + weight * 2 * disagreement(clean, noisy)

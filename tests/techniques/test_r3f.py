@@ -33,15 +33,17 @@ def test_the_loss_by_hand(toy, two_classes):
     divergence = sum((sigmoid(a) - sigmoid(b)) * (a - b) for a, b in zip(clean, noisy, strict=True)) / 2
     assert divergence > 0.01
     step = two_classes(IDS, REAL)
-    loss = R3F(weight=0.7, epsilon=EPSILON).backward(step)
+    loss = R3F(weight=0.7, epsilon=EPSILON, same_masks=True).backward(step)
     assert loss.item() == pytest.approx(cross_entropy + 0.7 * divergence, rel=1e-5)
     assert not loss.requires_grad
     assert step.asked == [(0, True), (0, True)]
+    R3F().backward(step)
+    assert step.asked[2:] == [(0, True), (1, True)]
 
 
 def test_the_gradient_of_both_passes_by_hand(toy, two_classes):
     clean, noisy = odds(toy)
-    R3F(weight=0.7, epsilon=EPSILON).backward(two_classes(IDS, REAL))
+    R3F(weight=0.7, epsilon=EPSILON, same_masks=True).backward(two_classes(IDS, REAL))
     expected = torch.zeros(4, 2)
     for row, (a, b) in enumerate(zip(clean, noisy, strict=True)):
         p, q, truth = sigmoid(a), sigmoid(b), 1 - TARGETS[row]
@@ -63,11 +65,13 @@ def test_without_weight_it_is_one_ordinary_pass(toy, two_classes):
 @pytest.mark.parametrize("task", ["conll2003", "squad"])
 @pytest.mark.parametrize("stack", ["r3f", "freeze_bottom+r3f"])
 def test_the_noise_alone_makes_the_difference(micro_step, task, stack):
-    """With dropout on: the masks of both passes are the same, so that a shift of nearly nothing changes nothing."""
+    """With dropout on and the same masks in both passes a shift of nearly nothing changes nothing."""
     step = micro_step(task, stack)
     plain = step.loss(step.forward()).item()
-    small, large = (R3F(epsilon=e, weight=1e4).backward(step).item() - plain for e in (1e-6, 0.02))
+    alone = (R3F(epsilon=e, weight=1e4, same_masks=True) for e in (1e-6, 0.02))
+    small, large = (technique.backward(step).item() - plain for technique in alone)
     assert abs(small) < 1e-3 < large
+    assert R3F(epsilon=1e-6, weight=1e4).backward(step).item() - plain > large, "other masks make more of a difference"
     with torch.no_grad():
         assert disagreement(step.forward(), step.forward(repeat=1)).item() > 0
     assert all(p.grad.isfinite().all() for p in step.training.model.parameters() if p.grad is not None)

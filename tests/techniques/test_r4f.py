@@ -78,13 +78,13 @@ def test_a_pass_in_training_takes_one_power_iteration_for_both_and_evaluation_no
 
 def test_the_gradient_is_that_of_the_normalised_loss(micro_step):
     step = micro_step("conll2003", "r4f")
-    R4F(weight=2.0, epsilon=0.01).backward(step)
+    R4F(weight=2.0, epsilon=0.01, same_masks=True).backward(step)
     found = {n: p.grad.clone() for n, p in step.training.model.named_parameters()}
     step.training.model.zero_grad()
     original = step.training.model.classifier.parametrizations.weight.original
     step.training.model.classifier.eval()  # the vectors as they are now
     with parametrize.cached():
-        noisy_loss(step, 0.01, 2.0).backward()
+        noisy_loss(step, 0.01, 2.0, same_masks=True).backward()
     torch.testing.assert_close(original.grad, found["classifier.parametrizations.weight.original"])
     # Scaling V does not change W, so the gradient is at right angles to V.
     turned = (original * original.grad).sum() / (original.norm() * original.grad.norm())

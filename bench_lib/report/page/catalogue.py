@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TechniqueEntry:
-    """A technique as it declares itself; `equation` and `text` may be empty, `title` is its family's in words."""
+    """A technique as it declares itself; `title` is its family's in words.
+
+    `equation` and `text` may be empty, and so may `changes`, what it was measured to change.
+    """
 
     name: str
     family: str
@@ -28,6 +31,7 @@ class TechniqueEntry:
     text: tuple[str, ...] = ()
     defaults: Mapping[str, Scalar] = field(default_factory=dict)
     version: str = "1"
+    changes: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,8 @@ def registered() -> Catalogue:
 
 def _entry(technique: type[Technique], families: Mapping[str, str]) -> TechniqueEntry:
     """The docstring is a sentence, the equation, then prose."""
+    from bench_lib.techniques.effects import measured
+
     sentence, *rest = inspect.cleandoc(technique.__doc__ or technique.name).split("\n\n")
     made = technique()
     return TechniqueEntry(
@@ -61,4 +67,5 @@ def _entry(technique: type[Technique], families: Mapping[str, str]) -> Technique
         text=tuple(" ".join(text.split()) for text in rest[1:] if text.strip()),
         defaults={f.name: getattr(made, f.name) for f in fields(made)},
         version=technique.version,
+        changes=measured().text(technique.name, technique.version),
     )
