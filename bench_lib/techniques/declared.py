@@ -19,7 +19,7 @@ from bench_lib.techniques.definition import check_definition, check_instance
 
 DECLARED = ("name", "family", "paper", "neutral")
 MOST_POOLED, MOST_PASSES = 1000, 10_000
-PASSES: dict[str, tuple[int, ...]] = {"passes": (), "survey_passes": (), "prelude_passes": (1,)}
+PASSES: dict[str, tuple[int, ...]] = {"passes": (), "passes_at": (0, 1), "survey_passes": (), "prelude_passes": (1,)}
 """Methods that declare passes, and what they are asked with."""
 
 
