@@ -33,6 +33,8 @@ TEXTS, LENGTH = 16, 40
 REPEATS = 2
 SETUP = 0.5
 """Seconds of a run beside its passes, about."""
+STEPS = 100
+"""Steps that stand for those of a run, where a technique's passes differ from step to step."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,8 @@ def _seconds(spec: RunSpec) -> float:
     evaluated = profile.evaluations * _tokens(evaluation_set(key, profile.eval_examples).features)
     known = speed(spec.model, profile.precision, profile.threads)
     # A forward pass is about a third of a step, and so is one that a technique adds.
-    forward, backward = stack.passes()
-    share = (forward + 2 * backward) / 3
+    passes = [stack.passes_at(step, STEPS) for step in range(STEPS)]
+    share = sum((forward + 2 * backward) / 3 for forward, backward in passes) / STEPS
     batch = TEXTS * LENGTH
     return SETUP + read / batch * known.step * share + evaluated / batch * known.evaluation
 

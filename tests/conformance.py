@@ -61,7 +61,8 @@ def table(found: dict[str, dict[str, Counter[str]]]) -> str:
         technique = TECHNIQUES.get(name)()
         cells = [_cell(outcomes) for outcomes in promises.values()]
         forward, backward = technique.passes()
-        passes = f"{forward} + {backward}" if not technique.pools() else "none"
+        most = "at most " * (len({technique.passes_at(step, 100) for step in range(100)}) > 1)
+        passes = f"{most}{forward} + {backward}" if not technique.pools() else "none"
         if any(technique.survey_passes()):
             passes += ", and {} + {} for each of one epoch before".format(*technique.survey_passes())
         if any(technique.prelude_passes(1)):

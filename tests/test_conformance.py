@@ -195,6 +195,11 @@ SEEN = []
         "declares (4, 2) forward and backward passes and makes (2, 2)",
         "    def passes(self): return (2, 1)",
     ),
+    "counts its passes at a step wrong": (
+        "passes",
+        "declares (3, 2) forward and backward passes and makes (2, 2)",
+        "    def passes_at(self, step, steps): return (2, 1) if step == 1 else (1, 1)",
+    ),
     "surveys more than it does": (
         "passes",
         "declares (4, 2) forward and backward passes and makes (2, 2)",
@@ -228,6 +233,8 @@ KEPT = {
     "dedupe": "sst2",
     "quantize_dynamic_int8": "conll2003",
     "lawa": "squad",
+    "deni:members=3:ensemble=0.6": "squad",  # more passes in some steps
+    "deni:members=3+grad_accumulation": "squad",  # which may be those of fewer micro-batches
 }
 
 

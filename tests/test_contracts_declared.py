@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import torch
 from torch.nn.modules import module as torch_module
 
 from bench_lib.errors import BadValue
+from bench_lib.harness.loop import Loop
 from bench_lib.run import configured
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.base import FAMILIES
@@ -57,8 +58,22 @@ def counted(monkeypatch) -> Iterator[dict[str, int]]:
         hook.remove()
 
 
+@pytest.fixture
+def trained_on(monkeypatch) -> Callable[[], list[int]]:
+    """How many micro-batches each step of the last training had, without what went before it."""
+    seen: dict[Loop, list[int]] = {}
+    update = Loop._update
+
+    def noted(loop, batches):
+        seen.setdefault(loop, []).append(len(batches))
+        return update(loop, batches)
+
+    monkeypatch.setattr(Loop, "_update", noted)
+    return lambda: [*seen.values()][-1]
+
+
 @pytest.mark.parametrize("name", TRAINED)
-def test_declared_passes_are_the_counted_ones(train, make_spec, brief, monkeypatch, name):
+def test_declared_passes_are_the_counted_ones(train, make_spec, brief, monkeypatch, trained_on, name):
     technique = TECHNIQUES.get(name)
     (usual,) = parse_stack(brief(name), TECHNIQUES).techniques
     for made in (usual, technique(**(technique.neutral or {}))):
@@ -66,10 +81,12 @@ def test_declared_passes_are_the_counted_ones(train, make_spec, brief, monkeypat
             record = train("sst2", made.spec().label, train_examples=12, eval_examples=4, accumulate=2).record
         # Batches of 8 and 4 in parts of 4, or of what it says itself; an epoch is surveyed before, or many are trained.
         profile = configured(make_spec("sst2", accumulate=2).profile, Stack((made,)))
-        part = profile.batch_size // profile.accumulate
-        micro_batches, surveyed = -(-record.examples // part), 12 // part
-        kinds = zip(made.passes(), made.survey_passes(), made.prelude_passes(profile.epochs), strict=True)
-        forward, backward = (each * micro_batches + (seen + before) * surveyed for each, seen, before in kinds)
+        parts = trained_on()
+        assert len(parts) == record.steps
+        surveyed = 12 // (profile.batch_size // profile.accumulate)
+        trained = [[each * n for each in made.passes_at(step, record.steps)] for step, n in enumerate(parts)]
+        kinds = zip(zip(*trained, strict=True), made.survey_passes(), made.prelude_passes(profile.epochs), strict=True)
+        forward, backward = (sum(each) + (seen + before) * surveyed for each, seen, before in kinds)
         passes = {"forward": forward, "backward": backward}
         assert count == passes
         assert {"forward": record.forward_passes, "backward": record.backward_passes} == passes

@@ -42,6 +42,13 @@ def test_further_passes_take_their_share(make_spec):
 
 
 @pytest.mark.usefixtures("known")
+def test_passes_of_some_steps_take_their_share(make_spec):
+    plain, some = (forecast([make_spec("sst2", name)]) for name in ("adamw", "deni:members=3"))
+    # Two further passes in three steps of ten.
+    assert some - plain == pytest.approx(0.6 * tokens(make_spec("sst2"))[0] / (TEXTS * LENGTH) * STEP)
+
+
+@pytest.mark.usefixtures("known")
 def test_observers_ride_along_and_pools_and_what_is_declined_take_nothing(make_spec):
     alone = make_spec("sst2")
     assert forecast([alone, make_spec("sst2", "ema"), make_spec("sst2", "ensemble")]) == forecast([alone])

@@ -43,14 +43,15 @@ class Footprint:
 def deployed(training: Training, compressor: Compresses) -> Iterator[nn.Module]:
     """Let the compressed model stand in the place of the trained one, which is given; undone also if the body raises.
 
-    Its weights have no pre-trained values: blocks may be missing or smaller.
+    Its weights have no pre-trained values: blocks may be missing or smaller. It predicts alone, without a committee.
     """
     trained, pretrained = training.model, training.pretrained
     trained.eval()
     try:
         training.model = compressor.compress(training)
         training.pretrained = {}
-        yield trained
+        with training.predicting_as(None):
+            yield trained
     finally:
         training.model, training.pretrained = trained, pretrained
         trained.train()

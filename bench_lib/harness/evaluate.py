@@ -60,9 +60,25 @@ def logits_table(training: Training, batch: Batch) -> Tensor:
 
 def evaluate(training: Training, task: Task, evaluation: Evaluation, pad_id: int) -> Scored:
     """Predict and score the evaluation set, without dropout; the model is left in training mode."""
-    with torch.inference_mode(), autocast(training):
-        predictions = predict(training, task, evaluation, pad_id)
-    return scored(task, evaluation, predictions, drift(training))
+
+    def plain() -> Predictions:
+        with torch.inference_mode(), autocast(training):
+            return predict(training, task, evaluation, pad_id)
+
+    return scored(task, evaluation, together(training, plain), drift(training))
+
+
+def together(training: Training, predictions: Callable[[], Predictions]) -> Predictions:
+    """The predictions of the model, or what its committee makes of those of the members."""
+    committee = training.committee
+    if committee is None:
+        return predictions()
+    found = []
+    for member in committee.members:
+        # Around autocast, which keeps the weights that it has cast until it ends.
+        with member():
+            found.append(predictions())
+    return committee.combine(found)
 
 
 def predict(

@@ -37,12 +37,17 @@ class BatchUpdate:
     """The batch of one optimiser step, for techniques that take its gradients more than once."""
 
     training: Training
-    gradients: Callable[[], Tensor]
+    gradients: Callable[[int], Tensor]
+    scaler: torch.amp.GradScaler
 
-    def backward(self) -> Tensor:
+    @property
+    def scale(self) -> float:
+        return float(self.scaler.get_scale())
+
+    def backward(self, masks: int = 0) -> Tensor:
         """Gradients of the whole batch in place of any there were; the loss."""
         self.training.model.zero_grad(set_to_none=True)
-        return self.gradients()
+        return self.gradients(masks)
 
 
 class Loop:
@@ -184,16 +189,18 @@ class Loop:
         runners = self.stack.having(RunsUpdate)
         if not runners:
             return self._backward(batches)
-        return runners[0].update(BatchUpdate(self.training, lambda: self._backward(batches)))
+        return runners[0].update(BatchUpdate(self.training, lambda masks: self._backward(batches, masks), self.scaler))
 
-    def _backward(self, batches: list[Batch]) -> Tensor:
+    def _backward(self, batches: list[Batch], masks: int = 0) -> Tensor:
         runners = self.stack.having(RunsBackward)
         backward = runners[0].backward if runners else _plain_backward
         counted = sum(batch.counted for batch in batches)
         losses = []
         for number, batch in enumerate(batches):
             share = batch.counted / counted
-            losses.append(backward(self._micro_step(batch, number, share)) * share)
+            step = self._micro_step(batch, number, share)
+            step.masks = masks
+            losses.append(backward(step) * share)
         return torch.stack(losses).sum()
 
     def _evaluate(self, evaluate: Callable[[], Scored], last: bool) -> None:

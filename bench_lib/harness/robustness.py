@@ -14,7 +14,7 @@ from bench_lib.examples import Example, SpanExample
 from bench_lib.harness.batches import Batch
 from bench_lib.harness.data import EVALUATION_SEED, DataKey, Evaluation, evaluation_set
 from bench_lib.harness.encode import has_room
-from bench_lib.harness.evaluate import Scored, evaluate, logits_table, predict, scored
+from bench_lib.harness.evaluate import Scored, evaluate, logits_table, predict, scored, together
 from bench_lib.harness.perturb import perturbed
 from bench_lib.harness.precision import autocast
 from bench_lib.harness.step import cross_entropy, output_of
@@ -85,10 +85,10 @@ def attacked(training: Training, key: DataKey, evaluation: Evaluation, pad_id: i
     """The primary metric under one step of the gradient's direction on the word embeddings, of the norm of `attack`.
 
     r = epsilon * g / ||g||,  g = dL/de over the embedded sequence e of one example (Miyato et al. 2017, equation 5),
-    real tokens only; of a context that is read in several windows, each is attacked.
+    real tokens only; of a context that is read in several windows, each is attacked, and so is each of a committee.
     """
     task = TASKS.get(key.task)
-    predictions = predict(training, task, evaluation, pad_id, _under_attack)
+    predictions = together(training, lambda: predict(training, task, evaluation, pad_id, _under_attack))
     return scored(task, evaluation, predictions).primary
 
 

@@ -33,7 +33,10 @@ def cross_entropy(output: Output) -> Tensor:
 
 @dataclass(eq=False)
 class MicroStep:
-    """A micro-batch of the current step: `share` is its part of the batch's targets, `number` its place in it."""
+    """A micro-batch of the current step: `share` is its part of the batch's targets, `number` its place in it.
+
+    Where the batch is read with several sets of dropout masks, `masks` is the number of the set.
+    """
 
     training: Training
     batch: Batch
@@ -42,6 +45,7 @@ class MicroStep:
     passes: Passes
     scaler: torch.amp.GradScaler
     criterion: Callable[[Output], Tensor] = cross_entropy
+    masks: int = 0
 
     @property
     def real_tokens(self) -> Tensor:
@@ -50,7 +54,8 @@ class MicroStep:
     def forward(self, repeat: int = 0, hidden: bool = False, full_precision: bool = False) -> Output:
         # Masks depend on the place in the run and not on how much was drawn before, so that a technique that draws
         # more numbers does not shift the masks of later steps.
-        torch.manual_seed(self.training.seed("dropout", self.training.step, self.number, repeat))
+        further = (self.masks,) if self.masks else ()
+        torch.manual_seed(self.training.seed("dropout", self.training.step, self.number, repeat, *further))
         self.passes.forward += 1
         captured: list[Tensor] = []
         listening = hidden_states(self.training, captured) if hidden else nullcontext()

@@ -23,6 +23,7 @@ from bench_lib.techniques.constant import Constant
 from bench_lib.techniques.cosine import Cosine
 from bench_lib.techniques.declared import check_technique
 from bench_lib.techniques.dedupe import Dedupe
+from bench_lib.techniques.deni import DENI
 from bench_lib.techniques.dps import DPS
 from bench_lib.techniques.dropout import Dropout
 from bench_lib.techniques.early_stopping import EarlyStopping
@@ -148,6 +149,7 @@ for _technique in (
     SWA,
     LAWA,
     WiSEFT,
+    DENI,
     FreezeBottom,
     LinearProbe,
     LPFT,

@@ -57,8 +57,15 @@ class Technique:
         check_definition(cls, Technique)
 
     def passes(self) -> tuple[int, int]:
-        """Forward and backward passes for each micro-batch."""
+        """Forward and backward passes for each micro-batch, the most where steps differ."""
         return (1, 1)
+
+    def passes_at(self, step: int, steps: int) -> tuple[int, int]:
+        """Forward and backward passes for each micro-batch of one step of so many, for a technique whose steps differ.
+
+        Steps are counted from 0.
+        """
+        return self.passes()
 
     def survey_passes(self) -> tuple[int, int]:
         """Forward and backward passes for each micro-batch of the epoch that is surveyed before training."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from urllib.parse import quote
@@ -17,8 +18,8 @@ from bench_lib.techniques.effects import measured
 from bench_lib.techniques.hooks import OBSERVING, POOLING, TRAINING
 
 NOTHING = "\u2013"
-EPOCHS = 3
-"""Of the training for which the passes that go before it are told."""
+EPOCHS, STEPS = 3, 100
+"""Of the trainings for which the passes that go before are told, and those of steps that differ."""
 INTRODUCTION = """\
 # Techniques
 
@@ -123,7 +124,10 @@ def _hooks(made: Technique) -> list[str]:
 def _passes(made: Technique) -> str:
     if made.pools():
         return f"none: it pools {made.pools()} trained seeds"
-    text = "{} / {}".format(*made.passes())
+    counts = Counter(made.passes_at(step, STEPS) for step in range(STEPS))
+    text = ", ".join(
+        "{} / {}".format(*passes) + f" in {n} of {STEPS} steps" * (n < STEPS) for passes, n in counts.items()
+    )
     if any(made.survey_passes()):
         text += ", {} / {} in an epoch before the first update".format(*made.survey_passes())
     if any(made.prelude_passes(EPOCHS)):

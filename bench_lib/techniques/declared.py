@@ -22,7 +22,7 @@ DECLARED = ("name", "family", "paper", "neutral")
 MOST_POOLED, MOST_PASSES = 1000, 10_000
 MOST_TUNED, MOST_TRIED = 2, 50
 """Fields of a space, and values of each: the constructor is asked about every point."""
-PASSES: dict[str, tuple[int, ...]] = {"passes": (), "survey_passes": (), "prelude_passes": (1,)}
+PASSES: dict[str, tuple[int, ...]] = {"passes": (), "passes_at": (0, 1), "survey_passes": (), "prelude_passes": (1,)}
 """Methods that declare passes, and what they are asked with."""
 
 

@@ -149,7 +149,10 @@ class EvaluatesUnder(Protocol):
     """Evaluates other weights than those in training."""
 
     def evaluate_under(self, training: Training) -> AbstractContextManager[None]:
-        """Hold the model in the state to be evaluated, and restore it to the bit (exclusive)."""
+        """Hold the model in the state to be evaluated, and restore it to the bit (exclusive).
+
+        Where several states predict as one, it is `training.predicting_as` that says which.
+        """
         ...
 
 

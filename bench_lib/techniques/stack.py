@@ -50,8 +50,13 @@ class Stack:
         return [cast(Hook, t) for t in self.techniques if has(t, hook)]
 
     def passes(self) -> tuple[int, int]:
-        """Passes for each micro-batch; a technique that repeats a batch repeats what it is stacked on."""
+        """Passes for each micro-batch, at most; a technique that repeats a batch repeats what it is stacked on."""
         passes = [t.passes() for t in self.techniques]
+        return math.prod(forward for forward, _ in passes), math.prod(backward for _, backward in passes)
+
+    def passes_at(self, step: int, steps: int) -> tuple[int, int]:
+        """Passes for each micro-batch of one step of so many, counted from 0."""
+        passes = [t.passes_at(step, steps) for t in self.techniques]
         return math.prod(forward for forward, _ in passes), math.prod(backward for _, backward in passes)
 
     def survey_passes(self) -> tuple[int, int]:

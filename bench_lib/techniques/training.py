@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar, cast
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from bench_lib.examples import Kind
+from bench_lib.record import Predictions
 from bench_lib.spec import Profile
 from bench_lib.techniques.anatomy import Anatomy
 
@@ -41,12 +42,23 @@ class Phase:
     learning_rate: float | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Committee:
+    """States of the model that predict as one: each is held in turn, in evaluation, and `combine` gets what each said.
+
+    A state has to be left to the bit. An attack is aimed at each member by itself.
+    """
+
+    members: Sequence[Callable[[], AbstractContextManager[None]]]
+    combine: Callable[[Sequence[Predictions]], Predictions]
+
+
 @dataclass(eq=False)
 class Training:
     """A run in progress; `pretrained` holds the weights as they were loaded, by name, on the CPU.
 
     `trained` are the parameters that the optimiser was given, which may be frozen for a phase. `epoch_size` is how many
-    of the training sequences an epoch reads, others each time; None for all.
+    of the training sequences an epoch reads, others each time; None for all. `committee` predicts in the model's place.
     """
 
     model: nn.Module
@@ -64,6 +76,7 @@ class Training:
     optimizer: torch.optim.Optimizer | None = None
     memory: dict[int, tuple[object, object]] = field(default_factory=dict)
     reported: dict[str, float] = field(default_factory=dict)
+    committee: Committee | None = None
 
     def keep(self, owner: object, make: Callable[[], T]) -> T:
         """State of one technique in this run: made at the first call, the same object at every later one."""
@@ -88,6 +101,15 @@ class Training:
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(self.seed(stream, *names))
             yield
+
+    @contextmanager
+    def predicting_as(self, committee: Committee | None) -> Iterator[None]:
+        """Let several states predict in the place of the model, or with None the model alone."""
+        outside, self.committee = self.committee, committee
+        try:
+            yield
+        finally:
+            self.committee = outside
 
     def trainable(self) -> dict[str, nn.Parameter]:
         """The parameters that this run trains, the same ones from the building of the optimiser to the end."""
@@ -148,6 +170,11 @@ class Update(Protocol):
 
     training: Training
 
-    def backward(self) -> Tensor:
-        """Gradients of the whole batch in place of any there were; the loss. Every call draws equal dropout masks."""
+    @property
+    def scale(self) -> float:
+        """What the gradients are multiplied with, which keeps those of fp16 from vanishing; 1 in other precisions."""
+        ...
+
+    def backward(self, masks: int = 0) -> Tensor:
+        """Gradients of the whole batch in place of any there were; the loss. Equal `masks` draw equal dropout masks."""
         ...

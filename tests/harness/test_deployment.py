@@ -22,7 +22,7 @@ from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.base import Technique
 from bench_lib.techniques.compression import plain_copy
 from bench_lib.techniques.prune_magnitude import PruneMagnitude
-from bench_lib.techniques.training import Training
+from bench_lib.techniques.training import Committee, Training
 
 FEW = {"train_examples": 8, "eval_examples": 4, "evaluations": 1}
 
@@ -103,6 +103,16 @@ def test_it_stands_in_the_trained_models_place_for_a_while(prepare: Callable[...
     assert (training.model, training.pretrained) == (own, pretrained)
     assert own.training
     assert all(torch.equal(a, b) for a, b in zip(before, own.parameters(), strict=True))
+
+
+def test_it_predicts_alone(prepare: Callable[..., Training]) -> None:
+    training = prepare(Kind.SEQUENCE)
+    committee = Committee((), lambda predictions: predictions[0])
+    with training.predicting_as(committee):
+        with deployed(training, Halved()):
+            assert training.committee is None
+        assert training.committee is committee
+    assert training.committee is None
 
 
 @pytest.mark.parametrize("within", [True, False])

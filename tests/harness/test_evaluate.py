@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -17,7 +18,8 @@ from bench_lib.harness.evaluate import DECODERS, LONGEST_ANSWER, answers, best_s
 from bench_lib.record import Predictions
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.metrics import reference, score
-from bench_lib.techniques.training import Training
+from bench_lib.techniques.averaging import held
+from bench_lib.techniques.training import Committee, Training
 
 Featurise = Callable[..., list[Feature]]
 Prepare = Callable[..., Training]
@@ -185,3 +187,43 @@ def test_predictions_come_in_the_examples_order_whatever_the_batches(
     np.testing.assert_allclose(alone.predictions.values, together.predictions.values, rtol=1e-4, atol=1e-5)
     # The rows differ from one another, so that a wrong order would be seen.
     assert len(np.unique(alone.predictions.values[:, -1])) > 1
+
+
+# ---- several states that predict as one ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("kind", Kind)
+def test_each_member_predicts_with_its_own_weights_and_all_are_combined(
+    evaluation: Callable[..., Evaluation], prepare: Prepare, kind: Kind, precision: str
+) -> None:
+    training, task, built = prepare(kind, precision=precision), TASKS.get(TASK_OF[kind]), evaluation(kind)
+    parameters = list(training.model.parameters())
+    others = [p.detach() * 3 for p in parameters]
+    before = [p.detach().clone() for p in parameters]
+    alone = evaluate(training, task, built, 0).predictions
+    with held(parameters, others):
+        other = evaluate(training, task, built, 0).predictions
+    seen: list[Sequence[Predictions]] = []
+
+    def combine(predictions: Sequence[Predictions]) -> Predictions:
+        seen.append(predictions)
+        return predictions[1]
+
+    committee = Committee((nullcontext, lambda: held(parameters, others)), combine)
+    with training.predicting_as(committee):
+        found = [evaluate(training, task, built, 0) for _ in range(2)]
+    assert not np.array_equal(alone.values, other.values)
+    for members, result in zip(seen, found, strict=True):
+        assert [np.array_equal(m.values, v.values) for m, v in zip(members, (alone, other), strict=True)] == [True] * 2
+        assert np.array_equal(result.predictions.values, other.values)
+    assert found[0].metrics == found[1].metrics
+    assert all(torch.equal(p, b) for p, b in zip(parameters, before, strict=True))
+    assert training.committee is None
+
+
+def test_a_committee_that_raises_is_undone(prepare: Prepare) -> None:
+    training = prepare(Kind.SEQUENCE)
+    with pytest.raises(KeyError), training.predicting_as(Committee((), lambda predictions: predictions[0])):
+        raise KeyError
+    assert training.committee is None

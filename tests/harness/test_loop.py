@@ -396,6 +396,33 @@ def test_an_update_may_take_its_gradients_twice(build: Build) -> None:
     assert (twice.tokens, twice.examples) == (plain.tokens, plain.examples)
 
 
+def test_an_update_may_draw_other_dropout_masks_and_knows_the_scale(build: Build) -> None:
+    losses: list[list[Tensor]] = []
+    scales: list[float] = []
+
+    @dataclass(frozen=True)
+    class Others(Technique):
+        name = "others"
+        paper = "none"
+        neutral = None
+
+        def update(self, update: Update) -> Tensor:
+            scales.append(update.scale)
+            losses.append([update.backward(masks) for masks in (1, 1, 2, 0)])
+            return losses[-1][-1]
+
+    plain, others = (build(*t, dropout=0.3, accumulate=2) for t in ((), (Others(),)))
+    plain.run(scored)
+    others.run(scored)
+    assert others.curve.loss == plain.curve.loss
+    for first, same, second, own in losses:
+        assert first == same
+        assert len({float(first), float(second), float(own)}) == 3
+    build(Others(), precision="fp16").run(scored)
+    assert scales[:6] == [1.0] * 6
+    assert scales[6] > 1
+
+
 def test_a_survey_passes_over_every_example_once_and_leaves_no_gradient(build: Build) -> None:
     seen: list[int] = []
 

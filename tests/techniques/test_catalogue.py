@@ -106,6 +106,20 @@ def test_a_row_has_all_that_a_technique_declares():
     }
 
 
+@dataclass(frozen=True)
+class Now(Plain):
+    """Look twice, now and then."""
+
+    name, observer = "now", False
+
+    def passes_at(self, step, steps):
+        return (2, 1) if 4 * step >= 3 * steps else (1, 1)
+
+
+def test_passes_that_differ_from_step_to_step_are_told_by_steps():
+    assert _row(_page(Now), "now")["passes"] == "1 / 1 in 75 of 100 steps, 2 / 1 in 25 of 100 steps"
+
+
 def test_what_there_is_none_of_is_a_dash():
     row = _row(_page(Plain), "plain")
     assert (row["settings"], row["tune"], row["declines"]) == (NOTHING, NOTHING, NOTHING)

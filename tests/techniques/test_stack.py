@@ -150,8 +150,15 @@ def test_passes_are_those_of_the_one_that_runs_them(stack, passes):
     assert read(stack).passes() == passes
 
 
+def test_passes_of_a_step_multiply_too_and_are_those_of_all_where_steps_do_not_differ():
+    stack = read("deni:members=3+r_drop")
+    assert stack.passes() == (6, 3)
+    assert [stack.passes_at(step, 10) for step in (0, 3, 4, 9)] == [(2, 1), (6, 3), (2, 1), (6, 3)]
+    assert read("r_drop").passes_at(7, 10) == read("r_drop").passes()
+
+
 def test_no_techniques_at_all():
-    assert Stack(()).passes() == (1, 1)
+    assert Stack(()).passes() == Stack(()).passes_at(0, 1) == (1, 1)
     assert from_spec((), TECHNIQUES) == Stack(())
 
 
