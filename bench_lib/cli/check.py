@@ -111,9 +111,13 @@ def _breaches(technique: str) -> list[Breach]:
     """The promises of every technique that this one does not keep, which are told."""
     from bench_lib.check.looks import trained
     from bench_lib.conformance import breaches
+    from bench_lib.techniques import TECHNIQUES
+    from bench_lib.techniques.stack import is_foreign
 
-    print(f"trying on the tiny model what {technique} promises, as every technique does", file=sys.stderr)
-    found = breaches(trained(technique))
+    stack = trained(technique)
+    later = "; then, in a minute, whether it does anything" if is_foreign(stack.spec(), TECHNIQUES) else ""
+    print(f"trying on the tiny model what {technique} promises, as every technique does{later}", file=sys.stderr)
+    found = breaches(stack)
     for breach in found:
         place = f" on {breach.task}" if breach.task else ""
         print(

@@ -46,6 +46,10 @@ class DENI(Technique):
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Pecher et al. 2024, arXiv:2406.12471"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"members": 1}
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "members": (3, 5, 10),  # our choice
+        "noise": (0.05, 0.15, 0.5),  # our choice
+    }
 
     members: int = 10
     noise: float = 0.15
