@@ -10,6 +10,7 @@ from bench_lib.spec import RunSpec
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.sources import load_data
 from bench_lib.techniques import TECHNIQUES
+from bench_lib.techniques.hooks import Precedes, Prepares, Prompts
 from bench_lib.techniques.stack import from_spec, parse_stack
 
 
@@ -41,10 +42,15 @@ def check_arms(cells: Iterable[RunSpec]) -> None:
 def _inert(spec: RunSpec) -> dict[str, str]:
     """The streams from which nothing is drawn that matters to the run, with the reason."""
     profile, given = spec.profile, len(load_data(TASKS.get(spec.task), spec.data.name).train)
+    stack = from_spec(spec.stack, TECHNIQUES)
+    # What techniques add to the model is drawn too; without any, and with words in place of a new head, nothing is.
+    drawn_anew = stack.having(Prepares) or stack.having(Precedes) or not stack.having(Prompts)
+    found = {} if drawn_anew else {"init": "no part of the model is drawn"}
     if not profile.trains:
-        return dict.fromkeys((stream for stream in STREAMS if stream != "init"), "there is nothing to train on")
-    drawn = {stream for technique in from_spec(spec.stack, TECHNIQUES).techniques for stream in technique.draws()}
-    found = {} if "augment" in drawn else {"augment": "no technique of the stack draws from augment"}
+        return found | dict.fromkeys((s for s in STREAMS if s != "init"), "there is nothing to train on")
+    drawn = {stream for technique in stack.techniques for stream in technique.draws()}
+    if "augment" not in drawn:
+        found["augment"] = "no technique of the stack draws from augment"
     whole = profile.per_class is None and (profile.train_examples is None or profile.train_examples >= given)
     if whole and not profile.label_noise and "subset" not in drawn:
         found["subset"] = f"all {given:,} examples are trained on"

@@ -24,6 +24,7 @@ from bench_lib.spec import Profile, Ref, RunSpec
 from bench_lib.tasks import TASKS
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.anatomy import dissect
+from bench_lib.techniques.hooks import Prompts
 from bench_lib.techniques.stack import from_spec
 from bench_lib.techniques.training import Training
 
@@ -69,9 +70,11 @@ def _seconds(spec: RunSpec) -> float:
     profile = configured(spec.profile, stack)
     try:
         stack.check(TASKS.get(spec.task).kind)
+        for technique in stack.having(Prompts):
+            technique.label_words(spec.task)
     except BenchError:
         return 0.0  # declined, with nothing trained
-    key = data_key(TASKS.get(spec.task), spec.data, spec.model, profile)
+    key = data_key(TASKS.get(spec.task), spec.data, spec.model, profile, stack)
     read = profile.epochs * _tokens(train_features(key, Subset.of(profile, spec.base_seed("subset"))))
     evaluated = profile.evaluations * _tokens(evaluation_set(key, profile.eval_examples).features)
     known = speed(spec.model, profile.precision, profile.threads)

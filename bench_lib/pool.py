@@ -201,7 +201,7 @@ def _pooled(spec: RunSpec, stack: Stack, runs: Sequence[RunRecord], store: Store
     task = TASKS.get(spec.task)
     check_data(spec)
     profile = configured(spec.profile, stack)
-    key = data_key(task, spec.data, spec.model, profile)
+    key = data_key(task, spec.data, spec.model, profile, stack)
     evaluation = evaluation_set(key, profile.eval_examples)
     for ensemble in stack.having(PoolsPredictions):
         return scored(task, evaluation, ensemble.pool([_predictions(store, run) for run in runs]))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
+from torch import nn
 
 from bench_lib.errors import BadData, BenchError, Unavailable
 from bench_lib.executors.worker import retire
@@ -21,6 +22,7 @@ from bench_lib.harness.evaluate import Scored
 from bench_lib.harness.loop import Loop
 from bench_lib.harness.precision import computed_by
 from bench_lib.harness.prelude import RunPrelude, prepare
+from bench_lib.harness.prompted import prompted_model
 from bench_lib.harness.robustness import Examination
 from bench_lib.harness.track import Track
 from bench_lib.instruments.determinism import isolated
@@ -39,7 +41,7 @@ from bench_lib.tasks.sources import load_data
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.anatomy import dissect
 from bench_lib.techniques.dropout_rates import set_dropout
-from bench_lib.techniques.hooks import Augments, Configures, Saves
+from bench_lib.techniques.hooks import Augments, Configures, Prompts, Saves
 from bench_lib.techniques.stack import Stack, from_spec, is_foreign
 from bench_lib.techniques.training import Training
 from bench_lib.techniques.wrapping import size
@@ -92,9 +94,7 @@ def execute(specs: Sequence[RunSpec]) -> list[RunRecord]:
     precision = attempt.training.profile.precision if attempt.training else ""
     facts = {**provenance(device), **computed_by(device, precision), **left_behind(left)}
     if attempt.pretrained is not None and attempt.training is not None:
-        template = attempt.pretrained.template
-        facts["new_parameters"] = template.new_parts(specs[0].profile.keep_head)
-        facts["head_layers"] = str(template.head_layers)
+        facts |= attempt.pretrained.of_head(specs[0].profile.keep_head)
     tracks: list[Track | None] = [*attempt.tracks, *([None] * (len(specs) - len(attempt.tracks)))]
     return [_record(spec, track, attempt, facts) for spec, track in zip(specs, tracks, strict=True)]
 
@@ -107,7 +107,7 @@ def _train(spec: RunSpec, stack: Stack, observers: Sequence[Stack], attempt: Att
     made, evaluation = _data(spec, profile, stack)
     attempt.trivial = evaluation.trivial
     attempt.pretrained = pretrained = _pretrained(spec)
-    attempt.training = training = _loaded(spec, profile, attempt.device, pretrained)
+    attempt.training = training = _loaded(spec, stack, profile, attempt.device, pretrained)
     training.reported.update(made.reported)
     training.epoch_size = made.epoch_size
     loaded = dict(training.model.named_parameters())
@@ -118,7 +118,7 @@ def _train(spec: RunSpec, stack: Stack, observers: Sequence[Stack], attempt: Att
     inputs = functools.partial(sampled, training, evaluation.features, pad_id)
     attempt.tracks = [Track(o, Stopwatch(attempt.device), Stopwatch(attempt.device), inputs) for o in observers]
     attempt.loop = Loop(training, stack, prelude.features, pad_id, attempt.tracks, prelude.cost)
-    key = data_key(task, spec.data, spec.model, profile)
+    key = data_key(task, spec.data, spec.model, profile, stack)
     examine = Examination.of(training, key, evaluation, pad_id, observers)
     attempt.setup_seconds = time.perf_counter() - attempt.started - prelude.cost.seconds
     try:
@@ -145,7 +145,7 @@ def check_data(spec: RunSpec) -> None:
 def _data(spec: RunSpec, profile: Profile, stack: Stack) -> tuple[Augmented, Evaluation]:
     """What is trained on, as the techniques make it, and the evaluation set."""
     check_data(spec)
-    key = data_key(TASKS.get(spec.task), spec.data, spec.model, profile)
+    key = data_key(TASKS.get(spec.task), spec.data, spec.model, profile, stack)
     evaluation = evaluation_set(key, profile.eval_examples)
     subset = Subset.of(profile, spec.base_seed("subset"))
     augmenters = tuple(stack.having(Augments))
@@ -156,7 +156,7 @@ def _data(spec: RunSpec, profile: Profile, stack: Stack) -> tuple[Augmented, Eva
 
 def prepared(spec: RunSpec, profile: Profile, stack: Stack, device: torch.device) -> Training:
     """The model with its head drawn from the init stream, changed by the techniques, on its device."""
-    training = _loaded(spec, profile, device, _pretrained(spec))
+    training = _loaded(spec, stack, profile, device, _pretrained(spec))
     prepare(training, stack)
     return training
 
@@ -166,15 +166,17 @@ def _pretrained(spec: RunSpec) -> Pretrained:
     return Pretrained(load_template(spec.model, task.kind, len(task.labels)), copies=is_foreign(spec.stack, TECHNIQUES))
 
 
-def _loaded(spec: RunSpec, profile: Profile, device: torch.device, pretrained: Pretrained) -> Training:
+def _loaded(spec: RunSpec, stack: Stack, profile: Profile, device: torch.device, pretrained: Pretrained) -> Training:
     def seed(stream: str, *names: str | int) -> int:
         return derive(spec.base_seed(stream), stream, *names)
 
     generator = torch.Generator().manual_seed(seed("init", "head"))
-    model = instantiate(pretrained.template, generator, profile.keep_head)
+    loaded = instantiate(pretrained.template, generator, profile.keep_head)
+    prompting = stack.having(Prompts)
+    model: nn.Module = prompted_model(loaded, pretrained, spec, prompting[0]) if prompting else loaded
     set_dropout(model, profile.dropout)
     return Training(
-        model=model.to(device),  # type: ignore[arg-type]  # transformers types this for its own tensors
+        model=model.to(device),
         anatomy=dissect(model),
         kind=TASKS.get(spec.task).kind,
         profile=profile,

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from unittest.mock import patch
 
+from transformers import AutoModelForMaskedLM
+
 from bench_lib.conformance import TASK_OF
 from bench_lib.models import MODELS
 from bench_lib.models.source import resolve
@@ -25,13 +27,15 @@ from bench_lib.tasks.sources import load_data
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.anatomy import Anatomy, dissect
 from bench_lib.techniques.base import Technique
+from bench_lib.techniques.hooks import Prompts
 from bench_lib.techniques.stack import parse_stack
 from tests.conftest import BRIEF
 from tests.families import FAMILIES, Families
 
 SMALL = {"train_examples": 4, "eval_examples": 4, "batch_size": 2, "epochs": 1, "evaluations": 1, "max_length": 32}
-STACKS = {**BRIEF, "intermediate_task": "intermediate_task:task=imdb"}
-"""In place of techniques that would train for long, or on data that are not made up here."""
+STACKS = {**BRIEF, "intermediate_task": "intermediate_task:task=imdb", "lm_bff": "lm_bff:words=g is"}
+"""In place of techniques that would train for long, on data that are not made up here, or by words that are no tokens.
+"""
 ACTS = "✓"
 INTRODUCTION = """\
 # Architectures
@@ -83,9 +87,9 @@ def outcomes_of(techniques: Iterable[str], families: Families, names: Iterable[s
     found: dict[str, dict[str, str]] = {technique: {} for technique in techniques}
     for name in names:
         sys.stderr.write(f"{name}\n")
-        ref = resolve(str(families.folder(name)), MODELS)
-        for technique in found:
-            found[technique][name] = _declined(TECHNIQUES.get(technique), ref)
+        for technique in map(TECHNIQUES.get, found):
+            with_words = (AutoModelForMaskedLM, f"{name}-words") if isinstance(technique(), Prompts) else ()
+            found[technique.name][name] = _declined(technique, resolve(str(families.folder(name, *with_words)), MODELS))
     return found
 
 

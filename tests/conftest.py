@@ -35,6 +35,10 @@ NOUNS, VERBS = ("film", "house", "story", "garden", "song"), ("visited", "left",
 BRIEF = {"eda": "eda:copies=1", "longer": "longer:epochs=3", "tapt": "tapt:epochs=2"}
 """Techniques that take seconds as they were published, and what stands for them in tests."""
 
+LABEL_WORDS = ("terrible", "great", "incorrect", "correct", "No", "Yes", "no", "yes")
+WORDED = ("bert", "roberta")
+"""Families whose tokenizers are made with the label words."""
+
 FEW_MODULES = 50
 _frozen = {"modules": 0}
 
@@ -98,8 +102,34 @@ def _translations() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def make_spec(data_folder: Path, brief: Callable[[str], str], _translations: None) -> MakeSpec:
-    """The spec of a run of `tiny` under `smoke`, with changes to the profile."""
+def with_words(families: Any, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Make a folder with a family's model for masked words, whose tokenizer has the label words as tokens."""
+    from transformers import AutoModelForMaskedLM
+
+    module = sys.modules[type(families).__module__]
+    more = [f"It was {word}, this is {word}? " * 500 for word in LABEL_WORDS]  # often, to become tokens
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "CORPUS", [*module.CORPUS, *more])
+        made = module.Families(tmp_path_factory.mktemp("words"))
+        for family in WORDED:
+            made.tokenizer(family)
+
+    def folder(family: str, **changes: Any) -> str:
+        longest = {"max_position_embeddings": 512, **changes}
+        place = "-".join([family, *map(str, changes.values())])
+        return str(made.folder(family, AutoModelForMaskedLM, place, **longest))
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def make_spec(
+    data_folder: Path, brief: Callable[[str], str], _translations: None, request: pytest.FixtureRequest
+) -> MakeSpec:
+    """The spec of a run of `tiny` under `smoke`, with changes to the profile.
+
+    A stack that answers with words runs on a model for masked words, since `tiny` tells none.
+    """
     # Imported here, so that tests of the parts without torch do not load it.
     from bench_lib.models import MODELS
     from bench_lib.models.source import resolve
@@ -108,16 +138,17 @@ def make_spec(data_folder: Path, brief: Callable[[str], str], _translations: Non
     from bench_lib.tasks import TASKS
     from bench_lib.tasks.sources import load_data
     from bench_lib.techniques import TECHNIQUES
+    from bench_lib.techniques.hooks import Prompts
     from bench_lib.techniques.stack import parse_stack
 
     def make(task: str, stack: str = "adamw", seed: int = 0, **changes: object) -> RunSpec:
-        found = TASKS.get(task)
+        found, parsed = TASKS.get(task), parse_stack(brief(stack), TECHNIQUES)
         return RunSpec(
             task=task,
             task_version=found.version,
             data=Ref(str(data_folder), load_data(found, str(data_folder)).fingerprint),
-            stack=parse_stack(brief(stack), TECHNIQUES).spec(),
-            model=resolve("tiny", MODELS),
+            stack=parsed.spec(),
+            model=resolve(request.getfixturevalue("with_words")("bert") if parsed.having(Prompts) else "tiny", MODELS),
             profile=dataclasses.replace(PROFILES.get("smoke")(task, found.kind), **changes),
             seed=seed,
             profile_name="smoke",

@@ -52,6 +52,7 @@ WITHOUT_NEUTRAL = {
     "lamb": OTHER_RULE,
     "linear_probe": "no rate of the head makes the body train; lp_ft:share=0 is the one that trains everything",
     "lion": OTHER_RULE,
+    "lm_bff": "a text is in a prompt or is not, and words answer or a new head; its test shows the published logits",
     "ln_only": "no setting makes matrices learn; test_wrapping.py shows that it starts as the baseline to the bit",
     "lora": "a wrapped model; tests/techniques/test_lora.py shows that it starts as the baseline to the bit",
     "prefix": "new keys take their share of the attention whatever they are; test_prefix.py takes them out of sight",

@@ -20,6 +20,7 @@ class Batch:
     inputs: dict[str, Tensor]  # each (batch, length)
     targets: Tensor  # (batch,), (batch, length) or (batch, 2)
     real_tokens: Tensor  # (batch, length), True where neither padding nor special
+    places: Tensor  # (batch, length), True at the token that the row is about: the first one, or the mask of a prompt
     tokens: int
     counted: int
 
@@ -58,11 +59,14 @@ def collate(features: Sequence[Feature], kind: Kind, pad_id: int, device: torch.
     else:
         stacked = torch.from_numpy(np.stack([f.targets for f in features]))
         targets = stacked[:, 0] if kind is Kind.SEQUENCE else stacked
+    places = torch.zeros(len(features), length, dtype=torch.bool)
+    places[range(len(features)), [f.spots[0] if kind is Kind.SEQUENCE else 0 for f in features]] = True
     counted = int((targets != IGNORED).sum()) if kind is Kind.TOKENS else len(features)
     return Batch(
         inputs={name: tensor.to(device) for name, tensor in inputs.items()},
         targets=targets.to(device),
         real_tokens=~_padded([f.special for f in features], length, 1).bool().to(device),
+        places=places.to(device),
         tokens=sum(map(len, features)),
         counted=counted,
     )

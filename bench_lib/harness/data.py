@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerBase
 from bench_lib.errors import Unsupported
 from bench_lib.examples import Example, Kind, inputs
 from bench_lib.harness.encode import Feature, encode
+from bench_lib.harness.prompted import encode_prompts
 from bench_lib.models.load import load_tokenizer
 from bench_lib.seeds import derive
 from bench_lib.spec import Profile, Ref
@@ -21,7 +22,10 @@ from bench_lib.tasks.noise import mislabelled
 from bench_lib.tasks.sources import load_data
 from bench_lib.tasks.subset import choose, choose_per_class
 from bench_lib.tasks.trivial import Room, room, trivial_score
+from bench_lib.techniques.hooks import Prompts
+from bench_lib.techniques.stack import Stack
 
+PLAIN = Stack(())
 EVALUATION_SEED = 0
 """All runs are evaluated on the same examples: which ones is part of the profile, not of the seed."""
 
@@ -59,13 +63,14 @@ class Subset:
 
 @dataclass(frozen=True)
 class DataKey:
-    """What decides the features of a task's examples."""
+    """What decides the features of a task's examples, with the technique that puts them into prompts, if any."""
 
     task: str
     data: Ref
     model: Ref
     max_length: int
     stride: int
+    prompts: Prompts | None = None
 
     @property
     def kind(self) -> Kind:
@@ -77,12 +82,15 @@ class DataKey:
     def encode(self, examples: Sequence[Example]) -> tuple[Feature, ...]:
         if not examples:
             return ()
+        if self.prompts is not None:
+            return tuple(encode_prompts(self.prompts, self.task, examples, self.tokenizer(), self.max_length))
         return tuple(encode(self.kind, examples, self.tokenizer(), self.max_length, self.stride))
 
 
-def data_key(task: Task, data: Ref, model: Ref, profile: Profile) -> DataKey:
-    """The key of a task's data under a profile."""
-    return DataKey(task.name, data, model, profile.max_length, profile.stride)
+def data_key(task: Task, data: Ref, model: Ref, profile: Profile, stack: Stack = PLAIN) -> DataKey:
+    """The key of a task's data under a profile, read as a stack's techniques ask about them."""
+    prompts = next(iter(stack.having(Prompts)), None)
+    return DataKey(task.name, data, model, profile.max_length, profile.stride, prompts)
 
 
 @functools.lru_cache(maxsize=8)

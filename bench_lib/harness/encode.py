@@ -21,8 +21,8 @@ class Feature:
     """One sequence for the model; a long example on a context gives several.
 
     `targets` is the class, a target for each token, or the answer's first and last token. `spots` are the tokens that
-    the answer is read from: the first sub-token of each word, or the tokens of the context; `places` says which word
-    each is, or where it starts and ends in the context's characters.
+    the answer is read from: the first one, or the mask of a prompt, the first sub-token of each word, or the tokens of
+    the context; `places` says which word each is, or where it starts and ends in the context's characters.
     """
 
     item: int

@@ -33,6 +33,7 @@ from bench_lib.harness.step import MicroStep
 from bench_lib.harness.track import NOTHING, Progress, Track
 from bench_lib.instruments.timing import Stopwatch
 from bench_lib.models.load import instantiate, load_template
+from bench_lib.models.prompted import PromptedModel, mask_id
 from bench_lib.models.word_head import word_head
 from bench_lib.record import Predictions
 from bench_lib.spec import Profile, RunSpec
@@ -103,7 +104,8 @@ class RunPrelude:
 
     @property
     def key(self) -> DataKey:
-        return data_key(TASKS.get(self.spec.task), self.spec.data, self.spec.model, self.training.profile)
+        task, run = TASKS.get(self.spec.task), self.spec
+        return data_key(task, run.data, run.model, self.training.profile, self.stack)
 
     @property
     def subset(self) -> Subset:
@@ -111,13 +113,11 @@ class RunPrelude:
 
     def pieces(self) -> tuple[int, int]:
         tokenizer = self.key.tokenizer()
-        if tokenizer.mask_token_id is None:
-            raise Unsupported(
-                f"{self.owner} needs a model whose tokenizer has a mask, which {self.spec.model.name} lacks"
-            )
-        return int(tokenizer.mask_token_id), len(tokenizer)
+        return mask_id(tokenizer, self.owner, self.spec.model.name), len(tokenizer)
 
     def word_head(self) -> nn.Module | None:
+        if isinstance(self.training.model, PromptedModel):
+            return self.training.model.word_head
         head = word_head(self.spec.model)
         if head is not None:
             head.tie(word_embeddings(self.training.model).get_parameter("weight"))

@@ -104,8 +104,6 @@ def output_of(kind: Kind, raw: object, batch: Batch) -> Output:
     if kind is Kind.TOKENS:
         counted = batch.targets != IGNORED  # (batch, length)
         return Output((logits[0][counted],), (batch.targets[counted],), counted)
-    first = torch.zeros_like(batch.inputs["attention_mask"], dtype=torch.bool)
-    first[:, 0] = True
     if kind is Kind.SPAN:
-        return Output(logits, (batch.targets[:, 0], batch.targets[:, 1]), first)
-    return Output(logits, (batch.targets,), first)
+        return Output(logits, (batch.targets[:, 0], batch.targets[:, 1]), batch.places)
+    return Output(logits, (batch.targets,), batch.places)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from bench_lib.models.load import Template, load_template
+from bench_lib.models.prompted import PromptedModel
 
 
 class Pretrained(Mapping[str, Tensor]):
@@ -18,7 +19,7 @@ class Pretrained(Mapping[str, Tensor]):
     """
 
     def __init__(self, template: Template, copies: bool) -> None:
-        self.template, self._weights = template, template.pretrained()
+        self.template, self._weights, self._head = template, template.pretrained(), 0
         self._copies: dict[str, Tensor] | None = {} if copies else None
         self._before = _versions(template)
 
@@ -34,6 +35,18 @@ class Pretrained(Mapping[str, Tensor]):
 
     def __len__(self) -> int:
         return len(self._weights)
+
+    def answer_with_words(self, model: PromptedModel) -> None:
+        """Know the head that a model answers prompts with as pre-trained, and forget what the model lacks."""
+        body, head = dict(model.named_parameters()), model.head_parameters()
+        known = {name: weight for name, weight in self._weights.items() if name in body}
+        self._weights = {**known, **{name: p.detach().clone() for name, p in head.items()}}
+        self._head = model.head_layers
+
+    def of_head(self, keep_head: bool) -> dict[str, str]:
+        """What is new in the model, and how many layers its head has, as a record says it."""
+        new = "none (head for masked words)" if self._head else self.template.new_parts(keep_head)
+        return {"new_parameters": new, "head_layers": str(self._head or self.template.head_layers)}
 
     def restore(self) -> list[str]:
         """What was written into: copies, which end with the run, or the template, which is then loaded again."""

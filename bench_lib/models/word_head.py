@@ -17,21 +17,15 @@ from bench_lib.models.source import find_source
 from bench_lib.spec import Ref
 
 
+def _given(self: Given, *_inputs: object, **_options: object) -> BaseModelOutput:
+    return BaseModelOutput(last_hidden_state=self.states)
+
+
 class Given(nn.Module):
     """Stands where a model has its body, and gives out states that were put in, whatever it is asked."""
 
     states: Tensor  # (1, rows, hidden)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_forward_pre_hook(_asked_nothing, with_kwargs=True)
-
-    def forward(self) -> BaseModelOutput:
-        return BaseModelOutput(last_hidden_state=self.states)
-
-
-def _asked_nothing(_module: nn.Module, _inputs: object, _options: object) -> tuple[tuple[()], dict[str, object]]:
-    return (), {}
+    forward = _given
 
 
 class WordHead(nn.Module):
@@ -46,7 +40,7 @@ class WordHead(nn.Module):
         decoder = model.get_output_embeddings()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
         self.decoder = next(name for name, module in model.named_modules() if module is decoder)
         self.tied = decoder.weight is model.get_input_embeddings().weight
-        self.model: nn.Module = model
+        self.masked_lm: nn.Module = model  # not `model`, as some families call their body
         self.body = model.base_model_prefix
         setattr(model, self.body, Given())
         if self.tied:
@@ -55,12 +49,12 @@ class WordHead(nn.Module):
     def tie(self, words: nn.Parameter) -> None:
         """Let the decoder be a body's word embeddings, and learn with them; a decoder of its own stays."""
         if self.tied:
-            self.model.get_submodule(self.decoder).weight = words
+            self.masked_lm.get_submodule(self.decoder).weight = words
 
     def forward(self, states: Tensor) -> Tensor:
-        given = self.model.get_submodule(self.body)
+        given = self.masked_lm.get_submodule(self.body)
         given.states = states.unsqueeze(0)
-        logits: Tensor = self.model().logits[0]
+        logits: Tensor = self.masked_lm().logits[0]
         del given.states  # with the graph that hangs on them
         return logits
 

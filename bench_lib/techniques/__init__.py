@@ -49,6 +49,7 @@ from bench_lib.techniques.layer_drop import LayerDrop
 from bench_lib.techniques.linear_probe import LinearProbe
 from bench_lib.techniques.lion import Lion
 from bench_lib.techniques.llrd import LLRD
+from bench_lib.techniques.lm_bff import LMBFF
 from bench_lib.techniques.ln_only import LNOnly
 from bench_lib.techniques.lnsr import LNSR
 from bench_lib.techniques.longer import Longer
@@ -175,6 +176,7 @@ for _technique in (
     Mixup,
     Dedupe,
     TAPT,
+    LMBFF,
     IntermediateTask,
     SelfTraining,
     PruneMagnitude,

@@ -11,9 +11,10 @@ from typing import ClassVar, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from bench_lib.examples import Example
+from bench_lib.examples import Example, TextExample
 from bench_lib.record import Predictions
 from bench_lib.spec import Profile
+from bench_lib.techniques.cloze import Piece
 from bench_lib.techniques.corpus import Corpus
 from bench_lib.techniques.history import Choice, History
 from bench_lib.techniques.prelude import Prelude
@@ -40,6 +41,19 @@ class Augments(Protocol):
     def augment(self, corpus: Corpus) -> Sequence[Example]:
         """The training examples in place of `corpus.train`, made once per run; targets must stay right."""
         ...
+
+
+@runtime_checkable
+class Prompts(Protocol):
+    """Asks for the class of a text as a masked word, told by the checkpoint's own head in the place of a new one."""
+
+    name: ClassVar[str]
+
+    def prompt(self, task: str, example: TextExample) -> Sequence[Piece]:
+        """An example of the task as it is read, in training and in every evaluation, with one mask (exclusive)."""
+
+    def label_words(self, task: str) -> Sequence[str]:
+        """A word for each label of the task, in their order; what has none raises `Unsupported`."""
 
 
 @runtime_checkable
@@ -160,8 +174,7 @@ class Compresses(Protocol):
     def compress(self, training: Training) -> nn.Module:
         """A compressed copy of `training.model`, which stays as it is; evaluated and measured in its place (exclusive).
 
-        It is called with the model in evaluation mode, after the last update, or at every evaluation where another
-        observer chooses among them.
+        Called in evaluation mode, after the last update, or at every evaluation where another observer chooses.
         """
         ...
 
@@ -242,6 +255,7 @@ class ChoosesRun(Protocol):
 
 
 EXCLUSIVE: tuple[type, ...] = (
+    Prompts,
     BuildsOptimizer,
     Phases,
     ComputesLoss,
@@ -257,6 +271,7 @@ POOLING: tuple[type, ...] = (PoolsPredictions, PoolsWeights, MergesWeights, Choo
 TRAINING: tuple[type, ...] = (
     Configures,
     Augments,
+    Prompts,
     Precedes,
     Prepares,
     Groups,

@@ -61,8 +61,8 @@ class Prelude(Protocol):
     def word_head(self) -> nn.Module | None:
         """The checkpoint's own head for masked words, with logits (rows, vocabulary) from states (rows, hidden).
 
-        It is a copy, in fp32, that shares the run's word embeddings where its decoder is tied to them; None where the
-        checkpoint holds none.
+        It is a copy, in fp32, that shares the run's word embeddings where its decoder is tied to them, or the run's own
+        where that answers prompts; None where the checkpoint holds none.
         """
         ...
 

@@ -106,7 +106,7 @@ class Output:
     """What a forward pass gave: rows that have a target only; answer spans give two pairs, start and end.
 
     Logits are in fp32. `hidden` holds the output of the embeddings and of each block, and is empty unless asked for;
-    `places` are the tokens that the rows belong to, for whole texts and spans the first one.
+    `places` are the tokens that the rows belong to, for spans and whole texts the first one, or the mask of a prompt.
     """
 
     logits: tuple[Tensor, ...]  # each (rows, classes)

@@ -45,7 +45,8 @@ def size(model: nn.Module) -> int:
 def new_parts(training: Training) -> list[str]:
     """The modules without pre-trained weights, which always train: the head, and a pooler that was not pre-trained."""
     anatomy = training.anatomy
-    parts = [n for n, part in training.model.named_children() if n != anatomy.body and [*part.parameters()]]
+    new = {name.split(".")[0] for name, _ in training.model.named_parameters() if name not in training.pretrained}
+    parts = [name for name, _ in training.model.named_children() if name != anatomy.body and name in new]
     if anatomy.pooler and not any(name.startswith(f"{anatomy.pooler}.") for name in training.pretrained):
         parts.append(anatomy.pooler)
     return parts

@@ -75,7 +75,7 @@ def test_every_copy_is_its_own_and_learns_with_the_body_that_it_is_tied_to(famil
     parameters = dict(one.named_parameters())
     assert all(p.grad is not None for p in parameters.values())
     assert not {id(p) for p in parameters.values()} & {id(p) for p in two.parameters()}
-    assert not hasattr(one.model.get_submodule(one.body), "states"), "nothing of a pass is held"
+    assert not hasattr(one.masked_lm.get_submodule(one.body), "states"), "nothing of a pass is held"
 
 
 def test_a_decoder_of_its_own_stays(families: Any) -> None:

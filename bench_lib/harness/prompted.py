@@ -1,0 +1,122 @@
+"""Prompts: texts to cloze questions of tokens, and the model that answers them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from bench_lib.errors import Unsupported
+from bench_lib.examples import Example, TextExample
+from bench_lib.harness.encode import Feature
+from bench_lib.models.load import load_tokenizer
+from bench_lib.models.pretrained import Pretrained
+from bench_lib.models.prompted import PromptedModel, mask_id, word_ids
+from bench_lib.models.word_head import word_head
+from bench_lib.spec import RunSpec
+from bench_lib.tasks import TASKS
+from bench_lib.techniques.cloze import Piece
+from bench_lib.techniques.hooks import Prompts
+
+Glued = tuple[Piece, bool]
+"""A piece, and whether it follows another one without a space."""
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """The special tokens around a single text, and its segment; None where the model has none."""
+
+    before: np.ndarray
+    after: np.ndarray
+    segment: int | None
+
+    @classmethod
+    def of(cls, tokenizer: PreTrainedTokenizerBase) -> Frame:
+        """Read from how the tokenizer frames a letter."""
+        framed = tokenizer("a", return_special_tokens_mask=True)
+        inside = np.flatnonzero(np.array(framed["special_tokens_mask"]) == 0)
+        ids, types = np.array(framed["input_ids"]), framed.get("token_type_ids")
+        return cls(ids[: inside[0]], ids[inside[-1] + 1 :], None if types is None else types[inside[0]])
+
+    def feature(self, item: int, tokens: np.ndarray, mask: int, label: int) -> Feature:
+        """The sequence of a prompt; its mask is special, and where the class is read from."""
+        ids = np.concatenate([self.before, tokens, self.after])
+        special = np.ones(len(ids), dtype=bool)
+        special[len(self.before) : len(ids) - len(self.after)] = tokens == mask
+        places = np.flatnonzero(ids == mask)
+        assert len(places) == 1, f"a prompt has one mask, and this one {len(places)}"
+        segments = None if self.segment is None else np.full(len(ids), self.segment)
+        return Feature(item, ids, segments, special, np.array([label]), places, np.array([0]))
+
+
+def encode_prompts(
+    prompts: Prompts, task: str, examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, max_length: int
+) -> list[Feature]:
+    """Tokenise texts as a technique asks about them; a text is cut where the whole is too long, a template never."""
+    mask, frame = mask_id(tokenizer, prompts.name, tokenizer.name_or_path), Frame.of(tokenizer)
+    rows = [example for example in examples if isinstance(example, TextExample)]
+    asked = [prompts.prompt(task, row) for row in rows]
+    known = _tokens({glued for pieces in asked for glued in _glued(pieces)}, tokenizer, max_length)
+    room = max_length - len(frame.before) - len(frame.after)
+    features = []
+    for item, (row, pieces) in enumerate(zip(rows, asked, strict=True)):
+        tokens = [known[glued] for glued in _glued(pieces)]
+        fitting = _fitting([piece.cut for piece in pieces], tokens, room)
+        features.append(frame.feature(item, np.concatenate(fitting), mask, row.label))
+    return features
+
+
+def _fitting(cut: Sequence[bool], tokens: list[np.ndarray], room: int) -> list[np.ndarray]:
+    """The tokens of the pieces, of which those that may be cut are, at the end and the longest first, until all fit."""
+    texts = [i for i, loose in enumerate(cut) if loose]
+    left = room - sum(len(each) for i, each in enumerate(tokens) if i not in texts)
+    if left < len(texts):
+        raise Unsupported(f"the template leaves no room for the text in {room} tokens; raise max_length")
+    kept = list(tokens)
+    for rank, i in enumerate(sorted(texts, key=lambda i: len(tokens[i]))):
+        kept[i] = tokens[i][: left // (len(texts) - rank)]
+        left -= len(kept[i])
+    return kept
+
+
+def _glued(pieces: Sequence[Piece]) -> list[Glued]:
+    return [(piece, place > 0 and not piece.words.startswith(" ")) for place, piece in enumerate(pieces)]
+
+
+def _tokens(pieces: set[Glued], tokenizer: PreTrainedTokenizerBase, length: int) -> dict[Glued, np.ndarray]:
+    """The tokens of each piece, as many as a sequence may have; a mask that a text holds itself is left out."""
+    ordered, mask = [*pieces], tokenizer.mask_token_id
+    # What follows without a space is read behind a mask: by itself, a tokenizer that marks words would begin one.
+    texts = [f"{tokenizer.mask_token}{piece.words}" if glued else piece.words for piece, glued in ordered]
+    found = tokenizer(texts, add_special_tokens=False, truncation=True, max_length=length)["input_ids"]
+    pairs = zip(ordered, found, strict=True)
+    kept = {each: [mask] if each[0].mask else [i for i in ids if i != mask] for each, ids in pairs}
+    return {each: np.array(ids, dtype=np.int64) for each, ids in kept.items()}
+
+
+def prompted_model(model: PreTrainedModel, pretrained: Pretrained, spec: RunSpec, prompts: Prompts) -> PromptedModel:
+    """The body of a model with words for its answers, all of it pre-trained, as `pretrained` then knows.
+
+    Raises `Unsupported` where the checkpoint holds no head for it, or the words do not fit the labels or the tokenizer.
+    """
+    task, tokenizer = TASKS.get(spec.task), load_tokenizer(spec.model)
+    if spec.profile.keep_head:
+        raise Unsupported(f"{prompts.name} answers by the head for masked words, where keep_head asks for another")
+    head = word_head(spec.model)
+    if head is None:
+        raise Unsupported(
+            f"{prompts.name} needs the head for masked words that a model was pre-trained with, and the checkpoint "
+            "holds none"
+        )
+    words = prompts.label_words(task.name)
+    if len(words) != len(task.labels):
+        raise Unsupported(
+            f"{prompts.name} has the {len(words)} words {', '.join(words)} for the {len(task.labels)} labels "
+            f"{', '.join(task.labels)} of {task.name}; give one for each"
+        )
+    mask = mask_id(tokenizer, prompts.name, spec.model.name)
+    answering = PromptedModel(model, head, mask, word_ids(tokenizer, words))
+    pretrained.answer_with_words(answering)
+    return answering
