@@ -107,7 +107,7 @@ def with_words(families: Any, tmp_path_factory: pytest.TempPathFactory) -> Calla
     from transformers import AutoModelForMaskedLM
 
     module = sys.modules[type(families).__module__]
-    more = [f"It was {word}, this is {word}? " * 50 for word in LABEL_WORDS]  # often, to become tokens
+    more = [f"It was {word}, this is {word}? " * 500 for word in LABEL_WORDS]  # often, to become tokens
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "CORPUS", [*module.CORPUS, *more])
         made = module.Families(tmp_path_factory.mktemp("words"))

@@ -130,7 +130,7 @@ def test_a_text_is_cut_and_the_template_never(make_spec):
 
 def test_the_longer_text_is_cut_first(make_spec):
     key = dataclasses.replace(key_of(make_spec("mrpc", "lm_bff")), max_length=16)
-    words = [" ".join(["house"] * number) for number in (9, 3, 30)]
+    words = [" ".join(["great"] * number) for number in (9, 3, 30)]  # which is one token
     for text, pair, found in ((0, 1, (9, 3)), (2, 1, (9, 3)), (0, 2, (6, 6)), (2, 0, (6, 6))):
         (feature,) = key.encode([TextExample(words[text], 0, words[pair])])
         # Two special tokens, the mask and a comma.
