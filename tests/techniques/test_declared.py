@@ -24,6 +24,7 @@ UNTUNED = {
     "grad_accumulation": "parts save memory, and change nothing else",
     "ensemble": "more members are better and dearer: a budget",
     "dedupe": "what it drops is what it is for",
+    "lm_bff": "its template and words are the task's",
     "prune_magnitude": "the score alone would choose the least that is pruned",
     "prune_structured_heads": "the score alone would choose the least that is pruned",
 }
