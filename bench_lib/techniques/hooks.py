@@ -29,7 +29,6 @@ class Configures(Protocol):
 
     def configure(self, profile: Profile) -> Profile:
         """Change the budget's settings."""
-        ...
 
 
 @runtime_checkable
@@ -40,7 +39,6 @@ class Augments(Protocol):
 
     def augment(self, corpus: Corpus) -> Sequence[Example]:
         """The training examples in place of `corpus.train`, made once per run; targets must stay right."""
-        ...
 
 
 @runtime_checkable
@@ -65,7 +63,6 @@ class Precedes(Protocol):
 
         The new head is to stay as it was drawn; `training.pretrained` stays what was loaded.
         """
-        ...
 
 
 @runtime_checkable
@@ -74,7 +71,6 @@ class Prepares(Protocol):
 
     def prepare(self, training: Training) -> None:
         """Change the model before the optimiser is built; a wrapped model is assigned to `training.model`."""
-        ...
 
 
 @runtime_checkable
@@ -83,7 +79,6 @@ class Groups(Protocol):
 
     def groups(self, groups: list[Group], training: Training) -> list[Group]:
         """Split or change the parameter groups."""
-        ...
 
 
 @runtime_checkable
@@ -92,7 +87,6 @@ class Surveys(Protocol):
 
     def survey(self, training: Training, steps: Iterable[Step]) -> None:
         """Run passes over one epoch of micro-batches, without an update; the gradients are cleared afterwards."""
-        ...
 
 
 @runtime_checkable
@@ -101,7 +95,6 @@ class Phases(Protocol):
 
     def phases(self, training: Training) -> Sequence[Phase]:
         """The phases of the training, the first from step 0 on; none at all for a training as usual (exclusive)."""
-        ...
 
 
 @runtime_checkable
@@ -110,7 +103,6 @@ class BuildsOptimizer(Protocol):
 
     def optimizer(self, groups: list[Group], profile: Profile) -> torch.optim.Optimizer:
         """Build the optimiser (exclusive)."""
-        ...
 
 
 @runtime_checkable
@@ -119,7 +111,6 @@ class ComputesLoss(Protocol):
 
     def loss(self, output: Output) -> Tensor:
         """The loss in place of the mean cross-entropy over the rows, a scalar in fp32 (exclusive)."""
-        ...
 
 
 @runtime_checkable
@@ -128,7 +119,6 @@ class RunsBackward(Protocol):
 
     def backward(self, step: Step) -> Tensor:
         """Run forward and backward passes on a micro-batch and return the loss to record (exclusive)."""
-        ...
 
 
 @runtime_checkable
@@ -137,7 +127,6 @@ class RunsUpdate(Protocol):
 
     def update(self, update: Update) -> Tensor:
         """Leave the gradients of the whole batch on the parameters and return the loss to record (exclusive)."""
-        ...
 
 
 @runtime_checkable
@@ -146,7 +135,6 @@ class AfterBackward(Protocol):
 
     def after_backward(self, training: Training) -> None:
         """Change the gradients of a whole batch, before the harness clips them."""
-        ...
 
 
 @runtime_checkable
@@ -155,7 +143,6 @@ class AfterUpdate(Protocol):
 
     def after_update(self, training: Training) -> None:
         """Act after the optimiser's update, at that update's learning rate."""
-        ...
 
 
 @runtime_checkable
@@ -167,7 +154,6 @@ class EvaluatesUnder(Protocol):
 
         Where several states predict as one, it is `training.predicting_as` that says which.
         """
-        ...
 
 
 @runtime_checkable
@@ -179,7 +165,6 @@ class Compresses(Protocol):
 
         Called in evaluation mode, after the last update, or at every evaluation where another observer chooses.
         """
-        ...
 
 
 @runtime_checkable
@@ -188,7 +173,6 @@ class Saves(Protocol):
 
     def saved(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """The tensors of a file of the run, by name, without what has come to nothing."""
-        ...
 
 
 @runtime_checkable
@@ -197,11 +181,9 @@ class Selects(Protocol):
 
     def stop(self, history: Sequence[float]) -> bool:
         """Whether to stop, given the primary metric at every evaluation so far."""
-        ...
 
     def select(self, history: Sequence[float]) -> int:
         """The evaluation whose checkpoint is kept, as an index."""
-        ...
 
 
 @runtime_checkable
@@ -210,7 +192,6 @@ class Finishes(Protocol):
 
     def finish(self, training: Training) -> None:
         """Undo what outlives the run, such as hooks on modules; called also when the run fails."""
-        ...
 
 
 @runtime_checkable
@@ -219,7 +200,6 @@ class PoolsPredictions(Protocol):
 
     def pool(self, predictions: Sequence[Predictions]) -> Predictions:
         """Combine the members' predictions on the evaluation set, logits of equal shape."""
-        ...
 
 
 @runtime_checkable
@@ -234,7 +214,6 @@ class PoolsWeights(Protocol):
 
         `score` gives the primary metric of weights on the held-out examples.
         """
-        ...
 
 
 @runtime_checkable
@@ -243,7 +222,6 @@ class MergesWeights(Protocol):
 
     def merge_weights(self, members: Sequence[Callable[[], Weights]], pretrained: Weights) -> Weights:
         """Combine the members' weights, each read when it is called for; `pretrained` lacks what was not loaded."""
-        ...
 
 
 @runtime_checkable
@@ -254,7 +232,6 @@ class ChoosesRun(Protocol):
 
     def choose(self, histories: Sequence[History]) -> Choice:
         """Choose among runs in the order of their seeds, diverged ones among them."""
-        ...
 
 
 EXCLUSIVE: tuple[type, ...] = (
