@@ -92,7 +92,7 @@ def compared(run: RunRecord, base: RunRecord, start: Mapping[str, np.ndarray]) -
         trained=run.trainable_parameters / run.parameters,
         steps=run.steps / base.steps,
         passes=(run.forward_passes + run.backward_passes) / (base.forward_passes + base.backward_passes),
-        saved=(run.saved_bytes or 0) / (base.saved_bytes or 1),
+        saved=run.saved_bytes / base.saved_bytes if run.saved_bytes and base.saved_bytes else None,
         moved=None if moved is None else float(moved.mean()),
         uneven=None if moved is None else _rms(moved - 1),
         apart=_apart(run.weights or {}, base.weights or {}, start),

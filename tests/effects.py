@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -31,7 +32,7 @@ def measurements(bench: Bench, names: Sequence[str]) -> Iterator[tuple[str, Meas
             try:
                 yield name, _measured(name, bench.run(parse_stack(name, TECHNIQUES)), known)
             except BenchError as error:  # a model that cannot be reached from here
-                yield name, Measured(TECHNIQUES.get(name).version, reason=str(error).partition(";")[0])
+                yield name, Measured(TECHNIQUES.get(name).version, reason=_short(str(error)))
     if pools:
         yield from _pooled(bench, pools, known)
 
@@ -47,25 +48,33 @@ def _pooled(bench: Bench, names: Sequence[str], known: Reference) -> Iterator[tu
         )
         records = {record.technique: record for record in store.records() if record.seed == 0}
         for name in names:
-            yield name, _measured(name, records[name], known)
+            predictions = store.predictions(records[name].run_id)
+            yield name, _measured(name, dataclasses.replace(records[name], predictions=predictions), known)
 
 
 def _measured(name: str, run: RunRecord, known: Reference) -> Measured:
     version = TECHNIQUES.get(name).version
     if run.predictions is None:
-        return Measured(version, reason=run.reason.strip().splitlines()[0])
+        return Measured(version, reason=_short(run.reason))
     own = {key: value for key, value in run.reported.items() if key.startswith(f"{name}.")}
     return Measured(version, compared(run, known.base, known.start), reported=own)
+
+
+def _short(reason: str) -> str:
+    """Without what could be done about it, or what a library said of it."""
+    return reason.strip().splitlines()[0].partition(";")[0].partition(" (")[0].rstrip(".")
 
 
 def main(names: Sequence[str]) -> None:
     bench = Bench()
     found = {name: one for name, one in measured().techniques.items() if names}
-    for name, one in measurements(bench, names or TECHNIQUES.names()):
-        found[name] = one
-        sys.stderr.write(f"{name}\n")
-    ordered = {name: found[name] for name in TECHNIQUES.names() if name in found}
-    sys.stdout.write(encoded(Effects(str(bench), reference(bench).rounding, ordered)))
+    try:
+        for name, one in measurements(bench, names or TECHNIQUES.names()):
+            found[name] = one
+            sys.stderr.write(f"{name}\n")
+    finally:  # nothing that was measured is lost
+        ordered = {name: found[name] for name in TECHNIQUES.names() if name in found}
+        sys.stdout.write(encoded(Effects(str(bench), reference(bench).rounding, ordered)))
 
 
 if __name__ == "__main__":

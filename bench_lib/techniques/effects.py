@@ -24,13 +24,13 @@ class Effect:
     weights, in the mean of the levels and times the baseline's, and `uneven` the root mean square of what that is off
     1 over the levels. `apart` is the distance between the two ends, as a share of the baseline's way; `answers` the
     root mean square of the difference of the logits, as a share of their standard deviation. None is what cannot be
-    told: of weights under other names, or of other rows.
+    told: of weights under other names, of other rows, of what seeds make together.
     """
 
     trained: float
     steps: float
     passes: float
-    saved: float
+    saved: float | None
     moved: float | None
     uneven: float | None
     apart: float | None
@@ -48,7 +48,7 @@ class Effect:
     def told(self, rounding: Sequence[Effect]) -> str:
         """In words, each amount beside what rounding makes of it."""
         if not self.acts(rounding):
-            return "no more than rounding does"
+            return "it changes no more than rounding does"
 
         def beside(name: str) -> str:
             return f"(rounding: {percent(max(getattr(r, name) or 0.0 for r in rounding))})"
@@ -57,11 +57,11 @@ class Effect:
         if any(self.trained != r.trained for r in rounding):
             parts.append(f"trains {percent(self.trained)} of the parameters")
         times = {"steps": self.steps, "passes": self.passes, "bytes saved": self.saved}
-        parts += [f"{value:.3g} times the {name}" for name, value in times.items() if value != 1]
+        parts += [f"{value:.3g} times the {name}" for name, value in times.items() if value not in (1, None)]
         if self.apart:
-            parts.append(f"the body ends {percent(self.apart)} of the baseline's way off it {beside('apart')}")
+            parts.append(f"from the baseline's end {percent(self.apart)} of the baseline's way {beside('apart')}")
         if self.moved is not None and self.uneven:
-            parts.append(f"it moves {self.moved:.3g} times as far")
+            parts.append(f"moved {self.moved:.3g} times as far")
         if self.answers:
             parts.append(f"answers differ by {percent(self.answers)} of their spread {beside('answers')}")
         return "; ".join(parts)
@@ -101,7 +101,7 @@ class Effects:
             return f"Not measured: {found.reason}."
         own = [f"{name} {value:.3g}" for name, value in found.reported.items()]
         said = f"; it reports {', '.join(own)}" if own else ""
-        return f"Changes {self.where}: {found.effect.told(self.rounding)}{said}."
+        return f"In a run of {self.where}: {found.effect.told(self.rounding)}{said}."
 
 
 def encoded(effects: Effects) -> str:

@@ -18,6 +18,9 @@ IDLE = {
     "adamw": "it is the baseline",
     "bf16": "the profile is in bf16 already",
     "fp16": "it rounds in another way, which is what it is for",
+    "best_checkpoint": "the last checkpoint is the best",
+    "early_stopping": "as best_checkpoint",
+    "recadam": "a tenth of so short a run lies within the warm-up's first step",
     "wd_pre": "its published strength, at the rates of fine-tuning, as its text says",
     "clip_value": "no gradient of a clipped batch has an element of 0.5",
     "dedupe": "the embedded corpus repeats nothing",
@@ -27,6 +30,7 @@ IDLE = {
 UNMEASURED = {
     "back_translation": "translation model",
     "intermediate_task": "intermediate_task needs the task mrpc",
+    "lm_bff": "lm_bff needs the head for masked words",
 }
 
 
@@ -72,10 +76,10 @@ def test_what_is_told_from_rounding(changed, acts):
 @pytest.mark.parametrize(
     ("changed", "text"),
     [
-        ({}, "no more than rounding does"),
+        ({}, "it changes no more than rounding does"),
         (
             {"apart": 0.5, "moved": 0.75, "uneven": 0.3},
-            "the body ends 50 % of the baseline's way off it (rounding: 2.0 %); it moves 0.75 times as far; "
+            "from the baseline's end 50 % of the baseline's way (rounding: 2.0 %); moved 0.75 times as far; "
             "answers differ by 0.30 % of their spread (rounding: 0.30 %)",
         ),
         (
@@ -97,10 +101,12 @@ def test_the_sentence_of_a_technique():
     known = Effects(
         "minilm on sst2",
         ROUNDING,
-        {"a": Measured("2", act, reported={"a.share": 0.12345}), "b": Measured("1", reason="out of reach")},
+        {"a": Measured("2", act, reported={"a.share": 0.12345}), "b": Measured("1", reason="far away")},
     )
-    assert known.text("a", "2") == "Changes minilm on sst2: trains 50 % of the parameters; it reports a.share 0.123."
-    assert known.text("b", "1") == "Not measured: out of reach."
+    assert (
+        known.text("a", "2") == "In a run of minilm on sst2: trains 50 % of the parameters; it reports a.share 0.123."
+    )
+    assert known.text("b", "1") == "Not measured: far away."
     assert known.text("a", "1") == known.text("c", "1") == ""
 
 
