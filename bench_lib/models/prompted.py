@@ -26,7 +26,7 @@ class PromptedModel(nn.Module):
         super().__init__()
         self.config, self.base_model_prefix, self.mask = model.config, model.base_model_prefix, mask
         if getattr(model.base_model, "pooler", None) is not None:
-            model.base_model.pooler = None  # type: ignore[assignment]  # as a body is without one
+            model.base_model.register_module("pooler", None)
         # Before the head, so that what the two share bears the body's name.
         self.add_module(self.base_model_prefix, model.base_model)
         self.word_head = head
@@ -42,7 +42,7 @@ class PromptedModel(nn.Module):
         return self.get_buffer("words").device  # peft asks for it
 
     def get_input_embeddings(self) -> nn.Module:
-        found: nn.Module = self.base_model.get_input_embeddings()  # type: ignore[operator]  # transformers' method
+        found: nn.Module = self.base_model.get_input_embeddings()  # type: ignore[operator]  # PreTrainedModel's, of what nn.Module types as a module
         return found
 
     def forward(

@@ -60,7 +60,7 @@ def with_space(space: object) -> type[Technique]:
     class Mine(Knobs):
         pass
 
-    Mine.space = space  # type: ignore[assignment]
+    Mine.space = space  # type: ignore[assignment]  # spaces of wrong types are what is tried
     return Mine
 
 
