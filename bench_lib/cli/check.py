@@ -115,7 +115,7 @@ def _breaches(technique: str) -> list[Breach]:
     from bench_lib.techniques.stack import is_foreign
 
     stack = trained(technique)
-    later = "; then, in a minute, whether it does anything" if is_foreign(stack.spec(), TECHNIQUES) else ""
+    later = "; then, in a minute or two, whether it does anything" if is_foreign(stack.spec(), TECHNIQUES) else ""
     print(f"trying on the tiny model what {technique} promises, as every technique does{later}", file=sys.stderr)
     found = breaches(stack)
     for breach in found:
