@@ -76,7 +76,10 @@ def trained_on(monkeypatch) -> Callable[[], list[int]]:
 def test_declared_passes_are_the_counted_ones(train, make_spec, brief, monkeypatch, trained_on, name):
     technique = TECHNIQUES.get(name)
     (usual,) = parse_stack(brief(name), TECHNIQUES).techniques
-    for made in (usual, technique(**(technique.neutral or {}))):
+    neutral = technique(**(technique.neutral or {}))
+    # One at strength zero that declares the passes of the baseline is held to them by a contract of its own.
+    plain = neutral.passes_at(0, 3) + neutral.survey_passes() + neutral.prelude_passes(2) == (1, 1, 0, 0, 0, 0)
+    for made in (usual,) if plain or technique.neutral is None else (usual, neutral):
         with counted(monkeypatch) as count:
             record = train("sst2", made.spec().label, train_examples=12, eval_examples=4, accumulate=2).record
         # Batches of 8 and 4 in parts of 4, or of what it says itself; an epoch is surveyed before, or many are trained.

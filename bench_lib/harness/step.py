@@ -14,6 +14,7 @@ from bench_lib.examples import Kind
 from bench_lib.harness.batches import Batch
 from bench_lib.harness.encode import IGNORED
 from bench_lib.harness.precision import autocast
+from bench_lib.instruments.determinism import seed_generators
 from bench_lib.techniques.training import Output, Training
 
 
@@ -55,7 +56,8 @@ class MicroStep:
         # Masks depend on the place in the run and not on how much was drawn before, so that a technique that draws
         # more numbers does not shift the masks of later steps.
         further = (self.masks,) if self.masks else ()
-        torch.manual_seed(self.training.seed("dropout", self.training.step, self.number, repeat, *further))
+        seed = self.training.seed("dropout", self.training.step, self.number, repeat, *further)
+        seed_generators(seed, self.training.device)
         self.passes.forward += 1
         captured: list[Tensor] = []
         listening = hidden_states(self.training, captured) if hidden else nullcontext()

@@ -47,3 +47,14 @@ def isolated(threads: int, device: torch.device, foreign: bool = False) -> Itera
                 SETTINGS[what][1](value)
             for what, state in states.items():
                 GENERATORS[what][1](state)
+
+
+def seed_generators(seed: int, device: torch.device) -> None:
+    """Seed torch's global generators from which a run on this device draws.
+
+    `torch.manual_seed` would do it too, and on CPUs write down the stack at each call, for a CUDA that may come later:
+    milliseconds at every step.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed_all(seed)

@@ -124,7 +124,7 @@ def load_tokenizer(ref: Ref) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-@functools.lru_cache(maxsize=2)
+@functools.lru_cache(maxsize=3)  # a sweep over all tasks goes back and forth between three heads
 def load_template(ref: Ref, kind: Kind, labels: int) -> Template:
     """The model with a head for the kind of task, in fp32; safetensors only, no remote code.
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from bench_lib.examples import Kind
+from bench_lib.instruments.determinism import seed_generators
 from bench_lib.record import Predictions
 from bench_lib.spec import Profile
 from bench_lib.techniques.anatomy import Anatomy
@@ -99,7 +100,7 @@ class Training:
         """Let code that only knows torch's global generator draw from a stream of this run, and restore it."""
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(self.seed(stream, *names))
+            seed_generators(self.seed(stream, *names), self.device)
             yield
 
     @contextmanager
