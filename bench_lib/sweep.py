@@ -172,7 +172,9 @@ class _Sweep:
 
 
 def _name(group: Group) -> str:
-    return group[0].training().run_id()
+    """What a group is claimed by: the training that its runs share, or the pool that it is."""
+    first = group[0]
+    return first.run_id() if first.pools() else first.training().run_id()
 
 
 def _pooled(group: Group, store: Store) -> list[RunRecord]:

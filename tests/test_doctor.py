@@ -23,11 +23,15 @@ TOLD = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _timed_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "speed", lambda _model, precision: Speed(SECONDS[precision], 0.25))
+    monkeypatch.setattr(doctor, "forecast", lambda specs: 10.0 * len(specs) + len(specs[0].task))
+
+
 @pytest.fixture
 def no_smoke(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_smoke", lambda: "not tried")
-    monkeypatch.setattr(doctor, "speed", lambda _model, precision: Speed(SECONDS[precision], 0.25))
-    monkeypatch.setattr(doctor, "forecast", lambda specs: 10.0 * len(specs) + len(specs[0].task))
 
 
 def by_name(findings: list[Finding]) -> dict[str, Finding]:

@@ -89,7 +89,7 @@ def test_techniques_of_every_kind_are_seen_to_act(name):
 
 def test_a_pull_that_is_lost_in_rounding_is_not():
     """In the precision and at the rates of fine-tuning, with real weights."""
-    bench = Bench(train_examples=32, eval_examples=8, epochs=1)
+    bench = Bench(train_examples=16, eval_examples=4, epochs=1)
     known = reference(bench)
     weak, strong = (
         compared(bench.run(parse_stack(f"wd_pre:strength={s}", TECHNIQUES)), known.base, known.start)

@@ -104,7 +104,8 @@ def test_a_sweep_that_is_killed_and_stopped_is_the_same_in_the_end(
 ) -> None:
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
-    killed = Sweep(program, grid.data, "--executor", "local", "--workers", "2")
+    # That workers end with a parent that is killed is tested with the executors.
+    killed = Sweep(program, grid.data)
     killed.until(1)
     killed.kill()
     assert killed.all_gone()

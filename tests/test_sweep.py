@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
@@ -295,12 +296,24 @@ print(progress.finished, progress.elsewhere, progress.left)
 
 
 def start(store: Store, data_folder: Path, log: Path, pause: float) -> subprocess.Popen[str]:
-    """A process that is ready to sweep, waits for the file `go`, and notes what it trains."""
+    """A process that sweeps once it is ready and the file `go` is there, and notes what it trains."""
     given = [str(one) for one in (store.root, data_folder, log, store.root.parent / "go", pause)]
-    process = subprocess.Popen([sys.executable, "-c", SCRIPT, *given], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    return process
+    return subprocess.Popen([sys.executable, "-c", SCRIPT, *given], stdout=subprocess.PIPE, text=True)
+
+
+@dataclass
+class Noting:
+    """Trains in this process, slowly, and notes what."""
+
+    trained: list[str] = field(default_factory=list)
+
+    def run(self, function: Any, jobs: Any) -> Any:
+        def noted(group: Group) -> Any:
+            self.trained += [spec.run_id() for spec in group]
+            time.sleep(0.2)
+            return function(group)
+
+        return InlineExecutor().run(noted, jobs)
 
 
 def contents(store: Store) -> list[str]:
@@ -316,27 +329,34 @@ def contents(store: Store) -> list[str]:
 def test_processes_that_share_a_grid_train_nothing_twice_and_one_that_is_killed_bars_nothing(
     data_folder: Path, store: Store, tmp_path: Path
 ) -> None:
-    logs = [tmp_path / name for name in ("one", "two", "killed")]
-    killed = start(store, data_folder, logs[2], 600)
-    processes = [start(store, data_folder, log, 0.2) for log in logs[:2]]
-    (tmp_path / "go").touch()
+    grid = Grid(("sst2",), ("adamw", "mixout", "ema"), (0, 1), "smoke", "tiny", str(data_folder))
+    logs = [tmp_path / name for name in ("killed", "other")]
+    killed, other = (start(store, data_folder, log, pause) for log, pause in zip(logs, (600, 0.2), strict=True))
+    mine = Noting()
     try:
+        for process in (killed, other):
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        (tmp_path / "go").touch()
         # It holds a group, and dies in it.
-        assert killed.stdout is not None
-        while not logs[2].exists():
+        while not logs[0].exists():
             assert killed.poll() is None
         killed.send_signal(signal.SIGKILL)
-        counts = [list(map(int, process.communicate(timeout=300)[0].split("\n")[-2].split())) for process in processes]
+        progress = run_suite(grid, store, mine)
+        counts = list(map(int, other.communicate(timeout=300)[0].split("\n")[-2].split()))
     finally:
-        for process in (killed, *processes):
+        for process in (killed, other):
             process.kill()
             process.communicate()
-    trained = [log.read_text().split() for log in logs[:2]]
-    grid = Grid(("sst2",), ("adamw", "mixout", "ema"), (0, 1), "smoke", "tiny", str(data_folder))
-    expected = sorted(spec.run_id() for spec in plan(grid))
-    assert sorted(trained[0] + trained[1]) == expected
-    assert all(len(one) >= 1 for one in trained)
-    assert counts == [[len(mine), 6 - len(mine), 0] for mine in trained]
+    theirs = logs[1].read_text().split()
+    assert sorted(mine.trained + theirs) == sorted(spec.run_id() for spec in plan(grid))
+    assert len(mine.trained) >= 1 <= len(theirs)
+    assert counts == [len(theirs), 6 - len(theirs), 0]
+    assert (progress.finished, progress.elsewhere + progress.stored, progress.left) == (
+        len(mine.trained),
+        len(theirs),
+        0,
+    )
     assert verify(store) == []
     assert not (store.root / "claims").exists()
     alone = Store(tmp_path / "alone")

@@ -152,7 +152,9 @@ class _Sweep(Generic[J, R]):
         return over
 
     def _wait(self) -> None:
-        """Until a worker has something to say, has ended, or is out of time."""
+        """Until a worker has something to say, has ended, or is out of time; not at all where none has a job."""
+        if not self.running:
+            return
         signs: list[Any] = [sign for worker in self.running for sign in (worker.pipe, worker.process.sentinel)]
         ends = [worker.deadline - time.monotonic() for worker in (*self.running, *self.leaving)]
         wait(signs, max(0.0, min([_TICK, *ends])))
