@@ -1,9 +1,103 @@
 """stabbench: how stable is the fine-tuning of a pre-trained language model, and what makes it more so."""
 
+import importlib
 import logging
+from typing import TYPE_CHECKING
+
+__all__ = [
+    "BadValue",
+    "BenchError",
+    "Choice",
+    "Corpus",
+    "Diverged",
+    "Example",
+    "Group",
+    "History",
+    "Kind",
+    "Output",
+    "Phase",
+    "Predictions",
+    "Prelude",
+    "Profile",
+    "Scalar",
+    "SpanExample",
+    "Step",
+    "Study",
+    "TagExample",
+    "Task",
+    "Technique",
+    "TextExample",
+    "Training",
+    "Unsupported",
+    "Update",
+    "Vocabulary",
+    "Weights",
+    "decoupled_adam",
+    "parameter_groups",
+    "require",
+    "with_gradients",
+]
 
 __version__ = "0.1.0"
 
 # transformers loads torchao wherever it is installed, which then warns of kernels that are for other machines.
 for _logger in ("torchao", "torch.utils._pytree"):
     logging.getLogger(_logger).setLevel(logging.ERROR)
+
+PUBLIC = {
+    "BadValue": "core.errors",
+    "BenchError": "core.errors",
+    "Choice": "techniques.interface.history",
+    "Corpus": "techniques.interface.training_set",
+    "Diverged": "core.errors",
+    "Example": "core.examples",
+    "Group": "techniques.interface.context",
+    "History": "techniques.interface.history",
+    "Kind": "core.examples",
+    "Output": "techniques.interface.context",
+    "Phase": "techniques.interface.context",
+    "Predictions": "core.record",
+    "Prelude": "techniques.interface.pretraining",
+    "Profile": "core.spec",
+    "Scalar": "core.spec",
+    "SpanExample": "core.examples",
+    "Step": "techniques.interface.context",
+    "Study": "techniques.interface.pretraining",
+    "TagExample": "core.examples",
+    "Task": "tasks.task",
+    "Technique": "techniques.interface.technique",
+    "TextExample": "core.examples",
+    "Training": "techniques.interface.context",
+    "Unsupported": "core.errors",
+    "Update": "techniques.interface.context",
+    "Vocabulary": "techniques.interface.training_set",
+    "Weights": "techniques.interface.hooks",
+    "decoupled_adam": "techniques.interface.optimizers",
+    "parameter_groups": "techniques.interface.optimizers",
+    "require": "core.errors",
+    "with_gradients": "techniques.interface.gradients",
+}
+"""The public names, and the module of each."""
+
+
+if TYPE_CHECKING:
+    from bench_lib.core.errors import BadValue, BenchError, Diverged, Unsupported, require
+    from bench_lib.core.examples import Example, Kind, SpanExample, TagExample, TextExample
+    from bench_lib.core.record import Predictions
+    from bench_lib.core.spec import Profile, Scalar
+    from bench_lib.tasks.task import Task
+    from bench_lib.techniques.interface.context import Group, Output, Phase, Step, Training, Update
+    from bench_lib.techniques.interface.gradients import with_gradients
+    from bench_lib.techniques.interface.history import Choice, History
+    from bench_lib.techniques.interface.hooks import Weights
+    from bench_lib.techniques.interface.optimizers import decoupled_adam, parameter_groups
+    from bench_lib.techniques.interface.pretraining import Prelude, Study
+    from bench_lib.techniques.interface.technique import Technique
+    from bench_lib.techniques.interface.training_set import Corpus, Vocabulary
+else:
+
+    def __getattr__(name: str) -> object:
+        """What a technique or a task of one's own needs, imported when it is asked for: torch takes its time."""
+        if name not in PUBLIC:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(f"bench_lib.{PUBLIC[name]}"), name)

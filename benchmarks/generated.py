@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from bench_lib.record import LATENCIES, Status
-from bench_lib.spec import Profile, Ref, RunSpec, TechniqueSpec, canonical_json
+from bench_lib.core.record import LATENCIES, Status
+from bench_lib.core.spec import Profile, Ref, RunSpec, TechniqueSpec, canonical_json
 from bench_lib.store.files import stage
 from bench_lib.store.schema import RUNS
 

@@ -19,7 +19,7 @@ import pytest
 
 from bench_lib.executors.local import LocalExecutor
 from bench_lib.pytest_plugin import Benchmark
-from bench_lib.run import execute
+from bench_lib.runner.execute import execute
 
 SINGLE = ("bare", "harness", "trainer-fp32", "trainer-bf16")
 RUNS_PER_WORKER = 3

@@ -8,10 +8,7 @@ from typing import ClassVar
 
 import torch
 
-from bench_lib.errors import require
-from bench_lib.spec import Scalar
-from bench_lib.techniques.base import Technique
-from bench_lib.techniques.training import Training
+from bench_lib import Scalar, Technique, Training, require
 
 
 @dataclass(frozen=True)

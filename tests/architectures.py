@@ -15,20 +15,20 @@ from unittest.mock import patch
 
 from transformers import AutoModelForMaskedLM
 
-from bench_lib.conformance import TASK_OF
+from bench_lib.core.profiles import PROFILES
+from bench_lib.core.record import Status
+from bench_lib.core.spec import Ref, RunSpec
 from bench_lib.models import MODELS
+from bench_lib.models.architecture import Anatomy, dissect
 from bench_lib.models.source import resolve
-from bench_lib.profiles import PROFILES
-from bench_lib.record import Status
-from bench_lib.run import execute
-from bench_lib.spec import Ref, RunSpec
+from bench_lib.runner.execute import execute
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.sources import load_data
+from bench_lib.tasks.sources.load import load_data
 from bench_lib.techniques import TECHNIQUES
-from bench_lib.techniques.anatomy import Anatomy, dissect
-from bench_lib.techniques.base import Technique
-from bench_lib.techniques.hooks import Prompts
-from bench_lib.techniques.stack import parse_stack
+from bench_lib.techniques.interface.hooks import Prompts
+from bench_lib.techniques.interface.stack import parse_stack
+from bench_lib.techniques.interface.technique import Technique
+from bench_lib.validation.conformance import TASK_OF
 from tests.conftest import BRIEF
 from tests.families import FAMILIES, Families
 

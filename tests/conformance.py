@@ -13,11 +13,11 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from bench_lib.techniques import TECHNIQUES
-from bench_lib.techniques.effects import measured
+from bench_lib.techniques.interface.effects import measured
 
 PROMISES = {
     "neutral = baseline": r"strength_zero|one_member_is",
-    "formula": r"techniques\.test_",
+    "formula": r"techniques\.(\w+\.)?test_",
     "evaluation clean": r"evaluating_twice",
     "state restored": r"leaves_no_trace|left_as_it_was",
     "same record": r"same_spec|same_bits|another_seed",

@@ -23,9 +23,9 @@ hypothesis.settings.load_profile("untimed")
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from bench_lib.record import RunRecord
-    from bench_lib.spec import RunSpec
-    from bench_lib.techniques.training import Training
+    from bench_lib.core.record import RunRecord
+    from bench_lib.core.spec import RunSpec
+    from bench_lib.techniques.interface.context import Training
 
 TRAIN, EVALUATION = 40, 24
 PEOPLE, PLACES, FIRMS = ("Ada Moore", "Ben Hall", "Eva Stone"), ("Paris", "New York", "Oslo"), ("Acme", "Blue Bank")
@@ -131,15 +131,15 @@ def make_spec(
     A stack that answers with words runs on a model for masked words, since `tiny` tells none.
     """
     # Imported here, so that tests of the parts without torch do not load it.
+    from bench_lib.core.profiles import PROFILES
+    from bench_lib.core.spec import Ref, RunSpec
     from bench_lib.models import MODELS
     from bench_lib.models.source import resolve
-    from bench_lib.profiles import PROFILES
-    from bench_lib.spec import Ref, RunSpec
     from bench_lib.tasks import TASKS
-    from bench_lib.tasks.sources import load_data
+    from bench_lib.tasks.sources.load import load_data
     from bench_lib.techniques import TECHNIQUES
-    from bench_lib.techniques.hooks import Prompts
-    from bench_lib.techniques.stack import parse_stack
+    from bench_lib.techniques.interface.hooks import Prompts
+    from bench_lib.techniques.interface.stack import parse_stack
 
     def make(task: str, stack: str = "adamw", seed: int = 0, **changes: object) -> RunSpec:
         found, parsed = TASKS.get(task), parse_stack(brief(stack), TECHNIQUES)
@@ -160,7 +160,7 @@ def make_spec(
 @pytest.fixture(scope="session")
 def train(make_spec: MakeSpec) -> Train:
     """Execute one run, with an observer beside it that hands out the live training once it has ended."""
-    from bench_lib.run import execute
+    from bench_lib.runner.execute import execute
     from bench_lib.techniques import TECHNIQUES
 
     watch = _watch()
@@ -243,7 +243,7 @@ def _pieces(folder: Path) -> int:
 
 
 def _watch() -> Any:
-    from bench_lib.techniques.base import Technique
+    from bench_lib.techniques.interface.technique import Technique
 
     class Watch(Technique):
         """Keeps the training when it ends."""

@@ -1,6 +1,6 @@
 """What each technique changes, by how much: measured for the package.
 
-`python -m tests.effects > bench_lib/techniques/effects.json` measures all, some twenty minutes on a core;
+`python -m tests.effects > bench_lib/techniques/interface/effects.json` measures all, some twenty minutes on a core;
 `python -m tests.effects NAME ... > ...` those alone, and keeps what is known of the others.
 """
 
@@ -12,15 +12,15 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bench_lib.effect import Bench, Reference, compared, reference
-from bench_lib.errors import BenchError
+from bench_lib.core.errors import BenchError
+from bench_lib.core.record import RunRecord
 from bench_lib.executors import InlineExecutor
-from bench_lib.record import RunRecord
+from bench_lib.runner.suite import Grid, run_suite
 from bench_lib.store import Store
-from bench_lib.suite import Grid, run_suite
 from bench_lib.techniques import TECHNIQUES
-from bench_lib.techniques.effects import Effects, Measured, encoded, measured
-from bench_lib.techniques.stack import parse_stack
+from bench_lib.techniques.interface.effects import Effects, Measured, encoded, measured
+from bench_lib.techniques.interface.stack import parse_stack
+from bench_lib.validation.effect import Bench, Reference, compared, reference
 
 
 def measurements(bench: Bench, names: Sequence[str]) -> Iterator[tuple[str, Measured]]:

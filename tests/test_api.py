@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from bench_lib.api import Grid, compare, load, run, summarise
-from bench_lib.errors import UnknownName
+from bench_lib.core.errors import UnknownName
 from bench_lib.executors import InlineExecutor
-from bench_lib.suite import Progress
+from bench_lib.runner.suite import Progress
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import re
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -16,51 +16,70 @@ from pathlib import Path
 import pytest
 
 import bench_lib
-from bench_lib.seeds import STREAMS
-from bench_lib.spec import PRECISIONS, Profile
+from bench_lib.core.seeds import STREAMS
+from bench_lib.core.spec import PRECISIONS, Profile
 
 SOURCE = Path(bench_lib.__file__).parent
 
-# Each line may import what stands above it, never its neighbours. The foundations, F0, are built on one another.
+FAMILIES = (
+    "baselines",
+    "regularisation",
+    "optimisation",
+    "layers",
+    "adversarial",
+    "data",
+    "parameter_efficient",
+    "compression",
+)
+"""Folders of techniques: what stands in one is a technique, and imports none of another."""
+
+# Each line may import what stands above it, never its neighbours.
 FLOORS = (
     {"__init__"},
-    {"errors", "examples"},  # F0
-    {"registry", "seeds"},
-    {"spec", "record"},
-    {"settings", "instruments"},
-    {"options"},
-    {"stats", "store", "executors", "tasks", "techniques", "models", "profiles"},  # F1
-    {"harness"},  # F2
-    {"run", "report", "audit"},  # F3
-    {"pool", "arms", "forecast", "feasibility", "effect"},
-    {"sweep", "planning"},  # F4
-    {"suite"},
-    {"progress"},
-    {"conformance"},
-    {"check", "doctor"},  # F5
-    {"cli", "pytest_plugin", "api", "integrations"},  # F6
+    {"core"},
+    {"instruments"},
+    {"models", "tasks", "executors", "store", "stats"},
+    {"techniques/interface"},
+    {"techniques/toolkit"},
+    {f"techniques/{family}" for family in FAMILIES},
+    {"techniques/__init__"},
+    {"harness"},
+    {"runner", "report"},
+    {"comparison", "validation", "integrations", "api", "pytest_plugin"},
+    {"cli"},
 )
 HEAVY = {"torch", "transformers", "peft", "pytorch_optimizer", "datasets"}
-LIGHT = ("spec", "stats", "store", "tasks", "report", "profiles", "cli", "options", "progress", "pytest_plugin")
+LIGHT = (
+    "__init__.py",
+    "core",
+    "stats",
+    "store",
+    "tasks",
+    "report",
+    "runner/options.py",
+    "runner/progress.py",
+    "pytest_plugin",
+    "cli",
+)
 """What loads without the heavy packages; the plugin is loaded by every pytest of its environment."""
 
 WRITERS = {
     "store": "results",
     "report/render.py": "reports",
-    "harness/deployment.py": "saves a model into a temporary folder to see how large the file is, and deletes it",
-    "models/translate.py": "keeps translations in the user's cache, so that no text is translated twice",
+    "harness/efficiency.py": "saves a model into a temporary folder to see how large the file is, and deletes it",
+    "models/translation.py": "keeps translations in the user's cache, so that no text is translated twice",
     "instruments/memory.py": "resets the high-water mark of memory through /proc/self/clear_refs: no file of anyone's",
 }
 READERS = {
     **WRITERS,
-    "tasks/local.py": "data folders",
-    "tasks/hub.py": "the cache of the hub",
+    "tasks/sources/local.py": "data folders",
+    "tasks/sources/hub.py": "the cache of the hub",
     "models": "weights",
-    "report/calibrated.py": "the calibration that ships with the package",
-    "report/page": "its own templates, and the scripts that itables ships",
-    "techniques/effects.py": "what was measured of each technique, which ships with the package",
-    "techniques/plugin.py": "the file of a technique that the user named",
-    "techniques/sources.py": "what such a file imports",
+    "report/analysis/calibration.py": "the calibration that ships with the package",
+    "report/html": "its own templates, and the scripts that itables ships",
+    "techniques/interface/effects.py": "what was measured of each technique, which ships with the package",
+    "techniques/interface/plugin.py": "the file of a technique that the user named",
+    "techniques/interface/sources.py": "what such a file imports",
     "instruments/provenance.py": "/proc/cpuinfo",
 }
 NAMELESS = {"utils", "util", "helpers", "helper", "misc", "common"}
@@ -87,8 +106,9 @@ class Module:
 
     @property
     def unit(self) -> str:
-        """The file or folder of the package that it belongs to."""
-        return self.path.split("/")[0].removesuffix(".py")
+        """The file or folder of the package that it belongs to; among techniques, the folder within theirs."""
+        parts = self.path.split("/")
+        return "/".join(parts[: 1 + (parts[0] == "techniques")]).removesuffix(".py")
 
     def at(self, node: ast.AST | int, what: str) -> str:
         return f"{self.path}:{node if isinstance(node, int) else node.lineno}: {what}"
@@ -96,7 +116,7 @@ class Module:
     def functions(self) -> Iterator[Function]:
         return (node for node in self.nodes if isinstance(node, Function))
 
-    def within(self, places: dict[str, str]) -> bool:
+    def within(self, places: Iterable[str]) -> bool:
         return any(self.path == place or self.path.startswith(f"{place}/") for place in places)
 
 
@@ -114,8 +134,11 @@ class Package:
         return iter(self.modules.values())
 
     def imports(self, module: Module, loading: bool = False) -> list[tuple[str, int]]:
-        """Names of imported modules with their lines; with `loading`, only what is imported as the module loads."""
-        nodes = _load_time(module.tree) if loading else module.nodes
+        """Names of imported modules with their lines; with `loading`, only what is imported as the module loads.
+
+        So too for the package itself, whose public names are those of modules far above, imported when asked for.
+        """
+        nodes = _load_time(module.tree) if loading or module.name == "bench_lib" else module.nodes
         return [(name, node.lineno) for node in nodes for name in self._targets(module, node)]
 
     def _targets(self, module: Module, node: ast.AST) -> list[str]:
@@ -216,7 +239,7 @@ def check_cycles(package: Package) -> list[str]:
 
 def check_light(package: Package) -> list[str]:
     """Loading a light module loads no heavy package, by whatever chain."""
-    roots = [m.name for m in package if m.unit in LIGHT]
+    roots = [m.name for m in package if m.within(LIGHT)]
     return [finding for root in roots for finding in _heavy_chains(package, root)]
 
 
@@ -389,7 +412,7 @@ def declared_techniques(package: Package) -> dict[str, list[tuple[Module, ast.Cl
     """Technique classes by the name that they declare as a class variable."""
     found: dict[str, list[tuple[Module, ast.ClassDef]]] = {}
     for module in package:
-        if module.unit == "techniques":
+        if module.path.startswith("techniques/"):
             for node in module.nodes:
                 if isinstance(node, ast.ClassDef) and (name := _declared_name(node)):
                     found.setdefault(name, []).append((module, node))
@@ -406,12 +429,12 @@ def _declared_name(node: ast.ClassDef) -> str | None:
 
 
 def check_technique_files(package: Package) -> list[str]:
-    """A technique is a file: one class in each, called like the file."""
+    """A technique is a file in a folder of its family: one class in each, called like the file."""
     found = []
     for name, places in declared_techniques(package).items():
         for module, node in places:
-            if module.path != f"techniques/{name}.py":
-                found.append(module.at(node, f"technique {name!r} belongs into techniques/{name}.py"))
+            if module.path not in [f"techniques/{family}/{name}.py" for family in FAMILIES]:
+                found.append(module.at(node, f"technique {name!r} belongs into techniques/FAMILY/{name}.py"))
         if len(places) > 1:
             module, node = places[-1]
             found.append(module.at(node, f"technique {name!r} is declared {len(places)} times"))
@@ -492,12 +515,12 @@ def test_the_package_holds(package: Package, check: Callable[[Package], list[str
 def test_the_package_is_seen_whole(package: Package) -> None:
     assert {
         "bench_lib",
-        "bench_lib.spec",
+        "bench_lib.core.spec",
         "bench_lib.harness.loop",
-        "bench_lib.tasks.embedded",
+        "bench_lib.tasks.sources.synthetic",
     } <= package.modules.keys()
-    sources = package.imports(package.modules["bench_lib.tasks.sources"])
-    assert {"bench_lib.tasks.embedded", "bench_lib.tasks.base", "functools"} <= {name for name, _ in sources}
+    sources = package.imports(package.modules["bench_lib.tasks.sources.load"])
+    assert {"bench_lib.tasks.sources.synthetic", "bench_lib.tasks.task", "functools"} <= {name for name, _ in sources}
     assert len(list(package)) > 50
 
 
@@ -505,11 +528,16 @@ def test_every_registered_technique_is_declared_in_its_own_file(package: Package
     from bench_lib.techniques import TECHNIQUES
 
     shipped = {t.name: t.__module__ for t in TECHNIQUES if t.__module__.startswith("bench_lib.")}
-    assert shipped == {name: f"bench_lib.techniques.{name}" for name in declared_techniques(package)}
+    folders = {t.name: t.family.replace("-", "_") for t in TECHNIQUES}
+    declared = {name: f"bench_lib.techniques.{folders[name]}.{name}" for name in declared_techniques(package)}
+    assert shipped == declared
+    assert {m.name for m in package if m.path.split("/")[1:-1] in [[f] for f in FAMILIES]} - {
+        f"bench_lib.techniques.{family}" for family in FAMILIES
+    } == set(declared.values())
 
 
 def test_light_modules_load_without_heavy_packages(package: Package) -> None:
-    light = sorted(m.name for m in package if m.unit in LIGHT)
+    light = sorted(m.name for m in package if m.within(LIGHT))
     load = "[importlib.import_module(name) for name in sys.argv[1:]]"
     script = f"import importlib, json, sys; {load}; print(json.dumps(list(sys.modules)))"
     done = subprocess.run(
@@ -526,10 +554,14 @@ def test_light_modules_load_without_heavy_packages(package: Package) -> None:
 LONG = "def short() -> None: ...\n" * 9 + "def long() -> None:\n" + "    x = 1\n" * MAX_FUNCTION
 MIDDLING = "def middling() -> None:\n" + "    x = 1\n" * MEAN_FUNCTION
 TECHNIQUE = "class T:\n    name: ClassVar[str] = 'mixup'\n"
-MIXUP = {"techniques/mixup.py": TECHNIQUE}
+MIXUP = {"techniques/data/mixup.py": TECHNIQUE}
 
 BAD: list[tuple[Callable[[Package], list[str]], dict[str, str], str]] = [
-    (check_floors, {"spec.py": "\nimport bench_lib.run", "run.py": ""}, r"spec\.py:2: imports bench_lib\.run.*above"),
+    (
+        check_floors,
+        {"core/spec.py": "\nimport bench_lib.runner.execute", "runner/execute.py": ""},
+        r"core/spec\.py:2: imports bench_lib\.runner\.execute.*above",
+    ),
     (
         check_floors,
         {"stats/a.py": "def f():\n    from bench_lib.store import x", "store/__init__.py": ""},
@@ -540,14 +572,22 @@ BAD: list[tuple[Callable[[Package], list[str]], dict[str, str], str]] = [
         {"stats/a.py": "from ..store import b", "store/b.py": ""},
         r"stats/a\.py:1: imports bench_lib\.store\.b",
     ),
-    (check_floors, {"stats/a.py": "from bench_lib import run", "run.py": ""}, r"stats/a\.py:1: imports bench_lib\.run"),
     (
         check_floors,
-        {"stats/a.py": "import_module('bench_lib.run')", "run.py": ""},
-        r"stats/a\.py:1: imports bench_lib\.run",
+        {"stats/a.py": "from bench_lib.runner import execute", "runner/execute.py": ""},
+        r"stats/a\.py:1: imports bench_lib\.runner\.execute",
+    ),
+    (
+        check_floors,
+        {"stats/a.py": "import_module('bench_lib.runner.execute')", "runner/execute.py": ""},
+        r"stats/a\.py:1: imports bench_lib\.runner\.execute",
     ),
     (check_floors, {"novel.py": ""}, r"novel\.py:1: novel stands on no floor"),
-    (check_imports_exist, {"run.py": "\n\nfrom bench_lib.gone import x"}, r"run\.py:3: imports bench_lib\.gone"),
+    (
+        check_imports_exist,
+        {"runner/execute.py": "\n\nfrom bench_lib.gone import x"},
+        r"runner/execute\.py:3: imports bench_lib\.gone",
+    ),
     (
         check_cycles,
         {"stats/a.py": "import bench_lib.stats.b", "stats/b.py": "def f():\n    from .a import x"},
@@ -556,56 +596,79 @@ BAD: list[tuple[Callable[[Package], list[str]], dict[str, str], str]] = [
     (check_light, {"stats/a.py": "import os\nimport torch.nn"}, r"stats/a\.py:2: imports torch\.nn as it loads"),
     (
         check_light,
-        {"spec.py": "from bench_lib.errors import x", "errors.py": "try:\n    import peft\nexcept ImportError: pass"},
-        r"errors\.py:2",
+        {
+            "stats/a.py": "from bench_lib.models.a import x",
+            "models/a.py": "try:\n    import peft\nexcept ImportError: pass",
+        },
+        r"models/a\.py:2",
     ),
     (
         check_light,
         {"cli/__init__.py": "import bench_lib.models.a", "models/__init__.py": "import datasets", "models/a.py": ""},
         r"models/__init__\.py:1",
     ),
-    (check_prints, {"run.py": "x = 1\nprint(x)"}, r"run\.py:2: calls print"),
+    (check_prints, {"runner/execute.py": "x = 1\nprint(x)"}, r"runner/execute\.py:2: calls print"),
     (check_prints, {"stats/cli.py": "print(x)"}, r"stats/cli\.py:1: calls print"),
     (check_prints, {"stats/a.py": "import sys\nsys.stderr.write('x')"}, r"stats/a\.py:2: calls sys\.stderr\.write"),
-    (check_writes, {"run.py": "def f(p):\n    p.write_text('x')"}, r"run\.py:2: p\.write_text writes"),
-    (check_writes, {"run.py": "open('x', 'w')"}, r"run\.py:1: open writes"),
-    (check_writes, {"run.py": "open('x', mode='ab')"}, r"run\.py:1: open writes"),
+    (
+        check_writes,
+        {"runner/execute.py": "def f(p):\n    p.write_text('x')"},
+        r"runner/execute\.py:2: p\.write_text writes",
+    ),
+    (check_writes, {"runner/execute.py": "open('x', 'w')"}, r"runner/execute\.py:1: open writes"),
+    (check_writes, {"runner/execute.py": "open('x', mode='ab')"}, r"runner/execute\.py:1: open writes"),
     (check_writes, {"stats/a.py": "p.open('r+')"}, r"stats/a\.py:1: p\.open writes"),
-    (check_writes, {"report/tables.py": "frame.to_csv('x.csv')"}, r"report/tables\.py:1: frame\.to_csv writes"),
+    (
+        check_writes,
+        {"report/analysis/summary.py": "frame.to_csv('x.csv')"},
+        r"report/analysis/summary\.py:1: frame\.to_csv writes",
+    ),
     (check_writes, {"report/plot.py": "figure.savefig('x.png')"}, r"report/plot\.py:1: figure\.savefig writes"),
     (check_writes, {"harness/a.py": "torch.save(x, y)"}, r"harness/a\.py:1: torch\.save writes"),
     (check_reads, {"harness/a.py": "\np.read_text()"}, r"harness/a\.py:2: p\.read_text reads"),
-    (check_reads, {"report/tables.py": "with open(p) as f: pass"}, r"report/tables\.py:1: open reads"),
+    (
+        check_reads,
+        {"report/analysis/summary.py": "with open(p) as f: pass"},
+        r"report/analysis/summary\.py:1: open reads",
+    ),
     (
         check_reads,
         {"techniques/a.py": "AutoModel.from_pretrained('x')"},
         r"techniques/a\.py:1: AutoModel\.from_pretrained reads",
     ),
-    (check_file_sizes, {"run.py": "x = 1\n" * (MAX_FILE + 1), "a.py": "", "b.py": ""}, r"run\.py:301: 301 lines"),
-    (check_file_sizes, {"run.py": "x = 1\n" * (MEDIAN_FILE + 1)}, r"run\.py:121: the median"),
-    (check_function_sizes, {"run.py": LONG}, r"run\.py:10: long has 51 lines"),
-    (check_function_sizes, {"run.py": MIDDLING}, r"run\.py:1: the mean function has 13\.0 lines"),
+    (
+        check_file_sizes,
+        {"runner/execute.py": "x = 1\n" * (MAX_FILE + 1), "a.py": "", "b.py": ""},
+        r"runner/execute\.py:301: 301 lines",
+    ),
+    (check_file_sizes, {"runner/execute.py": "x = 1\n" * (MEDIAN_FILE + 1)}, r"runner/execute\.py:121: the median"),
+    (check_function_sizes, {"runner/execute.py": LONG}, r"runner/execute\.py:10: long has 51 lines"),
+    (check_function_sizes, {"runner/execute.py": MIDDLING}, r"runner/execute\.py:1: the mean function has 13\.0 lines"),
     (
         check_signatures,
-        {"run.py": "class A:\n    def f(self, a, b, c, d, /, e, *, g, h) -> None: ..."},
-        r"run\.py:2: f has 7 parameters",
+        {"runner/execute.py": "class A:\n    def f(self, a, b, c, d, /, e, *, g, h) -> None: ..."},
+        r"runner/execute\.py:2: f has 7 parameters",
     ),
     (
         check_signatures,
-        {"run.py": "def f(**options: int) -> None: ..."},
-        r"run\.py:1: f is public and takes \*\*options",
+        {"runner/execute.py": "def f(**options: int) -> None: ..."},
+        r"runner/execute\.py:1: f is public and takes \*\*options",
     ),
-    (check_signatures, {"run.py": "class A:\n    def __init__(self): ..."}, r"run\.py:2: __init__ has no return type"),
-    (check_signatures, {"run.py": "async def f(): ..."}, r"run\.py:1: f has no return type"),
+    (
+        check_signatures,
+        {"runner/execute.py": "class A:\n    def __init__(self): ..."},
+        r"runner/execute\.py:2: __init__ has no return type",
+    ),
+    (check_signatures, {"runner/execute.py": "async def f(): ..."}, r"runner/execute\.py:1: f has no return type"),
     (check_names, {"stats/utils.py": ""}, r"stats/utils\.py:1: utils"),
     (check_names, {"helpers/a.py": ""}, r"helpers/a\.py:1: helpers"),
-    (check_names, {"run.py": "\ndef helpers(): ..."}, r"run\.py:2: helpers"),
+    (check_names, {"runner/execute.py": "\ndef helpers(): ..."}, r"runner/execute\.py:2: helpers"),
     (
         check_technique_files,
         {"techniques/other.py": "\n" + TECHNIQUE},
-        r"techniques/other\.py:2: .*techniques/mixup\.py",
+        r"techniques/other\.py:2: .*techniques/FAMILY/mixup\.py",
     ),
-    (check_technique_files, {"techniques/mixup.py": TECHNIQUE * 2}, r"techniques/mixup\.py:3: .*2 times"),
+    (check_technique_files, {"techniques/data/mixup.py": TECHNIQUE * 2}, r"techniques/data/mixup\.py:3: .*2 times"),
     (check_harness_names, MIXUP | {"harness/a.py": "\nif t.name == 'mixup': ..."}, r"harness/a\.py:2: .*'mixup'"),
     (check_harness_names, MIXUP | {"harness/a.py": "mixup(1)"}, r"harness/a\.py:1: .*'mixup'"),
     (check_harness_names, MIXUP | {"harness/a.py": "x.mixup"}, r"harness/a\.py:1: .*'mixup'"),
@@ -613,26 +676,30 @@ BAD: list[tuple[Callable[[Package], list[str]], dict[str, str], str]] = [
     (check_harness_names, MIXUP | {"harness/a.py": "x = 'use mixup, please'"}, r"harness/a\.py:1: .*'mixup'"),
     (
         check_harness_names,
-        {"techniques/dropout.py": TECHNIQUE.replace("mixup", "dropout"), "harness/a.py": "x = 'use dropout'"},
+        {
+            "techniques/regularisation/dropout.py": TECHNIQUE.replace("mixup", "dropout"),
+            "harness/a.py": "x = 'use dropout'",
+        },
         r"harness/a\.py:1: .*'dropout'",
     ),
 ]
 
 GOOD = {
     "__init__.py": '"""Says nothing of mixup."""',
-    "errors.py": "",
-    "seeds.py": "import bench_lib.errors\nif TYPE_CHECKING:\n    import torch\ndef f() -> None:\n    import torch",
+    "core/errors.py": "",
+    "core/seeds.py": "import bench_lib.core.errors\nif TYPE_CHECKING:\n    import torch",
+    "core/names.py": "def f() -> None:\n    import torch",
     "store/__init__.py": "from bench_lib.store.a import x",
     "store/a.py": "def f(path: Path, *rest: int) -> None:\n    path.write_text('x')",
     "report/render.py": "def _f(**options: int) -> None:\n    open('x', 'w')",
-    "report/tables.py": "text: str = frame.to_csv(index=False)\nother = 'a'.replace('a', 'b')",
-    "harness/a.py": '"""mixup in prose."""\nfrom bench_lib.techniques import base\nx = profile.clip_norm',
+    "report/analysis/summary.py": "text: str = frame.to_csv(index=False)\nother = 'a'.replace('a', 'b')",
+    "harness/a.py": '"""mixup, told."""\nfrom bench_lib.techniques.interface import technique\nx = profile.clip_norm',
     "harness/b.py": "seed('dropout')",
-    "techniques/base.py": "class Base:\n    name: ClassVar[str]",
+    "techniques/interface/technique.py": "class Base:\n    name: ClassVar[str]",
     "techniques/__init__.py": "",
-    "techniques/mixup.py": TECHNIQUE,
-    "techniques/clip_norm.py": TECHNIQUE.replace("mixup", "clip_norm"),
-    "techniques/dropout.py": TECHNIQUE.replace("mixup", "dropout"),
+    "techniques/data/mixup.py": TECHNIQUE,
+    "techniques/optimisation/clip_norm.py": TECHNIQUE.replace("mixup", "clip_norm"),
+    "techniques/regularisation/dropout.py": TECHNIQUE.replace("mixup", "dropout"),
     "cli/run.py": "print('x')",
 }
 

@@ -16,17 +16,17 @@ import pytest
 import torch
 from torch.nn.modules import module as torch_module
 
-from bench_lib.examples import Kind
+from bench_lib.core.examples import Kind
+from bench_lib.core.record import RunRecord
+from bench_lib.core.spec import canonical_json
 from bench_lib.harness import robustness
-from bench_lib.harness.deployment import Footprint
+from bench_lib.harness.efficiency import Footprint
 from bench_lib.harness.step import MicroStep
 from bench_lib.models.load import load_template
-from bench_lib.record import RunRecord
-from bench_lib.run import execute
-from bench_lib.spec import canonical_json
+from bench_lib.runner.execute import execute
 from bench_lib.tasks import TASKS
 from bench_lib.techniques import TECHNIQUES
-from bench_lib.techniques.hooks import Augments, Compresses, EvaluatesUnder, Prompts, Selects
+from bench_lib.techniques.interface.hooks import Augments, Compresses, EvaluatesUnder, Prompts, Selects
 
 NAMES = TECHNIQUES.names()
 TRAINED = tuple(n for n in NAMES if not TECHNIQUES.get(n)().pools())
@@ -39,21 +39,21 @@ LABELS = {"run_id", "training_id", "spec", "technique"}
 OTHER_RULE = "an optimiser of another rule; its test shows the published steps"
 WITHOUT_NEUTRAL = {
     "adafactor": OTHER_RULE,
-    "adalora": "a wrapped model; tests/techniques/test_wrapping.py shows that it starts as the baseline to the bit",
-    "adapter": "new layers in a frozen model; tests/techniques/test_adapter.py shows where they equal the baseline",
+    "adalora": "a wrapped model; test_peft_injection.py shows that it starts as the baseline to the bit",
+    "adapter": "new layers in a frozen model; test_adapter.py shows where they equal the baseline",
     "best_checkpoint": "a rule without a strength; early_stopping:patience=0 is the one that keeps the last",
     "bf16": "a precision is one or another; its test shows that it equals the profile in that precision",
-    "bitfit": "no setting makes weights learn; tests/techniques/test_wrapping.py shows that it starts as the baseline",
+    "bitfit": "no setting makes weights learn; test_peft_injection.py shows that it starts as the baseline",
     "constant": "a schedule is one or another; all else is the profile's",
     "cosine": "a schedule is one or another; all else is the profile's",
     "fp16": "a precision is one or another; its test shows that it equals the profile in that precision",
-    "ia3": "a wrapped model; tests/techniques/test_wrapping.py shows that it starts as the baseline to the bit",
+    "ia3": "a wrapped model; test_peft_injection.py shows that it starts as the baseline to the bit",
     "lamb": OTHER_RULE,
     "linear_probe": "no rate of the head makes the body train; lp_ft:share=0 is the one that trains everything",
     "lion": OTHER_RULE,
     "lm_bff": "a text is in a prompt or is not, and words answer or a new head; its test shows the published logits",
-    "ln_only": "no setting makes matrices learn; test_wrapping.py shows that it starts as the baseline to the bit",
-    "lora": "a wrapped model; tests/techniques/test_lora.py shows that it starts as the baseline to the bit",
+    "ln_only": "no setting makes matrices learn; test_peft_injection.py shows it to start as the baseline to the bit",
+    "lora": "a wrapped model; test_lora.py shows that it starts as the baseline to the bit",
     "prefix": "new keys take their share of the attention whatever they are; test_prefix.py takes them out of sight",
     "quantize_dynamic_int8": "int8 is one precision; its test shows how far from the exact values its rounding leads",
     "radam": OTHER_RULE,

@@ -11,25 +11,26 @@ import pytest
 import torch
 from torch.nn.modules import module as torch_module
 
-from bench_lib.errors import BadValue
+from bench_lib.core.errors import BadValue
 from bench_lib.harness.loop import Loop
-from bench_lib.run import configured
+from bench_lib.runner.execute import configured
 from bench_lib.techniques import TECHNIQUES
-from bench_lib.techniques.base import FAMILIES
-from bench_lib.techniques.stack import Stack, from_spec, parse_stack
+from bench_lib.techniques.interface.stack import Stack, from_spec, parse_stack
+from bench_lib.techniques.interface.technique import FAMILIES
 
 NAMES = TECHNIQUES.names()
 TRAINED = tuple(n for n in NAMES if not TECHNIQUES.get(n)().pools())
 
 
-# 2. The published formula: tests/techniques/test_<name>.py.
+# 2. The published formula: tests/techniques/<family>/test_<name>.py.
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_its_formula_has_a_test_and_it_is_one_file_of_its_name(name):
     assert TECHNIQUES.get(name).name == name
-    assert TECHNIQUES.get(name).__module__ == f"bench_lib.techniques.{name}"
-    assert (Path(__file__).parent / "techniques" / f"test_{name}.py").is_file()
+    folder = TECHNIQUES.get(name).family.replace("-", "_")
+    assert TECHNIQUES.get(name).__module__ == f"bench_lib.techniques.{folder}.{name}"
+    assert (Path(__file__).parent / "techniques" / folder / f"test_{name}.py").is_file()
 
 
 # 9. Cost declared.

@@ -11,15 +11,15 @@ import pytest
 import torch
 from torch.nn.modules import module as torch_module
 
-from bench_lib.errors import BenchError
-from bench_lib.examples import Kind
-from bench_lib.pool import members, pool
-from bench_lib.run import execute
-from bench_lib.spec import canonical_json
+from bench_lib.core.errors import BenchError
+from bench_lib.core.examples import Kind
+from bench_lib.core.spec import canonical_json
+from bench_lib.runner.execute import execute
+from bench_lib.runner.seed_ensembles import members, pool
 from bench_lib.store import Store
 from bench_lib.tasks import TASKS
 from bench_lib.techniques import TECHNIQUES
-from bench_lib.techniques.hooks import (
+from bench_lib.techniques.interface.hooks import (
     POOLING,
     Augments,
     ChoosesRun,
@@ -32,7 +32,7 @@ from bench_lib.techniques.hooks import (
     Prepares,
     Selects,
 )
-from bench_lib.techniques.stack import parse_stack
+from bench_lib.techniques.interface.stack import parse_stack
 
 NAMES = TECHNIQUES.names()
 POOLS = tuple(n for n in NAMES if TECHNIQUES.get(n)().pools())
@@ -166,7 +166,7 @@ def test_a_pool_that_fails_leaves_no_trace(stored, make_spec, monkeypatch, name)
 
     store = stored("sst2")
     for place in ("evaluate", "scored", "_put"):
-        monkeypatch.setattr(f"bench_lib.pool.{place}", fail)
+        monkeypatch.setattr(f"bench_lib.runner.seed_ensembles.{place}", fail)
     before, files = process_state(), contents(store)
     with pytest.raises(RuntimeError, match="out of luck"):
         pool(make_spec("sst2", f"{name}:members=3", **SHORT), store)

@@ -11,16 +11,16 @@ from typing import ClassVar
 import pytest
 import torch
 
-from bench_lib.errors import BenchError
-from bench_lib.examples import Kind
-from bench_lib.run import execute
-from bench_lib.seeds import derive
-from bench_lib.spec import canonical_json
+from bench_lib.core.errors import BenchError
+from bench_lib.core.examples import Kind
+from bench_lib.core.seeds import derive
+from bench_lib.core.spec import canonical_json
+from bench_lib.runner.execute import execute
 from bench_lib.tasks import TASKS
 from bench_lib.techniques import TECHNIQUES
-from bench_lib.techniques.base import Technique
-from bench_lib.techniques.hooks import EXCLUSIVE, OBSERVING, TRAINING
-from bench_lib.techniques.stack import Stack, parse_stack
+from bench_lib.techniques.interface.hooks import EXCLUSIVE, OBSERVING, TRAINING
+from bench_lib.techniques.interface.stack import Stack, parse_stack
+from bench_lib.techniques.interface.technique import Technique
 
 NAMES = TECHNIQUES.names()
 TRAINED = tuple(n for n in NAMES if not TECHNIQUES.get(n)().pools())

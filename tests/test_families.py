@@ -11,17 +11,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench_lib.errors import Unsupported
-from bench_lib.examples import Kind
+from bench_lib.core.errors import Unsupported
+from bench_lib.core.examples import Kind
+from bench_lib.core.spec import RunSpec
 from bench_lib.harness.fitness import model_problems
 from bench_lib.models import MODELS
 from bench_lib.models.load import load_template
 from bench_lib.models.source import resolve
-from bench_lib.run import configured, execute, prepared
-from bench_lib.spec import RunSpec
+from bench_lib.runner.execute import configured, execute, prepared
 from bench_lib.tasks import TASKS
 from bench_lib.techniques import TECHNIQUES
-from bench_lib.techniques.stack import parse_stack
+from bench_lib.techniques.interface.stack import parse_stack
 
 FAMILIES = ["bert", "roberta", "xlm-r", "distilbert", "electra", "albert", "deberta-v2", "deberta", "mpnet"]
 FAMILIES += ["modernbert", "nomic", "convbert", "rembert", "roformer", "xlm-r-xl", "megatron-bert", "xlm", "flaubert"]

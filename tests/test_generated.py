@@ -6,7 +6,7 @@ from pathlib import Path
 
 from generated import write_store
 
-from bench_lib.report.findings import find
+from bench_lib.report.analysis.results import find
 from bench_lib.store import Store
 
 

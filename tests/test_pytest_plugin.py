@@ -10,18 +10,18 @@ import pytest
 
 import bench_lib
 from bench_lib.cli.run import add_to
-from bench_lib.errors import BadValue
+from bench_lib.core.errors import BadValue
+from bench_lib.core.record import Predictions, RunRecord, Status
 from bench_lib.executors import InlineExecutor
 from bench_lib.pytest_plugin import OPTIONAL, OPTIONS, grid_of
 from bench_lib.pytest_plugin.session import Lines, Session
-from bench_lib.record import Predictions, RunRecord, Status
-from bench_lib.run import blank_record
+from bench_lib.runner.execute import blank_record
+from bench_lib.runner.suite import Grid, plan, run_suite
 from bench_lib.store import Store
-from bench_lib.suite import Grid, plan, run_suite
 from bench_lib.tasks import TASKS
 from bench_lib.techniques import TECHNIQUES
-from bench_lib.techniques.base import Technique
-from bench_lib.techniques.training import Training
+from bench_lib.techniques.interface.context import Training
+from bench_lib.techniques.interface.technique import Technique
 
 pytest_plugins = ["pytester"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bench_lib.errors import BadValue, check_path
+from bench_lib.core.errors import BadValue, check_path
 
 
 def location(text: str) -> Path:

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench_lib.cli import layout
+from bench_lib.cli import console
 from bench_lib.cli.outcome import DONE, USAGE
-from bench_lib.errors import BadData
+from bench_lib.core.errors import BadData
 
 if TYPE_CHECKING:
-    from bench_lib.audit import SplitAudit, TaskAudit
-    from bench_lib.tasks.audit import Overlap
+    from bench_lib.validation.data_audit import SplitAudit, TaskAudit
+    from bench_lib.validation.duplicates import Overlap
 
 ALL = "all"
 COUNTS = ("task", "split", "examples", "repeats", "alike", "conflicting", "empty")
@@ -51,12 +51,12 @@ def add_to(command: argparse.ArgumentParser) -> None:
 def _audit(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from bench_lib.audit import audit
+    from bench_lib.core.profiles import find_profile
     from bench_lib.models import MODELS
     from bench_lib.models.load import load_tokenizer
     from bench_lib.models.source import resolve
-    from bench_lib.profiles import find_profile
     from bench_lib.tasks import TASKS
+    from bench_lib.validation.data_audit import audit
 
     family, model = find_profile(options.profile), resolve(options.model, MODELS)
     names, absent = _names(options)
@@ -68,7 +68,7 @@ def _audit(options: argparse.Namespace) -> int:
         print(f"stabbench: {line}", file=sys.stderr)
     asked = {"data": options.data, "model": model.name, "model_fingerprint": model.fingerprint, "profile": family.name}
     if options.json:
-        print(layout.machine(asked | {"absent": absent, "tasks": [dataclasses.asdict(one) for one in found]}))
+        print(console.machine(asked | {"absent": absent, "tasks": [dataclasses.asdict(one) for one in found]}))
     elif any(one.splits for one in found):
         print(f"data {options.data}, model {model.name}, profile {family.name}", *_tables(found), "", LEGEND, sep="\n")
     return USAGE if any(one.failed for one in found) else DONE
@@ -76,9 +76,9 @@ def _audit(options: argparse.Namespace) -> int:
 
 def _names(options: argparse.Namespace) -> tuple[list[str], list[str]]:
     """The tasks to audit, and, where all are asked for, those of which the folder has nothing."""
-    from bench_lib.suite import all_tasks, named
-    from bench_lib.tasks.local import LAYOUT, holdings
-    from bench_lib.tasks.sources import source_kind
+    from bench_lib.runner.suite import all_tasks, named
+    from bench_lib.tasks.sources.load import source_kind
+    from bench_lib.tasks.sources.local import LAYOUT, holdings
 
     kind, names = source_kind(options.data), list(dict.fromkeys(named(options.tasks, all_tasks(options.data))))
     if kind != "local" or options.tasks != ALL:
@@ -111,11 +111,11 @@ def _tables(found: Sequence[TaskAudit]) -> Iterator[str]:
     )
     for head, rows, text_columns in tables:
         if rows:
-            yield from ("", *layout.columns(head, rows, text_columns))
+            yield from ("", *console.columns(head, rows, text_columns))
     for task, split in splits:
         if split.reading.crowded:
             room = f"no room for a context within {split.reading.max_length} tokens, so that no run is possible"
-            yield layout.hanging("", f"{task} {split.split}: {split.reading.crowded} questions leave {room}", 2)
+            yield console.hanging("", f"{task} {split.split}: {split.reading.crowded} questions leave {room}", 2)
 
 
 def _counts(task: str, found: SplitAudit) -> tuple[str, ...]:
@@ -126,7 +126,7 @@ def _counts(task: str, found: SplitAudit) -> tuple[str, ...]:
 
 def _labels(task: str, found: SplitAudit) -> tuple[str, ...]:
     shares = found.counts.labels.items()
-    return task, found.split, ", ".join(f"{name} {layout.percent(share)}" for name, share in shares)
+    return task, found.split, ", ".join(f"{name} {console.percent(share)}" for name, share in shares)
 
 
 def _overlap(task: str, found: Overlap, splits: Sequence[SplitAudit]) -> tuple[str, ...]:
@@ -138,7 +138,7 @@ def _overlap(task: str, found: Overlap, splits: Sequence[SplitAudit]) -> tuple[s
         f"{found.shared:,}",
         f"{found.first_examples:,}",
         f"{found.second_examples:,}",
-        layout.percent(found.second_examples / second.examples),
+        console.percent(found.second_examples / second.examples),
         f"{found.alike:,}",
         f"{found.conflicting:,}",
     )
@@ -149,12 +149,12 @@ def _reading(task: str, found: SplitAudit) -> tuple[str, ...]:
     return (
         task,
         found.split,
-        layout.percent(one.whole),
-        layout.percent(one.unknown, 3),
+        console.percent(one.whole),
+        console.percent(one.unknown, 3),
         f"{one.median:,.0f}",
         f"{one.longest:,}",
-        layout.DASH if one.model_length is None else f"{one.too_long:,}",
+        console.DASH if one.model_length is None else f"{one.too_long:,}",
         f"{one.max_length:,}",
-        layout.percent(one.cut),
-        layout.percent(one.lost),
+        console.percent(one.cut),
+        console.percent(one.lost),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from bench_lib.options import AXES, Axes, axes_of
+from bench_lib.runner.options import AXES, Axes, axes_of
 
 
 def add_to(command: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from bench_lib.cli.outcome import DONE
 from bench_lib.cli.run import chosen_executor
-from bench_lib.errors import BenchError, require
+from bench_lib.core.errors import BenchError, require
 
 if TYPE_CHECKING:
     from bench_lib.stats.calibration import Calibration, Scenario
@@ -36,7 +36,7 @@ HEAD = ("scenario", "tasks", "SD ratio", "claims [95 %]", "found", "equivalent",
 
 def calibrate(options: argparse.Namespace) -> int:
     """Print a row for each scenario, number of tasks and ratio as it comes, or all of them as JSON at the end."""
-    from bench_lib.report.calibrated import encoded
+    from bench_lib.report.analysis.calibration import encoded
     from bench_lib.stats.calibration import SCENARIOS
     from bench_lib.stats.design import Design, Margins, looks_up_to
 
@@ -72,8 +72,8 @@ def _measured(job: Job) -> Calibration:
 
 def _real(options: argparse.Namespace) -> Iterator[Scenario]:
     """The baseline's runs of the store, each cell with enough of them as a world of its own."""
-    from bench_lib.report.keys import gather
-    from bench_lib.report.sources import ordinary
+    from bench_lib.report.analysis.cells import gather
+    from bench_lib.report.analysis.variance import ordinary
     from bench_lib.stats.calibration import resampled
     from bench_lib.store import Store
 

@@ -16,13 +16,13 @@ from bench_lib.cli.outcome import DONE, INCONCLUSIVE, REGRESSION, tell_set_aside
 from bench_lib.cli.progress import ProgressLine
 from bench_lib.cli.run import add_setting, chosen_executor
 from bench_lib.cli.verdicts import broken, human, machine
-from bench_lib.errors import BenchError, require
-from bench_lib.record import Status
+from bench_lib.core.errors import BenchError, require
+from bench_lib.core.record import Status
 
 if TYPE_CHECKING:
-    from bench_lib.check.answer import Answer
-    from bench_lib.check.looks import Comparison, Question
-    from bench_lib.conformance import Breach
+    from bench_lib.comparison.result import Answer
+    from bench_lib.comparison.sequential import Comparison, Question
+    from bench_lib.validation.conformance import Breach
 
 ORIGINAL = "adamw"
 CODES = {"holds": DONE, "regression": REGRESSION, "inconclusive": INCONCLUSIVE}
@@ -80,7 +80,7 @@ def _comparison(options: argparse.Namespace) -> Comparison:
         raise BenchError("nothing to check: name a technique, or PATH.py:Class, or --calibrate")
     older: Path | None = options.against
     require(older is None or older.is_dir(), "--against", str(older), "the folder of a store")
-    from bench_lib.check.looks import Comparison
+    from bench_lib.comparison.sequential import Comparison
     from bench_lib.store import Store
 
     executor = chosen_executor(options)
@@ -89,9 +89,9 @@ def _comparison(options: argparse.Namespace) -> Comparison:
 
 
 def _question(options: argparse.Namespace) -> Question:
-    from bench_lib.check.looks import Question
+    from bench_lib.comparison.sequential import Question
+    from bench_lib.runner.suite import all_tasks, named
     from bench_lib.stats.design import Margins
-    from bench_lib.suite import all_tasks, named
 
     return Question(
         technique=options.technique,
@@ -109,10 +109,10 @@ def _question(options: argparse.Namespace) -> Question:
 
 def _breaches(technique: str) -> list[Breach]:
     """The promises of every technique that this one does not keep, which are told."""
-    from bench_lib.check.looks import trained
-    from bench_lib.conformance import breaches
+    from bench_lib.comparison.sequential import trained
     from bench_lib.techniques import TECHNIQUES
-    from bench_lib.techniques.stack import is_foreign
+    from bench_lib.techniques.interface.stack import is_foreign
+    from bench_lib.validation.conformance import breaches
 
     stack = trained(technique)
     later = "; then, in a minute or two, whether it does anything" if is_foreign(stack.spec(), TECHNIQUES) else ""

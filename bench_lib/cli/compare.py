@@ -10,14 +10,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench_lib.cli import layout
+from bench_lib.cli import console
 from bench_lib.cli.arguments import location
 from bench_lib.cli.outcome import DONE, REGRESSION, tell_set_aside
-from bench_lib.errors import BadValue
-from bench_lib.report.markdown import seeds as ranges
+from bench_lib.core.errors import BadValue
+from bench_lib.report.formatting import seeds as ranges
 
 if TYPE_CHECKING:
-    from bench_lib.report.contrast import Changed, Difference, Missing, Pair, Side, Stores
+    from bench_lib.report.analysis.compare import Changed, Difference, Missing, Pair, Side, Stores
 
 HELP = """An argument is a folder where it has a path separator (./results), or holds a store and so does the other one;
 else it is a technique, a stack such as llrd+reinit, or a cell's label as the leaderboard has it."""
@@ -70,14 +70,14 @@ def _is_store(text: str) -> bool:
 
 
 def _techniques(options: argparse.Namespace) -> int:
-    from bench_lib.report.contrast import held, techniques
+    from bench_lib.report.analysis.compare import held, techniques
     from bench_lib.store import Store
 
     store = Store(options.store)
     pairs = techniques(held(store).cells, options.one, options.other)
     tell_set_aside(store)
     if options.json:
-        print(layout.machine([dataclasses.asdict(pair) for pair in pairs]))
+        print(console.machine([dataclasses.asdict(pair) for pair in pairs]))
     else:
         groups = [list(found) for _, found in groupby(pairs, key=lambda pair: pair.group)]
         print("\n\n".join([*("\n".join(_group(found)) for found in groups), LEGEND]))
@@ -87,21 +87,21 @@ def _techniques(options: argparse.Namespace) -> int:
 def _group(pairs: Sequence[Pair]) -> Iterator[str]:
     yield "{} data, model {}, profile {}".format(*pairs[0].group)
     rows = [row for pair in pairs for row in ((pair.task, *_side(pair.one)), ("", *_side(pair.other)))]
-    yield from layout.columns(HEAD, rows, text_columns=2)
+    yield from console.columns(HEAD, rows, text_columns=2)
     yield ""
     tasks = [pair.task for pair in pairs]
     names = [pair.task if tasks.count(pair.task) == 1 else f"{pair.task}: {pair.one.label}" for pair in pairs]
-    yield from layout.columns(VERDICTS, list(map(_verdict, names, pairs)), text_columns=2)
+    yield from console.columns(VERDICTS, list(map(_verdict, names, pairs)), text_columns=2)
 
 
 def _side(side: Side) -> tuple[str, ...]:
     return (
         side.label,
-        layout.failures(side.failed, side.judged, side.failure_low, side.failure_high),
-        layout.percent(side.mad, 2),
-        layout.percent(side.minimum, 2),
-        layout.percent(side.mean, 2),
-        layout.number(side.train_seconds, 1),
+        console.failures(side.failed, side.judged, side.failure_low, side.failure_high),
+        console.percent(side.mad, 2),
+        console.percent(side.minimum, 2),
+        console.percent(side.mean, 2),
+        console.number(side.train_seconds, 1),
     )
 
 
@@ -112,22 +112,22 @@ def _verdict(name: str, pair: Pair) -> tuple[str, ...]:
         name,
         (pair.verdict or "nothing to compare") + by,
         str(pair.shared),
-        layout.interval(pair.mad_ratio, pair.mad_ratio_low, pair.mad_ratio_high),
-        layout.number(pair.superiority),
+        console.interval(pair.mad_ratio, pair.mad_ratio_low, pair.mad_ratio_high),
+        console.number(pair.superiority),
         scores,
-        layout.signed(pair.mean_difference),
-        layout.times(pair.cost_ratio),
+        console.signed(pair.mean_difference),
+        console.times(pair.cost_ratio),
     )
 
 
 def _stores(options: argparse.Namespace) -> int:
-    from bench_lib.report.contrast import held, stores
+    from bench_lib.report.analysis.compare import held, stores
     from bench_lib.store import Store
 
     one, other = (Store(Path(text)) for text in (options.one, options.other))
     found = stores(held(one), held(other))
     tell_set_aside(one, other)
-    print(layout.machine(dataclasses.asdict(found)) if options.json else "\n".join(_found(found, options)))
+    print(console.machine(dataclasses.asdict(found)) if options.json else "\n".join(_found(found, options)))
     return REGRESSION if found.differing else DONE
 
 
@@ -153,13 +153,13 @@ def _differences(differing: Sequence[Difference]) -> Iterator[str]:
     yield ""
     head = ("task", "technique", "seed", "score A", "score B", "fields")
     rows = [_different(found) for found in differing[:SHOWN]]
-    yield from layout.columns(head, rows, text_columns=2)
+    yield from console.columns(head, rows, text_columns=2)
     if len(differing) > SHOWN:
         yield f"and {len(differing) - SHOWN} more, all of them in --json"
 
 
 def _different(found: Difference) -> tuple[str, ...]:
-    scores = [layout.DASH if score is None else layout.percent(score, 2) for score in found.scores]
+    scores = [console.DASH if score is None else console.percent(score, 2) for score in found.scores]
     marks = ["" if found.statuses[0] == found.statuses[1] else f" ({status})" for status in found.statuses]
     named = [score + mark for score, mark in zip(scores, marks, strict=True)]
     return (*found.name[3:], str(found.seed), *named, _shortened(found.fields))
@@ -183,7 +183,7 @@ def _only(store: str, missing: Sequence[Missing]) -> Iterator[str]:
             by_seeds.setdefault((found.name[3], ranges(found.seeds), found.whole), []).append(found.name[4])
         for (task, seeds, whole_cell), names in by_seeds.items():
             other = "" if whole_cell else f", where {there} has other runs"
-            yield layout.hanging(f"    {task}", f"seeds {seeds}{other}: {', '.join(names)}", 16)
+            yield console.hanging(f"    {task}", f"seeds {seeds}{other}: {', '.join(names)}", 16)
 
 
 def _changes(changed: Sequence[Changed]) -> Iterator[str]:
@@ -196,8 +196,8 @@ def _changes(changed: Sequence[Changed]) -> Iterator[str]:
         yield "  {} data, model {}, profile {}".format(*group)
         for found in own:
             task, technique = found.name[3:]
-            yield layout.hanging(f"    {task}", f"{technique}: {found.settings[0]} | {found.settings[1]}", 16)
+            yield console.hanging(f"    {task}", f"{technique}: {found.settings[0]} | {found.settings[1]}", 16)
         judged = [_verdict(" ".join(found.name[3:]), found.pair) for found in own if found.pair]
         if judged:
             yield ""
-            yield from layout.columns(VERDICTS, judged, text_columns=2)
+            yield from console.columns(VERDICTS, judged, text_columns=2)

@@ -14,7 +14,7 @@ def add_to(command: argparse.ArgumentParser) -> None:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from bench_lib.doctor import examine
+    from bench_lib.validation.environment import examine
 
     findings = examine(options.data)
     for finding in findings:

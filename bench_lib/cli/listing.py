@@ -6,10 +6,10 @@ import argparse
 from typing import TYPE_CHECKING
 
 from bench_lib.cli.outcome import DONE
-from bench_lib.errors import require
+from bench_lib.core.errors import require
 
 if TYPE_CHECKING:
-    from bench_lib.techniques.base import Technique
+    from bench_lib.techniques.interface.technique import Technique
 
 KINDS = ("tasks", "techniques", "models", "profiles")
 Rows = list[tuple[str, str]]
@@ -33,7 +33,7 @@ def _list(options: argparse.Namespace) -> int:
 
 def _page() -> int:
     from bench_lib.techniques import TECHNIQUES
-    from bench_lib.techniques.catalogue import page
+    from bench_lib.techniques.interface.documentation import page
 
     print(page(TECHNIQUES), end="")
     return DONE
@@ -50,8 +50,8 @@ def _print(title: str, groups: dict[str, Rows]) -> None:
 
 
 def _rows(kind: str) -> Rows:
+    from bench_lib.core.profiles import PROFILES
     from bench_lib.models import MODELS
-    from bench_lib.profiles import PROFILES
     from bench_lib.tasks import TASKS
 
     if kind == "tasks":
@@ -61,15 +61,15 @@ def _rows(kind: str) -> Rows:
 
 def _grouped_techniques() -> dict[str, Rows]:
     from bench_lib.techniques import TECHNIQUES  # needs torch: only where it is asked for
-    from bench_lib.techniques.base import FAMILIES
-    from bench_lib.techniques.catalogue import by_family
+    from bench_lib.techniques.interface.documentation import by_family
+    from bench_lib.techniques.interface.technique import FAMILIES
 
     return {FAMILIES[family]: [(t.name, _told(t)) for t in found] for family, found in by_family(TECHNIQUES).items()}
 
 
 def _told(technique: type[Technique]) -> str:
     """What it is, and which settings of its own are tuned; the page has their values."""
-    from bench_lib.techniques.catalogue import summary
+    from bench_lib.techniques.interface.documentation import summary
 
     tuned = f" [tune: {', '.join(technique.space)}]" if technique.space else ""
     return summary(technique) + tuned

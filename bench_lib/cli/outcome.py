@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from bench_lib.report.markdown import plain
+from bench_lib.report.formatting import plain
 
 if TYPE_CHECKING:
     from bench_lib.store import Store

@@ -5,16 +5,16 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from bench_lib.progress import Pace, counts, named, result
-from bench_lib.record import Status
+from bench_lib.core.record import Status
+from bench_lib.runner.progress import Pace, counts, named, result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bench_lib.core.record import RunRecord
+    from bench_lib.core.spec import RunSpec
     from bench_lib.executors.base import Executor
-    from bench_lib.record import RunRecord
-    from bench_lib.spec import RunSpec
-    from bench_lib.suite import Progress
+    from bench_lib.runner.suite import Progress
 
 BAR = "{percentage:3.0f}%|{bar:16}| {n_fmt}/{total_fmt} [{elapsed}{postfix}] {desc}"
 

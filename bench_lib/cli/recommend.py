@@ -9,17 +9,17 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bench_lib.cli import layout
+from bench_lib.cli import console
 from bench_lib.cli.arguments import location
 from bench_lib.cli.outcome import DONE, INCONCLUSIVE, tell_set_aside
-from bench_lib.errors import BadValue, BenchError, UnknownName, require
-from bench_lib.report.markdown import seeds as ranges
+from bench_lib.core.errors import BadValue, BenchError, UnknownName, require
+from bench_lib.report.formatting import seeds as ranges
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bench_lib.report.advice import Advice, Candidate
-    from bench_lib.report.evidence import Evidence, Limits
+    from bench_lib.report.analysis.evidence import Evidence, Limits
+    from bench_lib.report.analysis.recommend import Advice, Candidate
 
 COSTS = "a ratio above 0 of the training time to the baseline's, such as 1.5x or 1.5"
 RATES = "a share of the runs, such as 2% or 0.02, from 0 to 100%"
@@ -52,8 +52,8 @@ def add_to(command: argparse.ArgumentParser) -> None:
 def _recommend(options: argparse.Namespace) -> int:
     require(options.top >= 1, "--top", options.top, "1 or more")
     limits = _limits(options)
-    from bench_lib.report.advice import advise, like
-    from bench_lib.report.findings import find
+    from bench_lib.report.analysis.recommend import advise, like
+    from bench_lib.report.analysis.results import find
     from bench_lib.store import Store
 
     store = Store(options.store)
@@ -62,14 +62,14 @@ def _recommend(options: argparse.Namespace) -> int:
     found = advise(_only(known.cells, options), _only(known.runs, options), asked, limits, options.baseline)
     tell_set_aside(store)
     if options.json:
-        print(layout.machine([_as_data(advice, options.top) for advice in found]))
+        print(console.machine([_as_data(advice, options.top) for advice in found]))
     else:
         print("\n\n".join([*(_human(advice, limits, options.top) for advice in found), LEGEND]))
     return DONE if any(advice.found for advice in found) else INCONCLUSIVE
 
 
 def _limits(options: argparse.Namespace) -> Limits:
-    from bench_lib.report.evidence import Limits
+    from bench_lib.report.analysis.evidence import Limits
 
     cost = parsed("--max-cost", options.max_cost, "x", COSTS) if options.max_cost else math.inf
     require(cost > 0, "--max-cost", options.max_cost, COSTS)
@@ -109,7 +109,7 @@ def _human(advice: Advice, limits: Limits, top: int) -> str:
     head = HEAD if len(advice.tasks) > 1 else HEAD[:TASK] + HEAD[TASK + 1 :]
     ranked = [*((str(place), one) for place, one in enumerate(shown, 1)), ("", advice.baseline)]
     rows = [row for place, one in ranked for row in _rows(place, one, advice)]
-    lines = [*_opening(advice, limits), "", *layout.columns(head, rows, text_columns=len(head) - 6)]
+    lines = [*_opening(advice, limits), "", *console.columns(head, rows, text_columns=len(head) - 6)]
     lines += _statements("proven", [one.proven for one in shown])
     lines += _statements("not proven", [one.unproven for one in shown])
     return "\n".join([*lines, *([] if shown else ["", *_none(advice)])])
@@ -121,12 +121,12 @@ def _opening(advice: Advice, limits: Limits) -> Iterator[str]:
     tasks, met = ", ".join(advice.tasks), len(advice.found)
     named = tasks if tasks == advice.asked.text else f"{advice.asked.text}, here {tasks}"
     asking = ", ".join(_wanted(limits, advice.baseline.name)) or "no limits"
-    yield layout.hanging("", f"{named}: {met} of {met + len(advice.others)} techniques meet {asking}", 2)
+    yield console.hanging("", f"{named}: {met} of {met + len(advice.others)} techniques meet {asking}", 2)
     if advice.instead:
-        yield layout.hanging("", f"nothing is known of {advice.instead} itself: these are other tasks of its kind", 2)
+        yield console.hanging("", f"nothing is known of {advice.instead} itself: these are other tasks of its kind", 2)
     if advice.partly:
         few = f"{len(advice.partly)} more were judged on some of these tasks only: --task-like TASK asks about one task"
-        yield layout.hanging("", few, 2)
+        yield console.hanging("", few, 2)
 
 
 def _wanted(limits: Limits, base: str) -> Iterator[str]:
@@ -149,15 +149,15 @@ def _rows(place: str, one: Candidate, advice: Advice) -> list[tuple[str, ...]]:
 
 
 def _measured(part: Evidence, itself: bool) -> tuple[str, ...]:
-    ratio = layout.interval(part.mad_ratio, part.mad_ratio_low, part.mad_ratio_high)
-    mean = layout.percent(part.mean)
+    ratio = console.interval(part.mad_ratio, part.mad_ratio_low, part.mad_ratio_high)
+    mean = console.percent(part.mean)
     return (
-        layout.failures(part.failed, part.judged, part.failure_low, part.failure_high),
-        layout.percent(part.mad, 2),
-        layout.DASH if itself else ratio,
-        layout.percent(part.minimum),
-        mean if itself else f"{mean} ({layout.signed(part.mean_difference)})",
-        layout.times(part.cost_ratio),
+        console.failures(part.failed, part.judged, part.failure_low, part.failure_high),
+        console.percent(part.mad, 2),
+        console.DASH if itself else ratio,
+        console.percent(part.minimum),
+        mean if itself else f"{mean} ({console.signed(part.mean_difference)})",
+        console.times(part.cost_ratio),
     )
 
 
@@ -167,7 +167,7 @@ def _statements(title: str, said: Sequence[Sequence[str]]) -> list[str]:
     for place, lines in enumerate(said, 1):
         for line in lines:
             places.setdefault(line, []).append(place)
-    found = [layout.hanging(f"  {ranges(held)}", line, INDENT) for line, held in places.items()]
+    found = [console.hanging(f"  {ranges(held)}", line, INDENT) for line, held in places.items()]
     return ["", title, *found] if found else []
 
 
@@ -181,7 +181,7 @@ def _none(advice: Advice) -> list[str]:
     most = f"none meets this; of {len(advice.others)} techniques most are left out for {counts[0]}"
     others = f", {', '.join(f'for {count}' for count in counts[1:])}" if counts[1:] else ""
     misses = f"nearest is {nearest.name}: {'; '.join(nearest.misses.values())}"
-    return [layout.hanging("", most + others, 2), layout.hanging("", misses, 2)]
+    return [console.hanging("", most + others, 2), console.hanging("", misses, 2)]
 
 
 def _as_data(advice: Advice, top: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bench_lib.cli.arguments import location
 from bench_lib.cli.outcome import DONE, REGRESSION, tell_set_aside
 from bench_lib.cli.run import MOST_WORKERS
-from bench_lib.errors import require
+from bench_lib.core.errors import require
 
 if TYPE_CHECKING:
     from bench_lib.executors.base import Executor

@@ -10,15 +10,15 @@ from bench_lib.cli import axes
 from bench_lib.cli.arguments import location
 from bench_lib.cli.outcome import DONE, INFRASTRUCTURE, USAGE, tell_set_aside
 from bench_lib.cli.progress import ProgressLine
-from bench_lib.errors import BadPlan, BadValue, Problems, one_line, require
-from bench_lib.options import parse_arms, parse_statuses
-from bench_lib.record import Status
-from bench_lib.seeds import parse_seeds
+from bench_lib.core.errors import BadPlan, BadValue, Problems, one_line, require
+from bench_lib.core.record import Status
+from bench_lib.core.seeds import parse_seeds
+from bench_lib.runner.options import parse_arms, parse_statuses
 
 if TYPE_CHECKING:
     from bench_lib.executors.base import Executor
+    from bench_lib.runner.suite import Grid, Progress
     from bench_lib.store import Store
-    from bench_lib.suite import Grid, Progress
 
 LONGEST_RUN = 86_400.0
 """Seconds after which a run in another process is given up, unless the user says otherwise: nothing hangs for ever."""
@@ -78,8 +78,8 @@ def add_setting(command: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from bench_lib.runner.suite import run_suite
     from bench_lib.store import Store
-    from bench_lib.suite import run_suite
 
     grid, executor, retry = _asked(options)
     store = Store(options.store)
@@ -102,8 +102,8 @@ def _asked(options: argparse.Namespace) -> tuple[Grid, Executor, frozenset[Statu
     arms = problems.of(parse_arms, options.vary, options.freeze, seeds)
     crossed = problems.of(axes.parse_axes, options)
     executor = problems.of(chosen_executor, options)
-    from bench_lib.arms import refuse_pools
-    from bench_lib.suite import Grid, all_tasks, all_techniques, named, plan
+    from bench_lib.runner.seed_streams import refuse_pools
+    from bench_lib.runner.suite import Grid, all_tasks, all_techniques, named, plan
 
     grid = Grid(
         tasks=named(options.tasks, all_tasks(options.data)),
@@ -136,7 +136,7 @@ def _lost(progress: Progress) -> int:
 
 def _declined(grid: Grid, store: Store, progress: Progress) -> int:
     """Tell what was declined and why, and give the exit code: a grid of which nothing can run is bad input."""
-    from bench_lib.suite import plan
+    from bench_lib.runner.suite import plan
 
     if not progress.total or (progress.finished and not progress.statuses[Status.UNSUPPORTED]):
         return DONE

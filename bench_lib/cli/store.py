@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bench_lib.cli.arguments import location
 from bench_lib.cli.outcome import DONE, USAGE, tell_set_aside
-from bench_lib.errors import BadValue
+from bench_lib.core.errors import BadValue
 
 if TYPE_CHECKING:
     from bench_lib.store import Store

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bench_lib.check.answer import Answer, TaskAnswer
-    from bench_lib.conformance import Breach
+    from bench_lib.comparison.result import Answer, TaskAnswer
+    from bench_lib.validation.conformance import Breach
 
 DASH = "-"
 

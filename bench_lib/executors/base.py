@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, Protocol, TypeVar
 
-from bench_lib.errors import BenchError, shortened
+from bench_lib.core.errors import BenchError, shortened
 
 J = TypeVar("J")
 R = TypeVar("R")

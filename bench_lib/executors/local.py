@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Any, Generic
 
-from bench_lib.errors import BenchError, require
+from bench_lib.core.errors import BenchError, require
 from bench_lib.executors.base import Done, J, R, raised
 from bench_lib.executors.process import GRACE, Worker
 

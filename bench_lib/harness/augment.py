@@ -8,18 +8,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench_lib.errors import BadData, Unavailable, Unsupported
-from bench_lib.examples import Example, Kind, SpanExample
-from bench_lib.harness.data import DataKey, Subset, evaluation_set, train_examples
-from bench_lib.harness.encode import Feature, has_room
+from bench_lib.core.errors import BadData, Unavailable, Unsupported
+from bench_lib.core.examples import Example, Kind, SpanExample
+from bench_lib.core.seeds import derive
+from bench_lib.core.spec import Ref
+from bench_lib.harness.datasets import DataKey, Subset, evaluation_set, train_examples
+from bench_lib.harness.tokenize import Feature, has_room
+from bench_lib.models.architecture import word_embeddings
 from bench_lib.models.load import load_template, load_tokenizer
-from bench_lib.models.translate import load_translator
-from bench_lib.seeds import derive
-from bench_lib.spec import Ref
+from bench_lib.models.translation import load_translator
 from bench_lib.tasks import TASKS
-from bench_lib.techniques.anatomy import word_embeddings
-from bench_lib.techniques.corpus import Corpus, Vocabulary
-from bench_lib.techniques.hooks import Augments
+from bench_lib.techniques.interface.hooks import Augments
+from bench_lib.techniques.interface.training_set import Corpus, Vocabulary
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench_lib.examples import Kind
-from bench_lib.harness.encode import IGNORED, Feature
+from bench_lib.core.examples import Kind
+from bench_lib.harness.tokenize import IGNORED, Feature
 
 
 @dataclass(frozen=True, eq=False)

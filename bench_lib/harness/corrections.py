@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench_lib.examples import Kind
+from bench_lib.core.examples import Kind
+from bench_lib.core.spec import RunSpec
 from bench_lib.harness.fitness import ModelFacts, model_facts
-from bench_lib.spec import RunSpec
-from bench_lib.techniques.dropout_rates import NEED_DROPOUT, SET_DROPOUT
+from bench_lib.techniques.toolkit.dropout_rates import NEED_DROPOUT, SET_DROPOUT
 
 Corrections = tuple[tuple[str, str], ...]
 

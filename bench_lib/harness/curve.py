@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from bench_lib.errors import Diverged
+from bench_lib.core.errors import Diverged
 from bench_lib.harness.gradients import Norms
 
 FLUSH_STEPS = 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bench_lib.techniques.training import Training
+from bench_lib.techniques.interface.context import Training
 
 
 @torch.no_grad()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
-from bench_lib.errors import Diverged, Unsupported, shortened
-from bench_lib.record import Status
+from bench_lib.core.errors import Diverged, Unsupported, shortened
+from bench_lib.core.record import Status
 
 REASON_CHARACTERS = 2000
 

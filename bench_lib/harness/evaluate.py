@@ -9,18 +9,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench_lib.examples import Kind, SpanExample, TagExample
+from bench_lib.core.examples import Kind, SpanExample, TagExample
+from bench_lib.core.record import Predictions
 from bench_lib.harness.batches import Batch, by_length, collate
-from bench_lib.harness.data import Evaluation
-from bench_lib.harness.deployment import Footprint
+from bench_lib.harness.datasets import Evaluation
 from bench_lib.harness.drift import drift
-from bench_lib.harness.encode import Feature
+from bench_lib.harness.efficiency import Footprint
 from bench_lib.harness.precision import autocast
 from bench_lib.harness.step import logits_of
-from bench_lib.record import Predictions
-from bench_lib.tasks.base import Task
-from bench_lib.tasks.metrics import reference, score
-from bench_lib.techniques.training import Training
+from bench_lib.harness.tokenize import Feature
+from bench_lib.tasks.scoring.metrics import reference, score
+from bench_lib.tasks.task import Task
+from bench_lib.techniques.interface.context import Training
 
 LONGEST_ANSWER = 30
 """Tokens that an answer span may have, as in the BERT reference code for SQuAD."""

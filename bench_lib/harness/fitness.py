@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from torch import nn
 from transformers import PreTrainedModel
 
-from bench_lib.errors import BenchError
-from bench_lib.examples import Kind
+from bench_lib.core.errors import BenchError
+from bench_lib.core.examples import Kind
+from bench_lib.core.spec import Profile, Ref
+from bench_lib.models.architecture import dissect, is_matrix, word_embeddings
 from bench_lib.models.load import Template, load_template, load_tokenizer
 from bench_lib.models.words import reads_words_alike, shares_characters
-from bench_lib.spec import Profile, Ref
-from bench_lib.techniques.anatomy import dissect, is_matrix, word_embeddings
-from bench_lib.techniques.dropout_rates import dropout_sites
+from bench_lib.techniques.toolkit.dropout_rates import dropout_sites
 
 POSITION_TABLES = ("position_embeddings", "embed_positions", "wpe")
 """What models call their table of positions."""

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
-from bench_lib.errors import Diverged
-from bench_lib.techniques.hooks import AfterBackward
-from bench_lib.techniques.stack import Stack
-from bench_lib.techniques.training import Training
+from bench_lib.core.errors import Diverged
+from bench_lib.techniques.interface.context import Training
+from bench_lib.techniques.interface.hooks import AfterBackward
+from bench_lib.techniques.interface.stack import Stack
 
 MOST_SKIPPED = 20
 """Updates in a row that may be skipped: fp16 skips its first few until its loss scale fits, but never so many."""

@@ -12,14 +12,15 @@ from torch import Tensor
 
 from bench_lib.harness.batches import Batch, collate, epoch_order
 from bench_lib.harness.curve import Curve
-from bench_lib.harness.encode import Feature
 from bench_lib.harness.evaluate import Scored
 from bench_lib.harness.gradients import Gradients
+from bench_lib.harness.observers import NOTHING, Progress, Track
 from bench_lib.harness.optim import Optimization
 from bench_lib.harness.step import MicroStep, Passes, cross_entropy
-from bench_lib.harness.track import NOTHING, Progress, Track
+from bench_lib.harness.tokenize import Feature
 from bench_lib.instruments.timing import UNTIMED_STEPS, Stopwatch, Throughput
-from bench_lib.techniques.hooks import (
+from bench_lib.techniques.interface.context import Step, Training
+from bench_lib.techniques.interface.hooks import (
     AfterUpdate,
     ComputesLoss,
     EvaluatesUnder,
@@ -28,8 +29,7 @@ from bench_lib.techniques.hooks import (
     RunsUpdate,
     Surveys,
 )
-from bench_lib.techniques.stack import Stack
-from bench_lib.techniques.training import Step, Training
+from bench_lib.techniques.interface.stack import Stack
 
 
 @dataclass(eq=False)

@@ -8,13 +8,13 @@ import torch
 from torch.optim.lr_scheduler import LRScheduler
 from transformers import get_scheduler
 
-from bench_lib.errors import BenchError
-from bench_lib.spec import Profile
-from bench_lib.techniques.anatomy import is_matrix
-from bench_lib.techniques.hooks import BuildsOptimizer, Groups, Phases
-from bench_lib.techniques.optimizers import decoupled_adam
-from bench_lib.techniques.stack import Stack
-from bench_lib.techniques.training import Group, Phase, Training
+from bench_lib.core.errors import BenchError
+from bench_lib.core.spec import Profile
+from bench_lib.models.architecture import is_matrix
+from bench_lib.techniques.interface.context import Group, Phase, Training
+from bench_lib.techniques.interface.hooks import BuildsOptimizer, Groups, Phases
+from bench_lib.techniques.interface.optimizers import decoupled_adam
+from bench_lib.techniques.interface.stack import Stack
 
 WHOLE = Phase(first_step=0, trains=lambda name: True)
 

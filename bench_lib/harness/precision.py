@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from bench_lib.instruments.kernels import Products, bf16_products
-from bench_lib.techniques.training import Training
+from bench_lib.techniques.interface.context import Training
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 

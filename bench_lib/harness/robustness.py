@@ -10,21 +10,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench_lib.examples import Example, SpanExample
+from bench_lib.core.examples import Example, SpanExample
+from bench_lib.core.seeds import derive
 from bench_lib.harness.batches import Batch
-from bench_lib.harness.data import EVALUATION_SEED, DataKey, Evaluation, evaluation_set
-from bench_lib.harness.encode import has_room
+from bench_lib.harness.datasets import EVALUATION_SEED, DataKey, Evaluation, evaluation_set
 from bench_lib.harness.evaluate import Scored, evaluate, logits_table, predict, scored, together
-from bench_lib.harness.perturb import perturbed
 from bench_lib.harness.precision import autocast
 from bench_lib.harness.step import cross_entropy, output_of
-from bench_lib.seeds import derive
+from bench_lib.harness.tokenize import has_room
 from bench_lib.tasks import TASKS
-from bench_lib.techniques.adversarial import steepest
-from bench_lib.techniques.embedding import embedding_changed
-from bench_lib.techniques.hooks import Selects
-from bench_lib.techniques.stack import Stack
-from bench_lib.techniques.training import Training
+from bench_lib.tasks.transforms.input_noise import perturbed
+from bench_lib.techniques.interface.context import Training
+from bench_lib.techniques.interface.hooks import Selects
+from bench_lib.techniques.interface.stack import Stack
+from bench_lib.techniques.toolkit.embedding import embedding_changed
+from bench_lib.techniques.toolkit.embedding_perturbation import steepest
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench_lib.examples import Kind
+from bench_lib.core.examples import Kind
 from bench_lib.harness.batches import Batch
-from bench_lib.harness.encode import IGNORED
 from bench_lib.harness.precision import autocast
+from bench_lib.harness.tokenize import IGNORED
 from bench_lib.instruments.determinism import seed_generators
-from bench_lib.techniques.training import Output, Training
+from bench_lib.techniques.interface.context import Output, Training
 
 
 @dataclass

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bench_lib.errors import require
+from bench_lib.core.errors import require
 
 VARIABLE = "STABBENCH_BF16"
 """The environment variable that decides in place of the measurement."""

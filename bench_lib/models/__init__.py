@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from bench_lib.core.registry import Registry
 from bench_lib.models.source import ModelSource
-from bench_lib.registry import Registry
 
 MODELS: Registry[ModelSource] = Registry("model")
 for _source in (

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from bench_lib.errors import BadData
+from bench_lib.core.errors import BadData
 
 NAMED = 3
 """Parameters that a message names before it says how many there are."""

@@ -19,13 +19,13 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as hf_logging
 
-from bench_lib.errors import BadData, Unavailable, Unsupported
-from bench_lib.examples import Kind
+from bench_lib.core.errors import BadData, Unavailable, Unsupported
+from bench_lib.core.examples import Kind
+from bench_lib.core.spec import Ref
 from bench_lib.models import MODELS
 from bench_lib.models.checkpoint import load_checkpoint
 from bench_lib.models.half_precision import mend
 from bench_lib.models.source import WAYS_OUT, ModelSource, find_source, package_folder
-from bench_lib.spec import Ref
 
 M = TypeVar("M", bound=nn.Module)
 

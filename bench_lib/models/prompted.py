@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from bench_lib.errors import Unsupported
+from bench_lib.core.errors import Unsupported
 from bench_lib.models.word_head import WordHead
 
 

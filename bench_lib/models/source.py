@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-from bench_lib.errors import BadData, Unavailable, UnknownName, check_name, check_path
-from bench_lib.registry import Registry
-from bench_lib.spec import Ref
+from bench_lib.core.errors import BadData, Unavailable, UnknownName, check_name, check_path
+from bench_lib.core.registry import Registry
+from bench_lib.core.spec import Ref
 
 WAYS_OUT = (
     "use --model minilm (ships as a Python package), a folder with config.json and model.safetensors, "

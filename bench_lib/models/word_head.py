@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForMaskedLM, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 
+from bench_lib.core.spec import Ref
 from bench_lib.models import MODELS
 from bench_lib.models.checkpoint import Loaded, load_checkpoint
 from bench_lib.models.load import explained, place_of
 from bench_lib.models.source import find_source
-from bench_lib.spec import Ref
 
 
 def _given(self: Given, *_inputs: object, **_options: object) -> BaseModelOutput:

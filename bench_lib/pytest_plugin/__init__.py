@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bench_lib.options import AXES, axes_of, parse_arms, parse_statuses
+from bench_lib.core.seeds import parse_seeds
 from bench_lib.pytest_plugin.cells import BenchCell, Benchmark
 from bench_lib.pytest_plugin.session import Lines, Session
-from bench_lib.seeds import parse_seeds
+from bench_lib.runner.options import AXES, axes_of, parse_arms, parse_statuses
 
 if TYPE_CHECKING:
-    from bench_lib.spec import RunSpec
-    from bench_lib.suite import Grid
+    from bench_lib.core.spec import RunSpec
+    from bench_lib.runner.suite import Grid
 
 __all__ = ["BenchCell", "Benchmark", "grid_of"]
 
@@ -52,8 +52,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def grid_of(config: pytest.Config) -> Grid:
     """The grid that the command line asks for."""
-    from bench_lib.arms import refuse_pools
-    from bench_lib.suite import Grid, all_tasks, all_techniques, named
+    from bench_lib.runner.seed_streams import refuse_pools
+    from bench_lib.runner.suite import Grid, all_tasks, all_techniques, named
 
     given = {name: str(config.getoption(f"--bench-{name}")) for name in OPTIONS}
     optional: dict[str, str | None] = {name: config.getoption(f"--bench-{name.replace('_', '-')}") for name in OPTIONAL}
@@ -77,9 +77,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give `bench_cell` one parameter for each task x technique."""
     if "bench_cell" not in metafunc.fixturenames:
         return
-    from bench_lib.errors import BenchError
+    from bench_lib.core.errors import BenchError
+    from bench_lib.runner.suite import plan
     from bench_lib.store import Store
-    from bench_lib.suite import plan
 
     config = metafunc.config
     try:
@@ -144,8 +144,8 @@ def _session(config: pytest.Config) -> Session:
 
 
 def _forecast(specs: Sequence[RunSpec]) -> float | None:
-    from bench_lib.errors import BenchError
-    from bench_lib.forecast import forecast
+    from bench_lib.core.errors import BenchError
+    from bench_lib.runner.forecast import forecast
 
     try:
         return forecast(specs)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 if TYPE_CHECKING:
+    from bench_lib.core.record import RunRecord, Status
+    from bench_lib.core.spec import RunSpec
     from bench_lib.pytest_plugin.session import Session
-    from bench_lib.record import RunRecord, Status
-    from bench_lib.spec import RunSpec
     from bench_lib.store import Store
 
 
@@ -66,7 +66,7 @@ class BenchCell:
         _judge(records, earlier)
 
     def _skip_pools_without_members(self, todo: list[RunSpec]) -> None:
-        from bench_lib.pool import awaited, weightless
+        from bench_lib.runner.seed_ensembles import awaited, weightless
 
         for spec in filter(lambda spec: spec.pools(), todo):
             for member in awaited(spec, self.store):
@@ -108,20 +108,20 @@ class BenchCell:
             self.session.end(group, record)
 
     def _one(self, spec: RunSpec) -> RunRecord:
-        from bench_lib.pool import pool
-        from bench_lib.run import execute
+        from bench_lib.runner.execute import execute
+        from bench_lib.runner.seed_ensembles import pool
 
         if not spec.pools():
             return execute([spec])[0]
         return pool(spec, self.store)
 
     def _drop_weights(self) -> None:
-        from bench_lib.pool import spent
+        from bench_lib.runner.seed_ensembles import spent
 
         self.store.drop_weights(spent(self.pools, self.store))
 
     def _keep(self, record: RunRecord, earlier: dict[str, RunRecord]) -> None:
-        from bench_lib.record import Status
+        from bench_lib.core.record import Status
 
         old = earlier.get(record.run_id)
         if old is None:

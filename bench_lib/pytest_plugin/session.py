@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from bench_lib.progress import Pace, counts, duration, result
+from bench_lib.runner.progress import Pace, counts, duration, result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from bench_lib.record import RunRecord
-    from bench_lib.spec import RunSpec
-    from bench_lib.suite import Progress
+    from bench_lib.core.record import RunRecord
+    from bench_lib.core.spec import RunSpec
+    from bench_lib.runner.suite import Progress
 
     Forecast = Callable[[Sequence[RunSpec]], float | None]
 
@@ -120,7 +120,7 @@ class Session:
         return bool(self.statuses) and set(self.statuses) == {"unsupported"}
 
     def _progress(self, last: RunRecord | None = None) -> Progress:
-        from bench_lib.suite import Progress
+        from bench_lib.runner.suite import Progress
 
         return Progress(self.total, self.stored, self.statuses.total(), self.statuses, last)
 

@@ -12,18 +12,18 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench_lib.errors import BenchError
+from bench_lib.core.errors import BenchError
 from bench_lib.executors.base import Executor, results
 from bench_lib.executors.inline import InlineExecutor
-from bench_lib.report.charts.draw import png, svg
-from bench_lib.report.findings import find
-from bench_lib.report.illustrate import FIGURES, Draft, Picture, drafts
-from bench_lib.report.leaderboard import leaderboard
-from bench_lib.report.markdown import csv_text, shorten
-from bench_lib.report.page.build import build
-from bench_lib.report.page.catalogue import registered
-from bench_lib.report.sections import VARIANCE_TITLE
-from bench_lib.report.tables import BASELINE
+from bench_lib.report.analysis.results import find
+from bench_lib.report.analysis.summary import BASELINE
+from bench_lib.report.figures.draw import png, svg
+from bench_lib.report.figures.plan import FIGURES, Draft, Picture, drafts
+from bench_lib.report.formatting import csv_text, shorten
+from bench_lib.report.html.build import build
+from bench_lib.report.html.registry_entries import registered
+from bench_lib.report.markdown.leaderboard import leaderboard
+from bench_lib.report.markdown.sections import VARIANCE_TITLE
 from bench_lib.store import Store
 
 PAGE, LEADERBOARD, VARIANCE = "index.html", "leaderboard.md", "variance.csv"

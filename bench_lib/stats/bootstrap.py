@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 
-from bench_lib.errors import require
+from bench_lib.core.errors import require
 from bench_lib.stats.spread import checked_scores
 
 Floats = NDArray[np.float64]

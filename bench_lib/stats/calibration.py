@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bench_lib.errors import require
+from bench_lib.core.errors import require
 from bench_lib.stats.design import Design
 from bench_lib.stats.failure import wilson
 from bench_lib.stats.spread import checked_scores

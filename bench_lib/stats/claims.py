@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bench_lib.errors import require
+from bench_lib.core.errors import require
 from bench_lib.stats.bootstrap import rounding
 from bench_lib.stats.design import Design, Levels, Margins, Shares
 from bench_lib.stats.paired import rank_products

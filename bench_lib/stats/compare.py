@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import boschloo_exact, fisher_exact, levene
 
-from bench_lib.errors import require
+from bench_lib.core.errors import require
 from bench_lib.stats.failure import checked_counts
 from bench_lib.stats.flips import RESAMPLES
 from bench_lib.stats.spread import checked_scores, mad

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bench_lib.errors import BadValue, require
+from bench_lib.core.errors import BadValue, require
 from bench_lib.stats.bootstrap import CHUNK, check_plan
 from bench_lib.stats.spread import checked_scores
 from bench_lib.stats.variance import REST, TOTAL, Component, Estimate, check_sources, component

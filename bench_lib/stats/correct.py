@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import false_discovery_control
 
-from bench_lib.errors import BadValue, require
+from bench_lib.core.errors import BadValue, require
 
 Floats = NDArray[np.float64]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from bench_lib.errors import require
+from bench_lib.core.errors import require
 from bench_lib.stats.compare import boschloo
 from bench_lib.stats.sequential import nominal_levels
 

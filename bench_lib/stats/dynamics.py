@@ -10,7 +10,7 @@ from numbers import Integral
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bench_lib.errors import BadValue, require
+from bench_lib.core.errors import BadValue, require
 from bench_lib.stats.spread import LARGEST, checked_scores
 
 Floats = NDArray[np.float64]

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr, stdtrit
 from scipy.stats import rankdata
 
-from bench_lib.errors import require
+from bench_lib.core.errors import require
 from bench_lib.stats.bootstrap import checked_arms
 from bench_lib.stats.spread import mad
 

@@ -7,7 +7,7 @@ from numbers import Integral
 
 from scipy.stats import binomtest
 
-from bench_lib.errors import require
+from bench_lib.core.errors import require
 
 
 def wilson(failures: int, n: int, confidence: float = 0.95) -> tuple[float, float]:

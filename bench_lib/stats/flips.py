@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bench_lib.errors import require
+from bench_lib.core.errors import require
 from bench_lib.stats.spread import checked_scores
 
 Floats = NDArray[np.float64]

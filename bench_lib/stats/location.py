@@ -9,7 +9,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bench_lib.errors import require
+from bench_lib.core.errors import require
 from bench_lib.stats.bootstrap import check_plan, checked_arms, draws, percentile_interval, rounding
 from bench_lib.stats.flips import sign_flip
 from bench_lib.stats.spread import checked_scores

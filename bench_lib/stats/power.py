@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr
 
-from bench_lib.errors import require
+from bench_lib.core.errors import require
 from bench_lib.stats.paired import rank_products
 from bench_lib.stats.spread import checked_scores
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import chdtrc, fdtrc, gammaln
 from scipy.stats import studentized_range
 
-from bench_lib.errors import BadValue, require
+from bench_lib.core.errors import BadValue, require
 from bench_lib.stats.spread import LARGEST, checked_scores
 
 Floats = NDArray[np.float64]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import ndtr
 
-from bench_lib.errors import require
+from bench_lib.core.errors import require
 
 Floats = NDArray[np.float64]
 

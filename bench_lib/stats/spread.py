@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bench_lib.errors import BadValue, require
+from bench_lib.core.errors import BadValue, require
 
 LARGEST = 1e100
 """Bound on a score's size: squares and cubes of sums below it stay finite."""

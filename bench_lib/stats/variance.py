@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import chdtri, ndtri
 from scipy.stats import trim_mean
 
-from bench_lib.errors import require
+from bench_lib.core.errors import require
 from bench_lib.stats.spread import checked_scores
 
 Floats = NDArray[np.float64]

@@ -10,7 +10,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from bench_lib.errors import require
+from bench_lib.core.errors import require
 from bench_lib.stats.compare import boschloo
 from bench_lib.stats.design import Design, Levels, Margins
 from bench_lib.stats.equivalence import Effect, log_mad_ratio, superiority_effect

@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 from uuid import uuid4
 
-from bench_lib.record import RunRecord
+from bench_lib.core.record import RunRecord
 from bench_lib.store import weights
 from bench_lib.store.damage import Unstorable, writing
 from bench_lib.store.files import stage

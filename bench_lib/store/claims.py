@@ -19,7 +19,7 @@ from uuid import uuid4
 
 import psutil
 
-from bench_lib.errors import BadStore
+from bench_lib.core.errors import BadStore
 from bench_lib.store.damage import irregular
 from bench_lib.store.identity import checked_id, is_id
 from bench_lib.store.listing import check_inside

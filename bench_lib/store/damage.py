@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 
-from bench_lib.errors import BadStore
+from bench_lib.core.errors import BadStore
 
 _SYSTEM = {errno.EIO, errno.EACCES, errno.EPERM, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.EMFILE, errno.ENFILE}
 _ABSURD = 2**10

@@ -16,7 +16,7 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench_lib.errors import BadStore
+from bench_lib.core.errors import BadStore
 from bench_lib.store.damage import Damaged, State, damage_named, reading, state, writing
 from bench_lib.store.digest import KEY, Digests, stamp, table_digest
 from bench_lib.store.migrate import SEALED, check_schema, migrated, version_of

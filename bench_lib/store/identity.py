@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bench_lib.errors import BadStore
-from bench_lib.record import Predictions
+from bench_lib.core.errors import BadStore
+from bench_lib.core.record import Predictions
 from bench_lib.store.damage import Damaged, damage_named
 from bench_lib.store.schema import to_predictions
 

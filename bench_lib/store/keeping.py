@@ -7,8 +7,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench_lib.errors import BadStore, Unwritten
-from bench_lib.record import RunRecord
+from bench_lib.core.errors import BadStore, Unwritten
+from bench_lib.core.record import RunRecord
 from bench_lib.store.damage import Unwritable
 from bench_lib.store.parquet import Store
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from bench_lib.errors import BadStore
+from bench_lib.core.errors import BadStore
 from bench_lib.store.damage import irregular, reason
 
 SUFFIX = ".parquet"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from bench_lib.errors import BadStore
-from bench_lib.record import LATENCIES
+from bench_lib.core.errors import BadStore
+from bench_lib.core.record import LATENCIES
 from bench_lib.store.schema import METADATA, VERSION, VERSION_KEY
 
 ADDED = {

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bench_lib.errors import BadStore
-from bench_lib.record import Predictions, RunRecord
+from bench_lib.core.errors import BadStore
+from bench_lib.core.record import Predictions, RunRecord
 from bench_lib.store import weights
 from bench_lib.store.append import append, check_writable, move_aside, tidy
 from bench_lib.store.damage import Damaged, Gone, State, Unstorable, state

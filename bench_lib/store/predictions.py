@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from bench_lib.record import Predictions
+from bench_lib.core.record import Predictions
 from bench_lib.store.damage import Damaged, Gone
 from bench_lib.store.files import Opened, opened, read_row
 from bench_lib.store.identity import predicted

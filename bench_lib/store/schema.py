@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from bench_lib.record import LATENCIES, Predictions, RunRecord
+from bench_lib.core.record import LATENCIES, Predictions, RunRecord
 from bench_lib.store.damage import Unstorable
 
 VERSION = 4

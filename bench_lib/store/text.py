@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from bench_lib.record import RunRecord
+from bench_lib.core.record import RunRecord
 
 _UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _IDENTITY = frozenset({"run_id", "training_id", "spec", "predictions", "weights"})

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench_lib.errors import BadStore
-from bench_lib.record import RunRecord, Status
-from bench_lib.spec import canonical_json
+from bench_lib.core.errors import BadStore
+from bench_lib.core.record import RunRecord, Status
+from bench_lib.core.spec import canonical_json
 from bench_lib.store.damage import Damaged, Gone, damage_named
 from bench_lib.store.files import check_name, opened, read
 from bench_lib.store.identity import check_count, check_ids, contradictions, predicted

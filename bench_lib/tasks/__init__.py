@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from bench_lib.errors import BenchError
-from bench_lib.registry import Registry
-from bench_lib.tasks.base import Task
-from bench_lib.tasks.cola import COLA
-from bench_lib.tasks.conll2003 import CONLL2003
-from bench_lib.tasks.imdb import IMDB
-from bench_lib.tasks.mrpc import MRPC
-from bench_lib.tasks.rte import RTE
-from bench_lib.tasks.squad import SQUAD
-from bench_lib.tasks.sst2 import SST2
+from bench_lib.core.errors import BenchError
+from bench_lib.core.registry import Registry
+from bench_lib.tasks.datasets.cola import COLA
+from bench_lib.tasks.datasets.conll2003 import CONLL2003
+from bench_lib.tasks.datasets.imdb import IMDB
+from bench_lib.tasks.datasets.mrpc import MRPC
+from bench_lib.tasks.datasets.rte import RTE
+from bench_lib.tasks.datasets.squad import SQUAD
+from bench_lib.tasks.datasets.sst2 import SST2
+from bench_lib.tasks.task import Task
 
 __all__ = ["TASKS"]
 
@@ -19,7 +19,7 @@ __all__ = ["TASKS"]
 def check_task(task: object, where: str) -> None:
     """Raise `BenchError` for what is not a task."""
     if not isinstance(task, Task):
-        raise BenchError(f"the task {where} is not a bench_lib.tasks.base.Task")
+        raise BenchError(f"the task {where} is not a bench_lib.tasks.task.Task")
 
 
 TASKS: Registry[Task] = Registry("task", "stabbench.tasks", check_task)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from bench_lib.errors import BenchError, UnknownName, require
-from bench_lib.examples import Kind
+from bench_lib.core.errors import BenchError, UnknownName, require
+from bench_lib.core.examples import Kind
 
 OUTSIDE = "O"
 """The tag of a word that is part of nothing; words that are cut off by the length count as predicted so."""

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from bench_lib.record import RunRecord, Status
-from bench_lib.spec import Profile, Ref, RunSpec, TechniqueSpec, canonical_json
+from bench_lib.core.record import RunRecord, Status
+from bench_lib.core.spec import Profile, Ref, RunSpec, TechniqueSpec, canonical_json
 from bench_lib.store import Store
 
 CHROMIUM, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
@@ -70,10 +70,10 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 @pytest.fixture(scope="session")
 def page(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page as a file."""
-    from bench_lib.report.findings import find
-    from bench_lib.report.illustrate import illustrate
-    from bench_lib.report.page.build import build
-    from bench_lib.report.page.catalogue import registered
+    from bench_lib.report.analysis.results import find
+    from bench_lib.report.figures.plan import illustrate
+    from bench_lib.report.html.build import build
+    from bench_lib.report.html.registry_entries import registered
 
     findings = find(store)
     path = tmp_path_factory.mktemp("page") / "index.html"

@@ -10,9 +10,9 @@ import pytest
 from bench_lib.cli import main
 from bench_lib.cli.axes import add_to, parse_axes
 from bench_lib.cli.outcome import DONE, USAGE
-from bench_lib.errors import BadValue
-from bench_lib.options import AXES
-from bench_lib.spec import Profile
+from bench_lib.core.errors import BadValue
+from bench_lib.core.spec import Profile
+from bench_lib.runner.options import AXES
 from bench_lib.store import Store
 
 Small = tuple[str, ...]

@@ -11,12 +11,12 @@ import pytest
 from bench_lib.cli import main
 from bench_lib.cli.calibrate import FEWEST, HEAD, RATIOS, SEVERAL
 from bench_lib.cli.outcome import DONE, USAGE
-from bench_lib.record import RunRecord, Status
-from bench_lib.run import blank_record
-from bench_lib.spec import RunSpec
+from bench_lib.core.record import RunRecord, Status
+from bench_lib.core.spec import RunSpec
+from bench_lib.runner.execute import blank_record
+from bench_lib.runner.suite import Grid, plan
 from bench_lib.stats import calibration
 from bench_lib.store import Store
-from bench_lib.suite import Grid, plan
 
 Written = pytest.CaptureFixture[str]
 

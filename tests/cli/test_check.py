@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench_lib import conformance
 from bench_lib.cli import check as command
 from bench_lib.cli import main, parser
 from bench_lib.cli.outcome import DONE, INCONCLUSIVE, REGRESSION, USAGE
+from bench_lib.core.record import RunRecord, Status
+from bench_lib.core.spec import RunSpec
 from bench_lib.executors.base import Done
-from bench_lib.record import RunRecord, Status
-from bench_lib.run import blank_record
-from bench_lib.spec import RunSpec
+from bench_lib.runner.execute import blank_record
 from bench_lib.store import Store
 from bench_lib.techniques import TECHNIQUES
+from bench_lib.validation import conformance
 
 TINY = ("--profile", "smoke", "--model", "tiny", "--tasks", "conll2003")
 Written = pytest.CaptureFixture[str]

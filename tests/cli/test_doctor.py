@@ -6,13 +6,13 @@ import pytest
 
 from bench_lib.cli import main
 from bench_lib.cli.outcome import DONE, USAGE
-from bench_lib.forecast import Speed
+from bench_lib.runner.forecast import Speed
 
 Written = pytest.CaptureFixture[str]
 
 
 def test_the_doctor_has_a_line_for_each_finding(capsys: Written, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bench_lib import doctor
+    from bench_lib.validation import environment as doctor
 
     monkeypatch.setattr(doctor, "speed", lambda *_: Speed(1.0, 0.5))
     monkeypatch.setattr(doctor, "forecast", lambda specs: 7.0)
@@ -32,7 +32,7 @@ def test_the_doctor_has_a_line_for_each_finding(capsys: Written, monkeypatch: py
 
 
 def test_what_the_doctor_finds_amiss_is_the_exit_code(capsys: Written, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bench_lib import doctor
+    from bench_lib.validation import environment as doctor
 
     found = [doctor.Finding("wheels", "3"), doctor.Finding("spare wheel", "none", ok=False, optional=True)]
     monkeypatch.setattr(doctor, "examine", lambda data: [dataclasses.replace(f, found=data or f.found) for f in found])

@@ -13,13 +13,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench_lib import doctor, suite
-from bench_lib.check.looks import Comparison
 from bench_lib.cli import calibrate, main
 from bench_lib.cli import check as check_command
-from bench_lib.errors import BenchError
+from bench_lib.comparison.sequential import Comparison
+from bench_lib.core.errors import BenchError
 from bench_lib.report import render
-from bench_lib.suite import Progress, plan
+from bench_lib.runner import suite
+from bench_lib.runner.suite import Progress, plan
+from bench_lib.validation import environment
 
 EXAMPLES = int(os.environ.get("STABBENCH_FUZZ_EXAMPLES", "100"))
 """Command lines that are tried; more of them on demand."""
@@ -176,7 +177,7 @@ def world(tmp_path: Path, data_folder: Path, filled: Path, monkeypatch: pytest.M
     monkeypatch.setattr(suite, "run_suite", sweep)
     monkeypatch.setattr(Comparison, "answer", refuse)
     monkeypatch.setattr(check_command, "_breaches", lambda technique: [])
-    for module, what in ((render, "render"), (render, "stale"), (doctor, "_smoke"), (calibrate, "_measured")):
+    for module, what in ((render, "render"), (render, "stale"), (environment, "_smoke"), (calibrate, "_measured")):
         monkeypatch.setattr(module, what, refuse)
     return tmp_path
 

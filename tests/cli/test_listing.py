@@ -4,12 +4,12 @@ import pytest
 
 from bench_lib.cli import main
 from bench_lib.cli.outcome import DONE, USAGE
+from bench_lib.core.profiles import PROFILES
 from bench_lib.models import MODELS
-from bench_lib.profiles import PROFILES
 from bench_lib.tasks import TASKS
 from bench_lib.techniques import TECHNIQUES
-from bench_lib.techniques.base import FAMILIES
-from bench_lib.techniques.catalogue import by_family, page, summary
+from bench_lib.techniques.interface.documentation import by_family, page, summary
+from bench_lib.techniques.interface.technique import FAMILIES
 
 Written = pytest.CaptureFixture[str]
 

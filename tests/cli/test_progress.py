@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from bench_lib.cli.progress import ProgressLine
+from bench_lib.core.record import RunRecord, Status
 from bench_lib.executors import InlineExecutor
-from bench_lib.record import RunRecord, Status
-from bench_lib.run import blank_record
-from bench_lib.suite import Grid, Progress, plan
+from bench_lib.runner.execute import blank_record
+from bench_lib.runner.suite import Grid, Progress, plan
 
 Written = pytest.CaptureFixture[str]
 

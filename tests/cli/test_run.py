@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-from bench_lib import suite
 from bench_lib.cli import main
 from bench_lib.cli.outcome import DONE, INFRASTRUCTURE, USAGE
+from bench_lib.core.record import Status
 from bench_lib.executors import InlineExecutor, LocalExecutor
-from bench_lib.options import parse_arms, parse_frozen, parse_statuses
-from bench_lib.record import Status
+from bench_lib.runner import suite
+from bench_lib.runner.options import parse_arms, parse_frozen, parse_statuses
+from bench_lib.runner.suite import Grid, Progress
 from bench_lib.store import Store
-from bench_lib.suite import Grid, Progress
 from bench_lib.tasks import TASKS
 from bench_lib.techniques import TECHNIQUES
-from bench_lib.techniques.base import Technique
-from bench_lib.techniques.training import Training
+from bench_lib.techniques.interface.context import Training
+from bench_lib.techniques.interface.technique import Technique
 
 Small = tuple[str, ...]
 Written = pytest.CaptureFixture[str]

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from bench_lib.check.answer import Answer, TaskAnswer
-from bench_lib.check.arms import Cost
 from bench_lib.cli.verdicts import HEAD, broken, human, machine
-from bench_lib.conformance import Breach
+from bench_lib.comparison.paired_runs import Cost
+from bench_lib.comparison.result import Answer, TaskAnswer
 from bench_lib.stats.design import Design
 from bench_lib.stats.equivalence import Effect
 from bench_lib.stats.verdict import Location, Stability, Verdict
+from bench_lib.validation.conformance import Breach
 
 NAN = math.nan
 NOTHING = Verdict(

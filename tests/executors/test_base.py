@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 
-from bench_lib.errors import BenchError
+from bench_lib.core.errors import BenchError
 from bench_lib.executors.base import Done, attempt, results
 from bench_lib.executors.inline import InlineExecutor
 

@@ -13,7 +13,7 @@ from types import ModuleType
 
 import pytest
 
-from bench_lib.errors import BadValue, BenchError
+from bench_lib.core.errors import BadValue, BenchError
 from bench_lib.executors import Done, Executor, LocalExecutor
 from bench_lib.executors.process import THREADS, Worker
 

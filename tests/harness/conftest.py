@@ -11,16 +11,16 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from bench_lib.examples import Example, Kind, SpanExample, TagExample, TextExample
-from bench_lib.harness.encode import Feature, encode
+from bench_lib.core.examples import Example, Kind, SpanExample, TagExample, TextExample
+from bench_lib.core.seeds import derive
+from bench_lib.core.spec import Profile, Ref
+from bench_lib.harness.tokenize import Feature, encode
 from bench_lib.models import MODELS
+from bench_lib.models.architecture import dissect
 from bench_lib.models.load import instantiate, load_template, load_tokenizer
 from bench_lib.models.source import resolve
-from bench_lib.seeds import derive
-from bench_lib.spec import Profile, Ref
-from bench_lib.techniques.anatomy import dissect
-from bench_lib.techniques.dropout_rates import set_dropout
-from bench_lib.techniques.training import Training
+from bench_lib.techniques.interface.context import Training
+from bench_lib.techniques.toolkit.dropout_rates import set_dropout
 
 LABELS = {Kind.SEQUENCE: 2, Kind.TOKENS: 9, Kind.SPAN: 0}
 EXAMPLES: dict[Kind, list[Example]] = {

@@ -6,19 +6,19 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from bench_lib.errors import BadData, Unavailable, Unsupported
-from bench_lib.examples import Kind, SpanExample
+from bench_lib.core.errors import BadData, Unavailable, Unsupported
+from bench_lib.core.examples import Kind, SpanExample
+from bench_lib.core.spec import Ref
 from bench_lib.harness.augment import Draw, augmented
-from bench_lib.harness.data import DataKey, Subset, train_examples, train_features
+from bench_lib.harness.datasets import DataKey, Subset, train_examples, train_features
 from bench_lib.models import MODELS
 from bench_lib.models.source import resolve
-from bench_lib.spec import Ref
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.embedded import CORPORA
-from bench_lib.tasks.sources import load_data
-from bench_lib.techniques.eda import EDA
-from bench_lib.techniques.synonym import Synonym
-from tests.techniques.test_edits import right
+from bench_lib.tasks.sources.load import load_data
+from bench_lib.tasks.sources.synthetic import CORPORA
+from bench_lib.techniques.data.eda import EDA
+from bench_lib.techniques.data.synonym import Synonym
+from tests.tasks.transforms.test_word_edits import right
 
 ALL = sorted(CORPORA)
 

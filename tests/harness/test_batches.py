@@ -10,9 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench_lib.examples import Kind, TextExample
+from bench_lib.core.examples import Kind, TextExample
 from bench_lib.harness.batches import by_length, collate, epoch_order
-from bench_lib.harness.encode import IGNORED, Feature
+from bench_lib.harness.tokenize import IGNORED, Feature
 
 CPU = torch.device("cpu")
 PAD = 7

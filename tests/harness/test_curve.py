@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from bench_lib.errors import Diverged
+from bench_lib.core.errors import Diverged
 from bench_lib.harness.curve import FLUSH_STEPS, Curve
 from bench_lib.harness.gradients import Norms
 

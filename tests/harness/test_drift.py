@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from bench_lib.examples import Kind
+from bench_lib.core.examples import Kind
 from bench_lib.harness.drift import drift
-from bench_lib.techniques.training import Training
+from bench_lib.techniques.interface.context import Training
 
 Prepare = Callable[..., Training]
 

@@ -11,15 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from bench_lib.examples import Example, Kind, SpanExample, TagExample
-from bench_lib.harness.data import Evaluation
-from bench_lib.harness.encode import Feature
+from bench_lib.core.examples import Example, Kind, SpanExample, TagExample
+from bench_lib.core.record import Predictions
+from bench_lib.harness.datasets import Evaluation
 from bench_lib.harness.evaluate import DECODERS, LONGEST_ANSWER, answers, best_span, evaluate
-from bench_lib.record import Predictions
+from bench_lib.harness.tokenize import Feature
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.metrics import reference, score
-from bench_lib.techniques.averaging import held
-from bench_lib.techniques.training import Committee, Training
+from bench_lib.tasks.scoring.metrics import reference, score
+from bench_lib.techniques.interface.context import Committee, Training
+from bench_lib.techniques.toolkit.averaging import held
 
 Featurise = Callable[..., list[Feature]]
 Prepare = Callable[..., Training]

@@ -6,12 +6,12 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from bench_lib.errors import Diverged
-from bench_lib.examples import Kind
+from bench_lib.core.errors import Diverged
+from bench_lib.core.examples import Kind
 from bench_lib.harness.gradients import MOST_SKIPPED, Gradients
-from bench_lib.techniques.base import Technique
-from bench_lib.techniques.stack import Stack
-from bench_lib.techniques.training import Training
+from bench_lib.techniques.interface.context import Training
+from bench_lib.techniques.interface.stack import Stack
+from bench_lib.techniques.interface.technique import Technique
 
 Prepare = Callable[..., Training]
 

@@ -12,20 +12,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench_lib.errors import BenchError, Diverged
-from bench_lib.examples import Kind
+from bench_lib.core.errors import BenchError, Diverged
+from bench_lib.core.examples import Kind
+from bench_lib.core.record import Predictions
+from bench_lib.core.spec import Profile
 from bench_lib.harness.batches import Batch
-from bench_lib.harness.encode import Feature
 from bench_lib.harness.evaluate import Scored
 from bench_lib.harness.loop import Loop
-from bench_lib.harness.track import Track
+from bench_lib.harness.observers import Track
+from bench_lib.harness.tokenize import Feature
 from bench_lib.instruments import timing
 from bench_lib.instruments.timing import UNTIMED_STEPS, Stopwatch
-from bench_lib.record import Predictions
-from bench_lib.spec import Profile
-from bench_lib.techniques.base import Technique
-from bench_lib.techniques.stack import Stack
-from bench_lib.techniques.training import Group, Output, Phase, Step, Training, Update
+from bench_lib.techniques.interface.context import Group, Output, Phase, Step, Training, Update
+from bench_lib.techniques.interface.stack import Stack
+from bench_lib.techniques.interface.technique import Technique
 
 CPU = torch.device("cpu")
 Build = Callable[..., Loop]

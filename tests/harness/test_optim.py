@@ -9,12 +9,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench_lib.examples import Kind
+from bench_lib.core.examples import Kind
+from bench_lib.core.spec import SCHEDULES, Profile
 from bench_lib.harness.optim import build_optimizer, build_schedule
-from bench_lib.spec import SCHEDULES, Profile
-from bench_lib.techniques.base import Technique
-from bench_lib.techniques.stack import Stack
-from bench_lib.techniques.training import Group, Training
+from bench_lib.techniques.interface.context import Group, Training
+from bench_lib.techniques.interface.stack import Stack
+from bench_lib.techniques.interface.technique import Technique
 
 Prepare = Callable[..., Training]
 PEAK = 1e-3

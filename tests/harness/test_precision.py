@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from bench_lib.harness import precision
 from bench_lib.harness.precision import LINEAR, PRODUCTS, RoundedProducts, autocast, computed_by
 from bench_lib.instruments.kernels import Products
-from bench_lib.techniques.training import Training
+from bench_lib.techniques.interface.context import Training
 
 CPU = torch.device("cpu")
 FEW = {"train_examples": 16, "eval_examples": 4, "max_length": 32}
@@ -137,7 +137,7 @@ def test_other_functions_types_and_what_comes_after_are_left_alone():
 
 
 def training(precision: str, device: torch.device = CPU) -> Training:
-    from bench_lib.spec import Profile
+    from bench_lib.core.spec import Profile
 
     return Training(nn.Linear(4, 4), None, None, Profile(precision=precision), {}, lambda *_: 0, device)  # type: ignore[arg-type]
 

@@ -11,20 +11,20 @@ import numpy as np
 import pytest
 import torch
 
-from bench_lib.examples import Kind, SpanExample
+from bench_lib.core.examples import Kind, SpanExample
+from bench_lib.core.spec import Profile, Ref
 from bench_lib.harness import robustness
 from bench_lib.harness.batches import collate
-from bench_lib.harness.data import DataKey, data_key, evaluation_set
+from bench_lib.harness.datasets import DataKey, data_key, evaluation_set
 from bench_lib.harness.evaluate import evaluate
 from bench_lib.harness.robustness import Examination, attacked, perturbed_set
 from bench_lib.harness.step import cross_entropy, output_of
-from bench_lib.run import execute
-from bench_lib.spec import Profile, Ref
+from bench_lib.runner.execute import execute
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.sources import load_data
-from bench_lib.techniques.adversarial import steepest
-from bench_lib.techniques.embedding import embedding_changed
-from bench_lib.techniques.training import Training
+from bench_lib.tasks.sources.load import load_data
+from bench_lib.techniques.interface.context import Training
+from bench_lib.techniques.toolkit.embedding import embedding_changed
+from bench_lib.techniques.toolkit.embedding_perturbation import steepest
 
 KINDS = {"sst2": Kind.SEQUENCE, "conll2003": Kind.TOKENS, "squad": Kind.SPAN}
 Prepare = Callable[..., Training]

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench_lib.examples import Kind
+from bench_lib.core.examples import Kind
 from bench_lib.harness.batches import Batch, collate
-from bench_lib.harness.encode import Feature
 from bench_lib.harness.precision import autocast
 from bench_lib.harness.step import MicroStep, Passes
-from bench_lib.techniques.training import Training
+from bench_lib.harness.tokenize import Feature
+from bench_lib.techniques.interface.context import Training
 
 Featurise = Callable[..., list[Feature]]
 Prepare = Callable[..., Training]

@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from bench_lib.errors import BadValue
+from bench_lib.core.errors import BadValue
 from bench_lib.instruments import kernels
 from bench_lib.instruments.determinism import isolated
 from bench_lib.instruments.kernels import VARIABLE, Products, bf16_products

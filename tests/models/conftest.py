@@ -6,11 +6,14 @@ from pathlib import Path
 import huggingface_hub.constants
 import pytest
 
-from bench_lib.examples import Kind
+from bench_lib.core.examples import Kind
 from bench_lib.models import MODELS
 from bench_lib.models.load import load_template, load_tokenizer
 from bench_lib.models.source import resolve
-from bench_lib.spec import Ref
+from tests.techniques.conftest import toy
+
+__all__ = ["toy"]
+from bench_lib.core.spec import Ref
 
 
 @pytest.fixture(autouse=True)

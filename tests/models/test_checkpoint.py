@@ -12,12 +12,12 @@ import transformers
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from bench_lib.errors import BadData, Unsupported
-from bench_lib.examples import Kind
+from bench_lib.core.errors import BadData, Unsupported
+from bench_lib.core.examples import Kind
+from bench_lib.core.spec import Ref
 from bench_lib.models import MODELS
 from bench_lib.models.load import load_template
 from bench_lib.models.source import resolve
-from bench_lib.spec import Ref
 
 FAMILIES = ["bert", "roberta", "xlm-r", "distilbert", "electra", "albert", "deberta-v2", "deberta", "mpnet"]
 FAMILIES += ["modernbert", "nomic"]

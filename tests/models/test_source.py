@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bench_lib.errors import BadData, BadValue, Unavailable, UnknownName
+from bench_lib.core.errors import BadData, BadValue, Unavailable, UnknownName
+from bench_lib.core.spec import Ref
 from bench_lib.models import MODELS
 from bench_lib.models.source import (
     WAYS_OUT,
@@ -21,7 +22,6 @@ from bench_lib.models.source import (
     package_folder,
     resolve,
 )
-from bench_lib.spec import Ref
 
 
 def test_registered_models_are_pinned_by_package_or_full_commit() -> None:

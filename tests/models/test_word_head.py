@@ -7,10 +7,10 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
+from bench_lib.core.spec import Ref
 from bench_lib.models import MODELS
 from bench_lib.models.source import resolve
 from bench_lib.models.word_head import _template, word_head
-from bench_lib.spec import Ref
 
 LM = transformers.AutoModelForMaskedLM
 NAMES = ["bert", "roberta", "xlm-r", "distilbert", "electra", "albert", "deberta-v2", "deberta", "mpnet", "modernbert"]

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench_lib.record import RunRecord, Status
-from bench_lib.report.findings import Findings, find
-from bench_lib.spec import Profile, Ref, RunSpec, TechniqueSpec, canonical_json
+from bench_lib.core.record import RunRecord, Status
+from bench_lib.core.spec import Profile, Ref, RunSpec, TechniqueSpec, canonical_json
+from bench_lib.report.analysis.results import Findings, find
 from bench_lib.store import Store
 
 Make = Callable[..., RunRecord]

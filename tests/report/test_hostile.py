@@ -18,13 +18,13 @@ from typing import Any
 import pytest
 
 from bench_lib.cli import main
-from bench_lib.record import RunRecord
-from bench_lib.report import findings as findings_of_a_store
+from bench_lib.core.record import RunRecord
 from bench_lib.report import render
-from bench_lib.report.findings import Findings, find
-from bench_lib.report.illustrate import drafts
-from bench_lib.report.page.build import build
-from bench_lib.report.page.catalogue import registered
+from bench_lib.report.analysis import results as findings_of_a_store
+from bench_lib.report.analysis.results import Findings, find
+from bench_lib.report.figures.plan import drafts
+from bench_lib.report.html.build import build
+from bench_lib.report.html.registry_entries import registered
 from bench_lib.store import Store
 from bench_lib.store.files import stage
 from bench_lib.store.schema import RUNS, to_table

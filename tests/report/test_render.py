@@ -14,11 +14,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from bench_lib.errors import BenchError, UnknownName
+from bench_lib.core.errors import BenchError, UnknownName
 from bench_lib.executors.local import LocalExecutor
 from bench_lib.report import render as module
-from bench_lib.report.findings import find
-from bench_lib.report.leaderboard import leaderboard
+from bench_lib.report.analysis.results import find
+from bench_lib.report.markdown.leaderboard import leaderboard
 from bench_lib.report.render import render, stale
 from bench_lib.store import Store
 

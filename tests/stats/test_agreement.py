@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from statsmodels.stats import inter_rater
 
-from bench_lib.errors import BadValue
+from bench_lib.core.errors import BadValue
 from bench_lib.stats.agreement import churn, fleiss_kappa
 
 PREDICTIONS = st.tuples(st.integers(2, 6), st.integers(1, 20)).flatmap(

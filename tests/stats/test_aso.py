@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from bench_lib.errors import BadValue
+from bench_lib.core.errors import BadValue
 from bench_lib.stats.aso import violation_bound, violation_ratio
 
 SCORES = st.lists(st.floats(-10, 10), min_size=1, max_size=20)

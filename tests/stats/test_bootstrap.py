@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.special import ndtr, ndtri
 from scipy.stats import bootstrap
 
-from bench_lib.errors import BadValue
+from bench_lib.core.errors import BadValue
 from bench_lib.stats.bootstrap import (
     CHUNK,
     Floats,

@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
-from bench_lib.errors import BadValue
+from bench_lib.core.errors import BadValue
 from bench_lib.stats.calibration import SCENARIOS, Scenario, calibrate, claimed, resampled
 from bench_lib.stats.design import Design, looks_up_to
 from bench_lib.stats.spread import sd

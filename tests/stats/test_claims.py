@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
-from bench_lib.errors import BadValue
+from bench_lib.core.errors import BadValue
 from bench_lib.stats.claims import claims, counted
 from bench_lib.stats.design import Design, Margins, Shares
 from bench_lib.stats.verdict import Arms, Location, Stability, Verdict, judge, weighed

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom, boschloo_exact, f, hypergeom, levene, permutation_test
 
-from bench_lib.errors import BadValue
+from bench_lib.core.errors import BadValue
 from bench_lib.stats.compare import boschloo, brown_forsythe, mad_permutation, mad_ratio
 
 ARM = st.lists(st.integers(0, 400).map(lambda k: k / 400), min_size=3, max_size=30)

@@ -12,7 +12,7 @@ from scipy.stats import chi2
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
-from bench_lib.errors import BadValue
+from bench_lib.core.errors import BadValue
 from bench_lib.stats.components import crossed, random_effects
 from bench_lib.stats.variance import Component
 

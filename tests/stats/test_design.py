@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench_lib.errors import BadValue
+from bench_lib.core.errors import BadValue
 from bench_lib.stats.compare import boschloo
 from bench_lib.stats.design import Design, Margins, Shares, looks_up_to
 from bench_lib.stats.sequential import nominal_levels

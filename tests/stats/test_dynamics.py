@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench_lib.errors import BadValue
+from bench_lib.core.errors import BadValue
 from bench_lib.stats.dynamics import EXPLOSION, GradientHealth, drift_summary, fluctuation, gradient_health
 
 INF, NAN = math.inf, math.nan

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.weightstats import ttost_paired
 
-from bench_lib.errors import BadValue
+from bench_lib.core.errors import BadValue
 from bench_lib.stats.equivalence import Effect, log_mad_ratio, superiority_effect
 from bench_lib.stats.spread import mad
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import permutation_test
 
-from bench_lib.errors import BadValue
+from bench_lib.core.errors import BadValue
 from bench_lib.stats.flips import all_signs, sign_flip
 
 SMALL = st.lists(st.integers(-6, 6), min_size=1, max_size=9)

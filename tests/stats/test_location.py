@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu, permutation_test, trim_mean
 
-from bench_lib.errors import BadValue
+from bench_lib.core.errors import BadValue
 from bench_lib.stats.bootstrap import Floats, bca_interval, two_sample_interval
 from bench_lib.stats.location import (
     MEANINGFUL,

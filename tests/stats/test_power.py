@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from bench_lib.errors import BadValue
+from bench_lib.core.errors import BadValue
 from bench_lib.stats import power
 from bench_lib.stats.paired import pitman_morgan
 from bench_lib.stats.power import RATIOS, SEEDS, detectable_ratio, seeds_needed, spread_power

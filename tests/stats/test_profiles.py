@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import binom
 
-from bench_lib.errors import BadValue
+from bench_lib.core.errors import BadValue
 from bench_lib.stats.bootstrap import CHUNK, two_sample_interval
 from bench_lib.stats.location import iqm
 from bench_lib.stats.profiles import (

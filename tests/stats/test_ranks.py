@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from scikit_posthocs import posthoc_nemenyi_friedman
 from scipy.stats import f, friedmanchisquare, rankdata, studentized_range
 
-from bench_lib.errors import BadValue
+from bench_lib.core.errors import BadValue
 from bench_lib.stats.ranks import Friedman, average_ranks, cliques, critical_difference, friedman, nemenyi
 
 SHAPES = st.tuples(st.integers(2, 12), st.integers(3, 8))

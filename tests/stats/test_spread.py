@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench_lib.errors import BadValue
+from bench_lib.core.errors import BadValue
 from bench_lib.stats import spread as measures
 from bench_lib.stats.spread import Spread, cvar, mad, mad_over_tasks, median_ad, sd, spread
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, wilcoxon
 
-from bench_lib.errors import BadValue
+from bench_lib.core.errors import BadValue
 from bench_lib.stats.flips import all_signs, sign_flip
 from bench_lib.stats.paired import rank_products
 from bench_lib.stats.tails import FINEST, sign_tail

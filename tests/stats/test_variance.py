@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2, norm, trim_mean
 
-from bench_lib.errors import BadValue
+from bench_lib.core.errors import BadValue
 from bench_lib.stats.variance import Component, one_at_a_time, variance_interval
 
 SCORES = st.lists(st.integers(0, 400).map(lambda k: k / 400), min_size=2, max_size=30)

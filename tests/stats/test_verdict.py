@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from bench_lib.errors import BadValue
+from bench_lib.core.errors import BadValue
 from bench_lib.stats.design import Design, looks_up_to
 from bench_lib.stats.verdict import Arms, Location, Stability, judge, look_generator, sequence
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench_lib.record import LATENCIES, Predictions, RunRecord
-from bench_lib.spec import canonical_json, digest
+from bench_lib.core.record import LATENCIES, Predictions, RunRecord
+from bench_lib.core.spec import canonical_json, digest
 from bench_lib.store import Store
 from bench_lib.store.files import stage
 from bench_lib.store.schema import PREDICTIONS, RUNS, predictions_table, to_table

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench_lib.errors import BadStore
+from bench_lib.core.errors import BadStore
 from bench_lib.store import Claims, Store, claims, compact, merge
 from bench_lib.store.claims import COMPACTION, LEASE, Holder
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench_lib.record import Predictions, RunRecord
+from bench_lib.core.record import Predictions, RunRecord
 from bench_lib.store import Store, compact, verify
 
 Make = Callable[..., RunRecord]

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench_lib.errors import BadStore
-from bench_lib.record import RunRecord
+from bench_lib.core.errors import BadStore
+from bench_lib.core.record import RunRecord
 from bench_lib.store.damage import Damaged
 from bench_lib.store.digest import KEY, Digests, column_digest, stamp, table_digest
 from bench_lib.store.files import GROUP, batches, opened, read, read_row, stage

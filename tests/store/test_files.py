@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench_lib.errors import BadStore
-from bench_lib.record import RunRecord
+from bench_lib.core.errors import BadStore
+from bench_lib.core.record import RunRecord
 from bench_lib.store.damage import Damaged, Gone, Unwritable
 from bench_lib.store.files import read, read_row, safe, stage
 from bench_lib.store.schema import RUNS, to_table

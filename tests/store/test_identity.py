@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from bench_lib.record import Predictions, RunRecord
-from bench_lib.spec import canonical_json, digest
+from bench_lib.core.record import Predictions, RunRecord
+from bench_lib.core.spec import canonical_json, digest
 from bench_lib.store import Store, Unstorable, compact, merge, verify
 from bench_lib.store.files import stage
 from bench_lib.store.identity import contradictions

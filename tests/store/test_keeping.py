@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bench_lib.errors import BadStore, Unwritten
-from bench_lib.record import RunRecord
+from bench_lib.core.errors import BadStore, Unwritten
+from bench_lib.core.record import RunRecord
 from bench_lib.store import Keeper, Store, Unstorable, append, files, merge, verify
 
 Make = Callable[..., RunRecord]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench_lib.errors import BadStore
-from bench_lib.record import RunRecord
+from bench_lib.core.errors import BadStore
+from bench_lib.core.record import RunRecord
 from bench_lib.store import Store, compact, listing, merge, verify
 from bench_lib.store.damage import irregular
 

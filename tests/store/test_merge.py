@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench_lib.record import RunRecord
+from bench_lib.core.record import RunRecord
 from bench_lib.store import Merged, Store, compact, merge, verify
 
 Make = Callable[..., RunRecord]

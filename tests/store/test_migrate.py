@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bench_lib.errors import BadStore
-from bench_lib.record import LATENCIES, RunRecord
+from bench_lib.core.errors import BadStore
+from bench_lib.core.record import LATENCIES, RunRecord
 from bench_lib.store import Merged, Store, compact, merge, verify
 from bench_lib.store.files import opened, read
 from bench_lib.store.migrate import ADDED, as_of, check_schema, migrated, recorded

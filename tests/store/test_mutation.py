@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench_lib.errors import BadStore
-from bench_lib.record import Predictions, RunRecord
+from bench_lib.core.errors import BadStore
+from bench_lib.core.record import Predictions, RunRecord
 from bench_lib.store import Store, compact, verify
 from bench_lib.store.claims import Holder
 from bench_lib.store.predictions import reading

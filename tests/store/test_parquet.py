@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bench_lib.errors import BadStore
-from bench_lib.record import Predictions, RunRecord
+from bench_lib.core.errors import BadStore
+from bench_lib.core.record import Predictions, RunRecord
 from bench_lib.store import Store, compact
 from bench_lib.store.files import batches
 from bench_lib.store.schema import RUNS, VERSION, to_table

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench_lib.errors import BadStore
-from bench_lib.record import Predictions, RunRecord, Status
+from bench_lib.core.errors import BadStore
+from bench_lib.core.record import Predictions, RunRecord, Status
 from bench_lib.store.schema import (
     PREDICTIONS,
     RUNS,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench_lib.record import RunRecord
+from bench_lib.core.record import RunRecord
 from bench_lib.store import Store, Unstorable
 from bench_lib.store.text import clean, cleaned
 

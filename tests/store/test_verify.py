@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bench_lib.record import RunRecord
+from bench_lib.core.record import RunRecord
 from bench_lib.store import Store, compact, verify
 from bench_lib.store.schema import VERSION
 from bench_lib.store.verify import differences
@@ -58,7 +58,7 @@ def test_a_run_whose_spec_was_changed_is_named(store: Store, make: Make) -> None
 
 
 def test_a_spec_with_infinity_in_it_is_hashed_as_text(store: Store) -> None:
-    from bench_lib.spec import Profile, Ref, RunSpec, TechniqueSpec, canonical_json
+    from bench_lib.core.spec import Profile, Ref, RunSpec, TechniqueSpec, canonical_json
 
     spec = RunSpec(
         "sst2", "1", Ref("hub", "f"), (TechniqueSpec("adamw"),), Ref("tiny", "t"), Profile(clip_norm=float("inf")), 0

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from bench_lib.errors import BadStore
-from bench_lib.record import Predictions, RunRecord
+from bench_lib.core.errors import BadStore
+from bench_lib.core.record import Predictions, RunRecord
 from bench_lib.store import Merged, Store, compact, merge, verify
 
 Make = Callable[..., RunRecord]

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bench_lib.tasks import sources
+from bench_lib.tasks.sources import load
 
 ROWS: dict[str, list[dict[str, Any]]] = {
     "imdb": [{"text": "A bore.<br />", "label": 0}, {"text": "A joy — truly.", "label": 1}],
@@ -29,9 +29,9 @@ ROWS: dict[str, list[dict[str, Any]]] = {
 @pytest.fixture
 def nothing_remembered() -> Iterator[None]:
     """Data that other tests loaded is forgotten, before and after."""
-    sources._load.cache_clear()
+    load._load.cache_clear()
     yield
-    sources._load.cache_clear()
+    load._load.cache_clear()
 
 
 @pytest.fixture

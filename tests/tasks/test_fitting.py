@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from bench_lib.errors import BenchError
-from bench_lib.examples import Kind
+from bench_lib.core.errors import BenchError
+from bench_lib.core.examples import Kind
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.base import Task
 from bench_lib.tasks.fitting import METRICS
-from bench_lib.tasks.metrics import metric
+from bench_lib.tasks.scoring.metrics import metric
+from bench_lib.tasks.task import Task
 
 
 def test_every_metric_that_a_task_may_name_can_be_computed() -> None:

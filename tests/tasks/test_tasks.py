@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bench_lib.errors import UnknownName
-from bench_lib.examples import Kind
+from bench_lib.core.errors import UnknownName
+from bench_lib.core.examples import Kind
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.base import Task
-from bench_lib.tasks.metrics import metric
+from bench_lib.tasks.scoring.metrics import metric
+from bench_lib.tasks.task import Task
 
 every_task = pytest.mark.parametrize("task", TASKS, ids=TASKS.names())
 
@@ -72,7 +72,8 @@ def test_conll_tags_are_in_the_order_of_the_hub() -> None:
 
 def test_tasks_import_neither_torch_nor_the_hub_library() -> None:
     code = (
-        "import sys, bench_lib.tasks, bench_lib.tasks.sources, bench_lib.tasks.trivial, bench_lib.tasks.subset;"
+        "import sys, bench_lib.tasks, bench_lib.tasks.sources.load;"
+        "import bench_lib.tasks.scoring.constant_baseline, bench_lib.tasks.transforms.sampling;"
         "print([name for name in ('torch', 'transformers', 'datasets') if name in sys.modules])"
     )
     root = Path(__file__).parents[2]

@@ -9,19 +9,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench_lib.examples import Kind
+from bench_lib.core.examples import Kind
+from bench_lib.core.record import RunRecord
+from bench_lib.core.seeds import derive
+from bench_lib.core.spec import Profile
 from bench_lib.harness.batches import collate
-from bench_lib.harness.data import Subset, data_key, train_features
+from bench_lib.harness.datasets import Subset, data_key, train_features
 from bench_lib.harness.step import MicroStep, Passes
-from bench_lib.record import RunRecord
-from bench_lib.seeds import derive
-from bench_lib.spec import Profile
+from bench_lib.models.architecture import dissect
 from bench_lib.tasks import TASKS
 from bench_lib.techniques import TECHNIQUES
-from bench_lib.techniques.anatomy import dissect
-from bench_lib.techniques.base import Technique
-from bench_lib.techniques.hooks import AfterUpdate
-from bench_lib.techniques.training import Output, Training
+from bench_lib.techniques.interface.context import Output, Training
+from bench_lib.techniques.interface.hooks import AfterUpdate
+from bench_lib.techniques.interface.technique import Technique
 
 
 class ToyModel(nn.Module):

@@ -11,20 +11,20 @@ import torch
 import transformers
 from torch import nn
 
-from bench_lib.errors import Unsupported
+from bench_lib.core.errors import Unsupported
 from bench_lib.harness.drift import drift
 from bench_lib.harness.optim import build_optimizer
-from bench_lib.techniques.anatomy import Anatomy, dissect, is_matrix
-from bench_lib.techniques.anchors import with_start
-from bench_lib.techniques.freeze_bottom import FreezeBottom
-from bench_lib.techniques.gradual_unfreezing import GradualUnfreezing
-from bench_lib.techniques.layer_drop import LayerDrop
-from bench_lib.techniques.llrd import LLRD
-from bench_lib.techniques.mixout import Mixout
-from bench_lib.techniques.probing import in_head
-from bench_lib.techniques.reinit import Reinit
-from bench_lib.techniques.stack import Stack
-from bench_lib.techniques.training import Training
+from bench_lib.models.architecture import Anatomy, dissect, is_matrix
+from bench_lib.techniques.compression.layer_drop import LayerDrop
+from bench_lib.techniques.interface.context import Training
+from bench_lib.techniques.interface.stack import Stack
+from bench_lib.techniques.layers.freeze_bottom import FreezeBottom
+from bench_lib.techniques.layers.gradual_unfreezing import GradualUnfreezing
+from bench_lib.techniques.layers.llrd import LLRD
+from bench_lib.techniques.layers.reinit import Reinit
+from bench_lib.techniques.regularisation.mixout import Mixout
+from bench_lib.techniques.toolkit.linear_probing import in_head
+from bench_lib.techniques.toolkit.pretrained_anchors import with_start
 
 DEPTH = 3
 BOTTOM, FIRST, LAST, TOP = 0, 1, DEPTH, DEPTH + 1

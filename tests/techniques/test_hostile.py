@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from bench_lib.errors import BenchError
-from bench_lib.record import RunRecord, Status
-from bench_lib.run import execute
+from bench_lib.core.errors import BenchError
+from bench_lib.core.record import RunRecord, Status
+from bench_lib.runner.execute import execute
 from bench_lib.techniques import TECHNIQUES
-from bench_lib.techniques.stack import parse_stack
+from bench_lib.techniques.interface.stack import parse_stack
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ from typing import ClassVar, Optional, Union
 import numpy as np
 import torch
 
-from bench_lib.techniques.base import Technique
+from bench_lib.techniques.interface.technique import Technique
 
 {before}
 
@@ -196,7 +196,7 @@ def test_a_worker_ends_after_a_run_of_anyones_code_and_of_no_other(
     tmp_path: Path, base: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended: list[int] = []
-    monkeypatch.setattr("bench_lib.run.retire", lambda: ended.append(1))
+    monkeypatch.setattr("bench_lib.runner.execute.retire", lambda: ended.append(1))
     execute([base])
     assert not ended
     foreign = parse_stack(written(tmp_path, "pass"), TECHNIQUES).spec()

@@ -1,0 +1,120 @@
+"""A named collection that refuses duplicates and answers an unknown name with the nearest ones."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Iterator
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, TypeVar, cast
+
+from bench_lib.core.errors import BadValue, BenchError, UnknownName, told
+
+T = TypeVar("T")
+
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+LONGEST = 100
+
+
+def check_entry_name(kind: str, name: object, where: str) -> None:
+    """Raise `BadValue` for a name that could not be a word of a command, a folder, or a part of a stack."""
+    if not (isinstance(name, str) and len(name) <= LONGEST and NAME.fullmatch(name)):
+        allowed = (
+            f"letters a to z, digits, '_', '-' and '.', which begin with neither of the last two, {LONGEST} at most"
+        )
+        raise BadValue(f"name of the {kind} {where}", name, allowed)
+
+
+def _accept(_entry: object, _where: str) -> None:
+    """Take whatever is offered."""
+
+
+def load_point(point: EntryPoint, where: str) -> Any:
+    """What an entry point names; whatever its code raises, `sys.exit` included, is a `BenchError`."""
+    try:
+        return point.load()
+    except BaseException as error:
+        if type(error) is KeyboardInterrupt:
+            raise
+        why = str(error) if isinstance(error, BenchError) else told(error)
+        raise BenchError(f"the {where} cannot be loaded: {why}; repair or uninstall it") from error
+
+
+class Registry(Generic[T]):
+    """Named entries of one kind: those added here in their order, then those that installed packages offer.
+
+    A package offers an entry under the registry's `group` of entry points; its code is loaded when the entry is asked
+    for, by `load`, and `check` raises for what is no entry of this kind.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        group: str = "",
+        check: Callable[[object, str], None] = _accept,
+        load: Callable[[EntryPoint, str], Any] = load_point,
+    ) -> None:
+        self.kind = kind
+        self.group = group
+        self.check = check
+        self.load = load
+        self._entries: dict[str, T] = {}
+
+    def add(self, name: str, entry: T) -> T:
+        """Add an entry; a name that is taken, or is no word, raises `BenchError`."""
+        check_entry_name(self.kind, name, repr(name)[:LONGEST])
+        if name in self._entries:
+            raise BenchError(f"{self.kind} {name!r} is registered already")
+        self._entries[name] = entry
+        return entry
+
+    def get(self, name: str) -> T:
+        """The entry of that name; an unknown one raises `UnknownName` with the nearest names."""
+        if name in self._entries:
+            return self._entries[name]
+        if name not in self._offered():
+            raise UnknownName(self.kind, name, self.names())
+        return self._load(name)
+
+    def names(self) -> tuple[str, ...]:
+        return (*self._entries, *self._offered())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names()
+
+    def __iter__(self) -> Iterator[T]:
+        return (self.get(name) for name in self.names())
+
+    def __len__(self) -> int:
+        return len(self.names())
+
+    def _offered(self) -> dict[str, EntryPoint]:
+        """What installed packages offer beside the entries; a name that is taken or offered twice raises."""
+        offered: dict[str, EntryPoint] = {}
+        for point in _points(self.group) if self.group else ():
+            check_entry_name(self.kind, point.name, f"that {_from(point)} offers")
+            if point.name in self._entries or point.name in offered:
+                taken = "this package has one" if point.name in self._entries else f"{_from(offered[point.name])} too"
+                raise BenchError(f"{_from(point)} offers the {self.kind} {point.name!r}, and {taken}; uninstall one")
+            offered[point.name] = point
+        return offered
+
+    def _load(self, name: str) -> T:
+        point = self._offered()[name]
+        where = f"{name!r} of {_from(point)}"
+        entry: Any = self.load(point, f"{self.kind} {where}")
+        self.check(entry, where)
+        if getattr(entry, "name", name) != name:
+            raise BenchError(f"the {self.kind} {where} calls itself {entry.name!r}; the two names must be the same")
+        # What an installed package offers has no static type: `check` is what says that it is one of these.
+        return cast(T, entry)
+
+
+@functools.cache
+def _points(group: str) -> tuple[EntryPoint, ...]:
+    return tuple(sorted(entry_points(group=group), key=lambda point: point.name))
+
+
+def _from(point: EntryPoint) -> str:
+    return f"the installed package {point.dist.name}" if point.dist else "an installed package"

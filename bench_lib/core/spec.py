@@ -1,0 +1,224 @@
+"""What is run: plain frozen values, canonical JSON, and the identity of a run."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bench_lib.core.errors import check_name, require
+from bench_lib.core.seeds import STREAMS, check_seed
+
+PROTOCOL = 1
+"""Version of the harness's arithmetic: raised when the same settings would train differently."""
+
+Scalar = str | int | float | bool | None
+SCHEDULES = ("linear", "cosine", "constant_with_warmup")
+PRECISIONS = ("fp32", "bf16", "fp16")
+LATER = ("per_class", "label_noise", "perturb", "attack", "keep_head")
+"""Fields of a profile that runs were stored without: at their defaults they are no part of a run's identity."""
+
+
+MOST = {"epochs": 10_000, "threads": 1_024, "evaluations": 10_000}
+"""The largest values of fields that lists are made of, or processes; those of other whole numbers are `MOST_OF_ALL`."""
+
+MOST_OF_ALL = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The budget of a run; every field is part of the run's identity.
+
+    The optimiser's defaults are the strong baseline of Mosbach et al. 2021, "On the Stability of Fine-tuning BERT".
+    Sizes of None mean all there is; `batch_size` is the effective batch, which `accumulate` splits; `warmup` is a
+    share of the steps; `dropout` of None keeps the model's own rates; `bucket` batches are sorted by length together.
+    `per_class` examples of each class, in place of `train_examples`, are trained on; 0 of either is the score before
+    training. `label_noise` is the share of their labels that are wrong. The model that counts is evaluated once more
+    with a share of `perturb` of the words changed, and under an attack of norm `attack` on its word embeddings, each
+    unless it is 0. `keep_head` trains on the head of a checkpoint that was fine-tuned before, which is drawn anew
+    otherwise.
+    """
+
+    train_examples: int | None = None
+    eval_examples: int | None = None
+    epochs: int = 3
+    batch_size: int = 16
+    accumulate: int = 1
+    eval_batch_size: int = 64
+    bucket: int = 8
+    max_length: int = 128
+    stride: int = 64
+    learning_rate: float = 2e-5
+    schedule: str = "linear"
+    warmup: float = 0.1
+    weight_decay: float = 0.01
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-6
+    clip_norm: float = 1.0
+    dropout: float | None = None
+    precision: str = "fp32"
+    evaluations: int = 3
+    threads: int = 1
+    per_class: int | None = None
+    label_noise: float = 0.0
+    perturb: float = 0.0
+    attack: float = 0.0
+    keep_head: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "accumulate", "eval_batch_size", "bucket", "evaluations", "threads"):
+            value, most = getattr(self, name), MOST.get(name, MOST_OF_ALL)
+            require(1 <= value <= most, f"profile field {name}", value, f"1 or more, up to {most:,}")
+        for name, least in (("train_examples", 0), ("per_class", 0), ("eval_examples", 1)):
+            value, allowed = getattr(self, name), f"{least} or more, up to {MOST_OF_ALL:,}, or None for all"
+            require(value is None or least <= value <= MOST_OF_ALL, f"profile field {name}", value, allowed)
+        alone = self.per_class is None or self.train_examples is None
+        require(alone, "profile field per_class", self.per_class, "None where train_examples says how many in all")
+        require(
+            self.batch_size % self.accumulate == 0,
+            "profile field accumulate",
+            self.accumulate,
+            "a divisor of batch_size",
+        )
+        allowed = f"16 or more, up to {MOST_OF_ALL:,}"
+        require(16 <= self.max_length <= MOST_OF_ALL, "profile field max_length", self.max_length, allowed)
+        require(0 <= self.stride < self.max_length, "profile field stride", self.stride, "0 or more, below max_length")
+        for name in ("label_noise", "perturb"):
+            require(0 <= getattr(self, name) <= 1, f"profile field {name}", getattr(self, name), "a share, 0 to 1")
+        for name in ("learning_rate", "weight_decay", "eps", "attack"):
+            value = getattr(self, name)
+            require(0 <= value < math.inf, f"profile field {name}", value, "0 or more, finite")
+        for name in ("beta1", "beta2"):
+            require(
+                0 <= getattr(self, name) < 1, f"profile field {name}", getattr(self, name), "0 up to, not including, 1"
+            )
+        rate = self.dropout
+        require(rate is None or 0 <= rate < 1, "profile field dropout", rate, "0 up to, not including, 1; None to keep")
+        require(0 <= self.warmup <= 1, "profile field warmup", self.warmup, "a share of the steps, 0 to 1")
+        require(self.clip_norm > 0, "profile field clip_norm", self.clip_norm, "above 0; inf for no clipping")
+        require(self.schedule in SCHEDULES, "profile field schedule", self.schedule, ", ".join(SCHEDULES))
+        require(self.precision in PRECISIONS, "profile field precision", self.precision, ", ".join(PRECISIONS))
+
+    @property
+    def trains(self) -> bool:
+        """Whether there is anything to train on; where there is not, the score is the one before training."""
+        return 0 not in (self.train_examples, self.per_class)
+
+    def settings(self) -> dict[str, Any]:
+        """The fields by name, without those that came later and stand at their defaults."""
+        left_out = {f.name for f in dataclasses.fields(self) if f.name in LATER and getattr(self, f.name) == f.default}
+        return {name: value for name, value in vars(self).items() if name not in left_out}
+
+
+@dataclass(frozen=True)
+class TechniqueSpec:
+    """A technique by value: its name, every parameter, the version it declares, and the seeds that it pools, if any.
+
+    `source` is the user's file that it is from, as `PATH.py:Class`; its version is then a hash of that file.
+    """
+
+    name: str
+    params: tuple[tuple[str, Scalar], ...] = ()
+    version: str = "1"
+    observer: bool = False
+    label: str = ""
+    pools: int = 0
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Ref:
+    """Something loaded by name, and what it turned out to be: a data set's fingerprint, a model's revision."""
+
+    name: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One run: task x stack of techniques x model x profile x seed.
+
+    `frozen` streams draw from a seed of their own, the same for every run: by default all seeds of a cell train on
+    the same examples, so that spread measures training and not sampling. `keep_weights` asks for the trained weights
+    with the record, which changes nothing in it. `corrections` name what was wrong in runs of earlier versions that
+    would otherwise have the same identity, each with the version that is right.
+    """
+
+    task: str
+    task_version: str
+    data: Ref
+    stack: tuple[TechniqueSpec, ...]
+    model: Ref
+    profile: Profile
+    seed: int
+    profile_name: str = ""
+    frozen: tuple[tuple[str, int], ...] = (("subset", 0),)
+    keep_weights: bool = False
+    corrections: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        for stream, seed in self.frozen:
+            require(stream in STREAMS, "frozen stream", stream, ", ".join(STREAMS))
+            check_seed(f"seed of the frozen stream {stream}", seed)
+        check_seed("seed", self.seed)
+        if self.profile_name:
+            check_name("name of the profile", self.profile_name)
+
+    def base_seed(self, stream: str) -> int:
+        """The seed that a stream of this run derives from."""
+        return dict(self.frozen).get(stream, self.seed)
+
+    def identity(self) -> dict[str, Any]:
+        """All that decides the result, by value: no profile name, no path, no machine, no date."""
+        identity = {
+            "protocol": PROTOCOL,
+            "task": [self.task, self.task_version],
+            "data": self.data.fingerprint,
+            "stack": [[t.name, dict(t.params), t.version] for t in self.stack],
+            "model": self.model.fingerprint,
+            "profile": self.profile.settings(),
+            "seed": self.seed,
+            "frozen": dict(self.frozen),
+        }
+        # Absent where there are none, so that runs without a fault keep the identity that they have always had.
+        return {**identity, "corrections": dict(self.corrections)} if self.corrections else identity
+
+    def run_id(self) -> str:
+        return digest(self.identity())
+
+    def training(self) -> RunSpec:
+        """The run without its observers: what is really trained."""
+        return dataclasses.replace(self, stack=tuple(t for t in self.stack if not t.observer))
+
+    def pools(self) -> int:
+        """The seeds, this one and those that follow it, whose runs are pooled into this record; 0 for a run itself."""
+        return max((t.pools for t in self.stack), default=0)
+
+    def technique(self) -> str:
+        """The stack as text, such as `llrd+reinit`."""
+        return "+".join(t.label or t.name for t in self.stack)
+
+
+def canonical_json(value: object) -> str:
+    """JSON with sorted keys and no spaces, in which infinities and NaN are strings."""
+    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest(value: object) -> str:
+    """The first 20 hexadecimal digits of the SHA-256 of the value's canonical JSON."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:20]
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value

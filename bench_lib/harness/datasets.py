@@ -1,0 +1,158 @@
+"""A task's data as the loop needs it: chosen, tokenised once for each model and length, and kept for all runs."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from transformers import PreTrainedTokenizerBase
+
+from bench_lib.core.errors import Unsupported
+from bench_lib.core.examples import Example, Kind, inputs
+from bench_lib.core.seeds import derive
+from bench_lib.core.spec import Profile, Ref
+from bench_lib.harness.prompted import encode_prompts
+from bench_lib.harness.tokenize import Feature, encode
+from bench_lib.models.load import load_tokenizer
+from bench_lib.tasks import TASKS
+from bench_lib.tasks.scoring.constant_baseline import Room, room, trivial_score
+from bench_lib.tasks.sources.load import load_data
+from bench_lib.tasks.task import Task
+from bench_lib.tasks.transforms.label_noise import mislabelled
+from bench_lib.tasks.transforms.sampling import choose, choose_per_class
+from bench_lib.techniques.interface.hooks import Prompts
+from bench_lib.techniques.interface.stack import Stack
+
+PLAIN = Stack(())
+EVALUATION_SEED = 0
+"""All runs are evaluated on the same examples: which ones is part of the profile, not of the seed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """The evaluation set: examples, their features, and what a constant predictor reaches on it."""
+
+    examples: tuple[Example, ...]
+    features: tuple[Feature, ...]
+    trivial: float
+
+
+@dataclass(frozen=True)
+class Subset:
+    """Which training examples a run uses, drawn by the subset stream: `size` of all, or `per_class` of each class.
+
+    A share of `label_noise` of them is mislabelled. That too is drawn by the subset stream, since it is part of what
+    the data are: runs that share their examples share what is wrong with them, whatever the technique.
+    """
+
+    size: int | None
+    seed: int
+    per_class: int | None = None
+    label_noise: float = 0.0
+
+    @classmethod
+    def of(cls, profile: Profile, seed: int) -> Subset:
+        """What a profile asks for."""
+        return cls(profile.train_examples, seed, profile.per_class, profile.label_noise)
+
+    def generator(self, *names: str) -> np.random.Generator:
+        return np.random.default_rng(derive(self.seed, "subset", *names))
+
+
+@dataclass(frozen=True)
+class DataKey:
+    """What decides the features of a task's examples, with the technique that puts them into prompts, if any."""
+
+    task: str
+    data: Ref
+    model: Ref
+    max_length: int
+    stride: int
+    prompts: Prompts | None = None
+
+    @property
+    def kind(self) -> Kind:
+        return TASKS.get(self.task).kind
+
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        return load_tokenizer(self.model)
+
+    def encode(self, examples: Sequence[Example]) -> tuple[Feature, ...]:
+        if not examples:
+            return ()
+        if self.prompts is not None:
+            return tuple(encode_prompts(self.prompts, self.task, examples, self.tokenizer(), self.max_length))
+        return tuple(encode(self.kind, examples, self.tokenizer(), self.max_length, self.stride))
+
+
+def data_key(task: Task, data: Ref, model: Ref, profile: Profile, stack: Stack = PLAIN) -> DataKey:
+    """The key of a task's data under a profile, read as a stack's techniques ask about them."""
+    prompts = next(iter(stack.having(Prompts)), None)
+    return DataKey(task.name, data, model, profile.max_length, profile.stride, prompts)
+
+
+@functools.lru_cache(maxsize=8)
+def train_examples(task: str, source: str, subset: Subset) -> tuple[Example, ...]:
+    """The training examples of a run; what cannot be drawn or mislabelled raises `Unsupported`."""
+    examples, labels = load_data(TASKS.get(task), source).train, TASKS.get(task).labels
+    generator = subset.generator(task)
+    if subset.per_class is None:
+        drawn = choose(len(examples), subset.size, generator)
+    else:
+        drawn = choose_per_class(examples, labels, subset.per_class, generator)
+    chosen = [examples[i] for i in drawn]
+    return mislabelled(chosen, subset.label_noise, labels, subset.generator(task, "label noise"))
+
+
+def held_out_examples(task: str, source: str, trained: Subset, size: int) -> tuple[Example, ...]:
+    """Examples of the training set, `size` or as many as are left, of which a run on the subset reads none.
+
+    Raises `Unsupported` where none is left.
+    """
+    left = unread_examples(task, source, trained)
+    if not left:
+        raise Unsupported(f"{task} has no training example left to hold out: every text is trained on")
+    return tuple(left[i] for i in choose(len(left), size, trained.generator(task, "held out")))
+
+
+@functools.lru_cache(maxsize=8)
+def unread_examples(task: str, source: str, trained: Subset) -> tuple[Example, ...]:
+    """Examples of the training set of which a run on the subset reads none."""
+    seen = {inputs(example) for example in train_examples(task, source, trained)}
+    return tuple(e for e in load_data(TASKS.get(task), source).train if inputs(e) not in seen)
+
+
+def held_out_set(key: DataKey, trained: Subset, size: int) -> Evaluation:
+    """Held-out examples, to be evaluated like the evaluation set."""
+    chosen = held_out_examples(key.task, key.data.name, trained, size)
+    return Evaluation(chosen, key.encode(chosen), trivial_score(TASKS.get(key.task), chosen))
+
+
+@functools.lru_cache(maxsize=8)
+def train_features(key: DataKey, subset: Subset) -> tuple[Feature, ...]:
+    """The training features of a run whose techniques leave the examples alone."""
+    return key.encode(train_examples(key.task, key.data.name, subset))
+
+
+@functools.lru_cache(maxsize=8)
+def evaluation_set(key: DataKey, size: int | None) -> Evaluation:
+    """The evaluation set of a profile, the same for all seeds and techniques."""
+    chosen = evaluation_examples(key.task, key.data.name, size)
+    return Evaluation(chosen, key.encode(chosen), evaluation_room(key.task, key.data.name, size).trivial)
+
+
+@functools.lru_cache(maxsize=32)
+def evaluation_examples(task: str, source: str, size: int | None) -> tuple[Example, ...]:
+    """The examples of an evaluation set, as a profile's size draws them."""
+    examples = load_data(TASKS.get(task), source).evaluation
+    generator = np.random.default_rng(derive(EVALUATION_SEED, "subset", task, "evaluation"))
+    return tuple(examples[i] for i in choose(len(examples), size, generator))
+
+
+@functools.lru_cache(maxsize=256)
+def evaluation_room(task: str, source: str, size: int | None) -> Room:
+    """What an evaluation set leaves between a constant predictor and a perfect one."""
+    chosen = evaluation_examples(task, source, size)
+    return room(TASKS.get(task), chosen)

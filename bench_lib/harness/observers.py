@@ -1,0 +1,122 @@
+"""A track: one record in the making, for the training itself or for observers that ride on it."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+
+from bench_lib.core.errors import BadData, Unavailable, Unsupported
+from bench_lib.harness.batches import Batch
+from bench_lib.harness.drift import drift
+from bench_lib.harness.efficiency import deployed, footprint
+from bench_lib.harness.evaluate import Scored
+from bench_lib.instruments.timing import Stopwatch
+from bench_lib.techniques.interface.context import Training
+from bench_lib.techniques.interface.hooks import AfterUpdate, Compresses, EvaluatesUnder, Selects
+from bench_lib.techniques.interface.stack import Stack
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training has come, what that took, and what its techniques reported by then.
+
+    `seconds` are without the observers' own time.
+    """
+
+    steps: int
+    tokens: int
+    examples: int
+    forward_passes: int
+    backward_passes: int
+    seconds: float
+    reported: Mapping[str, float] = field(default_factory=dict)
+
+
+NOTHING = Progress(0, 0, 0, 0, 0, 0.0)
+
+
+@dataclass(eq=False)
+class Track:
+    """The evaluations of one record and its own cost beside the training that it shares.
+
+    `stopped` is how far the training was when the track stopped, None while it goes on; `kept` is the evaluation that
+    counts. `inputs` gives batches of a size for timing; `failed` is what an observer raised that compresses,
+    or the reason of one that declines.
+    """
+
+    observers: Stack
+    own: Stopwatch
+    evaluating: Stopwatch
+    inputs: Callable[[int], Batch]
+    steps: list[int] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    kept: Scored | None = None
+    stopped: Progress | None = None
+    failed: Exception | None = None
+
+    @property
+    def running(self) -> bool:
+        return self.stopped is None and self.failed is None
+
+    @property
+    def alters_weights(self) -> bool:
+        """Whether evaluation is under other weights than the training's, and so cannot share its result."""
+        return bool(self.observers.having(EvaluatesUnder) or self.observers.having(Compresses))
+
+    def due(self, last: bool) -> bool:
+        """Whether the track takes part in an evaluation.
+
+        One of its own costs a pass over the evaluation set, so it gets the last only, unless it chooses among several.
+        """
+        return self.running and (last or not self.alters_weights or bool(self.observers.having(Selects)))
+
+    def after_update(self, training: Training) -> None:
+        """Let the observers see an update, on their own clock."""
+        hooks = self.observers.having(AfterUpdate)
+        if hooks and self.running:
+            with self.own.running():
+                for hook in hooks:
+                    hook.after_update(training)
+
+    def under(self, training: Training, evaluate: Callable[[], Scored]) -> Scored | None:
+        """Evaluate under the observers' weights, compressed where one of them does so; None if that failed."""
+        with ExitStack() as contexts:
+            with self.evaluating.running():
+                for hook in self.observers.having(EvaluatesUnder):
+                    try:
+                        contexts.enter_context(hook.evaluate_under(training))
+                    except Unsupported as error:  # declined by this observer, and not by the others
+                        self.failed = error
+                        return None
+                compressors = self.observers.having(Compresses)
+                if not compressors:
+                    return evaluate()
+            try:
+                return self._compressed(compressors[0], training, evaluate)
+            except (BadData, Unavailable):
+                raise
+            except Exception as error:  # what comes after the training is no failure of it, nor of its other tracks
+                # Its frames hold the compressed copy, which would stay in memory for the rest of the training.
+                traceback.clear_frames(error.__traceback__)
+                self.failed = error
+                return None
+
+    def _compressed(self, compressor: Compresses, training: Training, evaluate: Callable[[], Scored]) -> Scored:
+        moved = drift(training)
+        with ExitStack() as contexts:
+            with self.evaluating.running():
+                trained = contexts.enter_context(deployed(training, compressor))
+                scored = evaluate()
+            return replace(scored, drift=moved, footprint=footprint(training, trained, self.inputs))
+
+    def add(self, scored: Scored, progress: Progress) -> None:
+        """Add an evaluation; the observers may keep an earlier one, or stop."""
+        self.steps.append(progress.steps)
+        self.scores.append(next(iter(scored.metrics.values())))
+        choosers = self.observers.having(Selects)
+        if all(chooser.select(self.scores) == len(self.scores) - 1 for chooser in choosers):
+            self.kept = scored
+        if any(chooser.stop(self.scores) for chooser in choosers):
+            self.stopped = progress

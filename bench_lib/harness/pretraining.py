@@ -1,0 +1,239 @@
+"""What goes before a training: further trainings through the same loop, whose cost is the run's."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from bench_lib.core.errors import BadData, Diverged, Unavailable, UnknownName, Unsupported
+from bench_lib.core.examples import Example, Kind, inputs
+from bench_lib.core.record import Predictions
+from bench_lib.core.spec import Profile, RunSpec
+from bench_lib.harness.batches import Batch
+from bench_lib.harness.datasets import (
+    DataKey,
+    Evaluation,
+    Subset,
+    data_key,
+    evaluation_set,
+    train_features,
+    unread_examples,
+)
+from bench_lib.harness.efficiency import sampled
+from bench_lib.harness.evaluate import evaluate
+from bench_lib.harness.loop import Loop
+from bench_lib.harness.observers import NOTHING, Progress, Track
+from bench_lib.harness.step import MicroStep
+from bench_lib.harness.tokenize import IGNORED, Feature
+from bench_lib.instruments.timing import Stopwatch
+from bench_lib.models.architecture import dissect, word_embeddings
+from bench_lib.models.load import instantiate, load_template
+from bench_lib.models.prompted import PromptedModel, mask_id
+from bench_lib.models.word_head import word_head
+from bench_lib.tasks import TASKS
+from bench_lib.tasks.transforms.sampling import choose
+from bench_lib.techniques.interface.context import Training
+from bench_lib.techniques.interface.hooks import Precedes, Prepares
+from bench_lib.techniques.interface.pretraining import Study
+from bench_lib.techniques.interface.stack import Stack
+from bench_lib.techniques.toolkit.dropout_rates import set_dropout
+
+ALONE = Stack(())
+NOBODY = Evaluation((), (), 0.0)
+
+
+def prepare(training: Training, stack: Stack) -> None:
+    """Let the techniques change the model before the optimiser is built."""
+    for technique in stack.having(Prepares):
+        technique.prepare(training)
+    training.model.to(training.device)
+
+
+class StudyLoop(Loop):
+    """A loop over texts that are corrupted anew each time they are read."""
+
+    study: Study
+
+    def _collated(self, features: Sequence[Feature]) -> Batch:
+        return super()._collated([self._corrupted(feature) for feature in features])
+
+    def _corrupted(self, feature: Feature) -> Feature:
+        read, told = self.study.corrupt(feature.input_ids, feature.special)
+        return dataclasses.replace(feature, input_ids=read, targets=np.where(told, feature.input_ids, IGNORED))
+
+    def _micro_step(self, batch: Batch, number: int, share: float) -> MicroStep:
+        return dataclasses.replace(super()._micro_step(batch, number, share), criterion=self.study.loss)
+
+
+@dataclass(eq=False)
+class RunPrelude:
+    """The prelude of one run, for each of its techniques in turn, the `owner` of what is trained meanwhile.
+
+    `features` are those that the run will train on, and `cost` what it took so far, in passes, tokens and seconds.
+    """
+
+    spec: RunSpec
+    stack: Stack
+    training: Training
+    features: Sequence[Feature]
+    owner: str = ""
+    cost: Progress = field(default=NOTHING)
+
+    def play(self) -> None:
+        """Let the techniques that ask for it train what they need, if the run trains at all."""
+        for technique in self.stack.techniques if self.features else ():
+            self.owner = technique.name
+            if isinstance(technique, Precedes):
+                technique.precede(self)
+
+    @property
+    def profile(self) -> Profile:
+        return self.spec.profile
+
+    @property
+    def sequences(self) -> int:
+        return len(self.features)
+
+    @property
+    def key(self) -> DataKey:
+        task, run = TASKS.get(self.spec.task), self.spec
+        return data_key(task, run.data, run.model, self.training.profile, self.stack)
+
+    @property
+    def subset(self) -> Subset:
+        return Subset.of(self.training.profile, self.spec.base_seed("subset"))
+
+    def pieces(self) -> tuple[int, int]:
+        tokenizer = self.key.tokenizer()
+        return mask_id(tokenizer, self.owner, self.spec.model.name), len(tokenizer)
+
+    def word_head(self) -> nn.Module | None:
+        if isinstance(self.training.model, PromptedModel):
+            return self.training.model.word_head
+        head = word_head(self.spec.model)
+        if head is not None:
+            head.tie(word_embeddings(self.training.model).get_parameter("weight"))
+        return head
+
+    def unused(self, size: int) -> Sequence[Example]:
+        evaluation = evaluation_set(self.key, self.training.profile.eval_examples).examples
+        known = {inputs(example) for example in evaluation}
+        left = [e for e in unread_examples(self.spec.task, self.spec.data.name, self.subset) if inputs(e) not in known]
+        if not left:
+            raise Unsupported(f"{self.owner} finds no training example of {self.spec.task} that the run does not use")
+        return [left[i] for i in choose(len(left), size, self.subset.generator(self.spec.task, "unused"))]
+
+    def add(self, examples: Sequence[Example]) -> None:
+        more = self.key.encode(examples)
+        self.features = [*self.features, *more]
+        if self.training.epoch_size is not None:
+            self.training.epoch_size += len(more)
+
+    def study(self, study: Study, profile: Profile) -> None:
+        # A sequence of special tokens alone has nothing to be told.
+        texts = [feature for feature in self.features if not feature.special.all()]
+        if not texts:
+            raise Unsupported(f"{self.owner} finds no word in the training texts")
+        loop = StudyLoop(self._training(study.model, Kind.TOKENS, profile), ALONE, texts, self._pad_id(), [])
+        loop.study = study
+        self._run(loop)
+
+    def tune(self, task: str, profile: Profile) -> None:
+        features = self._features_of(task, profile)
+        chosen = TASKS.get(task)
+        template = load_template(self.spec.model, chosen.kind, len(chosen.labels))
+        generator = torch.Generator().manual_seed(self._seed("init", "head"))
+        model: nn.Module = instantiate(template, generator).to(self.training.device)  # type: ignore[arg-type]
+        set_dropout(model, profile.dropout)
+        self._hand_over(self.training.model, model)
+        self._run(Loop(self._training(model, chosen.kind, profile), ALONE, features, self._pad_id(), []))
+        self._hand_over(model, self.training.model)
+
+    def teach(self, examples: Sequence[Example]) -> Predictions:
+        profile = dataclasses.replace(self.training.profile, evaluations=1)
+        teacher = self._training(copy.deepcopy(self.training.model), self.training.kind, profile)
+        teacher.epoch_size = self.training.epoch_size
+        prepare(teacher, self.stack)
+        asked = Evaluation(tuple(examples), self.key.encode(examples), 0.0)
+        inputs = functools.partial(sampled, teacher, asked.features, self._pad_id())
+        track = Track(ALONE, Stopwatch(teacher.device), Stopwatch(teacher.device), inputs)
+        self._run(Loop(teacher, self.stack, self.features, self._pad_id(), [track]), asked)
+        assert track.kept is not None, "a track without observers keeps its last evaluation"
+        return track.kept.predictions
+
+    def took(self) -> dict[str, Any]:
+        """The cost so far and what was reported, as a record has it: all there is of a run that ends in its prelude."""
+        cost, reported = self.cost, dict(self.training.reported)
+        passes = {"forward_passes": cost.forward_passes, "backward_passes": cost.backward_passes}
+        return {**passes, "tokens": cost.tokens, "train_seconds": cost.seconds, "reported": reported}
+
+    def _run(self, loop: Loop, asked: Evaluation = NOBODY) -> None:
+        """Train, then evaluate on what is asked if there is a track for it; what it took is counted also on failure."""
+        task = TASKS.get(self.spec.task)
+        try:
+            loop.run(lambda: evaluate(loop.training, task, asked, self._pad_id()))
+        except Diverged as error:
+            raise Diverged(error.step, f"{self.owner}, before the training: {error.what}") from error
+        finally:
+            self._count(loop)
+        self._report(loop)
+
+    def _count(self, loop: Loop) -> None:
+        more = loop.progress()
+        self.cost = dataclasses.replace(
+            self.cost,
+            tokens=self.cost.tokens + more.tokens,
+            forward_passes=self.cost.forward_passes + more.forward_passes,
+            backward_passes=self.cost.backward_passes + more.backward_passes,
+            seconds=self.cost.seconds + more.seconds + sum(track.evaluating.seconds for track in loop.tracks),
+        )
+
+    def _report(self, loop: Loop) -> None:
+        """Note the prelude's own steps and passes, and the mean loss of its last epoch."""
+        done, last = loop.progress(), loop.curve.loss[-loop.training.steps_per_epoch :]
+        for quantity, value in (
+            ("steps", done.steps),
+            ("forward_passes", done.forward_passes),
+            ("backward_passes", done.backward_passes),
+            ("loss", sum(last) / len(last)),
+        ):
+            self.training.report(self.owner, quantity, value)
+
+    def _training(self, model: nn.Module, kind: Kind, profile: Profile) -> Training:
+        """A training of its own, which draws from streams under the owner's name."""
+        run = self.training
+        return Training(model, dissect(model), kind, profile, run.pretrained, self._seed, run.device)
+
+    def _seed(self, stream: str, *names: str | int) -> int:
+        return self.training.seed(stream, self.owner, *names)
+
+    def _pad_id(self) -> int:
+        return int(self.key.tokenizer().pad_token_id)
+
+    def _features_of(self, task: str, profile: Profile) -> Sequence[Feature]:
+        """The training features of another task, from the run's source."""
+        if task == self.spec.task:
+            raise Unsupported(f"{self.owner} is to begin with {task}, which is the run's own task; choose another")
+        try:
+            key = data_key(TASKS.get(task), self.spec.data, self.spec.model, profile)
+            return train_features(key, Subset.of(profile, self.spec.base_seed("subset")))
+        except (UnknownName, BadData, Unavailable) as error:
+            if isinstance(error, Unavailable) and self.spec.data.name == "hub":
+                raise  # out of reach for now: no verdict on the combination
+            raise Unsupported(f"{self.owner} needs the task {task} from the run's data source: {error}") from error
+
+    @torch.no_grad()
+    def _hand_over(self, source: nn.Module, target: nn.Module) -> None:
+        """Copy what both models have a pre-trained value for; new heads stay as they are."""
+        values = dict(source.named_parameters())
+        for name, parameter in target.named_parameters():
+            if name in self.training.pretrained and name in values:
+                parameter.copy_(values[name])

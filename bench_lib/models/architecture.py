@@ -1,0 +1,183 @@
+"""Where the parts of a pre-trained model lie: embeddings, blocks, pooler and new head."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from bench_lib.core.errors import Unsupported
+
+PLACES = (
+    (r"deberta\.encoder\.LayerNorm", 0),  # DeBERTa-v2 has it for the table of relative positions
+    (r"deberta\.encoder\.conv", 1),  # DeBERTa-v2 adds its convolution to what the first block gives
+    (r"\w+\.((en|de)coder\.)?(LayerNorm|layer_norm|ln|ln_f|norm|final_norm|final_layer_norm)", -1),
+)
+"""Levels of what a body has beside embeddings, blocks and pooler, by a pattern of the name, -1 for the last block's.
+
+The first that fits counts. Where none does, it is 0: projections of embeddings, tables of positions and their like come
+before the blocks or are read by all of them.
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Anatomy:
+    """Parts of a model by module name; the head is what lies outside the body.
+
+    `embedded` is the module that gives the first block its input, or the tables that the body adds up itself. `lists`
+    hold the blocks: one list, or several in which what stands at one place makes up one block. A text passes through
+    `layers` layers, more than `depth` where they share weights; 0 where it is not known. `beside` names the model's
+    other parts, by which its body is told from a wrapper's part of the same name.
+    """
+
+    body: str
+    embedded: tuple[str, ...]
+    lists: tuple[str, ...]
+    depth: int
+    pooler: str | None
+    layers: int = 0
+    beside: frozenset[str] = frozenset()
+
+    @property
+    def embeddings(self) -> str:
+        """The module that gives the first block its input; where there is none, `Unsupported` is raised."""
+        if len(self.embedded) > 1:
+            raise Unsupported(
+                f"the model adds up {', '.join(self.embedded)} itself, and no module gives the first block its input"
+            )
+        return self.embedded[0]
+
+    @property
+    def block_list(self) -> str:
+        """The list of blocks; where no module is a whole block, `Unsupported` is raised."""
+        if len(self.lists) > 1:
+            raise Unsupported(
+                f"the model has parts of its blocks in each of {', '.join(self.lists)}, and no whole ones"
+            )
+        return self.lists[0]
+
+    @property
+    def shared(self) -> bool:
+        """Whether a text passes through some block more than once."""
+        return self.layers > self.depth
+
+    def need_separate_layers(self, technique: str) -> None:
+        """Raise `Unsupported`, in the name of a technique that tells layers apart, where they share their weights."""
+        if self.shared:
+            raise Unsupported(
+                f"{technique} tells layers apart, and all {self.layers} layers here share the weights of {self.depth}"
+            )
+
+    def block(self, number: int) -> list[str]:
+        """The modules that make up a block, counted from 0."""
+        return [f"{each}.{number}" for each in self.lists]
+
+    def block_of(self, name: str) -> int | None:
+        """The block that a parameter is part of, counted from 0; None where it lies in no list of them."""
+        for each in self.lists:
+            _, found, rest = f".{name}".partition(f".{each}.")
+            if found:
+                return int(rest.split(".", 1)[0])
+        return None
+
+    def in_body(self, name: str) -> str:
+        """A parameter's name from the body on, without a wrapper's prefix; empty outside of the body."""
+        parts = name.split(".")
+        for place, (part, after) in enumerate(pairwise(parts)):
+            if part == self.body and after not in self.beside:
+                return ".".join(parts[place:])
+        return ""
+
+    def in_pooler(self, name: str) -> bool:
+        """Whether a parameter belongs to the body's pooler."""
+        return self.pooler is not None and f".{self.pooler}." in f".{name}."
+
+    def level(self, name: str) -> int:
+        """The level of a parameter: 0 embeddings, 1 to `depth` blocks, `depth` + 1 pooler and head.
+
+        Wrappers such as peft's put a prefix before a name, so parts are searched for and not only matched at the start.
+        A prompt is read before the first block, as the embeddings are; what else the body has is where `PLACES` say.
+        """
+        block, inside = self.block_of(name), self.in_body(name)
+        if block is not None:
+            return 1 + block
+        if ".prompt_encoder." in name:
+            return 0
+        if not inside or self.in_pooler(name):
+            return self.depth + 1
+        found = next((where for part, where in PLACES if re.match(rf"({part})(\.|$)", inside)), 0)
+        return range(self.depth + 1)[found]
+
+    def is_pretrained(self, name: str) -> bool:
+        """Whether a parameter belongs to the embeddings or blocks, and so neither to the pooler nor to the new head."""
+        return self.level(name) <= self.depth
+
+
+def dissect(model: nn.Module) -> Anatomy:
+    """Find the parts of a transformers encoder with a task head; a model without them raises `Unsupported`."""
+    prefix = getattr(model, "base_model_prefix", "")
+    body = getattr(model, prefix) if prefix else nn.Module()
+    lists = _lists(body)
+    embedded = _embedded(body)
+    if not lists or not embedded:
+        raise Unsupported(f"{type(model).__name__} has no embeddings followed by a list of equal blocks")
+    if grouped := [name for name, blocks in lists.items() if isinstance(blocks[0], nn.ModuleList)]:
+        raise Unsupported(f"{type(model).__name__} has groups of layers in {grouped[0]}, and no one list of all")
+    depth = max(map(len, lists.values()))
+    longest = [name for name, blocks in lists.items() if len(blocks) == depth]
+    owner = longest[0].rpartition(".")[0]
+    return Anatomy(
+        body=prefix,
+        embedded=tuple(f"{prefix}.{name}" for name in embedded),
+        lists=tuple(f"{prefix}.{name}" for name in longest if name.rpartition(".")[0] == owner),
+        depth=depth,
+        pooler=f"{prefix}.pooler" if getattr(body, "pooler", None) is not None else None,
+        layers=int(getattr(getattr(body, "config", None), "num_hidden_layers", 0)),
+        beside=frozenset(name for name, _ in model.named_children() if not hasattr(body, name)),
+    )
+
+
+def _lists(body: nn.Module) -> dict[str, nn.ModuleList]:
+    """Lists of modules of one class by name, but for those within another, of which a block may have some."""
+    found: dict[str, nn.ModuleList] = {}
+    for name, module in body.named_modules():
+        equal = isinstance(module, nn.ModuleList) and len({type(part) for part in module}) == 1
+        if equal and not any(name.startswith(f"{outer}.") for outer in found):
+            found[name] = module
+    return found
+
+
+def _embedded(body: nn.Module) -> list[str]:
+    first = next((name for name, _ in body.named_modules() if name.endswith("embeddings")), None)
+    tables = [name for name, module in body.named_children() if isinstance(module, nn.Embedding)]
+    return tables if first in tables else [first] if first else []
+
+
+def is_matrix(name: str, parameter: Tensor) -> bool:
+    """Whether a parameter is a matrix, and so decays, or a bias or norm; ConvBERT has biases of two dimensions."""
+    return parameter.dim() >= 2 and not name.endswith("bias")
+
+
+def word_embeddings(model: nn.Module) -> nn.Module:
+    """The module that turns token ids into vectors."""
+    find: Callable[[], nn.Module] = getattr(model, "get_input_embeddings")  # noqa: B009 (not declared on nn.Module)
+    return find()
+
+
+@torch.no_grad()
+def initialise(module: nn.Module, std: float, generator: torch.Generator) -> None:
+    """Draw a module's parameters anew: N(0, std) for matrices, 1 for norms' weights, 0 for biases, as BERT does."""
+    for part in module.modules():
+        for name, parameter in part.named_parameters(recurse=False):
+            fresh: Tensor
+            if name == "bias":
+                fresh = torch.zeros(parameter.shape)
+            elif parameter.dim() == 1:
+                fresh = torch.ones(parameter.shape)
+            else:
+                fresh = torch.empty(parameter.shape).normal_(0.0, std, generator=generator)
+            parameter.copy_(fresh)

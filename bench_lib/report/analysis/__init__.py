@@ -1,0 +1,1 @@
+"""The numbers of the report: cells, their summaries, verdicts and comparisons."""

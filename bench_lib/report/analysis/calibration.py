@@ -1,0 +1,70 @@
+"""How often the comparison itself errs and what it finds, as measured once and shipped with the package."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench_lib.core.spec import canonical_json
+from bench_lib.report import formatting as md
+from bench_lib.stats.calibration import Calibration
+from bench_lib.stats.design import Design
+
+FILE = Path(__file__).with_name("calibration.json")
+COMMAND = "stabbench check --calibrate --json"
+
+HEAD = ("scenario", "tasks", "SD ratio", "claims [95 %]", "found", "called equivalent", "seeds used")
+
+TEXT = """`stabbench check` looks at the runs as they come and stops when it is sure. How often that errs was measured
+({repetitions:,} repetitions a row, at most {seeds} seeds, alpha {alpha}), by `{command}`: *claims* is how often any
+look of any test on any task claimed a difference, which is a false alarm where the SD ratio is 1; *found* how often the
+difference in spread was found, in the right direction; *seeds used* the mean for a task, of {seeds}."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A calibration as it was measured: the design, and a row for each scenario, number of tasks and ratio."""
+
+    design: dict[str, Any]
+    rows: tuple[Calibration, ...]
+
+    def of(self, tasks: int) -> list[Calibration]:
+        return [row for row in self.rows if row.tasks == tasks]
+
+
+def encoded(design: Design, rows: list[Calibration]) -> str:
+    """A calibration as the text of `FILE`; the same calibration gives the same text."""
+    value = {"design": dataclasses.asdict(design), "rows": [dataclasses.asdict(row) for row in rows]}
+    return json.dumps(json.loads(canonical_json(value)), indent=1, sort_keys=True) + "\n"
+
+
+@functools.cache
+def measured() -> Measured:
+    """What was measured when the package was made."""
+    value = json.loads(FILE.read_text(encoding="utf-8"))
+    rows = tuple(Calibration(**row | {"found": float(row["found"])}) for row in value["rows"])  # it may be nan
+    return Measured(value["design"], rows)
+
+
+def section() -> str:
+    """The part of the report on the comparison's own errors, as Markdown."""
+    known = measured()
+    facts = {
+        "repetitions": known.rows[0].repetitions,
+        "seeds": known.design["looks"][-1],
+        "alpha": known.design["alpha"],
+    }
+    text = " ".join(TEXT.format(command=COMMAND, **facts).split())
+    table = md.table(HEAD, [_row(row) for row in known.rows])
+    return f"## How often the comparison errs\n\n{text}\n\n{table}"
+
+
+def _row(row: Calibration) -> list[str]:
+    claims = f"{md.percent(row.claims)} {md.interval(row.low, row.high)}"
+    found = md.DASH if row.ratio == 1 else md.percent(row.found, 1)
+    named = [md.escape(row.scenario), str(row.tasks), md.number(row.ratio, 1), claims]
+    return [*named, found, md.percent(row.equivalent, 1), md.number(row.seeds, 1)]

@@ -1,0 +1,233 @@
+"""Which runs belong together: the key of a cell, and what tells two cells of one name apart."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench_lib.core.errors import BadStore
+from bench_lib.core.record import Status
+from bench_lib.core.spec import digest
+
+GROUP = ("data", "model", "profile")
+"""What one section of the report has in common; `data` is `real` or `embedded`."""
+
+KEY = (*GROUP, "task", "technique", "setting", "variant", "label")
+"""What names a cell: `setting` digests the spec without seed and stack, `variant` without the seed alone."""
+
+SUFFIX = 6
+
+ROUNDING = 1e-6
+"""By how much a score may be beyond 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """The columns of a frame as arrays, each made when it is first asked for: cells by the thousand slice them."""
+
+    frame: pd.DataFrame
+    made: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def numbers(self, name: str) -> np.ndarray:
+        """A column as `numbers` gives it."""
+        if name not in self.made:
+            self.made[name] = numbers(self.frame[name])
+        return self.made[name]
+
+    def texts(self, name: str) -> np.ndarray:
+        """A column as an array of texts."""
+        if name not in self.made:
+            self.made[name] = self.frame[name].astype(str).to_numpy(dtype=object)
+        return self.made[name]
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """All runs of one spec apart from the seed, in the order of their seeds: some rows of a sorted frame."""
+
+    key: tuple[str, ...]
+    columns: Columns
+    rows: slice
+
+    @functools.cached_property
+    def runs(self) -> pd.DataFrame:
+        return self.columns.frame.iloc[self.rows]
+
+    @property
+    def size(self) -> int:
+        return int(self.rows.stop - self.rows.start)
+
+    @property
+    def seeds(self) -> list[int]:
+        found: list[int] = self.columns.frame["seed"].to_numpy()[self.rows].tolist()
+        return found
+
+    def texts(self, column: str) -> list[str]:
+        """A column of all runs as texts."""
+        found: list[str] = self.columns.texts(column)[self.rows].tolist()
+        return found
+
+    def numbers(self, column: str) -> np.ndarray:
+        """A column of all runs: (runs,) float64, in which what is missing is NaN."""
+        return self.columns.numbers(column)[self.rows]
+
+    def named(self) -> dict[str, str]:
+        return dict(zip(KEY, self.key, strict=True))
+
+    @functools.cached_property
+    def statuses(self) -> tuple[str, ...]:
+        return tuple(self.texts("status"))
+
+    def count(self, *statuses: Status) -> int:
+        return sum(self.statuses.count(str(status)) for status in statuses)
+
+    def judged(self) -> int:
+        return self.count(*(s for s in Status if s.judged))
+
+    def failed(self) -> int:
+        return self.count(*(s for s in Status if s.unstable))
+
+    @functools.cached_property
+    def survived(self) -> np.ndarray:
+        """Which runs converged: (runs,) bool."""
+        return np.array([status == Status.CONVERGED for status in self.statuses], dtype=bool)
+
+    def measured(self, column: str) -> np.ndarray:
+        """A column of the runs that converged: (survivors,) float64, in which what is missing is NaN."""
+        return np.asarray(self.numbers(column)[self.survived], dtype=np.float64)
+
+    def scores(self) -> np.ndarray:
+        """Final scores of the runs that converged, as fractions: (survivors,) float64."""
+        return self.measured("score")
+
+
+def numbers(column: pd.Series[Any]) -> np.ndarray:
+    """A column as float64, in which what is missing is NaN."""
+    return np.asarray(pd.to_numeric(column), dtype=np.float64)
+
+
+def is_score(column: pd.Series[Any]) -> np.ndarray:
+    """Which values are fractions, or correlations from -1 to 1: (runs,) bool."""
+    return np.asarray(np.abs(numbers(column)) <= 1 + ROUNDING)
+
+
+def texts(key: object) -> tuple[str, ...]:
+    """The parts of a key of `groupby` over several columns."""
+    assert isinstance(key, tuple)
+    return tuple(str(part) for part in key)
+
+
+def gather(frame: pd.DataFrame) -> list[Cell]:
+    """The cells of a frame of runs, sorted by key; runs of different specs are never in one cell.
+
+    Raises `BadStore` for a run that is there twice, an unknown status, a spec that is not JSON, or a converged run
+    that has no score.
+    """
+    return apart(keyed(frame))
+
+
+def apart(known: pd.DataFrame) -> list[Cell]:
+    """The cells of runs that are keyed and sorted already."""
+    cells = known.groupby(list(KEY), sort=False, observed=True).ngroup().to_numpy()
+    starts = np.flatnonzero(np.diff(cells, prepend=-1, append=-1)).tolist()
+    keys = zip(*(known[name].iloc[starts[:-1]].astype(str) for name in KEY), strict=True)
+    columns = Columns(known)
+    return [Cell(key, columns, slice(a, b)) for key, (a, b) in zip(keys, pairwise(starts), strict=True)]
+
+
+def trimmed(known: pd.DataFrame) -> pd.DataFrame:
+    """Some rows of a keyed frame, without the categories that none of them has: to be sent elsewhere."""
+    coded = [name for name in known if isinstance(known[name].dtype, pd.CategoricalDtype)]
+    return known.assign(**{str(name): known[name].cat.remove_unused_categories() for name in coded})
+
+
+def keyed(frame: pd.DataFrame) -> pd.DataFrame:
+    """The runs with their key's columns added, sorted by key and seed.
+
+    Their specs may have a seed or none.
+    """
+    _check(frame)
+    specs = frame["spec"].astype("category").cat
+    digests = np.array([_digests(str(text)) for text in specs.categories], dtype=object).reshape(-1, 2)[specs.codes]
+    sources = frame["data_source"].to_numpy()
+    known = frame.assign(
+        data=np.where(sources == "embedded", "embedded", "real"), setting=digests[:, 0], variant=digests[:, 1]
+    )
+    known["label"] = _labels(known)
+    # As categories, in the order of their texts, many rows of few values sort and group fast.
+    known = known.astype(dict.fromkeys(KEY, "category"))
+    return known.sort_values([*KEY, "seed", "run_id"], ignore_index=True)
+
+
+def _labels(known: pd.DataFrame) -> list[str]:
+    """Names of techniques, with a suffix where one labelled cell holds several specs."""
+    named = [*GROUP, "task", "technique"]
+    once = known[[*named, "setting", "variant"]].drop_duplicates()
+    settings = once.groupby(named)["setting"].transform("nunique") > 1
+    variants = once.groupby([*named, "setting"])["variant"].transform("nunique") > 1
+    several = zip(once["setting"], settings, once["variant"], variants, strict=True)
+    parts = [[s[:SUFFIX]] * bool(by_s) + [v[:SUFFIX]] * bool(by_v) for s, by_s, v, by_v in several]
+    suffixes = once.assign(suffix=[f" ({' '.join(part)})" if part else "" for part in parts])
+    found = known.merge(suffixes, how="left", validate="many_to_one")["suffix"]
+    return [f"{technique}{suffix}" for technique, suffix in zip(known["technique"], found, strict=True)]
+
+
+@functools.lru_cache(maxsize=2**16)
+def _digests(text: str) -> tuple[str, str]:
+    """Setting and variant of a spec, in which what is loaded counts by its fingerprint and not by its name."""
+    parts = {k: _by_value(v) for k, v in identity(text).items() if k not in ("seed", "profile_name")}
+    return digest({k: v for k, v in parts.items() if k != "stack"}), digest(parts)
+
+
+def identity(text: str) -> Mapping[str, Any]:
+    """A stored run's spec; text that is no JSON object, or holds its parts in another form, raises `BadStore`."""
+    try:
+        spec = json.loads(text)
+    except (ValueError, RecursionError):
+        spec = None
+    if not isinstance(spec, Mapping):
+        raise BadStore(f"a run's spec is not a JSON object: {text[:60]!r}")
+    for name, (holds, form) in FORMS.items():
+        if name in spec and not holds(spec[name]):
+            told = str(spec[name])[:60]
+            raise BadStore(f"a run's spec has {told!r} for its {name}; allowed: {form}")
+    return spec
+
+
+def _is_stack(value: object) -> bool:
+    parts = value if isinstance(value, list) else [None]
+    return all(isinstance(part, list) and len(part) == 3 and isinstance(part[1], Mapping) for part in parts)
+
+
+FORMS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "profile": (lambda value: isinstance(value, Mapping), "an object of the profile's fields"),
+    "stack": (_is_stack, "a list of [technique, parameters, version]"),
+    "task": (lambda value: isinstance(value, list) and len(value) == 2, "[task, version]"),
+}
+"""Parts of a spec that a report takes apart."""
+
+
+def _by_value(value: object) -> object:
+    return value["fingerprint"] if isinstance(value, Mapping) and "fingerprint" in value else value
+
+
+def _check(frame: pd.DataFrame) -> None:
+    twice = frame["run_id"][frame["run_id"].duplicated()]
+    if len(twice):
+        raise BadStore(f"run {twice.iloc[0]} stands several times in the frame; each run counts once")
+    unknown = frame[~frame["status"].isin([str(s) for s in Status])]
+    if len(unknown):
+        run = unknown.iloc[0]
+        raise BadStore(f"run {run['run_id']} has status {run['status']!r}; known: {', '.join(Status)}")
+    unscored = frame[(frame["status"] == Status.CONVERGED) & ~is_score(frame["score"])]
+    if len(unscored):
+        run = unscored.iloc[0]
+        told = f"its score is {run['score']:g}" if np.isfinite(numbers(unscored["score"])[0]) else "has no finite score"
+        raise BadStore(f"run {run['run_id']} converged but {told}; allowed: a fraction, from -1 to 1")

@@ -1,0 +1,266 @@
+"""Two techniques of one store, or two stores, side by side."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bench_lib.core.errors import BenchError, UnknownName
+from bench_lib.core.record import RunRecord, Status
+from bench_lib.report.analysis import runs as stored
+from bench_lib.report.analysis.cells import GROUP, KEY, Cell, apart, keyed, texts
+from bench_lib.report.analysis.evidence import Row
+from bench_lib.report.analysis.provenance import variants
+from bench_lib.report.analysis.summary import contrasted, joined, summarised
+from bench_lib.report.analysis.variance import ordinary
+from bench_lib.report.analysis.verdicts import judged
+from bench_lib.store import Store
+from bench_lib.store.schema import to_records
+from bench_lib.store.verify import differences
+
+CHUNK = 1000
+"""Runs of which two stores' records are held at a time."""
+
+NAME = (*GROUP, "task", "technique")
+"""What cells of two stores are called alike by, whatever their specs."""
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """A store with its runs, and the cells of those that freeze no stream in turn."""
+
+    store: Store
+    runs: pd.DataFrame
+    cells: Sequence[Cell]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of two cells; scores are fractions, the time is the median of the runs that converged."""
+
+    label: str
+    failed: int
+    judged: int
+    lost: int
+    failure_low: float
+    failure_high: float
+    mad: float
+    minimum: float
+    mean: float
+    train_seconds: float
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two cells of one group and task, and what can be said of the one against the other, on the seeds of both."""
+
+    group: tuple[str, ...]
+    task: str
+    metric: str
+    one: Side
+    other: Side
+    mean_difference: float
+    cost_ratio: float
+    mad_ratio: float
+    mad_ratio_low: float
+    mad_ratio_high: float
+    superiority: float
+    shared: int
+    verdict: str
+    verdict_location: str
+    decided_by: str
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Runs of a cell's name that the other store does not hold; `whole` where it holds none of that name."""
+
+    name: tuple[str, ...]
+    seeds: tuple[int, ...]
+    whole: bool
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A run that both stores hold with results that should be the same, in what it differs, and both scores."""
+
+    run_id: str
+    name: tuple[str, ...]
+    seed: int
+    fields: tuple[str, ...]
+    statuses: tuple[str, str]
+    scores: tuple[float | None, float | None]
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A cell's name that stands for different specs in two stores, what differs, and the verdict where seeds match."""
+
+    name: tuple[str, ...]
+    settings: tuple[str, str]
+    pair: Pair | None
+
+
+@dataclass(frozen=True)
+class Stores:
+    """Two stores: what only one of them holds, and what became of the runs that both hold.
+
+    `lost` counts runs that the machine lost in either, which say nothing of what the other should be.
+    """
+
+    only_one: tuple[Missing, ...]
+    only_other: tuple[Missing, ...]
+    equal: int
+    lost: int
+    differing: tuple[Difference, ...]
+    changed: tuple[Changed, ...]
+
+
+def held(store: Store) -> Held:
+    """What a store holds; none raises `BenchError`."""
+    frame = stored.read(store).frame
+    if frame.empty:
+        raise BenchError(f"no runs in {store.root}: fill it with `stabbench run --store {store.root}`")
+    return Held(store, keyed(frame), apart(keyed(ordinary(frame))))
+
+
+def techniques(known: Sequence[Cell], one: str, other: str) -> list[Pair]:
+    """The cells of one technique or label beside those of another, wherever all else is the same.
+
+    Raises `UnknownName` for a name that no run has, and `BenchError` where the two have no task and setting in common.
+    """
+    ours, theirs = _called(known, one), _called(known, other)
+    if {cell.key for cell in ours} & {cell.key for cell in theirs}:
+        raise BenchError(f"{one} and {other} are the same runs: name two different techniques")
+    renamed = [*(_rekeyed(cell, technique=one) for cell in ours), *(_rekeyed(cell, technique=other) for cell in theirs)]
+    found = _pairs(renamed, one, other)
+    if not found:
+        held = (f"{name} was run on {_places(cells)}" for name, cells in ((one, ours), (other, theirs)))
+        raise BenchError(f"{one} and {other} have no task with the same settings in common: {'; '.join(held)}")
+    return found
+
+
+def stores(one: Held, other: Held) -> Stores:
+    """What two stores agree on, and where they differ."""
+    shared = sorted(set(one.runs["run_id"]) & set(other.runs["run_id"]))
+    equal, lost, differing = _shared(one, other, shared)
+    return Stores(
+        only_one=_missing(one.runs, other.runs),
+        only_other=_missing(other.runs, one.runs),
+        equal=equal,
+        lost=lost,
+        differing=tuple(differing),
+        changed=tuple(_changed(one.cells, other.cells)),
+    )
+
+
+def _called(known: Sequence[Cell], name: str) -> list[Cell]:
+    names = [cell.named() for cell in known]
+    column = "technique" if any(named["technique"] == name for named in names) else "label"
+    found = [cell for cell, named in zip(known, names, strict=True) if named[column] == name]
+    if not found:
+        raise UnknownName("technique", name, {named[part] for named in names for part in ("technique", "label")})
+    return found
+
+
+def _rekeyed(cell: Cell, **changes: str) -> Cell:
+    return dataclasses.replace(cell, key=tuple((cell.named() | changes)[name] for name in KEY))
+
+
+def _places(cells: Iterable[Cell]) -> str:
+    """Where cells are, shortly."""
+    named = [cell.named() for cell in cells]
+    return ", ".join(sorted({f"{n['task']} ({n['data']}, {n['model']}, {n['profile']})" for n in named}))
+
+
+def _pairs(cells: Sequence[Cell], one: str, other: str) -> list[Pair]:
+    """The cells of the technique `one` beside the baseline's, `other`, that the tables and verdicts compare them to."""
+    table = judged(joined(summarised(cells), contrasted(cells, other)), cells, other)
+    rows = [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+    where = (*GROUP, "task", "setting")
+    bases = {(*(row[name] for name in where), row["label"]): row for row in rows if row["technique"] == other}
+    pairs = [(row, bases.get((*(row[name] for name in where), row["against"]))) for row in rows]
+    return [_pair(row, base) for row, base in pairs if base is not None and row["technique"] == one]
+
+
+def _pair(row: Row, base: Row) -> Pair:
+    plain = [f.name for f in dataclasses.fields(Pair) if f.name not in ("group", "one", "other")]
+    group = tuple(str(row[name]) for name in GROUP)
+    return Pair(group=group, one=_side(row), other=_side(base), **{name: row[name] for name in plain})
+
+
+def _side(row: Row) -> Side:
+    return Side(**{f.name: row[f.name] for f in dataclasses.fields(Side)})
+
+
+def _missing(here: pd.DataFrame, there: pd.DataFrame) -> tuple[Missing, ...]:
+    absent = here[~here["run_id"].isin(set(there["run_id"]))]
+    names = set(there[list(NAME)].itertuples(index=False, name=None))
+    groups = absent.groupby(list(NAME), sort=True, observed=True)["seed"]
+    return tuple(Missing(texts(key), tuple(map(int, seeds)), key not in names) for key, seeds in groups)
+
+
+def _shared(one: Held, other: Held, ids: Sequence[str]) -> tuple[int, int, list[Difference]]:
+    """How many runs are equal, how many were lost in either store, and those that differ, named as the first has it."""
+    names = one.runs.set_index("run_id")[list(NAME)]
+    tables = [side.store.table() for side in (one, other)]
+    wanted = pa.array(ids, pa.string())
+    tables = [table.take(pc.index_in(wanted, table["run_id"])) for table in tables]
+    equal, lost, differing = 0, 0, []
+    for start in range(0, len(ids), CHUNK):
+        for ours, theirs in zip(*(to_records(table.slice(start, CHUNK)) for table in tables), strict=True):
+            if not (Status(ours.status).judged and Status(theirs.status).judged):
+                lost += 1
+            elif fields := differences(ours, theirs):
+                differing.append(_difference(ours, theirs, fields, texts(tuple(names.loc[ours.run_id]))))
+            else:
+                equal += 1
+    return equal, lost, sorted(differing, key=lambda found: (found.name, found.seed, found.run_id))
+
+
+def _difference(ours: RunRecord, theirs: RunRecord, fields: Sequence[str], name: tuple[str, ...]) -> Difference:
+    statuses, scores = (ours.status, theirs.status), (ours.score, theirs.score)
+    return Difference(ours.run_id, name, ours.seed, tuple(fields), statuses, scores)
+
+
+def _changed(ours: Sequence[Cell], theirs: Sequence[Cell]) -> Iterator[Changed]:
+    """Names that stand for specs in each store which the other does not hold; of several the one with most runs."""
+    mine, others = (_by_name(cells) for cells in (ours, theirs))
+    for name in sorted(mine.keys() & others.keys()):
+        mine_only = mine[name].keys() - others[name].keys()
+        others_only = others[name].keys() - mine[name].keys()
+        if mine_only and others_only:
+            cells = [_fullest(mine[name], mine_only), _fullest(others[name], others_only)]
+            settings = [_said(str(text)) for text in variants(cells)["settings"]]
+            yield Changed(name, (settings[0], settings[1]), _across(*cells))
+
+
+def _said(settings: str) -> str:
+    """Settings in which a technique's place in its stack is left out, and its version called so."""
+    return re.sub(r"\bstack\.\d+\.1\.", "", re.sub(r"\bstack\.\d+\.2\b", "version", settings))
+
+
+def _by_name(cells: Sequence[Cell]) -> dict[tuple[str, ...], dict[str, Cell]]:
+    found: dict[tuple[str, ...], dict[str, Cell]] = {}
+    for cell in cells:
+        named = cell.named()
+        found.setdefault(tuple(named[part] for part in NAME), {})[named["variant"]] = cell
+    return found
+
+
+def _fullest(cells: Mapping[str, Cell], variants: Collection[str]) -> Cell:
+    return max((cells[variant] for variant in variants), key=lambda cell: (cell.judged(), cell.key))
+
+
+def _across(ours: Cell, theirs: Cell) -> Pair | None:
+    """The first store's cell against the second's, whatever their settings; nothing where they share no judged seed."""
+    setting = theirs.named()["setting"]
+    cells = [_rekeyed(ours, technique="A", setting=setting), _rekeyed(theirs, technique="B", setting=setting)]
+    (pair,) = _pairs(cells, "A", "B")
+    return pair if pair.shared else None

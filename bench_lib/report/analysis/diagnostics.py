@@ -1,0 +1,104 @@
+"""What the verdict does not say of a cell: other measures of its scores, its predictions, and how training went."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas.api.types import is_numeric_dtype
+
+from bench_lib.core.examples import Kind
+from bench_lib.core.record import Predictions
+from bench_lib.report.analysis.cells import KEY, Cell
+from bench_lib.report.analysis.dynamics import DYNAMICS
+from bench_lib.stats.agreement import churn, fleiss_kappa
+from bench_lib.stats.bootstrap import bca_interval
+from bench_lib.stats.location import expected_maximum, iqm
+from bench_lib.tasks import TASKS
+
+Reader = Callable[[str], Predictions | None]
+"""What a run predicted, by its id; None where nothing is stored."""
+
+PICKED = 5
+"""Runs of which the best is picked."""
+
+RESAMPLES = 1999
+FEWEST = 3
+"""Scores below which the MAD has no interval."""
+
+MEASURES = ("mad_low", "mad_high", "iqm", f"expected_max_{PICKED}", "churn", "kappa")
+DIAGNOSTICS = (*KEY, *MEASURES, *DYNAMICS)
+
+
+def diagnostics(known: Iterable[Cell], predictions: Reader | None = None) -> pd.DataFrame:
+    """One row a cell, all of the runs that converged: columns are `DIAGNOSTICS`, nan for what is not known.
+
+    `mad_low` and `mad_high` bound the MAD at 95 % (BCa); `iqm` is the interquartile mean, `expected_max_5` the score to
+    expect of the best of five runs; `churn` is the share of items that two runs predict differently, `kappa` their
+    agreement beyond chance, both over the runs whose predictions are stored; the others are means over the runs.
+    """
+    rows = [{**cell.named(), **_measures(cell), **_agreement(cell, predictions), **_dynamics(cell)} for cell in known]
+    return pd.DataFrame(rows, columns=list(DIAGNOSTICS))
+
+
+def codes(kind: Kind, found: Sequence[Predictions]) -> NDArray[np.integer] | None:
+    """What runs predict as whole numbers (runs, items): classes, tags of all words in a row, or spans.
+
+    None where the runs predict for different items.
+    """
+    first = found[0]
+    for other in found[1:]:
+        if other.values.shape != first.values.shape or not _same(other.lengths, first.lengths):
+            return None
+    if kind is not Kind.SPAN:
+        return np.stack([one.values.argmax(axis=-1) for one in found])
+    spans = np.stack([one.values[:, :2] for one in found]).astype(np.int64)
+    return np.asarray(spans[..., 0] * (spans.max(initial=0) + 1) + spans[..., 1])
+
+
+def _same(lengths: NDArray[np.integer] | None, others: NDArray[np.integer] | None) -> bool:
+    return np.array_equal(lengths, others) if lengths is not None and others is not None else lengths is others
+
+
+def _measures(cell: Cell) -> dict[str, float]:
+    scores = cell.scores()
+    low, high = math.nan, math.nan
+    if scores.size >= FEWEST:
+        low, high = bca_interval(_mads, scores, np.random.default_rng([0, scores.size]), resamples=RESAMPLES)
+    best = expected_maximum(scores, PICKED)
+    return {"mad_low": low, "mad_high": high, "iqm": iqm(scores), f"expected_max_{PICKED}": best}
+
+
+def _mads(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The MAD of each row of scores (..., n)."""
+    # Differences from a score rather than the scores: rounding cannot make equal scores seem spread.
+    offsets = scores - scores[..., :1]
+    return np.asarray(np.abs(offsets - offsets.mean(axis=-1, keepdims=True)).mean(axis=-1))
+
+
+def _agreement(cell: Cell, predictions: Reader | None) -> dict[str, float]:
+    task = cell.named()["task"]
+    # Of a task that is not installed the kind is unknown, and so is what its predictions mean.
+    if predictions is None or task not in TASKS:
+        return {}
+    found = [
+        one for one in map(predictions, itertools.compress(cell.texts("run_id"), cell.survived)) if one is not None
+    ]
+    predicted = codes(TASKS.get(task).kind, found) if len(found) >= 2 else None
+    return {} if predicted is None else {"churn": churn(predicted).mean, "kappa": fleiss_kappa(predicted)}
+
+
+def _dynamics(cell: Cell) -> dict[str, float]:
+    # A frame that `runs.read` has not made lacks them, or holds the drift layer by layer.
+    frame = cell.columns.frame
+    told = [name for name in DYNAMICS if name in frame and is_numeric_dtype(frame.dtypes[name])]
+    return {name: _mean(cell.measured(name)) for name in told}
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else math.nan

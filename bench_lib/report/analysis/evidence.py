@@ -1,0 +1,158 @@
+"""A technique on a task as evidence: what it proves, what it leaves open, and which limits it misses, in words."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scipy.stats import norm
+
+from bench_lib.core.errors import require
+from bench_lib.report.glossary import LEAST
+from bench_lib.stats.verdict import Location, Stability
+
+Row = Mapping[str, Any]
+"""A cell with its contrast and verdict, by column, and the machines that its runs come from."""
+
+COST, FAILURE, REGRESSION = "cost", "failure", "regression"
+"""Why a technique is left out."""
+
+HOW = {"failures": "it fails less often", "spread": "its scores spread less"}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The most that may be paid: training time over the baseline's, and the failure rate."""
+
+    cost: float = math.inf
+    failure: float = 1.0
+
+    def __post_init__(self) -> None:
+        require(self.cost > 0, "limit of the cost", self.cost, "above 0")
+        require(0 <= self.failure <= 1, "limit of the failure rate", self.failure, "0 to 1")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A technique on one task: its cell, and what is known of it against the baseline's; scores are fractions.
+
+    `machines` counts those that its runs and the baseline's come from.
+    """
+
+    task: str
+    label: str
+    metric: str
+    failed: int
+    judged: int
+    lost: int
+    failure_low: float
+    failure_high: float
+    mad: float
+    mad_ratio: float
+    mad_ratio_low: float
+    mad_ratio_high: float
+    minimum: float
+    mean: float
+    mean_low: float
+    mean_high: float
+    mean_difference: float
+    cost_ratio: float
+    shared: int
+    verdict: str
+    verdict_location: str
+    decided_by: str
+    machines: int
+
+    @property
+    def failure_rate(self) -> float:
+        return self.failed / self.judged
+
+
+def evidence(row: Row, base: Row) -> Evidence:
+    """What a cell of the findings and its baseline's say."""
+    found = {**row, "machines": len(row["machines"] | base["machines"])}
+    return Evidence(**{field.name: found[field.name] for field in dataclasses.fields(Evidence)})
+
+
+def proven(one: Evidence, limits: Limits, base: Row) -> Iterator[str]:
+    """What the tests have shown, a sentence each."""
+    name = base["label"]
+    if one.verdict == Stability.MORE:
+        yield f"more stable than {name} on {one.task}: {HOW.get(one.decided_by, one.decided_by)}"
+    if one.verdict == Stability.EQUIVALENT:
+        yield f"as stable as {name} on {one.task}, within the margins of a difference that matters"
+    if one.verdict_location == Location.BETTER:
+        yield f"scores above {name} on {one.task}"
+    if one.failure_high <= limits.failure < 1:
+        yield f"failure rate at most {share(limits.failure)} on {one.task} (Wilson 95 %)"
+
+
+def unproven(one: Evidence, limits: Limits, base: Row) -> Iterator[str]:
+    """What the runs leave open, a sentence each."""
+    name = base["label"]
+    if one.failure_high > limits.failure:
+        yield f"failure rate at most {share(limits.failure)} on {one.task} is not shown: {_doubt(one, limits)}"
+    if one.verdict in ("", Stability.UNDERPOWERED):
+        yield f"spread against {name} on {one.task} is undecided: {_reach(one)}"
+    if one.mad_ratio >= 1 and one.verdict != Stability.MORE:
+        yield f"its scores on {one.task} have not even spread less so far than those of {name}"
+    if one.mean_high < base["mean_low"]:
+        yield f"may score lower on {one.task}: the 95 % interval of its mean lies below that of {name}"
+    if one.machines > 1:
+        yield f"times on {one.task} come from {one.machines} machines, which do not compare"
+    if one.lost:
+        yield f"runs on {one.task} that the machine lost count neither way: {one.lost}"
+
+
+def misses(one: Evidence, limits: Limits, base: Row) -> Iterator[tuple[str, str]]:
+    """The limits that a technique does not meet by its point estimates, and what `check` would call a regression."""
+    if math.isnan(one.cost_ratio) and math.isfinite(limits.cost):
+        yield COST, f"its time on {one.task} is not known: no run of it or of {base['label']} converged"
+    if one.cost_ratio > limits.cost:
+        yield COST, f"takes {one.cost_ratio:.2f} times as long on {one.task}"
+    if one.failure_rate > limits.failure:
+        yield FAILURE, f"fails with {one.failed} of {one.judged} seeds on {one.task}"
+    if one.verdict == Stability.LESS:
+        yield REGRESSION, f"is less stable than {base['label']} on {one.task}"
+    if one.verdict_location == Location.WORSE:
+        yield REGRESSION, f"scores below {base['label']} on {one.task}"
+
+
+def excess(one: Evidence, limits: Limits) -> float:
+    """How far a technique is beyond the limits: the cost as a share of its limit, and the failure rate as it is."""
+    dear = one.cost_ratio / limits.cost - 1 if math.isfinite(limits.cost) else 0.0
+    return max(math.inf if math.isnan(dear) else dear, 0.0) + max(one.failure_rate - limits.failure, 0.0)
+
+
+def needed(failed: int, limit: float) -> float:
+    """The fewest runs, so many of which fail, whose Wilson interval at 95 % ends at the limit or below; inf for none.
+
+    Solves the interval of Wilson 1927 for the number of runs.
+    """
+    if limit <= 0:
+        return math.inf
+    z = float(norm.ppf(0.975))
+    noise = z * math.sqrt(limit * (1 - limit))
+    root = (noise + math.sqrt(noise**2 + 4 * limit * failed)) / (2 * limit)
+    return float(math.ceil(root**2))
+
+
+def share(value: float) -> str:
+    """A rate as people write it, such as `2 %`."""
+    return f"{round(100 * value, 1):g} %"
+
+
+def _doubt(one: Evidence, limits: Limits) -> str:
+    so_far = f"{one.failed} of {one.judged} seeds leave up to {share(one.failure_high)} possible (Wilson 95 %)"
+    enough = needed(one.failed, limits.failure)
+    if math.isinf(enough):
+        return f"{so_far}; no number of seeds shows a rate of 0"
+    how = "without a failure" if one.failed == 0 else f"with no more than these {one.failed} failures"
+    return f"{so_far}; {enough:.0f} seeds {how} would show it"
+
+
+def _reach(one: Evidence) -> str:
+    return f"{one.shared} of at least {LEAST} seeds" if one.shared < LEAST else f"{one.shared} seeds do not settle it"

@@ -1,0 +1,133 @@
+"""The runs of a store as a report needs them: curves are cut down as they are read, so that a million runs fit."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from bench_lib.core.record import Status
+from bench_lib.core.spec import canonical_json
+from bench_lib.report.analysis.cells import is_score, numbers
+from bench_lib.report.analysis.dynamics import READ, dynamics, ragged
+from bench_lib.report.analysis.efficiency import STORED
+from bench_lib.report.analysis.names import LONGEST, LONGEST_TEXT, NAMELESS, named
+from bench_lib.report.formatting import shorten
+from bench_lib.store import Store
+from bench_lib.store.parquet import KEPT, Reduction
+
+Floats = NDArray[np.float64]
+
+POINTS = 16
+"""Points that a training curve is cut down to."""
+
+PLAIN = (
+    *("data_source", "status", "reason", "metric", "score", "trivial_score", "steps"),
+    *("train_seconds", "tokens_per_second", "peak_memory_bytes", "eval_step", "eval_score", *STORED),
+)
+"""What is kept as it is stored."""
+
+SCORES = ("trivial_score", "robust_score", "adversarial_score")
+"""Scores beside the final one."""
+
+AMOUNTS = ("train_seconds", "tokens_per_second", "peak_memory_bytes", *(name for name in STORED if name not in SCORES))
+MOST = 1e15
+"""More seconds, bytes or parameters than any run has."""
+
+SEED = re.compile(r'(?<=,)"seed":\d+,(?="stack":)')
+"""A seed where the spec's canonical JSON has it; cut out first, most specs are the same text and parsed once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Runs:
+    """One row a run, without its seed in its spec, and the training losses beside them: (runs, POINTS) float32."""
+
+    frame: pd.DataFrame
+    loss: NDArray[np.float32]
+
+
+def read(store: Store) -> Runs:
+    """The runs of a store, sorted like `Store.records`.
+
+    `spec` is canonical JSON without the seed, `provenance` canonical JSON without when the run started, which is
+    `started`; amounts and scores that no run can have are not known; curves become means over equal parts of the
+    steps, and the numbers of `DYNAMICS`. Texts are fit to be shown, see `names`, but for those within the specs, which
+    tell cells apart.
+    """
+    table = store.table(Reduction((*KEPT, *PLAIN, *READ, "curve_loss", "spec", "provenance"), _reduced))
+    loss = np.asarray(table["loss"].combine_chunks().flatten(), dtype=np.float32).reshape(-1, POINTS)
+    return Runs(_believed(named(table.drop_columns(["loss"]).to_pandas())), loss)
+
+
+def _believed(frame: pd.DataFrame) -> pd.DataFrame:
+    """The runs without amounts below 0 or beyond `MOST`, and without scores that are none.
+
+    A run that converged keeps its score, for `keys` to refuse it by name.
+    """
+    kept = frame["status"] == Status.CONVERGED
+    found = {name: frame[name].where(kept | is_score(frame[name])) for name in ("score",)}
+    found |= {name: frame[name].where(is_score(frame[name])) for name in SCORES}
+    found |= {name: frame[name].where((numbers(frame[name]) >= 0) & (numbers(frame[name]) <= MOST)) for name in AMOUNTS}
+    return frame.assign(**{name: column for name, column in found.items() if not column.equals(frame[name])})
+
+
+def thinned(values: Floats, offsets: NDArray[np.int64], points: int = POINTS) -> NDArray[np.float32]:
+    """Curves cut down to so many means over equal parts: (curves, points), nan for a curve without values.
+
+    Curve i is `values[offsets[i]:offsets[i + 1]]`; one with fewer values than points repeats them.
+    """
+    lengths = np.diff(offsets)
+    parts = np.arange(points + 1) * lengths[:, None] // points
+    starts = offsets[:-1, None] + np.minimum(parts[:, :-1], np.maximum(lengths - 1, 0)[:, None])
+    ends = np.maximum(offsets[:-1, None] + parts[:, 1:], starts + 1)
+    bounds = np.stack([starts, ends], axis=-1).reshape(-1)
+    # A part ends where the next one starts or later, and the last at the end of the values: hence the padding.
+    padded = np.append(values, [math.nan, math.nan])
+    with np.errstate(all="ignore"):
+        sums = np.add.reduceat(padded, np.minimum(bounds, values.size)) if bounds.size else np.empty(0)
+        means = sums[::2].reshape(-1, points) / (ends - starts)
+        return np.where(lengths[:, None] > 0, means, math.nan).astype(np.float32)
+
+
+def _reduced(rows: pa.Table) -> pa.Table:
+    kept = rows.select([name for name in rows.column_names if name in (*KEPT, *PLAIN)])
+    origins = rows["provenance"].to_pylist()
+    added = {
+        "spec": _coded(_seedless(SEED.sub("", text, count=1)) for text in rows["spec"].to_pylist()),
+        "started": pa.array([dict(origin).get("started", "") for origin in origins], pa.string()),
+        "provenance": _coded(_lasting(tuple(part for part in origin if part[0] != "started")) for origin in origins),
+        "loss": pa.FixedSizeListArray.from_arrays(thinned(*ragged(rows["curve_loss"])).ravel(), POINTS),
+        **dynamics(rows),
+    }
+    for name, column in added.items():
+        kept = kept.append_column(name, column)
+    return kept
+
+
+@functools.lru_cache(maxsize=2**14)
+def _lasting(origin: tuple[tuple[str, str], ...]) -> str:
+    return canonical_json({shorten(key, LONGEST) or NAMELESS: shorten(value, LONGEST_TEXT) for key, value in origin})
+
+
+@functools.lru_cache(maxsize=2**14)
+def _seedless(text: str) -> str:
+    """The spec without its seed; text that is no spec stays as it is, for `keys` to refuse it by name."""
+    try:
+        spec = json.loads(text)
+        whole = canonical_json({k: v for k, v in spec.items() if k != "seed"}) if isinstance(spec, Mapping) else text
+    except (ValueError, RecursionError):
+        return text
+    # JSON can tell a half of a surrogate pair, which no other text can hold.
+    return whole.encode(errors="replace").decode()
+
+
+def _coded(texts: Iterable[str]) -> pa.Array:
+    return pa.array(list(texts), pa.string()).dictionary_encode()

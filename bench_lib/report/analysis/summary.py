@@ -1,0 +1,203 @@
+"""Tables of the report: runs in, one row a cell, a contrast or a technique out."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from bench_lib.core.errors import UnknownName
+from bench_lib.core.record import Status
+from bench_lib.core.spec import digest
+from bench_lib.report.analysis.cells import GROUP, KEY, Cell, gather, numbers, texts
+from bench_lib.stats.bootstrap import mean_interval
+from bench_lib.stats.compare import boschloo, brown_forsythe, mad_ratio
+from bench_lib.stats.correct import holm
+from bench_lib.stats.failure import wilson
+from bench_lib.stats.power import detectable_ratio
+from bench_lib.stats.spread import mad_over_tasks, mean, spread
+
+BASELINE = "adamw"
+MOST_SIMULATED = 100
+"""Runs up to which the detectable ratio is simulated; it is said for so many where there are more."""
+ALPHA = 0.05
+COUNTS = ("attempted", "judged", "failed", "lost", *(str(s) for s in Status))
+RATES = ("failure_rate", "failure_low", "failure_high")
+SCORES = ("mean", "mean_low", "mean_high", "mad", "sd", "iqr", "median_ad", "minimum", "percentile_5", "cvar")
+COSTS = ("tokens_per_second", "peak_memory_mib", "train_seconds")
+CELLS = (*KEY, "metric", "trivial_score", *COUNTS, "reason", *RATES, *SCORES, *COSTS)
+CONTRASTS = (
+    *(*KEY, "against", "against_converged", "p_failure", "p_failure_holm", "p_spread", "p_spread_holm"),
+    *("detectable_ratio", "mad_ratio", "mean_difference", "cost_ratio"),
+)
+TECHNIQUES = (*GROUP, "technique", "tasks", "tasks_ambiguous", "failure_rate", "mad_over_tasks")
+
+
+def cells(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row a cell: what became of every run, and spread, worst case, mean and cost among those that converged.
+
+    Columns are `CELLS`. Scores are fractions and intervals hold at 95 %; what is undefined is NaN, so is every measure
+    of spread with fewer than two scores. The interval of the mean depends on nothing but the cell itself.
+    """
+    return summarised(gather(frame))
+
+
+def summarised(known: Iterable[Cell]) -> pd.DataFrame:
+    """`cells` of runs that are gathered already."""
+    rows = [{**c.named(), **_outcome(c), **_scores(c), **_costs(c)} for c in known]
+    return pd.DataFrame(rows, columns=list(CELLS))
+
+
+def compare(frame: pd.DataFrame, baseline: str = BASELINE) -> pd.DataFrame:
+    """One row a cell against the baseline's cell of the same setting, which itself has ratios of 1 and no p-values.
+
+    Columns are `CONTRASTS`; ratios and differences are the technique's against the baseline's. Each of the two tests is
+    corrected by Holm over all contrasts of one (data, model, profile). `detectable_ratio` is the smallest MAD ratio
+    that as many runs find with a power of 0.8, inf for none. `against` is empty where the baseline was not run. Raises
+    `UnknownName` where it was run nowhere.
+    """
+    known = gather(frame)
+    if not any(c.named()["technique"] == baseline for c in known):
+        raise UnknownName("baseline technique", baseline, {c.named()["technique"] for c in known})
+    return contrasted(known, baseline)
+
+
+def contrasted(known: Sequence[Cell], baseline: str = BASELINE) -> pd.DataFrame:
+    """`compare` of runs that are gathered already, and may hold no run of the baseline."""
+    references = partners(known, baseline)
+    rows = [{**c.named(), **_contrast(c, references.get(place(c)))} for c in known]
+    contrasts = pd.DataFrame(rows, columns=list(CONTRASTS))
+    for test in ("p_failure", "p_spread"):
+        adjusted = contrasts.groupby(list(GROUP))[test].transform(lambda p: holm(p.to_numpy(dtype=float)))
+        contrasts[f"{test}_holm"] = adjusted
+    return contrasts
+
+
+def over_tasks(table: pd.DataFrame) -> pd.DataFrame:
+    """One row a technique of a (data, model, profile), from the rows of `cells`: failures and MAD over its tasks.
+
+    Columns are `TECHNIQUES`. Only tasks on which some run converged count in `tasks` and `mad_over_tasks`; tasks that
+    hold the technique under several specs are `tasks_ambiguous` and left out. The rate is the mean of the tasks' rates.
+    """
+    rows = []
+    for key, group in table.groupby([*GROUP, "technique"], sort=True):
+        single = group[~group["task"].duplicated(keep=False)]
+        means = numbers(single["mean"].dropna())
+        rates = numbers(single["failure_rate"].dropna())
+        ambiguous = group["task"].nunique() - len(single)
+        mad = mad_over_tasks(means) if len(means) > 1 else math.nan
+        rows.append((*texts(key), len(means), ambiguous, mean(rates), mad))
+    return pd.DataFrame(rows, columns=list(TECHNIQUES))
+
+
+def ranked(table: pd.DataFrame, baseline: str = BASELINE) -> pd.DataFrame:
+    """The rows in reading order: the baseline first, then by failure rate and by MAD, what has neither at the end."""
+    first = table.assign(_first=table["technique"] != baseline)
+    order = first.sort_values(["_first", "failure_rate", "mad", "label"], na_position="last", ignore_index=True)
+    return order.drop(columns="_first")
+
+
+def joined(table: pd.DataFrame, contrasts: pd.DataFrame | None) -> pd.DataFrame:
+    """The cells with their contrasts beside them; without any, the same columns with nothing in them."""
+    beside = pd.DataFrame(columns=list(CONTRASTS)) if contrasts is None else contrasts
+    whole = table.merge(beside, on=list(KEY), how="left", validate="one_to_one")
+    measured = [c for c in CONTRASTS if c not in (*KEY, "against")]
+    return whole.assign(against=whole["against"].fillna(""), **{c: numbers(whole[c]) for c in measured})
+
+
+def _outcome(cell: Cell) -> dict[str, object]:
+    judged, failed = cell.judged(), cell.failed()
+    low, high = wilson(failed, judged) if judged else (math.nan, math.nan)
+    reasons = zip(cell.statuses, cell.texts("reason"), strict=True)
+    declined = dict.fromkeys(reason for status, reason in reasons if status == Status.UNSUPPORTED)
+    trivial = cell.numbers("trivial_score")
+    trivial = trivial[~np.isnan(trivial)]
+    return {
+        **{str(s): cell.count(s) for s in Status},
+        "attempted": cell.size,
+        "judged": judged,
+        "failed": failed,
+        "lost": cell.count(*(s for s in Status if s.lost)),
+        "reason": "; ".join(declined),
+        "failure_rate": failed / judged if judged else math.nan,
+        "failure_low": low,
+        "failure_high": high,
+        "metric": max(cell.texts("metric"), default=""),
+        "trivial_score": float(trivial[0]) if len(trivial) else math.nan,
+    }
+
+
+def _scores(cell: Cell) -> dict[str, float]:
+    scores = cell.scores()
+    measured = dataclasses.asdict(spread(scores))
+    if len(scores) < 2:
+        measured.update(dict.fromkeys(("mad", "sd", "iqr", "median_ad"), math.nan))
+    low, high = mean_interval(scores, np.random.default_rng(int(digest(cell.key), 16)))
+    return {**{name: measured[name] for name in SCORES if name in measured}, "mean_low": low, "mean_high": high}
+
+
+def _costs(cell: Cell) -> dict[str, float]:
+    return {
+        "tokens_per_second": _median(cell, "tokens_per_second"),
+        "peak_memory_mib": _median(cell, "peak_memory_bytes") / 2**20,
+        "train_seconds": _median(cell, "train_seconds"),
+    }
+
+
+def place(cell: Cell) -> tuple[str, ...]:
+    """What cells that are compared have in common: all but the technique."""
+    named = cell.named()
+    return tuple(named[name] for name in (*GROUP, "task", "setting"))
+
+
+def partners(known: Iterable[Cell], baseline: str) -> dict[tuple[str, ...], Cell]:
+    """The baseline's cell at each place; of several variants the one with the most judged runs."""
+    held = [c for c in known if c.named()["technique"] == baseline]
+    return {place(c): c for c in sorted(held, key=lambda c: (c.judged(), c.key))}
+
+
+def _contrast(cell: Cell, partner: Cell | None) -> dict[str, object]:
+    if partner is None:
+        return {"against": ""}
+    ours, theirs = cell.scores(), partner.scores()
+    fewer = min(len(ours), len(theirs))
+    arms = (cell.failed(), cell.judged(), partner.failed(), partner.judged())
+    itself = cell.key == partner.key
+    return {
+        "against": partner.named()["label"],
+        "against_converged": len(theirs),
+        "p_failure": math.nan if itself or not (arms[1] and arms[3]) else boschloo(*arms),
+        "p_spread": math.nan if itself else brown_forsythe(ours, theirs),
+        "detectable_ratio": math.nan if itself else _detectable(partner.key, theirs.tobytes(), _simulated(fewer)),
+        "mad_ratio": mad_ratio(ours, theirs),
+        "mean_difference": mean(ours) - mean(theirs),
+        "cost_ratio": _ratio(_median(cell, "train_seconds"), _median(partner, "train_seconds")),
+    }
+
+
+@functools.lru_cache(maxsize=1024)
+def _detectable(key: tuple[str, ...], baseline: bytes, seeds: int) -> float:
+    """By the baseline's own scores, once for all techniques that have as many runs."""
+    if seeds < 3:
+        return math.nan
+    generator = np.random.default_rng(int(digest(key), 16))
+    return detectable_ratio(np.frombuffer(baseline), seeds, ALPHA, generator)
+
+
+def _simulated(seeds: int) -> int:
+    """So many runs or a few less: what fewer find is an upper bound, and there are fewer numbers to simulate."""
+    return min(seeds if seeds < 10 else seeds // 5 * 5, MOST_SIMULATED)
+
+
+def _ratio(ours: float, theirs: float) -> float:
+    return ours / theirs if theirs > 0 else math.nan
+
+
+def _median(cell: Cell, column: str) -> float:
+    values = cell.measured(column)
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if known.size else math.nan

@@ -1,0 +1,84 @@
+"""The verdict on each cell against its baseline, at one error for all contrasts of a group."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench_lib.core.record import Status
+from bench_lib.report.analysis.cells import GROUP, KEY, Cell
+from bench_lib.report.analysis.summary import partners, place
+from bench_lib.stats.claims import claims, counted
+from bench_lib.stats.design import FIRST_LOOK
+from bench_lib.stats.verdict import Arms, Verdict
+
+ALPHA = 0.05
+MEASURES = (
+    *("verdict", "verdict_location", "decided_by", "shared"),
+    *("mad_ratio_shared", "mad_ratio_low", "mad_ratio_high", "superiority"),
+)
+VERDICTS = (*KEY, *MEASURES)
+JUDGED = frozenset(str(status) for status in Status if status.judged)
+NOTHING = ("", "", "", 0, math.nan, math.nan, math.nan, math.nan)
+"""Of a cell that is not compared."""
+
+
+def verdicts(known: Sequence[Cell], baseline: str, alpha: float = ALPHA) -> pd.DataFrame:
+    """One row a cell: what `stats.claims` says of it against the baseline's cell of the same setting.
+
+    Columns are `VERDICTS`. Runs are paired by their seeds; `shared` counts those that are judged in both. All contrasts
+    of a (data, model, profile) share alpha. With fewer shared seeds than a first look takes nothing is tested and
+    nothing spent: the verdict is `underpowered`. It is empty for the baseline and for what shares no seed with it.
+    `mad_ratio_shared` is of the seeds that survive in both arms, unlike `mad_ratio`; its interval (95 %) and
+    P(technique > baseline) are of one contrast alone.
+    """
+    references = partners(known, baseline)
+    groups: dict[tuple[str, ...], dict[int, Verdict]] = {}
+    for number, cell in enumerate(known):
+        partner = references.get(place(cell))
+        if partner is not None and partner.key != cell.key and (arms := paired_arms(cell, partner)).seeds:
+            groups.setdefault(cell.key[: len(GROUP)], {})[number] = counted(arms)
+    found = {number: row for group in groups.values() for number, row in _concluded(group, alpha).items()}
+    rows = [(*cell.key, *found.get(number, NOTHING)) for number, cell in enumerate(known)]
+    return pd.DataFrame(rows, columns=list(VERDICTS))
+
+
+def judged(table: pd.DataFrame, known: Sequence[Cell], baseline: str) -> pd.DataFrame:
+    """The rows of `tables.joined` with their verdicts beside them.
+
+    Where an interval bounds it `mad_ratio` becomes `mad_ratio_shared`, which the interval is of.
+    """
+    whole = table.merge(verdicts(known, baseline), on=list(KEY), how="left", validate="one_to_one")
+    bounded = np.isfinite(whole[["mad_ratio_low", "mad_ratio_high"]]).all(axis=1)
+    return whole.assign(mad_ratio=whole.pop("mad_ratio_shared").where(bounded, whole["mad_ratio"]))
+
+
+def paired_arms(cell: Cell, partner: Cell) -> Arms:
+    """The scores of the seeds that are judged in both cells, in the order of the seeds; nan where the run failed."""
+    ours, theirs = _judged(cell), _judged(partner)
+    shared = sorted(ours.keys() & theirs.keys())
+    return Arms(*(np.array([arm[seed] for seed in shared], dtype=np.float64) for arm in (ours, theirs)))
+
+
+def _judged(cell: Cell) -> dict[int, float]:
+    """The score by seed; nan for a run that failed in training."""
+    runs = zip(cell.seeds, cell.statuses, cell.numbers("score").tolist(), strict=True)
+    return {seed: score if status == Status.CONVERGED else math.nan for seed, status, score in runs if status in JUDGED}
+
+
+def _concluded(evidence: Mapping[int, Verdict], alpha: float) -> dict[int, tuple[Any, ...]]:
+    """The measures of the contrasts of one group, by the number of their cell."""
+    tested = [number for number, one in evidence.items() if one.seeds >= FIRST_LOOK]
+    judged = dict(zip(tested, claims([evidence[number] for number in tested], alpha=alpha), strict=True))
+    return {number: _row(judged.get(number, one)) for number, one in evidence.items()}
+
+
+def _row(verdict: Verdict) -> tuple[Any, ...]:
+    effect = verdict.log_ratio
+    ratios = (math.exp(value) for value in (effect.estimate, *effect.interval()))
+    concluded = (str(verdict.stability), str(verdict.location), verdict.decided_by, verdict.seeds)
+    return (*concluded, *ratios, verdict.superiority.estimate)

@@ -1,0 +1,71 @@
+"""Figures as SVG and PNG, the same bytes on every machine: the fonts that are measured and drawn come as a package."""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+import fontpkg_atkinson_hyperlegible as font
+import pandas as pd
+import vl_convert
+
+from bench_lib.report.figures.figure import ROWS, Figure
+from bench_lib.report.figures.style import LIGHT
+from bench_lib.report.formatting import plain
+
+RESOLUTION = 1.5
+"""Pixels of a PNG for each unit of the drawing."""
+
+TAG = re.compile(r"<[^<>]*>")
+GEOMETRY = re.compile(r' (?:transform|d|[xy][12]?|width|height)="[^"<>]*"')
+LONG = re.compile(r"-?\d+\.\d{3,}(?:e-?\d+)?")
+
+
+def svg(figure: Figure) -> str:
+    """The figure in the light scheme, with what it shows in words as its label."""
+    _register_font()
+    drawing = vl_convert.vegalite_to_svg(
+        {**_drawable(figure.spec), "config": LIGHT, "datasets": {ROWS: _drawable(_records(figure))}}
+    )
+    # Hundredths of a pixel are enough; all digits would be a third of the file.
+    short = TAG.sub(lambda tag: GEOMETRY.sub(_rounded, tag[0]), str(drawing))
+    return short.replace("<svg ", f'<svg role="img" aria-label={quoteattr(plain(figure.alt))} ', 1)
+
+
+def _drawable(value: Any) -> Any:
+    """A JSON value without the characters that XML cannot hold: the renderer ends the whole process over one."""
+    if isinstance(value, str):
+        return value if value.isprintable() else plain(value)
+    if isinstance(value, dict):
+        return {name: _drawable(part) for name, part in value.items()}
+    return [_drawable(part) for part in value] if isinstance(value, list) else value
+
+
+def _rounded(attribute: re.Match[str]) -> str:
+    return LONG.sub(lambda number: f"{float(number[0]):.2f}", attribute[0])
+
+
+def png(drawing: str) -> bytes:
+    """A drawing, as `svg` gives it, in pixels."""
+    _register_font()
+    return bytes(vl_convert.svg_to_png(drawing, scale=RESOLUTION))
+
+
+def _records(figure: Figure) -> list[dict[str, Any]]:
+    """The rows as JSON takes them: what is missing or not finite is null."""
+    columns = {str(name): [_plain(value) for value in figure.data[name].tolist()] for name in figure.data}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _plain(value: Any) -> Any:
+    unknown = value is pd.NA or (isinstance(value, float) and not math.isfinite(value))
+    return None if unknown else value
+
+
+@functools.cache
+def _register_font() -> None:
+    vl_convert.register_font_directory(str(Path(font.__file__).parent / "files"))

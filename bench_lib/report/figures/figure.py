@@ -1,0 +1,59 @@
+"""A figure as a value: what is drawn, from which rows, and what it shows in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import altair as alt
+import pandas as pd
+
+from bench_lib.report.figures.style import GREY
+
+ROWS = "data"
+"""What the one data set of every specification is called."""
+
+
+@dataclass(frozen=True, eq=False)
+class Figure:
+    """A chart without its data and its style, and the rows that it draws.
+
+    `name` is unique in a report and fit for a file; `alt` says what is to be seen in one to three sentences; `spec` is
+    Vega-Lite whose only data set is the named one, `ROWS`, which `data` holds.
+    """
+
+    name: str
+    title: str
+    alt: str
+    spec: dict[str, Any]
+    data: pd.DataFrame
+
+
+def rows() -> alt.NamedData:
+    """The data of a chart, to be bound when it is drawn."""
+    return alt.NamedData(ROWS)
+
+
+def reference(axis: Literal["x", "y"], value: float) -> alt.Chart:
+    """A dashed line at a value, drawn once and not for each row of the data."""
+    line = alt.Chart().transform_aggregate(rows="count()").mark_rule(strokeDash=[4, 3], color=GREY, aria=False)
+    drawn: alt.Chart = line.encode(**{axis: alt.datum(value)})
+    return drawn
+
+
+def marked(base: alt.Chart, field: str, columns: int = 8) -> alt.LayerChart:
+    """Lines with marks, told apart by both the colour and the mark; the legend is of the marks alone."""
+    # Outline and filling have a scale each: of one, legends of lines and of marks would not become one.
+    legend = alt.Legend(columns=columns)
+    lines = base.mark_line(aria=False).encode(stroke=alt.Stroke(f"{field}:N", legend=None))
+    points = base.mark_point(size=45, filled=True, opacity=1, aria=False).encode(
+        fill=alt.Fill(f"{field}:N", title=None, legend=legend), shape=alt.Shape(f"{field}:N", title=None, legend=legend)
+    )
+    return alt.LayerChart(layer=[lines, points])
+
+
+def specified(chart: alt.TopLevelMixin) -> dict[str, Any]:
+    """The chart as Vega-Lite, without the settings that Altair adds to every chart: the style sheet is ours."""
+    # Held against the schema in tests alone: for every chart of a report it would take longer than all else.
+    spec: dict[str, Any] = chart.to_dict(validate=False)
+    return {name: part for name, part in spec.items() if name not in ("config", "datasets")}

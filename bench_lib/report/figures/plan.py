@@ -1,0 +1,164 @@
+"""Which figures a report has, where each belongs, and what it is called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from altair.utils.schemapi import debug_mode
+from numpy.typing import NDArray
+
+from bench_lib.core.spec import digest
+from bench_lib.report.analysis.calibration import measured
+from bench_lib.report.analysis.cells import GROUP, texts, trimmed
+from bench_lib.report.analysis.dynamics import DYNAMICS
+from bench_lib.report.analysis.efficiency import STORED
+from bench_lib.report.analysis.results import Findings
+from bench_lib.report.figures.agreement import agreement_figure
+from bench_lib.report.figures.axes import AXES, axis_figure
+from bench_lib.report.figures.axis_data import along
+from bench_lib.report.figures.cost import cost_figure
+from bench_lib.report.figures.critical_difference import critical_difference_figure
+from bench_lib.report.figures.curves import curves_figure
+from bench_lib.report.figures.figure import Figure
+from bench_lib.report.figures.power import power_figure
+from bench_lib.report.figures.profiles import profiles_figure
+from bench_lib.report.figures.seeds import seeds_figure
+from bench_lib.report.figures.variance import variance_figure
+from bench_lib.report.figures.words import LONGEST
+from bench_lib.report.formatting import shorten
+
+FIGURES = "figures"
+"""The folder of the figures, beside the leaderboard."""
+
+OF_GROUPS = ("cost", "profiles", "ranks", *(axis.kind for axis in AXES), "disagreement")
+"""The kinds of figures that belong to a group."""
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A figure, its kind, and where it belongs: to a group, to a task of one, or to the whole (an empty place)."""
+
+    kind: str
+    place: tuple[str, ...]
+    figure: Figure
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What the figures of one group, or of a task of it, are made of: a place, and the rows that belong there.
+
+    `cells` and `ranks` are empty for a task.
+    """
+
+    place: tuple[str, ...]
+    runs: pd.DataFrame
+    loss: NDArray[np.float32]
+    cells: pd.DataFrame
+    ranks: pd.DataFrame
+    baseline: str
+
+
+@dataclass(frozen=True, eq=False)
+class Draft:
+    """A figure to be made: it holds all that it takes, so that another process can make it."""
+
+    kind: str
+    place: tuple[str, ...]
+    make: Callable[..., Figure | None]
+    arguments: tuple[Any, ...]
+
+    @property
+    def name(self) -> str:
+        return name(self.kind, self.place)
+
+    def picture(self) -> Picture | None:
+        """The figure at its place, or None where there is nothing to draw."""
+        # Altair would hold every part of every chart against its schema, which takes longer than all else; tests do it.
+        with debug_mode(False):
+            figure = self.make(*self.arguments, self.name)
+        return None if figure is None else Picture(self.kind, self.place, figure)
+
+
+def illustrate(findings: Findings) -> list[Picture]:
+    """All figures of a report, in the order of `drafts`."""
+    return [picture for draft in drafts(findings) if (picture := draft.picture()) is not None]
+
+
+def drafts(findings: Findings) -> list[Draft]:
+    """The figures of a report to be made: those of each group, of each of its tasks, and those of the whole."""
+    known = measured()
+    power = (known.of(tasks=1), known.design["alpha"], known.design["looks"][-1])
+    found = [*_of_groups(findings), *_of_sources(findings)]
+    return [*found, Draft("power", (), power_figure, power)]
+
+
+def _of_groups(findings: Findings) -> Iterator[Draft]:
+    rows = np.arange(len(findings.runs))
+    keys = findings.runs[[*GROUP, "task"]].astype(str)
+    cells, ranks = (_by_group(table) for table in (findings.cells, findings.ranks))
+    no_cells, no_ranks = (table.iloc[:0] for table in (findings.cells, findings.ranks))
+    for group, own in sorted(keys.groupby(list(GROUP)).groups.items()):
+        place = texts(group)
+        whole = Part(place, *_taken(findings, rows[own]), cells[place], ranks.get(place, no_ranks), findings.baseline)
+        yield from (Draft(kind, place, *take(whole)) for kind, take in BY_GROUP.items())
+        yield from _along_axes(findings, place)
+        for task, chosen in sorted(keys.loc[own].groupby("task").groups.items()):
+            at = (*place, str(task))
+            part = Part(at, *_taken(findings, rows[chosen]), no_cells, no_ranks, findings.baseline)
+            yield from (Draft(kind, at, *take(part)) for kind, take in BY_TASK.items())
+
+
+def _along_axes(findings: Findings, place: tuple[str, ...]) -> Iterator[Draft]:
+    """What was made of a group's profile by other settings of an axis lies in groups of its own."""
+    data, model, profile = place
+    where = ", ".join(shorten(part, LONGEST) for part in (data, model, profile.partition(":")[0]))
+    for axis in AXES:
+        yield Draft(axis.kind, place, axis_figure, (axis, along(axis, findings.cells, findings.runs, place), where))
+
+
+def _by_group(table: pd.DataFrame) -> dict[tuple[str, ...], pd.DataFrame]:
+    return {texts(key): own for key, own in table.groupby(list(GROUP), sort=True, observed=True)}
+
+
+def _taken(findings: Findings, rows: NDArray[np.int64]) -> tuple[pd.DataFrame, NDArray[np.float32]]:
+    return findings.runs.iloc[rows], findings.loss[rows]
+
+
+def _of_sources(findings: Findings) -> Iterator[Draft]:
+    """By group, of which the runs that are ranked may hold nothing."""
+    for key, own in findings.sources.groupby(list(GROUP), sort=True):
+        yield Draft("variance", texts(key), variance_figure, (own,))
+
+
+def _drawn(runs: pd.DataFrame) -> pd.DataFrame:
+    """The columns that charts take, without the specs, which weigh more than all else."""
+    return trimmed(runs[[column for column in runs if column not in UNDRAWN]])
+
+
+UNDRAWN = ("spec", "provenance", "reason", "started", "eval_step", "eval_score", *DYNAMICS, *STORED)
+Taken = tuple[Callable[..., Figure | None], tuple[Any, ...]]
+"""What makes a figure, and what it is given beside the figure's name."""
+
+BY_GROUP: dict[str, Callable[[Part], Taken]] = {
+    "cost": lambda part: (cost_figure, (part.cells, part.baseline)),
+    "profiles": lambda part: (profiles_figure, (_drawn(part.runs), part.baseline)),
+    "ranks": lambda part: (critical_difference_figure, (part.ranks, part.baseline)),
+    "disagreement": lambda part: (agreement_figure, (part.cells, part.baseline)),
+}
+BY_TASK: dict[str, Callable[[Part], Taken]] = {
+    "seeds": lambda part: (seeds_figure, (_drawn(part.runs), part.baseline)),
+    "curves": lambda part: (curves_figure, (_drawn(part.runs), part.loss)),
+}
+
+
+def name(kind: str, place: tuple[str, ...] = ()) -> str:
+    """A file name that any system takes, with a digest where the place's own text does not fit into it."""
+    text = "-".join(place)
+    safe = re.sub(r"[^a-z0-9._-]+", "-", text.lower())[:80]
+    unique = safe == text and not any("-" in part for part in place)
+    return "-".join(filter(None, [kind, safe, "" if unique else digest(place)[:8]]))

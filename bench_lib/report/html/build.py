@@ -1,0 +1,135 @@
+"""One self-contained page from the findings: tables, figures, runs, techniques, tasks and method notes."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from bench_lib.report import formatting as md
+from bench_lib.report.analysis import efficiency
+from bench_lib.report.analysis.results import Findings
+from bench_lib.report.figures.plan import FIGURES, Picture
+from bench_lib.report.figures.style import DARK, LIGHT
+from bench_lib.report.html import figures, methods, payload
+from bench_lib.report.html.answers import folded, heading
+from bench_lib.report.html.registry_entries import Catalogue
+from bench_lib.report.html.reproduce import Commands
+from bench_lib.report.html.scripts import charts_script, digest, inline, tables_script
+from bench_lib.report.html.shared import shared
+from bench_lib.report.html.views import Views
+from bench_lib.report.prose import anchor, linked
+
+FIRST = Markup("document.documentElement.classList.add('js')")
+"""Runs before anything is shown: where scripts run, one view shows at a time."""
+
+
+def build(findings: Findings, drawn: Sequence[Picture], catalogue: Catalogue, undrawn: Sequence[str] = ()) -> str:
+    """The page as HTML, with the figures that could not be drawn named; the same results give the same text.
+
+    It asks for nothing outside itself, and links to the data of its figures, which lie beside it.
+    """
+    environment = _environment()
+    scripts = [inline(tables_script()), inline(charts_script()), inline(_text(environment, "page.js"))]
+    context = {
+        **_tables(findings, catalogue),
+        **_methods(findings),
+        **_pictures(drawn),
+        "undrawn": undrawn,
+        "payload": _json(_payload(findings, drawn, catalogue)),
+        "scripts": scripts,
+        "first": FIRST,
+        "policy": _policy([FIRST, *scripts]),
+        "style": Markup(_text(environment, "page.css")),
+    }
+    return environment.get_template("page.html.j2").render(context)
+
+
+@functools.cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("bench_lib.report.html", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"linked": linked, "anchor": anchor, "line": md.plain}
+    return environment
+
+
+def _text(environment: Environment, name: str) -> str:
+    """A file of this package as it is."""
+    assert environment.loader is not None
+    return environment.loader.get_source(environment, name)[0]
+
+
+def _policy(scripts: Sequence[Markup]) -> str:
+    """Runs these scripts and no other, and lets nothing be loaded."""
+    allowed = " ".join(digest(script) for script in scripts)
+    return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'"
+
+
+def _tables(findings: Findings, catalogue: Catalogue) -> dict[str, Any]:
+    views = Views(findings, catalogue)
+    counts = findings.runs["status"].astype(str).value_counts()
+    return {
+        "answers": [[(heading(a.group), a) for a in part] for part in folded(views.answers())],
+        "leaderboards": views.leaderboards(),
+        "over": views.over_tasks(),
+        "techniques": views.techniques(),
+        "tasks": views.tasks(),
+        "use_head": efficiency.HEAD,
+        "baseline": findings.baseline,
+        "runs": len(findings.runs),
+        "statuses": sorted(counts.items(), key=lambda item: (-item[1], item[0])),
+    }
+
+
+def _methods(findings: Findings) -> dict[str, Any]:
+    return {
+        "paragraphs": methods.paragraphs(findings),
+        "few": methods.seeds_note(findings.cells),
+        "columns": methods.columns(),
+        "calibration_text": methods.calibration_text(),
+        "calibration": methods.calibration(),
+        "origin": [methods.origin(findings.runs), methods.fingerprints(findings.runs)],
+        "machines": methods.machines(findings.runs),
+        "failures": methods.failures(findings.runs),
+        "set_aside": [md.plain(name) for name in findings.set_aside],
+        "held": int(payload.held(findings.runs).sum()),
+    }
+
+
+def _pictures(drawn: Sequence[Picture]) -> dict[str, Any]:
+    shown = figures.placed(drawn)
+    by_view = {view: [p for p in shown if p.view == view] for view in figures.VIEWS}
+    return {
+        "by_view": by_view,
+        "by_task": {task: [p for p in shown if p.task == task] for task in {p.task for p in shown} if task},
+        "galleries": [(v, title) for v, title in figures.VIEWS.items() if by_view[v] and v != "power"],
+        "folder": FIGURES,
+    }
+
+
+def _payload(findings: Findings, drawn: Sequence[Picture], catalogue: Catalogue) -> Mapping[str, Any]:
+    keep = payload.held(findings.runs)
+    index = figures.indexed(findings.runs[keep])
+    specs, parts = shared([picture.figure.spec for picture in drawn])
+    packed = [figures.packed(picture, index) for picture in drawn]
+    return {
+        **payload.packed(findings.runs[keep], findings.loss[keep], Commands(catalogue)),
+        "figures": [{**figure, "spec": spec} for figure, spec in zip(packed, specs, strict=True)],
+        "shared": parts,
+        "themes": {"light": LIGHT, "dark": DARK},
+    }
+
+
+def _json(value: object) -> Markup:
+    """JSON that no markup can break out of."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c"))

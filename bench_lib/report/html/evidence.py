@@ -1,0 +1,131 @@
+"""What the cells say of a technique against the baseline: when it helps, when it hurts, what is open, what it costs.
+
+The rules, all on the verdicts of the cells: it helps on a task where it is more stable or scores higher, hurts where it
+is less stable or scores lower, is as stable where the two are equivalent, and what is left is open; nothing is said
+from a difference of numbers alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench_lib.report import formatting as md
+from bench_lib.report.glossary import LEAST
+from bench_lib.report.prose import count, listed, ratio
+from bench_lib.stats.verdict import Location, Stability
+
+Row = Mapping[str, Any]
+"""A cell with its contrast and verdict, by column."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Sentences on one technique in one group, each kind by its meaning."""
+
+    helps: tuple[str, ...] = ()
+    hurts: tuple[str, ...] = ()
+    same: tuple[str, ...] = ()
+    undecided: tuple[str, ...] = ()
+    cost: tuple[str, ...] = ()
+
+
+def evidence(cells: Sequence[Row], partners: Mapping[tuple[Any, ...], Row]) -> Evidence:
+    """What the cells of one technique and group say; `partners` are the cells of the baseline by `place`."""
+    compared = [row for row in cells if row["against"] and row["label"] != row["against"]]
+    if not compared:
+        return Evidence(undecided=tuple(_alone(cells)), cost=tuple(_declined(cells)))
+    pairs = [(row, partners.get(place(row, row["against"]), row)) for row in compared]
+    return Evidence(
+        helps=tuple(text for row, base in pairs for text in _helps(row, base)),
+        hurts=tuple(text for row, base in pairs for text in _hurts(row, base)),
+        same=tuple(_same(compared)),
+        undecided=tuple(_undecided(compared)),
+        cost=(*_cost(compared), *_declined(cells)),
+    )
+
+
+def place(row: Row, label: str) -> tuple[Any, ...]:
+    """What tells a cell of the same task and setting as a row's by its label."""
+    return (row["data"], row["model"], row["profile"], row["task"], row["setting"], label)
+
+
+def few(row: Row) -> bool:
+    """Whether too few runs converged to decide anything about spread, in a cell that was not declined whole."""
+    return bool(row["converged"] < LEAST and row["attempted"] > row["unsupported"])
+
+
+def steadier(row: Row, base: Row) -> str:
+    """Why the verdict is what it is, in brackets."""
+    if row["decided_by"] == "failures":
+        theirs = f"{base['failed']} of {base['judged']}"
+        return f"{row['failed']} of {row['judged']} runs fail, {theirs} of {row['against']}'s"
+    shown = ratio(row["mad_ratio"], row["mad_ratio_low"], row["mad_ratio_high"])
+    return f"MAD ratio {shown}, {count(int(_known(row['shared'])), 'seed')}"
+
+
+def _helps(row: Row, base: Row) -> Iterator[str]:
+    if row["verdict"] == Stability.MORE:
+        verb = "fails less often" if row["decided_by"] == "failures" else "steadier"
+        yield f"{verb} on {row['task']} ({steadier(row, base)})"
+    if row["verdict_location"] == Location.BETTER:
+        yield f"scores higher on {row['task']} ({_shift(row)})"
+
+
+def _hurts(row: Row, base: Row) -> Iterator[str]:
+    if row["verdict"] == Stability.LESS:
+        verb = "fails more often" if row["decided_by"] == "failures" else "less steady"
+        yield f"{verb} on {row['task']} ({steadier(row, base)})"
+    if row["verdict_location"] == Location.WORSE:
+        yield f"scores lower on {row['task']} ({_shift(row)})"
+
+
+def _shift(row: Row) -> str:
+    return f"mean {md.signed(row['mean_difference'])} points, P(higher) {md.number(row['superiority'])}"
+
+
+def _same(rows: Sequence[Row]) -> Iterator[str]:
+    names = [str(row["task"]) for row in rows if row["verdict"] == Stability.EQUIVALENT]
+    if names:
+        yield f"as stable on {listed(names)}, within the margins of a difference that matters"
+
+
+def _undecided(rows: Sequence[Row]) -> Iterator[str]:
+    left = [row for row in rows if row["verdict"] in ("", Stability.UNDERPOWERED)]
+    short = [str(row["task"]) for row in left if few(row)]
+    rest = [str(row["task"]) for row in left if not few(row)]
+    if short:
+        where = f"{len(short)} of {count(len(rows), 'task')}"
+        yield f"not decided on {where}: fewer than {LEAST} converged seeds on {listed(short)}"
+    if rest:
+        yield f"not decided on {listed(rest)}, with {LEAST} converged seeds or more"
+
+
+def _alone(rows: Sequence[Row]) -> Iterator[str]:
+    if any(row["label"] == row["against"] for row in rows):
+        yield "the baseline itself: all others are compared with it"
+    elif rows:
+        yield "not compared: the baseline has no runs of the same setting"
+
+
+def _cost(rows: Sequence[Row]) -> Iterator[str]:
+    ratios = np.array([row["cost_ratio"] for row in rows], dtype=np.float64)
+    ratios = ratios[np.isfinite(ratios)]
+    if not ratios.size:
+        return
+    low, high = float(ratios.min()), float(ratios.max())
+    span = md.number(low) if md.number(low) == md.number(high) else f"{md.number(low)} to {md.number(high)}"
+    yield f"trains {span} times as long as the baseline"
+
+
+def _declined(rows: Sequence[Row]) -> Iterator[str]:
+    for row in rows:
+        if row["unsupported"]:
+            yield f"declines {row['task']}: {md.shorten(row['reason'])}"
+
+
+def _known(value: float) -> float:
+    return value if np.isfinite(value) else 0.0

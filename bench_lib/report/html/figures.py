@@ -1,0 +1,128 @@
+"""The figures as the page holds them: spec and data, drawn when their view opens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench_lib.report.analysis.cells import GROUP, KEY
+from bench_lib.report.figures.plan import Picture
+from bench_lib.report.html.coding import Coded, linear, logarithmic, repeated, short, stretches
+
+SEEDS = "seeds"
+"""The kind of the figures of runs."""
+
+DERIVED = frozenset({"technique", "seed", "score", "status", "run"})
+"""Columns of a figure of seeds that the page takes from its runs."""
+
+VIEWS = {
+    "seeds": "Seeds",
+    "cost": "Cost",
+    "curves": "Curves",
+    "profiles": "Profiles",
+    "ranks": "Critical difference",
+    "variance": "Variance",
+    "sizes": "Sizes",
+    "shots": "Examples per class",
+    "noise": "Label noise",
+    "disagreement": "Disagreement",
+    "power": "Power",
+    "more": "More figures",
+}
+"""Views that show figures, by their kind; those of another stand under `more`."""
+
+WIDE, NARROW = 3, 2
+"""Characters of a number: a 262,142nd of the range of its column, or a 4,094th in a column of more than `MANY`."""
+
+MANY = 500
+
+FAR = 100.0
+"""Ratio of the largest number to the smallest from which a column's steps are ratios."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A figure on the page: its number in the data, its view, and its task where it shows one alone."""
+
+    number: int
+    name: str
+    title: str
+    alt: str
+    view: str
+    task: str
+
+
+@dataclass(frozen=True, eq=False)
+class Runs:
+    """The runs that the page holds: the place of each by its id, its cell, and the label of each cell."""
+
+    places: Mapping[str, int]
+    cells: Sequence[int]
+    labels: Sequence[str]
+
+
+def indexed(runs: pd.DataFrame) -> Runs:
+    """The index of runs that are sorted by cell."""
+    grouped = runs.groupby(list(KEY), sort=False, observed=True)
+    places = {run: place for place, run in enumerate(runs["run_id"].astype(str))}
+    firsts = runs[list(KEY)].astype(str).drop_duplicates()
+    return Runs(places, grouped.ngroup().tolist(), firsts["label"].tolist())
+
+
+def placed(pictures: Sequence[Picture]) -> list[Shown]:
+    """Where each figure is shown."""
+    named = ((picture, picture.figure) for picture in pictures)
+    return [Shown(number, f.name, f.title, f.alt, _view(p), _task(p)) for number, (p, f) in enumerate(named)]
+
+
+def packed(picture: Picture, runs: Runs) -> dict[str, Any]:
+    """A figure's data in columns; of seeds, the places of those runs that the page holds."""
+    figure = picture.figure
+    if picture.kind != SEEDS or set(figure.data) != DERIVED:
+        return {"blocks": _blocks(figure.data)}
+    pairs = zip(figure.data["run"].astype(str), figure.data["technique"].astype(str), strict=True)
+    named = [(runs.places[run], name) for run, name in pairs if run in runs.places]
+    # Only names that are not the cell's own label are told.
+    names = {str(cell): name for place, name in named if runs.labels[cell := runs.cells[place]] != name}
+    return {"runs": stretches([place for place, _ in named]), "names": names}
+
+
+def _view(picture: Picture) -> str:
+    return picture.kind if picture.kind in VIEWS else "more"
+
+
+def _task(picture: Picture) -> str:
+    """The task that the figure belongs to, or the only one in its rows; what it is called says nothing."""
+    if len(picture.place) > len(GROUP):
+        return picture.place[len(GROUP)]
+    tasks = set(picture.figure.data["task"].astype(str)) if "task" in picture.figure.data else set()
+    return tasks.pop() if len(tasks) == 1 else ""
+
+
+def _blocks(data: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows that lack the same columns, each kind with the columns that it has."""
+    lacking = data.isna().apply(tuple, axis=1) if len(data) else pd.Series(dtype=object)
+    blocks = []
+    for _, rows in data.groupby(lacking, sort=False):
+        known = [name for name in rows if rows[name].notna().all()]
+        blocks.append({"rows": len(rows), "columns": {str(name): _column(rows[name]) for name in known}})
+    return blocks
+
+
+def _column(column: pd.Series[Any]) -> object:
+    """A column's values: those that repeat once each, with the places of the rows' own, and numbers on a scale."""
+    values = [short(value) for value in column.astype(object)]
+    if 2 * len(set(values)) <= len(values):
+        texts = Coded()
+        return {**repeated([texts.place(value, value) for value in values]), "values": texts.values}
+    if any(not isinstance(value, float) for value in values):
+        return values
+    numbers = np.array(values, dtype=np.float64)
+    low, high = float(numbers.min()), float(numbers.max())
+    far = low > 0 and high > FAR * low
+    width = NARROW if len(numbers) > MANY else WIDE
+    return (logarithmic(numbers, width) if far else linear(numbers, low, high, width)).packed()

@@ -1,0 +1,104 @@
+"""The command that repeats a run, and what stands in the way of repeating it to the bit."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bench_lib.core.errors import BenchError
+from bench_lib.core.profiles import find_profile
+from bench_lib.core.spec import PROTOCOL
+from bench_lib.report.html.registry_entries import Catalogue
+from bench_lib.tasks import TASKS
+
+Row = Any
+"""A run, its columns as keys."""
+
+FROZEN = {"subset": 0}
+"""What `stabbench run` freezes unless it is told otherwise."""
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Commands for the runs of a report, judged against what this version of the package has."""
+
+    catalogue: Catalogue
+
+    def line(self, run: Row, spec: Mapping[str, Any]) -> tuple[str, str, str]:
+        """The command without its seed, which is the last word: before the technique, the technique, after it."""
+        options = {
+            "profile": run["profile"],
+            "model": "FOLDER" if _is_folder(spec) else run["model"],
+            "data": "embedded" if run["data"] == "embedded" else "DIR",
+        }
+        if spec.get("frozen", FROZEN) != FROZEN:
+            options["freeze"] = ",".join(f"{k}={v}" for k, v in sorted(spec["frozen"].items())) or "none"
+        words = " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in options.items())
+        before = f"stabbench run --tasks {shlex.quote(str(run['task']))} --techniques"
+        return before, shlex.quote(str(run["technique"])), f"{words} --seeds"
+
+    def notes(self, run: Row, spec: Mapping[str, Any]) -> list[str]:
+        """What the command leaves open or would do otherwise today, a sentence each."""
+        return [
+            *self._data(run, spec),
+            *_model(run, spec),
+            *_profile(run, spec),
+            *self._stack(run, spec),
+            *_versions(spec),
+        ]
+
+    def _data(self, run: Row, spec: Mapping[str, Any]) -> Iterator[str]:
+        if run["data"] != "embedded":
+            print_ = spec.get("data", "")
+            yield f"DIR is hub, or a folder that holds the same rows: their fingerprint is {print_}."
+
+    def _stack(self, run: Row, spec: Mapping[str, Any]) -> Iterator[str]:
+        for name, params, version in stack(spec):
+            known = self.catalogue.techniques.get(name)
+            if known is None:
+                yield f"{name} is not in this version's registry: give its file as PATH.py:Class."
+                continue
+            if known.version != version:
+                yield f"{name} was at version {version}, and is at {known.version} today."
+            for key, value in params.items():
+                if known.defaults.get(key) != value and f":{key}=" not in str(run["technique"]):
+                    yield f"{name} ran with {key}={value}; its default today is {known.defaults.get(key)}."
+
+
+def stack(spec: Mapping[str, Any]) -> list[tuple[str, dict[str, Any], str]]:
+    """The techniques of a spec, each by name, parameters and version."""
+    return [(str(name), dict(params), str(version)) for name, params, version in spec.get("stack", [])]
+
+
+def _model(run: Row, spec: Mapping[str, Any]) -> Iterator[str]:
+    if _is_folder(spec):
+        yield f"FOLDER is the folder of the model {run['model']}: the digest of its files is {spec['model']}."
+
+
+def _is_folder(spec: Mapping[str, Any]) -> bool:
+    return str(spec.get("model", "")).startswith("sha256:")
+
+
+def _profile(run: Row, spec: Mapping[str, Any]) -> Iterator[str]:
+    """How the named profile of today differs from the one that the run had."""
+    name, task = str(run["profile"]), str(run["task"])
+    try:
+        today = find_profile(name)(task, TASKS.get(task).kind).settings()
+    except BenchError:
+        yield f"This version has no profile {name} for a task {task}."
+        return
+    then = spec.get("profile", {})
+    differing = [key for key in sorted({*today, *then}) if then.get(key) != today.get(key)]
+    if differing:
+        changes = ", ".join(f"{key} {then.get(key, 'unset')} (today {today.get(key, 'unset')})" for key in differing)
+        yield f"The profile {name} is another one today; the run had {changes}."
+
+
+def _versions(spec: Mapping[str, Any]) -> Iterator[str]:
+    if spec.get("protocol", PROTOCOL) != PROTOCOL:
+        yield f"The harness's protocol was {spec['protocol']}, and is {PROTOCOL} today: the arithmetic differs."
+    name, version = (*spec.get("task", ("", "")), "")[:2]
+    if name in TASKS and TASKS.get(name).version != version:
+        yield f"The task {name} was at version {version}, and is at {TASKS.get(name).version} today."

@@ -1,0 +1,265 @@
+"""What the page's views show, as plain values for the templates."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from bench_lib.report import formatting as md
+from bench_lib.report.analysis import efficiency
+from bench_lib.report.analysis.cells import GROUP, KEY
+from bench_lib.report.analysis.names import visible
+from bench_lib.report.analysis.results import Findings
+from bench_lib.report.analysis.summary import ranked
+from bench_lib.report.html.answers import Answer, answer, heading
+from bench_lib.report.html.evidence import Evidence, Row, evidence, place
+from bench_lib.report.html.registry_entries import Catalogue, TechniqueEntry
+from bench_lib.report.html.reproduce import stack
+from bench_lib.report.html.rows import CellRow, OverRow, cell_row, over_row
+from bench_lib.report.prose import anchor
+from bench_lib.tasks.task import Task
+
+Group = tuple[str, ...]
+
+UNKNOWN, SEVERAL = "not registered", "several"
+"""In place of a family: of techniques that no registry holds, and of stacks whose parts are of different ones."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A technique of a stack: its settings there, and its entry where the registry has one."""
+
+    name: str
+    settings: Mapping[str, Any]
+    version: str
+    entry: TechniqueEntry | None
+
+
+@dataclass(frozen=True)
+class Section:
+    """A table of cells of one group, with what they say where they are one technique's."""
+
+    title: str
+    rows: tuple[CellRow, ...]
+    said: Evidence = field(default_factory=Evidence)
+    notes: tuple[str, ...] = ()
+    in_use: tuple[list[str], ...] = ()
+
+
+@dataclass(frozen=True)
+class TechniqueView:
+    """A technique: its address, what it is made of, and what the groups say of it."""
+
+    name: str
+    anchor: str
+    family: str
+    title: str
+    parts: tuple[Part, ...]
+    sections: tuple[Section, ...]
+
+
+@dataclass(frozen=True)
+class TaskView:
+    """A task: its address, its entry where the registry has one, and its cells by group."""
+
+    name: str
+    anchor: str
+    entry: Task | None
+    sections: tuple[Section, ...]
+
+
+@dataclass(frozen=True)
+class OverTasks:
+    """The techniques of a group over its tasks."""
+
+    title: str
+    rows: tuple[OverRow, ...]
+    tasks: int
+
+
+@dataclass(frozen=True, eq=False)
+class Views:
+    """All views of tables, made from the findings and the catalogue."""
+
+    findings: Findings
+    catalogue: Catalogue
+
+    @functools.cached_property
+    def cells(self) -> list[Row]:
+        rows: list[Row] = [{str(k): v for k, v in row.items()} for row in self.findings.cells.to_dict("records")]
+        return rows
+
+    @functools.cached_property
+    def groups(self) -> list[Group]:
+        """Real data before embedded, then those with most cells."""
+        sizes: dict[Group, int] = {}
+        for row in self.cells:
+            sizes[_group(row)] = sizes.get(_group(row), 0) + 1
+        return sorted(sizes, key=lambda group: (group[0] != "real", -sizes[group], group))
+
+    @functools.cached_property
+    def parts(self) -> dict[str, tuple[Part, ...]]:
+        """What each technique of the results is made of, by one of its specs."""
+        firsts = self.findings.runs.drop_duplicates("technique")
+        return {
+            str(name): tuple(
+                Part(part, params, version, self.catalogue.techniques.get(part))
+                for part, params, version in stack(visible(json.loads(str(spec))))
+            )
+            for name, spec in zip(firsts["technique"], firsts["spec"], strict=True)
+        }
+
+    def family(self, technique: str) -> str:
+        families = {part.entry.family if part.entry else UNKNOWN for part in self.parts[technique]}
+        return families.pop() if len(families) == 1 else SEVERAL if families else UNKNOWN
+
+    @functools.cached_property
+    def rows(self) -> list[CellRow]:
+        """The cells as rows, in the order of `cells`; their numbers are the places of their runs' cells."""
+        names = self.findings.runs[list(KEY)].astype(str).drop_duplicates().itertuples(index=False)
+        numbers = {tuple(key): number for number, key in enumerate(names)}
+        return [
+            cell_row(row, numbers[tuple(str(row[k]) for k in KEY)], self.family(str(row["technique"])))
+            for row in self.cells
+        ]
+
+    @functools.cached_property
+    def _pairs(self) -> list[tuple[Row, CellRow]]:
+        """Cells with their rows, in reading order: those that can be ranked first, by failure rate and MAD."""
+        order = {group: number for number, group in enumerate(self.groups)}
+        return sorted(
+            zip(self.cells, self.rows, strict=True),
+            key=lambda pair: (
+                order[_group(pair[0])],
+                not pair[1].ranked,
+                _last(pair[0]["failure_rate"]),
+                _last(pair[0]["mad"]),
+                pair[1].task,
+                pair[1].label,
+            ),
+        )
+
+    def leaderboards(self) -> dict[str, list[CellRow]]:
+        """The rows of each kind of data, which never share a table."""
+        tables: dict[str, list[CellRow]] = {}
+        for cell, row in self._pairs:
+            tables.setdefault(str(cell["data"]), []).append(row)
+        return tables
+
+    @functools.cached_property
+    def said(self) -> dict[Group, dict[str, Evidence]]:
+        partners = {place(row, row["label"]): row for row in self.cells}
+        return {
+            group: {name: evidence(rows, partners) for name, rows in self._by_technique[group].items()}
+            for group in self.groups
+        }
+
+    def answers(self) -> list[Answer]:
+        baseline = self.findings.baseline
+        return [answer(group, self._by_technique[group], self.said[group], baseline) for group in self.groups]
+
+    @functools.cached_property
+    def _by_technique(self) -> dict[Group, dict[str, list[Row]]]:
+        found: dict[Group, dict[str, list[Row]]] = {group: {} for group in self.groups}
+        for row in self.cells:
+            found[_group(row)].setdefault(str(row["technique"]), []).append(row)
+        return found
+
+    def techniques(self) -> list[TechniqueView]:
+        """In the order of their families in the catalogue, the baseline first."""
+        families = list(dict.fromkeys(entry.family for entry in self.catalogue.techniques.values()))
+        views = [self._technique(name) for name in self.parts]
+        places = {family: place for place, family in enumerate(families)}
+        baseline = self.findings.baseline
+        return sorted(views, key=lambda v: (v.name != baseline, places.get(v.family, len(places)), v.family, v.name))
+
+    def _technique(self, name: str) -> TechniqueView:
+        address = anchor("technique", name)
+        sections = [
+            Section(heading(group), tuple(self._by_view[group, address]), self.said[group][name])
+            for group in self.groups
+            if name in self.said[group]
+        ]
+        titles = dict.fromkeys(part.entry.title if part.entry else UNKNOWN for part in self.parts[name])
+        return TechniqueView(name, address, self.family(name), ", ".join(titles), self.parts[name], tuple(sections))
+
+    def tasks(self) -> list[TaskView]:
+        names = sorted({str(row["task"]) for row in self.cells})
+        return [self._task(name) for name in names]
+
+    def _task(self, name: str) -> TaskView:
+        address = anchor("task", name)
+        sections = [
+            Section(
+                heading(group),
+                tuple(self._by_view[group, address]),
+                notes=tuple(self._task_notes(group, name)),
+                in_use=tuple(self._in_use(group, name)),
+            )
+            for group in self.groups
+            if (group, address) in self._by_view
+        ]
+        return TaskView(name, address, self.catalogue.tasks.get(name), tuple(sections))
+
+    def _in_use(self, group: Group, name: str) -> list[list[str]]:
+        table = self.findings.cells
+        own = table[(table[[*GROUP, "task"]].astype(str) == [*group, name]).all(axis=1)]
+        known = efficiency.of_use(ranked(own, self.findings.baseline))
+        return [[md.plain(row["label"]), *efficiency.values(row)] for _, row in known.iterrows()]
+
+    def _task_notes(self, group: Group, name: str) -> list[str]:
+        own = [row for row in self.cells if _group(row) == group and row["task"] == name]
+        metric = max((str(row["metric"]) for row in own), default="") or "none recorded"
+        floors = {md.percent(row["trivial_score"]) for row in own} - {md.DASH}
+        against = sorted({str(row["against"]) for row in own if row["against"]})
+        trivial = f", trivial score {', '.join(sorted(floors))}" if floors else ""
+        compared = f"Compared with {', '.join(against)}." if against else "Nothing to compare with."
+        return [f"Metric: {metric}{trivial}. {compared}"]
+
+    @functools.cached_property
+    def _by_view(self) -> dict[tuple[Group, str], list[CellRow]]:
+        """The rows of each technique and of each task, by group and the address of its view, in reading order."""
+        found: dict[tuple[Group, str], list[CellRow]] = {}
+        for cell, row in self._pairs:
+            for kind in ("technique", "task"):
+                found.setdefault((_group(cell), anchor(kind, str(cell[kind]))), []).append(row)
+        return found
+
+    def over_tasks(self) -> list[OverTasks]:
+        ranks = self._ranks()
+        return [self._over(group, ranks) for group in self.groups]
+
+    def _over(self, group: Group, ranks: Mapping[tuple[Any, ...], float]) -> OverTasks:
+        cells = self._by_technique[group]
+        table = self.findings.techniques
+        own = table[(table[list(GROUP)] == list(group)).all(axis=1)].to_dict("records")
+        rows = [
+            over_row(row, ranks.get((*group, name), math.nan), cells.get(name, ()), self.family(name))
+            for row in [{str(k): v for k, v in one.items()} for one in own]
+            for name in [str(row["technique"])]
+        ]
+        base = self.findings.baseline
+        rows.sort(key=lambda r: (r.technique != base, _last(r.failure_rate), _last(r.average_rank), r.technique))
+        return OverTasks(heading(group), tuple(rows), max((row.tasks for row in rows), default=0))
+
+    def _ranks(self) -> dict[tuple[Any, ...], float]:
+        table: pd.DataFrame = self.findings.ranks
+        column = next((name for name in ("average_rank", "mean_rank", "rank") if name in table), None)
+        if column is None:
+            return {}
+        keys = table[[*GROUP, "technique"]].astype(str).itertuples(index=False)
+        return {tuple(key): float(rank) for key, rank in zip(keys, table[column], strict=True)}
+
+
+def _group(row: Row) -> Group:
+    return tuple(str(row[name]) for name in GROUP)
+
+
+def _last(value: float) -> float:
+    return value if math.isfinite(value) else math.inf

@@ -1,0 +1,93 @@
+"""The leaderboard as one Markdown text: a section per (data, model, profile), then what is common to all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bench_lib.core.record import Status
+from bench_lib.report import formatting as md
+from bench_lib.report.analysis import calibration, provenance
+from bench_lib.report.analysis.cells import GROUP, apart, texts
+from bench_lib.report.analysis.results import Findings
+from bench_lib.report.analysis.summary import ranked
+from bench_lib.report.figures.plan import BY_TASK, FIGURES, OF_GROUPS, Picture
+from bench_lib.report.glossary import EMBEDDED, methods
+from bench_lib.report.markdown import sections
+
+
+def leaderboard(findings: Findings, pictures: Sequence[Picture], undrawn: Sequence[str] = ()) -> str:
+    """The whole text, with the figures that could not be drawn; the same findings give the same text."""
+    parts = ["# Leaderboard\n", _summary(findings, undrawn)]
+    for key, table in findings.cells.groupby(list(GROUP), sort=True):
+        group = texts(key)
+        runs = findings.runs[(findings.runs[list(GROUP)] == list(group)).all(axis=1)]
+        parts.append(_section(group, replace(findings, runs=runs, cells=table), pictures))
+    variance = sections.variance(findings.sources)
+    places = sorted({picture.place for picture in pictures if picture.kind == "variance"})
+    parts += [variance, *(_shown(pictures, "variance", place) for place in places)] if variance else []
+    parts.append("## Runs that failed, were lost or declined\n\n" + sections.not_converged(findings.runs))
+    parts.append(methods())
+    parts.append(calibration.section() + "\n" + _shown(pictures, "power"))
+    parts.append(_origin(findings))
+    return "\n".join(parts)
+
+
+def _summary(findings: Findings, undrawn: Sequence[str]) -> str:
+    counts = findings.runs["status"].value_counts()
+    every = ", ".join(f"{counts[s]} {s}" for s in map(str, Status) if s in counts)
+    lines = [
+        f"{len(findings.runs)} runs: {every}. The same with every run, sortable, is in [index.html](index.html) (save "
+        "it and open it), all columns in [leaderboard.csv](leaderboard.csv); each figure's data lie beside it as CSV."
+    ]
+    if findings.runs.empty:
+        return "Every stored run has streams frozen in turn: there is nothing to rank, see the variance below.\n"
+    if not (findings.cells["technique"] == findings.baseline).any():
+        lines.append(f"**No run of the baseline {md.escape(findings.baseline)} is stored: nothing is compared.**")
+    lines += [f"**A figure is missing, since it could not be drawn: {md.escape(told)}.**" for told in undrawn]
+    if findings.set_aside:
+        names = ", ".join(md.escape(name) for name in findings.set_aside)
+        lines.append(f"**Damaged files, set aside and not counted: {names}.**")
+    return "\n\n".join(lines) + "\n"
+
+
+def _section(group: tuple[str, ...], part: Findings, pictures: Sequence[Picture]) -> str:
+    table, baseline = part.cells, part.baseline
+    data, model, profile = map(md.escape, group)
+    parts = [f"## {data} data, model {model}, profile {profile}\n"]
+    if group[0] == "embedded":
+        parts.append(EMBEDDED + "\n")
+    parts.append(sections.seed_counts(table) + "\n")
+    parts += [f"{warning}\n" for warning in provenance.warnings(part.runs)]
+    parts.append(sections.overview(table, baseline))
+    parts += [_shown(pictures, kind, group) for kind in OF_GROUPS]
+    for task in sorted(set(table["task"])):
+        own = table[table["task"] == task]
+        parts.append(f"### {md.escape(task)} ({data}, {model}, {profile})\n")
+        parts.append("\n\n".join(sections.task_lines(own, baseline)) + "\n")
+        parts.append(sections.task_table(own, baseline))
+        parts.append(sections.in_use(ranked(own, baseline)))
+        parts += [_shown(pictures, kind, (*group, task)) for kind in BY_TASK]
+    return "\n".join(filter(None, parts))
+
+
+def _shown(pictures: Sequence[Picture], kind: str, place: tuple[str, ...] = ()) -> str:
+    """The figures of a kind at a place, each with what it shows in words."""
+    found = [picture.figure for picture in pictures if (picture.kind, picture.place) == (kind, place)]
+    return "".join(f"![{md.escape(f.title)}. {md.escape(f.alt)}]({FIGURES}/{f.name}.svg)\n" for f in found)
+
+
+def _origin(findings: Findings) -> str:
+    known = apart(findings.runs)
+    text = "## Provenance\n\nWhat the records say of where and with what they were made.\n\n"
+    rows = [
+        [md.escape(md.shorten(key)), md.escape(md.shorten(value))]
+        for key, value in provenance.provenance(findings.runs).items()
+    ]
+    text += md.table(["key", "value"], rows, text_columns=2) + "\n"
+    text += sections.listing(provenance.fingerprints(known))
+    several = provenance.variants(known)
+    if len(several):
+        text += "\nCells of one name with different specs, each under its own suffix, and where they differ:\n\n"
+        text += sections.listing(several)
+    return text

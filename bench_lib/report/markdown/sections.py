@@ -1,0 +1,199 @@
+"""The sections of the leaderboard as Markdown: tables of cells in, text out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import pandas as pd
+
+from bench_lib.core.record import Status
+from bench_lib.report import formatting as md
+from bench_lib.report.analysis import efficiency
+from bench_lib.report.analysis.cells import GROUP
+from bench_lib.report.analysis.summary import over_tasks, ranked
+from bench_lib.report.glossary import FEW, LEAST, UNEQUAL, VARIANCE
+
+SOURCE_KEY = (*GROUP, "task", "label", "design", "source")
+
+VARIANCE_TITLE = "## Where the variance comes from"
+
+Row = Any
+"""A row of cells and contrasts, its columns as attributes."""
+
+TASK_HEAD = (
+    *("technique", "seeds", "failed [95 %]", "MAD [95 %]", "worst", "mean [95 %]", "verdict", "MAD ratio [95 %]"),
+    *("Δ mean", "p failed", "p spread", "detectable", "time", "MiB"),
+)
+
+
+def each(table: pd.DataFrame) -> Iterator[Row]:
+    """The rows of a table."""
+    yield from table.itertuples()
+
+
+def overview(table: pd.DataFrame, baseline: str) -> str:
+    """All tasks of one section: a row a technique, with MAD and failures of each task beside the figures over tasks."""
+    tasks = sorted(set(table["task"]))
+    summary = over_tasks(table).assign(_other=lambda t: t["technique"] != baseline)
+    most = int(summary["tasks"].max())
+    held: dict[tuple[str, str], list[Row]] = {}
+    for row in each(table):
+        held.setdefault((row.technique, row.task), []).append(row)
+    rows = []
+    for row in each(summary.sort_values(["_other", "failure_rate", "technique"])):
+        cells = [_brief(held.get((row.technique, task), [])) for task in tasks]
+        over = md.percent(row.mad_over_tasks) + (UNEQUAL if row.tasks < most else "")
+        rows.append([md.escape(row.technique), *cells, md.percent(row.failure_rate, 1), over, str(row.tasks)])
+    head = ["technique", *(f"{md.escape(t)}: MAD, failed" for t in tasks), "failed, mean", "MAD over tasks", "tasks"]
+    return md.table(head, rows)
+
+
+def task_table(table: pd.DataFrame, baseline: str) -> str:
+    """One task of one section, a row a cell."""
+    return md.table(TASK_HEAD, [_row(row) for row in each(ranked(table, baseline))])
+
+
+def in_use(table: pd.DataFrame) -> str:
+    """What the models of one task are worth in use, a row a cell; nothing where nothing was measured."""
+    known = efficiency.of_use(table)
+    rows = [[md.escape(row["label"]), *efficiency.values(row)] for _, row in known.iterrows()]
+    return f"In use:\n\n{md.table(efficiency.HEAD, rows)}" if rows else ""
+
+
+def task_lines(table: pd.DataFrame, baseline: str) -> list[str]:
+    """What is to be said of one task beside its table: metric, baseline, and who declined."""
+    trivial = table["trivial_score"].dropna()
+    floor = f", trivial score {md.percent(float(trivial.iloc[0]))}" if len(trivial) else ""
+    against = sorted({md.escape(a) for a in table["against"] if a})
+    metric = md.escape(max(table["metric"])) or "none recorded"
+    compared = f"Compared with: {', '.join(against)}." if against else f"No run of {md.escape(baseline)}: not compared."
+    lines = [f"Metric: {metric}{floor}. {compared}"]
+    for row in each(table[table["unsupported"] > 0]):
+        lines.append(f"{md.escape(row.label)} declines: {md.escape(md.shorten(row.reason))}.")
+    return lines
+
+
+def seed_counts(table: pd.DataFrame) -> str:
+    """How many seeds the cells have, and what follows."""
+    tried = table[table["attempted"] > table["unsupported"]]
+    if tried.empty:
+        return "Every technique declined."
+    fewest, most = int(tried["judged"].min()), int(tried["judged"].max())
+    few = int((tried["converged"] < LEAST).sum())
+    text = f"Judged seeds per cell: {fewest if fewest == most else f'{fewest} to {most}'}."
+    if few:
+        which = f"{few} of {len(tried)} cells: fewer than {LEAST} runs that converged ({FEW})"
+        text += f" **{which}, which decides nothing about spread.**"
+    return text
+
+
+def not_converged(frame: pd.DataFrame) -> str:
+    """Every run that failed, was lost or declined, grouped where only the seeds differ; the frame is a keyed one."""
+    rest = frame[frame["status"] != Status.CONVERGED]
+    return _apart(rest, _fates) or "None: every run converged.\n"
+
+
+def _fates(rest: pd.DataFrame) -> str:
+    by = [*GROUP, "task", "label", "status", "reason"]
+    rows = []
+    for key, runs in rest.groupby(by, sort=True, observed=True):
+        assert isinstance(key, tuple)
+        texts = [md.escape(md.shorten(part)) for part in key]
+        rows.append([*texts[:-2], md.seeds(runs["seed"].tolist()), *texts[-2:]])
+    return md.table([*GROUP, "task", "technique", "seeds", "status", "reason"], rows, text_columns=8)
+
+
+def _apart(rows: pd.DataFrame, table: Callable[[pd.DataFrame], str]) -> str:
+    """A table of real and one of embedded data: they never share one."""
+    return "\n".join(table(own) for _, own in rows.groupby(rows["data"].astype(str), sort=True))
+
+
+def variance(table: pd.DataFrame) -> str:
+    """Where the variance comes from, a row a source, from the rows of `sources`; nothing where nothing was varied."""
+    if table.empty:
+        return ""
+    return f"{VARIANCE_TITLE}\n\n{VARIANCE}\n\n{_apart(table, _sources)}"
+
+
+def _sources(table: pd.DataFrame) -> str:
+    rows = [[*(md.escape(getattr(row, name)) for name in SOURCE_KEY), *_source(row)] for row in each(table)]
+    return md.table([*SOURCE_KEY, "SD [95 %]", "share", "runs", "failed", "note"], rows, text_columns=len(SOURCE_KEY))
+
+
+def _source(row: Row) -> list[str]:
+    """The square roots of a variance and its ends, in percent points; an estimate below zero shows as 0."""
+    sd, low, high = (math.sqrt(max(value, 0.0)) for value in (row.variance, row.low, row.high))
+    share = md.DASH if math.isnan(row.share) else md.percent(row.share, 0) + " %"
+    return [
+        f"{md.percent(sd)} {md.interval(low, high)}".strip(),
+        share,
+        str(row.runs),
+        str(row.failed),
+        md.escape(row.note),
+    ]
+
+
+def listing(table: pd.DataFrame) -> str:
+    """A frame of text as a table."""
+    rows = [[md.escape(part) for part in row] for row in table.itertuples(index=False)]
+    return md.table([str(c) for c in table.columns], rows, text_columns=len(table.columns))
+
+
+def _brief(rows: Iterable[Row]) -> str:
+    return "; ".join(f"{md.percent(r.mad)}{_few(r)}, {r.failed}/{r.judged}" for r in rows if r.judged) or md.DASH
+
+
+def _few(row: Row) -> str:
+    """A mark on cells that decide nothing about spread; none on those that were declined whole."""
+    return FEW if row.converged < LEAST and row.attempted > row.unsupported else ""
+
+
+def verdict(row: Row) -> str:
+    """What is concluded of a cell against the baseline: of its stability, and of its scores where they differ."""
+    if row.label == row.against:
+        return "baseline"
+    location = f", {row.verdict_location}" if row.verdict_location in ("better", "worse") else ""
+    return f"{row.verdict}{location}" if row.verdict else md.DASH
+
+
+def _row(row: Row) -> list[str]:
+    return [md.escape(row.label), _seeds(row), _failed(row), *_spread(row), verdict(row), *_contrast(row), *_cost(row)]
+
+
+def _seeds(row: Row) -> str:
+    counted = str(row.judged) if row.judged == row.attempted else f"{row.judged} of {row.attempted}"
+    return counted + _few(row)
+
+
+def _failed(row: Row) -> str:
+    if not row.judged:
+        return md.DASH
+    rate = md.percent(row.failure_rate, 1)
+    return f"{row.failed}/{row.judged} = {rate} {md.interval(row.failure_low, row.failure_high, 1)}"
+
+
+def _spread(row: Row) -> list[str]:
+    spread = f"{md.percent(row.mad)} {md.interval(row.mad_low, row.mad_high)}".strip()
+    mean = f"{md.percent(row.mean)} {md.interval(row.mean_low, row.mean_high)}".strip()
+    return [spread, md.percent(row.minimum), mean]
+
+
+def _contrast(row: Row) -> list[str]:
+    if row.label == row.against:
+        return [md.DASH] * 5
+    spread = md.p_value(row.p_spread_holm)
+    few = FEW if spread != md.DASH and min(row.converged, row.against_converged) < LEAST else ""
+    ends = (md.number(row.mad_ratio_low), md.number(row.mad_ratio_high))
+    ratio = f"{_ratio(row.mad_ratio)} [{ends[0]}, {ends[1]}]" if md.DASH not in ends else _ratio(row.mad_ratio)
+    tests = [md.p_value(row.p_failure_holm), spread + few]
+    return [ratio, md.signed(row.mean_difference), *tests, _ratio(row.detectable_ratio)]
+
+
+def _ratio(value: float) -> str:
+    return "∞" if value == float("inf") else md.number(value)
+
+
+def _cost(row: Row) -> list[str]:
+    return [md.number(row.cost_ratio), md.number(row.peak_memory_mib, 0)]

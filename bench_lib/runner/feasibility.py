@@ -1,0 +1,127 @@
+"""What stands in the way of planned runs, found before anything is trained: models, lengths, evaluation sets."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from bench_lib.core.errors import Problems, Unsupported
+from bench_lib.core.examples import Kind, SpanExample
+from bench_lib.core.spec import Profile, Ref, RunSpec
+from bench_lib.harness.datasets import (
+    DataKey,
+    Subset,
+    data_key,
+    evaluation_examples,
+    evaluation_room,
+    train_examples,
+)
+from bench_lib.harness.fitness import model_problems
+from bench_lib.harness.tokenize import check_questions
+from bench_lib.runner.execute import configured
+from bench_lib.tasks import TASKS
+from bench_lib.techniques import TECHNIQUES
+from bench_lib.techniques.interface.stack import from_spec
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What runs have in common that differ in seeds, and in techniques that leave the profile alone."""
+
+    task: str
+    data: Ref
+    model: Ref
+    profile: Profile
+
+
+def hindrances(specs: Sequence[RunSpec]) -> list[str]:
+    """Why runs of the specs would come to nothing, whatever their seed, a line each.
+
+    The model is loaded, once for each head, and questions are read for each subset that the seeds draw.
+    """
+    problems = Problems()
+    named: dict[Setting, str] = {}
+    drawn: dict[tuple[Setting, Subset | None], None] = {}
+    for spec, setting in _settings(specs, problems):
+        named.setdefault(setting, spec.profile_name)
+        if TASKS.get(spec.task).kind is Kind.SPAN:
+            drawn[setting, Subset.of(setting.profile, spec.base_seed("subset"))] = None
+            drawn[setting, None] = None
+    for setting, name in named.items():
+        problems.found += _indistinct(setting, name)
+    unusable = {setting: _misfits(setting) for setting in named}
+    problems.found += chain.from_iterable(unusable.values())
+    for setting, subset in drawn:
+        if not unusable[setting]:
+            problems.of(_check_questions, setting, subset)
+    return list(dict.fromkeys(problems.found))
+
+
+def _settings(specs: Sequence[RunSpec], problems: Problems) -> Iterator[tuple[RunSpec, Setting]]:
+    """Each spec with its profile as its techniques set it; a technique that declines the task is left to the run."""
+    profiles: dict[tuple[object, ...], Profile | None] = {}
+    for spec in specs:
+        key = (spec.profile, spec.stack, spec.task)
+        if key not in profiles:
+            profiles[key] = problems.of(_profile, spec)
+        profile = profiles[key]
+        if profile is not None:
+            yield spec, Setting(spec.task, spec.data, spec.model, profile)
+
+
+def _profile(spec: RunSpec) -> Profile:
+    stack = from_spec(spec.stack, TECHNIQUES)
+    try:
+        stack.check(TASKS.get(spec.task).kind)
+        return configured(spec.profile, stack)
+    except Unsupported:
+        return spec.profile
+
+
+def _indistinct(setting: Setting, name: str) -> list[str]:
+    """Why the evaluation set cannot tell a model from a constant, or nothing where it can."""
+    task, size = TASKS.get(setting.task), setting.profile.eval_examples
+    room = evaluation_room(task.name, setting.data.name, size)
+    if room:
+        return []
+    given = len(evaluation_examples(task.name, setting.data.name, size))
+    return [
+        f"the evaluation set of {task.name} under profile {name} ({given:,} examples) cannot tell a model from a "
+        f"constant: {task.primary} of the best constant is {room.constant:.3f} of {room.best:.3f}; evaluate more or "
+        "other examples"
+    ]
+
+
+def _misfits(setting: Setting) -> list[str]:
+    """Why the model cannot take the task under the profile."""
+    task = TASKS.get(setting.task)
+    return model_problems(setting.model, task.kind, len(task.labels), setting.profile)
+
+
+def _check_questions(setting: Setting, subset: Subset | None) -> None:
+    """Raise `Unsupported` for a question of a subset, or of the evaluation set, that the model cannot be asked."""
+    key = data_key(TASKS.get(setting.task), setting.data, setting.model, setting.profile)
+    problem = _unaskable(key, setting.profile.eval_examples if subset is None else subset)
+    if problem:
+        raise Unsupported(f"{setting.task}: {problem}")
+
+
+@functools.lru_cache(maxsize=1024)
+def _unaskable(key: DataKey, examples: Subset | int | None) -> str:
+    """What is wrong with one of the questions, or nothing: too long for the windows, or answered by no token."""
+    try:
+        if isinstance(examples, Subset):
+            chosen = train_examples(key.task, key.data.name, examples)
+        else:
+            chosen = evaluation_examples(key.task, key.data.name, examples)
+    except Unsupported:
+        return ""  # such a subset cannot be drawn, which is said of each run that asks for it
+    asked = [example for example in chosen if isinstance(example, SpanExample)]
+    try:
+        if asked:  # nothing may be trained on
+            check_questions(asked, key.tokenizer(), key.max_length, key.stride)
+    except Unsupported as error:
+        return str(error)
+    return ""

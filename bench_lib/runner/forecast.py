@@ -1,0 +1,132 @@
+"""How long runs will take on this machine: a step of the model is timed, and the tokens of the runs are counted."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from bench_lib.core.errors import BenchError
+from bench_lib.core.examples import Kind
+from bench_lib.core.spec import Profile, Ref, RunSpec
+from bench_lib.harness.batches import Batch, collate
+from bench_lib.harness.datasets import Subset, data_key, evaluation_set, train_features
+from bench_lib.harness.precision import autocast
+from bench_lib.harness.step import MicroStep, Passes
+from bench_lib.harness.tokenize import Feature
+from bench_lib.instruments.determinism import isolated
+from bench_lib.instruments.timing import Stopwatch
+from bench_lib.models.architecture import dissect
+from bench_lib.models.load import instantiate, load_template
+from bench_lib.runner.execute import configured
+from bench_lib.tasks import TASKS
+from bench_lib.techniques import TECHNIQUES
+from bench_lib.techniques.interface.context import Training
+from bench_lib.techniques.interface.hooks import Prompts
+from bench_lib.techniques.interface.stack import from_spec
+
+TEXTS, LENGTH = 16, 40
+"""The batch whose step is timed: so many texts of so many tokens."""
+
+REPEATS = 2
+SETUP = 0.5
+"""Seconds of a run beside its passes, about."""
+STEPS = 100
+"""Steps that stand for those of a run, where a technique's passes differ from step to step."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Seconds that a step of `TEXTS` x `LENGTH` tokens takes: forward and backward, and forward alone."""
+
+    step: float
+    evaluation: float
+
+
+@functools.cache
+def speed(model: Ref, precision: str, threads: int = 1) -> Speed:
+    """The speed of a model with a head of two classes, the better of two steps after one that is not counted."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    profile = Profile(precision=precision, threads=threads)
+    with isolated(threads, device):
+        training = _training(model, profile, device)
+        batch = collate([_feature(place) for place in range(TEXTS)], Kind.SEQUENCE, 0, device)
+        return Speed(_best(lambda: _step(training, batch), device), _best(lambda: _pass(training, batch), device))
+
+
+def forecast(specs: Sequence[RunSpec]) -> float:
+    """About how many seconds the runs will take one after another; observers ride along, and pools take nothing.
+
+    Tokens are counted where they are read as they stand: what techniques add to the training set is not. Raises
+    `BenchError` for data or a model that cannot be had.
+    """
+    trainings = {spec.training().run_id(): spec.training() for spec in specs if not spec.pools()}
+    return sum(map(_seconds, trainings.values()))
+
+
+def _seconds(spec: RunSpec) -> float:
+    stack = from_spec(spec.stack, TECHNIQUES)
+    profile = configured(spec.profile, stack)
+    try:
+        stack.check(TASKS.get(spec.task).kind)
+        for technique in stack.having(Prompts):
+            technique.label_words(spec.task)
+    except BenchError:
+        return 0.0  # declined, with nothing trained
+    key = data_key(TASKS.get(spec.task), spec.data, spec.model, profile, stack)
+    read = profile.epochs * _tokens(train_features(key, Subset.of(profile, spec.base_seed("subset"))))
+    evaluated = profile.evaluations * _tokens(evaluation_set(key, profile.eval_examples).features)
+    known = speed(spec.model, profile.precision, profile.threads)
+    # A forward pass is about a third of a step, and so is one that a technique adds.
+    passes = [stack.passes_at(step, STEPS) for step in range(STEPS)]
+    share = sum((forward + 2 * backward) / 3 for forward, backward in passes) / STEPS
+    batch = TEXTS * LENGTH
+    return SETUP + read / batch * known.step * share + evaluated / batch * known.evaluation
+
+
+def _tokens(features: Sequence[Feature]) -> int:
+    return sum(map(len, features))
+
+
+def _training(model: Ref, profile: Profile, device: torch.device) -> Training:
+    template = load_template(model, Kind.SEQUENCE, 2)
+    body = instantiate(template, torch.Generator().manual_seed(0))
+    return Training(
+        model=body.to(device).train(),  # type: ignore[arg-type]  # transformers types this for its own tensors
+        anatomy=dissect(body),
+        kind=Kind.SEQUENCE,
+        profile=profile,
+        pretrained={},
+        seed=lambda *_: 0,
+        device=device,
+    )
+
+
+def _feature(place: int) -> Feature:
+    ids = np.arange(LENGTH) + 1
+    none = np.zeros(LENGTH, dtype=bool)
+    return Feature(place, ids, None, none, np.array([place % 2]), np.array([0]), np.array([0]))
+
+
+def _step(training: Training, batch: Batch) -> None:
+    step = MicroStep(training, batch, 0, 1.0, Passes(), torch.amp.GradScaler(training.device.type, enabled=False))
+    step.backward(step.loss(step.forward()))
+    training.model.zero_grad(set_to_none=True)
+
+
+def _pass(training: Training, batch: Batch) -> None:
+    with torch.inference_mode(), autocast(training):
+        training.model(**batch.inputs)
+
+
+def _best(work: Callable[[], None], device: torch.device) -> float:
+    seconds = []
+    for _ in range(1 + REPEATS):
+        watch = Stopwatch(device)
+        with watch.running():
+            work()
+        seconds.append(watch.seconds)
+    return min(seconds[1:])

@@ -1,0 +1,277 @@
+"""Records made of several seeds: their stored predictions or weights are pooled, and nothing is trained again."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import time
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from bench_lib.core.errors import BenchError, Unsupported
+from bench_lib.core.record import Predictions, RunRecord, Status
+from bench_lib.core.spec import RunSpec
+from bench_lib.executors.worker import retire
+from bench_lib.harness.datasets import Evaluation, Subset, data_key, evaluation_set, held_out_examples, held_out_set
+from bench_lib.harness.ending import failure
+from bench_lib.harness.evaluate import Scored, evaluate, scored
+from bench_lib.harness.precision import computed_by
+from bench_lib.harness.robustness import Examination
+from bench_lib.instruments.determinism import isolated
+from bench_lib.instruments.provenance import left_behind, provenance
+from bench_lib.models.load import load_tokenizer
+from bench_lib.runner.execute import blank_record, check_data, configured, judged, prepared
+from bench_lib.store import Store
+from bench_lib.tasks import TASKS
+from bench_lib.tasks.task import Task
+from bench_lib.techniques import TECHNIQUES
+from bench_lib.techniques.interface.context import Training
+from bench_lib.techniques.interface.history import History
+from bench_lib.techniques.interface.hooks import (
+    ChoosesRun,
+    Compresses,
+    EvaluatesUnder,
+    Finishes,
+    MergesWeights,
+    PoolsPredictions,
+    PoolsWeights,
+    Selects,
+    Weights,
+)
+from bench_lib.techniques.interface.stack import Stack, from_spec, is_foreign, parse_stack
+
+COUNTS = ("steps", "tokens", "examples", "forward_passes", "backward_passes")
+"""What a run took, as whole numbers."""
+BASE = "adamw"
+"""What is pooled where the stack names nothing but the pool."""
+
+
+def members(spec: RunSpec) -> tuple[RunSpec, ...]:
+    """The runs that a pool is made of: its stack without the pooling technique, on its seed and those that follow.
+
+    None where the pool is declined whatever they come to.
+    """
+    pooled = from_spec(spec.stack, TECHNIQUES)
+    stack = tuple(t for t in spec.stack if not t.pools) or parse_stack(BASE, TECHNIQUES).spec()
+    keeps = bool(pooled.having(PoolsWeights) or pooled.having(MergesWeights))
+    choosers = {t.name for t in pooled.techniques if isinstance(t, Compresses | EvaluatesUnder | Selects)}
+    if keeps and choosers:
+        raise BenchError(
+            f"{spec.technique()} pools the weights that training ends with, and {', '.join(sorted(choosers))} "
+            "evaluates others; leave it out, or take ensemble"
+        )
+    try:
+        _check(spec, pooled)
+    except Unsupported:
+        return ()
+    seeds = range(spec.seed, spec.seed + spec.pools())
+    return tuple(dataclasses.replace(spec, stack=stack, seed=seed, keep_weights=keeps) for seed in seeds)
+
+
+def keeps_weights(spec: RunSpec) -> bool:
+    """Whether a pool needs the weights of its members."""
+    return any(member.keep_weights for member in members(spec))
+
+
+def awaited(spec: RunSpec, store: Store) -> list[RunSpec]:
+    """The members that a pool waits for, since the store holds no run of them, or a lost one."""
+    asked = members(spec)
+    known = _known(asked, store)
+    return [member for member in asked if member.run_id() not in known]
+
+
+def weightless(spec: RunSpec, store: Store) -> list[RunSpec]:
+    """The members that were stored without the weights that the pool needs of them."""
+    needed = [member for member in members(spec) if member.keep_weights and not store.has_weights(member.run_id())]
+    known = _known(needed, store)
+    # A run that diverged has a row without a score, and no weights.
+    return [m for m in needed if m.run_id() in known and known[m.run_id()].score is not None]
+
+
+def spent(pools: Iterable[RunSpec], store: Store) -> frozenset[str]:
+    """The runs whose weights served a pool, and are needed by none of these that is still to be made."""
+    users = [spec for spec in pools if keeps_weights(spec)]
+    made = _known(users, store)
+    served = {member.run_id() for spec in users if spec.run_id() in made for member in members(spec)}
+    needed = {member.run_id() for spec in users if spec.run_id() not in made for member in members(spec)}
+    return frozenset(served - needed)
+
+
+def pool(spec: RunSpec, store: Store) -> RunRecord:
+    """The record of a pool, from its members' stored records; one that diverged is left out, with the reason.
+
+    Its cost is the sum of its members', up to where each was needed. A combination that a technique declines is a
+    record with the reason, as is a pool of which every member diverged. A member that the store does not hold raises
+    `BenchError`. How robust it is can be measured of pooled weights alone: predictions on other inputs are not stored.
+    """
+    started = time.perf_counter()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    runs = _stored(spec, store)
+    counted: Sequence[RunRecord] = runs
+    left: list[str] = []
+    foreign = is_foreign(spec.stack, TECHNIQUES)
+    if foreign:
+        retire()  # as after a run
+    try:
+        with isolated(spec.profile.threads, device, foreign) as left:
+            record, counted = _made(spec, runs, store, device)
+    except Unsupported as error:
+        record = blank_record(spec, Status.UNSUPPORTED, str(error))
+    except (MemoryError, RuntimeError) as error:
+        status, reason = failure(error)
+        if status is not Status.OOM:
+            raise
+        record = blank_record(spec, status, reason)
+    seconds = time.perf_counter() - started
+    facts = {**provenance(device), **computed_by(device, spec.profile.precision), **left_behind(left)}
+    return dataclasses.replace(_cost(record, counted), eval_seconds=seconds, provenance=facts)
+
+
+def _check(spec: RunSpec, stack: Stack) -> None:
+    """Raise `Unsupported` for what no outcome of the members changes."""
+    stack.check(TASKS.get(spec.task).kind)
+    for soup in stack.having(PoolsWeights):
+        for technique in stack.techniques:
+            if technique.reads_unused:
+                raise Unsupported(f"no example is held out from members with {technique.name}, which reads unused ones")
+        if "subset" not in dict(spec.frozen):
+            raise Unsupported("no example is held out from every member where each trains on a subset of its own")
+        trained = Subset.of(configured(spec.profile, stack), spec.base_seed("subset"))
+        held_out_examples(spec.task, spec.data.name, trained, soup.held_out)
+
+
+def _known(specs: Iterable[RunSpec], store: Store) -> dict[str, RunRecord]:
+    """The stored runs among these that were not lost, by id."""
+    found = store.records([spec.run_id() for spec in specs])
+    return {record.run_id: record for record in found if not Status(record.status).lost}
+
+
+def _stored(spec: RunSpec, store: Store) -> list[RunRecord]:
+    if waiting := awaited(spec, store):
+        raise BenchError(
+            f"{spec.technique()} pools runs that {store.root} does not hold, or holds as lost: "
+            f"{spec.task} {waiting[0].technique()} seed {', '.join(str(member.seed) for member in waiting)}"
+        )
+    known = _known(members(spec), store)
+    return [known[member.run_id()] for member in members(spec)]
+
+
+def _made(
+    spec: RunSpec, runs: Sequence[RunRecord], store: Store, device: torch.device
+) -> tuple[RunRecord, Sequence[RunRecord]]:
+    """The record, but for its cost, and the members with what was needed of them."""
+    stack = from_spec(spec.stack, TECHNIQUES)
+    _check(spec, stack)
+    for run in runs:
+        if run.status == Status.UNSUPPORTED:
+            raise Unsupported(run.reason)
+    counted, trivial, said = runs, runs[0].trivial_score, {}
+    for hook in stack.having(ChoosesRun):
+        choice = hook.choose([_history(run) for run in runs])
+        counted = [run if i in choice.finished else _stopped(run, choice.stopped_at) for i, run in enumerate(runs)]
+        said = {f"{hook.name}.seed": runs[choice.run].seed, f"{hook.name}.stopped_at": choice.stopped_at}
+        # The one that counts goes first; what became of those that were not finished is not known.
+        runs = [runs[i] for i in dict.fromkeys((choice.run, *choice.finished))]
+    diverged = [run for run in runs if run.status == Status.DIVERGED]
+    kept = [run for run in runs if run.status != Status.DIVERGED]
+    if not kept:
+        record = blank_record(spec, Status.DIVERGED, f"all {len(runs)} members diverged")
+        return judged(record, None, trivial), counted
+    left_out = f"left out: {', '.join(f'seed {run.seed} diverged' for run in diverged)}" if diverged else ""
+    record = dataclasses.replace(blank_record(spec, Status.CONVERGED, left_out), reported=said)
+    found = _pooled(spec, stack, kept, store, device)
+    return judged(record, found, trivial, spec.profile.trains), counted
+
+
+def _history(run: RunRecord) -> History:
+    score = None if run.status == Status.DIVERGED else run.score
+    return History(tuple(zip(run.eval_step, run.eval_score, strict=True)), score)
+
+
+def _stopped(run: RunRecord, step: int) -> RunRecord:
+    """A run with the share of its cost that it had at a step; what techniques trained before is taken to be spread."""
+    share = min(1.0, step / max(1, run.steps))
+    counts = {name: round(share * getattr(run, name)) for name in COUNTS}
+    return dataclasses.replace(run, train_seconds=share * run.train_seconds, **counts)
+
+
+def _pooled(spec: RunSpec, stack: Stack, runs: Sequence[RunRecord], store: Store, device: torch.device) -> Scored:
+    task = TASKS.get(spec.task)
+    check_data(spec)
+    profile = configured(spec.profile, stack)
+    key = data_key(task, spec.data, spec.model, profile, stack)
+    evaluation = evaluation_set(key, profile.eval_examples)
+    for ensemble in stack.having(PoolsPredictions):
+        return scored(task, evaluation, ensemble.pool([_predictions(store, run) for run in runs]))
+    if stack.having(ChoosesRun):
+        run, found = runs[0], scored(task, evaluation, _predictions(store, runs[0]))
+        return dataclasses.replace(found, drift=run.drift, robust=run.robust_score, adversarial=run.adversarial_score)
+    base = members(spec)[0]
+    trained = from_spec(base.training().stack, TECHNIQUES)
+    training = prepared(base, profile, trained, device)
+    _check_state(training.model)
+    pad_id = int(load_tokenizer(spec.model).pad_token_id)
+    loaders = [functools.partial(_weights, store, run.run_id, device) for run in runs]
+    try:
+        for soup in stack.having(PoolsWeights):
+            held_out = held_out_set(key, Subset.of(profile, spec.base_seed("subset")), soup.held_out)
+            score = functools.partial(_scored_by, training=training, task=task, held_out=held_out, pad_id=pad_id)
+            _put(soup.pool_weights(loaders, score), training.model)
+        for merger in stack.having(MergesWeights):
+            pretrained = {name: value.to(device) for name, value in training.pretrained.items()}
+            _put(merger.merge_weights(loaders, pretrained), training.model)
+        return Examination.of(training, key, evaluation, pad_id)()
+    finally:
+        for hook in trained.having(Finishes):
+            hook.finish(training)
+
+
+def _scored_by(weights: Weights, training: Training, task: Task, held_out: Evaluation, pad_id: int) -> float:
+    """The primary metric of a model with these weights on held-out examples."""
+    _put(weights, training.model)
+    return evaluate(training, task, held_out, pad_id).primary
+
+
+def _predictions(store: Store, run: RunRecord) -> Predictions:
+    found = store.predictions(run.run_id)
+    if found is None:
+        raise BenchError(
+            f"the predictions of {run.task} {run.technique} seed {run.seed} are missing from {store.root}; "
+            "stabbench store verify says what else is"
+        )
+    return found
+
+
+def _weights(store: Store, run_id: str, device: torch.device) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(value).to(device) for name, value in store.weights(run_id).items()}
+
+
+def _check_state(model: torch.nn.Module) -> None:
+    """Raise `Unsupported` for a model that evaluates by more than its weights, such as a norm that it keeps."""
+    weights = {name for name, _ in model.named_parameters(remove_duplicate=False)}
+    state = [n for n, value in model.state_dict().items() if value.is_floating_point() and n not in weights]
+    if state:
+        raise Unsupported(f"the model keeps {', '.join(state)} beside its weights, which have no mean over seeds")
+
+
+@torch.no_grad()
+def _put(weights: Mapping[str, Tensor], model: torch.nn.Module) -> None:
+    for name, parameter in model.named_parameters():
+        parameter.copy_(weights[name])
+
+
+def _cost(record: RunRecord, runs: Sequence[RunRecord]) -> RunRecord:
+    """The record with what all its members took together; the parameters are those of one of them."""
+    sums = (*COUNTS, "train_seconds", "setup_seconds")
+    peaks = [run.peak_memory_bytes for run in runs if run.peak_memory_bytes is not None]
+    total = dataclasses.replace(record, **{name: sum(getattr(run, name) for run in runs) for name in sums})
+    return dataclasses.replace(
+        total,
+        parameters=max((run.parameters for run in runs), default=0),
+        trainable_parameters=max((run.trainable_parameters for run in runs), default=0),
+        peak_memory_bytes=max(peaks, default=None),
+        eval_step=() if record.score is None else (total.steps,),
+        eval_score=() if record.score is None else (record.score,),
+    )

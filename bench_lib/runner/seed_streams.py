@@ -1,0 +1,57 @@
+"""Arms of a grid that are checked before anything is trained: which seed streams matter to a run, and which do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bench_lib.core.errors import BenchError
+from bench_lib.core.seeds import STREAMS
+from bench_lib.core.spec import RunSpec
+from bench_lib.tasks import TASKS
+from bench_lib.tasks.sources.load import load_data
+from bench_lib.techniques import TECHNIQUES
+from bench_lib.techniques.interface.hooks import Precedes, Prepares, Prompts
+from bench_lib.techniques.interface.stack import from_spec, parse_stack
+
+
+def refuse_pools(techniques: Iterable[str]) -> None:
+    """Raise `BenchError` for a technique that pools trained seeds, which no stream varies in turn."""
+    for text in techniques:
+        if any(technique.pools() for technique in parse_stack(text, TECHNIQUES).techniques):
+            raise BenchError(
+                f"{text} pools several seeds into one record, so no stream of it varies alone; leave it out"
+            )
+
+
+def check_arms(cells: Iterable[RunSpec]) -> None:
+    """Raise `BenchError` for an arm whose runs would all be the same, or the same as another arm's."""
+    seen: set[tuple[object, ...]] = set()
+    for spec in cells:
+        inert = _inert(spec)
+        varied = set(STREAMS) - dict(spec.frozen).keys()
+        held = frozenset(held for held in spec.frozen if held[0] not in inert)
+        same = (spec.task, spec.stack, spec.profile, held)
+        if same in seen or (varied and varied <= inert.keys()):
+            raise BenchError(
+                f"runs of {spec.technique()} on {spec.task} would be equal, since "
+                f"{' and '.join(dict.fromkeys(inert.values()))}; leave {' and '.join(inert)} out of what varies"
+            )
+        seen.add(same)
+
+
+def _inert(spec: RunSpec) -> dict[str, str]:
+    """The streams from which nothing is drawn that matters to the run, with the reason."""
+    profile, given = spec.profile, len(load_data(TASKS.get(spec.task), spec.data.name).train)
+    stack = from_spec(spec.stack, TECHNIQUES)
+    # What techniques add to the model is drawn too; without any, and with words in place of a new head, nothing is.
+    drawn_anew = stack.having(Prepares) or stack.having(Precedes) or not stack.having(Prompts)
+    found = {} if drawn_anew else {"init": "no part of the model is drawn"}
+    if not profile.trains:
+        return found | dict.fromkeys((s for s in STREAMS if s != "init"), "there is nothing to train on")
+    drawn = {stream for technique in stack.techniques for stream in technique.draws()}
+    if "augment" not in drawn:
+        found["augment"] = "no technique of the stack draws from augment"
+    whole = profile.per_class is None and (profile.train_examples is None or profile.train_examples >= given)
+    if whole and not profile.label_noise and "subset" not in drawn:
+        found["subset"] = f"all {given:,} examples are trained on"
+    return found

@@ -1,5 +1,0 @@
-"""Corpora that the suite generates itself, for machines without a network."""
-
-from bench_lib.tasks.embedded.corpus import CORPORA, NOISE, best_reachable, generate
-
-__all__ = ["CORPORA", "NOISE", "best_reachable", "generate"]

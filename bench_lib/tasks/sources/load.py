@@ -1,0 +1,119 @@
+"""Where a task's data comes from: the hub, a local folder, or the embedded corpora."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+
+from bench_lib.core.errors import BadData, Unavailable, check_path
+from bench_lib.core.examples import Example
+from bench_lib.core.spec import canonical_json
+from bench_lib.tasks.sources import hub, local, synthetic
+from bench_lib.tasks.sources.parse import parse
+from bench_lib.tasks.task import Data, Task
+
+Splits = tuple[tuple[Example, ...], tuple[Example, ...]]
+
+
+def load_data(task: Task, source: str) -> Data:
+    """A task's training and evaluation examples from `hub`, `embedded`, or a folder; read once a process.
+
+    What cannot be reached raises `Unavailable`; what is there but wrong raises `BadData`.
+    """
+    # A folder is remembered by its full path, so that a change of directory does not bring up another's rows.
+    return _load(task, source if source in _NAMED else str(_folder(source)))
+
+
+def source_kind(source: str) -> str:
+    """Whether a source is `hub`, `embedded` or `local`; `BadData` for a folder that is not there."""
+    if source in _NAMED:
+        return source
+    _folder(source)
+    return "local"
+
+
+def read_split(task: Task, source: str, split: str) -> tuple[Example, ...]:
+    """The examples of one split alone; what cannot be had or read raises as `load_data` does."""
+    if source == "embedded":
+        data = load_data(task, source)
+        return tuple(data.train if split == task.train_split else data.evaluation)
+    return _split_of_hub(task, split) if source == "hub" else _split_of_folder(task, _folder(source), split)
+
+
+def other_splits(task: Task, source: str) -> tuple[str, ...]:
+    """The splits that a source has of a task beside the two that it uses, by name; `Unavailable` as `load_data`."""
+    if source == "embedded":
+        return ()
+    names = hub.split_names(task) if source == "hub" else local.split_names(_folder(source), task)
+    return tuple(sorted({*names} - {task.train_split, task.eval_split}))
+
+
+@cache
+def _load(task: Task, source: str) -> Data:
+    train, evaluation = _NAMED[source](task) if source in _NAMED else _from_folder(task, Path(source))
+    return Data(task, source_kind(source), fingerprint(train, evaluation), train, evaluation)
+
+
+def fingerprint(train: Iterable[Example], evaluation: Iterable[Example]) -> str:
+    """The first 20 hexadecimal digits of the SHA-256 over the values of all examples, in order."""
+    running = hashlib.sha256()
+    for split, examples in (("train", train), ("evaluation", evaluation)):
+        running.update(f"{split}\n".encode())
+        for example in examples:
+            running.update(f"{canonical_json(vars(example))}\n".encode())
+    return running.hexdigest()[:20]
+
+
+def _folder(source: str) -> Path:
+    check_path("data source", source)
+    try:
+        folder = Path(source).expanduser().resolve()
+    except (OSError, RuntimeError) as error:  # a home that nobody has, links that go in circles
+        raise BadData(f"data source {source!r} cannot be followed: {error}") from error
+    if not folder.is_dir():
+        near = get_close_matches(source, _NAMED, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; {local.holdings(folder.parent)}"
+        raise BadData(f"data source {source!r} is neither 'hub' nor 'embedded' nor a folder that exists{hint}")
+    return folder
+
+
+def _from_folder(task: Task, folder: Path) -> Splits:
+    used = (task.train_split, task.eval_split)
+    for split in used:
+        local.split_path(folder, task, split)  # a file that is missing is told of before the other is read
+    train, evaluation = (_split_of_folder(task, folder, split) for split in used)
+    return train, evaluation
+
+
+def _split_of_folder(task: Task, folder: Path, split: str) -> tuple[Example, ...]:
+    path = local.split_path(folder, task, split)
+    return parse(task, local.read_split(path, task), str(path))
+
+
+def _from_hub(task: Task) -> Splits:
+    train, evaluation = (_split_of_hub(task, split) for split in (task.train_split, task.eval_split))
+    return train, evaluation
+
+
+def _split_of_hub(task: Task, split: str) -> tuple[Example, ...]:
+    name = task.hub_id if task.hub_config is None else f"{task.hub_id} ({task.hub_config})"
+    return parse(task, hub.read_split(task, split), f"{name} at {task.revision[:8]}, split {split}")
+
+
+def _from_embedded(task: Task) -> Splits:
+    if task.name not in synthetic.CORPORA:
+        raise Unavailable(
+            f"task {task.name} has no embedded corpus; there is one for {', '.join(synthetic.CORPORA)}; "
+            "use `--data hub` or `--data DIR` for the others"
+        )
+    rows = synthetic.generate(task.name)
+    train, evaluation = (
+        parse(task, rows[split], f"embedded {task.name}, {split}") for split in ("train", "evaluation")
+    )
+    return train, evaluation
+
+
+_NAMED = {"hub": _from_hub, "embedded": _from_embedded}

@@ -1,0 +1,1 @@
+"""Changes of examples: which ones are taken, their labels and their words."""

@@ -1,0 +1,72 @@
+"""Which examples a run uses where its profile asks for fewer than there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+
+import numpy as np
+
+from bench_lib.core.errors import Unsupported, require
+from bench_lib.core.examples import Example, TagExample, TextExample
+
+ANSWERS = "answers"
+"""The one class of a task that is answered with spans."""
+
+
+def choose(n: int, size: int | None, generator: np.random.Generator) -> tuple[int, ...]:
+    """Indices of `size` of `n` examples, without replacement and rising; all of them where size is None or not below n.
+
+    From generators in the same state, the indices of a smaller size are among those of a larger one.
+    """
+    require(n >= 0, "number of examples", n, "0 or more")
+    require(size is None or size >= 0, "size of the subset", size, "0 or more, or None for all")
+    if size is None or size >= n:
+        return tuple(range(n))
+    drawn: list[int] = np.sort(generator.permutation(n)[:size]).tolist()
+    return tuple(drawn)
+
+
+def choose_per_class(
+    examples: Sequence[Example], labels: Sequence[str], size: int, generator: np.random.Generator
+) -> tuple[int, ...]:
+    """Rising indices of examples of which at least `size` hold each class, drawn greedily without replacement.
+
+    The class that fewest examples hold comes first; examples that hold it are drawn until `size` of all that were drawn
+    do, then the next class (the greedy sampling of Yang & Katiyar 2020, arXiv:2010.02405, as Ma et al. 2023 describe
+    it, without the pruning that they add). A text has one class, so that there are exactly `size` of each; a sentence
+    holds every type that it has an entity of, so that of common types there may be more, and a sentence without any is
+    never drawn; answer spans are one class. A class that fewer hold raises `Unsupported`.
+    """
+    held = [_classes(example, labels) for example in examples]
+    names = _names(examples, labels)
+    counts = {name: sum(name in one for one in held) for name in names}
+    for name, count in counts.items():
+        if count < size:
+            raise Unsupported(f"{size} training examples of each class are asked for, and {count} hold {name!r}")
+    order: list[int] = generator.permutation(len(held)).tolist()
+    drawn: dict[int, None] = {}
+    for name in sorted(names, key=counts.__getitem__):
+        missing = size - sum(name in held[i] for i in drawn)
+        fresh = (i for i in order if i not in drawn and name in held[i])
+        drawn.update(dict.fromkeys(list(islice(fresh, max(missing, 0)))))
+    return tuple(sorted(drawn))
+
+
+def entity_types(labels: Sequence[str]) -> tuple[str, ...]:
+    """The types of entities that IOB2 labels tell apart, in their order."""
+    return tuple(dict.fromkeys(label[2:] for label in labels if label != "O"))
+
+
+def _names(examples: Sequence[Example], labels: Sequence[str]) -> tuple[str, ...]:
+    if not examples or isinstance(examples[0], TextExample):
+        return tuple(labels)
+    return entity_types(labels) if isinstance(examples[0], TagExample) else (ANSWERS,)
+
+
+def _classes(example: Example, labels: Sequence[str]) -> frozenset[str]:
+    if isinstance(example, TextExample):
+        return frozenset([labels[example.label]])
+    if isinstance(example, TagExample):
+        return frozenset(entity_types([labels[tag] for tag in example.tags]))
+    return frozenset([ANSWERS])

@@ -1,0 +1,74 @@
+"""HyPe: noise on the hidden states that every block is given."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from bench_lib.core.errors import require
+from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.context import Step, Training
+from bench_lib.techniques.interface.technique import Technique
+from bench_lib.techniques.toolkit.dropout_rates import check_needed, dropout_places
+from bench_lib.techniques.toolkit.embedding_perturbation import backward_at
+from bench_lib.techniques.toolkit.hidden import block_inputs_changed
+
+
+@dataclass(frozen=True)
+class HyPe(Technique):
+    """Train with a little noise on what every block is given, in place of dropout on hidden states.
+
+    h <- h + z before each block,  z ~ U(0, epsilon) for each value, or N(0, epsilon^2) if normal
+
+    Yuan et al. 2023, "HyPe: Better Pre-trained Language Model Fine-tuning with Hidden Representation Perturbation".
+    Source: Yuanhy1997/HyPe:main.py and hype_modeling_bert.py, where the command has epsilon 1e-5, hidden dropout 0 and
+    the model's own dropout of attention, and uniform noise is never below 0. `dropout` is the rate of hidden states and
+    of the head, which are one setting of BERT's; None keeps the model's or the profile's. All tokens get noise, the
+    special ones too, but padding does not, where theirs, which nothing attends to, has no effect. Epsilon is absolute,
+    beside hidden states that a norm has brought to about 1 for each value. In any profile the pass is in fp32, as
+    theirs: in lower precision most of so small a noise would be lost in rounding.
+    """
+
+    name: ClassVar[str] = "hype"
+    family: ClassVar[str] = "adversarial"
+    paper: ClassVar[str] = "Yuan et al. 2023, arXiv:2212.08853"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"epsilon": 0.0, "dropout": None}
+    version: ClassVar[str] = "2"  # attention keeps its dropout, the noise is one-sided, and the pass is in fp32
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "normal": (False, True),
+        "epsilon": (1e-5, 1e-4, 1e-3, 1e-2),  # our choice above 1e-5
+    }
+
+    epsilon: float = 1e-5
+    normal: bool = False
+    dropout: float | None = 0.0
+
+    def __post_init__(self) -> None:
+        require(0 <= self.epsilon < math.inf, "hype:epsilon", self.epsilon, "0 or more, finite")
+        fits = self.dropout is None or 0 <= self.dropout < 1
+        require(fits, "hype:dropout", self.dropout, "0 up to, not including, 1; None to keep")
+
+    def prepare(self, training: Training) -> None:
+        for site, place in dropout_places(training):
+            if self.dropout is not None and place != "attention":
+                site.set(self.dropout)
+        check_needed(training)
+
+    def backward(self, step: Step) -> Tensor:
+        if not self.epsilon:
+            return backward_at(step)
+        training = step.training
+        generator = training.generator("dropout", self.name, training.step, step.number)
+        with block_inputs_changed(training, lambda h, text: h + self._noise(h, generator) * text.unsqueeze(-1)):
+            return backward_at(step, full_precision=True)
+
+    def _noise(self, hidden: Tensor, generator: torch.Generator) -> Tensor:
+        draws = torch.empty(hidden.shape)
+        if self.normal:
+            return draws.normal_(0, self.epsilon, generator=generator).to(hidden)
+        return draws.uniform_(0, self.epsilon, generator=generator).to(hidden)

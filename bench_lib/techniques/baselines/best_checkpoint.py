@@ -1,0 +1,34 @@
+"""The best checkpoint instead of the last one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.technique import Technique
+
+
+@dataclass(frozen=True)
+class BestCheckpoint(Technique):
+    """Train to the end, and keep the checkpoint with the best score, the earliest of equals.
+
+    kept = min(argmax(s_1 ... s_T)) over the scores s_t of all T evaluations
+
+    The rule of Mosbach et al. 2021, who call it early stopping: three evaluations an epoch, the best of which is kept.
+    Source: uds-lsv/bert-stable-fine-tuning:examples/bert_stable_fine_tuning/configs/rte. It selects on the set that it
+    is scored on, as the public practice does: its mean is optimistic.
+    """
+
+    name: ClassVar[str] = "best_checkpoint"
+    family: ClassVar[str] = "baselines"
+    paper: ClassVar[str] = "Mosbach et al. 2021, arXiv:2006.04884"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    observer: ClassVar[bool] = True
+
+    def stop(self, history: Sequence[float]) -> bool:
+        return False
+
+    def select(self, history: Sequence[float]) -> int:
+        return history.index(max(history))

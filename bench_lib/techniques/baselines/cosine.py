@@ -1,0 +1,30 @@
+"""The cosine schedule alone."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bench_lib.core.spec import Profile, Scalar
+from bench_lib.techniques.interface.technique import Technique
+
+
+@dataclass(frozen=True)
+class Cosine(Technique):
+    """After the profile's warm-up of w steps, the learning rate falls to zero along half a cosine wave.
+
+    lr_t = lr * (1 + cos(pi * (t - w) / (steps - w))) / 2 for t >= w
+
+    Loshchilov & Hutter 2017, "SGDR", with one cycle and no restart, ending at zero. Source: equation 5 of the paper
+    (settings not verified).
+    """
+
+    name: ClassVar[str] = "cosine"
+    family: ClassVar[str] = "baselines"
+    paper: ClassVar[str] = "Loshchilov & Hutter 2017, arXiv:1608.03983"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+
+    def configure(self, profile: Profile) -> Profile:
+        return dataclasses.replace(profile, schedule="cosine")

@@ -1,0 +1,44 @@
+"""Early stopping on the validation metric."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bench_lib.core.errors import require
+from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.technique import Technique
+
+
+@dataclass(frozen=True)
+class EarlyStopping(Technique):
+    """Stop after `patience` evaluations without a better score, and keep the best checkpoint.
+
+    stop at evaluation t when max(s_1 ... s_{t-patience}) >= max(s_{t-patience+1} ... s_t)
+
+    Dodge et al. 2020, "Fine-Tuning Pretrained Language Models", section 5, on stopping early. Source of patience 3:
+    allenai/dont-stop-pretraining:environments/hyperparameters.py, which evaluates once an epoch; what a patience is
+    hangs on the profile's number of evaluations. It selects on the set that it is scored on, as the public practice
+    does: its mean is optimistic.
+    """
+
+    name: ClassVar[str] = "early_stopping"
+    family: ClassVar[str] = "baselines"
+    paper: ClassVar[str] = "Dodge et al. 2020, arXiv:2002.06305"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"patience": 0}
+    observer: ClassVar[bool] = True
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"patience": (1, 2, 3, 5)}  # our choice
+
+    patience: int = 3
+
+    def __post_init__(self) -> None:
+        require(
+            self.patience >= 0, "early_stopping:patience", self.patience, "1 or more; 0 for never, keeping the last"
+        )
+
+    def stop(self, history: Sequence[float]) -> bool:
+        return self.patience > 0 and len(history) - 1 - self.select(history) >= self.patience
+
+    def select(self, history: Sequence[float]) -> int:
+        return history.index(max(history)) if self.patience else len(history) - 1

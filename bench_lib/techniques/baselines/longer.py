@@ -1,0 +1,39 @@
+"""More epochs alone."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bench_lib.core.errors import require
+from bench_lib.core.spec import Profile, Scalar
+from bench_lib.techniques.interface.technique import Technique
+
+
+@dataclass(frozen=True)
+class Longer(Technique):
+    """Train for more epochs, the warm-up and the decay of the rate stretching with them; None keeps the profile's.
+
+    epochs <- 20
+
+    Mosbach et al. 2021, "On the Stability of Fine-tuning BERT", section 6: 20 epochs on small sets at a rate of 2e-5,
+    with which the failed runs of shorter trainings disappear. Source:
+    uds-lsv/bert-stable-fine-tuning:examples/bert_stable_fine_tuning/configs/rte. The rate and all else stay as the
+    profile has them. What counts are the steps: their sets have 2,500 to 8,500 examples.
+    """
+
+    name: ClassVar[str] = "longer"
+    family: ClassVar[str] = "baselines"
+    paper: ClassVar[str] = "Mosbach et al. 2021, arXiv:2006.04884"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"epochs": None}
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"epochs": (5, 10, 20)}  # 5 and 10 are our choice
+
+    epochs: int | None = 20
+
+    def __post_init__(self) -> None:
+        require(self.epochs is None or self.epochs >= 1, "longer:epochs", self.epochs, "1 or more; None to keep")
+
+    def configure(self, profile: Profile) -> Profile:
+        return profile if self.epochs is None else dataclasses.replace(profile, epochs=self.epochs)

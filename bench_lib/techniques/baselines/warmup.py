@@ -1,0 +1,39 @@
+"""Another length of the warm-up alone."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bench_lib.core.errors import require
+from bench_lib.core.spec import Profile, Scalar
+from bench_lib.techniques.interface.technique import Technique
+
+
+@dataclass(frozen=True)
+class Warmup(Technique):
+    """Raise the learning rate from zero over another share of the steps; None keeps the profile's.
+
+    lr_t = lr * t / (share * steps) at the steps t before share * steps, rounded to whole steps
+
+    Liu et al. 2019, "RoBERTa", take 0.06 in fine-tuning, but 0.25 for QQP; the baseline takes 0.1, at which this
+    technique would do nothing.
+    Source: facebookresearch/fairseq:examples/roberta/README.glue.md.
+    """
+
+    name: ClassVar[str] = "warmup"
+    family: ClassVar[str] = "baselines"
+    paper: ClassVar[str] = "Liu et al. 2019, arXiv:1907.11692; Devlin et al. 2019, arXiv:1810.04805"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"share": None}
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"share": (0.06, 0.1, 0.25)}
+
+    share: float | None = 0.06
+
+    def __post_init__(self) -> None:
+        allowed = "a share of the steps, 0 to 1; None to keep"
+        require(self.share is None or 0 <= self.share <= 1, "warmup:share", self.share, allowed)
+
+    def configure(self, profile: Profile) -> Profile:
+        return profile if self.share is None else dataclasses.replace(profile, warmup=self.share)

@@ -1,0 +1,93 @@
+"""Back-translation: copies of the training texts, said in another language and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from bench_lib.core.errors import Unsupported, require
+from bench_lib.core.examples import Example, Kind, SpanExample, TagExample, TextExample
+from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.technique import Technique
+from bench_lib.techniques.interface.training_set import Corpus
+
+
+@dataclass(frozen=True)
+class BackTranslation(Technique):
+    """A share of the training examples is joined by copies that two translation models put in other words.
+
+    train <- train + {back(there(x)) : x drawn without replacement, share * |train| of them}
+
+    Sennrich et al. 2016, "Improving Neural Machine Translation Models with Monolingual Data", for translation; on both
+    texts of a classified pair and on questions, whose contexts stay, as Xie et al. 2020 (arXiv:1904.12848) use it. One
+    copy of every example, which makes an epoch twice as long, is our choice, and so is greedy decoding of whole texts,
+    which needs no seed; google-research/uda:back_translate/run.sh goes through French sentence by sentence and draws
+    words at temperature 0.8, which gives more various copies. A copy that says the same is left out. The models are
+    Marian's by what they are: `owner/model@COMMIT` on the hub, `FOLDER@DIGEST`, where `FOLDER@` alone is answered with
+    the digest. The defaults' commits are those that public code pins; no run of ours has read them. Translations are
+    kept on disk.
+    """
+
+    name: ClassVar[str] = "back_translation"
+    family: ClassVar[str] = "data"
+    paper: ClassVar[str] = "Sennrich et al. 2016, arXiv:1511.06709"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
+    version: ClassVar[str] = "2"  # a copy that differs in white space is none, which version 1 counted
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"share": (0.25, 0.5, 1.0)}  # our choice
+
+    share: float = 1.0
+    there: str = "Helsinki-NLP/opus-mt-en-de@6183067f769a302e3861815543b9f312c71b0ca4"
+    back: str = "Helsinki-NLP/opus-mt-de-en@1a922f3b32a8e809e17a47d4b32142d8105924e5"
+
+    def __post_init__(self) -> None:
+        require(0 <= self.share <= 1, "back_translation:share", self.share, "0 to 1")
+        for field in ("there", "back"):
+            name, allowed = getattr(self, field), "owner/model@COMMIT, or FOLDER@DIGEST"
+            require("@" in name, f"back_translation:{field}", name, allowed)
+
+    def draws(self) -> tuple[str, ...]:
+        return ("augment",) if self.share < 1 else ()
+
+    def declines(self, kind: Kind) -> str | None:
+        return "nothing says which word of a translation has which tag" if kind is Kind.TOKENS else None
+
+    def augment(self, corpus: Corpus) -> Sequence[Example]:
+        size = round(self.share * len(corpus.train))
+        if not size:
+            return corpus.train
+        corpus.check_rewording(self.name)
+        drawn = [corpus.train[i] for i in sorted(corpus.generator.permutation(len(corpus.train))[:size].tolist())]
+        said = self._translated([text for example in drawn for text in _texts(example)], corpus)
+        copies = [copy for example in drawn if (copy := _reworded(example, said)) != example]
+        corpus.report(self.name, "copies", len(copies))
+        return [*corpus.train, *copies]
+
+    def _translated(self, texts: Sequence[str], corpus: Corpus) -> dict[str, str]:
+        if corpus.translator is None:
+            raise Unsupported("there is nothing to translate with")
+        distinct = list(dict.fromkeys(text for text in texts if text.strip()))
+        returned = corpus.translator(self.back)(corpus.translator(self.there)(distinct))
+        return dict(zip(distinct, returned, strict=True))
+
+
+def _texts(example: Example) -> tuple[str, ...]:
+    """What is translated of an example: never a context, whose answers would be lost."""
+    if isinstance(example, SpanExample):
+        return (example.question,)
+    return (example.text, example.pair or "") if isinstance(example, TextExample) else ()
+
+
+def _reworded(example: Example, said: Mapping[str, str]) -> Example:
+    """The example with its texts as they came back; nothing that came back is no text."""
+    if isinstance(example, TagExample):
+        return example
+    new = {text: _otherwise(text, said.get(text, "").strip()) for text in _texts(example)}
+    if isinstance(example, SpanExample):
+        return replace(example, question=new[example.question])
+    return replace(example, text=new[example.text], pair=None if example.pair is None else new[example.pair])
+
+
+def _otherwise(text: str, back: str) -> str:
+    """What came back, or the text itself where that is nothing, or the same but for white space."""
+    return text if back.split() in ([], text.split()) else back

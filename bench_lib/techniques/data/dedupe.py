@@ -1,0 +1,51 @@
+"""Removal of duplicates and leaks from the training set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from bench_lib.core.examples import Example, SpanExample, inputs
+from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.technique import Technique
+from bench_lib.techniques.interface.training_set import Corpus
+
+
+@dataclass(frozen=True)
+class Dedupe(Technique):
+    """Training examples that repeat an earlier one, or whose text stands in the evaluation set, are dropped.
+
+    train <- {(x, y) in unique(train) : x not in the texts of evaluation}
+
+    Lee et al. 2022, "Deduplicating Training Data Makes Language Models Better"; theirs drops repeated stretches of 50
+    tokens and near-duplicates (google-research/deduplicate-text-datasets:README.md), ours whole examples that are the
+    same. A repeat has the same label too; what leaks is the text, whatever the answer that stands beside it.
+    """
+
+    name: ClassVar[str] = "dedupe"
+    family: ClassVar[str] = "data"
+    paper: ClassVar[str] = "Lee et al. 2022, arXiv:2107.06499"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"repeats": False, "leaks": False}
+    version: ClassVar[str] = "2"  # leaks go by their text, where version 1 asked for the same answer
+
+    repeats: bool = True
+    leaks: bool = True
+
+    def augment(self, corpus: Corpus) -> Sequence[Example]:
+        once = _firsts(corpus.train) if self.repeats else list(corpus.train)
+        held_out = {inputs(example) for example in corpus.evaluation} if self.leaks else set[tuple[str, ...]]()
+        kept = [example for example in once if inputs(example) not in held_out]
+        if self.repeats:
+            corpus.report(self.name, "repeats", len(corpus.train) - len(once))
+        if self.leaks:
+            corpus.report(self.name, "leaks", len(once) - len(kept))
+        return kept
+
+
+def _firsts(examples: Sequence[Example]) -> list[Example]:
+    """The examples without later copies; the number that a question has in its data set makes it no other one."""
+    seen: dict[Example, Example] = {}
+    for example in examples:
+        seen.setdefault(replace(example, id="") if isinstance(example, SpanExample) else example, example)
+    return list(seen.values())

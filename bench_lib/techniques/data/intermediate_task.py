@@ -1,0 +1,63 @@
+"""Supplementary training on another labelled task first."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bench_lib.core.errors import require
+from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.pretraining import Prelude
+from bench_lib.techniques.interface.technique import Technique
+
+
+@dataclass(frozen=True)
+class IntermediateTask(Technique):
+    """The body is fine-tuned on another task first, as it would be alone, then on the run's own with a new head.
+
+    theta <- tune(tune(theta_pretrained, intermediate task), task)
+
+    Phang et al. 2018, "Sentence Encoders on STILTs": the usual fine-tuning, twice, at a rate of 2e-5, without the first
+    one's optimiser state. Source: zphang/bert_on_stilts:README.md. None keeps the profile's rate and number of
+    examples. They take MNLI, of 393,000 examples, which no task here is; mrpc, our choice, is the largest task here of
+    their kind, pairs of sentences, and comes from the run's own data source or the run is declined, as it is where it
+    is the run's own task. Its data are no part of the run's identity. Techniques that know the pre-trained weights,
+    such as l2_sp, still see those from before.
+    """
+
+    name: ClassVar[str] = "intermediate_task"
+    family: ClassVar[str] = "data"
+    paper: ClassVar[str] = "Phang et al. 2018, arXiv:1811.01088"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"epochs": 0}
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"epochs": (1, 2, 3)}  # our choice
+
+    task: str = "mrpc"
+    epochs: int = 3
+    learning_rate: float | None = None
+    examples: int | None = None
+
+    def __post_init__(self) -> None:
+        rate, size = self.learning_rate, self.examples
+        require(bool(self.task), "intermediate_task:task", self.task, "the name of a task")
+        require(self.epochs >= 0, "intermediate_task:epochs", self.epochs, "0 or more")
+        require(rate is None or 0 < rate <= 1, "intermediate_task:learning_rate", rate, "above 0, up to 1, or None")
+        require(size is None or size >= 1, "intermediate_task:examples", size, "1 or more, or None to keep")
+
+    def draws(self) -> tuple[str, ...]:
+        return ("subset",)
+
+    def prelude_passes(self, epochs: int) -> tuple[int, int]:
+        return (self.epochs, self.epochs)
+
+    def precede(self, prelude: Prelude) -> None:
+        if self.epochs == 0:
+            return
+        profile = prelude.profile
+        rate = profile.learning_rate if self.learning_rate is None else self.learning_rate
+        size = profile.train_examples if self.examples is None else self.examples
+        budget = dataclasses.replace(
+            profile, epochs=self.epochs, learning_rate=rate, train_examples=size, per_class=None, label_noise=0.0
+        )
+        prelude.tune(self.task, budget)

@@ -1,0 +1,71 @@
+"""Mixup: between two texts the prediction should lie between their labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench_lib.core.errors import require
+from bench_lib.core.examples import Kind
+from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.context import Step
+from bench_lib.techniques.interface.technique import Technique
+from bench_lib.techniques.toolkit.hidden import last_hidden_changed
+
+
+@dataclass(frozen=True)
+class Mixup(Technique):
+    """Each text's representation is mixed with that of another of its batch, and so is what its prediction costs.
+
+    h~_i = lambda * h_i + (1 - lambda) * h_j,  L = lambda * CE(h~_i, y_i) + (1 - lambda) * CE(h~_i, y_j),
+    lambda ~ Beta(alpha, alpha), one for each batch;  j a shuffle of i
+
+    Zhang et al. 2018, "mixup: Beyond Empirical Risk Minimization"; one lambda and one shuffle for each batch, as in
+    facebookresearch/mixup-cifar10, whose alpha for CIFAR is 1. Source of alpha 0.2, for ImageNet: the paper (settings
+    not verified). What is mixed are sentence representations, the last block's output, as Sun et al. 2020,
+    "Mixup-Transformer" (arXiv:2010.02394), do: word embeddings of two texts do not belong together place by place, nor
+    do their paddings. A batch in parts is shuffled within its parts.
+    """
+
+    name: ClassVar[str] = "mixup"
+    family: ClassVar[str] = "data"
+    paper: ClassVar[str] = "Zhang et al. 2018, arXiv:1710.09412"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"alpha": 0.0}
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"alpha": (0.1, 0.2, 0.4, 1.0)}  # not verified
+
+    alpha: float = 0.2
+
+    def __post_init__(self) -> None:
+        require(0 <= self.alpha < float("inf"), "mixup:alpha", self.alpha, "0 or more")
+
+    def draws(self) -> tuple[str, ...]:
+        return ("augment",)
+
+    def declines(self, kind: Kind) -> str | None:
+        if kind is Kind.TOKENS:
+            return "the words of two sentences have nothing to do with each other place by place"
+        return "answers of two contexts lie at places of their own" if kind is Kind.SPAN else None
+
+    def backward(self, step: Step) -> Tensor:
+        if not self.alpha:
+            loss = step.loss(step.forward())
+        else:
+            weight, order = self._drawn(step)
+            with last_hidden_changed(step.training, lambda h: weight * h + (1 - weight) * h[order]):
+                output = step.forward()
+            other = replace(output, targets=tuple(target[order] for target in output.targets))
+            loss = weight * step.loss(output) + (1 - weight) * step.loss(other)
+        step.backward(loss)
+        return loss.detach()
+
+    def _drawn(self, step: Step) -> tuple[float, Tensor]:
+        """The batch's lambda, and which text each one of the micro-batch is mixed with."""
+        training, size = step.training, len(step.real_tokens)
+        weight = np.random.default_rng(training.seed("augment", self.name, training.step)).beta(self.alpha, self.alpha)
+        generator = training.generator("augment", self.name, training.step, step.number)
+        return float(weight), torch.randperm(size, generator=generator).to(step.real_tokens.device)

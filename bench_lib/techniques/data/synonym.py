@@ -1,0 +1,62 @@
+"""Synonym replacement: copies of the training texts in which words of like meaning stand in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bench_lib.core.errors import require
+from bench_lib.core.examples import Example
+from bench_lib.core.spec import Scalar
+from bench_lib.tasks.transforms.word_edits import differ, passages, rewritten
+from bench_lib.techniques.interface.technique import Technique
+from bench_lib.techniques.interface.training_set import Corpus
+from bench_lib.techniques.toolkit.thesaurus import check_source, thesaurus, with_synonyms
+
+
+@dataclass(frozen=True)
+class Synonym(Technique):
+    """Each training example is joined by copies in which a share of the words is replaced by synonyms.
+
+    train <- train + {x' : x_i' ~ U(synonyms(x_i)) for max(1, floor(share * words)) words i of each text of x}
+
+    The share of 10 % and the count are synonym replacement of Wei & Zou 2019, "EDA". Source:
+    jasonwei20/eda_nlp:code/eda.py. One copy, which makes an epoch twice as long, is our choice, and so are the five
+    nearest whole words (cosine, same casing) of the model's own input embeddings, among which there may be opposites as
+    well. `thesaurus=wordnet` is theirs, and needs NLTK with its data. Words of entities and answers stay, function
+    words too, and so does an example without a word to replace, which gets no copy.
+    """
+
+    name: ClassVar[str] = "synonym"
+    family: ClassVar[str] = "data"
+    paper: ClassVar[str] = "Zhang et al. 2015, arXiv:1509.01626; Wei & Zou 2019, arXiv:1901.11196"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
+    version: ClassVar[str] = "2"  # draws from a stream under its name, where version 1 had that of its place
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"share": (0.05, 0.1, 0.2)}  # our choice
+
+    share: float = 0.1
+    copies: int = 1
+    thesaurus: str = "embeddings"
+
+    def __post_init__(self) -> None:
+        require(0 <= self.share <= 1, "synonym:share", self.share, "0 to 1")
+        require(self.copies >= 0, "synonym:copies", self.copies, "0 or more")
+        check_source(self.thesaurus, "synonym:thesaurus")
+
+    def draws(self) -> tuple[str, ...]:
+        return ("augment",)
+
+    def augment(self, corpus: Corpus) -> Sequence[Example]:
+        if not (self.share and self.copies):
+            return corpus.train
+        corpus.check_rewording(self.name)
+        synonyms, made = thesaurus(self.thesaurus, corpus, self.name), list[Example]()
+        for example in corpus.train:
+            texts = passages(example, corpus.labels)
+            for _ in range(self.copies):
+                new = [with_synonyms(words, self.share, synonyms, corpus.generator) for words in texts]
+                if differ(texts, new):
+                    made.append(rewritten(example, new, corpus.labels))
+        corpus.report(self.name, "copies", len(made))
+        return [*corpus.train, *made]

@@ -1,0 +1,181 @@
+"""The live run that hooks act on: the model in training, one step of it, and what a forward pass gave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from bench_lib.core.examples import Kind
+from bench_lib.core.record import Predictions
+from bench_lib.core.spec import Profile
+from bench_lib.instruments.determinism import seed_generators
+from bench_lib.models.architecture import Anatomy
+
+T = TypeVar("T")
+CPU = torch.device("cpu")
+
+
+@dataclass
+class Group:
+    """Parameters that share a learning rate and a weight decay."""
+
+    parameters: dict[str, nn.Parameter]
+    learning_rate: float
+    weight_decay: float
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of the training, up to the next phase's first step.
+
+    `trains` says by name which parameters do; the others stay as they are to the bit. A phase that restarts begins with
+    a new optimiser and the profile's schedule anew, at its own learning rate (None for the profile's).
+    """
+
+    first_step: int
+    trains: Callable[[str], bool]
+    restarts: bool = False
+    learning_rate: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Committee:
+    """States of the model that predict as one: each is held in turn, in evaluation, and `combine` gets what each said.
+
+    A state has to be left to the bit. An attack is aimed at each member by itself.
+    """
+
+    members: Sequence[Callable[[], AbstractContextManager[None]]]
+    combine: Callable[[Sequence[Predictions]], Predictions]
+
+
+@dataclass(eq=False)
+class Training:
+    """A run in progress; `pretrained` holds the weights as they were loaded, by name, on the CPU.
+
+    `trained` are the parameters that the optimiser was given, which may be frozen for a phase. `epoch_size` is how many
+    of the training sequences an epoch reads, others each time; None for all. `committee` predicts in the model's place.
+    """
+
+    model: nn.Module
+    anatomy: Anatomy
+    kind: Kind
+    profile: Profile
+    pretrained: Mapping[str, Tensor]
+    seed: Callable[..., int]
+    device: torch.device = CPU
+    total_steps: int = 0
+    steps_per_epoch: int = 0
+    epoch_size: int | None = None
+    step: int = 0
+    trained: dict[str, nn.Parameter] | None = None
+    optimizer: torch.optim.Optimizer | None = None
+    memory: dict[int, tuple[object, object]] = field(default_factory=dict)
+    reported: dict[str, float] = field(default_factory=dict)
+    committee: Committee | None = None
+
+    def keep(self, owner: object, make: Callable[[], T]) -> T:
+        """State of one technique in this run: made at the first call, the same object at every later one."""
+        # By identity: equal observers may ride on one training in several stacks, each with a state of its own. The
+        # owner is held so that its id is not given to another.
+        if id(owner) not in self.memory:
+            self.memory[id(owner)] = (owner, make())
+        return cast(T, self.memory[id(owner)][1])
+
+    def report(self, technique: str, quantity: str, value: float) -> None:
+        """Note a number in the record, such as a rank that was reached."""
+        self.reported[f"{technique}.{quantity}"] = float(value)
+
+    def generator(self, stream: str, *names: str | int) -> torch.Generator:
+        """A CPU generator of one of the run's seed streams."""
+        return torch.Generator().manual_seed(self.seed(stream, *names))
+
+    @contextmanager
+    def seeded(self, stream: str, *names: str | int) -> Iterator[None]:
+        """Let code that only knows torch's global generator draw from a stream of this run, and restore it."""
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            seed_generators(self.seed(stream, *names), self.device)
+            yield
+
+    @contextmanager
+    def predicting_as(self, committee: Committee | None) -> Iterator[None]:
+        """Let several states predict in the place of the model, or with None the model alone."""
+        outside, self.committee = self.committee, committee
+        try:
+            yield
+        finally:
+            self.committee = outside
+
+    def trainable(self) -> dict[str, nn.Parameter]:
+        """The parameters that this run trains, the same ones from the building of the optimiser to the end."""
+        if self.trained is not None:
+            return self.trained
+        return {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+
+    def learning_rates(self) -> dict[int, float]:
+        """The learning rate of the current step, by the `id` of the parameter."""
+        assert self.optimizer is not None, "learning rates exist once the optimiser is built"
+        return {id(p): float(group["lr"]) for group in self.optimizer.param_groups for p in group["params"]}
+
+
+@dataclass(frozen=True, eq=False)
+class Output:
+    """What a forward pass gave: rows that have a target only; answer spans give two pairs, start and end.
+
+    Logits are in fp32. `hidden` holds the output of the embeddings and of each block, and is empty unless asked for;
+    `places` are the tokens that the rows belong to, for spans and whole texts the first one, or the mask of a prompt.
+    """
+
+    logits: tuple[Tensor, ...]  # each (rows, classes)
+    targets: tuple[Tensor, ...]  # each (rows,)
+    places: Tensor  # (batch, length), of truth values
+    hidden: tuple[Tensor, ...] = ()  # each (batch, length, hidden)
+
+    def features(self) -> Tensor:
+        """The last hidden states of the rows, (rows, hidden), in fp32."""
+        return self.hidden[-1][self.places].float()
+
+
+class Step(Protocol):
+    """One micro-batch, for techniques that run the backward pass themselves; `number` is its place in the batch."""
+
+    training: Training
+    number: int
+
+    @property
+    def real_tokens(self) -> Tensor:
+        """Where neither padding nor a special token stands, (batch, length)."""
+        ...
+
+    def forward(self, repeat: int = 0, hidden: bool = False, full_precision: bool = False) -> Output:
+        """Run the model; equal `repeat` numbers draw equal dropout masks, full precision is fp32 in any profile."""
+        ...
+
+    def loss(self, output: Output) -> Tensor:
+        """Mean cross-entropy over the rows, or what the stack has in its place."""
+        ...
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the loss's gradients, scaled to the micro-batch's share of the batch."""
+        ...
+
+
+class Update(Protocol):
+    """One whole batch, for techniques that take its gradients more than once."""
+
+    training: Training
+
+    @property
+    def scale(self) -> float:
+        """What the gradients are multiplied with, which keeps those of fp16 from vanishing; 1 in other precisions."""
+        ...
+
+    def backward(self, masks: int = 0) -> Tensor:
+        """Gradients of the whole batch in place of any there were; the loss. Equal `masks` draw equal dropout masks."""
+        ...

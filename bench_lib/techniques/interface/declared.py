@@ -1,0 +1,179 @@
+"""What a technique says of itself, checked where it is loaded and where one is made: names, fields, numbers."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import MISSING, fields
+from typing import Any, cast
+
+from bench_lib.core.errors import BadValue, BenchError, require, told
+from bench_lib.core.examples import Kind
+from bench_lib.core.parameters import KINDS, setting_kinds
+from bench_lib.core.registry import check_entry_name
+from bench_lib.core.seeds import STREAMS
+from bench_lib.techniques.interface.definition import check_definition, check_instance
+from bench_lib.techniques.interface.technique import Technique
+
+DECLARED = ("name", "family", "paper", "neutral")
+MOST_POOLED, MOST_PASSES = 1000, 10_000
+MOST_TUNED, MOST_TRIED = 2, 50
+"""Fields of a space, and values of each: the constructor is asked about every point."""
+PASSES: dict[str, tuple[int, ...]] = {"passes": (), "passes_at": (0, 1), "survey_passes": (), "prelude_passes": (1,)}
+"""Methods that declare passes, and what they are asked with."""
+
+
+@contextmanager
+def foreign(what: str) -> Iterator[None]:
+    """Turn whatever somebody else's code raises, `sys.exit` included, into a `BenchError` on one line."""
+    try:
+        yield
+    except BenchError:
+        raise
+    except BaseException as error:
+        if type(error) is KeyboardInterrupt:
+            raise
+        raise BenchError(f"{what} raised {told(error)}") from error
+
+
+def check_technique(technique: object, where: str) -> None:
+    """Raise `BenchError` for what is not a technique, or does not declare what each must."""
+    with foreign(f"looking at the technique {where}"):
+        if not (inspect.isclass(technique) and issubclass(technique, Technique)):
+            raise BenchError(f"{where} is not a child of bench_lib.techniques.interface.technique.Technique")
+        missing = [field for field in DECLARED if not hasattr(technique, field)]
+        if missing:
+            raise BenchError(
+                f"the technique {where} does not declare {', '.join(missing)}; the docstring of Technique in "
+                "bench_lib/techniques/interface/technique.py says what they are, and examples/shaken.py shows them"
+            )
+        parameters = vars(technique).get("__dataclass_params__")
+        if parameters is None or not parameters.frozen:
+            raise BenchError(f"the technique {where} is not a frozen dataclass: put @dataclass(frozen=True) above it")
+        check_definition(technique, Technique)
+        _check_texts(technique, where)
+        _check_fields(technique, where)
+        _check_neutral(technique, where)
+        _check_space(technique, where)
+
+
+def _check_texts(technique: type[Technique], where: str) -> None:
+    check_entry_name("technique", technique.name, where)
+    for what in ("family", "paper", "version"):
+        value: object = getattr(technique, what)
+        good = isinstance(value, str) and value.isprintable() and (what == "paper" or bool(value))
+        require(good, f"{what} of the technique {where}", value, "text on one line")
+    for what in ("observer", "reads_unused"):
+        value = getattr(technique, what)
+        require(isinstance(value, bool), f"{what} of the technique {where}", value, "True or False")
+
+
+def _check_fields(technique: type[Technique], where: str) -> None:
+    kinds = setting_kinds(cast(Any, technique))
+    for field in fields(technique):
+        what = f"default of the field {field.name!r} of the technique {where}"
+        if field.default_factory is not MISSING:
+            raise BenchError(f"the {what} comes from a factory; give it a plain value")
+        require(field.init, f"init of the field {field.name!r} of the technique {where}", field.init, "True")
+        if field.default is not MISSING:
+            _check_value(field.default, kinds[field.name], what)
+
+
+def _check_neutral(technique: type[Technique], where: str) -> None:
+    neutral: object = technique.neutral
+    if neutral is None:
+        return
+    kinds, what = setting_kinds(cast(Any, technique)), f"neutral of the technique {where}"
+    require(isinstance(neutral, Mapping), what, neutral, "a mapping of fields to values, or None where it has no point")
+    for name, value in dict(technique.neutral or {}).items():
+        require(name in kinds, f"field in {what}", name, ", ".join(kinds) or "none, since it has no fields")
+        _check_value(value, kinds[name], f"{name} in {what}")
+
+
+def _check_space(technique: type[Technique], where: str) -> None:
+    """Raise unless the space names few fields, each with values that can be told apart, ordered and made."""
+    space: object = technique.space
+    kinds, what = setting_kinds(cast(Any, technique)), f"space of the technique {where}"
+    allowed = "a mapping of fields to the values to try, empty where nothing is tuned"
+    require(isinstance(space, Mapping), what, space, allowed)
+    require(len(technique.space) <= MOST_TUNED, what, space, f"{MOST_TUNED} fields at most")
+    for name, values in technique.space.items():
+        require(name in kinds, f"field in {what}", name, ", ".join(kinds) or "none, since it has no fields")
+        _check_tried(values, kinds[name], f"{name} in {what}")
+    if technique.space:
+        _check_points(technique, what)
+
+
+def _check_tried(values: object, kinds: tuple[type, ...], what: str) -> None:
+    """Raise unless these are values of one type of the field: an int in a float's place would be another run."""
+    if not (isinstance(values, tuple) and 2 <= len(values) <= MOST_TRIED):
+        raise BadValue(what, values, f"a tuple of 2 to {MOST_TRIED} values")
+    allowed = " or ".join(kind.__name__ for kind in kinds if kind is not type(None))
+    for value in values:
+        fits = type(value) in kinds and value is not None
+        require(fits, f"value of {what}", value, f"a value of {allowed}")
+        require(not isinstance(value, float) or math.isfinite(value), f"value of {what}", value, "a finite number")
+    require(len({type(value) for value in values}) == 1, what, values, "values of one type")
+    if type(values[0]) in (int, float):
+        rising = all(one < other for one, other in itertools.pairwise(values))
+        require(rising, what, values, "numbers in rising order, each once")
+    require(len(set(values)) == len(values), what, values, "different values")
+
+
+def _check_points(technique: type[Technique], what: str) -> None:
+    """Raise for a point of the space that the constructor refuses."""
+    if any(field.default is MISSING and field.name not in technique.space for field in fields(technique)):
+        return  # what else it must be given is not known
+    for values in itertools.product(*technique.space.values()):
+        settings = dict(zip(technique.space, values, strict=True))
+        point = ":".join(f"{name}={value}" for name, value in settings.items())
+        try:
+            with foreign("making it"):
+                technique(**settings)
+        except BenchError as error:
+            raise BenchError(f"the {what} has {point}, which cannot be made: {error}") from error
+
+
+def _check_value(value: object, kinds: tuple[type, ...], what: str) -> None:
+    allowed = " or ".join(kind.__name__ for kind in kinds)
+    kind = type(value)
+    require(kind in KINDS and (kind in kinds or (kind is int and float in kinds)), what, value, f"a value of {allowed}")
+    require(not (isinstance(value, float) and math.isnan(value)), what, value, "a number that equals itself")
+
+
+def check_made(technique: Technique) -> None:
+    """Raise `BenchError` unless all that a technique says of itself, once made, can be used."""
+    name = str(technique.name)
+    with foreign(f"the technique {name}, asked what it is,"):
+        if not type(technique).__module__.startswith("bench_lib."):
+            check_definition(type(technique), Technique)  # again: what was put on the class since counts too
+        check_instance(technique)
+        for field in fields(technique):
+            value = getattr(technique, field.name)
+            require(type(value) in KINDS and value == value, f"{name}:{field.name}", value, "text, a number or None")
+        _check_number(name, "pools", technique.pools(), MOST_POOLED)
+        for method, arguments in PASSES.items():
+            _check_passes(name, method, getattr(technique, method), arguments)
+        streams: object = technique.draws()
+        good = isinstance(streams, tuple | list | set | frozenset) and all(s in STREAMS for s in streams)
+        require(good, f"draws() of the technique {name}", streams, f"a tuple of {', '.join(STREAMS)}")
+        for kind in Kind:
+            reason: object = technique.declines(kind)
+            allowed = "the reason as text, or None"
+            require(reason is None or isinstance(reason, str), f"declines({kind}) of {name}", reason, allowed)
+
+
+def _check_passes(name: str, method: str, ask: Callable[..., Any], arguments: tuple[int, ...]) -> None:
+    found = ask(*arguments)
+    pair = isinstance(found, tuple | list) and len(found) == 2
+    require(pair, f"{method}() of the technique {name}", found, "two numbers: passes forward and passes backward")
+    for number in found:
+        _check_number(name, method, number, MOST_PASSES)
+
+
+def _check_number(name: str, method: str, number: object, most: int) -> None:
+    if type(number) is not int or not 0 <= number <= most:
+        raise BadValue(f"{method}() of the technique {name}", number, f"whole numbers from 0 to {most:,}")

@@ -1,0 +1,116 @@
+"""Whether the methods of a technique's class are hooks: checked as the class is made, since others are never called."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from difflib import get_close_matches
+from typing import Any
+
+from bench_lib.core.errors import BenchError
+from bench_lib.techniques.interface import hooks
+
+PROTOCOLS: tuple[type, ...] = tuple(dict.fromkeys((*hooks.TRAINING, *hooks.OBSERVING, *hooks.POOLING)))
+HOOKS: dict[str, Any] = {
+    name: function
+    for protocol in PROTOCOLS
+    for name, function in vars(protocol).items()
+    if inspect.isfunction(function) and not name.startswith("_")
+}
+"""Every hook's method by name, as its protocol declares it."""
+FIELDS = {name for protocol in PROTOCOLS for name, value in vars(protocol).items() if isinstance(value, property)}
+"""What a protocol asks for beside its methods, which is a field."""
+
+
+def check_definition(technique: type, base: type) -> None:
+    """Raise `BenchError` for a public method that is no hook, a hook that cannot be called as such, or half of one."""
+    own = {n: f for n, f in vars(base).items() if inspect.isfunction(f) and not n.startswith("_")}
+    expected = HOOKS | own
+    for owner in technique.__mro__:
+        if owner in (base, object) or owner.__module__ in ("typing", "abc"):
+            continue
+        for name, value in vars(owner).items():
+            if not name.startswith("_") and name not in expected and _is_method(value):
+                _refuse_unknown(technique, owner, name, base)
+        for name in vars(owner).get("__annotations__", {}):
+            if name in expected:
+                raise _refused(technique, f"the field {name!r} bears the name of a hook; give it another name")
+    for name, declared in expected.items():
+        value = inspect.getattr_static(technique, name, None)
+        if value is not None and value is not own.get(name):
+            _check_hook(technique, name, value, declared)
+    _check_whole(technique)
+    if "spec" in own and inspect.getattr_static(technique, "spec") is not own["spec"]:
+        raise _refused(technique, "'spec' says what the technique is by value, and is not to be overridden")
+
+
+def check_instance(technique: object) -> None:
+    """Raise `BenchError` for what stands in the place of a hook on the instance itself, where it would pass for one."""
+    for name in getattr(technique, "__dict__", {}):
+        if name in HOOKS:
+            raise _refused(type(technique), f"{name!r} is set on the instance, and is a hook, a method of the class")
+
+
+def _is_method(value: object) -> bool:
+    return (callable(value) and not isinstance(value, type)) or isinstance(value, staticmethod | classmethod)
+
+
+def _refuse_unknown(technique: type, owner: type, name: str, base: type) -> None:
+    """Raise for a method that nothing calls; of a mixin, which may serve others, only for what looks like a hook."""
+    plain = {_plain(hook): hook for hook in HOOKS}
+    near = [plain[n] for n in get_close_matches(_plain(name), plain, n=1, cutoff=0.7)]
+    if not near and not issubclass(owner, base):
+        return
+    if near:
+        hint = f"did you mean {near[0]!r}?"
+    else:
+        (nearest,) = get_close_matches(_plain(name), plain, n=1, cutoff=0.0)
+        hint = f"hooks are {', '.join(HOOKS)}; the nearest is {plain[nearest]!r}"
+    raise _refused(technique, f"{name!r} is no hook, and a method of its own begins with an underscore: {hint}")
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+def _check_hook(technique: type, name: str, value: Any, declared: Any) -> None:
+    """Raise unless a hook is a plain method that takes what it will be given, by position."""
+    for protocol in PROTOCOLS:
+        if value is vars(protocol).get(name):
+            raise _refused(technique, f"{name!r} is only inherited from the protocol {protocol.__name__}; define it")
+    if not inspect.isfunction(value):
+        kind = "an attribute" if not _is_method(value) else f"a {type(value).__name__}"
+        raise _refused(technique, f"{name!r} is a hook, and must be a plain method, not {kind}")
+    function = inspect.unwrap(value)
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise _refused(technique, f"the hook {name!r} is called, not awaited; make it a plain method without async")
+    if inspect.isgeneratorfunction(value):
+        raise _refused(technique, f"the hook {name!r} is a generator, of which nothing runs; return a value, or none")
+    wanted = list(inspect.signature(declared).parameters)
+    taken = inspect.signature(value)
+    try:
+        given = taken.bind(*wanted).arguments
+    except TypeError as error:
+        raise _refused(technique, f"{name}{taken} does not take ({', '.join(wanted)}): {error}") from error
+    for place in range(len(wanted)):
+        mine = list(given)[place] if place < len(given) else ""
+        if mine in wanted and mine != wanted[place]:
+            raise _refused(technique, f"{name}{taken} names its parameters in another order than ({', '.join(wanted)})")
+
+
+def _check_whole(technique: type) -> None:
+    """Raise for a part of a protocol of several methods, which alone would never be called."""
+    fields = {name for owner in technique.__mro__ for name in vars(owner).get("__annotations__", {})}
+    for protocol in PROTOCOLS:
+        parts = [name for name in vars(protocol) if name in HOOKS or name in FIELDS]
+        has = [n for n in parts if n in fields or inspect.getattr_static(technique, n, None) is not None]
+        missing = [name for name in parts if name not in has]
+        if missing and any(name in HOOKS for name in has):
+            raise _refused(technique, f"{' and '.join(has)} stands without {' and '.join(missing)}, and is not called")
+
+
+def _refused(technique: type, why: str) -> BenchError:
+    """The error, with the class and the file that it is in."""
+    module = sys.modules.get(technique.__module__)
+    file = getattr(module, "__file__", None) or technique.__module__
+    return BenchError(f"the technique {technique.__qualname__} of {file} cannot be used: {why}")

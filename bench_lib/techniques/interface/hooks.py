@@ -1,0 +1,280 @@
+"""The hooks: what a technique may do to a fine-tuning run."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import ClassVar, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from bench_lib.core.examples import Example, TextExample
+from bench_lib.core.record import Predictions
+from bench_lib.core.spec import Profile
+from bench_lib.techniques.interface.cloze import Piece
+from bench_lib.techniques.interface.context import Group, Output, Phase, Step, Training, Update
+from bench_lib.techniques.interface.history import Choice, History
+from bench_lib.techniques.interface.pretraining import Prelude
+from bench_lib.techniques.interface.training_set import Corpus
+
+Weights = Mapping[str, Tensor]
+
+
+@runtime_checkable
+class Configures(Protocol):
+    """Changes the settings of the run."""
+
+    def configure(self, profile: Profile) -> Profile:
+        """Change the budget's settings."""
+
+
+@runtime_checkable
+class Augments(Protocol):
+    """Changes the training examples, by draws from a stream under its name."""
+
+    name: ClassVar[str]
+
+    def augment(self, corpus: Corpus) -> Sequence[Example]:
+        """The training examples in place of `corpus.train`, made once per run; targets must stay right."""
+
+
+@runtime_checkable
+class Prompts(Protocol):
+    """Asks for the class of a text as a masked word, told by the checkpoint's own head in the place of a new one."""
+
+    name: ClassVar[str]
+
+    def prompt(self, task: str, example: TextExample) -> Sequence[Piece]:
+        """An example of the task as it is read, in training and in every evaluation, with one mask (exclusive)."""
+
+    def label_words(self, task: str) -> Sequence[str]:
+        """A word for each label of the task, in their order; what has none raises `Unsupported`."""
+
+
+@runtime_checkable
+class Precedes(Protocol):
+    """Trains before the training."""
+
+    def precede(self, prelude: Prelude) -> None:
+        """Change what the run starts from, its body or its training set, before any technique prepares the model.
+
+        The new head is to stay as it was drawn; `training.pretrained` stays what was loaded.
+        """
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """Changes the model before training."""
+
+    def prepare(self, training: Training) -> None:
+        """Change the model before the optimiser is built; a wrapped model is assigned to `training.model`."""
+
+
+@runtime_checkable
+class Groups(Protocol):
+    """Changes which parameters share a learning rate and a weight decay."""
+
+    def groups(self, groups: list[Group], training: Training) -> list[Group]:
+        """Split or change the parameter groups."""
+
+
+@runtime_checkable
+class Surveys(Protocol):
+    """Looks at the training set before the first update."""
+
+    def survey(self, training: Training, steps: Iterable[Step]) -> None:
+        """Run passes over one epoch of micro-batches, without an update; the gradients are cleared afterwards."""
+
+
+@runtime_checkable
+class Phases(Protocol):
+    """Decides which parameters train when."""
+
+    def phases(self, training: Training) -> Sequence[Phase]:
+        """The phases of the training, the first from step 0 on; none at all for a training as usual (exclusive)."""
+
+
+@runtime_checkable
+class BuildsOptimizer(Protocol):
+    """Chooses the optimiser."""
+
+    def optimizer(self, groups: list[Group], profile: Profile) -> torch.optim.Optimizer:
+        """Build the optimiser (exclusive)."""
+
+
+@runtime_checkable
+class ComputesLoss(Protocol):
+    """Decides what a prediction costs."""
+
+    def loss(self, output: Output) -> Tensor:
+        """The loss in place of the mean cross-entropy over the rows, a scalar in fp32 (exclusive)."""
+
+
+@runtime_checkable
+class RunsBackward(Protocol):
+    """Decides what is differentiated."""
+
+    def backward(self, step: Step) -> Tensor:
+        """Run forward and backward passes on a micro-batch and return the loss to record (exclusive)."""
+
+
+@runtime_checkable
+class RunsUpdate(Protocol):
+    """Decides at which weights the gradients of a batch are taken."""
+
+    def update(self, update: Update) -> Tensor:
+        """Leave the gradients of the whole batch on the parameters and return the loss to record (exclusive)."""
+
+
+@runtime_checkable
+class AfterBackward(Protocol):
+    """Changes the gradients."""
+
+    def after_backward(self, training: Training) -> None:
+        """Change the gradients of a whole batch, before the harness clips them."""
+
+
+@runtime_checkable
+class AfterUpdate(Protocol):
+    """Follows or changes the weights after each update."""
+
+    def after_update(self, training: Training) -> None:
+        """Act after the optimiser's update, at that update's learning rate."""
+
+
+@runtime_checkable
+class EvaluatesUnder(Protocol):
+    """Evaluates other weights than those in training."""
+
+    def evaluate_under(self, training: Training) -> AbstractContextManager[None]:
+        """Hold the model in the state to be evaluated, and restore it to the bit (exclusive).
+
+        Where several states predict as one, it is `training.predicting_as` that says which.
+        """
+
+
+@runtime_checkable
+class Compresses(Protocol):
+    """Makes the trained model smaller or faster."""
+
+    def compress(self, training: Training) -> nn.Module:
+        """A compressed copy of `training.model`, which stays as it is; evaluated and measured in its place (exclusive).
+
+        Called in evaluation mode, after the last update, or at every evaluation where another observer chooses.
+        """
+
+
+@runtime_checkable
+class Saves(Protocol):
+    """Knows which part of what was trained has to be kept."""
+
+    def saved(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The tensors of a file of the run, by name, without what has come to nothing."""
+
+
+@runtime_checkable
+class Selects(Protocol):
+    """Decides when to stop and which checkpoint counts."""
+
+    def stop(self, history: Sequence[float]) -> bool:
+        """Whether to stop, given the primary metric at every evaluation so far."""
+
+    def select(self, history: Sequence[float]) -> int:
+        """The evaluation whose checkpoint is kept, as an index."""
+
+
+@runtime_checkable
+class Finishes(Protocol):
+    """Tidies up."""
+
+    def finish(self, training: Training) -> None:
+        """Undo what outlives the run, such as hooks on modules; called also when the run fails."""
+
+
+@runtime_checkable
+class PoolsPredictions(Protocol):
+    """Makes one prediction of several seeds'."""
+
+    def pool(self, predictions: Sequence[Predictions]) -> Predictions:
+        """Combine the members' predictions on the evaluation set, logits of equal shape."""
+
+
+@runtime_checkable
+class PoolsWeights(Protocol):
+    """Makes one model of several seeds', choosing by its score on `held_out` examples that none was trained on."""
+
+    @property
+    def held_out(self) -> int: ...
+
+    def pool_weights(self, members: Sequence[Callable[[], Weights]], score: Callable[[Weights], float]) -> Weights:
+        """Combine the members' weights, each read when it is called for, since a handful may not fit into memory.
+
+        `score` gives the primary metric of weights on the held-out examples.
+        """
+
+
+@runtime_checkable
+class MergesWeights(Protocol):
+    """Makes one model of several seeds' by their weights alone."""
+
+    def merge_weights(self, members: Sequence[Callable[[], Weights]], pretrained: Weights) -> Weights:
+        """Combine the members' weights, each read when it is called for; `pretrained` lacks what was not loaded."""
+
+
+@runtime_checkable
+class ChoosesRun(Protocol):
+    """Takes one of several seeds, and says how far each of them had to be trained for it."""
+
+    name: ClassVar[str]
+
+    def choose(self, histories: Sequence[History]) -> Choice:
+        """Choose among runs in the order of their seeds, diverged ones among them."""
+
+
+EXCLUSIVE: tuple[type, ...] = (
+    Prompts,
+    BuildsOptimizer,
+    Phases,
+    ComputesLoss,
+    RunsBackward,
+    RunsUpdate,
+    EvaluatesUnder,
+    Compresses,
+)
+OBSERVING: tuple[type, ...] = (AfterUpdate, EvaluatesUnder, Compresses, Selects, Finishes)
+"""Hooks that leave the trajectory alone, the only ones an observer may have."""
+POOLING: tuple[type, ...] = (PoolsPredictions, PoolsWeights, MergesWeights, ChoosesRun)
+"""Hooks of a technique that pools trained seeds, which has one of them and no other."""
+TRAINING: tuple[type, ...] = (
+    Configures,
+    Augments,
+    Prompts,
+    Precedes,
+    Prepares,
+    Groups,
+    BuildsOptimizer,
+    Surveys,
+    Phases,
+    ComputesLoss,
+    RunsBackward,
+    RunsUpdate,
+    AfterBackward,
+    AfterUpdate,
+    EvaluatesUnder,
+    Finishes,
+    Saves,
+)
+"""Hooks of a technique that takes part in the training."""
+
+
+@functools.cache
+def _members(hook: type) -> tuple[str, ...]:
+    return (*inspect.get_annotations(hook), *(name for name in vars(hook) if not name.startswith("_")))
+
+
+def has(technique: object, hook: type) -> bool:
+    """Whether a technique has a hook: what `isinstance` says of a protocol, which takes a quarter of a millisecond."""
+    return all(getattr(technique, name, None) is not None for name in _members(hook))

@@ -1,0 +1,57 @@
+"""The training set as techniques that change it see it, with what they may look at on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bench_lib.core.errors import Unsupported
+from bench_lib.core.examples import Example, Kind
+
+Translator = Callable[[Sequence[str]], Sequence[str]]
+
+
+@dataclass(frozen=True, eq=False)
+class Vocabulary:
+    """The pieces of a pre-trained model's tokenizer, by text, and its input embeddings, a row for each piece."""
+
+    pieces: Mapping[str, int]
+    embeddings: np.ndarray  # (pieces, hidden), float32
+
+
+@dataclass(frozen=True, eq=False)
+class Corpus:
+    """The training examples of a run; the evaluation examples are for comparison only.
+
+    `judges_wording` says that the labels are of the wording itself, which another wording need not share.
+    `vocabulary` and `translator`, which takes the name of a translation model, load when they are called. `report`
+    notes a number in the record; `kept` are the sets that an epoch is to stay as long as.
+    """
+
+    train: Sequence[Example]
+    evaluation: Sequence[Example]
+    kind: Kind
+    labels: tuple[str, ...]
+    generator: np.random.Generator
+    judges_wording: bool = False
+    vocabulary: Callable[[], Vocabulary] | None = None
+    translator: Callable[[str], Translator] | None = None
+    reported: dict[str, float] = field(default_factory=dict)
+    kept: list[Sequence[Example]] = field(default_factory=list)
+
+    def report(self, technique: str, quantity: str, value: float) -> None:
+        """Note a number in the record."""
+        self.reported[f"{technique}.{quantity}"] = float(value)
+
+    def keep_steps(self) -> None:
+        """Let an epoch be as long as with `train` as it is here; it then reads a part of what is made, drawn anew."""
+        self.kept.append(self.train)
+
+    def check_rewording(self, technique: str) -> None:
+        """Raise `Unsupported` where a text in other words may need another label."""
+        if self.judges_wording:
+            raise Unsupported(
+                f"{technique} declines this task: its labels ({', '.join(self.labels)}) judge the wording itself"
+            )

@@ -1,0 +1,1 @@
+"""Which layers, and how fast."""

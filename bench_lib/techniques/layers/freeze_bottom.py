@@ -1,0 +1,51 @@
+"""Freezing of the lower layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bench_lib.core.errors import require
+from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.context import Training
+from bench_lib.techniques.interface.technique import Technique
+
+
+@dataclass(frozen=True)
+class FreezeBottom(Technique):
+    """The embeddings and the lowest share of the blocks keep their pre-trained weights.
+
+    grad = 0 for levels 0 ... share * depth
+
+    Lee et al. 2019, "What Would Elsa Do? Freezing Layers During Transformer Fine-Tuning"; Kumar et al. 2022 on why
+    features are worth keeping. Half of the blocks is our choice; where share * depth ends in .5, it is rounded to the
+    even number (at 0.5, 2 blocks of 3 and 2 of 5).
+    Source: Lee et al. 2019 (settings not verified).
+    """
+
+    name: ClassVar[str] = "freeze_bottom"
+    family: ClassVar[str] = "layers"
+    paper: ClassVar[str] = "Lee et al. 2019, arXiv:1911.03090; Kumar et al. 2022, arXiv:2202.10054"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"share": (0.25, 0.5, 0.75)}  # not verified
+
+    share: float = 0.5
+
+    def __post_init__(self) -> None:
+        require(
+            0 <= self.share <= 1,
+            "freeze_bottom:share",
+            self.share,
+            "0 (nothing, not even embeddings) to 1 (all blocks)",
+        )
+
+    def prepare(self, training: Training) -> None:
+        if self.share == 0:
+            return
+        if self.share < 1:
+            training.anatomy.need_separate_layers(self.name)
+        highest = round(self.share * training.anatomy.depth)
+        for name, parameter in training.model.named_parameters():
+            if training.anatomy.level(name) <= highest:
+                parameter.requires_grad_(False)

@@ -1,0 +1,49 @@
+"""Gradual unfreezing: the layers join one by one, from the top."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bench_lib.core.errors import require
+from bench_lib.core.spec import Scalar
+from bench_lib.models.architecture import Anatomy
+from bench_lib.techniques.interface.context import Phase, Training
+from bench_lib.techniques.interface.technique import Technique
+
+
+@dataclass(frozen=True)
+class GradualUnfreezing(Technique):
+    """Pooler and head train alone for an epoch, then one more block joins at each epoch, the topmost first.
+
+    grad = 0 in epoch e = 0, 1, ... for blocks 1 ... depth - blocks * e;  embeddings join with block 1
+
+    Howard & Ruder 2018, "Universal Language Model Fine-tuning", section 3.3, one layer an epoch. With fewer epochs than
+    blocks, as usual when Transformers are fine-tuned, the lowest never train. Optimiser and schedule go on throughout.
+    Source: Howard & Ruder 2018 (settings not verified).
+    """
+
+    name: ClassVar[str] = "gradual_unfreezing"
+    family: ClassVar[str] = "layers"
+    paper: ClassVar[str] = "Howard & Ruder 2018, arXiv:1801.06146"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"blocks": 0}
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"blocks": (1, 2, 4)}  # 2 and 4 are our choice
+
+    blocks: int = 1
+
+    def __post_init__(self) -> None:
+        require(self.blocks >= 0, "gradual_unfreezing:blocks", self.blocks, "1 or more an epoch; 0 for all at once")
+
+    def phases(self, training: Training) -> Sequence[Phase]:
+        if self.blocks == 0:
+            return ()
+        training.anatomy.need_separate_layers(self.name)
+        top = training.anatomy.depth + 1
+        starts = range(0, training.total_steps, training.steps_per_epoch)
+        lowest = range(top, 1 - self.blocks, -self.blocks)  # the last of them is the first that includes block 1
+        return [Phase(start, _from(level, training.anatomy)) for start, level in zip(starts, lowest, strict=False)]
+
+
+def _from(lowest: int, anatomy: Anatomy) -> Callable[[str], bool]:
+    return lambda name: max(1, anatomy.level(name)) >= lowest

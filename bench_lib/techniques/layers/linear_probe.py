@@ -1,0 +1,43 @@
+"""Linear probing: only the new head learns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bench_lib.core.errors import require
+from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.context import Phase, Training
+from bench_lib.techniques.interface.technique import Technique
+from bench_lib.techniques.toolkit.linear_probing import PROBE_RATE, probing
+
+
+@dataclass(frozen=True)
+class LinearProbe(Technique):
+    """Train the new head alone, at a rate of its own; the body with its pooler keeps its weights.
+
+    grad = 0 for all but the head,  lr = learning_rate
+
+    Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features", section 2. Theirs is a logistic regression on
+    features that are computed once and standardised. Source:
+    AnanyaKumar/transfer_learning:unlabeled_extrapolation/log_reg_sk.py. Here the head learns as it does in
+    fine-tuning, on the profile's schedule and with dropout in the body, so that the two can be compared. It is linear
+    in BERT; for whole texts in RoBERTa, ELECTRA, DistilBERT, DeBERTa and ModernBERT it has two layers, and is a
+    shallow network on the features: `head_layers` in a record's provenance says which. The rate 1e-2 is our choice: in
+    a hundred steps at a tenth of it the loss hardly falls.
+    """
+
+    name: ClassVar[str] = "linear_probe"
+    family: ClassVar[str] = "layers"
+    paper: ClassVar[str] = "Kumar et al. 2022, arXiv:2202.10054"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"learning_rate": (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)}  # our choice
+
+    learning_rate: float = PROBE_RATE
+
+    def __post_init__(self) -> None:
+        require(self.learning_rate > 0, "linear_probe:learning_rate", self.learning_rate, "above 0")
+
+    def phases(self, training: Training) -> Sequence[Phase]:
+        return (probing(training, self.learning_rate),)

@@ -1,0 +1,52 @@
+"""LP-FT: linear probing, then fine-tuning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bench_lib.core.errors import require
+from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.context import Phase, Training
+from bench_lib.techniques.interface.technique import Technique
+from bench_lib.techniques.toolkit.linear_probing import PROBE_RATE, probing
+
+
+@dataclass(frozen=True)
+class LPFT(Technique):
+    """Train the new head alone at first, then everything from that head on, so that a random head distorts no features.
+
+    grad = 0 for all but the head at steps below share * steps;  then all, with a new optimiser and schedule
+
+    Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features", section 3.4. Theirs begins a whole fine-tuning
+    from a logistic regression on standardised features. Source:
+    AnanyaKumar/transfer_learning:unlabeled_extrapolation/log_reg_sk.py. Here both parts share the budget of fine-tuning
+    alone: share 0.5 of the steps, rounded to whole ones, and the probe's rate of 1e-2 are our choices, and either part
+    runs through the profile's schedule, warm-up included. The head that is probed is linear in BERT; for whole texts in
+    RoBERTa, ELECTRA, DistilBERT, DeBERTa and ModernBERT it has two layers, as `head_layers` in a record's provenance
+    says.
+    """
+
+    name: ClassVar[str] = "lp_ft"
+    family: ClassVar[str] = "layers"
+    paper: ClassVar[str] = "Kumar et al. 2022, arXiv:2202.10054"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "share": (0.25, 0.5, 0.75),  # our choice
+        "probe_rate": (1e-3, 3e-3, 1e-2, 3e-2, 1e-1),  # our choice
+    }
+
+    share: float = 0.5
+    probe_rate: float = PROBE_RATE
+
+    def __post_init__(self) -> None:
+        require(0 <= self.share <= 1, "lp_ft:share", self.share, "0 (fine-tuning) to 1 (probing)")
+        require(self.probe_rate > 0, "lp_ft:probe_rate", self.probe_rate, "above 0")
+
+    def phases(self, training: Training) -> Sequence[Phase]:
+        first = round(self.share * training.total_steps)
+        if first == 0:
+            return ()
+        tuning = Phase(first_step=first, trains=lambda name: True, restarts=True)
+        return (probing(training, self.probe_rate), *([tuning] if first < training.total_steps else []))

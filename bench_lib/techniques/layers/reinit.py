@@ -1,0 +1,54 @@
+"""Re-initialisation of the topmost layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bench_lib.core.errors import Unsupported, require
+from bench_lib.core.spec import Scalar
+from bench_lib.models.architecture import initialise
+from bench_lib.techniques.interface.context import Training
+from bench_lib.techniques.interface.technique import Technique
+from bench_lib.techniques.toolkit.peft_injection import claimants, drawn_anew
+
+
+@dataclass(frozen=True)
+class Reinit(Technique):
+    """Draw the pooler and the top blocks anew before training: the last layers are bound to the pre-training task.
+
+    theta ~ N(0, initializer_range) for the pooler and the top `blocks` blocks; norms at 1, biases at 0
+
+    Zhang et al. 2021, "Revisiting Few-sample BERT Fine-tuning", section 5. Their script and the other public code draw
+    5 of 24 blocks anew; 1 is our default, which is nearly as large a share of the 6 blocks of minilm.
+    Source: asappresearch/revisit-bert-finetuning:run_glue.py; nlpsoc/instability_measurement:ft_save_model.py.
+    """
+
+    name: ClassVar[str] = "reinit"
+    family: ClassVar[str] = "layers"
+    paper: ClassVar[str] = "Zhang et al. 2021, arXiv:2006.05987"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"blocks": 0, "pooler": False}
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"blocks": (1, 2, 3, 5)}  # our choice but for 5
+
+    blocks: int = 1
+    pooler: bool = True
+
+    def __post_init__(self) -> None:
+        require(self.blocks >= 0, "reinit:blocks", self.blocks, "0 or more")
+
+    def prepare(self, training: Training) -> None:
+        anatomy = training.anatomy
+        if self.blocks:
+            anatomy.need_separate_layers(self.name)
+        if self.blocks > anatomy.depth:
+            raise Unsupported(f"reinit:blocks is {self.blocks}, the model has {anatomy.depth} blocks")
+        names = [name for i in range(anatomy.depth - self.blocks, anatomy.depth) for name in anatomy.block(i)]
+        if self.pooler and anatomy.pooler:
+            names.append(anatomy.pooler)
+        if names and (frozen_by := claimants(training)):
+            raise Unsupported(f"reinit cannot follow {frozen_by[0]}, which freezes what it would draw anew")
+        std = float(getattr(training.model.config, "initializer_range", 0.02))
+        for name in names:
+            initialise(training.model.get_submodule(name), std, training.generator("init", "reinit", name))
+        drawn_anew(training).extend(names)

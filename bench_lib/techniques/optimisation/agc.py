@@ -1,0 +1,74 @@
+"""Adaptive gradient clipping: each unit by the size of its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from bench_lib.core.errors import require
+from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.context import Training
+from bench_lib.techniques.interface.gradients import with_gradients
+from bench_lib.techniques.interface.technique import Technique
+
+
+@dataclass(frozen=True)
+class AGC(Technique):
+    """Keep each unit's gradient small in proportion to the unit's weights, before the profile clips the norm.
+
+    g_i <- g_i * min(1, clipping * max(||w_i||, eps) / ||g_i||),  w_i the weights of one unit
+
+    Brock et al. 2021, "High-Performance Large-Scale Image Recognition Without Normalization", equation 3; eps 1e-3 is
+    that of their code, which has no default for clipping: 0.01 is the paper's for its largest batches. A unit is a row
+    of a matrix, over its inputs, so one word of an embedding (our choice); a vector of biases or gains is one unit, as
+    in their code. The final linear layer, the new head, is left out as in the paper.
+    Source: google-deepmind/deepmind-research:nfnets/agc_optax.py; clipping and final layer from Brock et al. 2021
+    (settings not verified).
+    """
+
+    name: ClassVar[str] = "agc"
+    family: ClassVar[str] = "optimisation"
+    paper: ClassVar[str] = "Brock et al. 2021, arXiv:2102.06171"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"clipping": float("inf")}
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"clipping": (0.01, 0.02, 0.04, 0.08, 0.16)}  # not verified
+
+    clipping: float = 0.01
+    eps: float = 1e-3
+
+    def __post_init__(self) -> None:
+        require(self.clipping > 0, "agc:clipping", self.clipping, "above 0; inf for no clipping")
+        require(0 < self.eps < float("inf"), "agc:eps", self.eps, "above 0, finite")
+
+    @torch.no_grad()
+    def after_backward(self, training: Training) -> None:
+        final = _final_layer(training)
+        pairs = [pair for name, pair in with_gradients(training).items() if name.rpartition(".")[0] != final]
+        if self.clipping != float("inf") and pairs:
+            weights, gradients = (list(tensors) for tensors in zip(*pairs, strict=True))
+            torch._foreach_mul_(gradients, self._scales(weights, gradients))
+
+    def _scales(self, weights: list[Tensor], gradients: list[Tensor]) -> list[Tensor]:
+        """What each unit's gradient is multiplied by, at most 1; of a shape that the gradient broadcasts with."""
+        limits = torch._foreach_clamp_min([_unit_norms(w) for w in weights], self.eps)
+        torch._foreach_mul_(limits, self.clipping)
+        # A gradient of zero gives infinity here, and then 1.
+        torch._foreach_div_(limits, [_unit_norms(g) for g in gradients])
+        torch._foreach_clamp_max_(limits, 1.0)
+        return list(limits)
+
+
+def _unit_norms(tensor: Tensor) -> Tensor:
+    """Norms over all dimensions but the first, which they keep; of a vector as a whole."""
+    inputs = list(range(1, tensor.dim()))
+    norms: Tensor = torch.linalg.vector_norm(tensor, dim=inputs or None, keepdim=bool(inputs))
+    return norms
+
+
+def _final_layer(training: Training) -> str | None:
+    """The module of the last parameter in training, where that is not in the body; None where the head is frozen."""
+    name, anatomy = next(reversed(training.trainable()), ""), training.anatomy
+    return None if anatomy.is_pretrained(name) or anatomy.in_pooler(name) else name.rpartition(".")[0]

@@ -1,0 +1,33 @@
+"""Training in bfloat16."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bench_lib.core.spec import Profile, Scalar
+from bench_lib.techniques.interface.technique import Technique
+
+
+@dataclass(frozen=True)
+class BF16(Technique):
+    """Multiply matrices in bfloat16 by autocast; weights, updates and loss stay in fp32.
+
+    W x ~ bf16(W) bf16(x), with 8 significant bits and the exponents of fp32
+
+    Kalamkar et al. 2019, "A Study of BFLOAT16 for Deep Learning Training". It equals the baseline where the profile is
+    in this precision already, as most are. No update is lost, since the weights stay in fp32. Of their
+    rounded copies, which are multiplied, a step of 2e-5 changes 21 % at a spread of 0.05; the others follow as steps
+    add up.
+    Source: Kalamkar et al. 2019 (settings not verified).
+    """
+
+    name: ClassVar[str] = "bf16"
+    family: ClassVar[str] = "optimisation"
+    paper: ClassVar[str] = "Kalamkar et al. 2019, arXiv:1905.12322"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+
+    def configure(self, profile: Profile) -> Profile:
+        return dataclasses.replace(profile, precision="bf16")

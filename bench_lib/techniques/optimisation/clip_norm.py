@@ -1,0 +1,41 @@
+"""Clipping of the gradient's global norm."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bench_lib.core.errors import require
+from bench_lib.core.spec import Profile, Scalar
+from bench_lib.techniques.interface.technique import Technique
+
+
+@dataclass(frozen=True)
+class ClipNorm(Technique):
+    """Scale the whole gradient down to a largest norm, the smaller one of this and the profile's.
+
+    g <- g * min(1, max_norm / ||g||)
+
+    Pascanu et al. 2013, "On the difficulty of training recurrent neural networks", algorithm 1. The baseline clips at
+    1.0 already, as BERT's code does; a technique on top of it acts below 1.0 only, so the default is 0.1, our choice.
+    The norm is that of all weights together, and larger the more there are. The gradient is clipped after the other
+    techniques of a stack have changed it.
+    Source: google-research/bert:optimization.py for 1.0.
+    """
+
+    name: ClassVar[str] = "clip_norm"
+    family: ClassVar[str] = "optimisation"
+    paper: ClassVar[str] = "Pascanu et al. 2013, arXiv:1211.5063"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"max_norm": float("inf")}
+    version: ClassVar[str] = "2"
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"max_norm": (0.1, 0.5, 1.0)}  # our choice
+
+    max_norm: float = 0.1
+
+    def __post_init__(self) -> None:
+        require(self.max_norm > 0, "clip_norm:max_norm", self.max_norm, "above 0; inf for the profile's alone")
+
+    def configure(self, profile: Profile) -> Profile:
+        return dataclasses.replace(profile, clip_norm=min(profile.clip_norm, self.max_norm))

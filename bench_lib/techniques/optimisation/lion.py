@@ -1,0 +1,46 @@
+"""Lion: the sign of a momentum."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from bench_lib.core.errors import require
+from bench_lib.core.spec import Profile, Scalar
+from bench_lib.techniques.interface.context import Group
+from bench_lib.techniques.interface.optimizers import parameter_groups, rescaled
+from bench_lib.techniques.interface.technique import Technique
+
+
+@dataclass(frozen=True)
+class Lion(Technique):
+    """Every element moves by the same amount, in the direction of a momentum's sign.
+
+    theta <- theta - factor * lr * sign(beta1 * m + (1 - beta1) * g) - lr * wd * theta,  then
+    m <- beta2 * m + (1 - beta2) * g
+
+    Chen et al. 2023, "Symbolic Discovery of Optimization Algorithms", algorithm 2, by pytorch-optimizer with its
+    settings, which are the authors': beta1 0.9, beta2 0.99. They take a 3 to 10 times smaller rate than AdamW's, since
+    a sign is a larger step, and as much more decay. Factor 0.2 within that range is our choice: it moves the blocks of
+    minilm as far in a run as AdamW does. The decay is the profile's.
+    Source: google/automl:lion/README.md.
+    """
+
+    name: ClassVar[str] = "lion"
+    family: ClassVar[str] = "optimisation"
+    paper: ClassVar[str] = "Chen et al. 2023, arXiv:2302.06675"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"factor": (0.1, 0.2, 0.33)}
+
+    factor: float = 0.2
+
+    def __post_init__(self) -> None:
+        require(0 < self.factor <= 1000, "lion:factor", self.factor, "above 0, at most 1000")
+
+    def optimizer(self, groups: list[Group], profile: Profile) -> torch.optim.Optimizer:
+        import pytorch_optimizer  # a hundred optimisers: only runs that use it pay for it
+
+        return pytorch_optimizer.Lion(parameter_groups(rescaled(groups, self.factor)))

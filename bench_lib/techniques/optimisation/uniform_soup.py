@@ -1,0 +1,45 @@
+"""Uniform soups: the mean of the weights of several seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bench_lib.core.errors import require
+from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.hooks import Weights
+from bench_lib.techniques.interface.technique import Technique
+from bench_lib.techniques.toolkit.averaging import mean_of
+
+
+@dataclass(frozen=True)
+class UniformSoup(Technique):
+    """Average the weights of several seeds, whatever they score.
+
+    theta = (1 / members) * sum_i theta_i
+
+    Wortsman et al. 2022, "Model soups", the uniform soup; theirs has 72 models of other settings and needs no held-out
+    examples either. 5 members are our choice. Their models begin with one and the same head. Those of seeds do not: the
+    means of heads that were drawn independently cancel, and the soup can fall to a constant predictor. Freeze the init
+    stream to judge the method as it was published. Serving it costs one forward pass.
+    Source: mlfoundations/model-soups:main.py.
+    """
+
+    name: ClassVar[str] = "uniform_soup"
+    family: ClassVar[str] = "optimisation"
+    paper: ClassVar[str] = "Wortsman et al. 2022, arXiv:2203.05482"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"members": 1}
+    observer: ClassVar[bool] = True
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"members": (2, 3, 5, 10)}  # our choice
+
+    members: int = 5
+
+    def __post_init__(self) -> None:
+        require(self.members >= 1, "uniform_soup:members", self.members, "1 or more")
+
+    def pools(self) -> int:
+        return self.members
+
+    def merge_weights(self, members: Sequence[Callable[[], Weights]], pretrained: Weights) -> Weights:
+        return mean_of(members)

@@ -1,0 +1,55 @@
+"""WiSE-FT: half of the way back to the pre-trained weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from bench_lib.core.errors import require
+from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.context import Training
+from bench_lib.techniques.interface.technique import Technique
+from bench_lib.techniques.toolkit.averaging import held
+from bench_lib.techniques.toolkit.pretrained_anchors import anchors, with_start
+
+
+@dataclass(frozen=True)
+class WiSEFT(Technique):
+    """Evaluate a body between its pre-trained and its fine-tuned weights, under the head as it was trained.
+
+    theta = (1 - alpha) * theta_pretrained + alpha * theta_tuned
+
+    Wortsman et al. 2022, "Robust fine-tuning of zero-shot models"; alpha 0.5, which they recommend where nothing is
+    tuned. Their model works at both ends, since its head is made of text; ours is new and has no pre-trained end, so
+    that it stays as trained, and below alpha 1 it reads features that it has not seen. The best of several alphas would
+    be chosen on the evaluation set.
+    Source: mlfoundations/wise-ft:src/wise_ft.py and src/args.py.
+    """
+
+    name: ClassVar[str] = "wise_ft"
+    family: ClassVar[str] = "optimisation"
+    paper: ClassVar[str] = "Wortsman et al. 2022, arXiv:2109.01903"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"alpha": 1.0}
+    observer: ClassVar[bool] = True
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "alpha": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
+    }
+
+    alpha: float = 0.5
+
+    def __post_init__(self) -> None:
+        require(0 <= self.alpha <= 1, "wise_ft:alpha", self.alpha, "0 (the pre-trained body) to 1 (the tuned one)")
+
+    @torch.no_grad()
+    def evaluate_under(self, training: Training) -> AbstractContextManager[None]:
+        if self.alpha == 1:
+            return nullcontext()
+        parameters, values = [], []
+        for parameter, start in anchors(training, with_start(training, self.name)):
+            parameters.append(parameter)
+            values.append(start.lerp(parameter, self.alpha))
+        return held(parameters, values)

@@ -1,0 +1,101 @@
+"""Adapters: small networks between the frozen layers."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from bench_lib.core.errors import Unsupported, require
+from bench_lib.core.spec import Profile, Scalar
+from bench_lib.techniques.interface.context import Training
+from bench_lib.techniques.interface.technique import Technique
+from bench_lib.techniques.toolkit.peft_injection import claim
+
+A_BLOCK = 2
+"""Adapters in each block."""
+
+
+class Bottleneck(nn.Module):
+    """The dropout layer whose place it takes, then a network that adds to its output; both weights start near 0."""
+
+    def __init__(self, dropout: nn.Module, width: int, bottleneck: int, spread: float) -> None:
+        super().__init__()
+        self.dropout, self.down, self.up = dropout, nn.Linear(width, bottleneck), nn.Linear(bottleneck, width)
+        self.activation = nn.GELU(approximate="tanh")
+        for linear in (self.down, self.up):
+            nn.init.trunc_normal_(linear.weight, std=spread, a=-2 * spread, b=2 * spread)
+            nn.init.zeros_(linear.bias)
+
+    def forward(self, states: Tensor) -> Tensor:
+        states = self.dropout(states)
+        added: Tensor = self.up(self.activation(self.down(states)))
+        return states + added
+
+
+@dataclass(frozen=True)
+class Adapter(Technique):
+    """Two bottlenecks in each block learn, before the residual of the attention and of the feed-forward part.
+
+    h <- h + W_up gelu(W_down h + b_down) + b_up,  W ~ N(0, spread) cut at 2 spreads, b = 0 at the start
+
+    Houlsby et al. 2019, "Parameter-Efficient Transfer Learning for NLP": the norms and the new head train with them,
+    and the rest is frozen. Bottleneck 64, the tanh form of gelu, the spread of 1e-3 and the place after the dropout are
+    those of the authors' code, and rate 3e-4 is its example for MRPC. Own code, since peft 0.21 has none of this kind
+    and the package `adapters` is bound to transformers 4.
+    Source: google-research/adapter-bert:README.md, and copies of its modeling.py.
+    """
+
+    name: ClassVar[str] = "adapter"
+    family: ClassVar[str] = "parameter-efficient"
+    paper: ClassVar[str] = "Houlsby et al. 2019, arXiv:1902.00751"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "learning_rate": (3e-5, 3e-4, 3e-3),  # not verified
+        "bottleneck": (8, 64, 256),  # not verified
+    }
+
+    bottleneck: int = 64
+    spread: float = 1e-3
+    learning_rate: float = 3e-4
+
+    def __post_init__(self) -> None:
+        require(self.bottleneck >= 1, "adapter:bottleneck", self.bottleneck, "1 or more")
+        require(0 < self.spread <= 1, "adapter:spread", self.spread, "above 0, at most 1; at 0 nothing would learn")
+        require(self.learning_rate > 0, "adapter:learning_rate", self.learning_rate, "above 0")
+
+    def configure(self, profile: Profile) -> Profile:
+        return dataclasses.replace(profile, learning_rate=self.learning_rate)
+
+    def prepare(self, training: Training) -> None:
+        claim(training, self.name)
+        outputs = _outputs(training)
+        # By name: some models have norms of their own class.
+        norms = {id(p) for m in training.model.modules() if "LayerNorm" in type(m).__name__ for p in m.parameters()}
+        for name, parameter in training.model.named_parameters():
+            if name in training.pretrained and id(parameter) not in norms:
+                parameter.requires_grad_(False)
+        with training.seeded("init", self.name):
+            for output in outputs:
+                width = output.get_submodule("LayerNorm").get_parameter("weight").numel()
+                dropout = output.get_submodule("dropout")
+                output.add_module("dropout", Bottleneck(dropout, width, self.bottleneck, self.spread))
+
+
+def _outputs(training: Training) -> list[nn.Module]:
+    """The parts of the blocks that end in projection, dropout, residual and norm, as BERT has them: two in each."""
+    found = [
+        module
+        for name, module in training.model.named_modules()
+        if training.anatomy.block_list in name
+        and {"dense", "dropout", "LayerNorm"} <= {child for child, _ in module.named_children()}
+    ]
+    if len(found) != A_BLOCK * training.anatomy.depth:
+        raise Unsupported(
+            f"adapter finds {len(found)} places in {training.anatomy.depth} blocks and needs {A_BLOCK} in each, where "
+            "`dense`, `dropout` and `LayerNorm` follow one another as in BERT"
+        )
+    return found

@@ -1,0 +1,68 @@
+"""(IA)^3: frozen activations are rescaled."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bench_lib.core.errors import require
+from bench_lib.core.spec import Profile, Scalar
+from bench_lib.techniques.interface.context import Group, Training
+from bench_lib.techniques.interface.technique import Technique
+from bench_lib.techniques.toolkit.layouts import pattern, separate
+from bench_lib.techniques.toolkit.peft_injection import expect, new_parts, wrap
+
+
+@dataclass(frozen=True)
+class IA3(Technique):
+    """Keys, values and the inner activations of the feed-forward parts are scaled by learnt vectors, through peft.
+
+    k <- l_k * k,  v <- l_v * v,  W_2 gelu(W_1 h) <- W_2 (l_ff * gelu(W_1 h)),  l = 1 at the start
+
+    Liu et al. 2022, "Few-Shot Parameter-Efficient Fine-Tuning is Better and Cheaper than In-Context Learning"; rate
+    3e-3 as in the authors' configuration for T5, over 1,000 steps. peft's own choice of layers for BERT would scale the
+    input of the attention's output as well, which is not in the paper. The vectors do not decay, which would pull the
+    factors to 0 and not to 1. The new head trains whole.
+    Source: r-three/t-few:configs/ia3.json.
+    """
+
+    name: ClassVar[str] = "ia3"
+    family: ClassVar[str] = "parameter-efficient"
+    paper: ClassVar[str] = "Liu et al. 2022, arXiv:2205.05638"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "learning_rate": (1e-3, 3e-3, 1e-2, 3e-2),  # our choice but for 3e-3
+    }
+
+    learning_rate: float = 3e-3
+
+    def __post_init__(self) -> None:
+        require(self.learning_rate > 0, "ia3:learning_rate", self.learning_rate, "above 0")
+
+    def configure(self, profile: Profile) -> Profile:
+        return dataclasses.replace(profile, learning_rate=self.learning_rate)
+
+    def prepare(self, training: Training) -> None:
+        import peft  # heavy: only runs that use it pay for it
+
+        layout = separate(training, self.name)
+        config = peft.IA3Config(
+            target_modules=pattern(training, (layout.key, layout.value, layout.outer)),
+            feedforward_modules=pattern(training, (layout.outer,)),
+            modules_to_save=new_parts(training),
+        )
+        wrap(training, self.name, config)
+        expect(training, self.name, "ia3_l", 3)
+
+    def groups(self, groups: list[Group], training: Training) -> list[Group]:
+        split: list[Group] = []
+        for group in groups:
+            factors = {n: p for n, p in group.parameters.items() if ".ia3_l." in n}
+            others = {n: p for n, p in group.parameters.items() if n not in factors}
+            split += [
+                dataclasses.replace(group, parameters=factors, weight_decay=0.0),
+                dataclasses.replace(group, parameters=others),
+            ]
+        return [group for group in split if group.parameters]

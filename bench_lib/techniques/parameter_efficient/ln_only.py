@@ -1,0 +1,58 @@
+"""LN-only: the norms learn."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import nn
+
+from bench_lib.core.errors import Unsupported, require
+from bench_lib.core.spec import Profile, Scalar
+from bench_lib.techniques.interface.context import Training
+from bench_lib.techniques.interface.technique import Technique
+from bench_lib.techniques.toolkit.peft_injection import claim
+
+
+@dataclass(frozen=True)
+class LNOnly(Technique):
+    """The norms' gains and shifts learn, all else of the pre-trained model stays frozen, and the new head trains whole.
+
+    grad = 0 for every pre-trained parameter but those of the norms, after the embeddings and in each block
+
+    ValizadehAslani & Liang 2024, "LayerNorm: A key component in parameter-efficient fine-tuning"; their norms are those
+    that change most when everything learns. Their rate could not be read: 1e-3 is that of bitfit. A norm is what has
+    "Norm" in its class's name, RMSNorm among them. What the stack has frozen before stays frozen.
+    Source: ValizadehAslani & Liang 2024 (settings not verified).
+    """
+
+    name: ClassVar[str] = "ln_only"
+    family: ClassVar[str] = "parameter-efficient"
+    paper: ClassVar[str] = "ValizadehAslani & Liang 2024, arXiv:2403.20284; Qi et al. 2022, arXiv:2211.08682"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"learning_rate": (3e-4, 1e-3, 3e-3, 1e-2)}  # our choice
+
+    learning_rate: float = 1e-3
+
+    def __post_init__(self) -> None:
+        require(self.learning_rate > 0, "ln_only:learning_rate", self.learning_rate, "above 0")
+
+    def configure(self, profile: Profile) -> Profile:
+        return dataclasses.replace(profile, learning_rate=self.learning_rate)
+
+    def prepare(self, training: Training) -> None:
+        claim(training, self.name)
+        found = {n: p for n, p in training.model.named_parameters() if n in training.pretrained}
+        norms = found.keys() & _of_norms(training.model)
+        if not norms:
+            raise Unsupported(f"ln_only finds no pre-trained norm in {type(training.model).__name__} that could learn")
+        for name in found.keys() - norms:
+            found[name].requires_grad_(False)
+
+
+def _of_norms(model: nn.Module) -> set[str]:
+    """The names of the parameters of a model's norms."""
+    norms = {name: module for name, module in model.named_modules() if "norm" in type(module).__name__.lower()}
+    return {f"{name}.{own}" for name, module in norms.items() for own, _ in module.named_parameters(recurse=False)}

@@ -1,0 +1,63 @@
+"""LoRA: low-rank updates of frozen weights."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bench_lib.core.errors import require
+from bench_lib.core.spec import Profile, Scalar
+from bench_lib.techniques.interface.context import Training
+from bench_lib.techniques.interface.technique import Technique
+from bench_lib.techniques.toolkit.layouts import pattern, separate
+from bench_lib.techniques.toolkit.peft_injection import expect, new_parts, wrap
+
+
+@dataclass(frozen=True)
+class LoRA(Technique):
+    """Queries and values learn a low-rank update of their frozen weights, through peft; the new head trains whole.
+
+    W <- W_pretrained + (alpha / rank) * B A,  A random, B = 0 at the start
+
+    Hu et al. 2022, "LoRA", section 4: rank 8, alpha 16 and rate 5e-4 are the authors' command for RoBERTa-base on RTE,
+    for 80 epochs from what it learnt on MNLI; for MRPC the rate is 4e-4, over 30 epochs. A few epochs from the start
+    are little at these rates.
+    Source: microsoft/LoRA:examples/NLU/roberta_base_rte.sh and roberta_base_mrpc.sh.
+    """
+
+    name: ClassVar[str] = "lora"
+    family: ClassVar[str] = "parameter-efficient"
+    paper: ClassVar[str] = "Hu et al. 2022, arXiv:2106.09685"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "learning_rate": (4e-4, 5e-4, 1e-3, 3e-3, 1e-2),  # our choice above 5e-4
+        "alpha": (8, 16, 32, 64),  # our choice but for 16
+    }
+
+    rank: int = 8
+    alpha: int = 16
+    learning_rate: float = 5e-4
+
+    def __post_init__(self) -> None:
+        require(self.rank >= 1, "lora:rank", self.rank, "1 or more")
+        require(self.alpha >= 1, "lora:alpha", self.alpha, "1 or more")
+        require(self.learning_rate > 0, "lora:learning_rate", self.learning_rate, "above 0")
+
+    def configure(self, profile: Profile) -> Profile:
+        return dataclasses.replace(profile, learning_rate=self.learning_rate)
+
+    def prepare(self, training: Training) -> None:
+        import peft  # heavy: only runs that use it pay for it
+
+        layout = separate(training, self.name)
+        config = peft.LoraConfig(
+            r=self.rank,
+            lora_alpha=self.alpha,
+            # peft knows these by the type of the model, and not for every one that is built alike.
+            target_modules=pattern(training, (layout.query, layout.value)),
+            modules_to_save=new_parts(training),
+        )
+        wrap(training, self.name, config)
+        expect(training, self.name, "lora_A", 2)

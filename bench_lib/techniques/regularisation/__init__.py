@@ -1,0 +1,1 @@
+"""Regularisation and parameter stability."""

@@ -1,0 +1,111 @@
+"""Dynamic parameter selection: which part of each matrix trains is decided anew throughout the training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from bench_lib.core.errors import require
+from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.context import Training
+from bench_lib.techniques.interface.gradients import with_gradients
+from bench_lib.techniques.interface.technique import Technique
+from bench_lib.techniques.toolkit.dropout_rates import check_needed, set_dropout
+
+
+@dataclass(frozen=True)
+class DPS(Technique):
+    """Stages in turn: all train and squared gradients add up; then of each matrix the share with the smallest rests.
+
+    stage I: F <- F + g^2, from 0;  stage II: g <- g * M,  M = 0 for the share p of each matrix with the smallest F,
+    1 elsewhere;  a stage has update_ratio * steps of the run
+
+    Zhang et al. 2022, "Fine-Tuning Pre-Trained Language Models Effectively by Optimizing Subnetworks Adaptively", the
+    dense form, with the p, update ratio and dropout of its scripts. Chosen are the weight matrices of blocks and
+    pooler; biases, norms, embeddings and head always train. The scripts set dropout to 0, and for 2,000 steps and more
+    back to 0.1; None leaves it. F adds up gradients of batches. Outside the mask, momentum and weight decay act on.
+    `reported` has the length of a stage, and the share of all chosen weights that trained in the last stage II.
+    Source: ZhangHaojie077/DPS:transformers/DPSDense/grads_ops.py, script/run_trainer.py and script/run_glue.sh.
+    """
+
+    name: ClassVar[str] = "dps"
+    family: ClassVar[str] = "regularisation"
+    paper: ClassVar[str] = "Zhang et al. 2022, arXiv:2211.01642"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"p": 0.0}
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "p": (0.1, 0.3, 0.5, 0.7),  # our choice
+        "update_ratio": (0.05, 0.1, 0.2),  # our choice
+    }
+
+    p: float = 0.3
+    update_ratio: float = 0.05
+    dropout: float | None = 0.0
+
+    def __post_init__(self) -> None:
+        require(0 <= self.p < 1, "dps:p", self.p, "0 (all train) or more, below 1")
+        require(0 < self.update_ratio <= 1, "dps:update_ratio", self.update_ratio, "above 0, at most 1")
+        require(self.dropout is None or 0 <= self.dropout < 1, "dps:dropout", self.dropout, "0 or more, below 1, None")
+
+    def prepare(self, training: Training) -> None:
+        if self.p:
+            set_dropout(training.model, self.dropout)
+            check_needed(training)
+
+    @torch.no_grad()
+    def after_backward(self, training: Training) -> None:
+        gradients = _chosen(training) if self.p else {}
+        if not gradients:
+            return
+        stage = max(1, int(self.update_ratio * training.total_steps))
+        state = training.keep(self, _Selection)
+        if (training.step // stage) % 2 == 0:
+            state.gather(gradients)
+            return
+        if state.information:
+            training.report(self.name, "trained", state.select(self.p))
+            training.report(self.name, "stage", stage)
+        for name, gradient in gradients.items():
+            if name in state.masks:
+                gradient.mul_(state.masks[name])
+
+
+@dataclass(eq=False)
+class _Selection:
+    """By name of a matrix: the squared gradients of a stage I so far, or what trains in the stage II that follows."""
+
+    information: dict[str, Tensor] = field(default_factory=dict)
+    masks: dict[str, Tensor] = field(default_factory=dict)
+
+    def gather(self, gradients: Mapping[str, Tensor]) -> None:
+        self.masks = {}
+        for name, gradient in gradients.items():
+            # One that overflowed in fp16 says nothing, and would stay the largest of all.
+            squared = gradient.nan_to_num(0.0, 0.0, 0.0).square()
+            self.information[name] = self.information[name].add_(squared) if name in self.information else squared
+
+    def select(self, p: float) -> float:
+        """Make the masks of what was gathered, and forget it; the share that trains."""
+        self.masks = {name: most_informed(values, p) for name, values in self.information.items()}
+        self.information = {}
+        trained = torch.stack([mask.sum() for mask in self.masks.values()]).sum()
+        return float(trained) / sum(mask.numel() for mask in self.masks.values())
+
+
+def most_informed(values: Tensor, p: float) -> Tensor:
+    """True for all but the share p of smallest values, and for those that equal the least of the others."""
+    return values >= values.flatten().kthvalue(int(values.numel() * p) + 1).values
+
+
+def _chosen(training: Training) -> dict[str, Tensor]:
+    """The gradients of the matrices of blocks and pooler, by name."""
+    anatomy, found = training.anatomy, with_gradients(training)
+    pooler = f"{anatomy.pooler}." if anatomy.pooler else None
+
+    def inside(name: str) -> bool:
+        return 1 <= anatomy.level(name) <= anatomy.depth or (pooler is not None and pooler in name)
+
+    return {name: gradient for name, (p, gradient) in found.items() if p.dim() >= 2 and inside(name)}

@@ -1,0 +1,54 @@
+"""Other dropout rates, by where the dropout stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import ClassVar
+
+from bench_lib.core.errors import Unsupported, require
+from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.context import Training
+from bench_lib.techniques.interface.technique import Technique
+from bench_lib.techniques.toolkit.dropout_rates import check_needed, dropout_places
+
+
+@dataclass(frozen=True)
+class Dropout(Technique):
+    """Set the rates at which hidden states, attention probabilities and the head's input are dropped.
+
+    y = x * M / (1 - rate),  M ~ Bernoulli(1 - rate) for each element, while training
+
+    Srivastava et al. 2014, "Dropout". 0.2 is our choice: 0.1 is BERT's own, at which this technique would do nothing,
+    and 0 is what many techniques ask for. None keeps the model's rate or the one that the profile set. Hidden states
+    are those of the embeddings and of the blocks; a model that lacks one of the three, as a head for spans does, goes
+    without it.
+    """
+
+    name: ClassVar[str] = "dropout"
+    family: ClassVar[str] = "regularisation"
+    paper: ClassVar[str] = "Srivastava et al. 2014, jmlr.org/papers/v15/srivastava14a.html"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"hidden": None, "attention": None, "head": None}
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "hidden": (0.0, 0.1, 0.2),  # our choice
+        "attention": (0.0, 0.1, 0.2),  # our choice
+    }
+
+    hidden: float | None = 0.2
+    attention: float | None = 0.2
+    head: float | None = 0.2
+
+    def __post_init__(self) -> None:
+        for place, rate in asdict(self).items():
+            allowed = "0 up to, not including, 1; None to keep"
+            require(rate is None or 0 <= rate < 1, f"dropout:{place}", rate, allowed)
+
+    def prepare(self, training: Training) -> None:
+        rates = {place: rate for place, rate in asdict(self).items() if rate is not None}
+        found = [(site, place) for site, place in dropout_places(training) if place in rates]
+        if rates and not found:
+            model = type(training.model).__name__
+            raise Unsupported(f"dropout finds no place in {model} that drops out, for any of: {', '.join(rates)}")
+        for site, place in found:
+            site.set(rates[place])
+        check_needed(training)

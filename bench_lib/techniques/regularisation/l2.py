@@ -1,0 +1,46 @@
+"""A penalty on the weights' squares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from bench_lib.core.errors import require
+from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.context import Training
+from bench_lib.techniques.interface.gradients import with_gradients
+from bench_lib.techniques.interface.technique import Technique
+
+
+@dataclass(frozen=True)
+class L2(Technique):
+    """Pull every trained weight, biases and norms too, towards zero in proportion to it, as part of the gradient.
+
+    g <- g + strength * theta, the gradient of L + strength / 2 * ||theta||^2
+
+    Loshchilov & Hutter 2019, "Decoupled Weight Decay Regularization", algorithm 2 without the decoupling; strength 0.01
+    as the baseline's decay, which stays. Being coupled, it passes through the clipping and through Adam's scaling,
+    which makes a full step of it where there is no other gradient: what the decoupling was proposed against. The
+    recorded loss is without it.
+    Source: thuml/Transfer-Learning-Library:tllib/regularization/delta.py for half the squared norm of all parameters.
+    """
+
+    name: ClassVar[str] = "l2"
+    family: ClassVar[str] = "regularisation"
+    paper: ClassVar[str] = "Loshchilov & Hutter 2019, arXiv:1711.05101"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"strength": 0.0}
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"strength": (1e-4, 1e-3, 1e-2)}
+
+    strength: float = 0.01
+
+    def __post_init__(self) -> None:
+        require(0 <= self.strength <= 1000, "l2:strength", self.strength, "0 to 1000")
+
+    @torch.no_grad()
+    def after_backward(self, training: Training) -> None:
+        if self.strength and (pairs := with_gradients(training)):
+            weights, gradients = zip(*pairs.values(), strict=True)
+            torch._foreach_add_(gradients, weights, alpha=self.strength)

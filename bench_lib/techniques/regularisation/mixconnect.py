@@ -1,0 +1,44 @@
+"""Mixconnect: now and then, a single weight has its pre-trained value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bench_lib.core.errors import require
+from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.context import Training
+from bench_lib.techniques.interface.technique import Technique
+from bench_lib.techniques.toolkit.mixing import mix_layers, pretrained_layers
+
+
+@dataclass(frozen=True)
+class MixConnect(Technique):
+    """Beside dropout, random single weights of the linear layers of the blocks get their pre-trained value back.
+
+    w_mix = ((1 - M) w + M u - p u) / (1 - p),  M ~ Bernoulli(p) for each weight,  u pre-trained
+
+    Lee et al. 2020, "Mixout", with a draw for each weight instead of each input neuron, to which their code gives this
+    name. It is version 1 of `mixout` to the bit: dropout stays; pooler, head and biases are left out. p 0.1 is what is
+    published for `mixout`.
+    Source: bloodwass/mixout:README.md.
+    """
+
+    name: ClassVar[str] = "mixconnect"
+    family: ClassVar[str] = "regularisation"
+    paper: ClassVar[str] = "Lee et al. 2020, arXiv:1909.11299"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"p": 0.0}
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"p": (0.1, 0.7, 0.8, 0.9)}  # 0.7 and 0.8 not verified
+
+    p: float = 0.1
+
+    def __post_init__(self) -> None:
+        require(0 <= self.p < 1, "mixconnect:p", self.p, "0 up to, not including, 1")
+
+    def prepare(self, training: Training) -> None:
+        if self.p == 0:
+            return
+        layers = pretrained_layers(training)
+        lower = {name: layer for name, layer in layers.items() if training.anatomy.is_pretrained(f"{name}.weight")}
+        mix_layers(training, lower, self.p, False, self.name)

@@ -1,0 +1,50 @@
+"""Mixout: now and then, a neuron has its pre-trained outgoing weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bench_lib.core.errors import require
+from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.context import Training
+from bench_lib.techniques.interface.technique import Technique
+from bench_lib.techniques.toolkit.dropout_rates import check_needed, set_dropout
+from bench_lib.techniques.toolkit.mixing import mix_layers, pretrained_layers
+
+
+@dataclass(frozen=True)
+class Mixout(Technique):
+    """In place of dropout, random input neurons of the linear layers get their pre-trained outgoing weights back.
+
+    w_mix = ((1 - M) w + M u - p u) / (1 - p),  M ~ Bernoulli(p) for each input neuron,  u pre-trained
+
+    Lee et al. 2020, "Mixout", equation 4; `mixconnect` draws for each weight. All linear layers of the body are mixed,
+    but not their biases; the pooler's is where it is pre-trained. The new head has no pre-trained weights and is left
+    out, where public code holds it to its random start. As there, every dropout of the model is 0 and p is 0.1; Lee et
+    al. take 0.7 to 0.9, under an Adam without bias correction. The gradient is the equation's, (1 - M) / (1 - p) of
+    that of w_mix; the authors' backward pass lacks the division.
+    Source: bloodwass/mixout:mixout/mixout.py; asappresearch/revisit-bert-finetuning:run_glue.py and
+    sample_commands/mixout.sh; nlpsoc/instability_measurement:ft_save_model.py; 0.7 to 0.9 from Lee et al. 2020
+    (settings not verified).
+    """
+
+    name: ClassVar[str] = "mixout"
+    family: ClassVar[str] = "regularisation"
+    paper: ClassVar[str] = "Lee et al. 2020, arXiv:1909.11299"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"p": 0.0}
+    version: ClassVar[str] = "2"  # draws for each input neuron without dropout; version 1 was what mixconnect is
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"p": (0.1, 0.7, 0.8, 0.9)}  # 0.7 and 0.8 not verified
+
+    p: float = 0.1
+
+    def __post_init__(self) -> None:
+        require(0 <= self.p < 1, "mixout:p", self.p, "0 up to, not including, 1")
+
+    def prepare(self, training: Training) -> None:
+        if self.p == 0:
+            return
+        mix_layers(training, pretrained_layers(training), self.p, True, self.name)
+        set_dropout(training.model, 0.0)
+        check_needed(training)

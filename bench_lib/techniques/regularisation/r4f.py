@@ -1,0 +1,95 @@
+"""R4F: R3F with a head that cannot magnify."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+from torch.nn.utils.parametrizations import spectral_norm
+
+from bench_lib.core.errors import Unsupported, require
+from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.context import Step, Training
+from bench_lib.techniques.interface.technique import Technique
+from bench_lib.techniques.toolkit.consistency import noisy_loss
+
+
+class FullPrecision(nn.Module):
+    """A parametrisation outside of autocast, which would take the largest singular value in half precision."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, weight: Tensor) -> Tensor:
+        with torch.autocast(weight.device.type, enabled=False):
+            changed: Tensor = self.inner(weight)
+        return changed
+
+
+@dataclass(frozen=True)
+class R4F(Technique):
+    """R3F, and the last linear layer of the new head divided by its largest singular value.
+
+    L = CE(f(x)) + weight * (KL(f(x) || f(x + z)) + KL(f(x + z) || f(x))),  z ~ U(-epsilon, epsilon);
+    W = V / sigma_max(V) in the head, V trained, by one power iteration a micro-batch
+
+    Aghajanyan et al. 2021, "Better Fine-Tuning by Reducing Representational Collapse"; epsilon 1e-5 and weight 1.0 are
+    the defaults of their code, which normalises the head by `--spectral-norm-classification-head`. Source:
+    facebookresearch/fairseq:examples/rxf/rxf_src/sentence_prediction_r3f.py and examples/rxf/README.md. Both passes see
+    the same W. Epsilon and
+    `same_masks` are those of `r3f`.
+    """
+
+    name: ClassVar[str] = "r4f"
+    family: ClassVar[str] = "regularisation"
+    paper: ClassVar[str] = "Aghajanyan et al. 2021, arXiv:2008.03156"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"weight": 0.0, "spectral": False}
+    version: ClassVar[str] = "2"  # the noisy pass has dropout masks of its own, where version 1 had the same
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "weight": (0.5, 1.0, 5.0),  # not verified
+        "epsilon": (1e-5, 1e-4, 1e-3, 1e-2),  # our choice above 1e-5
+    }
+
+    weight: float = 1.0
+    epsilon: float = 1e-5
+    same_masks: bool = False
+    spectral: bool = True
+
+    def __post_init__(self) -> None:
+        require(self.weight >= 0, "r4f:weight", self.weight, "0 or more")
+        require(self.epsilon > 0, "r4f:epsilon", self.epsilon, "above 0")
+
+    def passes(self) -> tuple[int, int]:
+        return (2, 1) if self.weight else (1, 1)
+
+    def prepare(self, training: Training) -> None:
+        if not self.spectral:
+            return
+        layer = last_layer(training)
+        with training.seeded("init", "r4f"):
+            spectral_norm(layer)
+        chain = cast(nn.ModuleList, layer.get_submodule("parametrizations.weight"))
+        chain[0] = FullPrecision(chain[0])
+
+    def backward(self, step: Step) -> Tensor:
+        with parametrize.cached():
+            loss = noisy_loss(step, self.epsilon, self.weight, self.same_masks)
+        step.backward(loss)
+        return loss.detach()
+
+
+def last_layer(training: Training) -> nn.Linear:
+    """The last linear layer in training outside of the model's body."""
+    layers = [
+        module
+        for name, module in training.model.named_modules()
+        if isinstance(module, nn.Linear) and not training.anatomy.in_body(name) and module.weight.requires_grad
+    ]
+    if not layers:
+        raise Unsupported("r4f finds no linear layer in the head that it could normalise")
+    return layers[-1]

@@ -1,0 +1,67 @@
+"""REPINA: representations that do not leave the pre-trained ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from bench_lib.core.errors import require
+from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.context import Step, Training
+from bench_lib.techniques.interface.technique import Technique
+from bench_lib.techniques.toolkit.averaging import held
+from bench_lib.techniques.toolkit.embedding_perturbation import backward_at
+from bench_lib.techniques.toolkit.pretrained_anchors import Anchors, anchors, with_start
+
+
+@dataclass(frozen=True)
+class Repina(Technique):
+    """Beside the loss, pull what the body says of each row to what the pre-trained body says of it.
+
+    L = CE + strength * mean((f_theta(x) - f_pretrained(x))^2) over rows and units,  f the last hidden state of a row
+
+    Razdaibiedina et al. 2023, "Representation Projection Invariance Mitigates Representation Collapse", the form whose
+    projection is the identity; their other one learns a perceptron between the two. Their strengths could not be read:
+    1 on a mean over units is our choice, and a sum over units would be 768 times that. Rows are first tokens of texts
+    and spans, and words of tagged sentences. Our choice: both passes have the same dropout masks, so that the term
+    begins at 0, and are in fp32.
+    Source: Razdaibiedina et al. 2023 (settings not verified).
+    """
+
+    name: ClassVar[str] = "repina"
+    family: ClassVar[str] = "regularisation"
+    paper: ClassVar[str] = "Razdaibiedina et al. 2023, arXiv:2205.11603"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"strength": 0.0}
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"strength": (0.01, 0.1, 1.0, 10.0)}  # our choice
+
+    strength: float = 1.0
+
+    def __post_init__(self) -> None:
+        require(0 <= self.strength < math.inf, "repina:strength", self.strength, "0 or more, finite")
+
+    def passes(self) -> tuple[int, int]:
+        return (2, 1) if self.strength else (1, 1)
+
+    def backward(self, step: Step) -> Tensor:
+        if not self.strength:
+            return backward_at(step)
+        output = step.forward(hidden=True, full_precision=True)
+        loss = step.loss(output) + self.strength * F.mse_loss(output.features(), self._pretrained(step))
+        step.backward(loss)
+        return loss.detach()
+
+    @torch.no_grad()
+    def _pretrained(self, step: Step) -> Tensor:
+        """The last hidden states of the rows by the pre-trained body, (rows, hidden)."""
+        parameters, starts = zip(*self._anchors(step.training), strict=True)
+        with held(parameters, starts):
+            return step.forward(hidden=True, full_precision=True).features()
+
+    def _anchors(self, training: Training) -> Anchors:
+        return training.keep(self, lambda: anchors(training, with_start(training, self.name)))

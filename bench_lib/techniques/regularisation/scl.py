@@ -1,0 +1,73 @@
+"""SCL: texts of a class should lie close together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from bench_lib.core.errors import require
+from bench_lib.core.examples import Kind
+from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.context import Step
+from bench_lib.techniques.interface.technique import Technique
+
+
+@dataclass(frozen=True)
+class SCL(Technique):
+    """A supervised contrastive loss on the last hidden states beside the cross-entropy.
+
+    L = (1 - weight) * CE + weight * mean over rows i of SCL_i,  SCL_i = -mean over the other rows j of i's class of
+    log(exp(h_i h_j / tau) / sum over k != i of exp(h_i h_k / tau)),  h the hidden state over its l2 norm;  SCL_i = 0
+    where i is alone in its class
+
+    Gunel et al. 2021, "Supervised Contrastive Learning for Pre-trained Language Model Fine-tuning"; tau 0.3 and weight
+    0.9. They write a sum over the rows; the mean is our choice, so that the balance does not depend on the size of the
+    batch; but a small one has few rows of a class to pull together. The hidden state is [CLS]'s for whole texts and the
+    first token's for words.
+    Source: Gunel et al. 2021 (settings not verified).
+    """
+
+    name: ClassVar[str] = "scl"
+    family: ClassVar[str] = "regularisation"
+    paper: ClassVar[str] = "Gunel et al. 2021, arXiv:2011.01403"
+    neutral: ClassVar[Mapping[str, Scalar] | None] = {"weight": 0.0}
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "weight": (0.1, 0.3, 0.5, 0.7, 0.9),  # not verified
+        "tau": (0.1, 0.3, 0.5, 0.7),  # not verified
+    }
+
+    weight: float = 0.9
+    tau: float = 0.3
+
+    def __post_init__(self) -> None:
+        require(0 <= self.weight <= 1, "scl:weight", self.weight, "0 to 1")
+        require(self.tau > 0, "scl:tau", self.tau, "above 0")
+
+    def declines(self, kind: Kind) -> str | None:
+        return "answer spans have no classes that a batch could share" if kind is Kind.SPAN else None
+
+    def backward(self, step: Step) -> Tensor:
+        output = step.forward(hidden=bool(self.weight))
+        loss = step.loss(output)
+        if self.weight:
+            contrast = contrastive_loss(output.features(), output.targets[0], self.tau)
+            loss = (1 - self.weight) * loss + self.weight * contrast
+        step.backward(loss)
+        return loss.detach()
+
+
+def contrastive_loss(features: Tensor, targets: Tensor, tau: float) -> Tensor:
+    """Mean of SCL_i over the rows, in fp32; features of shape (rows, hidden), of any length but 0."""
+    unit = F.normalize(features.float(), dim=-1)
+    with torch.autocast(unit.device.type, enabled=False):
+        cosines = unit @ unit.T  # (rows, rows)
+    itself = torch.eye(len(unit), dtype=torch.bool, device=unit.device)
+    similarity = (cosines / tau).masked_fill(itself, -torch.inf)
+    same = (targets[:, None] == targets) & ~itself
+    agreement = torch.where(same, similarity.log_softmax(-1), 0.0).sum(-1) / same.sum(-1).clamp_min(1)
+    return -agreement.mean()

@@ -1,0 +1,80 @@
+"""What techniques share that train few parameters beside frozen weights: who chooses, what is new, peft's wrapper."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from torch import nn
+
+from bench_lib.core.errors import Unsupported
+from bench_lib.techniques.interface.context import Training
+
+
+def claim(training: Training, technique: str) -> None:
+    """Note that a technique chooses what trains, and raise `Unsupported` where another one has.
+
+    So do weights that were drawn anew, which would never be trained.
+    """
+    if drawn := drawn_anew(training):
+        raise Unsupported(f"{technique} would freeze {', '.join(drawn)} as they were drawn anew, with nothing learnt")
+    holders = claimants(training)
+    if holders:
+        raise Unsupported(
+            f"{technique} cannot follow {holders[0]}: either one freezes all but the head and what it adds itself"
+        )
+    holders.append(technique)
+
+
+def claimants(training: Training) -> list[str]:
+    """The techniques, one at most, that have chosen what trains."""
+    return training.keep(claimants, list[str])
+
+
+def drawn_anew(training: Training) -> list[str]:
+    """The pre-trained modules that a technique has drawn anew, for the techniques after it to know and to add to."""
+    return training.keep(drawn_anew, list[str])
+
+
+def size(model: nn.Module) -> int:
+    """The number of a model's parameters, without the first copy of the head and the counters that peft keeps."""
+    kept = (p for name, p in model.named_parameters() if ".original_module." not in name and ".ranknum." not in name)
+    return sum(p.numel() for p in kept)
+
+
+def new_parts(training: Training) -> list[str]:
+    """The modules without pre-trained weights, which always train: the head, and a pooler that was not pre-trained."""
+    anatomy = training.anatomy
+    new = {name.split(".")[0] for name, _ in training.model.named_parameters() if name not in training.pretrained}
+    parts = [name for name, _ in training.model.named_children() if name != anatomy.body and name in new]
+    if anatomy.pooler and not any(name.startswith(f"{anatomy.pooler}.") for name in training.pretrained):
+        parts.append(anatomy.pooler)
+    return parts
+
+
+def wrap(training: Training, technique: str, config: Any) -> None:
+    """Put peft's wrapper around the model, its parameters drawn from the init stream; what it cannot is `Unsupported`.
+
+    The configuration is best without a task type: peft's wrapper for question answering drops the token types.
+    """
+    import peft  # heavy: only runs that use it pay for it
+
+    claim(training, technique)
+    with training.seeded("init", technique), warnings.catch_warnings():
+        # peft asks transformers for a property by its old name.
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
+        try:
+            training.model = peft.get_peft_model(training.model, config)
+        except ValueError as error:
+            raise Unsupported(
+                f"{technique}: peft does not take this model or what the stack made of it: {error}"
+            ) from error
+
+
+def expect(training: Training, technique: str, added: str, a_block: int) -> None:
+    """Raise `Unsupported` unless peft added so many parameters of a name to each block: a part would pass for all."""
+    found = sum(f".{added}." in f"{name}." for name, _ in training.model.named_parameters())
+    if found != a_block * training.anatomy.depth:
+        raise Unsupported(
+            f"{technique} finds {found} of its places in {training.anatomy.depth} blocks and needs {a_block} in each"
+        )

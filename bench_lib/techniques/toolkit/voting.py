@@ -1,0 +1,36 @@
+"""Votes: what most of several models predict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bench_lib.core.record import Predictions
+
+
+def majority(predictions: Sequence[Predictions]) -> Predictions:
+    """The class of each row that most members say, of equally common ones the first.
+
+    As logits, the logarithms of the shares, with one vote more that is spread over all classes: none is 0.
+    """
+    classes = predictions[0].values.shape[-1]
+    votes = sum(np.eye(classes)[p.values.argmax(-1)] for p in predictions)  # (rows, classes)
+    shares = (votes + 1 / classes) / (len(predictions) + 1)
+    return Predictions(np.log(shares).astype(np.float32), predictions[0].lengths)
+
+
+def common_answers(predictions: Sequence[Predictions]) -> Predictions:
+    """The span of each text that most members give, with their mean score; of equally common ones that of the highest.
+
+    Spans are rows of start, end and score.
+    """
+    each = np.stack([p.values for p in predictions], axis=1)  # (texts, members, 3)
+    return Predictions(np.stack([_common(answers) for answers in each]))
+
+
+def _common(answers: np.ndarray) -> np.ndarray:
+    same = (answers[:, None, :2] == answers[None, :, :2]).all(-1)  # (members, members)
+    scores = [answers[agreeing, 2].mean() for agreeing in same]
+    best = max(range(len(answers)), key=lambda member: (same[member].sum(), scores[member]))
+    return np.array([*answers[best, :2], scores[best]], dtype=np.float32)

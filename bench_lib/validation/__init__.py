@@ -1,0 +1,1 @@
+"""Whether techniques, data and machines are what they should be."""

@@ -1,0 +1,92 @@
+"""An audit of a task's data: every split that a source has, by itself, beside the others, and as a model reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from bench_lib.core.errors import BenchError
+from bench_lib.core.examples import Example
+from bench_lib.core.profiles import ProfileFamily
+from bench_lib.core.spec import Ref
+from bench_lib.models.load import load_tokenizer
+from bench_lib.tasks.sources.load import other_splits, read_split, source_kind
+from bench_lib.tasks.task import Task
+from bench_lib.validation.duplicates import Counts, Inputs, Overlap, count, index, overlap
+from bench_lib.validation.token_coverage import Reading, read
+
+OTHERS = "other splits"
+
+
+@dataclass(frozen=True)
+class SplitAudit:
+    """One split: whether the task trains or is evaluated on it, its counts, and how the model reads it."""
+
+    split: str
+    used: bool
+    counts: Counts
+    reading: Reading
+
+
+@dataclass(frozen=True)
+class TaskAudit:
+    """A task's splits, every pair of them, and why others could not be read.
+
+    `unread` holds a reason by split; `failed` says whether the task uses one of these.
+    """
+
+    task: str
+    source: str
+    splits: Sequence[SplitAudit]
+    overlaps: Sequence[Overlap]
+    unread: Mapping[str, str]
+    failed: bool
+
+
+def audit(task: Task, source: str, model: Ref, family: ProfileFamily) -> TaskAudit:
+    """Audit all splits of a task that the source has; one that cannot be had or read is named, and the others go on."""
+    found, unread = _splits(task, source)
+    used = (task.train_split, task.eval_split)
+    indexed: dict[str, Inputs] = {split: index(examples) for split, examples in found.items()}
+    tokenizer, profile = load_tokenizer(model), family(task.name, task.kind)
+    return TaskAudit(
+        task=task.name,
+        source=source_kind(source),
+        splits=[
+            SplitAudit(
+                split=split,
+                used=split in used,
+                counts=count(examples, indexed[split], task.labels),
+                reading=read(task.kind, examples, tokenizer, profile),
+            )
+            for split, examples in found.items()
+        ],
+        overlaps=[overlap(*pair) for pair in combinations(indexed.items(), 2)],
+        unread=unread,
+        failed=any(split in unread for split in used),
+    )
+
+
+def _splits(task: Task, source: str) -> tuple[dict[str, tuple[Example, ...]], dict[str, str]]:
+    """The splits that can be read, the used ones first, and the reasons for those that cannot."""
+    found: dict[str, tuple[Example, ...]] = {}
+    unread: dict[str, str] = {}
+
+    def attempt(split: str) -> None:
+        try:
+            found[split] = read_split(task, source, split)
+        except BenchError as error:
+            unread[split] = str(error)
+
+    attempt(task.train_split)
+    attempt(task.eval_split)
+    try:
+        others = other_splits(task, source)
+    except BenchError as error:
+        others = ()
+        if found:  # where nothing is, that is said already
+            unread[OTHERS] = str(error)
+    for split in others:
+        attempt(split)
+    return found, unread

@@ -1,0 +1,118 @@
+"""What is wrong with a split's texts and labels, and what it has in common with another: counts of exact matches."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bench_lib.core.examples import Example, SpanExample, TagExample, TextExample, inputs
+from bench_lib.tasks.scoring.metrics import Reference, reference
+
+Input = tuple[str, ...]
+Answers = frozenset[Reference | str]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """One split by itself.
+
+    `repeats` are the examples whose input an earlier one has, and `alike` those where it differs in case and white
+    space at most. `conflicting` counts the inputs that stand with answers of which none suits all; `empty` the examples
+    with a blank text. `labels` are shares of the classes, or, of tagged words, of `O` and each type; spans have none.
+    """
+
+    examples: int
+    repeats: int
+    alike: int
+    conflicting: int
+    empty: int
+    labels: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Two splits of a task: how many inputs both have, and how many examples of each stand behind these.
+
+    `alike` inputs differ in case and white space at most; `conflicting` ones have answers of which none suits all.
+    """
+
+    first: str
+    second: str
+    shared: int
+    first_examples: int
+    second_examples: int
+    alike: int
+    conflicting: int
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """The inputs of a split, each with the answers of all examples that have it, and the same in plain form."""
+
+    answers: Mapping[Input, Sequence[Answers]]
+    plain: frozenset[Input]
+
+
+def index(examples: Iterable[Example]) -> Inputs:
+    """The inputs of a split, as `count` and `overlap` need them."""
+    found: dict[Input, list[Answers]] = {}
+    for example in examples:
+        found.setdefault(inputs(example), []).append(_answers(example))
+    return Inputs(found, frozenset(map(_plain, found)))
+
+
+def count(examples: Sequence[Example], known: Inputs, labels: Sequence[str]) -> Counts:
+    """The counts of a split, of which `known` is the index and `labels` are the task's."""
+    return Counts(
+        examples=len(examples),
+        repeats=len(examples) - len(known.answers),
+        alike=len(examples) - len(known.plain),
+        conflicting=sum(map(_conflict, known.answers.values())),
+        empty=sum(not all(map(str.strip, inputs(example))) for example in examples),
+        labels=balance(examples, labels),
+    )
+
+
+def overlap(first: tuple[str, Inputs], second: tuple[str, Inputs]) -> Overlap:
+    """What two splits, each given by its name and its index, have in common."""
+    (name, one), (other_name, other) = first, second
+    shared = one.answers.keys() & other.answers.keys()
+    return Overlap(
+        first=name,
+        second=other_name,
+        shared=len(shared),
+        first_examples=sum(len(one.answers[text]) for text in shared),
+        second_examples=sum(len(other.answers[text]) for text in shared),
+        alike=len(one.plain & other.plain),
+        conflicting=sum(_conflict([*one.answers[text], *other.answers[text]]) for text in shared),
+    )
+
+
+def balance(examples: Iterable[Example], labels: Sequence[str]) -> dict[str, float]:
+    """The share of each class among texts, or of `O` and each type of entity among words; empty without any."""
+    seen = Counter(label for example in examples for label in _labels(example))
+    totals: Counter[str] = Counter()
+    if not seen:
+        return {}
+    for position, label in enumerate(labels):
+        totals[label.removeprefix("B-").removeprefix("I-")] += seen[position]
+    return {name: number / seen.total() for name, number in totals.items()}
+
+
+def _labels(example: Example) -> Sequence[int]:
+    if isinstance(example, TextExample):
+        return (example.label,)
+    return example.tags if isinstance(example, TagExample) else ()
+
+
+def _answers(example: Example) -> Answers:
+    return frozenset(example.answers) if isinstance(example, SpanExample) else frozenset([reference(example)])
+
+
+def _conflict(answers: Sequence[Answers]) -> bool:
+    return not frozenset.intersection(*answers)
+
+
+def _plain(texts: Input) -> Input:
+    return tuple(" ".join(text.casefold().split()) for text in texts)

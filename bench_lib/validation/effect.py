@@ -1,0 +1,121 @@
+"""What a technique changes, by how much: its run beside the baseline's, and beside what rounding alone would change."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench_lib.core.profiles import PROFILES
+from bench_lib.core.record import RunRecord
+from bench_lib.core.spec import Ref, RunSpec
+from bench_lib.models import MODELS
+from bench_lib.models.load import load_template
+from bench_lib.models.source import resolve
+from bench_lib.runner.execute import execute
+from bench_lib.tasks import TASKS
+from bench_lib.tasks.sources.load import load_data
+from bench_lib.techniques import TECHNIQUES
+from bench_lib.techniques.interface.effects import Effect
+from bench_lib.techniques.interface.stack import Stack, parse_stack
+
+BASE = "adamw"
+ROUNDED = tuple(f"noisy_tune:strength={strength}" for strength in (1e-6, 2e-6, 3e-6))
+"""The baseline from weights that are off by ten times the spacing of fp32, as rounding of each step leaves them."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where effects are measured: a run as people use it, cut short."""
+
+    model: str = "minilm"
+    task: str = "sst2"
+    profile: str = "desk"
+    train_examples: int = 128
+    eval_examples: int = 100
+    epochs: int = 2
+
+    def __str__(self) -> str:
+        return f"{self.model} on {self.task} ({self.profile}, {self.epochs} epochs of {self.train_examples} examples)"
+
+    def spec(self, stack: Stack, seed: int = 0) -> RunSpec:
+        task = TASKS.get(self.task)
+        sizes = {"train_examples": self.train_examples, "eval_examples": self.eval_examples, "epochs": self.epochs}
+        family = PROFILES.get(self.profile).at(sizes)
+        return RunSpec(
+            task=task.name,
+            task_version=task.version,
+            data=Ref("embedded", load_data(task, "embedded").fingerprint),
+            stack=stack.spec(),
+            model=resolve(self.model, MODELS),
+            profile=family(task.name, task.kind),
+            seed=seed,
+            profile_name=family.name,
+            keep_weights=True,
+        )
+
+    def start(self) -> dict[str, np.ndarray]:
+        """The pre-trained weights, by name."""
+        task = TASKS.get(self.task)
+        template = load_template(resolve(self.model, MODELS), task.kind, len(task.labels))
+        return {name: tensor.numpy() for name, tensor in template.pretrained().items()}
+
+    def run(self, stack: Stack) -> RunRecord:
+        (record,) = execute([self.spec(stack)])
+        return record
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The baseline's run, the weights that it began with, and the effects of rounding."""
+
+    base: RunRecord
+    start: Mapping[str, np.ndarray]
+    rounding: tuple[Effect, ...]
+
+
+@functools.lru_cache(maxsize=1)
+def reference(bench: Bench) -> Reference:
+    """What effects are held against: four short trainings, made once a process."""
+    base, start = bench.run(parse_stack(BASE, TECHNIQUES)), bench.start()
+    rounded = (bench.run(parse_stack(text, TECHNIQUES)) for text in ROUNDED)
+    return Reference(base, start, tuple(compared(record, base, start) for record in rounded))
+
+
+def compared(run: RunRecord, base: RunRecord, start: Mapping[str, np.ndarray]) -> Effect:
+    """The effect that a run shows beside the baseline's of the same seed, both with their weights kept."""
+    moved = np.divide(run.drift, base.drift) if len(run.drift) == len(base.drift) else None
+    return Effect(
+        trained=run.trainable_parameters / run.parameters,
+        steps=run.steps / base.steps,
+        passes=(run.forward_passes + run.backward_passes) / (base.forward_passes + base.backward_passes),
+        saved=run.saved_bytes / base.saved_bytes if run.saved_bytes and base.saved_bytes else None,
+        moved=None if moved is None else float(moved.mean()),
+        uneven=None if moved is None else _rms(moved - 1),
+        apart=_apart(run.weights or {}, base.weights or {}, start),
+        answers=_answers(run, base),
+    )
+
+
+def _apart(
+    run: Mapping[str, np.ndarray], base: Mapping[str, np.ndarray], start: Mapping[str, np.ndarray]
+) -> float | None:
+    """The distance between two ends of a body, as a share of the second one's way; None under other names."""
+    if not start.keys() <= run.keys():
+        return None
+    distance = math.sqrt(sum(float(np.square(run[name] - base[name]).sum()) for name in start))
+    return distance / math.sqrt(sum(float(np.square(base[name] - start[name]).sum()) for name in start))
+
+
+def _answers(run: RunRecord, base: RunRecord) -> float | None:
+    if run.predictions is None or base.predictions is None:
+        return None
+    values, usual = run.predictions.values, base.predictions.values
+    return _rms(values - usual) / float(usual.std()) if values.shape == usual.shape else None
+
+
+def _rms(values: np.ndarray) -> float:
+    return math.sqrt(float(np.square(values).mean()))

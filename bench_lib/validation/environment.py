@@ -1,0 +1,108 @@
+"""What works on this machine, found by trying."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from bench_lib.core.errors import BadData, BenchError
+from bench_lib.core.record import Status
+from bench_lib.core.spec import PRECISIONS
+from bench_lib.executors.inline import InlineExecutor
+from bench_lib.instruments.kernels import bf16_products
+from bench_lib.instruments.provenance import provenance
+from bench_lib.models import MODELS
+from bench_lib.models.source import resolve
+from bench_lib.runner.forecast import LENGTH, TEXTS, forecast, speed
+from bench_lib.runner.suite import Grid, all_tasks, plan, run_suite
+from bench_lib.store import Store
+from bench_lib.tasks import TASKS
+from bench_lib.tasks.sources.load import load_data
+from bench_lib.tasks.sources.local import holdings
+from bench_lib.tasks.task import Task
+
+MODEL = "minilm"
+EXPECTED = ("quick", "desk")
+"""The profiles of which it is said how long their runs take."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at; what is optional does not make the machine unfit."""
+
+    what: str
+    found: str
+    ok: bool = True
+    optional: bool = False
+
+
+def examine(data: str | None = None) -> list[Finding]:
+    """Look at versions, device, model, speed, data and a whole small run; `data` names a folder to look into."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    facts = provenance(device)
+    versions = " ".join(f"{name} {facts[name]}" for name in ("python", "torch", "transformers", "peft"))
+    findings = [
+        Finding("versions", versions),
+        Finding(
+            "machine", f"{facts['cpu']}, {facts['cores']} cores, {facts['memory_gib']} GiB; runs on {facts['device']}"
+        ),
+        _tried(f"model {MODEL}", lambda: resolve(MODEL, MODELS).fingerprint),
+        _tried("a smoke run, stored and read back", _smoke),
+        _tried(f"a step of {MODEL}, {TEXTS} x {LENGTH} tokens on one thread", _steps),
+        *(_tried(f"a run of {profile}", partial(_expected, profile)) for profile in EXPECTED),
+    ]
+    if data is not None:
+        findings.append(_tried(f"data folder {data}", lambda: _held(Path(data))))
+        findings += [_tried(f"  {task.name}", partial(_sizes, task, data), optional=True) for task in TASKS]
+    return findings
+
+
+def _tried(what: str, attempt: Callable[[], str], optional: bool = False) -> Finding:
+    try:
+        return Finding(what, attempt(), optional=optional)
+    except (BenchError, OSError) as error:
+        return Finding(what, str(error), ok=False, optional=optional)
+
+
+def _held(folder: Path) -> str:
+    if not folder.is_dir():
+        raise BadData(f"there is no such folder; {holdings(folder.absolute().parent)}")
+    return holdings(folder)
+
+
+def _sizes(task: Task, source: str) -> str:
+    found = load_data(task, source)
+    return f"{len(found.train):,} to train on, {len(found.evaluation):,} to evaluate"
+
+
+def _smoke() -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        grid = Grid(all_tasks("embedded"), ("adamw",), (0,), profile="smoke", model="tiny")
+        progress = run_suite(grid, store, InlineExecutor())
+        rows = store.frame()[["task", "status", "reason"]].to_dict("records")
+    bad = [f"{row['task']} {row['status']}: {row['reason']}" for row in rows if not Status(row["status"]).judged]
+    if bad or len(rows) != progress.total:
+        raise BenchError("; ".join(bad) or f"{progress.total - len(rows)} of {progress.total} runs were not stored")
+    return f"{len(rows)} runs"
+
+
+def _steps() -> str:
+    """The seconds of a training step in each precision, and who computes what has no kernels everywhere."""
+    model = resolve(MODEL, MODELS)
+    seconds = {precision: f"{precision} {speed(model, precision).step:.2f} s" for precision in PRECISIONS}
+    if not torch.cuda.is_available():
+        seconds["bf16"] += f" ({bf16_products()})"
+    return ", ".join(seconds.values())
+
+
+def _expected(profile: str) -> str:
+    """About how long a plain run of a profile takes here, by the embedded texts: from task to task."""
+    tasks = all_tasks("embedded")
+    seconds = {task: forecast(plan(Grid((task,), ("adamw",), (0,), profile, MODEL))) for task in tasks}
+    return ", ".join(f"{task} about {value:.0f} s" for task, value in seconds.items())

@@ -1,0 +1,135 @@
+"""How a tokenizer reads a split: which words it knows, and what a profile's length cuts off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from transformers import PreTrainedTokenizerBase
+
+from bench_lib.core.examples import Example, Kind, SpanExample, TagExample, TextExample
+from bench_lib.core.spec import Profile
+from bench_lib.models.words import tokenize_words
+
+BATCH = 1000
+UNBOUNDED = 10**9
+"""A model's longest input, from which on it stands for one that is not known."""
+
+Text = str | tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A split as the model reads it.
+
+    `whole` is the share of running words that are one known token, `unknown` the share of tokens that stand for what
+    the vocabulary cannot write. `median` and `longest` are lengths in tokens, special ones included; `too_long` counts
+    examples above `model_length`, None where the tokenizer names none. `cut` is the share of examples above the
+    profile's length, which are read up to there, or in windows where the answer is a span; `lost` is the share of
+    tokens that are hence not read. `crowded` counts questions that leave no room for a context: such a run is refused.
+    """
+
+    max_length: int
+    model_length: int | None
+    words: int
+    whole: float
+    unknown: float
+    median: float
+    longest: int
+    too_long: int
+    cut: float
+    lost: float
+    crowded: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """For each text: its tokens, words, words that are one known token, and unknown tokens."""
+
+    tokens: np.ndarray  # (texts,), as all of these
+    words: np.ndarray
+    whole: np.ndarray
+    unknown: np.ndarray
+
+
+def read(kind: Kind, examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, profile: Profile) -> Reading:
+    """Tokenise the examples whole, and hold their lengths against the profile's."""
+    parts = [_measure(column, tokenizer) for column in _columns(examples)]
+    added = tokenizer.num_special_tokens_to_add(pair=len(parts) == 2)
+    content = np.sum([part.tokens for part in parts], axis=0)
+    lengths = content + added
+    words = int(sum(part.words.sum() for part in parts))
+    over, spans = np.maximum(lengths - profile.max_length, 0), kind is Kind.SPAN
+    room = profile.max_length - added - parts[0].tokens
+    limit = int(tokenizer.model_max_length) if tokenizer.model_max_length < UNBOUNDED else None
+    return Reading(
+        max_length=profile.max_length,
+        model_length=limit,
+        words=words,
+        whole=_share(sum(part.whole.sum() for part in parts), words),
+        unknown=_share(sum(part.unknown.sum() for part in parts), content.sum()),
+        median=float(np.median(lengths)),
+        longest=int(lengths.max()),
+        too_long=0 if limit is None else int((lengths > limit).sum()),
+        cut=float((over > 0).mean()),
+        lost=0.0 if spans else _share(over.sum(), content.sum()),
+        crowded=int((room <= profile.stride).sum()) if spans else 0,
+    )
+
+
+def _columns(examples: Sequence[Example]) -> list[Sequence[Text]]:
+    """The texts that are encoded, in the order in which they are."""
+    texts = [e for e in examples if isinstance(e, TextExample)]
+    spans = [e for e in examples if isinstance(e, SpanExample)]
+    if spans:
+        return [[e.question.strip() for e in spans], [e.context for e in spans]]
+    if texts:
+        pairs = [e.pair or "" for e in texts] if any(e.pair is not None for e in texts) else None
+        return [[e.text for e in texts], *([] if pairs is None else [pairs])]
+    return [[e.words for e in examples if isinstance(e, TagExample)]]
+
+
+def _measure(texts: Sequence[Text], tokenizer: PreTrainedTokenizerBase) -> _Measured:
+    """Measure each distinct text once: contexts have several questions."""
+    places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+    found = np.array(list(_measured(list(places), tokenizer)), dtype=np.int64)
+    return _Measured(*found[[places[text] for text in texts]].T)
+
+
+def _measured(texts: Sequence[Text], tokenizer: PreTrainedTokenizerBase) -> Iterable[tuple[int, int, int, int]]:
+    for start in range(0, len(texts), BATCH):
+        for tokens, words in _tokenized(texts[start : start + BATCH], tokenizer):
+            yield _counted(tokens, words, tokenizer.unk_token_id)
+
+
+def _tokenized(texts: Sequence[Text], tokenizer: PreTrainedTokenizerBase) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+    """The tokens of each text without special ones, and the word of each token, NaN for none."""
+    sentences = [text for text in texts if isinstance(text, tuple)]
+    if sentences:
+        encoded, words_of = tokenize_words(sentences, tokenizer)
+        for row, words in enumerate(words_of):
+            own = ~np.array(encoded["special_tokens_mask"][row], dtype=bool)
+            yield np.array(encoded["input_ids"][row])[own], np.where(words < 0, np.nan, words)[own]
+        return
+    plain = tokenizer(
+        [text for text in texts if isinstance(text, str)],
+        add_special_tokens=False,
+        return_attention_mask=False,
+        return_token_type_ids=False,
+        verbose=False,
+    )
+    for one in plain.encodings or ():
+        yield np.array(one.ids), np.array(one.word_ids, dtype=float)
+
+
+def _counted(tokens: np.ndarray, word_of: np.ndarray, unknown: int | None) -> tuple[int, int, int, int]:
+    # A token of no word has NaN, which equals nothing: it counts as a word of its own.
+    first = np.append(True, word_of[1:] != word_of[:-1])[: len(tokens)]
+    alone = first & np.append(first[1:], True)[: len(tokens)]
+    missing = np.zeros(len(tokens), dtype=bool) if unknown is None else tokens == unknown
+    return len(tokens), int(first.sum()), int((alone & ~missing).sum()), int(missing.sum())
+
+
+def _share(part: float, whole: float) -> float:
+    return float(part / whole) if whole else float("nan")

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+
+from bench_lib.core.record import Predictions
+from bench_lib.harness.batches import Batch
+from bench_lib.harness.evaluate import Scored
+from bench_lib.harness.observers import Progress, Track
+from bench_lib.instruments.timing import Stopwatch
+from bench_lib.techniques.interface.stack import Stack
+from bench_lib.techniques.interface.technique import Technique
+
+
+@dataclass(frozen=True)
+class Best(Technique):
+    """Keeps the best evaluation and stops at a score."""
+
+    name = "best"
+    paper = "none"
+    neutral = None
+    observer = True
+
+    target: float = 2.0
+
+    def stop(self, history: Sequence[float]) -> bool:
+        return history[-1] >= self.target
+
+    def select(self, history: Sequence[float]) -> int:
+        return history.index(max(history))
+
+
+def timed_on_nothing(size: int) -> Batch:
+    raise AssertionError("what is not compressed is not timed")
+
+
+def after(scores: list[float], *observers: Technique) -> Track:
+    track = Track(Stack(observers), Stopwatch(torch.device("cpu")), Stopwatch(torch.device("cpu")), timed_on_nothing)
+    for number, value in enumerate(scores, start=1):
+        if track.running:
+            found = Scored({"f1": value, "em": value / 2}, Predictions(np.array([[value]], np.float32)))
+            track.add(found, Progress(10 * number, 0, 0, 0, 0, 0.0))
+    return track
+
+
+def test_without_observers_the_last_evaluation_counts() -> None:
+    track = after([0.2, 0.9, 0.4])
+    assert track.kept is not None
+    assert (track.kept.metrics["f1"], track.steps, track.scores) == (0.4, [10, 20, 30], [0.2, 0.9, 0.4])
+    assert track.running
+
+
+@pytest.mark.parametrize(
+    ("scores", "kept"), [([0.2, 0.9, 0.4], 0.9), ([0.9, 0.1], 0.9), ([0.1, 0.2, 0.3], 0.3), ([0.5, 0.5], 0.5)]
+)
+def test_an_observer_may_keep_an_earlier_one_with_its_predictions(scores: list[float], kept: float) -> None:
+    track = after(scores, Best())
+    assert track.kept is not None
+    assert track.kept.metrics == {"f1": kept, "em": kept / 2}
+    assert track.kept.predictions.values.tolist() == [[pytest.approx(kept)]]
+
+
+def test_an_observer_may_stop_the_track() -> None:
+    track = after([0.2, 0.8, 0.9], Best(0.8))
+    assert not track.running
+    assert track.scores == [0.2, 0.8]
+    assert track.stopped is not None
+    assert track.stopped.steps == 20

@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from bench_lib.core.errors import Unavailable, Unsupported
+from bench_lib.core.examples import Example, Kind, TextExample
+from bench_lib.core.profiles import PROFILES
+from bench_lib.core.record import RunRecord
+from bench_lib.core.spec import Profile, Ref, RunSpec
+from bench_lib.harness.datasets import Evaluation
+from bench_lib.harness.pretraining import RunPrelude
+from bench_lib.harness.tokenize import IGNORED, Feature
+from bench_lib.models.load import load_tokenizer
+from bench_lib.runner.execute import execute
+from bench_lib.tasks import TASKS
+from bench_lib.tasks.sources.load import load_data
+from bench_lib.techniques import TECHNIQUES
+from bench_lib.techniques.interface.context import Output, Training
+from bench_lib.techniques.interface.pretraining import Prelude, Study
+from bench_lib.techniques.interface.stack import Stack, parse_stack
+from bench_lib.techniques.interface.technique import Technique
+
+Prepare = Callable[..., Training]
+Featurise = Callable[..., list[Feature]]
+Play = Callable[..., RunPrelude]
+FEW = {"train_examples": 8, "eval_examples": 4}
+
+
+@pytest.fixture
+def play(data: Path, tiny: Ref, prepare: Prepare, featurise: Featurise) -> Play:
+    """A prelude of a run on SST-2 that is about to be trained; its five training texts are those of the fixtures."""
+
+    def prelude(*techniques: Technique, **changes: object) -> RunPrelude:
+        training = prepare(Kind.SEQUENCE, **changes)
+        task = TASKS.get("sst2")
+        found = Ref(str(data), load_data(task, str(data)).fingerprint)
+        spec = RunSpec("sst2", task.version, found, Stack(techniques).spec(), tiny, training.profile, 0)
+        return RunPrelude(spec, Stack(techniques), training, featurise(Kind.SEQUENCE), owner="one")
+
+    return prelude
+
+
+class Words(nn.Module):
+    """Says of each place a number that the body's first block learns."""
+
+    base_model_prefix = "bert"
+
+    def __init__(self, training: Training) -> None:
+        super().__init__()
+        self.bert = training.model.get_submodule("bert")
+        self.batches: list[Tensor] = []
+
+    def forward(self, **inputs: Tensor) -> object:
+        self.batches.append(inputs["input_ids"])
+        return type("Raw", (), {"logits": self.bert(**inputs)[0]})
+
+
+def test_a_study_reads_what_was_corrupted_and_is_asked_for_the_first_ids(play: Play) -> None:
+    prelude = play()
+    model, seen = Words(prelude.training), []
+
+    def second(ids: np.ndarray, special: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        assert special[0]
+        assert not special[1]
+        return np.where(np.arange(len(ids)) == 1, 999, ids), np.arange(len(ids)) == 1
+
+    def loss(output: Output) -> Tensor:
+        seen.append(output.targets[0])
+        assert len(output.logits[0]) == len(output.targets[0]) == int(output.places.sum())
+        return output.logits[0].square().mean()
+
+    profile = dataclasses.replace(prelude.profile, epochs=2, batch_size=4, accumulate=2)
+    prelude.study(Study(model, second, loss), profile)
+    assert [len(ids) for ids in model.batches] == [len(targets) for targets in seen]
+    assert sorted(map(len, seen)) == [1, 1, 2, 2, 2, 2]
+    assert all((ids[:, 1] == 999).all() for ids in model.batches)
+    first = sorted(int(feature.input_ids[1]) for feature in prelude.features)
+    assert sorted(torch.cat(seen[:3]).tolist()) == sorted(torch.cat(seen[3:]).tolist()) == first
+    assert all((feature.targets != IGNORED).all() for feature in prelude.features), "the run's own are left alone"
+
+
+def test_what_it_took_adds_up_and_is_reported_by_owner(play: Play) -> None:
+    prelude = play()
+    study = Study(Words(prelude.training), lambda ids, special: (ids, ~special), lambda output: output.logits[0].sum())
+    words = sum(map(len, prelude.features))
+    for owner, epochs in (("one", 1), ("two", 3)):
+        prelude.owner = owner
+        prelude.study(study, dataclasses.replace(prelude.profile, epochs=epochs, batch_size=2))
+    # Five texts in batches of two: three steps to an epoch.
+    assert (prelude.cost.forward_passes, prelude.cost.backward_passes) == (12, 12)
+    assert prelude.cost.tokens == 4 * words
+    assert (prelude.cost.steps, prelude.cost.examples) == (0, 0)
+    assert prelude.cost.seconds > 0
+    reported = prelude.training.reported
+    assert [reported[f"{owner}.steps"] for owner in ("one", "two")] == [3, 9]
+    assert reported["two.forward_passes"] == reported["two.backward_passes"] == 9
+    assert prelude.took()["train_seconds"] == prelude.cost.seconds
+
+
+def test_texts_without_a_word_are_left_out_and_alone_are_nothing_to_study(play: Play) -> None:
+    prelude = play()
+    empty = dataclasses.replace(prelude.features[0], special=np.ones_like(prelude.features[0].special))
+    model = Words(prelude.training)
+    study = Study(model, lambda ids, special: (ids, ~special), lambda output: output.logits[0].sum())
+    prelude.features = [empty, prelude.features[1]]
+    prelude.study(study, dataclasses.replace(prelude.profile, epochs=1))
+    assert [len(ids) for ids in model.batches] == [1]
+    prelude.features = [empty]
+    with pytest.raises(Unsupported, match="one finds no word in the training texts"):
+        prelude.study(study, prelude.profile)
+
+
+def test_pieces_are_the_tokenizers_and_need_a_mask(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    prelude = play()
+    assert prelude.pieces() == (103, 30522)
+    monkeypatch.setitem(load_tokenizer(prelude.spec.model)._special_tokens_map, "mask_token", None)
+    with pytest.raises(Unsupported, match="one needs a model whose tokenizer has a mask, which tiny lacks"):
+        prelude.pieces()
+
+
+def test_unused_examples_are_the_same_for_every_seed_and_none_is_trained_on(play: Play) -> None:
+    one, two = (play(seed=seed, train_examples=30) for seed in (0, 1))
+    assert one.unused(4) == two.unused(4)
+    every = one.unused(99)
+    assert len(every) == 10
+    assert set(one.unused(4)) < set(every)
+    with pytest.raises(Unsupported, match="one finds no training example of sst2 that the run does not use"):
+        play(train_examples=None).unused(1)
+
+
+def test_what_the_run_is_evaluated_on_is_not_unused(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    prelude = play(train_examples=30)
+    every = prelude.unused(99)
+    shared = Evaluation((dataclasses.replace(every[0], label=1 - every[0].label), every[3]), (), 0.0)
+    monkeypatch.setattr("bench_lib.harness.pretraining.evaluation_set", lambda *_: shared)
+    assert set(prelude.unused(99)) == set(every) - {every[0], every[3]}
+
+
+def test_added_examples_are_trained_on_with_the_rest(play: Play) -> None:
+    prelude = play()
+    prelude.add([TextExample("more of it", 1)])
+    assert prelude.sequences == 6
+    assert prelude.features[5].targets.tolist() == [1]
+
+
+@pytest.mark.parametrize(("source", "raised"), [("hub", Unavailable), ("embedded", Unsupported)])
+def test_a_task_that_is_out_of_reach_for_now_is_not_declined_for_good(
+    play: Play, monkeypatch: pytest.MonkeyPatch, source: str, raised: type[Exception]
+) -> None:
+    def unreachable(*_: object) -> None:
+        raise Unavailable("not there")
+
+    monkeypatch.setattr("bench_lib.harness.pretraining.train_features", unreachable)
+    prelude = play()
+    prelude.spec = dataclasses.replace(prelude.spec, data=Ref(source, ""))
+    with pytest.raises(raised, match="not there"):
+        prelude.tune("mrpc", prelude.profile)
+
+
+# ---- within a run ----------------------------------------------------------------------------------------------------
+
+
+class Teaches(Technique):
+    """Trains a teacher and forgets what it said."""
+
+    name, paper, neutral = "teaches", "none", None
+
+    def precede(self, prelude: Prelude) -> None:
+        examples: list[Example] = [TextExample("a fine film", 1)]
+        assert prelude.teach(examples).values.shape == (1, 2)
+
+
+class Explodes(Teaches):
+    """A teacher whose loss is infinite at the second step."""
+
+    name = "explodes"
+
+    def loss(self, output: Output) -> Tensor:
+        self.steps.append(1)
+        return output.logits[0].mean() * (math.inf if len(self.steps) == 2 else 1.0)
+
+    steps: list[int] = []  # noqa: RUF012 (shared on purpose)
+
+
+@pytest.fixture
+def run(data: Path, tiny: Ref, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., RunRecord]]:
+    for technique in (Teaches, Explodes):
+        monkeypatch.setitem(TECHNIQUES._entries, technique.name, technique)
+
+    def one(stack: str, **changes: object) -> RunRecord:
+        task = TASKS.get("sst2")
+        profile: Profile = dataclasses.replace(PROFILES.get("smoke")("sst2", task.kind), **{**FEW, **changes})
+        found = Ref(str(data), load_data(task, str(data)).fingerprint)
+        spec = RunSpec("sst2", task.version, found, parse_stack(stack, TECHNIQUES).spec(), tiny, profile, 0)
+        return execute([spec])[0]
+
+    yield one
+    Explodes.steps.clear()
+
+
+def test_a_prelude_leaves_the_streams_of_the_training_alone(run: Callable[..., RunRecord]) -> None:
+    base, taught = run("adamw", epochs=2), run("teaches", epochs=2)
+    assert taught.curve_loss == base.curve_loss
+    assert taught.eval_score == base.eval_score
+    assert (taught.steps, taught.examples) == (base.steps, base.examples) == (2, 16)
+    assert (taught.forward_passes, taught.tokens) == (2 * base.forward_passes, 2 * base.tokens)
+    # The teacher draws from streams of its own.
+    assert taught.reported["teaches.loss"] != base.curve_loss[-1]
+
+
+def test_the_stack_trains_the_teacher_too(run: Callable[..., RunRecord]) -> None:
+    for stack in ("r_drop", "fgm", "child_tuning_d"):
+        alone, taught = run(stack), run(f"teaches+{stack}")
+        assert taught.reported["teaches.forward_passes"] == alone.forward_passes
+        assert taught.reported["teaches.backward_passes"] == alone.backward_passes
+        assert taught.forward_passes == 2 * alone.forward_passes
+
+
+def test_a_prelude_that_diverges_is_the_runs_end_and_its_cost(run: Callable[..., RunRecord]) -> None:
+    record = run("explodes", epochs=3)
+    assert record.status == "diverged"
+    assert record.reason == "explodes, before the training: the loss was not finite at step 2"
+    assert (record.steps, record.curve_loss, record.score) == (0, (), None)
+    assert record.forward_passes == record.backward_passes > 0
+    assert record.tokens > 0
+    assert record.train_seconds > 0

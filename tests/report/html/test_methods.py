@@ -1,0 +1,66 @@
+"""The method notes say where each number comes from."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+
+from bench_lib.report.analysis.calibration import measured
+from bench_lib.report.analysis.results import Findings
+from bench_lib.report.html import methods
+
+
+def test_failures_are_all_listed_by_cell_with_their_reasons(findings: Findings) -> None:
+    rows = [row for table in methods.failures(findings.runs) for row in table.rows]
+    assert [row[5:] for row in rows] == [
+        ["diverged", "4", "not finite at step 17"],
+        ["timeout", "5", "time limit of 60 s"],
+    ]
+
+
+def test_many_reasons_are_counted(findings: Findings) -> None:
+    runs = findings.runs.assign(status="diverged", reason=[f"step {i}" for i in range(len(findings.runs))])
+    assert any("more" in row[-1] for table in methods.failures(runs) for row in table.rows)
+
+
+def test_versions_are_named_with_their_runs(findings: Findings) -> None:
+    rows = dict(methods.origin(findings.runs).rows)
+    assert rows == {"machine": "box", "torch": "2.13.0"}
+    mixed = findings.runs.assign(provenance=[json.dumps({"torch": str(i % 2)}) for i in range(len(findings.runs))])
+    assert dict(methods.origin(mixed).rows)["torch"].count("runs)") == 2
+    many = findings.runs.assign(provenance=[json.dumps({"commit": f"c{i:02}"}) for i in range(len(findings.runs))])
+    assert "different values" in dict(methods.origin(many).rows)["commit"]
+    part = findings.runs.assign(provenance=["{}"] + ['{"torch":"2"}'] * (len(findings.runs) - 1))
+    assert "not recorded (1 runs)" in dict(methods.origin(part).rows)["torch"]
+
+
+def test_machines_are_told_apart(findings: Findings) -> None:
+    assert methods.machines(findings.runs) == 1
+    two = findings.runs.assign(provenance=[json.dumps({"cpu": str(i % 2)}) for i in range(len(findings.runs))])
+    assert methods.machines(two) == 2
+
+
+def test_data_and_models_stand_with_their_fingerprints(findings: Findings) -> None:
+    rows = methods.fingerprints(findings.runs).rows
+    assert rows == [
+        ("sst2", "embedded", "made", "minilm", "weights0"),
+        ("sst2", "local", "data0", "minilm", "weights0"),
+    ]
+
+
+def test_the_calibration_is_what_was_measured() -> None:
+    table = methods.calibration()
+    assert len(table.rows) == len(measured().rows)
+    assert all(len(row) == len(table.head) for row in table.rows)
+    assert "{" not in methods.calibration_text() + methods.verdict_text()
+
+
+def test_embedded_data_are_explained_where_there_are_any(findings: Findings) -> None:
+    assert any("Embedded data" in text for text in methods.paragraphs(findings))
+
+
+def test_cells_of_few_seeds_are_counted(findings: Findings) -> None:
+    assert methods.seeds_note(findings.cells).startswith("6 of 6 cells")
+    enough = pd.DataFrame({"attempted": [30], "unsupported": [0], "converged": [30]})
+    assert methods.seeds_note(enough) == ""

@@ -1,0 +1,55 @@
+"""The real data sets, where this checkout has them beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench_lib.core.examples import SpanExample
+from bench_lib.tasks import TASKS
+from bench_lib.tasks.scoring.constant_baseline import trivial_score
+from bench_lib.tasks.scoring.metrics import reference, score
+from bench_lib.tasks.sources.load import fingerprint, load_data
+
+FOLDER = Path(__file__).parents[3].parent / "shared" / "data"
+COUNTS = {
+    "imdb": (25_000, 25_000),
+    "sst2": (67_349, 872),
+    "conll2003": (14_041, 3_250),
+    "squad": (7_791, 10_570),
+    "rte": (2_490, 277),
+    "mrpc": (3_668, 408),
+    "cola": (8_551, 1_043),
+}
+# The larger class: 12,500 of 25,000; 444 of 872; 146 of 277; F1 of 279 paraphrases of 408 is 558/687.
+TRIVIAL = {"imdb": 0.5, "sst2": 444 / 872, "conll2003": 0.0, "rte": 146 / 277, "mrpc": 558 / 687, "cola": 0.0}
+
+pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"the real data sets are not at {FOLDER}")
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_every_row_passes_and_is_counted(name: str) -> None:
+    data = load_data(TASKS.get(name), str(FOLDER))
+    assert (len(data.train), len(data.evaluation)) == COUNTS[name]
+    assert data.source == "local"
+
+
+@pytest.mark.parametrize("name", TRIVIAL)
+def test_trivial_scores_are_the_known_ones(name: str) -> None:
+    task = TASKS.get(name)
+    assert trivial_score(task, load_data(task, str(FOLDER)).evaluation) == pytest.approx(TRIVIAL[name])
+
+
+def test_squad_as_a_whole_is_scored() -> None:
+    task = TASKS.get("squad")
+    evaluation = load_data(task, str(FOLDER)).evaluation
+    assert 0.02 < trivial_score(task, evaluation) < 0.15
+    references = [reference(example) for example in evaluation]
+    first = [example.answers[0] for example in evaluation if isinstance(example, SpanExample)]
+    assert score(task, first, references) == {"f1": 1.0, "em": 1.0}
+
+
+def test_the_fingerprint_of_fifty_thousand_reviews_is_the_same_again() -> None:
+    data = load_data(TASKS.get("imdb"), str(FOLDER))
+    assert fingerprint(data.train, data.evaluation) == data.fingerprint
