@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
+import pkgutil
 import re
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
 from typing import Any, Generic, TypeVar, cast
 
 from bench_lib.core.errors import BadValue, BenchError, UnknownName, told
@@ -42,7 +45,7 @@ def load_point(point: EntryPoint, where: str) -> Any:
 
 
 class Registry(Generic[T]):
-    """Named entries of one kind: those added here in their order, then those that installed packages offer.
+    """Named entries of one kind: those of scanned packages, those added, then those that installed packages offer.
 
     A package offers an entry under the registry's `group` of entry points; its code is loaded when the entry is asked
     for, by `load`, and `check` raises for what is no entry of this kind.
@@ -60,12 +63,23 @@ class Registry(Generic[T]):
         self.check = check
         self.load = load
         self._entries: dict[str, T] = {}
+        self._files: dict[str, tuple[str, Callable[[ModuleType], T]]] = {}
+
+    def scan(self, package: str, entry_of: Callable[[ModuleType], T]) -> None:
+        """Offer an entry for each module of a package, by the module's name, in their order.
+
+        A module is imported when its entry is asked for; `entry_of` then finds the entry in it.
+        """
+        found = importlib.util.find_spec(package)
+        folders = found.submodule_search_locations if found else None
+        for name in sorted(module.name for module in pkgutil.iter_modules(folders)):
+            self._free(name)
+            self._files[name] = (f"{package}.{name}", entry_of)
 
     def add(self, name: str, entry: T) -> T:
         """Add an entry; a name that is taken, or is no word, raises `BenchError`."""
         check_entry_name(self.kind, name, repr(name)[:LONGEST])
-        if name in self._entries:
-            raise BenchError(f"{self.kind} {name!r} is registered already")
+        self._free(name)
         self._entries[name] = entry
         return entry
 
@@ -73,12 +87,15 @@ class Registry(Generic[T]):
         """The entry of that name; an unknown one raises `UnknownName` with the nearest names."""
         if name in self._entries:
             return self._entries[name]
+        if name in self._files:
+            module, entry_of = self._files[name]
+            return self._entries.setdefault(name, entry_of(importlib.import_module(module)))
         if name not in self._offered():
             raise UnknownName(self.kind, name, self.names())
         return self._load(name)
 
     def names(self) -> tuple[str, ...]:
-        return (*self._entries, *self._offered())
+        return (*self._own(), *self._offered())
 
     def __contains__(self, name: object) -> bool:
         return name in self.names()
@@ -89,13 +106,21 @@ class Registry(Generic[T]):
     def __len__(self) -> int:
         return len(self.names())
 
+    def _own(self) -> dict[str, object]:
+        """The names of this package's entries, in their order, whether imported or not."""
+        return {**self._files, **self._entries}
+
+    def _free(self, name: str) -> None:
+        if name in self._own():
+            raise BenchError(f"{self.kind} {name!r} is registered already")
+
     def _offered(self) -> dict[str, EntryPoint]:
         """What installed packages offer beside the entries; a name that is taken or offered twice raises."""
-        offered: dict[str, EntryPoint] = {}
+        own, offered = self._own(), dict[str, EntryPoint]()
         for point in _points(self.group) if self.group else ():
             check_entry_name(self.kind, point.name, f"that {_from(point)} offers")
-            if point.name in self._entries or point.name in offered:
-                taken = "this package has one" if point.name in self._entries else f"{_from(offered[point.name])} too"
+            if point.name in own or point.name in offered:
+                taken = "this package has one" if point.name in own else f"{_from(offered[point.name])} too"
                 raise BenchError(f"{_from(point)} offers the {self.kind} {point.name!r}, and {taken}; uninstall one")
             offered[point.name] = point
         return offered

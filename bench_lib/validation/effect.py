@@ -103,7 +103,7 @@ def compared(run: RunRecord, base: RunRecord, start: Mapping[str, np.ndarray]) -
 def _apart(
     run: Mapping[str, np.ndarray], base: Mapping[str, np.ndarray], start: Mapping[str, np.ndarray]
 ) -> float | None:
-    """The distance between two ends of a body, as a share of the second one's way; None under other names."""
+    """The distance of two trained bodies, as a share of how far the second one moved; None under other names."""
     if not start.keys() <= run.keys():
         return None
     distance = math.sqrt(sum(float(np.square(run[name] - base[name]).sum()) for name in start))

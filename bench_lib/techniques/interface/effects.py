@@ -22,9 +22,9 @@ class Effect:
     `trained` is the share of the parameters that learn; `steps`, `passes` and `saved`, the bytes of the file that has
     to be kept, are times the baseline's. `moved` is how far the embeddings and each block ended from their pre-trained
     weights, in the mean of the levels and times the baseline's, and `uneven` the root mean square of what that is off
-    1 over the levels. `apart` is the distance between the two ends, as a share of the baseline's way; `answers` the
-    root mean square of the difference of the logits, as a share of their standard deviation. None is what cannot be
-    told: of weights under other names, of other rows, of what seeds make together.
+    1 over the levels. `apart` is the distance of the trained weights from the baseline's, as a share of how far those
+    moved; `answers` the root mean square of the difference of the logits, as a share of their standard deviation. None
+    stands where nothing can be compared: weights under other names, other rows, what seeds make together.
     """
 
     trained: float
@@ -59,11 +59,13 @@ class Effect:
         times = {"steps": self.steps, "passes": self.passes, "bytes saved": self.saved}
         parts += [f"{value:.3g} times the {name}" for name, value in times.items() if value not in (1, None)]
         if self.apart:
-            parts.append(f"from the baseline's end {percent(self.apart)} of the baseline's way {beside('apart')}")
+            parts.append(
+                f"weights differ from the baseline's by {percent(self.apart)} of its movement {beside('apart')}"
+            )
         if self.moved is not None and self.uneven:
-            parts.append(f"moved {self.moved:.3g} times as far")
+            parts.append(f"weights move {self.moved:.3g} times as far")
         if self.answers:
-            parts.append(f"answers differ by {percent(self.answers)} of their spread {beside('answers')}")
+            parts.append(f"logits differ by {percent(self.answers)} of their spread {beside('answers')}")
         return "; ".join(parts)
 
 

@@ -79,8 +79,8 @@ def test_what_is_told_from_rounding(changed, acts):
         ({}, "it changes no more than rounding does"),
         (
             {"apart": 0.5, "moved": 0.75, "uneven": 0.3},
-            "from the baseline's end 50 % of the baseline's way (rounding: 2.0 %); moved 0.75 times as far; "
-            "answers differ by 0.30 % of their spread (rounding: 0.30 %)",
+            "weights differ from the baseline's by 50 % of its movement (rounding: 2.0 %); "
+            "weights move 0.75 times as far; logits differ by 0.30 % of their spread (rounding: 0.30 %)",
         ),
         (
             {"trained": 0.0123, "apart": None, "moved": None, "uneven": None, "passes": 1.5, "answers": None},
