@@ -7,7 +7,7 @@ READY := .venv/.ready
 
 test: WHAT = style, types and all tests, together 15 to 25 minutes on two cores
 test: told environment
-	$(BIN)/tox run -e lint,type,tests
+	$(BIN)/tox run-parallel --parallel-live -e lint,type,tests
 
 bench: WHAT = benchmarks on generated data into bench-results, some minutes on two cores with the time left shown; \
 	then the leaderboard, into bench-reports. What is stored already is not run again

@@ -107,9 +107,8 @@ def assert_the_run_itself(made, store, seed=0):
 
 @pytest.mark.parametrize(("name", "task"), CASES)
 def test_one_member_is_the_run_itself_bit_for_bit(stored, make_spec, name, task):
-    for seed in (0, 1):
-        made = pool(make_spec(task, f"{name}:members=1", seed, **SHORT), stored(task))
-        assert_the_run_itself(made, stored(task), seed)
+    made = pool(make_spec(task, f"{name}:members=1", seed=1, **SHORT), stored(task))
+    assert_the_run_itself(made, stored(task), seed=1)
 
 
 @pytest.mark.parametrize("other", MAKERS)

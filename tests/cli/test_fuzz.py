@@ -22,7 +22,7 @@ from bench_lib.runner import suite
 from bench_lib.runner.suite import Progress, plan
 from bench_lib.validation import environment
 
-EXAMPLES = int(os.environ.get("STABBENCH_FUZZ_EXAMPLES", "100"))
+EXAMPLES = int(os.environ.get("STABBENCH_FUZZ_EXAMPLES", "60"))
 """Command lines that are tried; more of them on demand."""
 
 LONG = "x" * 5000

@@ -270,7 +270,7 @@ ARMS = [*(dict(arm) for arm in parse_vary("init,order,init+order,order+dropout,a
 OUTCOMES = st.tuples(st.sampled_from([str(s) for s in Status]), st.sampled_from([0.7, 0.75, 0.8]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(ARMS), st.integers(0, 3), OUTCOMES), min_size=1, max_size=25))
 def test_no_mixture_of_arms_and_outcomes_is_left_without_a_figure_or_a_reason(
     record: Any, frame: Any, mixture: Iterable[Any]
