@@ -11,6 +11,7 @@ from bench_lib.tasks.task import Task
 
 def read_split(task: Task, split: str) -> list[dict[str, Any]]:
     """The rows of one split, in the columns `wanted`; a hub that is not reached raises `Unavailable`."""
+    check_on_hub(task)
     try:
         return _load(task, split)
     # Offline switches, sockets, proxies, gates, renamed data sets, a full disk: every layer below has types of its own.
@@ -20,6 +21,7 @@ def read_split(task: Task, split: str) -> list[dict[str, Any]]:
 
 def split_names(task: Task) -> list[str]:
     """The splits that the hub has; a hub that is not reached raises `Unavailable`."""
+    check_on_hub(task)
     try:
         import datasets
 
@@ -27,6 +29,15 @@ def split_names(task: Task) -> list[str]:
     except Exception as error:
         raise _explained(task, f"the splits of {task.hub_id}", error) from error
     return names
+
+
+def check_on_hub(task: Task) -> None:
+    """Raise `Unavailable` for a task that names no data set of the hub."""
+    if not task.hub_id:
+        raise Unavailable(
+            f"task {task.name} names no data set of the hub (its hub_id is empty); use `--data DIR` with a folder of "
+            f"your own ({LAYOUT}, columns {', '.join(task.columns)})"
+        )
 
 
 def _explained(task: Task, what: str, error: Exception) -> Unavailable:
