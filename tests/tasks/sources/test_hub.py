@@ -74,8 +74,11 @@ def test_any_failure_names_the_ways_out(error: Exception, monkeypatch: pytest.Mo
 
 def test_a_missing_library_names_the_ways_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(Unavailable, match=r"ModuleNotFoundError.*--data DIR"):
-        hub.read_split(TASKS.get("imdb"), "train")
+    for ask in (lambda: hub.read_split(TASKS.get("imdb"), "train"), lambda: hub.split_names(TASKS.get("imdb"))):
+        with pytest.raises(
+            Unavailable, match=r"\(.*datasets is not installed: pip install .stabbench\[hub\].\).*--data DIR"
+        ):
+            ask()
 
 
 def test_a_task_of_folders_alone_is_no_data_set_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
