@@ -10,6 +10,7 @@ import pytest
 
 import bench_lib
 from bench_lib.cli.run import add_to
+from bench_lib.core import extras
 from bench_lib.core.errors import BadValue
 from bench_lib.core.record import Predictions, RunRecord, Status
 from bench_lib.executors import InlineExecutor
@@ -93,6 +94,16 @@ def test_a_cell_is_a_row_and_a_seed_a_round(bench: Bench) -> None:
         assert all(score is not None for score in facts["score"])
         for name in ("status", "score", "train_seconds", "eval_seconds", "tokens_per_second", "peak_memory_bytes"):
             assert facts[name] == [getattr(run, name) for run in runs], name
+
+
+def test_without_pytest_benchmark_it_is_said_what_to_install(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    # pytest looks at all modules of its plugins, so that none can be taken away.
+    monkeypatch.setattr(extras, "is_installed", lambda package: package != "pytest_benchmark")
+    found = bench()
+    found.stdout.fnmatch_lines(
+        ["*the benchmarks: the package pytest_benchmark is not installed: pip install *benchmarks*"]
+    )
+    assert found.ret == pytest.ExitCode.INTERRUPTED
 
 
 def test_the_runs_are_those_of_the_suite(bench: Bench) -> None:

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from transformers import GenerationConfig, MarianMTModel, MarianTokenizer
 from transformers.utils import logging as hf_logging
 
 from bench_lib.core.errors import BadData, Unavailable
+from bench_lib.core.extras import optional
 from bench_lib.models import MODELS
 from bench_lib.models.source import find_source, fingerprint
 
@@ -98,6 +100,8 @@ class Marian:
         if Path(place).is_dir():
             _check_digest(place, version)
             options = {"local_files_only": True}
+        with optional("sentencepiece", "or the translations that another machine kept in its cache folder"):
+            import_module("sentencepiece")
         with _explained(place), torch.random.fork_rng():
             # First, since a tokenizer whose files are not there says so in words that nobody understands.
             model: Any = MarianMTModel.from_pretrained(place, dtype=torch.float32, **options)

@@ -78,11 +78,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "bench_cell" not in metafunc.fixturenames:
         return
     from bench_lib.core.errors import BenchError
+    from bench_lib.core.extras import check_installed
     from bench_lib.runner.suite import plan
     from bench_lib.store import Store
 
     config = metafunc.config
     try:
+        check_installed(("pytest_benchmark",), "the benchmarks")
         specs, retry = plan(grid_of(config)), parse_statuses(str(config.getoption("--bench-retry")))
     except BenchError as error:
         # The one error of which pytest shows the message alone here; it ends the session with exit code 2.

@@ -9,7 +9,8 @@ from itertools import chain
 
 from bench_lib.core.errors import Problems, Unsupported
 from bench_lib.core.examples import Kind, SpanExample
-from bench_lib.core.spec import Profile, Ref, RunSpec
+from bench_lib.core.extras import check_installed
+from bench_lib.core.spec import Profile, Ref, RunSpec, TechniqueSpec
 from bench_lib.harness.datasets import (
     DataKey,
     Subset,
@@ -39,9 +40,12 @@ class Setting:
 def hindrances(specs: Sequence[RunSpec]) -> list[str]:
     """Why runs of the specs would come to nothing, whatever their seed, a line each.
 
-    The model is loaded, once for each head, and questions are read for each subset that the seeds draw.
+    Packages that the techniques need are looked for, the model is loaded, once for each head, and questions are read
+    for each subset that the seeds draw.
     """
     problems = Problems()
+    for stack in dict.fromkeys(spec.stack for spec in specs):
+        problems.of(_check_packages, stack)
     named: dict[Setting, str] = {}
     drawn: dict[tuple[Setting, Subset | None], None] = {}
     for spec, setting in _settings(specs, problems):
@@ -57,6 +61,12 @@ def hindrances(specs: Sequence[RunSpec]) -> list[str]:
         if not unusable[setting]:
             problems.of(_check_questions, setting, subset)
     return list(dict.fromkeys(problems.found))
+
+
+def _check_packages(stack: tuple[TechniqueSpec, ...]) -> None:
+    """Raise `Unavailable` where a package is not installed that a technique of the stack needs."""
+    for technique in from_spec(stack, TECHNIQUES).techniques:
+        check_installed(technique.packages, technique.name)
 
 
 def _settings(specs: Sequence[RunSpec], problems: Problems) -> Iterator[tuple[RunSpec, Setting]]:

@@ -14,20 +14,18 @@ __all__ = ["Data", "Example", "Kind", "SpanExample", "TagExample", "Task", "Text
 
 @dataclass(frozen=True)
 class Task:
-    """A data set, its split, and how it is scored; complete and pinned.
+    """A data set, its split, and how it is scored; complete, and pinned where it is on the hub.
 
-    `columns` are the hub's own: the inputs first and the target last. `metrics` name what `tasks.metrics` computes;
-    the first is the primary one. `judges_wording` says that the labels are of the wording itself, so that a text in
-    other words may need another. `version` is raised when parsing or scoring changes. Columns, labels or metrics that
-    do not fit each other or the kind raise `BenchError`.
+    `columns` are the hub's own: the inputs first and the target last. `metrics` name what `tasks.scoring.metrics`
+    computes; the first is the primary one. `judges_wording` says that the labels are of the wording itself, so that a
+    text in other words may need another. `version` is raised when parsing or scoring changes. A task that is read from
+    folders alone leaves out `hub_id` and `revision`. Columns, labels or metrics that do not fit each other or the kind,
+    and one of `hub_id` and `revision` without the other, raise `BenchError`.
     """
 
     name: str
     kind: Kind
     description: str
-    hub_id: str
-    hub_config: str | None
-    revision: str
     columns: tuple[str, ...]
     labels: tuple[str, ...]
     metrics: tuple[str, ...]
@@ -37,6 +35,9 @@ class Task:
     train_split: str = "train"
     judges_wording: bool = False
     version: str = "1"
+    hub_id: str = ""
+    hub_config: str | None = None
+    revision: str = ""
 
     def __post_init__(self) -> None:
         check_name("name of a task", self.name)
@@ -46,7 +47,15 @@ class Task:
         check_columns(self.kind, self.columns, self.name)
         check_labels(self.kind, self.labels, self.name)
         check_metrics(self.kind, self.metrics, self.labels, self.name)
-        require(len(self.revision) == 40, f"revision of task {self.name}", self.revision, "a full commit hash")
+        self._check_hub()
+
+    def _check_hub(self) -> None:
+        if self.hub_id:
+            require(len(self.revision) == 40, f"revision of task {self.name}", self.revision, "a full commit hash")
+            return
+        for what in ("hub_config", "revision"):
+            value = getattr(self, what)
+            require(not value, f"{what} of task {self.name}", value, "nothing where there is no hub_id")
 
     @property
     def primary(self) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from bench_lib.core.errors import BadData, BenchError
+from bench_lib.core.extras import EXTRAS, install, is_installed
 from bench_lib.core.record import Status
 from bench_lib.core.spec import PRECISIONS
 from bench_lib.executors.inline import InlineExecutor
@@ -51,6 +52,7 @@ def examine(data: str | None = None) -> list[Finding]:
         Finding(
             "machine", f"{facts['cpu']}, {facts['cores']} cores, {facts['memory_gib']} GiB; runs on {facts['device']}"
         ),
+        Finding("optional packages", _optional()),
         _tried(f"model {MODEL}", lambda: resolve(MODEL, MODELS).fingerprint),
         _tried("a smoke run, stored and read back", _smoke),
         _tried(f"a step of {MODEL}, {TEXTS} x {LENGTH} tokens on one thread", _steps),
@@ -60,6 +62,14 @@ def examine(data: str | None = None) -> list[Finding]:
         findings.append(_tried(f"data folder {data}", lambda: _held(Path(data))))
         findings += [_tried(f"  {task.name}", partial(_sizes, task, data), optional=True) for task in TASKS]
     return findings
+
+
+def _optional() -> str:
+    """The optional packages that are there, and what installs the others."""
+    packages = [package for extra in EXTRAS.values() for package in extra]
+    there = ", ".join(filter(is_installed, packages))
+    missing = [f"no {package} ({install(package)})" for package in packages if not is_installed(package)]
+    return "; ".join(filter(None, [there, *missing]))
 
 
 def _tried(what: str, attempt: Callable[[], str], optional: bool = False) -> Finding:

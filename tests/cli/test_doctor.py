@@ -21,13 +21,14 @@ def test_the_doctor_has_a_line_for_each_finding(capsys: Written, monkeypatch: py
     assert [line.partition(":")[0] for line in lines] == [
         "ok  versions",
         "ok  machine",
+        "ok  optional packages",
         "ok  model minilm",
         "ok  a smoke run, stored and read back",
         "ok  a step of minilm, 16 x 40 tokens on one thread",
         "ok  a run of quick",
         "ok  a run of desk",
     ]
-    assert lines[3].endswith(": 4 runs")
+    assert lines[4].endswith(": 4 runs")
     assert lines[-1].endswith(": imdb about 7 s, sst2 about 7 s, conll2003 about 7 s, squad about 7 s")
 
 

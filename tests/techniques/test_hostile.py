@@ -277,6 +277,7 @@ SAYING = {
     "def spec(self): return None": "'spec' says what the technique is by value",
     "version = 3": "version of the technique",
     "observer = 'yes'": "observer of the technique",
+    "packages = 'peft'": "packages of the technique",
     "neutral = 3": "neutral of the technique",
     "neutral = {'strenght': 1.0}": "is 'strenght'; allowed: none, since it has no fields",
     "strength: float = 1.0\nneutral = {'strength': 'x'}": "strength in neutral of the technique",

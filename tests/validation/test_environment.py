@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +42,21 @@ def by_name(findings: list[Finding]) -> dict[str, Finding]:
 @pytest.mark.usefixtures("no_smoke")
 def test_versions_machine_and_model_are_named() -> None:
     found = examine()
-    first = ["versions", "machine", "model minilm", "a smoke run, stored and read back"]
+    first = ["versions", "machine", "optional packages", "model minilm", "a smoke run, stored and read back"]
     assert [f.what for f in found] == [*first, *TOLD]
     assert all(f.ok and not f.optional for f in found)
     assert [part for part in found[0].found.split() if part[0].isalpha()] == ["python", "torch", "transformers", "peft"]
     assert "cores" in found[1].found
-    assert found[2].found.startswith(f"{MODELS.get('minilm').package}==")
+    assert found[3].found.startswith(f"{MODELS.get('minilm').package}==")
+
+
+@pytest.mark.usefixtures("no_smoke")
+def test_an_optional_package_that_is_missing_is_told_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "nltk", None)
+    found = by_name(examine())["optional packages"]
+    assert found.ok
+    assert found.found.startswith("datasets, peft, ")
+    assert found.found.endswith("; no nltk (pip install 'stabbench[wordnet]')")
 
 
 @pytest.mark.usefixtures("no_smoke")

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from bench_lib.core.errors import Unavailable
+from bench_lib.core.extras import optional
 from bench_lib.tasks.sources.local import LAYOUT, wanted
 from bench_lib.tasks.task import Task
 
 
 def read_split(task: Task, split: str) -> list[dict[str, Any]]:
     """The rows of one split, in the columns `wanted`; a hub that is not reached raises `Unavailable`."""
+    check_on_hub(task)
     try:
         return _load(task, split)
     # Offline switches, sockets, proxies, gates, renamed data sets, a full disk: every layer below has types of its own.
@@ -20,8 +22,10 @@ def read_split(task: Task, split: str) -> list[dict[str, Any]]:
 
 def split_names(task: Task) -> list[str]:
     """The splits that the hub has; a hub that is not reached raises `Unavailable`."""
+    check_on_hub(task)
     try:
-        import datasets
+        with optional("datasets"):
+            import datasets
 
         names: list[str] = datasets.get_dataset_split_names(task.hub_id, task.hub_config, revision=task.revision)
     except Exception as error:
@@ -29,17 +33,27 @@ def split_names(task: Task) -> list[str]:
     return names
 
 
+def check_on_hub(task: Task) -> None:
+    """Raise `Unavailable` for a task that names no data set of the hub."""
+    if not task.hub_id:
+        raise Unavailable(
+            f"task {task.name} names no data set of the hub (its hub_id is empty); use `--data DIR` with a folder of "
+            f"your own ({LAYOUT}, columns {', '.join(task.columns)})"
+        )
+
+
 def _explained(task: Task, what: str, error: Exception) -> Unavailable:
+    cause = str(error) if isinstance(error, Unavailable) else f"{type(error).__name__}: {error}"
     return Unavailable(
-        f"{what}, at {task.revision[:8]} could not be loaded from the hub "
-        f"({type(error).__name__}: {error}); ways out: `--data DIR` with a folder of your own ({LAYOUT}, "
+        f"{what}, at {task.revision[:8]} could not be loaded from the hub ({cause}); "
+        f"ways out: `--data DIR` with a folder of your own ({LAYOUT}, "
         f"columns {', '.join(task.columns)}), or, for the four main tasks, `--data embedded`, without a network"
     )
 
 
 def _load(task: Task, split: str) -> list[dict[str, Any]]:
-    # Most of a second to import, and no other source needs it.
-    import datasets
+    with optional("datasets"):
+        import datasets  # most of a second, and no other source needs it
 
     loaded = datasets.load_dataset(task.hub_id, task.hub_config, split=split, revision=task.revision)
     rows: list[dict[str, Any]] = loaded.select_columns(wanted(task, loaded.column_names)).to_list()

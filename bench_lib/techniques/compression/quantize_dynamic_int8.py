@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from bench_lib.core.errors import Unsupported
+from bench_lib.core.extras import optional
 from bench_lib.core.spec import Scalar
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
@@ -33,12 +34,13 @@ class QuantizeDynamicInt8(Technique):
     family: ClassVar[str] = "compression"
     paper: ClassVar[str] = "Zafrir et al. 2019, arXiv:1910.06188"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    packages: ClassVar[tuple[str, ...]] = ("torchao",)
     observer: ClassVar[bool] = True
 
     def compress(self, training: Training) -> nn.Module:
-        # Heavy: only runs that use it pay for it.
-        from torchao.quantization import Int8DynamicActivationInt8WeightConfig, quantize_
-        from torchao.utils import should_reduce_range
+        with optional("torchao"):  # heavy: only runs that use it pay for it
+            from torchao.quantization import Int8DynamicActivationInt8WeightConfig, quantize_
+            from torchao.utils import should_reduce_range
 
         model = plain_copy(training.model)
         layers = linear_layers(model, training.anatomy)

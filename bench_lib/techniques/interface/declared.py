@@ -66,6 +66,9 @@ def _check_texts(technique: type[Technique], where: str) -> None:
         value: object = getattr(technique, what)
         good = isinstance(value, str) and value.isprintable() and (what == "paper" or bool(value))
         require(good, f"{what} of the technique {where}", value, "text on one line")
+    packages: object = technique.packages
+    good = isinstance(packages, tuple) and all(isinstance(p, str) and p.isidentifier() for p in packages)
+    require(good, f"packages of the technique {where}", packages, "a tuple of modules' names, such as ('peft',)")
     for what in ("observer", "reads_unused"):
         value = getattr(technique, what)
         require(isinstance(value, bool), f"{what} of the technique {where}", value, "True or False")

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from bench_lib.core.errors import UnknownName
 from bench_lib.core.examples import Kind
+from bench_lib.core.extras import install
 from bench_lib.core.registry import Registry
 from bench_lib.core.spec import Scalar
 from bench_lib.techniques.interface.effects import measured
@@ -94,6 +95,7 @@ def _entry(technique: type[Technique]) -> str:
     if rest:
         parts += [f"```text\n{rest[0]}\n```", *(_prose(text) for text in rest[1:])]
     changes = _prose(measured().text(technique.name, technique.version))
+    parts += [f"Needs the package `{package}`: `{install(package)}`." for package in technique.packages]
     return "\n\n".join(filter(None, [*parts, changes, f"Paper: {_prose(technique.paper)}."])) + "\n"
 
 

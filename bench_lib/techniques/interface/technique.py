@@ -32,7 +32,8 @@ class Technique:
     `neutral` holds the parameters at which the technique must equal the baseline bit for bit, or None where it has no
     such point. `observer` says that it leaves the trajectory of the training alone, so that it can ride on another's.
     `reads_unused` says that it reads training examples that the run does not train on, so that none is held out from
-    it. `source` is for techniques that come from a file of the user's, and set when that is read.
+    it. `packages` are modules without which it cannot run, looked for when runs are planned. `source` is for techniques
+    that come from a file of the user's, and set when that is read.
 
     `space` holds what is to be tuned beside the profile's learning rate, which is tuned for every technique: at most
     two fields, each with the values to try, from its paper or its authors' code where they could be had. Of floats all
@@ -48,6 +49,7 @@ class Technique:
     version: ClassVar[str] = "1"
     observer: ClassVar[bool] = False
     reads_unused: ClassVar[bool] = False
+    packages: ClassVar[tuple[str, ...]] = ()
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {}
     source: ClassVar[str] = ""
 

@@ -10,6 +10,7 @@ from typing import ClassVar
 import torch
 
 from bench_lib.core.errors import require
+from bench_lib.core.extras import optional
 from bench_lib.core.spec import Profile, Scalar
 from bench_lib.techniques.interface.context import Group
 from bench_lib.techniques.interface.optimizers import parameter_groups
@@ -36,6 +37,7 @@ class Lamb(Technique):
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "You et al. 2020, arXiv:1904.00962"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    packages: ClassVar[tuple[str, ...]] = ("pytorch_optimizer",)
     version: ClassVar[str] = "2"  # the ratio of biases and norms is 1, where version 1 took it of them too
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"factor": (4.0, 6.0, 8.0, 10.0)}  # 4 is our choice
 
@@ -45,7 +47,8 @@ class Lamb(Technique):
         require(0 < self.factor <= 1000, "lamb:factor", self.factor, "above 0, at most 1000")
 
     def optimizer(self, groups: list[Group], profile: Profile) -> torch.optim.Optimizer:
-        import pytorch_optimizer  # a hundred optimisers: only runs that use it pay for it
+        with optional("pytorch_optimizer"):
+            import pytorch_optimizer  # a hundred optimisers: only runs that use it pay for it
 
         # The decay is part of r, and so does not grow with the rate.
         faster = [replace(group, learning_rate=group.learning_rate * self.factor) for group in groups]

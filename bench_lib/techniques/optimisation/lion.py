@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 
 from bench_lib.core.errors import require
+from bench_lib.core.extras import optional
 from bench_lib.core.spec import Profile, Scalar
 from bench_lib.techniques.interface.context import Group
 from bench_lib.techniques.interface.optimizers import parameter_groups, rescaled
@@ -33,6 +34,7 @@ class Lion(Technique):
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Chen et al. 2023, arXiv:2302.06675"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    packages: ClassVar[tuple[str, ...]] = ("pytorch_optimizer",)
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"factor": (0.1, 0.2, 0.33)}
 
     factor: float = 0.2
@@ -41,6 +43,7 @@ class Lion(Technique):
         require(0 < self.factor <= 1000, "lion:factor", self.factor, "above 0, at most 1000")
 
     def optimizer(self, groups: list[Group], profile: Profile) -> torch.optim.Optimizer:
-        import pytorch_optimizer  # a hundred optimisers: only runs that use it pay for it
+        with optional("pytorch_optimizer"):
+            import pytorch_optimizer  # a hundred optimisers: only runs that use it pay for it
 
         return pytorch_optimizer.Lion(parameter_groups(rescaled(groups, self.factor)))

@@ -10,6 +10,7 @@ from typing import ClassVar
 import torch
 
 from bench_lib.core.errors import require
+from bench_lib.core.extras import optional
 from bench_lib.core.spec import Profile, Scalar
 from bench_lib.techniques.interface.context import Group
 from bench_lib.techniques.interface.optimizers import parameter_groups
@@ -36,6 +37,7 @@ class SGD(Technique):
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Gkouti et al. 2024, arXiv:2402.06948"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    packages: ClassVar[tuple[str, ...]] = ("pytorch_optimizer",)
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "learning_rate": (1e-3, 3e-3, 1e-2, 3e-2, 1e-1),  # our choice
         "momentum": (0.0, 0.9),
@@ -54,6 +56,7 @@ class SGD(Technique):
         return dataclasses.replace(profile, learning_rate=self.learning_rate, weight_decay=decay)
 
     def optimizer(self, groups: list[Group], profile: Profile) -> torch.optim.Optimizer:
-        import pytorch_optimizer  # a hundred optimisers: only runs that use it pay for it
+        with optional("pytorch_optimizer"):
+            import pytorch_optimizer  # a hundred optimisers: only runs that use it pay for it
 
         return pytorch_optimizer.SGDW(parameter_groups(groups), momentum=self.momentum)

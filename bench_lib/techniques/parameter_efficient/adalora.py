@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from bench_lib.core.errors import Unsupported, require
+from bench_lib.core.extras import optional
 from bench_lib.core.spec import Profile, Scalar
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
@@ -38,6 +39,7 @@ class AdaLoRA(Technique):
     family: ClassVar[str] = "parameter-efficient"
     paper: ClassVar[str] = "Zhang et al. 2023, arXiv:2303.10512"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    packages: ClassVar[tuple[str, ...]] = ("peft",)
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "learning_rate": (8e-4, 1.2e-3, 3e-3, 1e-2),  # our choice above 1.2e-3
         "orthogonality": (0.1, 0.3),
@@ -70,7 +72,8 @@ class AdaLoRA(Technique):
         return dataclasses.replace(profile, learning_rate=self.learning_rate)
 
     def prepare(self, training: Training) -> None:
-        import peft  # heavy: only runs that use it pay for it
+        with optional("peft"):
+            import peft  # heavy: only runs that use it pay for it
 
         layers = [
             name

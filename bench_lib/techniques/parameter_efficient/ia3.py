@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from bench_lib.core.errors import require
+from bench_lib.core.extras import optional
 from bench_lib.core.spec import Profile, Scalar
 from bench_lib.techniques.interface.context import Group, Training
 from bench_lib.techniques.interface.technique import Technique
@@ -32,6 +33,7 @@ class IA3(Technique):
     family: ClassVar[str] = "parameter-efficient"
     paper: ClassVar[str] = "Liu et al. 2022, arXiv:2205.05638"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    packages: ClassVar[tuple[str, ...]] = ("peft",)
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "learning_rate": (1e-3, 3e-3, 1e-2, 3e-2),  # our choice but for 3e-3
     }
@@ -45,7 +47,8 @@ class IA3(Technique):
         return dataclasses.replace(profile, learning_rate=self.learning_rate)
 
     def prepare(self, training: Training) -> None:
-        import peft  # heavy: only runs that use it pay for it
+        with optional("peft"):
+            import peft  # heavy: only runs that use it pay for it
 
         layout = separate(training, self.name)
         config = peft.IA3Config(

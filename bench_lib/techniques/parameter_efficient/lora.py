@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from bench_lib.core.errors import require
+from bench_lib.core.extras import optional
 from bench_lib.core.spec import Profile, Scalar
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
@@ -31,6 +32,7 @@ class LoRA(Technique):
     family: ClassVar[str] = "parameter-efficient"
     paper: ClassVar[str] = "Hu et al. 2022, arXiv:2106.09685"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    packages: ClassVar[tuple[str, ...]] = ("peft",)
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "learning_rate": (4e-4, 5e-4, 1e-3, 3e-3, 1e-2),  # our choice above 5e-4
         "alpha": (8, 16, 32, 64),  # our choice but for 16
@@ -49,7 +51,8 @@ class LoRA(Technique):
         return dataclasses.replace(profile, learning_rate=self.learning_rate)
 
     def prepare(self, training: Training) -> None:
-        import peft  # heavy: only runs that use it pay for it
+        with optional("peft"):
+            import peft  # heavy: only runs that use it pay for it
 
         layout = separate(training, self.name)
         config = peft.LoraConfig(

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from bench_lib.core.errors import Unsupported, require
+from bench_lib.core.extras import optional
 from bench_lib.core.spec import Profile, Scalar
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
@@ -79,6 +80,7 @@ class Prefix(Technique):
     family: ClassVar[str] = "parameter-efficient"
     paper: ClassVar[str] = "Li & Liang 2021, arXiv:2101.00190; Liu et al. 2022, arXiv:2110.07602"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    packages: ClassVar[tuple[str, ...]] = ("peft",)
     version: ClassVar[str] = "2"  # starts at the spread of the model's layers, where version 1 had peft's N(0, 1)
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "learning_rate": (5e-3, 1e-2, 3e-2, 1e-1),  # above 1e-2 not verified
@@ -96,7 +98,8 @@ class Prefix(Technique):
         return dataclasses.replace(profile, learning_rate=self.learning_rate)
 
     def prepare(self, training: Training) -> None:
-        import peft  # heavy: only runs that use it pay for it
+        with optional("peft"):
+            import peft  # heavy: only runs that use it pay for it
 
         self._check(training)
         head = [training.model.get_submodule(name) for name in new_parts(training)]

@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from bench_lib.core.errors import Unsupported
+from bench_lib.core.extras import optional
 from bench_lib.techniques.interface.context import Training
 
 
@@ -57,7 +58,8 @@ def wrap(training: Training, technique: str, config: Any) -> None:
 
     The configuration is best without a task type: peft's wrapper for question answering drops the token types.
     """
-    import peft  # heavy: only runs that use it pay for it
+    with optional("peft"):
+        import peft  # heavy: only runs that use it pay for it
 
     claim(training, technique)
     with training.seeded("init", technique), warnings.catch_warnings():

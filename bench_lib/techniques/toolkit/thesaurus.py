@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bench_lib.core.errors import Unsupported, require
+from bench_lib.core.extras import optional
 from bench_lib.tasks.transforms.word_edits import Passage, passages, with_words
 from bench_lib.techniques.interface.training_set import Corpus, Vocabulary
 
@@ -41,7 +42,8 @@ Thesaurus = Callable[[str], tuple[str, ...]]
 def thesaurus(source: str, corpus: Corpus, owner: str) -> Thesaurus:
     """Synonyms from a source for all words of the training examples, and a note in the record of which source it was.
 
-    WordNet that is not there raises `Unsupported`: another source in its place would be another experiment.
+    WordNet that is not there raises `Unsupported`, and without NLTK `Unavailable`: another source in its place would be
+    another experiment.
     """
     known = _wordnet() if source == "wordnet" else neighbours(_vocabulary(corpus), _words(corpus))
     corpus.report(owner, "wordnet", source == "wordnet")
@@ -162,13 +164,14 @@ def _casing(word: str) -> int:
 
 def _wordnet() -> Callable[[str], tuple[str, ...]]:
     """All lemmas of all senses that are one word, as Wei & Zou 2019 take them."""
-    try:
+    with optional("nltk", "thesaurus=embeddings needs none"):
         wordnet: Any = importlib.import_module("nltk.corpus").wordnet
+    try:
         wordnet.ensure_loaded()
-    except (ImportError, LookupError, OSError) as error:
+    except (LookupError, OSError) as error:
         raise Unsupported(
-            f"synonyms from WordNet need NLTK with its data ({type(error).__name__}): pip install nltk, then python -m "
-            "nltk.downloader wordnet; thesaurus=embeddings needs neither"
+            f"synonyms from WordNet need its data ({type(error).__name__}): python -m nltk.downloader wordnet; "
+            "thesaurus=embeddings needs none"
         ) from error
     known: dict[str, tuple[str, ...]] = {}
 

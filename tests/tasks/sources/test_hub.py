@@ -7,9 +7,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from bench_lib.core.errors import BadData, Unavailable
+from bench_lib.core.examples import Kind, TextExample
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.sources import hub
 from bench_lib.tasks.sources.load import load_data
@@ -17,6 +20,18 @@ from bench_lib.tasks.task import Task
 
 pytestmark = pytest.mark.usefixtures("nothing_remembered")
 Rows = dict[str, list[dict[str, Any]]]
+
+REVIEWS = Task(
+    name="reviews",
+    kind=Kind.SEQUENCE,
+    description="reviews in a folder of one's own",
+    columns=("text", "label"),
+    labels=("bad", "good"),
+    metrics=("accuracy",),
+    licence="our own",
+    citation="none",
+    eval_split="test",
+)
 
 
 def pretend(monkeypatch: pytest.MonkeyPatch, load_dataset: Any) -> None:
@@ -59,8 +74,28 @@ def test_any_failure_names_the_ways_out(error: Exception, monkeypatch: pytest.Mo
 
 def test_a_missing_library_names_the_ways_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(Unavailable, match=r"ModuleNotFoundError.*--data DIR"):
-        hub.read_split(TASKS.get("imdb"), "train")
+    for ask in (lambda: hub.read_split(TASKS.get("imdb"), "train"), lambda: hub.split_names(TASKS.get("imdb"))):
+        with pytest.raises(
+            Unavailable, match=r"\(.*datasets is not installed: pip install .stabbench\[hub\].\).*--data DIR"
+        ):
+            ask()
+
+
+def test_a_task_of_folders_alone_is_no_data_set_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "datasets", None)  # it is not even asked for
+    expected = r"task reviews names no data set of the hub .*`--data DIR`.*<task>/<split>\.parquet, columns text, label"
+    for ask in (lambda: load_data(REVIEWS, "hub"), lambda: hub.split_names(REVIEWS)):
+        with pytest.raises(Unavailable, match=expected):
+            ask()
+
+
+def test_a_task_of_folders_alone_is_read_from_one(tmp_path: Path) -> None:
+    (tmp_path / "reviews").mkdir()
+    for split in ("train", "test"):
+        rows = [{"text": f"{word} {split}", "label": i} for i, word in enumerate(("dull", "fine"))]
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / "reviews" / f"{split}.parquet")
+    data = load_data(REVIEWS, str(tmp_path))
+    assert (data.source, data.train[1]) == ("local", TextExample("fine train", 1))
 
 
 def test_a_stop_from_the_keyboard_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,62 @@
+"""Packages that only a part of the suite needs, and what to install where one is missing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
+
+from bench_lib.core.errors import Unavailable, told
+
+EXTRAS: Mapping[str, tuple[str, ...]] = {
+    "hub": ("datasets",),
+    "peft": ("peft",),
+    "optimizers": ("pytorch_optimizer",),
+    "quantization": ("torchao",),
+    "translation": ("sentencepiece",),
+    "wordnet": ("nltk",),
+    "benchmarks": ("pytest", "pytest_benchmark"),
+}
+"""The extras of `pip install 'stabbench[EXTRA]'`, and the modules that each brings."""
+
+
+@contextmanager
+def optional(package: str, otherwise: str = "") -> Iterator[None]:
+    """Around the import of a package that is optional: where that fails, raise `Unavailable`, with what to install.
+
+    `otherwise` is another way out.
+    """
+    try:
+        yield
+    except ImportError as error:
+        installed = (error.name or package).partition(".")[0] != package
+        raise _unavailable(package, otherwise, f"cannot be imported ({told(error)})" if installed else "") from error
+
+
+def check_installed(packages: Iterable[str], what: str) -> None:
+    """Raise `Unavailable` for the first of the packages that is not installed; none is imported.
+
+    `what` needs them, and the message begins with it.
+    """
+    for package in packages:
+        if not is_installed(package):
+            raise Unavailable(f"{what}: {_unavailable(package)}")
+
+
+def is_installed(package: str) -> bool:
+    """Whether a package could be imported, as far as that can be known without doing so."""
+    if package in sys.modules:
+        return sys.modules[package] is not None
+    return find_spec(package) is not None
+
+
+def install(package: str) -> str:
+    """The command that installs a package."""
+    extra = next((name for name, modules in EXTRAS.items() if package in modules), "")
+    return f"pip install 'stabbench[{extra}]'" if extra else f"pip install {package}"
+
+
+def _unavailable(package: str, otherwise: str = "", why: str = "") -> Unavailable:
+    hint = f"; {otherwise}" if otherwise else ""
+    return Unavailable(f"the package {package} {why or 'is not installed'}: {install(package)}{hint}")
