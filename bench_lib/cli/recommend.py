@@ -18,18 +18,11 @@ from bench_lib.report.formatting import seeds as ranges
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bench_lib.report.analysis.evidence import Evidence, Limits
+    from bench_lib.report.analysis.evidence import Limits
     from bench_lib.report.analysis.recommend import Advice, Candidate
 
 COSTS = "a ratio above 0 of the training time to the baseline's, such as 1.5x or 1.5"
 RATES = "a share of the runs, such as 2% or 0.02, from 0 to 100%"
-HEAD = ("", "technique", "task", "failed [95 %]", "MAD", "MAD ratio [95 %]", "worst", "mean (diff.)", "time")
-LEGEND = """failed: runs that collapsed or diverged, of those judged, with Wilson's interval in percent
-MAD, worst, mean: of the runs that converged, in percent points of the task's metric
-MAD ratio (on the seeds of both), diff. and time: against the baseline"""
-TASK = 2
-"""Where the task stands, which is left out where there is one."""
-
 INDENT = 10
 
 
@@ -54,6 +47,8 @@ def _recommend(options: argparse.Namespace) -> int:
     limits = _limits(options)
     from bench_lib.report.analysis.recommend import advise, like
     from bench_lib.report.analysis.results import find
+    from bench_lib.report.column import View
+    from bench_lib.report.columns import shown_in
     from bench_lib.store import Store
 
     store = Store(options.store)
@@ -64,7 +59,11 @@ def _recommend(options: argparse.Namespace) -> int:
     if options.json:
         print(console.machine([_as_data(advice, options.top) for advice in found]))
     else:
-        print("\n\n".join([*(_human(advice, limits, options.top) for advice in found), LEGEND]))
+        print(
+            "\n\n".join(
+                [*(_human(advice, limits, options.top) for advice in found), console.legend(shown_in(View.RECOMMEND))]
+            )
+        )
     return DONE if any(advice.found for advice in found) else INCONCLUSIVE
 
 
@@ -105,11 +104,16 @@ def _held(name: str, value: str, held: Collection[str]) -> None:
 
 
 def _human(advice: Advice, limits: Limits, top: int) -> str:
+    from bench_lib.report.column import View
+    from bench_lib.report.columns import shown_in
+
     shown = advice.found[:top]
-    head = HEAD if len(advice.tasks) > 1 else HEAD[:TASK] + HEAD[TASK + 1 :]
+    columns = shown_in(View.RECOMMEND)
+    names = ("", "technique", "task") if len(advice.tasks) > 1 else ("", "technique")
+    head = (*names, *(column.head(View.RECOMMEND) for column in columns))
     ranked = [*((str(place), one) for place, one in enumerate(shown, 1)), ("", advice.baseline)]
     rows = [row for place, one in ranked for row in _rows(place, one, advice)]
-    lines = [*_opening(advice, limits), "", *console.columns(head, rows, text_columns=len(head) - 6)]
+    lines = [*_opening(advice, limits), "", *console.columns(head, rows, text_columns=len(names))]
     lines += _statements("proven", [one.proven for one in shown])
     lines += _statements("not proven", [one.unproven for one in shown])
     return "\n".join([*lines, *([] if shown else ["", *_none(advice)])])
@@ -137,28 +141,19 @@ def _wanted(limits: Limits, base: str) -> Iterator[str]:
 
 
 def _rows(place: str, one: Candidate, advice: Advice) -> list[tuple[str, ...]]:
-    """A row a task, of which the first names the technique; the baseline has nothing to be compared with."""
+    """A row a task, of which the first names the technique."""
+    from bench_lib.report.column import View
+    from bench_lib.report.columns import shown_in
+
     itself, several = one is advice.baseline, len(advice.tasks) > 1
     rows = []
     for part in one.evidence:
         first = part is one.evidence[0]
         name = f"{one.name} (baseline)" if itself else one.name
         opening = (place, name) if first else ("", "")
-        rows.append((*opening, *([part.task] if several else []), *_measured(part, itself)))
+        values = (str(column.value(part.row, View.RECOMMEND)) for column in shown_in(View.RECOMMEND))
+        rows.append((*opening, *([part.task] if several else []), *values))
     return rows
-
-
-def _measured(part: Evidence, itself: bool) -> tuple[str, ...]:
-    ratio = console.interval(part.mad_ratio, part.mad_ratio_low, part.mad_ratio_high)
-    mean = console.percent(part.mean)
-    return (
-        console.failures(part.failed, part.judged, part.failure_low, part.failure_high),
-        console.percent(part.mad, 2),
-        console.DASH if itself else ratio,
-        console.percent(part.minimum),
-        mean if itself else f"{mean} ({console.signed(part.mean_difference)})",
-        console.times(part.cost_ratio),
-    )
 
 
 def _statements(title: str, said: Sequence[Sequence[str]]) -> list[str]:
@@ -187,6 +182,9 @@ def _none(advice: Advice) -> list[str]:
 def _as_data(advice: Advice, top: int) -> dict[str, Any]:
     """The advice as plain values, without the techniques below the top and those that are not the nearest."""
     whole = dataclasses.asdict(dataclasses.replace(advice, found=advice.found[:top], others=advice.others[:1]))
+    for one in (whole["baseline"], *whole["found"], *whole["others"]):
+        for part in one["evidence"]:
+            del part["row"]  # told by the fields that the evidence rests on
     nearest = whole.pop("others")
     counts = {"qualifying": len(advice.found), "considered": len(advice.found) + len(advice.others)}
     return whole | counts | {"removed": advice.removed(), "nearest_miss": nearest[0] if nearest else None}

@@ -281,7 +281,7 @@ def test_several_versions_are_named_as_text(tmp_path: Path, record: Any) -> None
 def test_variants_have_rows_and_an_explanation(tmp_path: Path, record: Any) -> None:
     text = text_of(store(tmp_path / "s", [record(i, rate=rate) for i in range(2) for rate in (2e-5, 3e-5)]))
     assert "profile.learning_rate = 3e-05" in text
-    assert text.count("baseline | ") == 2
+    assert text.count("baseline, 2 seeds") == 2
 
 
 def test_damaged_files_are_named(tmp_path: Path, record: Any) -> None:

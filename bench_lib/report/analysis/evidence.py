@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from scipy.stats import norm
 
 from bench_lib.core.errors import require
 from bench_lib.report.glossary import LEAST
+from bench_lib.report.values import Row
 from bench_lib.stats.verdict import Location, Stability
-
-Row = Mapping[str, Any]
-"""A cell with its contrast and verdict, by column, and the machines that its runs come from."""
 
 COST, FAILURE, REGRESSION = "cost", "failure", "regression"
 """Why a technique is left out."""
@@ -39,9 +36,10 @@ class Limits:
 class Evidence:
     """A technique on one task: its cell, and what is known of it against the baseline's; scores are fractions.
 
-    `machines` counts those that its runs and the baseline's come from.
+    `machines` counts those that its runs and the baseline's come from; `row` is the cell by column.
     """
 
+    row: Row = field(repr=False)
     task: str
     label: str
     metric: str
@@ -73,8 +71,8 @@ class Evidence:
 
 def evidence(row: Row, base: Row) -> Evidence:
     """What a cell of the findings and its baseline's say."""
-    found = {**row, "machines": len(row["machines"] | base["machines"])}
-    return Evidence(**{field.name: found[field.name] for field in dataclasses.fields(Evidence)})
+    found = {**row, "machines": len(row["machines"] | base["machines"]), "row": row}
+    return Evidence(**{part.name: found[part.name] for part in dataclasses.fields(Evidence)})
 
 
 def proven(one: Evidence, limits: Limits, base: Row) -> Iterator[str]:

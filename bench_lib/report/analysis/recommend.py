@@ -20,7 +20,6 @@ from bench_lib.report.analysis.evidence import (
     REGRESSION,
     Evidence,
     Limits,
-    Row,
     evidence,
     excess,
     misses,
@@ -28,6 +27,7 @@ from bench_lib.report.analysis.evidence import (
     unproven,
 )
 from bench_lib.report.analysis.provenance import MACHINE
+from bench_lib.report.values import Row
 from bench_lib.stats.verdict import Stability
 from bench_lib.tasks import TASKS
 

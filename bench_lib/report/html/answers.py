@@ -12,8 +12,9 @@ import numpy as np
 
 from bench_lib.report import formatting as md
 from bench_lib.report.glossary import LEAST
-from bench_lib.report.html.evidence import Evidence, Row, few
+from bench_lib.report.html.evidence import Evidence
 from bench_lib.report.prose import count, listed
+from bench_lib.report.values import Row, few
 from bench_lib.stats.verdict import Location, Stability
 
 NUMBER = re.compile(r"\d+(\.\d+)?(e[-+]?\d+)?")

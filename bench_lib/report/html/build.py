@@ -10,15 +10,18 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from bench_lib.report import columns
 from bench_lib.report import formatting as md
-from bench_lib.report.analysis import efficiency
+from bench_lib.report.analysis import calibration, provenance
 from bench_lib.report.analysis.results import Findings
+from bench_lib.report.column import View
 from bench_lib.report.figures.plan import FIGURES, Picture
 from bench_lib.report.figures.style import DARK, LIGHT
 from bench_lib.report.html import figures, methods, payload
 from bench_lib.report.html.answers import folded, heading
 from bench_lib.report.html.registry_entries import Catalogue
 from bench_lib.report.html.reproduce import Commands
+from bench_lib.report.html.rows import ON_PAGE
 from bench_lib.report.html.scripts import charts_script, digest, inline, tables_script
 from bench_lib.report.html.shared import shared
 from bench_lib.report.html.views import Views
@@ -26,6 +29,10 @@ from bench_lib.report.prose import anchor, linked
 
 FIRST = Markup("document.documentElement.classList.add('js')")
 """Runs before anything is shown: where scripts run, one view shows at a time."""
+
+
+NAMES_BEFORE = {View.PAGE: 3, View.TASK: 2, View.TECHNIQUE: 1, View.USE: 1}
+"""How many columns of each table name the cell, whether it can be ranked included."""
 
 
 def build(findings: Findings, drawn: Sequence[Picture], catalogue: Catalogue, undrawn: Sequence[str] = ()) -> str:
@@ -83,22 +90,30 @@ def _tables(findings: Findings, catalogue: Catalogue) -> dict[str, Any]:
         "over": views.over_tasks(),
         "techniques": views.techniques(),
         "tasks": views.tasks(),
-        "use_head": efficiency.HEAD,
+        "columns": {view.name.lower(): columns.shown_in(view) for view in ON_PAGE},
+        "starts": {view.name.lower(): _start(view) for view in ON_PAGE},
         "baseline": findings.baseline,
         "runs": len(findings.runs),
         "statuses": sorted(counts.items(), key=lambda item: (-item[1], item[0])),
     }
 
 
+def _start(view: View) -> list[list[int | str]]:
+    """How a table is sorted at first, as DataTables takes it; its names stand in the columns before."""
+    names = [column.name for column in columns.shown_in(view)]
+    before = NAMES_BEFORE[view]
+    return [[before + names.index(name), "asc"] for name in columns.default_order() if name in names]
+
+
 def _methods(findings: Findings) -> dict[str, Any]:
     return {
         "paragraphs": methods.paragraphs(findings),
         "few": methods.seeds_note(findings.cells),
-        "columns": methods.columns(),
-        "calibration_text": methods.calibration_text(),
-        "calibration": methods.calibration(),
-        "origin": [methods.origin(findings.runs), methods.fingerprints(findings.runs)],
-        "machines": methods.machines(findings.runs),
+        "meanings": methods.meanings(),
+        "calibration_text": calibration.text(),
+        "calibration": methods.calibration_table(),
+        "origins": methods.origins(findings.runs),
+        "machines": provenance.machines(findings.runs),
         "failures": methods.failures(findings.runs),
         "set_aside": [md.plain(name) for name in findings.set_aside],
         "held": int(payload.held(findings.runs).sum()),

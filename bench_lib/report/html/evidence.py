@@ -16,10 +16,8 @@ import numpy as np
 from bench_lib.report import formatting as md
 from bench_lib.report.glossary import LEAST
 from bench_lib.report.prose import count, listed, ratio
+from bench_lib.report.values import Row, few
 from bench_lib.stats.verdict import Location, Stability
-
-Row = Mapping[str, Any]
-"""A cell with its contrast and verdict, by column."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +49,6 @@ def evidence(cells: Sequence[Row], partners: Mapping[tuple[Any, ...], Row]) -> E
 def place(row: Row, label: str) -> tuple[Any, ...]:
     """What tells a cell of the same task and setting as a row's by its label."""
     return (row["data"], row["model"], row["profile"], row["task"], row["setting"], label)
-
-
-def few(row: Row) -> bool:
-    """Whether too few runs converged to decide anything about spread, in a cell that was not declined whole."""
-    return bool(row["converged"] < LEAST and row["attempted"] > row["unsupported"])
 
 
 def steadier(row: Row, base: Row) -> str:

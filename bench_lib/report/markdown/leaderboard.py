@@ -7,12 +7,11 @@ from dataclasses import replace
 
 from bench_lib.core.record import Status
 from bench_lib.report import formatting as md
-from bench_lib.report.analysis import calibration, provenance
+from bench_lib.report.analysis import provenance
 from bench_lib.report.analysis.cells import GROUP, apart, texts
 from bench_lib.report.analysis.results import Findings
-from bench_lib.report.analysis.summary import ranked
 from bench_lib.report.figures.plan import BY_TASK, FIGURES, OF_GROUPS, Picture
-from bench_lib.report.glossary import EMBEDDED, methods
+from bench_lib.report.glossary import EMBEDDED
 from bench_lib.report.markdown import sections
 
 
@@ -27,9 +26,9 @@ def leaderboard(findings: Findings, pictures: Sequence[Picture], undrawn: Sequen
     places = sorted({picture.place for picture in pictures if picture.kind == "variance"})
     parts += [variance, *(_shown(pictures, "variance", place) for place in places)] if variance else []
     parts.append("## Runs that failed, were lost or declined\n\n" + sections.not_converged(findings.runs))
-    parts.append(methods())
-    parts.append(calibration.section() + "\n" + _shown(pictures, "power"))
-    parts.append(_origin(findings))
+    parts.append(sections.methods())
+    parts.append(sections.calibration_section() + "\n" + _shown(pictures, "power"))
+    parts.append(_provenance(findings))
     return "\n".join(parts)
 
 
@@ -66,7 +65,7 @@ def _section(group: tuple[str, ...], part: Findings, pictures: Sequence[Picture]
         parts.append(f"### {md.escape(task)} ({data}, {model}, {profile})\n")
         parts.append("\n\n".join(sections.task_lines(own, baseline)) + "\n")
         parts.append(sections.task_table(own, baseline))
-        parts.append(sections.in_use(ranked(own, baseline)))
+        parts.append(sections.in_use(own, baseline))
         parts += [_shown(pictures, kind, (*group, task)) for kind in BY_TASK]
     return "\n".join(filter(None, parts))
 
@@ -77,7 +76,7 @@ def _shown(pictures: Sequence[Picture], kind: str, place: tuple[str, ...] = ()) 
     return "".join(f"![{md.escape(f.title)}. {md.escape(f.alt)}]({FIGURES}/{f.name}.svg)\n" for f in found)
 
 
-def _origin(findings: Findings) -> str:
+def _provenance(findings: Findings) -> str:
     known = apart(findings.runs)
     text = "## Provenance\n\nWhat the records say of where and with what they were made.\n\n"
     rows = [
@@ -85,7 +84,7 @@ def _origin(findings: Findings) -> str:
         for key, value in provenance.provenance(findings.runs).items()
     ]
     text += md.table(["key", "value"], rows, text_columns=2) + "\n"
-    text += sections.listing(provenance.fingerprints(known))
+    text += sections.listing(provenance.fingerprints(findings.runs))
     several = provenance.variants(known)
     if len(several):
         text += "\nCells of one name with different specs, each under its own suffix, and where they differ:\n\n"
