@@ -19,11 +19,12 @@ from bench_lib.store import Store
 CELL: dict[str, Any] = {
     "data": "real", "model": "minilm", "profile": "desk", "task": "sst2", "technique": "mixout", "setting": "s",
     "variant": "v", "label": "mixout", "against": "adamw", "attempted": 30, "unsupported": 0, "judged": 30,
-    "converged": 30, "failed": 0, "failure_rate": 0.0, "failure_low": 0.0, "failure_high": 0.11, "mad": 0.005,
-    "mad_low": 0.004, "mad_high": 0.006, "minimum": 0.79, "mean": 0.8, "mean_low": 0.79, "mean_high": 0.81,
-    "mean_difference": 0.01, "mad_ratio": 0.6, "mad_ratio_low": 0.4, "mad_ratio_high": 0.9, "cost_ratio": 1.25,
-    "peak_memory_mib": 1234.0, "verdict": "underpowered", "verdict_location": "open", "decided_by": "",
-    "shared": 30, "superiority": 0.6, "reason": "", "metric": "accuracy", "trivial_score": 0.5,
+    "lost": 0, "converged": 30, "failed": 0, "failure_rate": 0.0, "failure_low": 0.0, "failure_high": 0.11,
+    "mad": 0.005, "mad_low": 0.004, "mad_high": 0.006, "minimum": 0.79, "mean": 0.8, "mean_low": 0.79,
+    "mean_high": 0.81, "mean_difference": 0.01, "mad_ratio": 0.6, "mad_ratio_low": 0.4, "mad_ratio_high": 0.9,
+    "cost_ratio": 1.25, "peak_memory_mib": 1234.0, "verdict": "underpowered", "verdict_location": "open",
+    "decided_by": "", "shared": 30, "superiority": 0.6, "reason": "", "metric": "accuracy",
+    "trivial_score": 0.5,
 }  # fmt: skip
 
 Cell = Callable[..., dict[str, Any]]

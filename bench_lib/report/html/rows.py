@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from bench_lib.report import columns
 from bench_lib.report import formatting as md
+from bench_lib.report.analysis.evidence import Conclusion, conclusions
 from bench_lib.report.column import View
 from bench_lib.report.prose import anchor
-from bench_lib.report.values import Row, Value, rankable
+from bench_lib.report.values import Row, Value, is_baseline, rankable
 
 ON_PAGE = (View.PAGE, View.TASK, View.TECHNIQUE, View.USE)
 
@@ -69,17 +70,16 @@ def over_row(row: Row, rank: float, cells: Sequence[Row], family: str) -> OverRo
     name = str(row["technique"])
     known = [float(cell["cost_ratio"]) for cell in cells if math.isfinite(cell["cost_ratio"])]
     time = math.exp(sum(map(math.log, known)) / len(known)) if known and min(known) > 0 else math.nan
-    verdicts = [str(cell["verdict"]) for cell in cells]
-    compared = [cell for cell in cells if cell["against"] and cell["label"] != cell["against"]]
-    more, less, same = (verdicts.count(kind) for kind in ("more stable", "less stable", "equivalent"))
+    compared = [conclusions(cell) for cell in cells if cell["against"] and not is_baseline(cell)]
+    counted = {kind: sum(kind in said for said in compared) for kind in Conclusion}
     return OverRow(
         technique=name,
         link=anchor("technique", name),
         family=family,
         tasks=int(row["tasks"]),
-        more=more,
-        less=less,
-        undecided=len(compared) - more - less - same,
+        more=counted[Conclusion.STEADIER],
+        less=counted[Conclusion.LESS_STEADY],
+        undecided=counted[Conclusion.OPEN],
         failure_rate=float(row["failure_rate"]),
         average_rank=rank,
         failed=Value(md.percent(row["failure_rate"], 1)),

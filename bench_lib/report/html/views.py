@@ -14,12 +14,13 @@ from bench_lib.report import formatting as md
 from bench_lib.report.analysis import efficiency
 from bench_lib.report.analysis.cells import GROUP, KEY
 from bench_lib.report.analysis.names import visible
+from bench_lib.report.analysis.recommend import over_all_tasks
 from bench_lib.report.analysis.results import Findings
-from bench_lib.report.html.answers import Answer, answer, heading
-from bench_lib.report.html.evidence import Evidence, evidence, place
 from bench_lib.report.html.registry_entries import Catalogue, TechniqueEntry
 from bench_lib.report.html.reproduce import stack
 from bench_lib.report.html.rows import CellRow, OverRow, cell_row, over_row
+from bench_lib.report.html.statements import Statements, place, statements
+from bench_lib.report.html.summaries import Summary, heading, summary
 from bench_lib.report.prose import anchor
 from bench_lib.report.values import Row
 from bench_lib.tasks.task import Task
@@ -46,7 +47,7 @@ class Section:
 
     title: str
     rows: tuple[CellRow, ...]
-    said: Evidence = field(default_factory=Evidence)
+    said: Statements = field(default_factory=Statements)
     notes: tuple[str, ...] = ()
     in_use: tuple[CellRow, ...] = ()
 
@@ -150,16 +151,20 @@ class Views:
         return tables
 
     @functools.cached_property
-    def said(self) -> dict[Group, dict[str, Evidence]]:
+    def said(self) -> dict[Group, dict[str, Statements]]:
         partners = {place(row, row["label"]): row for row in self.cells}
         return {
-            group: {name: evidence(rows, partners) for name, rows in self._by_technique[group].items()}
+            group: {name: statements(rows, partners) for name, rows in self._by_technique[group].items()}
             for group in self.groups
         }
 
-    def answers(self) -> list[Answer]:
+    def summaries(self) -> list[Summary]:
         baseline = self.findings.baseline
-        return [answer(group, self._by_technique[group], self.said[group], baseline) for group in self.groups]
+        found = over_all_tasks(self.findings.cells, self.findings.runs, baseline)
+        return [
+            summary(group, self._by_technique[group], self.said[group], found.get(group), baseline)
+            for group in self.groups
+        ]
 
     @functools.cached_property
     def _by_technique(self) -> dict[Group, dict[str, list[Row]]]:

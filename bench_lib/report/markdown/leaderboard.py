@@ -10,24 +10,25 @@ from bench_lib.report import formatting as md
 from bench_lib.report.analysis import provenance
 from bench_lib.report.analysis.cells import GROUP, apart, texts
 from bench_lib.report.analysis.results import Findings
-from bench_lib.report.figures.plan import BY_TASK, FIGURES, OF_GROUPS, Picture
+from bench_lib.report.figures.figure import Figure
+from bench_lib.report.figures.plan import BY_TASK, FIGURES, OF_GROUPS
 from bench_lib.report.glossary import EMBEDDED
 from bench_lib.report.markdown import sections
 
 
-def leaderboard(findings: Findings, pictures: Sequence[Picture], undrawn: Sequence[str] = ()) -> str:
+def leaderboard(findings: Findings, figures: Sequence[Figure], undrawn: Sequence[str] = ()) -> str:
     """The whole text, with the figures that could not be drawn; the same findings give the same text."""
     parts = ["# Leaderboard\n", _summary(findings, undrawn)]
     for key, table in findings.cells.groupby(list(GROUP), sort=True):
         group = texts(key)
         runs = findings.runs[(findings.runs[list(GROUP)] == list(group)).all(axis=1)]
-        parts.append(_section(group, replace(findings, runs=runs, cells=table), pictures))
+        parts.append(_section(group, replace(findings, runs=runs, cells=table), figures))
     variance = sections.variance(findings.sources)
-    places = sorted({picture.place for picture in pictures if picture.kind == "variance"})
-    parts += [variance, *(_shown(pictures, "variance", place) for place in places)] if variance else []
+    places = sorted({figure.place for figure in figures if figure.kind == "variance"})
+    parts += [variance, *(_shown(figures, "variance", place) for place in places)] if variance else []
     parts.append("## Runs that failed, were lost or declined\n\n" + sections.not_converged(findings.runs))
     parts.append(sections.methods())
-    parts.append(sections.calibration_section() + "\n" + _shown(pictures, "power"))
+    parts.append(sections.calibration_section() + "\n" + _shown(figures, "power"))
     parts.append(_provenance(findings))
     return "\n".join(parts)
 
@@ -50,7 +51,7 @@ def _summary(findings: Findings, undrawn: Sequence[str]) -> str:
     return "\n\n".join(lines) + "\n"
 
 
-def _section(group: tuple[str, ...], part: Findings, pictures: Sequence[Picture]) -> str:
+def _section(group: tuple[str, ...], part: Findings, figures: Sequence[Figure]) -> str:
     table, baseline = part.cells, part.baseline
     data, model, profile = map(md.escape, group)
     parts = [f"## {data} data, model {model}, profile {profile}\n"]
@@ -59,20 +60,20 @@ def _section(group: tuple[str, ...], part: Findings, pictures: Sequence[Picture]
     parts.append(sections.seed_counts(table) + "\n")
     parts += [f"{warning}\n" for warning in provenance.warnings(part.runs)]
     parts.append(sections.overview(table, baseline))
-    parts += [_shown(pictures, kind, group) for kind in OF_GROUPS]
+    parts += [_shown(figures, kind, group) for kind in OF_GROUPS]
     for task in sorted(set(table["task"])):
         own = table[table["task"] == task]
         parts.append(f"### {md.escape(task)} ({data}, {model}, {profile})\n")
         parts.append("\n\n".join(sections.task_lines(own, baseline)) + "\n")
         parts.append(sections.task_table(own, baseline))
         parts.append(sections.in_use(own, baseline))
-        parts += [_shown(pictures, kind, (*group, task)) for kind in BY_TASK]
+        parts += [_shown(figures, kind, (*group, task)) for kind in BY_TASK]
     return "\n".join(filter(None, parts))
 
 
-def _shown(pictures: Sequence[Picture], kind: str, place: tuple[str, ...] = ()) -> str:
+def _shown(figures: Sequence[Figure], kind: str, place: tuple[str, ...] = ()) -> str:
     """The figures of a kind at a place, each with what it shows in words."""
-    found = [picture.figure for picture in pictures if (picture.kind, picture.place) == (kind, place)]
+    found = [figure for figure in figures if (figure.kind, figure.place) == (kind, place)]
     return "".join(f"![{md.escape(f.title)}. {md.escape(f.alt)}]({FIGURES}/{f.name}.svg)\n" for f in found)
 
 
