@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from bench_lib.cli import console
 from bench_lib.cli.outcome import DONE, USAGE
 from bench_lib.core.errors import BadData
+from bench_lib.report import formatting as md
 
 if TYPE_CHECKING:
     from bench_lib.validation.data_audit import SplitAudit, TaskAudit
@@ -126,7 +127,7 @@ def _counts(task: str, found: SplitAudit) -> tuple[str, ...]:
 
 def _labels(task: str, found: SplitAudit) -> tuple[str, ...]:
     shares = found.counts.labels.items()
-    return task, found.split, ", ".join(f"{name} {console.percent(share)}" for name, share in shares)
+    return task, found.split, ", ".join(f"{name} {md.percent(share, 1)}" for name, share in shares)
 
 
 def _overlap(task: str, found: Overlap, splits: Sequence[SplitAudit]) -> tuple[str, ...]:
@@ -138,7 +139,7 @@ def _overlap(task: str, found: Overlap, splits: Sequence[SplitAudit]) -> tuple[s
         f"{found.shared:,}",
         f"{found.first_examples:,}",
         f"{found.second_examples:,}",
-        console.percent(found.second_examples / second.examples),
+        md.percent(found.second_examples / second.examples, 1),
         f"{found.alike:,}",
         f"{found.conflicting:,}",
     )
@@ -149,12 +150,12 @@ def _reading(task: str, found: SplitAudit) -> tuple[str, ...]:
     return (
         task,
         found.split,
-        console.percent(one.whole),
-        console.percent(one.unknown, 3),
+        md.percent(one.whole, 1),
+        md.percent(one.unknown, 3),
         f"{one.median:,.0f}",
         f"{one.longest:,}",
-        console.DASH if one.model_length is None else f"{one.too_long:,}",
+        md.DASH if one.model_length is None else f"{one.too_long:,}",
         f"{one.max_length:,}",
-        console.percent(one.cut),
-        console.percent(one.lost),
+        md.percent(one.cut, 1),
+        md.percent(one.lost, 1),
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
+from bench_lib.cli import console
 from bench_lib.cli.outcome import DONE
 from bench_lib.cli.run import chosen_executor
 from bench_lib.core.errors import BenchError, require
@@ -25,18 +26,20 @@ SEVERAL = 4
 FEWEST = 10
 """Surviving runs that a cell has when arms are drawn from it."""
 
+WIDTHS = (34, 5, 8, 20, 5, 17, 10)
+"""Characters of the columns, which are printed as they come."""
+
 MOST = 1_000_000
 """Repetitions of the longest calibration, which takes days."""
 
 LEGEND = """claims: any look of any test on any task claimed a difference; false alarms where the SD ratio is 1
 found: how often the spread was found to differ, in the right direction; seeds: used on average for a task
 """
-HEAD = ("scenario", "tasks", "SD ratio", "claims [95 %]", "found", "equivalent", "seeds")
 
 
 def calibrate(options: argparse.Namespace) -> int:
     """Print a row for each scenario, number of tasks and ratio as it comes, or all of them as JSON at the end."""
-    from bench_lib.report.analysis.calibration import encoded
+    from bench_lib.report.analysis.calibration import HEAD, encoded, shown
     from bench_lib.stats.calibration import SCENARIOS
     from bench_lib.stats.design import Design, Margins, looks_up_to
 
@@ -50,15 +53,15 @@ def calibrate(options: argparse.Namespace) -> int:
         for design, ratios in ((one, RATIOS), (several, RATIOS[:1]))
         for ratio in ratios
     ]
-    executor, shown = chosen_executor(options), sys.stderr if options.json else sys.stdout
-    print(LEGEND, _line(HEAD), sep="\n", flush=True, file=shown)
+    executor, stream = chosen_executor(options), sys.stderr if options.json else sys.stdout
+    print(LEGEND, _line(HEAD), sep="\n", flush=True, file=stream)
     rows: dict[Job, Calibration] = {}
     for done in executor.run(_measured, jobs):
         if done.result is None:
             why = done.failure.message.splitlines()[-1] if done.failure else "no reason is known"
             raise BenchError(f"the calibration of {done.job[0].name!r} failed: {why}")
         rows[done.job] = done.result
-        print(_line(_row(done.result)), flush=True, file=shown)
+        print(_line(shown(done.result)), flush=True, file=stream)
     if options.json:
         print(encoded(one, [rows[job] for job in jobs]), end="")
     return DONE
@@ -86,17 +89,6 @@ def _real(options: argparse.Namespace) -> Iterator[Scenario]:
             yield resampled(name, cell.scores(), cell.failed())
 
 
-def _row(found: Calibration) -> tuple[str, ...]:
-    return (
-        found.scenario,
-        str(found.tasks),
-        f"{found.ratio:g}",
-        f"{found.claims:.4f} [{found.low:.4f}, {found.high:.4f}]",
-        "-" if found.ratio == 1 else f"{found.found:.3f}",
-        f"{found.equivalent:.3f}",
-        f"{found.seeds:.1f}",
-    )
-
-
-def _line(cells: tuple[str, ...]) -> str:
-    return "  ".join(cell.ljust(width) for cell, width in zip(cells, (34, 5, 8, 25, 6, 10, 5), strict=True)).rstrip()
+def _line(cells: Sequence[str]) -> str:
+    typed = (console.typed(cell) for cell in cells)
+    return "  ".join(cell.ljust(width) for cell, width in zip(typed, WIDTHS, strict=True)).rstrip()

@@ -8,26 +8,24 @@ import os
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench_lib.cli import console
 from bench_lib.cli.arguments import location
 from bench_lib.cli.outcome import DONE, REGRESSION, tell_set_aside
 from bench_lib.core.errors import BadValue
+from bench_lib.report import formatting as md
 from bench_lib.report.formatting import seeds as ranges
 
 if TYPE_CHECKING:
-    from bench_lib.report.analysis.compare import Changed, Difference, Missing, Pair, Side, Stores
+    from bench_lib.report.analysis.compare import Changed, Difference, Missing, Pair, Stores
 
 HELP = """An argument is a folder where it has a path separator (./results), or holds a store and so does the other one;
 else it is a technique, a stack such as llrd+reinit, or a cell's label as the leaderboard has it."""
 
-HEAD = ("task", "technique", "failed [95 %]", "MAD", "worst", "mean", "seconds")
-VERDICTS = ("task", "verdict", "seeds", "MAD ratio [95 %]", "P(better)", "scores", "mean (diff.)", "time")
-LEGEND = """failed: runs that collapsed or diverged, of those judged, with Wilson's interval in percent
-MAD, worst, mean: of the runs that converged, in percent points; seconds: their median training time
-verdict: of the first against the second on the seeds of both, at one error of 5 % for all tasks of a
-group (the report's is for all techniques as well); MAD ratio below 1 is steadier"""
+LEGEND = (
+    "The verdict is at one error of 5 % for all tasks of a group; that of the report is for all techniques as well."
+)
 SHOWN = 10
 """Runs that are named one by one."""
 
@@ -71,53 +69,57 @@ def _is_store(text: str) -> bool:
 
 def _techniques(options: argparse.Namespace) -> int:
     from bench_lib.report.analysis.compare import held, techniques
+    from bench_lib.report.column import View
+    from bench_lib.report.columns import shown_in
     from bench_lib.store import Store
 
     store = Store(options.store)
     pairs = techniques(held(store).cells, options.one, options.other)
     tell_set_aside(store)
     if options.json:
-        print(console.machine([dataclasses.asdict(pair) for pair in pairs]))
+        print(console.machine([_as_data(pair) for pair in pairs]))
     else:
         groups = [list(found) for _, found in groupby(pairs, key=lambda pair: pair.group)]
-        print("\n\n".join([*("\n".join(_group(found)) for found in groups), LEGEND]))
+        columns = dict.fromkeys([*shown_in(View.SIDES), *shown_in(View.CONTRAST)])
+        tables = ["\n".join(_group(found)) for found in groups]
+        print("\n\n".join([*tables, "\n".join([console.legend(list(columns)), console.hanging("", LEGEND, 2)])]))
     return DONE
 
 
+def _as_data(found: Pair | Stores) -> dict[str, Any]:
+    """Plain values, without the rows of the tables."""
+    return dataclasses.asdict(
+        found, dict_factory=lambda entries: {name: value for name, value in entries if name != "row"}
+    )
+
+
 def _group(pairs: Sequence[Pair]) -> Iterator[str]:
+    from bench_lib.report.column import View
+    from bench_lib.report.columns import shown_in
+
+    sides = shown_in(View.SIDES)
     yield "{} data, model {}, profile {}".format(*pairs[0].group)
-    rows = [row for pair in pairs for row in ((pair.task, *_side(pair.one)), ("", *_side(pair.other)))]
-    yield from console.columns(HEAD, rows, text_columns=2)
+    head = ("task", "technique", *(column.head(View.SIDES) for column in sides))
+    named = [row for pair in pairs for row in ((pair.task, pair.one), ("", pair.other))]
+    rows = [(task, side.label, *(str(column.value(side.row, View.SIDES)) for column in sides)) for task, side in named]
+    yield from console.columns(head, rows, text_columns=2)
     yield ""
     tasks = [pair.task for pair in pairs]
     names = [pair.task if tasks.count(pair.task) == 1 else f"{pair.task}: {pair.one.label}" for pair in pairs]
-    yield from console.columns(VERDICTS, list(map(_verdict, names, pairs)), text_columns=2)
+    yield from _contrasts(names, pairs)
 
 
-def _side(side: Side) -> tuple[str, ...]:
-    return (
-        side.label,
-        console.failures(side.failed, side.judged, side.failure_low, side.failure_high),
-        console.percent(side.mad, 2),
-        console.percent(side.minimum, 2),
-        console.percent(side.mean, 2),
-        console.number(side.train_seconds, 1),
-    )
+def _contrasts(names: Sequence[str], pairs: Sequence[Pair]) -> Iterator[str]:
+    """What can be said of one side against the other, a row a pair."""
+    from bench_lib.report.column import View
+    from bench_lib.report.columns import shown_in
 
-
-def _verdict(name: str, pair: Pair) -> tuple[str, ...]:
-    by = f" ({pair.decided_by})" if pair.decided_by in ("failures", "spread") else ""
-    scores = "undecided" if pair.verdict_location in ("open", "") else pair.verdict_location
-    return (
-        name,
-        (pair.verdict or "nothing to compare") + by,
-        str(pair.shared),
-        console.interval(pair.mad_ratio, pair.mad_ratio_low, pair.mad_ratio_high),
-        console.number(pair.superiority),
-        scores,
-        console.signed(pair.mean_difference),
-        console.times(pair.cost_ratio),
-    )
+    shown = shown_in(View.CONTRAST)
+    cells = [pair.one.row for pair in pairs]
+    rows = [
+        (name, *(str(one.value(cell, View.CONTRAST)) for one in shown)) for name, cell in zip(names, cells, strict=True)
+    ]
+    yield from console.columns(("task", *(one.head(View.CONTRAST) for one in shown)), rows, text_columns=1)
 
 
 def _stores(options: argparse.Namespace) -> int:
@@ -127,7 +129,7 @@ def _stores(options: argparse.Namespace) -> int:
     one, other = (Store(Path(text)) for text in (options.one, options.other))
     found = stores(held(one), held(other))
     tell_set_aside(one, other)
-    print(console.machine(dataclasses.asdict(found)) if options.json else "\n".join(_found(found, options)))
+    print(console.machine(_as_data(found)) if options.json else "\n".join(_found(found, options)))
     return REGRESSION if found.differing else DONE
 
 
@@ -159,7 +161,7 @@ def _differences(differing: Sequence[Difference]) -> Iterator[str]:
 
 
 def _different(found: Difference) -> tuple[str, ...]:
-    scores = [console.DASH if score is None else console.percent(score, 2) for score in found.scores]
+    scores = [md.percent(score) for score in found.scores]
     marks = ["" if found.statuses[0] == found.statuses[1] else f" ({status})" for status in found.statuses]
     named = [score + mark for score, mark in zip(scores, marks, strict=True)]
     return (*found.name[3:], str(found.seed), *named, _shortened(found.fields))
@@ -197,7 +199,7 @@ def _changes(changed: Sequence[Changed]) -> Iterator[str]:
         for found in own:
             task, technique = found.name[3:]
             yield console.hanging(f"    {task}", f"{technique}: {found.settings[0]} | {found.settings[1]}", 16)
-        judged = [_verdict(" ".join(found.name[3:]), found.pair) for found in own if found.pair]
+        judged = [(" ".join(found.name[3:]), found.pair) for found in own if found.pair]
         if judged:
             yield ""
-            yield from console.columns(VERDICTS, judged, text_columns=2)
+            yield from _contrasts(*zip(*judged, strict=True))

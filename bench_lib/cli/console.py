@@ -1,20 +1,26 @@
-"""How answers are laid out: aligned columns and hanging lines for people, JSON for machines."""
+"""How the command line lays out what it says: aligned columns and hanging lines for people, JSON for machines."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from bench_lib.report import formatting as md
 from bench_lib.report.formatting import plain
+from bench_lib.report.glossary import FEW
+
+if TYPE_CHECKING:
+    from bench_lib.report.column import Column
 
 WIDTH = 100
 """Characters that a line is kept to where its words allow it."""
 
-DASH = "-"
-"""Stands for what is not known."""
+TYPED = str.maketrans({md.DASH: "-", "\u221e": "inf", "\u0394": "diff.", FEW: ""})
+"""Signs of the report that a terminal may lack, with what stands for them."""
 
 GAP = "  "
 TIED = "\u00a0"
@@ -23,7 +29,7 @@ TIED = "\u00a0"
 
 def columns(head: Sequence[str], rows: Sequence[Sequence[str]], text_columns: int) -> list[str]:
     """Lines of a table of visible text: the first `text_columns` stand left, the others right."""
-    whole = [[plain(cell) for cell in row] for row in (head, *rows)]
+    whole = [[typed(cell) for cell in row] for row in (head, *rows)]
     widths = [max(len(row[place]) for row in whole) for place in range(len(head))]
     return [GAP.join(_cells(row, widths, text_columns)).rstrip() for row in whole]
 
@@ -44,34 +50,25 @@ def machine(value: object) -> str:
     return json.dumps(_plain(value), indent=1, sort_keys=True, allow_nan=False)
 
 
-def number(value: float, digits: int = 2) -> str:
-    """A number with so many decimals, or a dash."""
-    return DASH if math.isnan(value) else f"{value:.{digits}f}"
-
-
-def percent(value: float, digits: int = 1) -> str:
-    """A fraction in percent points, without the sign, or a dash."""
-    return number(100 * value, digits)
-
-
-def signed(value: float) -> str:
-    """A difference of fractions in percent points with its sign, or a dash."""
-    return DASH if math.isnan(value) else f"{100 * value:+.1f}"
+def legend(columns: Sequence[Column]) -> str:
+    """What columns of the leaderboard mean, a sentence each."""
+    return "\n".join(hanging(f"{typed(one.title)}:", typed(_sentence(one.meaning)), 4) for one in columns)
 
 
 def interval(value: float, low: float, high: float) -> str:
     """A number with the ends of its interval, if they are known."""
-    return number(value) + ("" if math.isnan(low) or math.isnan(high) else f" [{low:.2f}, {high:.2f}]")
+    ends = (md.number(low), md.number(high))
+    return md.number(value) + ("" if md.DASH in ends else f" [{ends[0]}, {ends[1]}]")
 
 
-def times(value: float) -> str:
-    """A multiple, or a dash."""
-    return DASH if math.isnan(value) else f"{value:.2f}x"
+def typed(text: str) -> str:
+    """Visible text without signs that a terminal may lack."""
+    return plain(text).translate(TYPED)
 
 
-def failures(failed: int, judged: int, low: float, high: float) -> str:
-    """Failed runs of those judged, with the rate's interval in percent points."""
-    return f"{failed}/{judged} [{percent(low, 0)}, {percent(high, 0)}]" if judged else DASH
+def _sentence(text: str) -> str:
+    """The first sentence, which ends before a capital letter."""
+    return re.split(r"(?<=\.)\s+(?=[A-Z])", text, maxsplit=1)[0]
 
 
 def _cells(row: Sequence[str], widths: Sequence[int], text_columns: int) -> list[str]:

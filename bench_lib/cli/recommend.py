@@ -18,18 +18,11 @@ from bench_lib.report.formatting import seeds as ranges
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bench_lib.report.analysis.evidence import Evidence, Limits
-    from bench_lib.report.analysis.recommend import Advice, Candidate
+    from bench_lib.report.analysis.evidence import Limits
+    from bench_lib.report.analysis.recommend import Candidate, Recommendation
 
 COSTS = "a ratio above 0 of the training time to the baseline's, such as 1.5x or 1.5"
 RATES = "a share of the runs, such as 2% or 0.02, from 0 to 100%"
-HEAD = ("", "technique", "task", "failed [95 %]", "MAD", "MAD ratio [95 %]", "worst", "mean (diff.)", "time")
-LEGEND = """failed: runs that collapsed or diverged, of those judged, with Wilson's interval in percent
-MAD, worst, mean: of the runs that converged, in percent points of the task's metric
-MAD ratio (on the seeds of both), diff. and time: against the baseline"""
-TASK = 2
-"""Where the task stands, which is left out where there is one."""
-
 INDENT = 10
 
 
@@ -52,20 +45,26 @@ def add_to(command: argparse.ArgumentParser) -> None:
 def _recommend(options: argparse.Namespace) -> int:
     require(options.top >= 1, "--top", options.top, "1 or more")
     limits = _limits(options)
-    from bench_lib.report.analysis.recommend import advise, like
+    from bench_lib.report.analysis.recommend import recommend, task_query
     from bench_lib.report.analysis.results import find
+    from bench_lib.report.column import View
+    from bench_lib.report.columns import shown_in
     from bench_lib.store import Store
 
     store = Store(options.store)
     known = find(store, options.baseline)
-    asked = like(options.task_like, set(known.cells["task"].astype(str)))
-    found = advise(_only(known.cells, options), _only(known.runs, options), asked, limits, options.baseline)
+    asked = task_query(options.task_like, set(known.cells["task"].astype(str)))
+    found = recommend(_only(known.cells, options), _only(known.runs, options), asked, limits, options.baseline)
     tell_set_aside(store)
     if options.json:
-        print(console.machine([_as_data(advice, options.top) for advice in found]))
+        print(console.machine([_as_data(advised, options.top) for advised in found]))
     else:
-        print("\n\n".join([*(_human(advice, limits, options.top) for advice in found), LEGEND]))
-    return DONE if any(advice.found for advice in found) else INCONCLUSIVE
+        print(
+            "\n\n".join(
+                [*(_human(advised, limits, options.top) for advised in found), console.legend(shown_in(View.RECOMMEND))]
+            )
+        )
+    return DONE if any(advised.found for advised in found) else INCONCLUSIVE
 
 
 def _limits(options: argparse.Namespace) -> Limits:
@@ -104,28 +103,35 @@ def _held(name: str, value: str, held: Collection[str]) -> None:
         raise UnknownName(f"{name} of the stored runs", value, held)
 
 
-def _human(advice: Advice, limits: Limits, top: int) -> str:
-    shown = advice.found[:top]
-    head = HEAD if len(advice.tasks) > 1 else HEAD[:TASK] + HEAD[TASK + 1 :]
-    ranked = [*((str(place), one) for place, one in enumerate(shown, 1)), ("", advice.baseline)]
-    rows = [row for place, one in ranked for row in _rows(place, one, advice)]
-    lines = [*_opening(advice, limits), "", *console.columns(head, rows, text_columns=len(head) - 6)]
+def _human(advised: Recommendation, limits: Limits, top: int) -> str:
+    from bench_lib.report.column import View
+    from bench_lib.report.columns import shown_in
+
+    shown = advised.found[:top]
+    columns = shown_in(View.RECOMMEND)
+    names = ("", "technique", "task") if len(advised.tasks) > 1 else ("", "technique")
+    head = (*names, *(column.head(View.RECOMMEND) for column in columns))
+    ranked = [*((str(place), one) for place, one in enumerate(shown, 1)), ("", advised.baseline)]
+    rows = [row for place, one in ranked for row in _rows(place, one, advised)]
+    lines = [*_opening(advised, limits), "", *console.columns(head, rows, text_columns=len(names))]
     lines += _statements("proven", [one.proven for one in shown])
     lines += _statements("not proven", [one.unproven for one in shown])
-    return "\n".join([*lines, *([] if shown else ["", *_none(advice)])])
+    return "\n".join([*lines, *([] if shown else ["", *_none(advised)])])
 
 
-def _opening(advice: Advice, limits: Limits) -> Iterator[str]:
-    """Where and for what the advice is, and how many techniques meet it."""
-    yield "{} data, model {}, profile {}".format(*advice.group)
-    tasks, met = ", ".join(advice.tasks), len(advice.found)
-    named = tasks if tasks == advice.asked.text else f"{advice.asked.text}, here {tasks}"
-    asking = ", ".join(_wanted(limits, advice.baseline.name)) or "no limits"
-    yield console.hanging("", f"{named}: {met} of {met + len(advice.others)} techniques meet {asking}", 2)
-    if advice.instead:
-        yield console.hanging("", f"nothing is known of {advice.instead} itself: these are other tasks of its kind", 2)
-    if advice.partly:
-        few = f"{len(advice.partly)} more were judged on some of these tasks only: --task-like TASK asks about one task"
+def _opening(advised: Recommendation, limits: Limits) -> Iterator[str]:
+    """Where and for what the recommendation is, and how many techniques meet it."""
+    yield "{} data, model {}, profile {}".format(*advised.group)
+    tasks, met = ", ".join(advised.tasks), len(advised.found)
+    named = tasks if tasks == advised.asked.text else f"{advised.asked.text}, here {tasks}"
+    asking = ", ".join(_wanted(limits, advised.baseline.name)) or "no limits"
+    yield console.hanging("", f"{named}: {met} of {met + len(advised.others)} techniques meet {asking}", 2)
+    if advised.instead:
+        yield console.hanging("", f"nothing is known of {advised.instead} itself: these are other tasks of its kind", 2)
+    if advised.partly:
+        few = (
+            f"{len(advised.partly)} more were judged on some of these tasks only: --task-like TASK asks about one task"
+        )
         yield console.hanging("", few, 2)
 
 
@@ -136,29 +142,20 @@ def _wanted(limits: Limits, base: str) -> Iterator[str]:
         yield f"failure rate <= {100 * limits.failure:g} %"
 
 
-def _rows(place: str, one: Candidate, advice: Advice) -> list[tuple[str, ...]]:
-    """A row a task, of which the first names the technique; the baseline has nothing to be compared with."""
-    itself, several = one is advice.baseline, len(advice.tasks) > 1
+def _rows(place: str, one: Candidate, advised: Recommendation) -> list[tuple[str, ...]]:
+    """A row a task, of which the first names the technique."""
+    from bench_lib.report.column import View
+    from bench_lib.report.columns import shown_in
+
+    itself, several = one is advised.baseline, len(advised.tasks) > 1
     rows = []
     for part in one.evidence:
         first = part is one.evidence[0]
         name = f"{one.name} (baseline)" if itself else one.name
         opening = (place, name) if first else ("", "")
-        rows.append((*opening, *([part.task] if several else []), *_measured(part, itself)))
+        values = (str(column.value(part.row, View.RECOMMEND)) for column in shown_in(View.RECOMMEND))
+        rows.append((*opening, *([part.task] if several else []), *values))
     return rows
-
-
-def _measured(part: Evidence, itself: bool) -> tuple[str, ...]:
-    ratio = console.interval(part.mad_ratio, part.mad_ratio_low, part.mad_ratio_high)
-    mean = console.percent(part.mean)
-    return (
-        console.failures(part.failed, part.judged, part.failure_low, part.failure_high),
-        console.percent(part.mad, 2),
-        console.DASH if itself else ratio,
-        console.percent(part.minimum),
-        mean if itself else f"{mean} ({console.signed(part.mean_difference)})",
-        console.times(part.cost_ratio),
-    )
 
 
 def _statements(title: str, said: Sequence[Sequence[str]]) -> list[str]:
@@ -171,22 +168,26 @@ def _statements(title: str, said: Sequence[Sequence[str]]) -> list[str]:
     return ["", title, *found] if found else []
 
 
-def _none(advice: Advice) -> list[str]:
+def _none(advised: Recommendation) -> list[str]:
     """Which limit is to blame, and what comes nearest."""
-    if not advice.others:
-        return [f"none: no technique was judged beside {advice.baseline.name} on all of these tasks"]
+    if not advised.others:
+        return [f"none: no technique was judged beside {advised.baseline.name} on all of these tasks"]
     names = {"cost": "the time", "failure": "the failure rate", "regression": "being less stable or lower in scores"}
-    counts = [f"{names[why]} {count}" for why, count in advice.removed().items()]
-    nearest = advice.others[0]
-    most = f"none meets this; of {len(advice.others)} techniques most are left out for {counts[0]}"
+    counts = [f"{names[why]} {count}" for why, count in advised.removed().items()]
+    nearest = advised.others[0]
+    most = f"none meets this; of {len(advised.others)} techniques most are left out for {counts[0]}"
     others = f", {', '.join(f'for {count}' for count in counts[1:])}" if counts[1:] else ""
     misses = f"nearest is {nearest.name}: {'; '.join(nearest.misses.values())}"
     return [console.hanging("", most + others, 2), console.hanging("", misses, 2)]
 
 
-def _as_data(advice: Advice, top: int) -> dict[str, Any]:
-    """The advice as plain values, without the techniques below the top and those that are not the nearest."""
-    whole = dataclasses.asdict(dataclasses.replace(advice, found=advice.found[:top], others=advice.others[:1]))
+def _as_data(advised: Recommendation, top: int) -> dict[str, Any]:
+    """The recommendation as plain values, without the techniques below the top and those that are not the nearest."""
+    whole = dataclasses.asdict(dataclasses.replace(advised, found=advised.found[:top], others=advised.others[:1]))
+    whole["partly"] = [one.name for one in advised.partly]
+    for one in (whole["baseline"], *whole["found"], *whole["others"]):
+        for part in one["evidence"]:
+            del part["row"]  # told by the fields that the evidence rests on
     nearest = whole.pop("others")
-    counts = {"qualifying": len(advice.found), "considered": len(advice.found) + len(advice.others)}
-    return whole | counts | {"removed": advice.removed(), "nearest_miss": nearest[0] if nearest else None}
+    counts = {"qualifying": len(advised.found), "considered": len(advised.found) + len(advised.others)}
+    return whole | counts | {"removed": advised.removed(), "nearest_miss": nearest[0] if nearest else None}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from bench_lib.cli import console
+from bench_lib.report import formatting as md
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,15 +15,11 @@ if TYPE_CHECKING:
     from bench_lib.comparison.result import Answer, TaskAnswer
     from bench_lib.validation.conformance import Breach
 
-DASH = "-"
-
 
 def human(answer: Answer) -> str:
     """A row a task, what is to be known beside it, and one line for all of them."""
-    rows = [_row(task) for task in answer.tasks]
-    widths = [max(len(row[column]) for row in [HEAD, *rows]) for column in range(len(HEAD))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in [HEAD, *rows]]
-    return "\n".join([*(line.rstrip() for line in lines), "", LEGEND, *_notes(answer), _overall(answer)])
+    lines = console.columns(HEAD, [_row(task) for task in answer.tasks], text_columns=len(HEAD))
+    return "\n".join([*lines, "", LEGEND, *_notes(answer), _overall(answer)])
 
 
 def machine(answer: Answer) -> str:
@@ -40,16 +38,14 @@ def machine(answer: Answer) -> str:
         "design": dataclasses.asdict(answer.design),
         "tasks": tasks,
     }
-    return _json(whole)
+    return console.machine(whole)
 
 
 def broken(technique: str, found: Sequence[Breach]) -> str:
     """The promises that a technique does not keep, as JSON in the place of an answer."""
-    return _json({"technique": technique, "outcome": "broken", "breaches": [dataclasses.asdict(b) for b in found]})
-
-
-def _json(value: dict[str, Any]) -> str:
-    return json.dumps(_plain(value), indent=1, sort_keys=True, allow_nan=False)
+    return console.machine(
+        {"technique": technique, "outcome": "broken", "breaches": [dataclasses.asdict(b) for b in found]}
+    )
 
 
 HEAD = (
@@ -64,7 +60,7 @@ time, memory: as multiples of what the baseline takes
 
 def _row(task: TaskAnswer) -> tuple[str, ...]:
     if task.declined:
-        return (task.task, "declined", *[DASH] * (len(HEAD) - 2))
+        return (task.task, "declined", *[md.DASH] * (len(HEAD) - 2))
     verdict = task.verdict
     ours, theirs = task.failure_rates()
     by = f" ({verdict.decided_by})" if verdict.decided_by in ("failures", "spread") else ""
@@ -72,11 +68,11 @@ def _row(task: TaskAnswer) -> tuple[str, ...]:
         task.task,
         f"{verdict.stability}{by}",
         str(verdict.seeds),
-        _percent(ours[0]),
-        _percent(theirs[0]),
-        _interval(*task.ratio()),
-        _number(verdict.p_spread, 4),
-        _interval(verdict.superiority.estimate, *_shares(*verdict.superiority.interval())),
+        _rate(ours[0]),
+        _rate(theirs[0]),
+        console.interval(*task.ratio()),
+        md.number(verdict.p_spread, 4),
+        console.interval(verdict.superiority.estimate, *_shares(*verdict.superiority.interval())),
         "undecided" if verdict.location == "open" else str(verdict.location),
         _times(task.cost.time) + (" too dear" if task.too_dear else ""),
         _times(task.cost.memory),
@@ -122,27 +118,9 @@ def _shares(*ends: float) -> list[float]:
     return [end if math.isnan(end) else min(max(end, 0.0), 1.0) for end in ends]
 
 
-def _interval(value: float, low: float, high: float) -> str:
-    ends = "" if math.isnan(low) or math.isnan(high) else f" [{low:.2f}, {high:.2f}]"
-    return _number(value) + ends
-
-
-def _number(value: float, digits: int = 2) -> str:
-    return DASH if math.isnan(value) else f"{value:.{digits}f}"
+def _rate(value: float) -> str:
+    return md.DASH if math.isnan(value) else f"{md.percent(value, 0)} %"
 
 
 def _times(value: float) -> str:
-    return DASH if math.isnan(value) else f"{value:.2f}x"
-
-
-def _percent(value: float) -> str:
-    return DASH if math.isnan(value) else f"{100 * value:.0f} %"
-
-
-def _plain(value: Any) -> Any:
-    """The value with infinities as text and NaN as null, which JSON has no numbers for."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else str(value)
-    if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
-    return [_plain(part) for part in value] if isinstance(value, (list, tuple)) else value
+    return md.DASH if math.isnan(value) else f"{md.number(value)}x"

@@ -17,8 +17,9 @@ from bench_lib.executors.base import Executor, results
 from bench_lib.executors.inline import InlineExecutor
 from bench_lib.report.analysis.results import find
 from bench_lib.report.analysis.summary import BASELINE
-from bench_lib.report.figures.draw import png, svg
-from bench_lib.report.figures.plan import FIGURES, Draft, Picture, drafts
+from bench_lib.report.figures.draw import svg
+from bench_lib.report.figures.figure import Figure
+from bench_lib.report.figures.plan import FIGURES, FigurePlan, planned
 from bench_lib.report.formatting import csv_text, shorten
 from bench_lib.report.html.build import build
 from bench_lib.report.html.registry_entries import registered
@@ -28,7 +29,11 @@ from bench_lib.store import Store
 
 PAGE, LEADERBOARD, VARIANCE = "index.html", "leaderboard.md", "variance.csv"
 DIGITS = ".10g"
-FORMATS = (".svg", ".png", ".csv")
+SUFFIXES = (".svg", ".csv")
+"""Of the files of a figure."""
+
+EARLIER = (*SUFFIXES, ".png")
+"""Those that an earlier version wrote as well."""
 
 SHOWN = re.compile(rf"^!\[.*\]\({FIGURES}/([a-z0-9._-]+)\.svg\)$", re.MULTILINE)
 """A figure in a leaderboard, which has it on a line of its own."""
@@ -65,16 +70,16 @@ def rendered(store: Store, baseline: str = BASELINE, executor: Executor | None =
     """
     executor = executor or InlineExecutor()
     findings = find(store, baseline, executor)
-    drawings = results(executor, _drawing, drafts(findings))
-    pictures = [drawing.picture for drawing in drawings if drawing.picture]
+    drawings = results(executor, _drawn, planned(findings))
+    figures = [drawing.figure for drawing in drawings if drawing.figure]
     undrawn = tuple(drawing.failed for drawing in drawings if drawing.failed)
     files = {name: content for drawing in drawings for name, content in drawing.files.items()}
     files["leaderboard.csv"] = _csv(findings.cells)
     files["leaderboard.parquet"] = _parquet(findings.cells)
     if not findings.sources.empty:
         files[VARIANCE] = _csv(findings.sources)
-    files[LEADERBOARD] = leaderboard(findings, pictures, undrawn).encode()
-    files[PAGE] = build(findings, pictures, registered(), undrawn).encode()
+    files[LEADERBOARD] = leaderboard(findings, figures, undrawn).encode()
+    files[PAGE] = build(findings, figures, registered(), undrawn).encode()
     return Rendered(files, undrawn)
 
 
@@ -114,28 +119,27 @@ def _demand_all(found: Rendered, lead: str) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class _Drawing:
-    """A picture and its files; neither where there is nothing to draw, or where it failed, with the reason."""
+class _Drawn:
+    """A figure and its files; neither where there is nothing to draw, or where it failed, with the reason."""
 
-    picture: Picture | None = None
+    figure: Figure | None = None
     files: Files = field(default_factory=dict)
     failed: str = ""
 
 
-def _drawing(draft: Draft) -> _Drawing:
-    """A figure as SVG and PNG, and its data as CSV; one that fails takes no other with it."""
+def _drawn(plan: FigurePlan) -> _Drawn:
+    """A figure as SVG, and its data as CSV; one that fails takes no other with it."""
     try:
-        picture = draft.picture()
-        if picture is None:
-            return _Drawing()
-        drawing = svg(picture.figure)
-        contents = (drawing.encode(), png(drawing), _csv(picture.figure.data))
+        figure = plan.figure()
+        if figure is None:
+            return _Drawn()
+        contents = (svg(figure).encode(), _csv(figure.data))
     except (KeyboardInterrupt, SystemExit, MemoryError):
         raise
     except BaseException as error:  # A panic of the renderer is no `Exception`.
-        return _Drawing(failed=f"{draft.name}: {type(error).__name__}: {shorten(error)}")
-    named = f"{FIGURES}/{draft.name}"
-    return _Drawing(picture, {f"{named}{suffix}": content for suffix, content in zip(FORMATS, contents, strict=True)})
+        return _Drawn(failed=f"{plan.name}: {type(error).__name__}: {shorten(error)}")
+    named = f"{FIGURES}/{plan.name}"
+    return _Drawn(figure, {f"{named}{suffix}": content for suffix, content in zip(SUFFIXES, contents, strict=True)})
 
 
 def _csv(table: pd.DataFrame) -> bytes:
@@ -161,7 +165,7 @@ def _superfluous(out: Path, files: Files) -> list[str]:
     """
     path = out / LEADERBOARD
     earlier = path.read_text(errors="replace") if path.is_file() else ""
-    names = [f"{FIGURES}/{name}{suffix}" for name in sorted(set(SHOWN.findall(earlier))) for suffix in FORMATS]
+    names = [f"{FIGURES}/{name}{suffix}" for name in sorted(set(SHOWN.findall(earlier))) for suffix in EARLIER]
     if VARIANCE_TITLE in earlier.splitlines():
         names.append(VARIANCE)
     return [name for name in names if name not in files and (out / name).is_file()]

@@ -60,7 +60,7 @@ def test_the_first_view_is_one_group_ranked_cells_first(browser: Any, page: Path
     assert few == sorted(few)
     assert not all(few)
     assert any(few)
-    assert "mixout" in browser.get("document.querySelector('.answer').innerText")
+    assert "mixout" in browser.get("document.querySelector('.summary').innerText")
 
 
 def test_a_column_sorts_by_keyboard_and_says_so(browser: Any, page: Path) -> None:

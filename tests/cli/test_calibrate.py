@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from bench_lib.cli import main
-from bench_lib.cli.calibrate import FEWEST, HEAD, RATIOS, SEVERAL
+from bench_lib.cli.calibrate import FEWEST, RATIOS, SEVERAL
 from bench_lib.cli.outcome import DONE, USAGE
 from bench_lib.core.record import RunRecord, Status
 from bench_lib.core.spec import RunSpec
+from bench_lib.report.analysis.calibration import HEAD
 from bench_lib.runner.execute import blank_record
 from bench_lib.runner.suite import Grid, plan
 from bench_lib.stats import calibration
@@ -59,10 +60,10 @@ def test_a_row_for_each_ratio_and_one_for_several_tasks(capsys: Written, tmp_pat
     assert main([*BRIEF, "--store", str(tmp_path / "none")]) == DONE
     found = rows(capsys.readouterr().out)
     assert [line.split()[:3] for line in found] == [
-        ["normal", tasks, f"{ratio:g}"] for tasks, ratio in zip("11114", NULL_RATIOS, strict=True)
+        ["normal", tasks, f"{ratio:.1f}"] for tasks, ratio in zip("11114", NULL_RATIOS, strict=True)
     ]
-    assert all("[0." in line and line.endswith("10.0") for line in found)
-    assert [line.split()[-3] for line in found if " 1         " in line] == ["-", "-"]
+    assert all(" [" in line and line.endswith("10.0") for line in found)
+    assert [line.split()[-3] for line in found if line.split()[2] == "1.0"] == ["-", "-"]
 
 
 def test_the_baselines_runs_are_a_world_of_their_own(capsys: Written, filled: Callable[..., Path]) -> None:

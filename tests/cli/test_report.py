@@ -41,7 +41,7 @@ def test_an_unknown_baseline_is_answered_with_the_nearest(capsys: Written, store
 def test_a_report_tells_of_damaged_files(
     capsys: Written, store: Path, tmp_path: Path, damage: Damage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(render, "drafts", lambda _: [])
+    monkeypatch.setattr(render, "planned", lambda _: [])
     name = damage(store).name
     assert main(["report", "--store", str(store), "--out", str(tmp_path / "reports")]) == DONE
     assert name in capsys.readouterr().err

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,18 @@ from bench_lib.core.spec import Profile, Ref, RunSpec, TechniqueSpec, canonical_
 from bench_lib.report.analysis.results import Findings, find
 from bench_lib.store import Store
 
+CELL: dict[str, Any] = {
+    "data": "real", "model": "minilm", "profile": "desk", "task": "sst2", "technique": "mixout", "setting": "s",
+    "variant": "v", "label": "mixout", "against": "adamw", "attempted": 30, "unsupported": 0, "judged": 30,
+    "lost": 0, "converged": 30, "failed": 0, "failure_rate": 0.0, "failure_low": 0.0, "failure_high": 0.11,
+    "mad": 0.005, "mad_low": 0.004, "mad_high": 0.006, "minimum": 0.79, "mean": 0.8, "mean_low": 0.79,
+    "mean_high": 0.81, "mean_difference": 0.01, "mad_ratio": 0.6, "mad_ratio_low": 0.4, "mad_ratio_high": 0.9,
+    "cost_ratio": 1.25, "peak_memory_mib": 1234.0, "verdict": "underpowered", "verdict_location": "open",
+    "decided_by": "", "shared": 30, "superiority": 0.6, "reason": "", "metric": "accuracy",
+    "trivial_score": 0.5,
+}  # fmt: skip
+
+Cell = Callable[..., dict[str, Any]]
 Make = Callable[..., RunRecord]
 Frame = Callable[[Iterable[RunRecord]], pd.DataFrame]
 
@@ -58,6 +72,29 @@ def record() -> Make:
         )
 
     return make
+
+
+@pytest.fixture
+def cell() -> Cell:
+    """A cell of mixout on sst2 that 30 seeds leave undecided, with what is to be otherwise."""
+
+    def make(**changes: Any) -> dict[str, Any]:
+        return CELL | {"label": changes.get("technique", "mixout")} | changes
+
+    return make
+
+
+@pytest.fixture
+def few(cell: Cell) -> Cell:
+    """A cell of five seeds."""
+    return lambda **changes: cell(**{"attempted": 5, "judged": 5, "converged": 5, "shared": 5} | changes)
+
+
+@pytest.fixture
+def base(cell: Cell) -> Cell:
+    """A cell of the baseline."""
+    unknown = dict.fromkeys(("mad_ratio_low", "mad_ratio_high", "superiority"), math.nan)
+    return lambda **changes: cell(technique="adamw", verdict="", verdict_location="", **unknown, **changes)
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from bench_lib.core.errors import BenchError, UnknownName
 from bench_lib.executors.local import LocalExecutor
 from bench_lib.report import render as module
 from bench_lib.report.analysis.results import find
+from bench_lib.report.figures.figure import Figure
 from bench_lib.report.markdown.leaderboard import leaderboard
 from bench_lib.report.render import render, stale
 from bench_lib.store import Store
@@ -76,7 +77,7 @@ def test_what_is_written(rendered: Path) -> None:
     )
     assert set(contents(rendered)) == {
         *("index.html", "leaderboard.md", "leaderboard.csv", "leaderboard.parquet"),
-        *(f"figures/{name}.{suffix}" for name in figures for suffix in ("svg", "png", "csv")),
+        *(f"figures/{name}.{suffix}" for name in figures for suffix in ("svg", "csv")),
     }
 
 
@@ -87,9 +88,9 @@ def test_every_figure_is_embedded_with_a_text_and_free_of_dates_and_versions(ren
     for path in pictures:
         (told,) = re.findall(rf"!\[([^\n]*)\]\(figures/{path.name}\)", text)
         assert len(told) > 40, told
-        drawn = path.with_suffix(".png").read_bytes()
-        assert b"tEXt" not in drawn
-        assert b"tIME" not in drawn
+        drawn = path.read_text()
+        assert "<metadata" not in drawn
+        assert 'aria-label="' in drawn
         assert len(pd.read_csv(path.with_suffix(".csv"))) > 0
 
 
@@ -212,12 +213,12 @@ class Panic(BaseException):
 def test_a_figure_that_cannot_be_drawn_is_named_and_the_rest_is_written(
     tmp_path: Path, record: Any, monkeypatch: Any
 ) -> None:
-    def fail(drawing: str) -> bytes:
-        if "embedded" in drawing:
+    def fail(figure: Figure) -> str:
+        if "embedded" in figure.name:
             raise Panic("no \x07 such\nglyph")
-        return b"png"
+        return "<svg>"
 
-    monkeypatch.setattr(module, "png", fail)
+    monkeypatch.setattr(module, "svg", fail)
     made = store(tmp_path / "s", [record(0), record(0, source="embedded"), record(1, source="embedded")])
     told = "seeds-embedded-minilm-desk-sst2: Panic: no such glyph"
     with pytest.raises(BenchError, match="whole but for the figure cost-embedded.*\n.*" + told):
@@ -234,10 +235,10 @@ def test_a_figure_that_cannot_be_drawn_is_named_and_the_rest_is_written(
 
 
 def test_an_interrupt_is_no_failure_of_a_figure(tmp_path: Path, record: Any, monkeypatch: Any) -> None:
-    def interrupt(drawing: str) -> bytes:
+    def interrupt(figure: Figure) -> str:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "png", interrupt)
+    monkeypatch.setattr(module, "svg", interrupt)
     with pytest.raises(KeyboardInterrupt):
         render(store(tmp_path / "s", [record(0)]), tmp_path / "out")
 
@@ -281,7 +282,7 @@ def test_several_versions_are_named_as_text(tmp_path: Path, record: Any) -> None
 def test_variants_have_rows_and_an_explanation(tmp_path: Path, record: Any) -> None:
     text = text_of(store(tmp_path / "s", [record(i, rate=rate) for i in range(2) for rate in (2e-5, 3e-5)]))
     assert "profile.learning_rate = 3e-05" in text
-    assert text.count("baseline | ") == 2
+    assert text.count("baseline, 2 seeds") == 2
 
 
 def test_damaged_files_are_named(tmp_path: Path, record: Any) -> None:
@@ -327,3 +328,11 @@ def test_the_report_imports_no_torch() -> None:
     code = "import sys, bench_lib.report.render; print({'torch', 'transformers', 'datasets'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_drawings_in_pixels_of_an_earlier_version_go(tmp_path: Path, written: dict[str, bytes]) -> None:
+    render(Store(tmp_path / "s"), tmp_path / "out")
+    (tmp_path / "out/figures/seeds-x.png").write_bytes(b"old")
+    assert stale(Store(tmp_path / "s"), tmp_path / "out").superfluous == ("figures/seeds-x.png",)
+    render(Store(tmp_path / "s"), tmp_path / "out")
+    assert not (tmp_path / "out/figures/seeds-x.png").exists()

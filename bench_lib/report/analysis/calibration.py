@@ -50,21 +50,26 @@ def measured() -> Measured:
     return Measured(value["design"], rows)
 
 
-def section() -> str:
-    """The part of the report on the comparison's own errors, as Markdown."""
+def text() -> str:
+    """What was measured, in words."""
     known = measured()
-    facts = {
-        "repetitions": known.rows[0].repetitions,
-        "seeds": known.design["looks"][-1],
-        "alpha": known.design["alpha"],
-    }
-    text = " ".join(TEXT.format(command=COMMAND, **facts).split())
-    table = md.table(HEAD, [_row(row) for row in known.rows])
-    return f"## How often the comparison errs\n\n{text}\n\n{table}"
+    said = TEXT.format(
+        command=COMMAND,
+        repetitions=known.rows[0].repetitions,
+        seeds=known.design["looks"][-1],
+        alpha=known.design["alpha"],
+    )
+    return " ".join(said.split())
 
 
-def _row(row: Calibration) -> list[str]:
-    claims = f"{md.percent(row.claims)} {md.interval(row.low, row.high)}"
-    found = md.DASH if row.ratio == 1 else md.percent(row.found, 1)
-    named = [md.escape(row.scenario), str(row.tasks), md.number(row.ratio, 1), claims]
-    return [*named, found, md.percent(row.equivalent, 1), md.number(row.seeds, 1)]
+def shown(row: Calibration) -> list[str]:
+    """A scenario as a row of text under `HEAD`; shares are in percent."""
+    return [
+        row.scenario,
+        str(row.tasks),
+        md.number(row.ratio, 1),
+        f"{md.percent(row.claims)} {md.interval(row.low, row.high)}",
+        md.DASH if row.ratio == 1 else md.percent(row.found, 1),
+        md.percent(row.equivalent, 1),
+        md.number(row.seeds, 1),
+    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 import pyarrow as pa
@@ -13,13 +13,13 @@ import pyarrow.compute as pc
 
 from bench_lib.core.errors import BenchError, UnknownName
 from bench_lib.core.record import RunRecord, Status
+from bench_lib.report import columns
 from bench_lib.report.analysis import runs as stored
 from bench_lib.report.analysis.cells import GROUP, KEY, Cell, apart, keyed, texts
-from bench_lib.report.analysis.evidence import Row
 from bench_lib.report.analysis.provenance import variants
-from bench_lib.report.analysis.summary import contrasted, joined, summarised
+from bench_lib.report.analysis.results import leaderboard_rows
 from bench_lib.report.analysis.variance import ordinary
-from bench_lib.report.analysis.verdicts import judged
+from bench_lib.report.values import Row
 from bench_lib.store import Store
 from bench_lib.store.schema import to_records
 from bench_lib.store.verify import differences
@@ -42,8 +42,12 @@ class Held:
 
 @dataclass(frozen=True)
 class Side:
-    """One of two cells; scores are fractions, the time is the median of the runs that converged."""
+    """One of two cells; scores are fractions, the time is the median of the runs that converged.
 
+    `row` is the cell by column.
+    """
+
+    row: Row = field(repr=False)
     label: str
     failed: int
     judged: int
@@ -181,8 +185,7 @@ def _places(cells: Iterable[Cell]) -> str:
 
 def _pairs(cells: Sequence[Cell], one: str, other: str) -> list[Pair]:
     """The cells of the technique `one` beside the baseline's, `other`, that the tables and verdicts compare them to."""
-    table = judged(joined(summarised(cells), contrasted(cells, other)), cells, other)
-    rows = [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+    rows = columns.as_rows(leaderboard_rows(cells, other))
     where = (*GROUP, "task", "setting")
     bases = {(*(row[name] for name in where), row["label"]): row for row in rows if row["technique"] == other}
     pairs = [(row, bases.get((*(row[name] for name in where), row["against"]))) for row in rows]
@@ -196,7 +199,7 @@ def _pair(row: Row, base: Row) -> Pair:
 
 
 def _side(row: Row) -> Side:
-    return Side(**{f.name: row[f.name] for f in dataclasses.fields(Side)})
+    return Side(row, **{f.name: row[f.name] for f in dataclasses.fields(Side) if f.name != "row"})
 
 
 def _missing(here: pd.DataFrame, there: pd.DataFrame) -> tuple[Missing, ...]:

@@ -10,7 +10,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bench_lib.core.record import LATENCIES
-from bench_lib.report import formatting as md
 from bench_lib.report.analysis.cells import KEY, Cell
 
 ROBUSTNESS = ("robust", "adversarial")
@@ -21,11 +20,6 @@ STORED = (
     *("sparsity", *LATENCIES),
 )
 """The columns of runs that it reads."""
-
-HEAD = (
-    *("technique", "mean", "with typos", "attacked", "trained (%)", "file (MiB)", "of its size", "zeros (%)"),
-    *("latency, 1 input", "latency, 32 inputs"),
-)
 
 
 def deployed(known: Iterable[Cell]) -> pd.DataFrame:
@@ -42,13 +36,6 @@ def of_use(table: pd.DataFrame) -> pd.DataFrame:
     """The cells of which more is known than what share of the model they trained and how large that is."""
     told = [name for name in MEASURES if name not in ("trained_share", "saved_mib")]
     return table[table[told].notna().any(axis=1) | (table["trained_share"] < 1)]
-
-
-def values(row: pd.Series[float]) -> list[str]:
-    """A cell's values in the order of `HEAD`, as text and without the technique's name."""
-    shown = {"trained_share": (100, 2), "saved_mib": (1, 1), "sparsity": (100, 1)}
-    scores = [md.percent(row[name]) for name in ("mean", *ROBUSTNESS)]
-    return scores + [md.number(factor * row[n], digits) for n in SIZES for factor, digits in [shown.get(n, (1, 2))]]
 
 
 def _measures(cell: Cell) -> dict[str, float]:

@@ -4,23 +4,46 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
 
 from scipy.stats import norm
 
 from bench_lib.core.errors import require
 from bench_lib.report.glossary import LEAST
+from bench_lib.report.values import Row
 from bench_lib.stats.verdict import Location, Stability
-
-Row = Mapping[str, Any]
-"""A cell with its contrast and verdict, by column, and the machines that its runs come from."""
 
 COST, FAILURE, REGRESSION = "cost", "failure", "regression"
 """Why a technique is left out."""
 
 HOW = {"failures": "it fails less often", "spread": "its scores spread less"}
+
+
+class Conclusion(StrEnum):
+    """What a verdict says of a cell against the baseline's; nothing follows from a difference of numbers alone."""
+
+    STEADIER = "more stable"
+    LESS_STEADY = "less stable"
+    AS_STEADY = "as stable"
+    HIGHER = "scores higher"
+    LOWER = "scores lower"
+    OPEN = "undecided"
+
+
+WORSE = frozenset({Conclusion.LESS_STEADY, Conclusion.LOWER})
+
+
+def conclusions(row: Row) -> frozenset[Conclusion]:
+    """All that is concluded of a cell that is compared: the one rule of the page and of the command line."""
+    stability = {
+        Stability.MORE: Conclusion.STEADIER,
+        Stability.LESS: Conclusion.LESS_STEADY,
+        Stability.EQUIVALENT: Conclusion.AS_STEADY,
+    }.get(row["verdict"], Conclusion.OPEN)
+    location = {Location.BETTER: Conclusion.HIGHER, Location.WORSE: Conclusion.LOWER}.get(row["verdict_location"])
+    return frozenset({stability} if location is None else {stability, location})
 
 
 @dataclass(frozen=True)
@@ -39,9 +62,10 @@ class Limits:
 class Evidence:
     """A technique on one task: its cell, and what is known of it against the baseline's; scores are fractions.
 
-    `machines` counts those that its runs and the baseline's come from.
+    `machines` counts those that its runs and the baseline's come from; `row` is the cell by column.
     """
 
+    row: Row = field(repr=False)
     task: str
     label: str
     metric: str
@@ -73,18 +97,19 @@ class Evidence:
 
 def evidence(row: Row, base: Row) -> Evidence:
     """What a cell of the findings and its baseline's say."""
-    found = {**row, "machines": len(row["machines"] | base["machines"])}
-    return Evidence(**{field.name: found[field.name] for field in dataclasses.fields(Evidence)})
+    found = {**row, "machines": len(row["machines"] | base["machines"]), "row": row}
+    return Evidence(**{part.name: found[part.name] for part in dataclasses.fields(Evidence)})
 
 
 def proven(one: Evidence, limits: Limits, base: Row) -> Iterator[str]:
     """What the tests have shown, a sentence each."""
     name = base["label"]
-    if one.verdict == Stability.MORE:
+    said = conclusions(one.row)
+    if Conclusion.STEADIER in said:
         yield f"more stable than {name} on {one.task}: {HOW.get(one.decided_by, one.decided_by)}"
-    if one.verdict == Stability.EQUIVALENT:
+    if Conclusion.AS_STEADY in said:
         yield f"as stable as {name} on {one.task}, within the margins of a difference that matters"
-    if one.verdict_location == Location.BETTER:
+    if Conclusion.HIGHER in said:
         yield f"scores above {name} on {one.task}"
     if one.failure_high <= limits.failure < 1:
         yield f"failure rate at most {share(limits.failure)} on {one.task} (Wilson 95 %)"
@@ -95,9 +120,10 @@ def unproven(one: Evidence, limits: Limits, base: Row) -> Iterator[str]:
     name = base["label"]
     if one.failure_high > limits.failure:
         yield f"failure rate at most {share(limits.failure)} on {one.task} is not shown: {_doubt(one, limits)}"
-    if one.verdict in ("", Stability.UNDERPOWERED):
+    said = conclusions(one.row)
+    if Conclusion.OPEN in said:
         yield f"spread against {name} on {one.task} is undecided: {_reach(one)}"
-    if one.mad_ratio >= 1 and one.verdict != Stability.MORE:
+    if one.mad_ratio >= 1 and Conclusion.STEADIER not in said:
         yield f"its scores on {one.task} have not even spread less so far than those of {name}"
     if one.mean_high < base["mean_low"]:
         yield f"may score lower on {one.task}: the 95 % interval of its mean lies below that of {name}"
@@ -115,9 +141,10 @@ def misses(one: Evidence, limits: Limits, base: Row) -> Iterator[tuple[str, str]
         yield COST, f"takes {one.cost_ratio:.2f} times as long on {one.task}"
     if one.failure_rate > limits.failure:
         yield FAILURE, f"fails with {one.failed} of {one.judged} seeds on {one.task}"
-    if one.verdict == Stability.LESS:
+    said = conclusions(one.row)
+    if Conclusion.LESS_STEADY in said:
         yield REGRESSION, f"is less stable than {base['label']} on {one.task}"
-    if one.verdict_location == Location.WORSE:
+    if Conclusion.LOWER in said:
         yield REGRESSION, f"scores below {base['label']} on {one.task}"
 
 

@@ -59,14 +59,14 @@ def warnings(runs: pd.DataFrame) -> list[str]:
     return found
 
 
-def fingerprints(known: list[Cell]) -> pd.DataFrame:
+def fingerprints(runs: pd.DataFrame) -> pd.DataFrame:
     """What the tasks' data and the models were: one row a (task, data source, model) with their fingerprints."""
-    rows: dict[tuple[str, ...], None] = {}
-    for cell in known:
-        named, spec = cell.named(), _spec(cell)
-        for source in sorted(set(cell.runs["data_source"])):
-            prints = (fingerprint(spec.get("data")), fingerprint(spec.get("model")))
-            rows[(named["task"], source, prints[0], named["model"], prints[1])] = None
+    rows = set()
+    for task, source, model, text in (
+        runs[["task", "data_source", "model", "spec"]].drop_duplicates().astype(str).values
+    ):
+        spec = json.loads(text)
+        rows.add((task, source, fingerprint(spec.get("data")), model, fingerprint(spec.get("model"))))
     return pd.DataFrame(sorted(rows), columns=["task", "data", "data fingerprint", "model", "model fingerprint"])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,9 +18,10 @@ from bench_lib.report.analysis.evidence import (
     COST,
     FAILURE,
     REGRESSION,
+    Conclusion,
     Evidence,
     Limits,
-    Row,
+    conclusions,
     evidence,
     excess,
     misses,
@@ -28,7 +29,8 @@ from bench_lib.report.analysis.evidence import (
     unproven,
 )
 from bench_lib.report.analysis.provenance import MACHINE
-from bench_lib.stats.verdict import Stability
+from bench_lib.report.columns import as_rows
+from bench_lib.report.values import Row
 from bench_lib.tasks import TASKS
 
 KINDS: Mapping[Kind, tuple[str, ...]] = {
@@ -49,15 +51,21 @@ Stack = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Like:
-    """The tasks that are asked for: one by its name (empty for none), and its kind (None where it is not known)."""
+class TaskQuery:
+    """The tasks that are asked for: one by its name (empty for none), and its kind (None where it is not known).
+
+    With `every` all tasks are asked for.
+    """
 
     text: str
-    task: str
-    kind: Kind | None
+    task: str = ""
+    kind: Kind | None = None
+    every: bool = False
 
     def among(self, tasks: Collection[str]) -> tuple[str, ...]:
         """Those that count: the task that was named, or where it is not held, all that are of its kind."""
+        if self.every:
+            return tuple(sorted(tasks))
         if self.task in tasks:
             return (self.task,)
         return tuple(sorted(task for task in tasks if self.kind is not None and _kind(task) is self.kind))
@@ -65,29 +73,38 @@ class Like:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A technique with its evidence, a task each, what is proven of it and what is not, and the limits it misses."""
+    """A technique with its evidence, a task each, what is proven of it and what is not, and the limits it misses.
+
+    `name` is what it is called here; several may be of one `technique`.
+    """
 
     name: str
+    technique: str
     evidence: tuple[Evidence, ...]
     proven: tuple[str, ...] = ()
     unproven: tuple[str, ...] = ()
     misses: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def gains(self) -> int:
+        """The number of tasks on which it is proven more stable."""
+        return sum(Conclusion.STEADIER in conclusions(part.row) for part in self.evidence)
+
 
 @dataclass(frozen=True)
-class Advice:
+class Recommendation:
     """What one (data, model, profile) says: the baseline, and all techniques that meet the limits, best first.
 
-    `others` do not meet them, the nearest first. `partly` were judged on some of the tasks only and are not considered.
+    `others` do not meet them, the nearest first. `partly` were judged on some of the tasks only and are not ranked.
     """
 
-    asked: Like
+    asked: TaskQuery
     group: tuple[str, ...]
     tasks: tuple[str, ...]
     baseline: Candidate
     found: tuple[Candidate, ...]
     others: tuple[Candidate, ...]
-    partly: tuple[str, ...]
+    partly: tuple[Candidate, ...]
 
     @property
     def instead(self) -> str:
@@ -100,21 +117,23 @@ class Advice:
         return dict(sorted(((why, n) for why, n in counts.items() if n), key=lambda entry: -entry[1]))
 
 
-def like(text: str, held: Collection[str]) -> Like:
+def task_query(text: str, held: Collection[str]) -> TaskQuery:
     """What a task's name, registered or held, or a kind's common name means; else `UnknownName` with the nearest."""
     word = _word(text)
     tasks = sorted({*TASKS.names(), *held})
     for task in tasks:
         if _word(task) == word:
-            return Like(text, task, _kind(task))
+            return TaskQuery(text, task, _kind(task))
     for kind, names in KINDS.items():
         if word in names:
-            return Like(text, "", kind)
+            return TaskQuery(text, "", kind)
     raise UnknownName("task or kind of task", text, [*tasks, *(name for names in KINDS.values() for name in names)])
 
 
-def advise(cells: pd.DataFrame, runs: pd.DataFrame, asked: Like, limits: Limits, baseline: str) -> list[Advice]:
-    """One advice for each (data, model, profile) that holds the baseline on a task that is asked for.
+def recommend(
+    cells: pd.DataFrame, runs: pd.DataFrame, asked: TaskQuery, limits: Limits, baseline: str
+) -> list[Recommendation]:
+    """One recommendation for each (data, model, profile) that holds the baseline on a task that is asked for.
 
     The frames are those of `Findings`. Only what was judged on the same tasks is ranked: all of those asked for that
     the group holds of the baseline. A limit must hold on each of them by the point estimate; what is proven less stable
@@ -122,17 +141,10 @@ def advise(cells: pd.DataFrame, runs: pd.DataFrame, asked: Like, limits: Limits,
     then by failure rate and by the upper end of its interval (means over the tasks); then by MAD ratio and by cost
     (geometric means). Raises `BenchError` where no group is left.
     """
-    known = _with_origin(cells, runs)
-    judged = known[known["judged"] > 0]
-    found = []
-    for key, group in judged.groupby(list(GROUP), sort=True):
-        tasks = asked.among(set(group[group["technique"] == baseline]["task"]))
-        if tasks:
-            held = group[group["task"].isin(tasks)].to_dict("records")
-            rows: list[Row] = [{str(name): value for name, value in row.items()} for row in held]
-            found.append(_advice(asked, texts(key), rows, limits, baseline))
+    found = list(_by_group(cells, runs, asked, limits, baseline))
     if not found:
-        run_on = ", ".join(sorted(set(judged[judged["technique"] == baseline]["task"]))) or "no task"
+        held = cells[(cells["technique"] == baseline) & (cells["judged"] > 0)]["task"]
+        run_on = ", ".join(sorted(set(held.astype(str)))) or "no task"
         raise BenchError(
             f"no judged run of the baseline {baseline} on tasks like {asked.text!r}, it was run on {run_on}: "
             "run it there, or name another task or baseline"
@@ -140,8 +152,26 @@ def advise(cells: pd.DataFrame, runs: pd.DataFrame, asked: Like, limits: Limits,
     return found
 
 
-def _advice(asked: Like, group: tuple[str, ...], rows: Sequence[Row], limits: Limits, base: str) -> Advice:
-    """The advice of the rows of the tasks that count."""
+def over_all_tasks(cells: pd.DataFrame, runs: pd.DataFrame, baseline: str) -> dict[tuple[str, ...], Recommendation]:
+    """What `recommend` says of all tasks of a group without limits, for each group that judged the baseline."""
+    asked = TaskQuery("all tasks", every=True)
+    return {one.group: one for one in _by_group(cells, runs, asked, Limits(), baseline)}
+
+
+def _by_group(
+    cells: pd.DataFrame, runs: pd.DataFrame, asked: TaskQuery, limits: Limits, baseline: str
+) -> Iterator[Recommendation]:
+    known = _with_origin(cells, runs)
+    for key, group in known[known["judged"] > 0].groupby(list(GROUP), sort=True):
+        tasks = asked.among(set(group[group["technique"] == baseline]["task"]))
+        if tasks:
+            yield recommendation(asked, texts(key), as_rows(group[group["task"].isin(tasks)]), limits, baseline)
+
+
+def recommendation(
+    asked: TaskQuery, group: tuple[str, ...], rows: Sequence[Row], limits: Limits, base: str
+) -> Recommendation:
+    """The recommendation from the rows of the tasks that count."""
     tasks = tuple(sorted({row["task"] for row in rows}))
     reference: dict[Place, Row] = {
         (row["task"], row["setting"], row["label"]): row for row in rows if row["technique"] == base
@@ -152,16 +182,17 @@ def _advice(asked: Like, group: tuple[str, ...], rows: Sequence[Row], limits: Li
             stacks.setdefault((row["technique"], row["stack"]), []).append(row)
     chosen = {key: _one_each(stacks[key]) for key in sorted(stacks)}
     whole = {key: own for key, own in chosen.items() if len(own) == len(tasks)}
-    judged = [_candidate(name, whole[key], reference, limits) for key, name in _names(whole).items()]
+    named = {name: _candidate(name, whole[key], reference, limits) for key, name in _names(whole).items()}
+    partly = [_candidate(key[0], own, reference, limits) for key, own in chosen.items() if key not in whole]
     best = _one_each(reference.values())
-    return Advice(
+    return Recommendation(
         asked,
         group,
         tasks,
-        Candidate(base, tuple(evidence(best[task], best[task]) for task in tasks)),
-        tuple(sorted((one for one in judged if not one.misses), key=_rank)),
-        tuple(sorted((one for one in judged if one.misses), key=lambda one: _distance(one, limits))),
-        tuple(sorted({name for name, _ in chosen} - {name for name, _ in whole})),
+        Candidate(base, base, tuple(evidence(best[task], best[task]) for task in tasks)),
+        tuple(sorted((one for one in named.values() if not one.misses), key=_rank)),
+        tuple(sorted((one for one in named.values() if one.misses), key=lambda one: _distance(one, limits))),
+        tuple(sorted((one for one in partly if one.name not in named), key=_rank)),
     )
 
 
@@ -174,6 +205,7 @@ def _candidate(name: str, own: Mapping[str, Row], reference: Mapping[Place, Row]
             missed.setdefault(why, []).append(line)
     return Candidate(
         name,
+        str(next(iter(own.values()))["technique"]),
         tuple(one for one, _, _ in parts),
         tuple(line for part in parts for line in proven(*part)),
         tuple(line for part in parts for line in unproven(*part)),
@@ -214,12 +246,11 @@ def _names(whole: Mapping[Stack, Mapping[str, Row]]) -> dict[Stack, str]:
 
 def _rank(one: Candidate) -> tuple[float | str, ...]:
     """What sorts first is best; what is not known sorts last."""
-    shown = sum(part.verdict == Stability.MORE for part in one.evidence)
     rates = float(np.mean([part.failure_rate for part in one.evidence]))
     upper = float(np.mean([part.failure_high for part in one.evidence]))
     spread = _geometric([part.mad_ratio for part in one.evidence])
     cost = _geometric([part.cost_ratio for part in one.evidence])
-    return (-shown, rates, upper, spread, cost, one.name)
+    return (-one.gains, rates, upper, spread, cost, one.name)
 
 
 def _geometric(ratios: Sequence[float]) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,10 @@ from numpy.typing import NDArray
 from bench_lib.core.errors import BenchError, UnknownName
 from bench_lib.executors.base import Executor, results
 from bench_lib.executors.inline import InlineExecutor
+from bench_lib.report import columns
 from bench_lib.report.analysis import runs as stored
-from bench_lib.report.analysis.cells import GROUP, KEY, apart, keyed, trimmed
-from bench_lib.report.analysis.diagnostics import diagnostics
+from bench_lib.report.analysis.cells import GROUP, KEY, Cell, apart, keyed, trimmed
+from bench_lib.report.analysis.diagnostics import Reader, diagnostics
 from bench_lib.report.analysis.efficiency import deployed
 from bench_lib.report.analysis.ranking import ranks
 from bench_lib.report.analysis.summary import BASELINE, contrasted, joined, over_tasks, summarised
@@ -95,12 +95,17 @@ def _table(known: pd.DataFrame, baseline: str, store: Store, executor: Executor)
 
 
 def _of_group(group: _Group) -> pd.DataFrame:
-    cells = apart(group.runs)
-    compared = contrasted(cells, group.baseline) if group.comparable else None
-    table = judged(joined(summarised(cells), compared), cells, group.baseline)
     with reading(Store(group.store)) as predictions:
-        others = (diagnostics(cells, predictions), deployed(cells))
-        return functools.reduce(lambda a, b: a.merge(b, on=list(KEY), how="left", validate="one_to_one"), others, table)
+        return leaderboard_rows(apart(group.runs), group.baseline if group.comparable else None, predictions)
+
+
+def leaderboard_rows(cells: Sequence[Cell], baseline: str | None, predictions: Reader | None = None) -> pd.DataFrame:
+    """One row a cell with all columns of the leaderboard; without a baseline nothing is compared."""
+    compared = None if baseline is None else contrasted(cells, baseline)
+    table = judged(joined(summarised(cells), compared), cells, baseline or BASELINE)
+    for beside in (diagnostics(cells, predictions), deployed(cells)):
+        table = table.merge(beside, on=list(KEY), how="left", validate="one_to_one")
+    return columns.complete(table, cells)
 
 
 def _damaged(store: Store) -> list[str]:

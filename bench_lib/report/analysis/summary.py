@@ -32,7 +32,7 @@ COSTS = ("tokens_per_second", "peak_memory_mib", "train_seconds")
 CELLS = (*KEY, "metric", "trivial_score", *COUNTS, "reason", *RATES, *SCORES, *COSTS)
 CONTRASTS = (
     *(*KEY, "against", "against_converged", "p_failure", "p_failure_holm", "p_spread", "p_spread_holm"),
-    *("detectable_ratio", "mad_ratio", "mean_difference", "cost_ratio"),
+    *("detectable_ratio", "mad_ratio_all", "mean_difference", "cost_ratio"),
 )
 TECHNIQUES = (*GROUP, "technique", "tasks", "tasks_ambiguous", "failure_rate", "mad_over_tasks")
 
@@ -57,8 +57,9 @@ def compare(frame: pd.DataFrame, baseline: str = BASELINE) -> pd.DataFrame:
 
     Columns are `CONTRASTS`; ratios and differences are the technique's against the baseline's. Each of the two tests is
     corrected by Holm over all contrasts of one (data, model, profile). `detectable_ratio` is the smallest MAD ratio
-    that as many runs find with a power of 0.8, inf for none. `against` is empty where the baseline was not run. Raises
-    `UnknownName` where it was run nowhere.
+    that as many runs find with a power of 0.8, inf for none; `mad_ratio_all` is of all runs that converged,
+    unlike the `mad_ratio` of `verdicts`. `against` is empty where the baseline was not run. Raises `UnknownName` where
+    it was run nowhere.
     """
     known = gather(frame)
     if not any(c.named()["technique"] == baseline for c in known):
@@ -92,13 +93,6 @@ def over_tasks(table: pd.DataFrame) -> pd.DataFrame:
         mad = mad_over_tasks(means) if len(means) > 1 else math.nan
         rows.append((*texts(key), len(means), ambiguous, mean(rates), mad))
     return pd.DataFrame(rows, columns=list(TECHNIQUES))
-
-
-def ranked(table: pd.DataFrame, baseline: str = BASELINE) -> pd.DataFrame:
-    """The rows in reading order: the baseline first, then by failure rate and by MAD, what has neither at the end."""
-    first = table.assign(_first=table["technique"] != baseline)
-    order = first.sort_values(["_first", "failure_rate", "mad", "label"], na_position="last", ignore_index=True)
-    return order.drop(columns="_first")
 
 
 def joined(table: pd.DataFrame, contrasts: pd.DataFrame | None) -> pd.DataFrame:
@@ -173,7 +167,7 @@ def _contrast(cell: Cell, partner: Cell | None) -> dict[str, object]:
         "p_failure": math.nan if itself or not (arms[1] and arms[3]) else boschloo(*arms),
         "p_spread": math.nan if itself else brown_forsythe(ours, theirs),
         "detectable_ratio": math.nan if itself else _detectable(partner.key, theirs.tobytes(), _simulated(fewer)),
-        "mad_ratio": mad_ratio(ours, theirs),
+        "mad_ratio_all": mad_ratio(ours, theirs),
         "mean_difference": mean(ours) - mean(theirs),
         "cost_ratio": _ratio(_median(cell, "train_seconds"), _median(partner, "train_seconds")),
     }

@@ -19,7 +19,7 @@ from bench_lib.stats.verdict import Arms, Verdict
 ALPHA = 0.05
 MEASURES = (
     *("verdict", "verdict_location", "decided_by", "shared"),
-    *("mad_ratio_shared", "mad_ratio_low", "mad_ratio_high", "superiority"),
+    *("mad_ratio", "mad_ratio_low", "mad_ratio_high", "superiority"),
 )
 VERDICTS = (*KEY, *MEASURES)
 JUDGED = frozenset(str(status) for status in Status if status.judged)
@@ -33,7 +33,7 @@ def verdicts(known: Sequence[Cell], baseline: str, alpha: float = ALPHA) -> pd.D
     Columns are `VERDICTS`. Runs are paired by their seeds; `shared` counts those that are judged in both. All contrasts
     of a (data, model, profile) share alpha. With fewer shared seeds than a first look takes nothing is tested and
     nothing spent: the verdict is `underpowered`. It is empty for the baseline and for what shares no seed with it.
-    `mad_ratio_shared` is of the seeds that survive in both arms, unlike `mad_ratio`; its interval (95 %) and
+    `mad_ratio` is of the seeds that survive in both, unlike `mad_ratio_all`; its interval (95 %) and
     P(technique > baseline) are of one contrast alone.
     """
     references = partners(known, baseline)
@@ -48,13 +48,8 @@ def verdicts(known: Sequence[Cell], baseline: str, alpha: float = ALPHA) -> pd.D
 
 
 def judged(table: pd.DataFrame, known: Sequence[Cell], baseline: str) -> pd.DataFrame:
-    """The rows of `tables.joined` with their verdicts beside them.
-
-    Where an interval bounds it `mad_ratio` becomes `mad_ratio_shared`, which the interval is of.
-    """
-    whole = table.merge(verdicts(known, baseline), on=list(KEY), how="left", validate="one_to_one")
-    bounded = np.isfinite(whole[["mad_ratio_low", "mad_ratio_high"]]).all(axis=1)
-    return whole.assign(mad_ratio=whole.pop("mad_ratio_shared").where(bounded, whole["mad_ratio"]))
+    """The rows of `summary.joined` with their verdicts beside them."""
+    return table.merge(verdicts(known, baseline), on=list(KEY), how="left", validate="one_to_one")
 
 
 def paired_arms(cell: Cell, partner: Cell) -> Arms:

@@ -1,4 +1,4 @@
-"""Figures as SVG and PNG, the same bytes on every machine: the fonts that are measured and drawn come as a package."""
+"""Figures as SVG, the same bytes on every machine: the fonts that are measured and drawn come as a package."""
 
 from __future__ import annotations
 
@@ -16,9 +16,6 @@ import vl_convert
 from bench_lib.report.figures.figure import ROWS, Figure
 from bench_lib.report.figures.style import LIGHT
 from bench_lib.report.formatting import plain
-
-RESOLUTION = 1.5
-"""Pixels of a PNG for each unit of the drawing."""
 
 TAG = re.compile(r"<[^<>]*>")
 GEOMETRY = re.compile(r' (?:transform|d|[xy][12]?|width|height)="[^"<>]*"')
@@ -47,12 +44,6 @@ def _drawable(value: Any) -> Any:
 
 def _rounded(attribute: re.Match[str]) -> str:
     return LONG.sub(lambda number: f"{float(number[0]):.2f}", attribute[0])
-
-
-def png(drawing: str) -> bytes:
-    """A drawing, as `svg` gives it, in pixels."""
-    _register_font()
-    return bytes(vl_convert.svg_to_png(drawing, scale=RESOLUTION))
 
 
 def _records(figure: Figure) -> list[dict[str, Any]]:

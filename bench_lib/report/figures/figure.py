@@ -8,6 +8,7 @@ from typing import Any, Literal
 import altair as alt
 import pandas as pd
 
+from bench_lib.report.analysis.cells import GROUP
 from bench_lib.report.figures.style import GREY
 
 ROWS = "data"
@@ -19,7 +20,8 @@ class Figure:
     """A chart without its data and its style, and the rows that it draws.
 
     `name` is unique in a report and fit for a file; `alt` says what is to be seen in one to three sentences; `spec` is
-    Vega-Lite whose only data set is the named one, `ROWS`, which `data` holds.
+    Vega-Lite whose only data set is the named one, `ROWS`, which `data` holds. `kind` and `place` say where it belongs:
+    to a group, to a task of one, or to the whole report (an empty place).
     """
 
     name: str
@@ -27,6 +29,16 @@ class Figure:
     alt: str
     spec: dict[str, Any]
     data: pd.DataFrame
+    kind: str = ""
+    place: tuple[str, ...] = ()
+
+    @property
+    def task(self) -> str:
+        """The task of its place, or the only one in its rows; empty where it shows several or none."""
+        if len(self.place) > len(GROUP):
+            return self.place[len(GROUP)]
+        tasks = set(self.data["task"].astype(str)) if "task" in self.data else set()
+        return str(tasks.pop()) if len(tasks) == 1 else ""
 
 
 def rows() -> alt.NamedData:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -40,15 +41,6 @@ OF_GROUPS = ("cost", "profiles", "ranks", *(axis.kind for axis in AXES), "disagr
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
-    """A figure, its kind, and where it belongs: to a group, to a task of one, or to the whole (an empty place)."""
-
-    kind: str
-    place: tuple[str, ...]
-    figure: Figure
-
-
-@dataclass(frozen=True, eq=False)
 class Part:
     """What the figures of one group, or of a task of it, are made of: a place, and the rows that belong there.
 
@@ -64,7 +56,7 @@ class Part:
 
 
 @dataclass(frozen=True, eq=False)
-class Draft:
+class FigurePlan:
     """A figure to be made: it holds all that it takes, so that another process can make it."""
 
     kind: str
@@ -76,28 +68,28 @@ class Draft:
     def name(self) -> str:
         return name(self.kind, self.place)
 
-    def picture(self) -> Picture | None:
+    def figure(self) -> Figure | None:
         """The figure at its place, or None where there is nothing to draw."""
         # Altair would hold every part of every chart against its schema, which takes longer than all else; tests do it.
         with debug_mode(False):
             figure = self.make(*self.arguments, self.name)
-        return None if figure is None else Picture(self.kind, self.place, figure)
+        return None if figure is None else dataclasses.replace(figure, kind=self.kind, place=self.place)
 
 
-def illustrate(findings: Findings) -> list[Picture]:
-    """All figures of a report, in the order of `drafts`."""
-    return [picture for draft in drafts(findings) if (picture := draft.picture()) is not None]
-
-
-def drafts(findings: Findings) -> list[Draft]:
+def planned(findings: Findings) -> list[FigurePlan]:
     """The figures of a report to be made: those of each group, of each of its tasks, and those of the whole."""
     known = measured()
     power = (known.of(tasks=1), known.design["alpha"], known.design["looks"][-1])
     found = [*_of_groups(findings), *_of_sources(findings)]
-    return [*found, Draft("power", (), power_figure, power)]
+    return [*found, FigurePlan("power", (), power_figure, power)]
 
 
-def _of_groups(findings: Findings) -> Iterator[Draft]:
+def figures(findings: Findings) -> list[Figure]:
+    """All figures of a report, in the order of `planned`."""
+    return [figure for plan in planned(findings) if (figure := plan.figure()) is not None]
+
+
+def _of_groups(findings: Findings) -> Iterator[FigurePlan]:
     rows = np.arange(len(findings.runs))
     keys = findings.runs[[*GROUP, "task"]].astype(str)
     cells, ranks = (_by_group(table) for table in (findings.cells, findings.ranks))
@@ -105,20 +97,22 @@ def _of_groups(findings: Findings) -> Iterator[Draft]:
     for group, own in sorted(keys.groupby(list(GROUP)).groups.items()):
         place = texts(group)
         whole = Part(place, *_taken(findings, rows[own]), cells[place], ranks.get(place, no_ranks), findings.baseline)
-        yield from (Draft(kind, place, *take(whole)) for kind, take in BY_GROUP.items())
+        yield from (FigurePlan(kind, place, *take(whole)) for kind, take in BY_GROUP.items())
         yield from _along_axes(findings, place)
         for task, chosen in sorted(keys.loc[own].groupby("task").groups.items()):
             at = (*place, str(task))
             part = Part(at, *_taken(findings, rows[chosen]), no_cells, no_ranks, findings.baseline)
-            yield from (Draft(kind, at, *take(part)) for kind, take in BY_TASK.items())
+            yield from (FigurePlan(kind, at, *take(part)) for kind, take in BY_TASK.items())
 
 
-def _along_axes(findings: Findings, place: tuple[str, ...]) -> Iterator[Draft]:
+def _along_axes(findings: Findings, place: tuple[str, ...]) -> Iterator[FigurePlan]:
     """What was made of a group's profile by other settings of an axis lies in groups of its own."""
     data, model, profile = place
     where = ", ".join(shorten(part, LONGEST) for part in (data, model, profile.partition(":")[0]))
     for axis in AXES:
-        yield Draft(axis.kind, place, axis_figure, (axis, along(axis, findings.cells, findings.runs, place), where))
+        yield FigurePlan(
+            axis.kind, place, axis_figure, (axis, along(axis, findings.cells, findings.runs, place), where)
+        )
 
 
 def _by_group(table: pd.DataFrame) -> dict[tuple[str, ...], pd.DataFrame]:
@@ -129,10 +123,10 @@ def _taken(findings: Findings, rows: NDArray[np.int64]) -> tuple[pd.DataFrame, N
     return findings.runs.iloc[rows], findings.loss[rows]
 
 
-def _of_sources(findings: Findings) -> Iterator[Draft]:
+def _of_sources(findings: Findings) -> Iterator[FigurePlan]:
     """By group, of which the runs that are ranked may hold nothing."""
     for key, own in findings.sources.groupby(list(GROUP), sort=True):
-        yield Draft("variance", texts(key), variance_figure, (own,))
+        yield FigurePlan("variance", texts(key), variance_figure, (own,))
 
 
 def _drawn(runs: pd.DataFrame) -> pd.DataFrame:

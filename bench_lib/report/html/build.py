@@ -10,17 +10,21 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from bench_lib.report import columns
 from bench_lib.report import formatting as md
-from bench_lib.report.analysis import efficiency
+from bench_lib.report.analysis import calibration, provenance
 from bench_lib.report.analysis.results import Findings
-from bench_lib.report.figures.plan import FIGURES, Picture
+from bench_lib.report.column import View
+from bench_lib.report.figures.figure import Figure
+from bench_lib.report.figures.plan import FIGURES
 from bench_lib.report.figures.style import DARK, LIGHT
 from bench_lib.report.html import figures, methods, payload
-from bench_lib.report.html.answers import folded, heading
 from bench_lib.report.html.registry_entries import Catalogue
 from bench_lib.report.html.reproduce import Commands
+from bench_lib.report.html.rows import ON_PAGE
 from bench_lib.report.html.scripts import charts_script, digest, inline, tables_script
 from bench_lib.report.html.shared import shared
+from bench_lib.report.html.summaries import folded, heading
 from bench_lib.report.html.views import Views
 from bench_lib.report.prose import anchor, linked
 
@@ -28,7 +32,11 @@ FIRST = Markup("document.documentElement.classList.add('js')")
 """Runs before anything is shown: where scripts run, one view shows at a time."""
 
 
-def build(findings: Findings, drawn: Sequence[Picture], catalogue: Catalogue, undrawn: Sequence[str] = ()) -> str:
+NAMES_BEFORE = {View.PAGE: 3, View.TASK: 2, View.TECHNIQUE: 1, View.USE: 1}
+"""How many columns of each table name the cell, whether it can be ranked included."""
+
+
+def build(findings: Findings, drawn: Sequence[Figure], catalogue: Catalogue, undrawn: Sequence[str] = ()) -> str:
     """The page as HTML, with the figures that could not be drawn named; the same results give the same text.
 
     It asks for nothing outside itself, and links to the data of its figures, which lie beside it.
@@ -38,7 +46,7 @@ def build(findings: Findings, drawn: Sequence[Picture], catalogue: Catalogue, un
     context = {
         **_tables(findings, catalogue),
         **_methods(findings),
-        **_pictures(drawn),
+        **_figures(drawn),
         "undrawn": undrawn,
         "payload": _json(_payload(findings, drawn, catalogue)),
         "scripts": scripts,
@@ -78,49 +86,61 @@ def _tables(findings: Findings, catalogue: Catalogue) -> dict[str, Any]:
     views = Views(findings, catalogue)
     counts = findings.runs["status"].astype(str).value_counts()
     return {
-        "answers": [[(heading(a.group), a) for a in part] for part in folded(views.answers())],
+        "summaries": [[(heading(one.group), one) for one in part] for part in folded(views.summaries())],
         "leaderboards": views.leaderboards(),
         "over": views.over_tasks(),
         "techniques": views.techniques(),
         "tasks": views.tasks(),
-        "use_head": efficiency.HEAD,
+        "columns": {view.name.lower(): columns.shown_in(view) for view in ON_PAGE},
+        "starts": {view.name.lower(): _start(view) for view in ON_PAGE},
         "baseline": findings.baseline,
         "runs": len(findings.runs),
         "statuses": sorted(counts.items(), key=lambda item: (-item[1], item[0])),
     }
 
 
+def _start(view: View) -> list[list[int | str]]:
+    """How a table is sorted at first, as DataTables takes it; its names stand in the columns before."""
+    names = [column.name for column in columns.shown_in(view)]
+    before = NAMES_BEFORE[view]
+    return [[before + names.index(name), "asc"] for name in columns.default_order() if name in names]
+
+
 def _methods(findings: Findings) -> dict[str, Any]:
     return {
         "paragraphs": methods.paragraphs(findings),
         "few": methods.seeds_note(findings.cells),
-        "columns": methods.columns(),
-        "calibration_text": methods.calibration_text(),
-        "calibration": methods.calibration(),
-        "origin": [methods.origin(findings.runs), methods.fingerprints(findings.runs)],
-        "machines": methods.machines(findings.runs),
+        "meanings": methods.meanings(),
+        "calibration_text": calibration.text(),
+        "calibration": methods.calibration_table(),
+        "origins": methods.origins(findings.runs),
+        "machines": provenance.machines(findings.runs),
         "failures": methods.failures(findings.runs),
         "set_aside": [md.plain(name) for name in findings.set_aside],
         "held": int(payload.held(findings.runs).sum()),
     }
 
 
-def _pictures(drawn: Sequence[Picture]) -> dict[str, Any]:
-    shown = figures.placed(drawn)
-    by_view = {view: [p for p in shown if p.view == view] for view in figures.VIEWS}
+def _figures(drawn: Sequence[Figure]) -> dict[str, Any]:
+    """The figures with their numbers, by view and by task."""
+    by_view: dict[str, list[tuple[int, Figure]]] = {view: [] for view in figures.VIEWS}
+    by_task: dict[str, list[tuple[int, Figure]]] = {}
+    for number, figure in enumerate(drawn):
+        by_view[figures.view_of(figure)].append((number, figure))
+        by_task.setdefault(figure.task, []).append((number, figure))
     return {
         "by_view": by_view,
-        "by_task": {task: [p for p in shown if p.task == task] for task in {p.task for p in shown} if task},
+        "by_task": by_task,
         "galleries": [(v, title) for v, title in figures.VIEWS.items() if by_view[v] and v != "power"],
         "folder": FIGURES,
     }
 
 
-def _payload(findings: Findings, drawn: Sequence[Picture], catalogue: Catalogue) -> Mapping[str, Any]:
+def _payload(findings: Findings, drawn: Sequence[Figure], catalogue: Catalogue) -> Mapping[str, Any]:
     keep = payload.held(findings.runs)
     index = figures.indexed(findings.runs[keep])
-    specs, parts = shared([picture.figure.spec for picture in drawn])
-    packed = [figures.packed(picture, index) for picture in drawn]
+    specs, parts = shared([figure.spec for figure in drawn])
+    packed = [figures.packed(figure, index) for figure in drawn]
     return {
         **payload.packed(findings.runs[keep], findings.loss[keep], Commands(catalogue)),
         "figures": [{**figure, "spec": spec} for figure, spec in zip(packed, specs, strict=True)],

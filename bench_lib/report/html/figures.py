@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench_lib.report.analysis.cells import GROUP, KEY
-from bench_lib.report.figures.plan import Picture
+from bench_lib.report.analysis.cells import KEY
+from bench_lib.report.figures.figure import Figure
 from bench_lib.report.html.coding import Coded, linear, logarithmic, repeated, short, stretches
 
 SEEDS = "seeds"
@@ -44,18 +44,6 @@ FAR = 100.0
 """Ratio of the largest number to the smallest from which a column's steps are ratios."""
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A figure on the page: its number in the data, its view, and its task where it shows one alone."""
-
-    number: int
-    name: str
-    title: str
-    alt: str
-    view: str
-    task: str
-
-
 @dataclass(frozen=True, eq=False)
 class Runs:
     """The runs that the page holds: the place of each by its id, its cell, and the label of each cell."""
@@ -73,34 +61,20 @@ def indexed(runs: pd.DataFrame) -> Runs:
     return Runs(places, grouped.ngroup().tolist(), firsts["label"].tolist())
 
 
-def placed(pictures: Sequence[Picture]) -> list[Shown]:
-    """Where each figure is shown."""
-    named = ((picture, picture.figure) for picture in pictures)
-    return [Shown(number, f.name, f.title, f.alt, _view(p), _task(p)) for number, (p, f) in enumerate(named)]
+def view_of(figure: Figure) -> str:
+    """The view that shows a figure."""
+    return figure.kind if figure.kind in VIEWS else "more"
 
 
-def packed(picture: Picture, runs: Runs) -> dict[str, Any]:
+def packed(figure: Figure, runs: Runs) -> dict[str, Any]:
     """A figure's data in columns; of seeds, the places of those runs that the page holds."""
-    figure = picture.figure
-    if picture.kind != SEEDS or set(figure.data) != DERIVED:
+    if figure.kind != SEEDS or set(figure.data) != DERIVED:
         return {"blocks": _blocks(figure.data)}
     pairs = zip(figure.data["run"].astype(str), figure.data["technique"].astype(str), strict=True)
     named = [(runs.places[run], name) for run, name in pairs if run in runs.places]
     # Only names that are not the cell's own label are told.
     names = {str(cell): name for place, name in named if runs.labels[cell := runs.cells[place]] != name}
     return {"runs": stretches([place for place, _ in named]), "names": names}
-
-
-def _view(picture: Picture) -> str:
-    return picture.kind if picture.kind in VIEWS else "more"
-
-
-def _task(picture: Picture) -> str:
-    """The task that the figure belongs to, or the only one in its rows; what it is called says nothing."""
-    if len(picture.place) > len(GROUP):
-        return picture.place[len(GROUP)]
-    tasks = set(picture.figure.data["task"].astype(str)) if "task" in picture.figure.data else set()
-    return tasks.pop() if len(tasks) == 1 else ""
 
 
 def _blocks(data: pd.DataFrame) -> list[dict[str, Any]]:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from bench_lib.core.record import Status
+from bench_lib.report import columns
 from bench_lib.report import formatting as md
-from bench_lib.report.analysis.calibration import COMMAND, HEAD, TEXT, measured
+from bench_lib.report.analysis import calibration, provenance
 from bench_lib.report.analysis.cells import GROUP, KEY, texts
-from bench_lib.report.analysis.names import fingerprint
-from bench_lib.report.analysis.provenance import MACHINE
 from bench_lib.report.analysis.results import Findings
-from bench_lib.report.glossary import COLUMNS, EMBEDDED, LEAST, USE, VARIANCE
-from bench_lib.stats.calibration import Calibration
+from bench_lib.report.glossary import EMBEDDED, LEAST, OVER_TASKS, USE, VARIANCE
 from bench_lib.stats.design import LEAST_FOR_EQUIVALENCE, Margins
 
 READING = """Scores are in percent points of the task's metric. The unit of replication is the seed. Cells with at least
@@ -30,7 +26,7 @@ nothing is called so on fewer than {least} seeds. What no test settles is **unde
 which is no sign of equality."""
 
 SHOWN = 3
-"""Reasons that are named for the failures of a cell, and values for a key of the provenance."""
+"""Reasons that are named for the failures of a cell."""
 
 
 @dataclass(frozen=True)
@@ -63,72 +59,25 @@ def paragraphs(findings: Findings) -> list[str]:
     return notes if findings.sources.empty else [*notes, VARIANCE]
 
 
-def columns() -> Table:
-    """What the columns of the tables mean."""
-    return Table(
-        "What the numbers mean, here and in the files beside this page", ("column", "meaning"), list(COLUMNS.items())
-    )
+def meanings() -> Table:
+    """What the columns mean, of the tables here and of the files beside the page."""
+    entries = [*columns.glossary(), *OVER_TASKS.items()]
+    return Table("What the numbers mean, here and in the files beside this page", ("column", "meaning"), entries)
 
 
-def calibration_text() -> str:
-    """What was measured of the comparison's own errors."""
-    known = measured()
-    return TEXT.format(
-        command=COMMAND,
-        repetitions=known.rows[0].repetitions,
-        seeds=known.design["looks"][-1],
-        alpha=known.design["alpha"],
-    )
-
-
-def calibration() -> Table:
+def calibration_table() -> Table:
     """What the comparison finds and what it claims wrongly, by scenario and ratio of spreads."""
-    return Table("Measured false alarms and power", HEAD, [_measured(row) for row in measured().rows])
+    rows = [calibration.shown(row) for row in calibration.measured().rows]
+    return Table("Measured false alarms and power", calibration.HEAD, rows)
 
 
-def _measured(row: Calibration) -> list[str]:
-    claims = f"{md.percent(row.claims)} {md.interval(row.low, row.high)}"
-    found = md.DASH if row.ratio == 1 else md.percent(row.found, 1)
-    named = [row.scenario, str(row.tasks), md.number(row.ratio, 1), claims]
-    return [*named, found, md.percent(row.equivalent, 1), md.number(row.seeds, 1)]
-
-
-def origin(runs: pd.DataFrame) -> Table:
-    """What the records say of where and with what they were made, each key with its values and how many runs each."""
-    counts = runs["provenance"].astype(str).value_counts()
-    maps = [(json.loads(str(text)), int(number)) for text, number in counts.items()]
-    keys = sorted({key for known, _ in maps for key in known})
-    return Table("Machines and versions", ("key", "value"), [(key, _values(key, maps)) for key in keys])
-
-
-def machines(runs: pd.DataFrame) -> int:
-    """How many machines, as far as the records tell them apart."""
-    maps = [json.loads(text) for text in runs["provenance"].astype(str).unique()]
-    return len({tuple(known.get(key, "") for key in MACHINE) for known in maps})
-
-
-def _values(key: str, maps: Sequence[tuple[dict[str, Any], int]]) -> str:
-    counts: dict[str, int] = {}
-    for known, number in maps:
-        value = str(known.get(key, "not recorded"))
-        counts[value] = counts.get(value, 0) + number
-    if len(counts) == 1:
-        return next(iter(counts))
-    if len(counts) > SHOWN:
-        return f"{min(counts)} … {max(counts)} ({len(counts)} different values)"
-    most_first = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
-    return ", ".join(f"{value} ({number} runs)" for value, number in most_first)
-
-
-def fingerprints(runs: pd.DataFrame) -> Table:
-    """What the tasks' data and the models were."""
-    firsts = runs[["task", "data_source", "model", "spec"]].astype(str).drop_duplicates()
-    rows = set()
-    for task, source, model, text in firsts.itertuples(index=False):
-        spec = json.loads(text)
-        rows.add((task, source, fingerprint(spec.get("data")), model, fingerprint(spec.get("model"))))
-    head = ("task", "data from", "data fingerprint", "model", "model fingerprint")
-    return Table("Data and models by value", head, sorted(rows))
+def origins(runs: pd.DataFrame) -> list[Table]:
+    """What the records say of where and with what they were made, and what the data and models were."""
+    prints = provenance.fingerprints(runs)
+    return [
+        Table("Machines and versions", ("key", "value"), list(provenance.provenance(runs).items())),
+        Table("Data and models by value", list(prints), prints.to_numpy().tolist()),
+    ]
 
 
 def failures(runs: pd.DataFrame) -> list[Table]:

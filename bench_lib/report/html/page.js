@@ -176,11 +176,12 @@ function sayOrder(table) {
   if (column !== undefined) table.column(column).header().setAttribute("aria-sort", `${direction}ending`);
 }
 
-const FILTERS = { task: 2, model: 12, profile: 13, family: 11, verdict: 8 };
 const VERDICTS = ["more stable", "less stable", "equivalent", "undecided", "too few to rank", "baseline", "declines"];
 
 function filters(form, table) {
-  for (const [name, column] of Object.entries(FILTERS)) {
+  const heads = table.columns().header().toArray(); // those that are hidden as well
+  for (const name of ["task", "model", "profile", "family", "verdict"]) {
+    const column = heads.findIndex((head) => head.dataset.filter === name);
     const values = name === "verdict" ? VERDICTS : [...new Set(table.column(column).data().toArray().map(plain))].sort();
     if (values.length < 2) { // one model in all results is no choice, and no news in every row
       table.column(column).visible(false);

@@ -9,20 +9,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import pandas as pd
-
+from bench_lib.report import columns
 from bench_lib.report import formatting as md
 from bench_lib.report.analysis import efficiency
 from bench_lib.report.analysis.cells import GROUP, KEY
 from bench_lib.report.analysis.names import visible
+from bench_lib.report.analysis.recommend import over_all_tasks
 from bench_lib.report.analysis.results import Findings
-from bench_lib.report.analysis.summary import ranked
-from bench_lib.report.html.answers import Answer, answer, heading
-from bench_lib.report.html.evidence import Evidence, Row, evidence, place
 from bench_lib.report.html.registry_entries import Catalogue, TechniqueEntry
 from bench_lib.report.html.reproduce import stack
 from bench_lib.report.html.rows import CellRow, OverRow, cell_row, over_row
+from bench_lib.report.html.statements import Statements, place, statements
+from bench_lib.report.html.summaries import Summary, heading, summary
 from bench_lib.report.prose import anchor
+from bench_lib.report.values import Row
 from bench_lib.tasks.task import Task
 
 Group = tuple[str, ...]
@@ -47,9 +47,9 @@ class Section:
 
     title: str
     rows: tuple[CellRow, ...]
-    said: Evidence = field(default_factory=Evidence)
+    said: Statements = field(default_factory=Statements)
     notes: tuple[str, ...] = ()
-    in_use: tuple[list[str], ...] = ()
+    in_use: tuple[CellRow, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,7 @@ class Views:
 
     @functools.cached_property
     def cells(self) -> list[Row]:
-        rows: list[Row] = [{str(k): v for k, v in row.items()} for row in self.findings.cells.to_dict("records")]
-        return rows
+        return columns.as_rows(self.findings.cells)
 
     @functools.cached_property
     def groups(self) -> list[Group]:
@@ -131,15 +130,14 @@ class Views:
 
     @functools.cached_property
     def _pairs(self) -> list[tuple[Row, CellRow]]:
-        """Cells with their rows, in reading order: those that can be ranked first, by failure rate and MAD."""
+        """Cells with their rows in reading order: those that can be ranked first, then as the columns say."""
         order = {group: number for number, group in enumerate(self.groups)}
         return sorted(
             zip(self.cells, self.rows, strict=True),
             key=lambda pair: (
                 order[_group(pair[0])],
-                not pair[1].ranked,
-                _last(pair[0]["failure_rate"]),
-                _last(pair[0]["mad"]),
+                not pair[1].rankable,
+                *(_last(pair[0][name]) for name in columns.default_order()),
                 pair[1].task,
                 pair[1].label,
             ),
@@ -153,16 +151,20 @@ class Views:
         return tables
 
     @functools.cached_property
-    def said(self) -> dict[Group, dict[str, Evidence]]:
+    def said(self) -> dict[Group, dict[str, Statements]]:
         partners = {place(row, row["label"]): row for row in self.cells}
         return {
-            group: {name: evidence(rows, partners) for name, rows in self._by_technique[group].items()}
+            group: {name: statements(rows, partners) for name, rows in self._by_technique[group].items()}
             for group in self.groups
         }
 
-    def answers(self) -> list[Answer]:
+    def summaries(self) -> list[Summary]:
         baseline = self.findings.baseline
-        return [answer(group, self._by_technique[group], self.said[group], baseline) for group in self.groups]
+        found = over_all_tasks(self.findings.cells, self.findings.runs, baseline)
+        return [
+            summary(group, self._by_technique[group], self.said[group], found.get(group), baseline)
+            for group in self.groups
+        ]
 
     @functools.cached_property
     def _by_technique(self) -> dict[Group, dict[str, list[Row]]]:
@@ -207,11 +209,12 @@ class Views:
         ]
         return TaskView(name, address, self.catalogue.tasks.get(name), tuple(sections))
 
-    def _in_use(self, group: Group, name: str) -> list[list[str]]:
+    def _in_use(self, group: Group, name: str) -> list[CellRow]:
         table = self.findings.cells
         own = table[(table[[*GROUP, "task"]].astype(str) == [*group, name]).all(axis=1)]
-        known = efficiency.of_use(ranked(own, self.findings.baseline))
-        return [[md.plain(row["label"]), *efficiency.values(row)] for _, row in known.iterrows()]
+        known = efficiency.of_use(columns.in_order(own, self.findings.baseline))
+        rows = {row.label: row for row in self._by_view[group, anchor("task", name)]}
+        return [rows[label] for label in known["label"].astype(str)]
 
     def _task_notes(self, group: Group, name: str) -> list[str]:
         own = [row for row in self.cells if _group(row) == group and row["task"] == name]
@@ -249,12 +252,9 @@ class Views:
         return OverTasks(heading(group), tuple(rows), max((row.tasks for row in rows), default=0))
 
     def _ranks(self) -> dict[tuple[Any, ...], float]:
-        table: pd.DataFrame = self.findings.ranks
-        column = next((name for name in ("average_rank", "mean_rank", "rank") if name in table), None)
-        if column is None:
-            return {}
+        table = self.findings.ranks
         keys = table[[*GROUP, "technique"]].astype(str).itertuples(index=False)
-        return {tuple(key): float(rank) for key, rank in zip(keys, table[column], strict=True)}
+        return {tuple(key): float(rank) for key, rank in zip(keys, table["average_rank"], strict=True)}
 
 
 def _group(row: Row) -> Group:

@@ -7,29 +7,29 @@ from dataclasses import replace
 
 from bench_lib.core.record import Status
 from bench_lib.report import formatting as md
-from bench_lib.report.analysis import calibration, provenance
+from bench_lib.report.analysis import provenance
 from bench_lib.report.analysis.cells import GROUP, apart, texts
 from bench_lib.report.analysis.results import Findings
-from bench_lib.report.analysis.summary import ranked
-from bench_lib.report.figures.plan import BY_TASK, FIGURES, OF_GROUPS, Picture
-from bench_lib.report.glossary import EMBEDDED, methods
+from bench_lib.report.figures.figure import Figure
+from bench_lib.report.figures.plan import BY_TASK, FIGURES, OF_GROUPS
+from bench_lib.report.glossary import EMBEDDED
 from bench_lib.report.markdown import sections
 
 
-def leaderboard(findings: Findings, pictures: Sequence[Picture], undrawn: Sequence[str] = ()) -> str:
+def leaderboard(findings: Findings, figures: Sequence[Figure], undrawn: Sequence[str] = ()) -> str:
     """The whole text, with the figures that could not be drawn; the same findings give the same text."""
     parts = ["# Leaderboard\n", _summary(findings, undrawn)]
     for key, table in findings.cells.groupby(list(GROUP), sort=True):
         group = texts(key)
         runs = findings.runs[(findings.runs[list(GROUP)] == list(group)).all(axis=1)]
-        parts.append(_section(group, replace(findings, runs=runs, cells=table), pictures))
+        parts.append(_section(group, replace(findings, runs=runs, cells=table), figures))
     variance = sections.variance(findings.sources)
-    places = sorted({picture.place for picture in pictures if picture.kind == "variance"})
-    parts += [variance, *(_shown(pictures, "variance", place) for place in places)] if variance else []
+    places = sorted({figure.place for figure in figures if figure.kind == "variance"})
+    parts += [variance, *(_shown(figures, "variance", place) for place in places)] if variance else []
     parts.append("## Runs that failed, were lost or declined\n\n" + sections.not_converged(findings.runs))
-    parts.append(methods())
-    parts.append(calibration.section() + "\n" + _shown(pictures, "power"))
-    parts.append(_origin(findings))
+    parts.append(sections.methods())
+    parts.append(sections.calibration_section() + "\n" + _shown(figures, "power"))
+    parts.append(_provenance(findings))
     return "\n".join(parts)
 
 
@@ -51,7 +51,7 @@ def _summary(findings: Findings, undrawn: Sequence[str]) -> str:
     return "\n\n".join(lines) + "\n"
 
 
-def _section(group: tuple[str, ...], part: Findings, pictures: Sequence[Picture]) -> str:
+def _section(group: tuple[str, ...], part: Findings, figures: Sequence[Figure]) -> str:
     table, baseline = part.cells, part.baseline
     data, model, profile = map(md.escape, group)
     parts = [f"## {data} data, model {model}, profile {profile}\n"]
@@ -60,24 +60,24 @@ def _section(group: tuple[str, ...], part: Findings, pictures: Sequence[Picture]
     parts.append(sections.seed_counts(table) + "\n")
     parts += [f"{warning}\n" for warning in provenance.warnings(part.runs)]
     parts.append(sections.overview(table, baseline))
-    parts += [_shown(pictures, kind, group) for kind in OF_GROUPS]
+    parts += [_shown(figures, kind, group) for kind in OF_GROUPS]
     for task in sorted(set(table["task"])):
         own = table[table["task"] == task]
         parts.append(f"### {md.escape(task)} ({data}, {model}, {profile})\n")
         parts.append("\n\n".join(sections.task_lines(own, baseline)) + "\n")
         parts.append(sections.task_table(own, baseline))
-        parts.append(sections.in_use(ranked(own, baseline)))
-        parts += [_shown(pictures, kind, (*group, task)) for kind in BY_TASK]
+        parts.append(sections.in_use(own, baseline))
+        parts += [_shown(figures, kind, (*group, task)) for kind in BY_TASK]
     return "\n".join(filter(None, parts))
 
 
-def _shown(pictures: Sequence[Picture], kind: str, place: tuple[str, ...] = ()) -> str:
+def _shown(figures: Sequence[Figure], kind: str, place: tuple[str, ...] = ()) -> str:
     """The figures of a kind at a place, each with what it shows in words."""
-    found = [picture.figure for picture in pictures if (picture.kind, picture.place) == (kind, place)]
+    found = [figure for figure in figures if (figure.kind, figure.place) == (kind, place)]
     return "".join(f"![{md.escape(f.title)}. {md.escape(f.alt)}]({FIGURES}/{f.name}.svg)\n" for f in found)
 
 
-def _origin(findings: Findings) -> str:
+def _provenance(findings: Findings) -> str:
     known = apart(findings.runs)
     text = "## Provenance\n\nWhat the records say of where and with what they were made.\n\n"
     rows = [
@@ -85,7 +85,7 @@ def _origin(findings: Findings) -> str:
         for key, value in provenance.provenance(findings.runs).items()
     ]
     text += md.table(["key", "value"], rows, text_columns=2) + "\n"
-    text += sections.listing(provenance.fingerprints(known))
+    text += sections.listing(provenance.fingerprints(findings.runs))
     several = provenance.variants(known)
     if len(several):
         text += "\nCells of one name with different specs, each under its own suffix, and where they differ:\n\n"

@@ -9,11 +9,14 @@ from typing import Any
 import pandas as pd
 
 from bench_lib.core.record import Status
+from bench_lib.report import columns
 from bench_lib.report import formatting as md
-from bench_lib.report.analysis import efficiency
+from bench_lib.report.analysis import calibration, efficiency
 from bench_lib.report.analysis.cells import GROUP
-from bench_lib.report.analysis.summary import over_tasks, ranked
-from bench_lib.report.glossary import FEW, LEAST, UNEQUAL, VARIANCE
+from bench_lib.report.analysis.summary import over_tasks
+from bench_lib.report.column import View
+from bench_lib.report.glossary import FEW, LEAST, OVER_TASKS, READING, UNEQUAL, USE, VARIANCE
+from bench_lib.report.values import Value
 
 SOURCE_KEY = (*GROUP, "task", "label", "design", "source")
 
@@ -21,11 +24,6 @@ VARIANCE_TITLE = "## Where the variance comes from"
 
 Row = Any
 """A row of cells and contrasts, its columns as attributes."""
-
-TASK_HEAD = (
-    *("technique", "seeds", "failed [95 %]", "MAD [95 %]", "worst", "mean [95 %]", "verdict", "MAD ratio [95 %]"),
-    *("Δ mean", "p failed", "p spread", "detectable", "time", "MiB"),
-)
 
 
 def each(table: pd.DataFrame) -> Iterator[Row]:
@@ -52,14 +50,41 @@ def overview(table: pd.DataFrame, baseline: str) -> str:
 
 def task_table(table: pd.DataFrame, baseline: str) -> str:
     """One task of one section, a row a cell."""
-    return md.table(TASK_HEAD, [_row(row) for row in each(ranked(table, baseline))])
+    return _shown(View.MARKDOWN, columns.in_order(table, baseline))
 
 
-def in_use(table: pd.DataFrame) -> str:
+def in_use(table: pd.DataFrame, baseline: str) -> str:
     """What the models of one task are worth in use, a row a cell; nothing where nothing was measured."""
     known = efficiency.of_use(table)
-    rows = [[md.escape(row["label"]), *efficiency.values(row)] for _, row in known.iterrows()]
-    return f"In use:\n\n{md.table(efficiency.HEAD, rows)}" if rows else ""
+    return "" if known.empty else f"In use:\n\n{_shown(View.USE, columns.in_order(known, baseline))}"
+
+
+def methods() -> str:
+    """The section on how to read the tables, and what each column means."""
+    entries = [*columns.glossary(), *OVER_TASKS.items()]
+    rows = [(md.escape(title), md.escape(meaning)) for title, meaning in entries]
+    return f"## Methods\n\n{READING}\n\n{USE}\n\n" + md.table(("column", "meaning"), rows, text_columns=2)
+
+
+def calibration_section() -> str:
+    """How often the comparison errs, and what it finds, as measured."""
+    rows = [[md.escape(part) for part in calibration.shown(row)] for row in calibration.measured().rows]
+    return f"## How often the comparison errs\n\n{calibration.text()}\n\n{md.table(calibration.HEAD, rows)}"
+
+
+def _shown(view: View, table: pd.DataFrame) -> str:
+    """The columns of a view, behind the names of the cells."""
+    shown = columns.shown_in(view)
+    rows = [
+        [md.escape(row["label"]), *(_value(column.value(row, view)) for column in shown)]
+        for row in columns.as_rows(table)
+    ]
+    return md.table(["technique", *(column.head(view) for column in shown)], rows)
+
+
+def _value(value: Value) -> str:
+    # Intervals are numbers in brackets, which need no escape.
+    return f"{md.escape(value.text)}{value.mark} {value.interval}".strip()
 
 
 def task_lines(table: pd.DataFrame, baseline: str) -> list[str]:
@@ -148,52 +173,3 @@ def _brief(rows: Iterable[Row]) -> str:
 def _few(row: Row) -> str:
     """A mark on cells that decide nothing about spread; none on those that were declined whole."""
     return FEW if row.converged < LEAST and row.attempted > row.unsupported else ""
-
-
-def verdict(row: Row) -> str:
-    """What is concluded of a cell against the baseline: of its stability, and of its scores where they differ."""
-    if row.label == row.against:
-        return "baseline"
-    location = f", {row.verdict_location}" if row.verdict_location in ("better", "worse") else ""
-    return f"{row.verdict}{location}" if row.verdict else md.DASH
-
-
-def _row(row: Row) -> list[str]:
-    return [md.escape(row.label), _seeds(row), _failed(row), *_spread(row), verdict(row), *_contrast(row), *_cost(row)]
-
-
-def _seeds(row: Row) -> str:
-    counted = str(row.judged) if row.judged == row.attempted else f"{row.judged} of {row.attempted}"
-    return counted + _few(row)
-
-
-def _failed(row: Row) -> str:
-    if not row.judged:
-        return md.DASH
-    rate = md.percent(row.failure_rate, 1)
-    return f"{row.failed}/{row.judged} = {rate} {md.interval(row.failure_low, row.failure_high, 1)}"
-
-
-def _spread(row: Row) -> list[str]:
-    spread = f"{md.percent(row.mad)} {md.interval(row.mad_low, row.mad_high)}".strip()
-    mean = f"{md.percent(row.mean)} {md.interval(row.mean_low, row.mean_high)}".strip()
-    return [spread, md.percent(row.minimum), mean]
-
-
-def _contrast(row: Row) -> list[str]:
-    if row.label == row.against:
-        return [md.DASH] * 5
-    spread = md.p_value(row.p_spread_holm)
-    few = FEW if spread != md.DASH and min(row.converged, row.against_converged) < LEAST else ""
-    ends = (md.number(row.mad_ratio_low), md.number(row.mad_ratio_high))
-    ratio = f"{_ratio(row.mad_ratio)} [{ends[0]}, {ends[1]}]" if md.DASH not in ends else _ratio(row.mad_ratio)
-    tests = [md.p_value(row.p_failure_holm), spread + few]
-    return [ratio, md.signed(row.mean_difference), *tests, _ratio(row.detectable_ratio)]
-
-
-def _ratio(value: float) -> str:
-    return "∞" if value == float("inf") else md.number(value)
-
-
-def _cost(row: Row) -> list[str]:
-    return [md.number(row.cost_ratio), md.number(row.peak_memory_mib, 0)]

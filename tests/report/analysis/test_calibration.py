@@ -44,10 +44,13 @@ def test_a_calibration_comes_back_from_its_text() -> None:
     assert math.isnan(float(value["rows"][1]["found"]))
 
 
-def test_the_section_has_a_row_for_each_and_escapes_names(monkeypatch) -> None:
-    rows = (made(), made(ratio=1.0, found=math.nan, tasks=4))
-    monkeypatch.setattr(calibration, "measured", lambda: calibration.Measured(today(), rows))
-    text = calibration.section()
-    assert "| a \\| world | 1 | 2.0 | 4.00 [3.00, 5.00] | 90.0 | 10.0 | 21.5 |" in text
-    assert f"| a \\| world | 4 | 1.0 | 4.00 [3.00, 5.00] | {DASH} | 10.0 | 21.5 |" in text
-    assert "2,000 repetitions" in text
+def test_a_row_is_text_with_shares_in_percent() -> None:
+    assert calibration.shown(made()) == ["a | world", "1", "2.0", "4.00 [3.00, 5.00]", "90.0", "10.0", "21.5"]
+    null = calibration.shown(made(ratio=1.0, found=math.nan, tasks=4))
+    assert null == ["a | world", "4", "1.0", "4.00 [3.00, 5.00]", DASH, "10.0", "21.5"]
+    assert len(null) == len(calibration.HEAD)
+
+
+def test_the_text_says_what_was_measured() -> None:
+    assert "2,000 repetitions" in calibration.text()
+    assert "{" not in calibration.text()

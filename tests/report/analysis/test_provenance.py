@@ -51,7 +51,7 @@ def test_several_versions_of_a_library_are_named(made: Any) -> None:
 
 
 def test_fingerprints_name_each_source(record: Any, frame: Any) -> None:
-    table = fingerprints(gather(frame([record(0), record(1), record(0, source="embedded")])))
+    table = fingerprints(frame([record(0), record(1), record(0, source="embedded")]))
     assert table.to_numpy().tolist() == [
         ["sst2", "embedded", "made", "minilm", "weights0"],
         ["sst2", "local", "data0", "minilm", "weights0"],

@@ -12,7 +12,7 @@ from bench_lib.core.record import RunRecord, Status
 from bench_lib.core.spec import canonical_json
 from bench_lib.report.analysis.cells import KEY, apart, keyed
 from bench_lib.report.analysis.evidence import Limits
-from bench_lib.report.analysis.recommend import KINDS, Advice, advise, like
+from bench_lib.report.analysis.recommend import KINDS, Recommendation, recommend, task_query
 from bench_lib.report.analysis.summary import contrasted, joined, summarised
 from bench_lib.report.analysis.verdicts import verdicts
 from bench_lib.stats.failure import wilson
@@ -20,7 +20,7 @@ from bench_lib.tasks import TASKS
 
 Make = Callable[..., RunRecord]
 Frame = Callable[[Iterable[RunRecord]], pd.DataFrame]
-Advise = Callable[..., list[Advice]]
+Ask = Callable[..., list[Recommendation]]
 
 SPREAD = (0.01, -0.02, 0.02, -0.01, 0.0)
 """What the seeds add to a score."""
@@ -40,15 +40,15 @@ def arm(record: Make) -> Callable[..., list[RunRecord]]:
 
 
 @pytest.fixture
-def ask(frame: Frame) -> Advise:
-    """The advice that records give; verdicts may be changed by technique."""
+def ask(frame: Frame) -> Ask:
+    """The advised that records give; verdicts may be changed by technique."""
 
     def asked(
         records: Iterable[RunRecord],
         text: str = "sst2",
         limits: Limits | None = None,
         said: dict[str, dict[str, object]] | None = None,
-    ) -> list[Advice]:
+    ) -> list[Recommendation]:
         known = keyed(frame(records))
         cells = apart(known)
         table = joined(summarised(cells), contrasted(cells))
@@ -57,13 +57,13 @@ def ask(frame: Frame) -> Advise:
             for column, value in changes.items():
                 table.loc[table["technique"] == technique, column] = value
         runs = known.assign(provenance=[canonical_json(entry) for entry in known["provenance"]])
-        return advise(table, runs, like(text, set(table["task"])), limits or Limits(), "adamw")
+        return recommend(table, runs, task_query(text, set(table["task"])), limits or Limits(), "adamw")
 
     return asked
 
 
-def names(advice: Advice) -> list[str]:
-    return [one.name for one in advice.found]
+def names(advised: Recommendation) -> list[str]:
+    return [one.name for one in advised.found]
 
 
 # ---- the tasks that are meant ----------------------------------------------------------------------------------------
@@ -82,7 +82,7 @@ def names(advice: Advice) -> list[str]:
     ],
 )
 def test_a_kind_of_task_has_its_common_names(text: str, kind: Kind) -> None:
-    found = like(text, [])
+    found = task_query(text, [])
     assert (found.task, found.kind) == ("", kind)
     assert set(found.among(TASKS.names())) == {task.name for task in TASKS if task.kind is kind}
 
@@ -94,92 +94,92 @@ def test_no_common_name_means_two_kinds_or_a_task() -> None:
 
 
 def test_a_task_means_itself_where_it_is_held_and_its_kind_elsewhere() -> None:
-    assert like("SST2", []).among({"sst2", "imdb", "conll2003"}) == ("sst2",)
-    assert like("rte", []).among({"sst2", "imdb", "conll2003"}) == ("imdb", "sst2")
-    assert like("squad", []).among({"sst2"}) == ()
+    assert task_query("SST2", []).among({"sst2", "imdb", "conll2003"}) == ("sst2",)
+    assert task_query("rte", []).among({"sst2", "imdb", "conll2003"}) == ("imdb", "sst2")
+    assert task_query("squad", []).among({"sst2"}) == ()
 
 
 def test_a_task_that_only_the_store_knows_is_found() -> None:
-    assert like("my task", {"my_task"}).among({"my_task", "sst2"}) == ("my_task",)
-    assert like("my_task", {"my_task"}).among({"sst2"}) == ()
+    assert task_query("my task", {"my_task"}).among({"my_task", "sst2"}) == ("my_task",)
+    assert task_query("my_task", {"my_task"}).among({"sst2"}) == ()
 
 
 def test_an_unknown_kind_is_answered_with_the_nearest() -> None:
     with pytest.raises(UnknownName, match="unknown task or kind of task 'nerr': did you mean 'ner'"):
-        like("nerr", [])
+        task_query("nerr", [])
 
 
 # ---- limits ----------------------------------------------------------------------------------------------------------
 
 
-def test_only_what_meets_the_limits_is_found(arm: Callable[..., list[RunRecord]], ask: Advise) -> None:
+def test_only_what_meets_the_limits_is_found(arm: Callable[..., list[RunRecord]], ask: Ask) -> None:
     runs = [*arm("adamw"), *arm("mixout"), *arm("fgm", seconds=20.0), *arm("lora", failed=1)]
-    (advice,) = ask(runs, limits=Limits(1.5, 0.1))
-    assert names(advice) == ["mixout"]
-    assert {one.name: set(one.misses) for one in advice.others} == {"fgm": {"cost"}, "lora": {"failure"}}
-    assert advice.removed() == {"cost": 1, "failure": 1}
+    (advised,) = ask(runs, limits=Limits(1.5, 0.1))
+    assert names(advised) == ["mixout"]
+    assert {one.name: set(one.misses) for one in advised.others} == {"fgm": {"cost"}, "lora": {"failure"}}
+    assert advised.removed() == {"cost": 1, "failure": 1}
     (free,) = ask(runs)
     assert sorted(names(free)) == ["fgm", "lora", "mixout"]
     assert free.removed() == {}
 
 
-def test_a_limit_includes_its_value(arm: Callable[..., list[RunRecord]], ask: Advise) -> None:
-    (advice,) = ask([*arm("adamw"), *arm("fgm", failed=1, seconds=15.0)], limits=Limits(1.5, 0.2))
-    assert names(advice) == ["fgm"]
+def test_a_limit_includes_its_value(arm: Callable[..., list[RunRecord]], ask: Ask) -> None:
+    (advised,) = ask([*arm("adamw"), *arm("fgm", failed=1, seconds=15.0)], limits=Limits(1.5, 0.2))
+    assert names(advised) == ["fgm"]
 
 
-def test_the_nearest_misses_least(arm: Callable[..., list[RunRecord]], ask: Advise) -> None:
+def test_the_nearest_misses_least(arm: Callable[..., list[RunRecord]], ask: Ask) -> None:
     runs = [*arm("adamw"), *arm("fgm", seconds=30.0), *arm("sam", seconds=16.0), *arm("lora", failed=4)]
-    (advice,) = ask([*runs, *arm("lion")], limits=Limits(1.5, 0.1), said={"lion": {"verdict": "less stable"}})
-    assert [one.name for one in advice.others] == ["sam", "lora", "fgm", "lion"]
-    assert advice.others[0].misses == {"cost": "takes 1.60 times as long on sst2"}
-    assert advice.others[-1].misses == {"regression": "is less stable than adamw on sst2"}
+    (advised,) = ask([*runs, *arm("lion")], limits=Limits(1.5, 0.1), said={"lion": {"verdict": "less stable"}})
+    assert [one.name for one in advised.others] == ["sam", "lora", "fgm", "lion"]
+    assert advised.others[0].misses == {"cost": "takes 1.60 times as long on sst2"}
+    assert advised.others[-1].misses == {"regression": "is less stable than adamw on sst2"}
 
 
-def test_an_unknown_time_misses_a_limit_of_it(arm: Callable[..., list[RunRecord]], ask: Advise) -> None:
-    (advice,) = ask([*arm("adamw"), *arm("lion", failed=5)], limits=Limits(cost=2.0))
-    assert "its time on sst2 is not known" in advice.others[0].misses["cost"]
+def test_an_unknown_time_misses_a_limit_of_it(arm: Callable[..., list[RunRecord]], ask: Ask) -> None:
+    (advised,) = ask([*arm("adamw"), *arm("lion", failed=5)], limits=Limits(cost=2.0))
+    assert "its time on sst2 is not known" in advised.others[0].misses["cost"]
 
 
-def test_a_proven_loss_of_score_is_left_out(arm: Callable[..., list[RunRecord]], ask: Advise) -> None:
-    (advice,) = ask([*arm("adamw"), *arm("lion")], said={"lion": {"verdict_location": "worse"}})
-    assert advice.removed() == {"regression": 1}
+def test_a_proven_loss_of_score_is_left_out(arm: Callable[..., list[RunRecord]], ask: Ask) -> None:
+    (advised,) = ask([*arm("adamw"), *arm("lion")], said={"lion": {"verdict_location": "worse"}})
+    assert advised.removed() == {"regression": 1}
 
 
 # ---- the order -------------------------------------------------------------------------------------------------------
 
 
-def test_the_order_is_proof_failures_spread_cost(arm: Callable[..., list[RunRecord]], ask: Advise) -> None:
+def test_the_order_is_proof_failures_spread_cost(arm: Callable[..., list[RunRecord]], ask: Ask) -> None:
     runs = [*arm("adamw"), *arm("sam", failed=1), *arm("lion", factor=0.5), *arm("lora", factor=0.2)]
     runs += [*arm("fgm", factor=0.5, seconds=9.0), *arm("asam", failed=2, factor=0.1)]
-    (advice,) = ask(runs, said={"asam": {"verdict": "more stable", "decided_by": "spread"}})
-    assert names(advice) == ["asam", "lora", "fgm", "lion", "sam"]
+    (advised,) = ask(runs, said={"asam": {"verdict": "more stable", "decided_by": "spread"}})
+    assert names(advised) == ["asam", "lora", "fgm", "lion", "sam"]
 
 
-def test_of_equal_rates_the_one_with_more_seeds_comes_first(arm: Callable[..., list[RunRecord]], ask: Advise) -> None:
-    (advice,) = ask([*arm("adamw"), *arm("lion", factor=0.5)[:3], *arm("lora", factor=0.9)])
-    assert names(advice) == ["lora", "lion"]
+def test_of_equal_rates_the_one_with_more_seeds_comes_first(arm: Callable[..., list[RunRecord]], ask: Ask) -> None:
+    (advised,) = ask([*arm("adamw"), *arm("lion", factor=0.5)[:3], *arm("lora", factor=0.9)])
+    assert names(advised) == ["lora", "lion"]
 
 
 # ---- evidence --------------------------------------------------------------------------------------------------------
 
 
-def test_the_evidence_is_that_of_the_cell(arm: Callable[..., list[RunRecord]], ask: Advise) -> None:
-    (advice,) = ask([*arm("adamw"), *arm("lion", factor=0.5, failed=1, mean=0.7, seconds=12.0)])
-    (one,) = advice.found[0].evidence
+def test_the_evidence_is_that_of_the_cell(arm: Callable[..., list[RunRecord]], ask: Ask) -> None:
+    (advised,) = ask([*arm("adamw"), *arm("lion", factor=0.5, failed=1, mean=0.7, seconds=12.0)])
+    (one,) = advised.found[0].evidence
     assert (one.task, one.failed, one.judged, one.shared, one.machines) == ("sst2", 1, 5, 5, 1)
     assert (one.failure_low, one.failure_high) == pytest.approx(wilson(1, 5))
     assert one.minimum == pytest.approx(0.69)
     assert one.cost_ratio == pytest.approx(1.2)
     assert one.mad_ratio == pytest.approx(0.5, rel=0.1)  # of the four seeds that survive in both arms
     assert one.mad_ratio_low < one.mad_ratio < one.mad_ratio_high or one.mad_ratio_low == pytest.approx(0.5)
-    assert advice.baseline.evidence[0].mad == pytest.approx(0.012)
+    assert advised.baseline.evidence[0].mad == pytest.approx(0.012)
 
 
-def test_what_is_not_shown_is_said_with_what_would_show_it(arm: Callable[..., list[RunRecord]], ask: Advise) -> None:
+def test_what_is_not_shown_is_said_with_what_would_show_it(arm: Callable[..., list[RunRecord]], ask: Ask) -> None:
     runs = [*arm("adamw"), *arm("lion", factor=0.5), *arm("sam", failed=1)]
-    (advice,) = ask(runs, limits=Limits(failure=0.25))
-    said = {one.name: one.unproven for one in advice.found}
+    (advised,) = ask(runs, limits=Limits(failure=0.25))
+    said = {one.name: one.unproven for one in advised.found}
     assert said["lion"] == (
         "failure rate at most 25 % on sst2 is not shown: 0 of 5 seeds leave up to 43.4 % possible (Wilson 95 %); "
         "12 seeds without a failure would show it",
@@ -189,16 +189,16 @@ def test_what_is_not_shown_is_said_with_what_would_show_it(arm: Callable[..., li
     assert "with no more than these 1 failures" in said["sam"][0]
 
 
-def test_a_rate_of_nothing_cannot_be_shown(arm: Callable[..., list[RunRecord]], ask: Advise) -> None:
-    (advice,) = ask([*arm("adamw"), *arm("lion")], limits=Limits(failure=0.0))
-    assert "no number of seeds shows a rate of 0" in advice.found[0].unproven[0]
+def test_a_rate_of_nothing_cannot_be_shown(arm: Callable[..., list[RunRecord]], ask: Ask) -> None:
+    (advised,) = ask([*arm("adamw"), *arm("lion")], limits=Limits(failure=0.0))
+    assert "no number of seeds shows a rate of 0" in advised.found[0].unproven[0]
 
 
-def test_proofs_are_said_and_nothing_beside_them(arm: Callable[..., list[RunRecord]], ask: Advise) -> None:
+def test_proofs_are_said_and_nothing_beside_them(arm: Callable[..., list[RunRecord]], ask: Ask) -> None:
     said = {"verdict": "more stable", "decided_by": "spread", "verdict_location": "better"}
-    (advice,) = ask([*arm("adamw"), *arm("lion")], limits=Limits(failure=0.5), said={"lion": said})
-    assert advice.found[0].unproven == ()
-    assert advice.found[0].proven == (
+    (advised,) = ask([*arm("adamw"), *arm("lion")], limits=Limits(failure=0.5), said={"lion": said})
+    assert advised.found[0].unproven == ()
+    assert advised.found[0].proven == (
         "more stable than adamw on sst2: its scores spread less",
         "scores above adamw on sst2",
         "failure rate at most 50 % on sst2 (Wilson 95 %)",
@@ -208,11 +208,11 @@ def test_proofs_are_said_and_nothing_beside_them(arm: Callable[..., list[RunReco
 
 
 def test_lower_scores_several_machines_and_lost_runs_are_said(
-    arm: Callable[..., list[RunRecord]], record: Make, ask: Advise
+    arm: Callable[..., list[RunRecord]], record: Make, ask: Ask
 ) -> None:
     elsewhere = [r.__class__(**{**vars(r), "provenance": {"cpu": "other"}}) for r in arm("lion", mean=0.6)]
-    (advice,) = ask([*arm("adamw"), *elsewhere, record(7, None, "lion", status=Status.OOM)])
-    assert advice.found[0].unproven[1:] == (
+    (advised,) = ask([*arm("adamw"), *elsewhere, record(7, None, "lion", status=Status.OOM)])
+    assert advised.found[0].unproven[1:] == (
         "its scores on sst2 have not even spread less so far than those of adamw",
         "may score lower on sst2: the 95 % interval of its mean lies below that of adamw",
         "times on sst2 come from 2 machines, which do not compare",
@@ -223,14 +223,14 @@ def test_lower_scores_several_machines_and_lost_runs_are_said(
 # ---- several tasks, variants and groups ------------------------------------------------------------------------------
 
 
-def test_several_tasks_are_ranked_over_what_was_judged_on_all(arm: Callable[..., list[RunRecord]], ask: Advise) -> None:
+def test_several_tasks_are_ranked_over_what_was_judged_on_all(arm: Callable[..., list[RunRecord]], ask: Ask) -> None:
     runs = [run for task in ("sst2", "imdb", "conll2003") for run in arm("adamw", task=task)]
     runs += [*arm("lion", task="sst2"), *arm("lion", task="imdb", seconds=20.0), *arm("sam", task="sst2")]
-    (advice,) = ask(runs, "classification", Limits(cost=1.5))
-    assert advice.tasks == ("imdb", "sst2")
-    assert advice.partly == ("sam",)
-    assert [part.task for part in advice.others[0].evidence] == ["imdb", "sst2"]
-    assert advice.others[0].misses == {"cost": "takes 2.00 times as long on imdb"}
+    (advised,) = ask(runs, "classification", Limits(cost=1.5))
+    assert advised.tasks == ("imdb", "sst2")
+    assert [one.name for one in advised.partly] == ["sam"]
+    assert [part.task for part in advised.others[0].evidence] == ["imdb", "sst2"]
+    assert advised.others[0].misses == {"cost": "takes 2.00 times as long on imdb"}
     (one,) = ask(runs, "sst2")
     assert sorted(names(one)) == ["lion", "sam"]
     assert one.partly == ()
@@ -240,39 +240,35 @@ def test_several_tasks_are_ranked_over_what_was_judged_on_all(arm: Callable[...,
     assert other.tasks == ("imdb", "sst2")
 
 
-def test_versions_are_ranked_apart_under_the_leaderboards_names(
-    arm: Callable[..., list[RunRecord]], ask: Advise
-) -> None:
+def test_versions_are_ranked_apart_under_the_leaderboards_names(arm: Callable[..., list[RunRecord]], ask: Ask) -> None:
     runs = [*arm("adamw"), *arm("lion"), *arm("lion", version="2")]
-    (advice,) = ask(runs)
-    assert len(set(names(advice))) == 2
-    assert all(name.startswith("lion (") for name in names(advice))
+    (advised,) = ask(runs)
+    assert len(set(names(advised))) == 2
+    assert all(name.startswith("lion (") for name in names(advised))
     more = [run for technique in ("adamw", "lion") for run in arm(technique, task="imdb")]
     (over,) = ask([*runs, *more], "classification")
     assert names(over) == ["lion"]
     assert over.found[0].evidence[1].label.startswith("lion (")
 
 
-def test_of_several_settings_the_one_with_most_runs_counts(arm: Callable[..., list[RunRecord]], ask: Advise) -> None:
+def test_of_several_settings_the_one_with_most_runs_counts(arm: Callable[..., list[RunRecord]], ask: Ask) -> None:
     runs = [*arm("adamw"), *arm("lion"), *arm("adamw", rate=1e-3)[:3], *arm("lion", rate=1e-3)[:3]]
-    (advice,) = ask(runs)
-    assert [one.evidence[0].judged for one in (*advice.found, advice.baseline)] == [5, 5]
+    (advised,) = ask(runs)
+    assert [one.evidence[0].judged for one in (*advised.found, advised.baseline)] == [5, 5]
 
 
-def test_groups_stay_apart(arm: Callable[..., list[RunRecord]], ask: Advise) -> None:
+def test_groups_stay_apart(arm: Callable[..., list[RunRecord]], ask: Ask) -> None:
     runs = [run for source in ("local", "embedded") for t in ("adamw", "lion") for run in arm(t, source=source)]
     found = ask([*runs, *arm("lion", profile="full", rate=1e-3)])
-    assert [advice.group for advice in found] == [("embedded", "minilm", "desk"), ("real", "minilm", "desk")]
+    assert [advised.group for advised in found] == [("embedded", "minilm", "desk"), ("real", "minilm", "desk")]
 
 
-def test_what_was_not_run_beside_the_baseline_is_not_considered(
-    arm: Callable[..., list[RunRecord]], ask: Advise
-) -> None:
-    (advice,) = ask([*arm("adamw"), *arm("lion", rate=1e-3), *arm("sam")])
-    assert names(advice) == ["sam"]
-    assert advice.others == ()
+def test_what_was_not_run_beside_the_baseline_is_not_considered(arm: Callable[..., list[RunRecord]], ask: Ask) -> None:
+    (advised,) = ask([*arm("adamw"), *arm("lion", rate=1e-3), *arm("sam")])
+    assert names(advised) == ["sam"]
+    assert advised.others == ()
 
 
-def test_without_a_baseline_on_such_tasks_nothing_is_said(arm: Callable[..., list[RunRecord]], ask: Advise) -> None:
+def test_without_a_baseline_on_such_tasks_nothing_is_said(arm: Callable[..., list[RunRecord]], ask: Ask) -> None:
     with pytest.raises(BenchError, match="no judged run of the baseline adamw on tasks like 'ner', it was run on sst2"):
         ask([*arm("adamw"), *arm("lion", task="conll2003")], "ner")

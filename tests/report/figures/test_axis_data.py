@@ -16,7 +16,8 @@ from bench_lib.core.spec import canonical_json, digest
 from bench_lib.report.analysis.results import Findings, find
 from bench_lib.report.figures.axes import AXES
 from bench_lib.report.figures.axis_data import along
-from bench_lib.report.figures.plan import Picture, drafts
+from bench_lib.report.figures.figure import Figure
+from bench_lib.report.figures.plan import planned
 from bench_lib.report.markdown.leaderboard import leaderboard
 from bench_lib.store import Store
 
@@ -109,20 +110,20 @@ def test_settings_that_no_name_tells_apart_have_a_digest(arm: Any, found: Any, t
     assert all(re.fullmatch(r"adamw \([0-9a-f]{6}\)", name) for name, _ in rows)
 
 
-def pictures(findings: Findings) -> list[Picture]:
+def drawn_along(findings: Findings) -> list[Figure]:
     """The figures along axes of a report."""
-    made = [draft.picture() for draft in drafts(findings) if draft.kind in ("sizes", "shots", "noise")]
-    return [picture for picture in made if picture]
+    made = [plan.figure() for plan in planned(findings) if plan.kind in ("sizes", "shots", "noise")]
+    return [figure for figure in made if figure]
 
 
 def test_the_report_draws_them_once(arm: Any, found: Any) -> None:
     findings = found(arm(), arm(label_noise=0.2), arm(per_class=8), arm(per_class=16))
-    drawn = pictures(findings)
-    assert [(picture.kind, picture.place) for picture in drawn] == [("shots", DESK), ("noise", DESK)]
+    drawn = drawn_along(findings)
+    assert [(figure.kind, figure.place) for figure in drawn] == [("shots", DESK), ("noise", DESK)]
     text = leaderboard(findings, drawn)
     assert text.count("stability against the share of wrong training labels") == 1
     assert text.count("stability against the number of training examples per class") == 1
 
 
 def test_a_report_without_axes_has_none(findings: Findings) -> None:
-    assert not pictures(findings)
+    assert not drawn_along(findings)

@@ -13,20 +13,21 @@ from hypothesis import strategies as st
 from jsonschema import ValidationError
 
 from bench_lib.report.analysis.results import Findings
-from bench_lib.report.figures.plan import BY_TASK, OF_GROUPS, Picture, drafts, illustrate, name
+from bench_lib.report.figures.figure import Figure
+from bench_lib.report.figures.plan import BY_TASK, OF_GROUPS, figures, name, planned
 from bench_lib.report.figures.style import LIGHT
 
 
 @pytest.fixture(scope="module")
-def pictures(findings: Findings) -> list[Picture]:
-    return illustrate(findings)
+def made_figures(findings: Findings) -> list[Figure]:
+    return figures(findings)
 
 
 @pytest.fixture(scope="module")
-def made(pictures: list[Picture]) -> dict[str, list[dict[str, object]]]:
+def made(made_figures: list[Figure]) -> dict[str, list[dict[str, object]]]:
     specs: dict[str, list[dict[str, object]]] = {}
-    for picture in pictures:
-        specs.setdefault(picture.kind, []).append(picture.figure.spec)
+    for figure in made_figures:
+        specs.setdefault(figure.kind, []).append(figure.spec)
     return specs
 
 
@@ -43,31 +44,31 @@ def test_a_broken_figure_would_be_found(made: dict[str, list[dict[str, object]]]
         alt.TopLevelSpec.validate({**made["power"][0], "mark": "blob"})
 
 
-def test_a_draft_holds_all_that_it_takes(findings: Findings, pictures: list[Picture]) -> None:
-    found = drafts(findings)
-    assert {draft.kind for draft in found} >= {*OF_GROUPS, *BY_TASK}
-    assert len({(draft.kind, draft.place) for draft in found}) == len(found)
-    sent = [pickle.loads(pickle.dumps(draft)) for draft in found]
-    made_elsewhere = [picture for draft in sent if (picture := draft.picture())]
-    for picture, known in zip(made_elsewhere, pictures, strict=True):
-        assert (picture.kind, picture.place, picture.figure.spec) == (known.kind, known.place, known.figure.spec)
-        assert picture.figure.data.equals(known.figure.data)
+def test_a_plan_holds_all_that_it_takes(findings: Findings, made_figures: list[Figure]) -> None:
+    found = planned(findings)
+    assert {plan.kind for plan in found} >= {*OF_GROUPS, *BY_TASK}
+    assert len({(plan.kind, plan.place) for plan in found}) == len(found)
+    sent = [pickle.loads(pickle.dumps(plan)) for plan in found]
+    made_elsewhere = [figure for plan in sent if (figure := plan.figure())]
+    for figure, known in zip(made_elsewhere, made_figures, strict=True):
+        assert (figure.kind, figure.place, figure.spec) == (known.kind, known.place, known.spec)
+        assert figure.data.equals(known.data)
 
 
 def test_no_spec_and_no_provenance_is_sent(findings: Findings) -> None:
-    for draft in drafts(findings):
-        for argument in draft.arguments:
+    for plan in planned(findings):
+        for argument in plan.arguments:
             assert not {"spec", "provenance"} & set(getattr(argument, "columns", ()))
 
 
 def test_a_store_of_one_group_with_no_cell_to_rank_has_its_other_figures(
-    findings: Findings, pictures: list[Picture]
+    findings: Findings, made_figures: list[Figure]
 ) -> None:
-    bare = drafts(dataclasses.replace(findings, ranks=findings.ranks.iloc[:0]))
-    assert [(draft.kind, draft.place) for draft in bare] == [(one.kind, one.place) for one in drafts(findings)]
+    bare = planned(dataclasses.replace(findings, ranks=findings.ranks.iloc[:0]))
+    assert [(plan.kind, plan.place) for plan in bare] == [(one.kind, one.place) for one in planned(findings)]
     # Those of tasks take no ranks.
-    known = {draft.kind for draft in bare if draft.kind in OF_GROUPS and draft.picture()}
-    assert {"ranks"} == {picture.kind for picture in pictures if picture.kind in OF_GROUPS} - known
+    known = {plan.kind for plan in bare if plan.kind in OF_GROUPS and plan.figure()}
+    assert {"ranks"} == {figure.kind for figure in made_figures if figure.kind in OF_GROUPS} - known
 
 
 PARTS = st.text() | st.sampled_from(["a", "a-b", "A", "b", "", "-", "a b", "x" * 90, "x" * 91])

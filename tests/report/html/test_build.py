@@ -9,11 +9,11 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 
+import pandas as pd
 import pytest
 
 from bench_lib.report.analysis.results import Findings
 from bench_lib.report.figures.figure import Figure
-from bench_lib.report.figures.plan import Picture
 from bench_lib.report.html import payload as records
 from bench_lib.report.html.build import build
 from bench_lib.report.html.registry_entries import Catalogue, registered
@@ -44,14 +44,18 @@ class Reader(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def figures(findings: Findings) -> list[Picture]:
+def figures(findings: Findings) -> list[Figure]:
     cells = findings.cells[["task", "label", "mad"]].astype({"label": str, "task": str})
-    figure = Figure("cost-all", "Cost <b>", "It costs.", {"mark": "point", "encoding": {}}, cells)
-    return [Picture("cost", ("real", "minilm", "desk"), figure)]
+    spec, group = {"mark": "point", "encoding": {}}, ("real", "minilm", "desk")
+    loss = pd.DataFrame({"loss": [1.0]})
+    return [
+        Figure("cost-all", "Cost <b>", "It costs.", spec, cells, "cost", group),
+        Figure("curves-by-any-name", "Curves", "They fall.", spec, loss, "curves", (*group, "sst2")),
+    ]
 
 
 @pytest.fixture(scope="module")
-def page(findings: Findings, figures: list[Picture], catalogue: Catalogue) -> str:
+def page(findings: Findings, figures: list[Figure], catalogue: Catalogue) -> str:
     return build(findings, figures, catalogue)
 
 
@@ -67,7 +71,7 @@ def payload(html: str) -> dict[str, object]:
 
 
 def test_the_same_results_give_the_same_text(
-    page: str, findings: Findings, figures: list[Picture], catalogue: Catalogue
+    page: str, findings: Findings, figures: list[Figure], catalogue: Catalogue
 ) -> None:
     assert build(findings, figures, catalogue) == page
 
@@ -169,3 +173,8 @@ def test_the_catalogue_is_that_of_the_registries() -> None:
 def test_the_page_is_made_without_the_heavy_packages() -> None:
     code = "import sys, bench_lib.report.html.build; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_curves_stand_on_the_page_of_their_task(page: str) -> None:
+    (view,) = re.findall(r'<section class="view" id="task=sst2".*?</section>', page, re.DOTALL)
+    assert "curves-by-any-name.csv" in view

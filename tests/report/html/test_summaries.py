@@ -4,25 +4,35 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench_lib.report.html.answers import BEST, Answer, answer, folded, heading
-from bench_lib.report.html.evidence import evidence, place
+from bench_lib.report.analysis.evidence import Limits
+from bench_lib.report.analysis.recommend import TaskQuery, recommendation
+from bench_lib.report.html.statements import place, statements
+from bench_lib.report.html.summaries import BEST, Summary, folded, heading, summary
 
 Cell = Any
 GROUP = ("real", "minilm", "desk")
 
 
-def told(rows: list[Any], baseline: Any) -> Answer:
-    partners = {place(baseline, "adamw"): baseline}
-    cells: dict[str, list[Any]] = {"adamw": [baseline]}
+def told(rows: list[Any], baseline: Any) -> Summary:
+    """The summary of cells and baselines, of which there is one for each task."""
+    tasks = sorted({row["task"] for row in rows} | {baseline["task"]})
+    bases = [{**baseline, "task": task} for task in tasks]
+    partners = {place(row, "adamw"): row for row in bases}
+    cells: dict[str, list[Any]] = {"adamw": bases}
     for row in rows:
         cells.setdefault(row["technique"], []).append(row)
-    return answer(GROUP, cells, {name: evidence(own, partners) for name, own in cells.items()}, "adamw")
+    said = {name: statements(own, partners) for name, own in cells.items()}
+    judged = [row for own in cells.values() for row in own if row["judged"]]
+    known = [{**row, "stack": row["technique"], "machines": frozenset({"box"})} for row in judged]
+    asked = TaskQuery("all tasks", every=True)
+    return summary(GROUP, cells, said, recommendation(asked, GROUP, known, Limits(), "adamw"), "adamw")
 
 
 def test_the_best_are_those_more_stable_on_most_tasks(cell: Cell, base: Cell) -> None:
     more = {"verdict": "more stable", "decided_by": "spread"}
     rows = [cell(technique="a", **more), cell(technique="b", **more), cell(technique="b", task="rte", **more)]
-    assert [one.technique for one in told(rows, base()).best] == ["b", "a"]
+    rows.append(cell(technique="a", task="rte"))
+    assert [one.name for one in told(rows, base()).best] == ["b", "a"]
     assert (
         told(rows, base()).best[1].text.startswith("steadier on sst2 (MAD ratio 0.60 [0.40, 0.90], 30 seeds); trains")
     )
@@ -33,7 +43,7 @@ def test_what_is_worse_anywhere_is_not_among_the_best(cell: Cell, base: Cell) ->
     rows = [cell(**more), cell(task="rte", verdict_location="worse")]
     result = told(rows, base())
     assert result.best == ()
-    assert [one.technique for one in result.worse] == ["mixout"]
+    assert [one.name for one in result.worse] == ["mixout"]
     assert "No technique is shown to be more stable than adamw." in result.lines
 
 
@@ -75,8 +85,8 @@ def test_a_heading_is_one_line() -> None:
     assert heading(("real", "a\nb", "desk")) == "real data, a b, profile desk"
 
 
-def answered(*profiles: str, model: str = "minilm") -> list[Answer]:
-    return [Answer(("real", model, profile), (), (), ()) for profile in profiles]
+def answered(*profiles: str, model: str = "minilm") -> list[Summary]:
+    return [Summary(("real", model, profile), (), (), ()) for profile in profiles]
 
 
 def test_profiles_with_settings_come_after_those_without_in_the_order_of_their_numbers() -> None:
@@ -96,3 +106,11 @@ def test_profiles_with_settings_alone_are_not_folded() -> None:
     first, rest = folded(answered("desk:per_class=None", "desk:per_class=32"))
     assert [one.group[-1] for one in first] == ["desk:per_class=32", "desk:per_class=None"]
     assert rest == []
+
+
+def test_what_was_not_judged_on_all_tasks_is_named_and_not_ranked(cell: Cell, base: Cell) -> None:
+    more = {"verdict": "more stable", "decided_by": "spread"}
+    rows = [cell(technique="a", **more), cell(technique="a", task="rte"), cell(technique="b", **more, mad_ratio=0.1)]
+    result = told(rows, base())
+    assert [one.name for one in result.best] == ["a"]
+    assert "More stable on some tasks, and not judged on all: b." in result.lines

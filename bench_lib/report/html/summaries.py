@@ -1,4 +1,4 @@
-"""The answer in half a minute: what a group of results shows, and what it does not."""
+"""The summary in half a minute: what a group of results shows, and what it does not."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
 
 from bench_lib.report import formatting as md
+from bench_lib.report.analysis.evidence import Conclusion, conclusions
+from bench_lib.report.analysis.recommend import Recommendation
 from bench_lib.report.glossary import LEAST
-from bench_lib.report.html.evidence import Evidence, Row, few
+from bench_lib.report.html.statements import Statements
 from bench_lib.report.prose import count, listed
-from bench_lib.stats.verdict import Location, Stability
+from bench_lib.report.values import Row, few
 
 NUMBER = re.compile(r"\d+(\.\d+)?(e[-+]?\d+)?")
 BEST = 3
@@ -22,47 +21,61 @@ BEST = 3
 
 
 @dataclass(frozen=True)
-class Told:
-    """A technique and what is said of it."""
+class Claim:
+    """What is said of a technique, under the name that it has in its group."""
 
+    name: str
     technique: str
     text: str
 
 
 @dataclass(frozen=True)
-class Answer:
+class Summary:
     """What one group shows: the best techniques, those to keep away from, and what is unproven."""
 
     group: tuple[str, ...]
-    best: tuple[Told, ...]
-    worse: tuple[Told, ...]
+    best: tuple[Claim, ...]
+    worse: tuple[Claim, ...]
     lines: tuple[str, ...]
 
 
-def answer(
-    group: tuple[str, ...], cells: Mapping[str, Sequence[Row]], said: Mapping[str, Evidence], baseline: str
-) -> Answer:
-    """The answer from the cells and the evidence of each technique of a group.
+def summary(
+    group: tuple[str, ...],
+    cells: Mapping[str, Sequence[Row]],
+    said: Mapping[str, Statements],
+    found: Recommendation | None,
+    baseline: str,
+) -> Summary:
+    """The summary of a group: its cells and statements by technique, and what is recommended over all its tasks.
 
-    Best are those more stable on some task, and neither less stable nor worse on any: by the number of such tasks, then
-    by failure rate, MAD ratio and time. Worse are those less stable or scoring lower on some task, by the number of
-    such tasks. Cells with too few seeds have no verdict, so they are in neither.
+    Best are those that `recommend` ranks first and that are more stable on some task; worse are those less stable or
+    lower in scores on some task, whether or not they were judged on all.
     """
     compared = {name: rows for name, rows in cells.items() if any(_contrast(row) for row in rows)}
-    won = {name: _wins(rows) for name, rows in compared.items()}
-    lost = {name: _losses(rows) for name, rows in compared.items()}
-    best = sorted((n for n in compared if won[n] and not lost[n]), key=lambda n: (-won[n], *_order(compared[n]), n))
-    worse = sorted((n for n in compared if lost[n]), key=lambda n: (-lost[n], n))
-    return Answer(
+    ranked = (*found.found, *found.others, *found.partly) if found else ()
+    best = [one for one in found.found if one.gains] if found else []
+    worse = [one for one in ranked if one.misses]
+    elsewhere = [one for one in found.partly if one.gains and not one.misses] if found else []
+    return Summary(
         group,
-        tuple(Told(name, _praise(said[name])) for name in best[:BEST]),
-        tuple(Told(name, listed(said[name].hurts)) for name in worse[:BEST]),
-        (*_reference(cells.get(baseline, ()), baseline), *_lines(compared, best, worse, baseline)),
+        tuple(Claim(one.name, one.technique, _praise(said[one.technique])) for one in best[:BEST]),
+        tuple(Claim(one.name, one.technique, listed(said[one.technique].hurts)) for one in worse[:BEST]),
+        (
+            *_reference(cells.get(baseline, ()), baseline),
+            *_more([one.name for one in best], [one.name for one in worse], compared, baseline),
+            *_partly([one.name for one in elsewhere]),
+            *(_unproven(compared) if compared else ()),
+        ),
     )
 
 
-def _praise(one: Evidence) -> str:
+def _praise(one: Statements) -> str:
     return "; ".join([listed(one.helps), *one.cost[:1], *one.undecided])
+
+
+def _partly(names: Sequence[str]) -> list[str]:
+    """Techniques that are not ranked, since they were not judged on all tasks."""
+    return [f"More stable on some tasks, and not judged on all: {listed(names)}."] if names else []
 
 
 def _reference(rows: Sequence[Row], baseline: str) -> list[str]:
@@ -75,8 +88,8 @@ def _reference(rows: Sequence[Row], baseline: str) -> list[str]:
     return [f"{baseline} itself fails in {failed} of {count(judged, 'run')}, on {where}."]
 
 
-def _lines(cells: Mapping[str, Sequence[Row]], best: Sequence[str], worse: Sequence[str], baseline: str) -> list[str]:
-    if not cells:
+def _more(best: Sequence[str], worse: Sequence[str], compared: Mapping[str, Sequence[Row]], baseline: str) -> list[str]:
+    if not compared:
         return [f"Nothing is compared: {baseline} was not run here, or nothing else was."]
     lines = []
     if not best:
@@ -85,13 +98,13 @@ def _lines(cells: Mapping[str, Sequence[Row]], best: Sequence[str], worse: Seque
         lines.append(f"{count(len(best) - BEST, 'more technique')} are as well: {listed(best[BEST:])}.")
     if len(worse) > BEST:
         lines.append(f"{count(len(worse) - BEST, 'more technique')} do worse: {listed(worse[BEST:])}.")
-    return [*lines, *_unproven(cells)]
+    return lines
 
 
 def _unproven(cells: Mapping[str, Sequence[Row]]) -> list[str]:
     rows = [row for own in cells.values() for row in own if _contrast(row)]
     short = [row for row in rows if few(row)]
-    open_ = [row for row in rows if not few(row) and row["verdict"] in ("", Stability.UNDERPOWERED)]
+    open_ = [row for row in rows if not few(row) and Conclusion.OPEN in conclusions(row)]
     whole = sum(all(few(row) for row in own if _contrast(row)) for own in cells.values())
     lines = []
     if short:
@@ -108,32 +121,13 @@ def _contrast(row: Row) -> bool:
     return bool(row["against"] and row["label"] != row["against"] and row["attempted"] > row["unsupported"])
 
 
-def _wins(rows: Sequence[Row]) -> int:
-    return sum(row["verdict"] == Stability.MORE for row in rows)
-
-
-def _losses(rows: Sequence[Row]) -> int:
-    return sum(row["verdict"] == Stability.LESS or row["verdict_location"] == Location.WORSE for row in rows)
-
-
-def _order(rows: Sequence[Row]) -> tuple[float, ...]:
-    """Failure rate, MAD ratio and time, means over the tasks; what is not known comes last."""
-    return tuple(_mean([row[name] for row in rows]) for name in ("failure_rate", "mad_ratio", "cost_ratio"))
-
-
-def _mean(values: Sequence[Any]) -> float:
-    known = np.array(values, dtype=np.float64)
-    known = known[np.isfinite(known)]
-    return float(known.mean()) if known.size else float("inf")
-
-
-def folded(answers: Sequence[Answer]) -> tuple[list[Answer], list[Answer]]:
-    """Those to be read first, and those of profiles with settings, such as `desk:per_class=8`, in order of the numbers.
+def folded(summaries: Sequence[Summary]) -> tuple[list[Summary], list[Summary]]:
+    """The summaries to be read first, and those of profiles with settings, such as `desk:per_class=8`, by the numbers.
 
     Where there are no others, the latter are read first.
     """
-    made = [one for one in answers if ":" in one.group[-1]]
-    first = [one for one in answers if one not in made]
+    made = [one for one in summaries if ":" in one.group[-1]]
+    first = [one for one in summaries if one not in made]
     made.sort(key=lambda one: (one.group[:-1], _by_number(one.group[-1])))
     return (first, made) if first else (made, [])
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench_lib.report.html.evidence import Evidence, evidence, few, place
+from bench_lib.report.html.statements import Statements, place, statements
+from bench_lib.report.values import few
 
 Cell = Any
 
 
-def said(rows: list[Any], *baselines: Any) -> Evidence:
-    return evidence(rows, {place(row, row["label"]): row for row in baselines})
+def said(rows: list[Any], *baselines: Any) -> Statements:
+    return statements(rows, {place(row, row["label"]): row for row in baselines})
 
 
 def test_a_decided_spread_names_its_ratio_and_its_seeds(cell: Cell, base: Cell) -> None:

@@ -1,8 +1,7 @@
 """What the cells say of a technique against the baseline: when it helps, when it hurts, what is open, what it costs.
 
-The rules, all on the verdicts of the cells: it helps on a task where it is more stable or scores higher, hurts where it
-is less stable or scores lower, is as stable where the two are equivalent, and what is left is open; nothing is said
-from a difference of numbers alone.
+It helps on a task where it is concluded to be more stable or to score higher, hurts where it is less stable or scores
+lower; what is concluded is the rule of `report.analysis.evidence`, which the command line follows as well.
 """
 
 from __future__ import annotations
@@ -14,16 +13,14 @@ from typing import Any
 import numpy as np
 
 from bench_lib.report import formatting as md
+from bench_lib.report.analysis.evidence import Conclusion, conclusions
 from bench_lib.report.glossary import LEAST
 from bench_lib.report.prose import count, listed, ratio
-from bench_lib.stats.verdict import Location, Stability
-
-Row = Mapping[str, Any]
-"""A cell with its contrast and verdict, by column."""
+from bench_lib.report.values import Row, few
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Statements:
     """Sentences on one technique in one group, each kind by its meaning."""
 
     helps: tuple[str, ...] = ()
@@ -33,13 +30,13 @@ class Evidence:
     cost: tuple[str, ...] = ()
 
 
-def evidence(cells: Sequence[Row], partners: Mapping[tuple[Any, ...], Row]) -> Evidence:
+def statements(cells: Sequence[Row], partners: Mapping[tuple[Any, ...], Row]) -> Statements:
     """What the cells of one technique and group say; `partners` are the cells of the baseline by `place`."""
     compared = [row for row in cells if row["against"] and row["label"] != row["against"]]
     if not compared:
-        return Evidence(undecided=tuple(_alone(cells)), cost=tuple(_declined(cells)))
+        return Statements(undecided=tuple(_alone(cells)), cost=tuple(_declined(cells)))
     pairs = [(row, partners.get(place(row, row["against"]), row)) for row in compared]
-    return Evidence(
+    return Statements(
         helps=tuple(text for row, base in pairs for text in _helps(row, base)),
         hurts=tuple(text for row, base in pairs for text in _hurts(row, base)),
         same=tuple(_same(compared)),
@@ -53,11 +50,6 @@ def place(row: Row, label: str) -> tuple[Any, ...]:
     return (row["data"], row["model"], row["profile"], row["task"], row["setting"], label)
 
 
-def few(row: Row) -> bool:
-    """Whether too few runs converged to decide anything about spread, in a cell that was not declined whole."""
-    return bool(row["converged"] < LEAST and row["attempted"] > row["unsupported"])
-
-
 def steadier(row: Row, base: Row) -> str:
     """Why the verdict is what it is, in brackets."""
     if row["decided_by"] == "failures":
@@ -68,18 +60,18 @@ def steadier(row: Row, base: Row) -> str:
 
 
 def _helps(row: Row, base: Row) -> Iterator[str]:
-    if row["verdict"] == Stability.MORE:
+    if Conclusion.STEADIER in conclusions(row):
         verb = "fails less often" if row["decided_by"] == "failures" else "steadier"
         yield f"{verb} on {row['task']} ({steadier(row, base)})"
-    if row["verdict_location"] == Location.BETTER:
+    if Conclusion.HIGHER in conclusions(row):
         yield f"scores higher on {row['task']} ({_shift(row)})"
 
 
 def _hurts(row: Row, base: Row) -> Iterator[str]:
-    if row["verdict"] == Stability.LESS:
+    if Conclusion.LESS_STEADY in conclusions(row):
         verb = "fails more often" if row["decided_by"] == "failures" else "less steady"
         yield f"{verb} on {row['task']} ({steadier(row, base)})"
-    if row["verdict_location"] == Location.WORSE:
+    if Conclusion.LOWER in conclusions(row):
         yield f"scores lower on {row['task']} ({_shift(row)})"
 
 
@@ -88,13 +80,13 @@ def _shift(row: Row) -> str:
 
 
 def _same(rows: Sequence[Row]) -> Iterator[str]:
-    names = [str(row["task"]) for row in rows if row["verdict"] == Stability.EQUIVALENT]
+    names = [str(row["task"]) for row in rows if Conclusion.AS_STEADY in conclusions(row)]
     if names:
         yield f"as stable on {listed(names)}, within the margins of a difference that matters"
 
 
 def _undecided(rows: Sequence[Row]) -> Iterator[str]:
-    left = [row for row in rows if row["verdict"] in ("", Stability.UNDERPOWERED)]
+    left = [row for row in rows if Conclusion.OPEN in conclusions(row)]
     short = [str(row["task"]) for row in left if few(row)]
     rest = [str(row["task"]) for row in left if not few(row)]
     if short:

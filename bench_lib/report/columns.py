@@ -1,0 +1,270 @@
+"""The columns of the leaderboard, each declared once.
+
+Files, Markdown, page, command line, glossary and default order follow from `COLUMNS`: a column more is one more entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from bench_lib.core.record import Status
+from bench_lib.report import values
+from bench_lib.report.analysis.cells import Cell
+from bench_lib.report.column import Column, View, count, in_use, name, number, share
+from bench_lib.report.glossary import FEW, LEAST
+from bench_lib.report.values import Row
+from bench_lib.stats.design import FIRST_LOOK
+
+TABLES = frozenset({View.MARKDOWN, View.PAGE, View.TASK})
+SPREAD = TABLES | {View.RECOMMEND, View.SIDES}
+COSTS = frozenset({View.MARKDOWN, View.PAGE, View.TECHNIQUE, View.RECOMMEND, View.CONTRAST})
+
+NAMES = (
+    name("data", "`real`, or `embedded` for corpora that the suite generates itself."),
+    name("model", "The model that is fine-tuned."),
+    name("profile", "The budget: how much data, how many steps, which batch, lengths and learning rate."),
+    name("task", "The task."),
+    name("technique", "The technique, or the stack of several in order."),
+    name("setting", "A digest of all that a cell shares with the baseline's: the spec without technique and seed."),
+    name("variant", "A digest of the spec without the seed."),
+    name("label", "The technique, with digits of the digests where one name stands for several cells."),
+    name("metric", "The task's metric, of which scores are fractions."),
+    share("trivial_score", "What a constant predictor reaches on the evaluation set."),
+)
+OUTCOMES = (
+    count("attempted", "All stored runs."),
+    Column(
+        "judged",
+        "seeds",
+        "Runs that say something about stability (converged, collapsed or diverged), of those attempted where some "
+        f"were lost or declined. {FEW} marks fewer than {LEAST} runs that converged: too few to decide anything "
+        "about spread.",
+        values.seeds,
+        shown_in=TABLES | {View.TECHNIQUE},
+    ),
+    count("failed", "Runs that collapsed or diverged."),
+    count("lost", "Runs that the machine lost: out of memory, time limit, crash."),
+    *(count(str(status), f"Runs that ended as {status}.") for status in Status),
+    name("reason", "Why the technique declines the task."),
+    Column(
+        "failure_rate",
+        "failed",
+        "Collapsed (final score at or below the trivial score) or diverged (loss not finite), of the judged runs, "
+        "with Wilson's 95 % interval in percent. Lost runs (out of memory, time limit, crash) are listed, not "
+        "counted.",
+        values.failures,
+        shown_in=SPREAD | {View.TECHNIQUE},
+        bounded_in=frozenset(View),
+        rank=1,
+    ),
+    share("failure_low", "The lower end of the failure rate's interval."),
+    share("failure_high", "The upper end of the failure rate's interval."),
+)
+SCORES = (
+    Column(
+        "mad",
+        "MAD",
+        "Mean absolute deviation from the mean over the runs that converged, (1/N) sum |x - mean|, in percent "
+        "points, with a BCa bootstrap interval at 95 %. Not the median absolute deviation, which is in the CSV "
+        "file as median_ad, beside SD and IQR.",
+        values.percent("mad", "mad_low", "mad_high"),
+        shown_in=SPREAD,
+        bounded_in=TABLES,
+        rank=2,
+    ),
+    share("mad_low", "The lower end of the MAD's interval."),
+    share("mad_high", "The upper end of the MAD's interval."),
+    share("sd", "Standard deviation of the scores of the runs that converged."),
+    share("iqr", "Interquartile range of the same scores."),
+    share("median_ad", "Median absolute deviation from the median of the same scores."),
+    Column(
+        "minimum",
+        "worst",
+        "The lowest of the same scores; the CSV file has the 5th percentile and CVaR 10 % as well.",
+        values.percent("minimum"),
+        shown_in=SPREAD - {View.TASK},
+    ),
+    share("percentile_5", "The 5th percentile of the same scores."),
+    share("cvar", "CVaR 10 %: the mean of the lowest tenth of the same scores."),
+    Column(
+        "mean",
+        "mean",
+        "Mean of the same scores, with a BCa bootstrap interval at 95 %.",
+        values.percent("mean", "mean_low", "mean_high"),
+        shown_in=SPREAD | {View.USE},
+        bounded_in=TABLES | {View.USE},
+    ),
+    share("mean_low", "The lower end of the mean's interval."),
+    share("mean_high", "The upper end of the mean's interval."),
+    share("iqm", "Interquartile mean of the same scores."),
+    share("expected_max_5", "The score to expect of the best of five runs."),
+)
+CONTRASTS = (
+    name("against", "The label of the baseline's cell of the same setting; empty where there is none."),
+    count("against_converged", "How many of that cell's runs converged."),
+    Column(
+        "shared",
+        "shared",
+        "Seeds that are judged in both cells.",
+        values.number("shared", 0),
+        shown_in=frozenset({View.CONTRAST}),
+    ),
+    Column(
+        "verdict",
+        "verdict",
+        "What is concluded against the baseline on the seeds that both have, as `stabbench check` does in a single "
+        "look: failure rates first (Boschloo), then spread among the seeds that survive in both (Pitman and "
+        "Morgan's test in Spearman's form), then whether both and P(higher) lie within the margins of equivalence; "
+        "a difference in scores stands beside it. The chance of any false claim in a section is at most 0.05: "
+        "alpha is divided among its contrasts by Holm's step-down method. What no test settles is undecided "
+        f"(*underpowered* in the CSV file); so is whatever shares fewer than {FIRST_LOOK} seeds.",
+        values.verdict,
+        shown_in=TABLES | {View.TECHNIQUE, View.CONTRAST},
+    ),
+    name("verdict_location", "What is concluded of the scores: better, worse, same, or open."),
+    name("decided_by", "The test that settled the verdict: failures, spread or equivalence."),
+    Column(
+        "mad_ratio",
+        "MAD ratio",
+        "MAD of the technique over MAD of the baseline, both among the seeds that survive in both: below 1 is "
+        "steadier. The interval at 95 % is from the logarithms' standard error. Not known with fewer than three "
+        "such seeds; the CSV file has the ratio of all runs that converged as mad_ratio_all.",
+        values.ratio("mad_ratio", "mad_ratio_low", "mad_ratio_high"),
+        shown_in=frozenset({View.MARKDOWN, View.TECHNIQUE, View.RECOMMEND, View.CONTRAST}),
+        bounded_in=frozenset(View),
+    ),
+    number("mad_ratio_low", "The lower end of the MAD ratio's interval."),
+    number("mad_ratio_high", "The upper end of the MAD ratio's interval."),
+    number("mad_ratio_all", "MAD over the baseline's, each of all its runs that converged, whatever their seeds."),
+    Column(
+        "superiority",
+        "P(higher)",
+        "The chance that a run of the technique scores above one of the baseline, among the seeds that survive in "
+        "both.",
+        values.number("superiority"),
+        shown_in=frozenset({View.CONTRAST}),
+    ),
+    Column(
+        "mean_difference",
+        "Δ mean",
+        "The mean of all runs that converged less the baseline's.",
+        values.difference("mean_difference"),
+        shown_in=frozenset({View.MARKDOWN, View.TECHNIQUE, View.RECOMMEND, View.CONTRAST}),
+    ),
+    number("p_failure", "Boschloo's test before correction."),
+    Column(
+        "p_failure_holm",
+        "p failed",
+        "Boschloo's exact test, two-sided, that technique and baseline fail equally often.",
+        values.p_value("p_failure_holm"),
+        shown_in=frozenset({View.MARKDOWN}),
+    ),
+    number("p_spread", "Brown and Forsythe's test before correction."),
+    Column(
+        "p_spread_holm",
+        "p spread",
+        "Brown-Forsythe test, two-sided, that the converged runs' scores are equally spread: conditional on "
+        f"survival. {FEW} where either technique has fewer than {LEAST} of them.",
+        values.p_value("p_spread_holm", spread=True),
+        shown_in=frozenset({View.MARKDOWN}),
+    ),
+    Column(
+        "detectable_ratio",
+        "detectable",
+        "The smallest MAD ratio, or its inverse, that as many runs find with a power of 0.8 at 0.05 before "
+        "correction (the test of `stabbench check`), simulated from the baseline's own scores: what a large p "
+        "could still hide. From ten runs on it is simulated for the next lower multiple of 5, at most 100. \u221e "
+        "where even a ratio of 9 would be missed; nothing is known from fewer than 5 runs.",
+        values.ratio("detectable_ratio"),
+        shown_in=frozenset({View.MARKDOWN}),
+    ),
+)
+COST = (
+    Column(
+        "cost_ratio",
+        "time",
+        "Median training time of the converged runs over the baseline's; evaluation and set-up are not in it.",
+        values.number("cost_ratio"),
+        shown_in=COSTS,
+    ),
+    Column(
+        "train_seconds",
+        "seconds",
+        "Median training time of the converged runs.",
+        values.number("train_seconds", 1),
+        shown_in=frozenset({View.SIDES}),
+    ),
+    number("tokens_per_second", "Median of the converged runs."),
+    Column(
+        "peak_memory_mib",
+        "MiB",
+        "Median peak memory of the converged runs; tokens per second are in the CSV file.",
+        values.number("peak_memory_mib", 0),
+        shown_in=frozenset({View.MARKDOWN, View.PAGE}),
+    ),
+)
+TRAINING = (
+    share("churn", "Share of the items that two runs predict differently."),
+    number("kappa", "Agreement of the runs' predictions beyond chance (Fleiss)."),
+    share("fluctuation", "Mean change of the score from one evaluation to the next."),
+    number("explosions", "Mean number of jumps of the gradient's norm in a run."),
+    share("clipped", "Share of the steps whose gradient was clipped."),
+    share("vanishing", "Share of the steps at which the gradient of the first block vanishes beside the last's."),
+    number("drift", "Relative distance of the weights from the pre-trained ones, mean over the layers."),
+)
+
+
+USE = (
+    in_use("robust", "with typos", "Mean score on inputs with typos.", values.percent("robust")),
+    in_use("adversarial", "attacked", "Mean score under an attack on the embeddings.", values.percent("adversarial")),
+    in_use("trained_share", "trained (%)", "Share of the parameters trained.", values.percent("trained_share")),
+    in_use("saved_mib", "file (MiB)", "Median size of the file that a run must keep.", values.number("saved_mib", 1)),
+    in_use("size_ratio", "of its size", "That size over the uncompressed model's.", values.number("size_ratio")),
+    in_use("sparsity", "zeros (%)", "Share of the weights that are zero.", values.percent("sparsity", digits=1)),
+    *(
+        in_use(f"latency_{n}_ratio", f"latency, {n} input{'s' * (n > 1)}", "Over the uncompressed model's.", shown)
+        for n, shown in ((1, values.number("latency_1_ratio")), (32, values.number("latency_32_ratio")))
+    ),
+)
+COLUMNS: tuple[Column, ...] = (*NAMES, *OUTCOMES, *SCORES, *CONTRASTS, *COST, *TRAINING, *USE)
+
+
+def shown_in(view: View) -> list[Column]:
+    """The columns that a table shows, in their order."""
+    return [column for column in COLUMNS if view in column.shown_in]
+
+
+def glossary() -> list[tuple[str, str]]:
+    """What the columns mean, by title: those that tables show first, then those that the files alone hold."""
+    ordered = sorted(COLUMNS, key=lambda column: not column.shown_in)
+    return [(column.title, column.meaning) for column in ordered]
+
+
+def default_order() -> list[str]:
+    """The names of the columns by which tables are sorted, the smallest values first."""
+    return [column.name for column in sorted(COLUMNS, key=lambda column: column.rank) if column.rank]
+
+
+def in_order(table: pd.DataFrame, baseline: str) -> pd.DataFrame:
+    """The cells of a task in reading order: the baseline first, and what has no values to sort by at the end."""
+    first = table.assign(_first=table["technique"] != baseline)
+    order = first.sort_values(["_first", *default_order(), "label"], na_position="last", ignore_index=True)
+    return order.drop(columns="_first")
+
+
+def complete(measured: pd.DataFrame, cells: Sequence[Cell]) -> pd.DataFrame:
+    """All columns of the cells that are measured, a row each in the same order, with those that compute themselves."""
+    rows = as_rows(measured)
+    own = {
+        column.name: [column.compute(*pair) for pair in zip(cells, rows, strict=True)]
+        for column in COLUMNS
+        if column.compute
+    }
+    return measured.assign(**own)[[column.name for column in COLUMNS]]
+
+
+def as_rows(table: pd.DataFrame) -> list[Row]:
+    """The rows of a table by column."""
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
