@@ -75,8 +75,8 @@ def _measured(job: Job) -> Calibration:
 
 def _real(options: argparse.Namespace) -> Iterator[Scenario]:
     """The baseline's runs of the store, each cell with enough of them as a world of its own."""
-    from bench_lib.report.analysis.cells import gather
     from bench_lib.report.analysis.variance import ordinary
+    from bench_lib.report.cells import gather
     from bench_lib.stats.calibration import resampled
     from bench_lib.store import Store
 

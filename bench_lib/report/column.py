@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bench_lib.report import values
-from bench_lib.report.analysis.cells import Cell
+from bench_lib.report.cells import Cell
 from bench_lib.report.values import Format, Row, Value
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from bench_lib.core.record import Status
 from bench_lib.report import values
-from bench_lib.report.analysis.cells import Cell
+from bench_lib.report.cells import Cell
 from bench_lib.report.column import Column, View, count, in_use, name, number, share
 from bench_lib.report.glossary import FEW, LEAST
 from bench_lib.report.values import Row

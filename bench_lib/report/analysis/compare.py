@@ -15,10 +15,10 @@ from bench_lib.core.errors import BenchError, UnknownName
 from bench_lib.core.record import RunRecord, Status
 from bench_lib.report import columns
 from bench_lib.report.analysis import runs as stored
-from bench_lib.report.analysis.cells import GROUP, KEY, Cell, apart, keyed, texts
 from bench_lib.report.analysis.provenance import variants
 from bench_lib.report.analysis.results import leaderboard_rows
 from bench_lib.report.analysis.variance import ordinary
+from bench_lib.report.cells import GROUP, KEY, Cell, apart, keyed, texts
 from bench_lib.report.values import Row
 from bench_lib.store import Store
 from bench_lib.store.schema import to_records

@@ -13,8 +13,8 @@ from pandas.api.types import is_numeric_dtype
 
 from bench_lib.core.examples import Kind
 from bench_lib.core.record import Predictions
-from bench_lib.report.analysis.cells import KEY, Cell
 from bench_lib.report.analysis.dynamics import DYNAMICS
+from bench_lib.report.cells import KEY, Cell
 from bench_lib.stats.agreement import churn, fleiss_kappa
 from bench_lib.stats.bootstrap import bca_interval
 from bench_lib.stats.location import expected_maximum, iqm

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bench_lib.core.record import LATENCIES
-from bench_lib.report.analysis.cells import KEY, Cell
+from bench_lib.report.cells import KEY, Cell
 
 ROBUSTNESS = ("robust", "adversarial")
 SIZES = ("trained_share", "saved_mib", "size_ratio", "sparsity", "latency_1_ratio", "latency_32_ratio")

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bench_lib.core.spec import digest
-from bench_lib.report.analysis.cells import GROUP, SUFFIX, identity
+from bench_lib.report.cells import GROUP, SUFFIX, identity
 from bench_lib.report.formatting import shorten
 
 NAMES = ("task", "technique", "model", "profile")

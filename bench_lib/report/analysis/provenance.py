@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from bench_lib.report.analysis.cells import GROUP, Cell
 from bench_lib.report.analysis.names import fingerprint
+from bench_lib.report.cells import GROUP, Cell
 from bench_lib.report.formatting import escape
 
 MACHINE = ("cpu", "cores", "memory_gib", "device")

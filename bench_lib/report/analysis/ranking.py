@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench_lib.report.analysis.cells import GROUP, numbers, texts
+from bench_lib.report.cells import GROUP, numbers, texts
 from bench_lib.stats.ranks import average_ranks, critical_difference, friedman
 
 RANKS = (*GROUP, "technique", "average_rank", "tasks", "friedman_p", "critical_difference")

@@ -13,7 +13,6 @@ import pandas as pd
 from bench_lib.core.errors import BenchError, UnknownName
 from bench_lib.core.examples import Kind
 from bench_lib.core.spec import digest
-from bench_lib.report.analysis.cells import GROUP, KEY, SUFFIX, identity, texts
 from bench_lib.report.analysis.evidence import (
     COST,
     FAILURE,
@@ -29,6 +28,7 @@ from bench_lib.report.analysis.evidence import (
     unproven,
 )
 from bench_lib.report.analysis.provenance import MACHINE
+from bench_lib.report.cells import GROUP, KEY, SUFFIX, identity, texts
 from bench_lib.report.columns import as_rows
 from bench_lib.report.values import Row
 from bench_lib.tasks import TASKS

@@ -15,13 +15,13 @@ from bench_lib.executors.base import Executor, results
 from bench_lib.executors.inline import InlineExecutor
 from bench_lib.report import columns
 from bench_lib.report.analysis import runs as stored
-from bench_lib.report.analysis.cells import GROUP, KEY, Cell, apart, keyed, trimmed
 from bench_lib.report.analysis.diagnostics import Reader, diagnostics
 from bench_lib.report.analysis.efficiency import deployed
 from bench_lib.report.analysis.ranking import ranks
 from bench_lib.report.analysis.summary import BASELINE, contrasted, joined, over_tasks, summarised
 from bench_lib.report.analysis.variance import ordinary, sources
 from bench_lib.report.analysis.verdicts import judged
+from bench_lib.report.cells import GROUP, KEY, Cell, apart, keyed, trimmed
 from bench_lib.store import Store
 from bench_lib.store.predictions import reading
 

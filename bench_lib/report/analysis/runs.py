@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from bench_lib.core.record import Status
 from bench_lib.core.spec import canonical_json
-from bench_lib.report.analysis.cells import is_score, numbers
 from bench_lib.report.analysis.dynamics import READ, dynamics, ragged
 from bench_lib.report.analysis.efficiency import STORED
 from bench_lib.report.analysis.names import LONGEST, LONGEST_TEXT, NAMELESS, named
+from bench_lib.report.cells import is_score, numbers
 from bench_lib.report.formatting import shorten
 from bench_lib.store import Store
 from bench_lib.store.parquet import KEPT, Reduction

@@ -13,7 +13,7 @@ import pandas as pd
 from bench_lib.core.errors import UnknownName
 from bench_lib.core.record import Status
 from bench_lib.core.spec import digest
-from bench_lib.report.analysis.cells import GROUP, KEY, Cell, gather, numbers, texts
+from bench_lib.report.cells import GROUP, KEY, Cell, gather, numbers, texts
 from bench_lib.stats.bootstrap import mean_interval
 from bench_lib.stats.compare import boschloo, brown_forsythe, mad_ratio
 from bench_lib.stats.correct import holm

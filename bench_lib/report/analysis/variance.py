@@ -17,7 +17,7 @@ from bench_lib.core.errors import BadStore
 from bench_lib.core.record import Status
 from bench_lib.core.seeds import STREAMS
 from bench_lib.core.spec import canonical_json, digest
-from bench_lib.report.analysis.cells import KEY, Cell, gather, identity, numbers
+from bench_lib.report.cells import KEY, Cell, gather, identity, numbers
 from bench_lib.stats.components import MOST_RUNS, crossed
 from bench_lib.stats.variance import REST, TOTAL, Component, component, one_at_a_time
 

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from bench_lib.core.record import Status
-from bench_lib.report.analysis.cells import GROUP, KEY, Cell
 from bench_lib.report.analysis.summary import partners, place
+from bench_lib.report.cells import GROUP, KEY, Cell
 from bench_lib.stats.claims import claims, counted
 from bench_lib.stats.design import FIRST_LOOK
 from bench_lib.stats.verdict import Arms, Verdict

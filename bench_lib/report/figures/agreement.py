@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from bench_lib.report.analysis.cells import numbers
+from bench_lib.report.cells import numbers
 from bench_lib.report.figures.figure import Figure, rows, specified
 from bench_lib.report.figures.style import INK, SEED
 from bench_lib.report.figures.words import listed, place

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from bench_lib.core.spec import digest
-from bench_lib.report.analysis.cells import GROUP, SUFFIX, identity
+from bench_lib.report.cells import GROUP, SUFFIX, identity
 from bench_lib.report.figures.axes import Axis
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench_lib.report.analysis.cells import numbers
+from bench_lib.report.cells import numbers
 from bench_lib.report.figures.figure import Figure, rows, specified
 from bench_lib.report.figures.style import FAILED, GREY, INK, SEED, X
 from bench_lib.report.figures.words import place, plural

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import altair as alt
 import pandas as pd
 
-from bench_lib.report.analysis.cells import GROUP
+from bench_lib.report.cells import GROUP
 from bench_lib.report.figures.style import GREY
 
 ROWS = "data"

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from bench_lib.core.spec import digest
 from bench_lib.report.analysis.calibration import measured
-from bench_lib.report.analysis.cells import GROUP, texts, trimmed
 from bench_lib.report.analysis.dynamics import DYNAMICS
 from bench_lib.report.analysis.efficiency import STORED
 from bench_lib.report.analysis.results import Findings
+from bench_lib.report.cells import GROUP, texts, trimmed
 from bench_lib.report.figures.agreement import agreement_figure
 from bench_lib.report.figures.axes import AXES, axis_figure
 from bench_lib.report.figures.axis_data import along

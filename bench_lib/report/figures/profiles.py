@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench_lib.report.analysis.cells import Cell, apart
+from bench_lib.report.cells import Cell, apart
 from bench_lib.report.figures.figure import Figure, rows, specified
 from bench_lib.report.figures.words import listed, place
 from bench_lib.report.formatting import plain

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bench_lib.core.record import Status
-from bench_lib.report.analysis.cells import numbers
+from bench_lib.report.cells import numbers
 from bench_lib.report.figures.figure import Figure, reference, rows, specified
 from bench_lib.report.figures.scales import Range, scales
 from bench_lib.report.figures.style import STATUS_SHAPES, STATUSES

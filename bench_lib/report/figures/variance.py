@@ -6,7 +6,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from bench_lib.report.analysis.cells import GROUP, numbers
+from bench_lib.report.cells import GROUP, numbers
 from bench_lib.report.figures.figure import Figure, rows, specified
 from bench_lib.report.figures.style import SEED
 from bench_lib.report.formatting import plain

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from bench_lib.report.analysis.cells import GROUP
+from bench_lib.report.cells import GROUP
 from bench_lib.report.formatting import shorten
 
 MOST_NAMED = 3

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench_lib.report.analysis.cells import KEY
+from bench_lib.report.cells import KEY
 from bench_lib.report.figures.figure import Figure
 from bench_lib.report.html.coding import Coded, linear, logarithmic, repeated, short, stretches
 

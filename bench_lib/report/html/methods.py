@@ -11,8 +11,8 @@ from bench_lib.core.record import Status
 from bench_lib.report import columns
 from bench_lib.report import formatting as md
 from bench_lib.report.analysis import calibration, provenance
-from bench_lib.report.analysis.cells import GROUP, KEY, texts
 from bench_lib.report.analysis.results import Findings
+from bench_lib.report.cells import GROUP, KEY, texts
 from bench_lib.report.glossary import EMBEDDED, LEAST, OVER_TASKS, USE, VARIANCE
 from bench_lib.stats.design import LEAST_FOR_EQUIVALENCE, Margins
 

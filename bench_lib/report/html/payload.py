@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bench_lib.core.record import Status
-from bench_lib.report.analysis.cells import GROUP, KEY, numbers
 from bench_lib.report.analysis.names import visible
+from bench_lib.report.cells import GROUP, KEY, numbers
 from bench_lib.report.html.coding import (
     Coded,
     factored,

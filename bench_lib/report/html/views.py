@@ -12,10 +12,10 @@ from typing import Any
 from bench_lib.report import columns
 from bench_lib.report import formatting as md
 from bench_lib.report.analysis import efficiency
-from bench_lib.report.analysis.cells import GROUP, KEY
 from bench_lib.report.analysis.names import visible
 from bench_lib.report.analysis.recommend import over_all_tasks
 from bench_lib.report.analysis.results import Findings
+from bench_lib.report.cells import GROUP, KEY
 from bench_lib.report.html.registry_entries import Catalogue, TechniqueEntry
 from bench_lib.report.html.reproduce import stack
 from bench_lib.report.html.rows import CellRow, OverRow, cell_row, over_row

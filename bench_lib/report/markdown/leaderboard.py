@@ -8,8 +8,8 @@ from dataclasses import replace
 from bench_lib.core.record import Status
 from bench_lib.report import formatting as md
 from bench_lib.report.analysis import provenance
-from bench_lib.report.analysis.cells import GROUP, apart, texts
 from bench_lib.report.analysis.results import Findings
+from bench_lib.report.cells import GROUP, apart, texts
 from bench_lib.report.figures.figure import Figure
 from bench_lib.report.figures.plan import BY_TASK, FIGURES, OF_GROUPS
 from bench_lib.report.glossary import EMBEDDED

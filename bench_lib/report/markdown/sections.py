@@ -12,8 +12,8 @@ from bench_lib.core.record import Status
 from bench_lib.report import columns
 from bench_lib.report import formatting as md
 from bench_lib.report.analysis import calibration, efficiency
-from bench_lib.report.analysis.cells import GROUP
 from bench_lib.report.analysis.summary import over_tasks
+from bench_lib.report.cells import GROUP
 from bench_lib.report.column import View
 from bench_lib.report.glossary import FEW, LEAST, OVER_TASKS, READING, UNEQUAL, USE, VARIANCE
 from bench_lib.report.values import Value

@@ -10,8 +10,8 @@ import pytest
 
 from bench_lib.core.record import Status
 from bench_lib.report import columns
-from bench_lib.report.analysis.cells import gather
 from bench_lib.report.analysis.efficiency import MEASURES, deployed, of_use
+from bench_lib.report.cells import gather
 from bench_lib.report.column import View
 from bench_lib.report.formatting import DASH
 from bench_lib.report.markdown.sections import in_use

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from bench_lib.report.analysis.cells import gather
 from bench_lib.report.analysis.provenance import fingerprints, machines, provenance, variants, warnings
 from bench_lib.report.analysis.runs import read
+from bench_lib.report.cells import gather
 from bench_lib.store import Store
 
 

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from scipy.stats import rankdata
 
-from bench_lib.report.analysis.cells import GROUP
 from bench_lib.report.analysis.ranking import RANKS, ranks
 from bench_lib.report.analysis.summary import cells
+from bench_lib.report.cells import GROUP
 from bench_lib.stats.ranks import average_ranks, critical_difference, friedman
 
 GROUPED = dict(zip(GROUP, ("real", "minilm", "desk"), strict=True))

@@ -10,11 +10,11 @@ from bench_lib.core.errors import BenchError, UnknownName
 from bench_lib.core.examples import Kind
 from bench_lib.core.record import RunRecord, Status
 from bench_lib.core.spec import canonical_json
-from bench_lib.report.analysis.cells import KEY, apart, keyed
 from bench_lib.report.analysis.evidence import Limits
 from bench_lib.report.analysis.recommend import KINDS, Recommendation, recommend, task_query
 from bench_lib.report.analysis.summary import contrasted, joined, summarised
 from bench_lib.report.analysis.verdicts import verdicts
+from bench_lib.report.cells import KEY, apart, keyed
 from bench_lib.stats.failure import wilson
 from bench_lib.tasks import TASKS
 

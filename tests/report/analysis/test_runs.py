@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench_lib.report.analysis import runs
-from bench_lib.report.analysis.cells import keyed
 from bench_lib.report.analysis.dynamics import DYNAMICS
 from bench_lib.report.analysis.runs import POINTS, read, thinned
+from bench_lib.report.cells import keyed
 from bench_lib.store import Store, compact
 
 

@@ -17,9 +17,9 @@ from bench_lib.core.errors import BadStore
 from bench_lib.core.record import RunRecord, Status
 from bench_lib.core.seeds import STREAMS, parse_vary
 from bench_lib.core.spec import canonical_json, digest
-from bench_lib.report.analysis.cells import KEY
 from bench_lib.report.analysis.summary import cells
 from bench_lib.report.analysis.variance import SOURCES, ordinary, sources
+from bench_lib.report.cells import KEY
 from bench_lib.stats.components import crossed
 from bench_lib.stats.variance import one_at_a_time
 

@@ -9,8 +9,8 @@ import pytest
 
 from bench_lib.core.errors import BadValue
 from bench_lib.core.record import Status
-from bench_lib.report.analysis.cells import KEY, Cell, gather
 from bench_lib.report.analysis.verdicts import NOTHING, VERDICTS, paired_arms, verdicts
+from bench_lib.report.cells import KEY, Cell, gather
 from bench_lib.stats.claims import claims, counted
 from bench_lib.stats.compare import mad_ratio
 from bench_lib.stats.verdict import Arms

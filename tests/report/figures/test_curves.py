@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench_lib.report.analysis.cells import keyed
+from bench_lib.report.cells import keyed
 from bench_lib.report.figures.curves import COLUMNS, MOST, _ticks, curves_figure
 from bench_lib.report.figures.draw import svg
 

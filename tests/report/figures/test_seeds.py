@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench_lib.report.analysis.cells import keyed
 from bench_lib.report.analysis.results import Findings
+from bench_lib.report.cells import keyed
 from bench_lib.report.figures.draw import svg
 from bench_lib.report.figures.seeds import COLUMNS, MOST, seeds_figure
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from bench_lib.report.analysis.cells import KEY
 from bench_lib.report.analysis.variance import SOURCES
+from bench_lib.report.cells import KEY
 from bench_lib.report.figures.draw import svg
 from bench_lib.report.figures.variance import COLUMNS, variance_figure
 

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from bench_lib.core.record import Status
-from bench_lib.report.analysis.cells import KEY
 from bench_lib.report.analysis.results import Findings
+from bench_lib.report.cells import KEY
 from bench_lib.report.html.payload import STATUSES, held, packed
 from bench_lib.report.html.registry_entries import Catalogue
 from bench_lib.report.html.reproduce import Commands

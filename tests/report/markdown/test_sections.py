@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from bench_lib.report.analysis.cells import GROUP, KEY, gather, keyed
 from bench_lib.report.analysis.diagnostics import diagnostics
 from bench_lib.report.analysis.summary import cells, contrasted, joined, summarised
 from bench_lib.report.analysis.verdicts import judged
+from bench_lib.report.cells import GROUP, KEY, gather, keyed
 from bench_lib.report.formatting import DASH
 from bench_lib.report.markdown import sections
 

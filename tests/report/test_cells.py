@@ -10,7 +10,7 @@ import pytest
 
 from bench_lib.core.errors import BadStore
 from bench_lib.core.record import Status
-from bench_lib.report.analysis.cells import gather, keyed
+from bench_lib.report.cells import gather, keyed
 
 
 def test_a_cell_holds_the_seeds_of_one_spec_in_their_order(record: Any, frame: Any) -> None:
