@@ -8,8 +8,10 @@ from __future__ import annotations
 import dataclasses
 import functools
 import random
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -36,30 +38,6 @@ EVERYWHERE = [(n, t) for n in TRAINED for t in TASK_OF.values()]
 FOOTPRINT = [field.name for field in dataclasses.fields(Footprint)]
 SHORT = {"train_examples": 16, "eval_examples": 8}
 LABELS = {"run_id", "training_id", "spec", "technique"}
-OTHER_RULE = "an optimiser of another rule; its test shows the published steps"
-WITHOUT_NEUTRAL = {
-    "adafactor": OTHER_RULE,
-    "adalora": "a wrapped model; test_peft_injection.py shows that it starts as the baseline to the bit",
-    "adapter": "new layers in a frozen model; test_adapter.py shows where they equal the baseline",
-    "best_checkpoint": "a rule without a strength; early_stopping:patience=0 is the one that keeps the last",
-    "bf16": "a precision is one or another; its test shows that it equals the profile in that precision",
-    "bitfit": "no setting makes weights learn; test_peft_injection.py shows that it starts as the baseline",
-    "constant": "a schedule is one or another; all else is the profile's",
-    "cosine": "a schedule is one or another; all else is the profile's",
-    "fp16": "a precision is one or another; its test shows that it equals the profile in that precision",
-    "ia3": "a wrapped model; test_peft_injection.py shows that it starts as the baseline to the bit",
-    "lamb": OTHER_RULE,
-    "linear_probe": "no rate of the head makes the body train; lp_ft:share=0 is the one that trains everything",
-    "lion": OTHER_RULE,
-    "lm_bff": "a text is in a prompt or is not, and words answer or a new head; its test shows the published logits",
-    "ln_only": "no setting makes matrices learn; test_peft_injection.py shows it to start as the baseline to the bit",
-    "lora": "a wrapped model; test_lora.py shows that it starts as the baseline to the bit",
-    "prefix": "new keys take their share of the attention whatever they are; test_prefix.py takes them out of sight",
-    "quantize_dynamic_int8": "int8 is one precision; its test shows how far from the exact values its rounding leads",
-    "radam": OTHER_RULE,
-    "sgd": OTHER_RULE,
-    "stable_adamw": OTHER_RULE,
-}
 
 
 def neutral_text(name: str) -> str:
@@ -138,8 +116,12 @@ def test_strength_zero_is_the_baseline_bit_for_bit(train, baseline, name):
     assert not different
 
 
-def test_a_technique_without_a_neutral_point_is_justified():
-    assert {n for n in NAMES if TECHNIQUES.get(n).neutral is None} == WITHOUT_NEUTRAL.keys()
+@pytest.mark.parametrize("name", NAMES)
+def test_a_technique_says_why_where_it_has_no_neutral_point(name):
+    technique = TECHNIQUES.get(name)
+    assert bool(technique.no_identity) == (technique.neutral is None)
+    for file in re.findall(r"test_\w+\.py", technique.no_identity):
+        assert list(Path(__file__).parent.glob(f"techniques/**/{file}")), "the test that shows it instead"
 
 
 @pytest.mark.parametrize("name", TRAINED)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -29,69 +28,20 @@ FEW = {"train_examples": 16, "eval_examples": 8, "batch_size": 4}
 LEAST = {"train_examples": 8, "eval_examples": 4, "batch_size": 4, "evaluations": 1}
 PARTNERS = 1
 """Others that each technique is trained with, at least."""
-NO_BODY = "declined: nothing trains that has a pre-trained value"
-NO_MATRIX = "declined: nothing but norms trains that has a pre-trained value"
-HEAD_ALONE = "of these few steps all are the head's, which it leaves alone"
-FROZEN_BODY = "declined: what it acts on, the pre-trained weights, is frozen and under other names"
-PLAIN_LINEAR = "declined: peft knows plain linear layers only"
-NO_PROJECTION = "declined: no output projection trains, whose gradients say how much the heads matter"
-NOT_LEARNT = "declined: what is drawn anew has to train"
-NO_MASKS = "declined: dps takes away the dropout that the other one goes by"
-EFFICIENT = ("lora", "adalora", "prefix", "ia3", "bitfit", "ln_only", "adapter")
-SUPERSEDED = {
-    **dict.fromkeys(itertools.permutations(EFFICIENT, 2), "declined: each freezes what the other one trains"),
-    **{pair: NOT_LEARNT for name in EFFICIENT for pair in (("reinit", name), (name, "reinit"))},
-    **{pair: NO_MASKS for name in ("r_drop", "lr_drop") for pair in (("dps", name), (name, "dps"))},
-    ("bf16", "fp16"): "a precision is one or another, the last that is asked for",
-    ("fp16", "bf16"): "a precision is one or another, the last that is asked for",
-    ("constant", "cosine"): "a schedule is one or another, the last that is asked for",
-    ("constant", "lp_ft"): "each of its phases has one step here, and a schedule of its own",
-    ("clip_norm", "lion"): "a sign does not change with the norm",
-    ("clip_value", "child_tuning_f"): "the few values that are clipped are masked afterwards",
-    ("l2_sp", "recadam"): "in these few steps it pulls no more, and the decay is left out already",
-    ("recadam", "l2_sp"): "in these few steps it pulls no more, and the decay is left out as well",
-    ("wd_pre", "recadam"): "in these few steps it pulls no more, and the decay is left out already",
-    ("recadam", "wd_pre"): "in these few steps it pulls no more, and the decay is left out as well",
-    ("agc", "linear_probe"): HEAD_ALONE,
-    ("agc", "gradual_unfreezing"): HEAD_ALONE,
-    ("freeze_bottom", "linear_probe"): HEAD_ALONE,
-    ("freeze_bottom", "gradual_unfreezing"): HEAD_ALONE,
-    ("linear_probe", "llrd"): HEAD_ALONE,
-    ("gradual_unfreezing", "llrd"): HEAD_ALONE,
-    ("low_lr", "linear_probe"): "the head has a rate of its own",
-    ("low_lr", "lora"): "lora sets a rate of its own, not one relative to the profile's",
-    ("freeze_bottom", "lora"): "lora freezes the body itself, and adds its parameters after",
-    ("dropout", "mixout"): "mixout takes all dropout away",
-    ("mixout", "r_drop"): "declined: mixout takes away the dropout that r_drop goes by",
-    ("r_drop", "mixout"): "declined: mixout takes away the dropout that r_drop goes by",
-    ("mixout", "mixconnect"): "declined: the layers are mixed already",
-    ("mixconnect", "mixout"): "declined: the layers are mixed already",
-    ("lora", "mixout"): "declined: mixout acts on the pre-trained weights, which lora freezes",
-    ("mixout", "lora"): "declined: peft knows plain linear layers only",
-    ("lora", "noisy_tune"): "declined: the pre-trained weights are no more under their names",
-    ("l2_sp", "lora"): NO_BODY,
-    ("wd_pre", "lora"): NO_BODY,
-    ("wd_pre", "adapter"): NO_MATRIX,
-    ("recadam", "lora"): NO_BODY,
-    ("wise_ft", "adalora"): NO_BODY,
-    ("mixout", "adalora"): PLAIN_LINEAR,
-    ("adalora", "mixout"): FROZEN_BODY,
-    ("mixout", "ia3"): PLAIN_LINEAR,
-    ("ia3", "mixout"): FROZEN_BODY,
-    ("prefix", "noisy_tune"): FROZEN_BODY,
-    ("l2_sp", "prefix"): NO_BODY,
-    ("prefix", "l2_sp"): NO_BODY,
-    ("gradual_unfreezing", "bitfit"): "of these few steps all are the head's, whose rate is the same",
-    ("linear_probe", "prune_structured_heads"): NO_PROJECTION,
-    ("lora", "prune_structured_heads"): NO_PROJECTION,
-    ("l2_sp", "linear_probe"): NO_BODY,
-    ("wd_pre", "linear_probe"): NO_BODY,
-    ("recadam", "linear_probe"): NO_BODY,
-    ("l2_sp", "gradual_unfreezing"): NO_BODY,
-    ("wd_pre", "gradual_unfreezing"): NO_BODY,
-    ("recadam", "gradual_unfreezing"): NO_BODY,
-}
-"""Of all pairs in the orders that differ, those of which one shows nothing beside the other, or that are declined."""
+
+
+def superseded() -> dict[tuple[str, str], str]:
+    """Of stacks of two, in order, those of which one shows nothing or that are declined, as one of them declares."""
+    found = {}
+    for name in NAMES:
+        for said, reason in TECHNIQUES.get(name).supersedes.items():
+            other = said.strip("+")
+            found |= {} if said.startswith("+") else {(other, name): reason}
+            found |= {} if said.endswith("+") else {(name, other): reason}
+    return {pair: reason for pair, reason in found.items() if len({*pair}) == 2}
+
+
+SUPERSEDED = superseded()
 
 
 def exclusive_clash(*techniques: type[Technique]) -> bool:

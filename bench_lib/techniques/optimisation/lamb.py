@@ -36,6 +36,7 @@ class Lamb(Technique):
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "You et al. 2020, arXiv:1904.00962"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    no_identity: ClassVar[str] = "an optimiser of another rule; its test shows the published steps"
     version: ClassVar[str] = "2"  # the ratio of biases and norms is 1, where version 1 took it of them too
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"factor": (4.0, 6.0, 8.0, 10.0)}  # 4 is our choice
 
