@@ -20,6 +20,8 @@ from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.hooks import EXCLUSIVE, OBSERVING, TRAINING
 from bench_lib.techniques.interface.stack import Stack, parse_stack
 from bench_lib.techniques.interface.technique import Technique
+from bench_lib.validation.conformance import unkept
+from bench_lib.validation.trial import Trial
 
 NAMES = TECHNIQUES.names()
 TRAINED = tuple(n for n in NAMES if not TECHNIQUES.get(n)().pools())
@@ -161,12 +163,23 @@ def test_equal_observers_in_two_stacks_do_not_meet(make_spec):
         assert bits(riding) == bits(execute([spec])[0])
 
 
+@pytest.fixture(scope="module")
+def watched(train):
+    return functools.cache(lambda name: train("sst2", name, **FEW))
+
+
 @pytest.mark.parametrize("name", OBSERVERS)
-def test_an_observer_leaves_the_trajectory_to_the_bit(train, name):
-    base, observed = (train("sst2", stack, **FEW) for stack in ("adamw", name))
+def test_an_observer_leaves_the_trajectory_to_the_bit(watched, make_spec, name):
+    base, observed = watched("adamw"), watched(name)
     assert observed.record.curve_loss == base.record.curve_loss
     assert observed.record.training_id == base.record.training_id
     assert all(torch.equal(p, base.parameters[n]) for n, p in observed.parameters.items())
+
+    def spec_of(task, stack):
+        return make_spec(task, "+".join(part.label for part in stack.spec()), **FEW)
+
+    runs = {parse_stack(text, TECHNIQUES).spec(): run.record for text, run in ((name, observed), ("adamw", base))}
+    assert unkept("observes", Trial(parse_stack(name, TECHNIQUES), "sst2", spec_of, runs, foreign=False)) == []
 
 
 def test_a_stopped_track_counts_what_it_rode_on_and_no_more(make_spec):
