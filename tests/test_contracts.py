@@ -103,6 +103,7 @@ def rotated(name: str) -> str:
 # 1. Strength zero is the baseline.
 
 
+@pytest.mark.promise("neutral")
 @pytest.mark.parametrize("name", [n for n in TRAINED if TECHNIQUES.get(n).neutral is not None])
 def test_strength_zero_is_the_baseline_bit_for_bit(train, baseline, trial, name):
     task = rotated(name)
@@ -116,6 +117,7 @@ def test_strength_zero_is_the_baseline_bit_for_bit(train, baseline, trial, name)
     assert not different
 
 
+@pytest.mark.promise("declared")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_technique_says_why_where_it_has_no_neutral_point(name):
     technique = TECHNIQUES.get(name)
@@ -124,6 +126,7 @@ def test_a_technique_says_why_where_it_has_no_neutral_point(name):
         assert list(Path(__file__).parent.glob(f"techniques/**/{file}")), "the test that shows it instead"
 
 
+@pytest.mark.promise("acts")
 @pytest.mark.parametrize("name", TRAINED)
 def test_at_its_published_strength_it_does_something(train, baseline, name):
     """Observers too: each shows in the record or in the predictions, or the other contracts would hold of nothing."""
@@ -198,6 +201,7 @@ def failing(monkeypatch, call: int) -> None:
     monkeypatch.setattr(MicroStep, "loss", raising)
 
 
+@pytest.mark.promise("leaves no trace")
 @pytest.mark.parametrize("name", TRAINED)
 def test_a_run_that_fails_leaves_no_trace(train, make_spec, monkeypatch, name):
     failing(monkeypatch, 1 + 2 * (TRAINED.index(name) % 2))
@@ -243,6 +247,7 @@ def draws_augmentation(name: str) -> bool:
     return "augment" in TECHNIQUES.get(name)().draws()
 
 
+@pytest.mark.promise("repeats", "streams")
 @pytest.mark.parametrize("name", TRAINED)
 def test_same_spec_same_record_whatever_ran_between(usual, trial, name):
     """Nor does a seed matter whose stream it does not declare: the second run has another one for augmentation."""
@@ -253,12 +258,14 @@ def test_same_spec_same_record_whatever_ran_between(usual, trial, name):
     assert unkept("repeats", trial(name, task, frozen=moved)) == []
 
 
+@pytest.mark.promise("repeats")
 @pytest.mark.parametrize("name", TRAINED)
 def test_another_seed_is_another_training(train, usual, name):
     task, brief = rotated(name), {**SHORT, "eval_examples": 4, "evaluations": 1}
     assert train(task, name, seed=1, **brief).record.curve_loss != usual(name, task).record.curve_loss
 
 
+@pytest.mark.promise("streams", of=("text",))
 @pytest.mark.parametrize("text", [*filter(draws_augmentation, TRAINED), "back_translation:share=0.5"])
 def test_another_seed_of_augmentation_matters_where_it_is_declared(make_spec, usual, text):
     spec = make_spec("sst2", text, **SHORT)
@@ -269,6 +276,7 @@ def test_another_seed_of_augmentation_matters_where_it_is_declared(make_spec, us
 # 7. Runs on every task, or declines with a reason.
 
 
+@pytest.mark.promise("runs", "evaluates cleanly", "leaves no trace")
 @pytest.mark.parametrize(("name", "task"), [*EVERYWHERE, *((n, "rte") for n in TRAINED if reads_texts(n))])
 def test_runs_on_every_task_evaluates_cleanly_and_leaves_no_trace_or_says_why_not(usual, trial, name, task):
     run = usual(name, task)
@@ -284,6 +292,7 @@ def test_runs_on_every_task_evaluates_cleanly_and_leaves_no_trace_or_says_why_no
         assert run.evaluations == ([""] if gets_last_evaluation(name) else ["", ""])
 
 
+@pytest.mark.promise("runs")
 @pytest.mark.parametrize("name", TRAINED)
 def test_survives_batches_of_every_shape(train, name):
     """Sequences cut at the longest; batches in parts, the last batch and its last part short; evaluations of one."""
@@ -299,6 +308,7 @@ def test_survives_batches_of_every_shape(train, name):
     assert finite.all() or (name == "fp16" and record.nonfinite_steps < 3)
 
 
+@pytest.mark.promise("runs")
 @pytest.mark.parametrize("name", TRAINED)
 def test_runs_in_lower_precision(train, usual, name):
     record = train("sst2", name, precision="bf16", **SHORT).record

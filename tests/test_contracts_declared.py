@@ -27,6 +27,7 @@ TWELVE = {"train_examples": 12, "eval_examples": 4, "accumulate": 2}
 # 2. The published formula: tests/techniques/<family>/test_<name>.py.
 
 
+@pytest.mark.promise("declared")
 @pytest.mark.parametrize("name", NAMES)
 def test_its_formula_has_a_test_and_it_is_one_file_of_its_name(name):
     assert TECHNIQUES.get(name).name == name
@@ -75,6 +76,7 @@ def trained_on(monkeypatch) -> Callable[[], list[int]]:
     return lambda: [*seen.values()][-1]
 
 
+@pytest.mark.promise("passes")
 @pytest.mark.parametrize("name", TRAINED)
 def test_declared_passes_are_the_counted_ones(train, make_spec, brief, monkeypatch, trained_on, name):
     technique = TECHNIQUES.get(name)
@@ -106,6 +108,7 @@ def test_declared_passes_are_the_counted_ones(train, make_spec, brief, monkeypat
 # What a technique declares.
 
 
+@pytest.mark.promise("declared")
 @pytest.mark.parametrize("name", NAMES)
 def test_declarations(name):
     technique = TECHNIQUES.get(name)
@@ -128,6 +131,7 @@ NUMBERS = [
 ]
 
 
+@pytest.mark.promise("declared")
 @pytest.mark.parametrize(("name", "field", "kind"), NUMBERS)
 def test_numbers_out_of_range_are_refused(name, field, kind):
     """Every number has a lower bound, which is above -1 for all that the catalogue knows."""

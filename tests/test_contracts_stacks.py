@@ -65,6 +65,7 @@ def bits(record) -> str:
     return canonical_json(record.result()) + values
 
 
+@pytest.mark.promise("stacks", of=("first",))
 @pytest.mark.parametrize("first", NAMES)
 def test_every_pair_composes_unless_both_claim_an_exclusive_hook(first):
     for second in NAMES:
@@ -111,6 +112,7 @@ def orders(first: str, second: str) -> list[tuple[str, str]]:
     return [(first, second), (second, first)] if shared else [(first, second)]
 
 
+@pytest.mark.promise("stacks", of=("first", "second"))
 @pytest.mark.parametrize(("first", "second"), pairs())
 def test_a_pair_trains_and_neither_is_lost(train, alone, first, second):
     """A stack may equal one of its two only if the other shows nothing alone either, or is listed with a reason."""
@@ -144,6 +146,7 @@ RIDDEN = [("adalora", "sst2"), ("adamw", "conll2003"), ("r_drop+llrd", "squad")]
 """Bases and tasks, each once."""
 
 
+@pytest.mark.promise("observes", of=("base",))
 @pytest.mark.parametrize(("base", "task"), RIDDEN)
 def test_an_observers_record_is_the_one_it_gets_alone_and_its_base_is_untouched(make_spec, task, base):
     changes = {**FEW, "evaluations": 4, "learning_rate": 0.01}
@@ -168,6 +171,7 @@ def watched(train):
     return functools.cache(lambda name: train("sst2", name, **FEW))
 
 
+@pytest.mark.promise("observes")
 @pytest.mark.parametrize("name", OBSERVERS)
 def test_an_observer_leaves_the_trajectory_to_the_bit(watched, make_spec, name):
     base, observed = watched("adamw"), watched(name)
@@ -253,6 +257,7 @@ class Gradients(Technique):
             self.seen.append({n: p.grad.clone() for n, p in training.trainable().items()})
 
 
+@pytest.mark.promise("stacks", of=("stack",))
 @pytest.mark.parametrize(("stack", "task"), SPLIT)
 def test_a_batch_in_parts_has_the_gradients_of_the_whole(make_spec, monkeypatch, task, stack):
     monkeypatch.setitem(TECHNIQUES._entries, "gradients", Gradients)
