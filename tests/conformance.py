@@ -1,58 +1,50 @@
 """The conformance table, technique x promise, from a JUnit report of the suite.
 
 `pytest tests/test_contracts*.py tests/techniques --junitxml=report.xml; python -m tests.conformance report.xml`
-prints how many tests hold each promise of each technique, and the failed ones where there are any.
+prints how many tests hold each promise of each technique, and the failed ones where there are any. The promises are
+those of `bench_lib.validation.conformance`; a test names the ones that it holds by `@pytest.mark.promise`.
 """
 
 from __future__ import annotations
 
-import re
 import sys
 from collections import Counter
 from pathlib import Path
 from xml.etree import ElementTree
 
+from bench_lib.core.errors import UnknownName
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.effects import measured
-
-PROMISES = {
-    "neutral = baseline": r"strength_zero|one_member_is",
-    "formula": r"techniques\.(\w+\.)?test_",
-    "evaluation clean": r"evaluating_twice",
-    "state restored": r"leaves_no_trace|left_as_it_was",
-    "same record": r"same_spec|same_bits|another_seed",
-    "tasks, shapes": r"every_task|every_shape|lower_precision",
-    "stacks": r"pair|compose|stack",
-    "passes": r"passes",
-    "declarations": r"declar|out_of_range|its_formula",
-}
+from bench_lib.validation.conformance import PROMISES
 
 
 def counts(report: Path) -> dict[str, dict[str, Counter[str]]]:
-    """For each technique and promise, the tests by outcome."""
+    """For each technique and promise, the tests by outcome; a promise that is not on the list raises `UnknownName`."""
     found = {name: {promise: Counter[str]() for promise in PROMISES} for name in TECHNIQUES.names()}
     for case in ElementTree.parse(report).iter("testcase"):
-        where, name = case.get("classname", ""), case.get("name", "")
         outcome = "failed" if case.find("failure") is not None or case.find("error") is not None else "passed"
-        for technique in _techniques(where, name):
-            for promise, pattern in PROMISES.items():
-                if re.search(pattern, f"{where}.{name.partition('[')[0]}"):
-                    found[technique][promise][outcome] += 1
-                    break
+        outcome = "skipped" if case.find("skipped") is not None else outcome
+        for promise in _said(case, "promise"):
+            if promise not in PROMISES:
+                raise UnknownName("promise", promise, PROMISES)
+            for technique in _techniques(case):
+                found[technique][promise][outcome] += 1
     return found
 
 
-def _techniques(where: str, name: str) -> set[str]:
-    """The techniques that a test is of: those named in its parameters, or by its file."""
-    own = where.rpartition(".test_")[2]
-    if own in TECHNIQUES.names():
-        return {own}
-    parts = re.split(r"[-+:\[\]]", name.partition("[")[2])
-    return set(parts) & set(TECHNIQUES.names())
+def _said(case: ElementTree.Element, name: str) -> list[str]:
+    """What a test's marks say, as `conftest` writes it into the report."""
+    return [found.get("value", "") for found in case.iter("property") if found.get("name") == name]
+
+
+def _techniques(case: ElementTree.Element) -> set[str]:
+    """The registered techniques of a test's stacks."""
+    parts = [part for stack in _said(case, "technique") for part in stack.split("+")]
+    return {part.partition(":")[0] for part in parts} & set(TECHNIQUES.names())
 
 
 def table(found: dict[str, dict[str, Counter[str]]]) -> str:
-    """Markdown, one row a technique; the last column is declared, and counted by the tests of `passes`."""
+    """Markdown, one row a technique; passes a step are as declared, and held to by the promise `passes`."""
     lines = [
         "| technique | " + " | ".join(PROMISES) + " | passes a step | what it changes |",
         "|---" * (len(PROMISES) + 3) + "|",

@@ -62,6 +62,21 @@ class Trained:
 Train = Callable[..., Trained]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Write into the report of each test which promises it holds, and of which stacks, for `tests.conformance`.
+
+    A test of a technique's own file holds what was published, unless it says otherwise.
+    """
+    for item in items:
+        if item.path.parents[1] == Path(__file__).parent / "techniques" and not item.get_closest_marker("promise"):
+            item.user_properties += [("promise", "formula"), ("technique", item.path.stem.removeprefix("test_"))]
+        parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        for mark in item.iter_markers("promise"):
+            stacks = [parameters[name] for name in mark.kwargs.get("of", ("name",))]
+            item.user_properties += [("promise", name) for name in mark.args]
+            item.user_properties += [("technique", stack) for stack in stacks]
+
+
 @pytest.fixture(autouse=True)
 def _little_to_collect() -> None:
     """Take what was imported out of the collector's sight: each run calls it, for longer than a tiny one trains."""

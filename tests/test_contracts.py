@@ -7,59 +7,34 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import random
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch.nn.modules import module as torch_module
 
 from bench_lib.core.examples import Kind
 from bench_lib.core.record import RunRecord
-from bench_lib.core.spec import canonical_json
 from bench_lib.harness import robustness
-from bench_lib.harness.efficiency import Footprint
 from bench_lib.harness.step import MicroStep
 from bench_lib.models.load import load_template
 from bench_lib.runner.execute import execute
 from bench_lib.tasks import TASKS
 from bench_lib.techniques import TECHNIQUES
-from bench_lib.techniques.interface.hooks import Augments, Compresses, EvaluatesUnder, Prompts, Selects
+from bench_lib.techniques.interface.hooks import Augments, Prompts
+from bench_lib.techniques.interface.stack import parse_stack
+from bench_lib.validation.conformance import unkept
+from bench_lib.validation.trial import Trial, differences, evaluated_last, surrounded
 
 NAMES = TECHNIQUES.names()
 TRAINED = tuple(n for n in NAMES if not TECHNIQUES.get(n)().pools())
 TASK_OF = {Kind.SEQUENCE: "sst2", Kind.TOKENS: "conll2003", Kind.SPAN: "squad"}
 CASES = [(n, t) for n in TRAINED for kind, t in TASK_OF.items() if TECHNIQUES.get(n)().declines(kind) is None]
 EVERYWHERE = [(n, t) for n in TRAINED for t in TASK_OF.values()]
-FOOTPRINT = [field.name for field in dataclasses.fields(Footprint)]
 SHORT = {"train_examples": 16, "eval_examples": 8}
-LABELS = {"run_id", "training_id", "spec", "technique"}
-OTHER_RULE = "an optimiser of another rule; its test shows the published steps"
-WITHOUT_NEUTRAL = {
-    "adafactor": OTHER_RULE,
-    "adalora": "a wrapped model; test_peft_injection.py shows that it starts as the baseline to the bit",
-    "adapter": "new layers in a frozen model; test_adapter.py shows where they equal the baseline",
-    "best_checkpoint": "a rule without a strength; early_stopping:patience=0 is the one that keeps the last",
-    "bf16": "a precision is one or another; its test shows that it equals the profile in that precision",
-    "bitfit": "no setting makes weights learn; test_peft_injection.py shows that it starts as the baseline",
-    "constant": "a schedule is one or another; all else is the profile's",
-    "cosine": "a schedule is one or another; all else is the profile's",
-    "fp16": "a precision is one or another; its test shows that it equals the profile in that precision",
-    "ia3": "a wrapped model; test_peft_injection.py shows that it starts as the baseline to the bit",
-    "lamb": OTHER_RULE,
-    "linear_probe": "no rate of the head makes the body train; lp_ft:share=0 is the one that trains everything",
-    "lion": OTHER_RULE,
-    "lm_bff": "a text is in a prompt or is not, and words answer or a new head; its test shows the published logits",
-    "ln_only": "no setting makes matrices learn; test_peft_injection.py shows it to start as the baseline to the bit",
-    "lora": "a wrapped model; test_lora.py shows that it starts as the baseline to the bit",
-    "prefix": "new keys take their share of the attention whatever they are; test_prefix.py takes them out of sight",
-    "quantize_dynamic_int8": "int8 is one precision; its test shows how far from the exact values its rounding leads",
-    "radam": OTHER_RULE,
-    "sgd": OTHER_RULE,
-    "stable_adamw": OTHER_RULE,
-}
 
 
 def neutral_text(name: str) -> str:
@@ -67,23 +42,8 @@ def neutral_text(name: str) -> str:
     return technique(**technique.neutral).spec().label
 
 
-def evaluated_last(name: str) -> bool:
-    """Whether it evaluates weights of its own, and chooses among nothing: such an observer gets the last evaluation."""
-    made = TECHNIQUES.get(name)()
-    return made.observer and isinstance(made, Compresses | EvaluatesUnder) and not isinstance(made, Selects)
-
-
-def outcome(record, name: str = "") -> str:
-    """All that the spec decides, but for what only names the technique; predictions to the bit.
-
-    Of what gets the last evaluation only, that one is compared; of what is compressed, not what it takes.
-    """
-    result = {name: value for name, value in record.result().items() if name not in LABELS}
-    if name and evaluated_last(name):
-        result |= {field: result[field][-1:] for field in ("eval_step", "eval_score")}
-    if name and isinstance(TECHNIQUES.get(name)(), Compresses):
-        result |= dict.fromkeys(FOOTPRINT)
-    return canonical_json(result) + (record.predictions.values.tobytes().hex() if record.predictions else "")
+def gets_last_evaluation(name: str) -> bool:
+    return evaluated_last(parse_stack(name, TECHNIQUES))
 
 
 @pytest.fixture(scope="module")
@@ -108,9 +68,26 @@ def usual(train, make_spec):
         with pytest.MonkeyPatch.context() as patch, left_as_it_was(make_spec(task, name, **SHORT)) as left:
             seen = evaluating_twice(patch)
             trained = train(task, name, **SHORT)
-        return Watched(trained.record, seen, left + hooks_left(trained))
+        behind = trained.record.provenance.get("left_behind", "")
+        return Watched(trained.record, seen, [*left, *hooks_left(trained), *filter(None, behind.split(", "))])
 
     return functools.cache(run)
+
+
+@pytest.fixture(scope="module")
+def trial(make_spec, usual):
+    """A technique on trial on a task, with runs that are made already, the usual ones unless others are given."""
+
+    def made(name, task, runs=(), **changes):
+        def spec_of(task, stack):
+            text = "+".join(part.label for part in stack.spec())
+            return dataclasses.replace(make_spec(task, text, **SHORT), **changes)
+
+        known = {text: usual(text, task).record for text in (name, "adamw")} | dict(runs)
+        specs = {parse_stack(text, TECHNIQUES).spec(): record for text, record in known.items()}
+        return Trial(parse_stack(name, TECHNIQUES), task, spec_of, specs, foreign=False)
+
+    return made
 
 
 def reads_texts(name: str) -> bool:
@@ -126,28 +103,36 @@ def rotated(name: str) -> str:
 # 1. Strength zero is the baseline.
 
 
+@pytest.mark.promise("neutral")
 @pytest.mark.parametrize("name", [n for n in TRAINED if TECHNIQUES.get(n).neutral is not None])
-def test_strength_zero_is_the_baseline_bit_for_bit(train, baseline, name):
+def test_strength_zero_is_the_baseline_bit_for_bit(train, baseline, trial, name):
     task = rotated(name)
     neutral, base = train(task, neutral_text(name)), baseline(task)
     assert base.record.steps > 3
-    assert outcome(neutral.record, name) == outcome(base.record, name)
-    assert len(neutral.record.eval_step) == (1 if evaluated_last(name) else 2)
+    runs = {neutral_text(name): neutral.record, "adamw": base.record}
+    assert unkept("neutral", trial(name, task, runs)) == []
+    assert len(neutral.record.eval_step) == (1 if gets_last_evaluation(name) else 2)
     assert neutral.parameters.keys() == base.parameters.keys()
     different = [n for n, p in base.parameters.items() if not torch.equal(p, neutral.parameters[n])]
     assert not different
 
 
-def test_a_technique_without_a_neutral_point_is_justified():
-    assert {n for n in NAMES if TECHNIQUES.get(n).neutral is None} == WITHOUT_NEUTRAL.keys()
+@pytest.mark.promise("declared")
+@pytest.mark.parametrize("name", NAMES)
+def test_a_technique_says_why_where_it_has_no_neutral_point(name):
+    technique = TECHNIQUES.get(name)
+    assert bool(technique.no_identity) == (technique.neutral is None)
+    for file in re.findall(r"test_\w+\.py", technique.no_identity):
+        assert list(Path(__file__).parent.glob(f"techniques/**/{file}")), "the test that shows it instead"
 
 
+@pytest.mark.promise("acts")
 @pytest.mark.parametrize("name", TRAINED)
 def test_at_its_published_strength_it_does_something(train, baseline, name):
     """Observers too: each shows in the record or in the predictions, or the other contracts would hold of nothing."""
     changes = {"evaluations": 4, "learning_rate": 0.01, "epochs": 2}
     base, run = baseline("conll2003", **changes).record, train("conll2003", name, **changes).record
-    assert (outcome(run, name) == outcome(base, name)) == (name == "adamw")
+    assert bool(differences(run, base, parse_stack(name, TECHNIQUES))) == (name != "adamw")
 
 
 # 4. Evaluation is clean. 5. State is restored.
@@ -187,26 +172,14 @@ HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_p
 def left_as_it_was(spec) -> Iterator[list[str]]:
     """What a run leaves changed of the process around it, and of the model that was loaded for it."""
 
-    def state():
-        flags = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-        numbers = np.random.get_state()
-        return {
-            "settings": (torch.get_num_threads(), torch.get_default_dtype(), torch.is_grad_enabled(), flags),
-            "global hooks": [len(getattr(torch_module, f"_global{kind}")) for kind in HOOKS],
-            "random": random.getstate(),
-            "numpy": (numbers[1].tolist(), numbers[2:]),
-            "torch": torch.get_rng_state().tolist(),
-        }
-
     task = TASKS.get(spec.task)
     template = load_template(spec.model, task.kind, len(task.labels)).model
-    before, weights = state(), {n: p.detach().clone() for n, p in template.named_parameters()}
-    changed: list[str] = []
-    yield changed
-    after = state()
-    changed += [what for what in before if after[what] != before[what]]
+    weights = {n: p.detach().clone() for n, p in template.named_parameters()}
+    left: list[str] = []
+    with surrounded(0, foreign=False) as changed:
+        yield left
     kept = all(torch.equal(p, weights[n]) and p.requires_grad for n, p in template.named_parameters())
-    changed += [] if kept else ["the loaded model"]
+    left += [*changed, *([] if kept else ["the loaded model"])]
 
 
 def hooks_left(run) -> list[str]:
@@ -228,6 +201,7 @@ def failing(monkeypatch, call: int) -> None:
     monkeypatch.setattr(MicroStep, "loss", raising)
 
 
+@pytest.mark.promise("leaves no trace")
 @pytest.mark.parametrize("name", TRAINED)
 def test_a_run_that_fails_leaves_no_trace(train, make_spec, monkeypatch, name):
     failing(monkeypatch, 1 + 2 * (TRAINED.index(name) % 2))
@@ -273,40 +247,41 @@ def draws_augmentation(name: str) -> bool:
     return "augment" in TECHNIQUES.get(name)().draws()
 
 
+@pytest.mark.promise("repeats", "streams")
 @pytest.mark.parametrize("name", TRAINED)
-def test_same_spec_same_record_whatever_ran_between(make_spec, usual, name):
+def test_same_spec_same_record_whatever_ran_between(usual, trial, name):
     """Nor does a seed matter whose stream it does not declare: the second run has another one for augmentation."""
     task, other = rotated(name), TRAINED[(TRAINED.index(name) + 1) % len(TRAINED)]
-    first = usual(name, task).record
+    usual(name, task)
     usual(other, rotated(other))
-    torch.manual_seed(123)
-    spec = make_spec(task, name, **SHORT)
     moved = () if draws_augmentation(name) else (("augment", 1),)
-    (again,) = execute([dataclasses.replace(spec, frozen=(*moved, *spec.frozen))])
-    assert outcome(again) == outcome(first)
+    assert unkept("repeats", trial(name, task, frozen=moved)) == []
 
 
+@pytest.mark.promise("repeats")
 @pytest.mark.parametrize("name", TRAINED)
 def test_another_seed_is_another_training(train, usual, name):
     task, brief = rotated(name), {**SHORT, "eval_examples": 4, "evaluations": 1}
     assert train(task, name, seed=1, **brief).record.curve_loss != usual(name, task).record.curve_loss
 
 
+@pytest.mark.promise("streams", of=("text",))
 @pytest.mark.parametrize("text", [*filter(draws_augmentation, TRAINED), "back_translation:share=0.5"])
 def test_another_seed_of_augmentation_matters_where_it_is_declared(make_spec, usual, text):
     spec = make_spec("sst2", text, **SHORT)
     (moved,) = execute([dataclasses.replace(spec, frozen=(("augment", 1), *spec.frozen))])
-    assert outcome(moved) != outcome(usual(text, "sst2").record)
+    assert differences(moved, usual(text, "sst2").record)
 
 
 # 7. Runs on every task, or declines with a reason.
 
 
+@pytest.mark.promise("runs", "evaluates cleanly", "leaves no trace")
 @pytest.mark.parametrize(("name", "task"), [*EVERYWHERE, *((n, "rte") for n in TRAINED if reads_texts(n))])
-def test_runs_on_every_task_evaluates_cleanly_and_leaves_no_trace_or_says_why_not(usual, name, task):
+def test_runs_on_every_task_evaluates_cleanly_and_leaves_no_trace_or_says_why_not(usual, trial, name, task):
     run = usual(name, task)
     record = run.record
-    assert record.status in ("converged", "collapsed", "unsupported"), record.reason
+    assert unkept("runs", trial(name, task)) == []
     assert record.reason or record.status == "converged"
     declined = TECHNIQUES.get(name)().declines(TASKS.get(task).kind)
     assert (record.status == "unsupported") == (declined is not None), record.reason
@@ -314,9 +289,10 @@ def test_runs_on_every_task_evaluates_cleanly_and_leaves_no_trace_or_says_why_no
     if record.status != "unsupported":
         assert record.score is not None
         assert len(record.curve_loss) == record.steps > 0
-        assert run.evaluations == ([""] if evaluated_last(name) else ["", ""])
+        assert run.evaluations == ([""] if gets_last_evaluation(name) else ["", ""])
 
 
+@pytest.mark.promise("runs")
 @pytest.mark.parametrize("name", TRAINED)
 def test_survives_batches_of_every_shape(train, name):
     """Sequences cut at the longest; batches in parts, the last batch and its last part short; evaluations of one."""
@@ -332,6 +308,7 @@ def test_survives_batches_of_every_shape(train, name):
     assert finite.all() or (name == "fp16" and record.nonfinite_steps < 3)
 
 
+@pytest.mark.promise("runs")
 @pytest.mark.parametrize("name", TRAINED)
 def test_runs_in_lower_precision(train, usual, name):
     record = train("sst2", name, precision="bf16", **SHORT).record

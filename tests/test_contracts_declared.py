@@ -15,16 +15,19 @@ from bench_lib.core.errors import BadValue
 from bench_lib.harness.loop import Loop
 from bench_lib.runner.execute import configured
 from bench_lib.techniques import TECHNIQUES
-from bench_lib.techniques.interface.stack import Stack, from_spec, parse_stack
-from bench_lib.techniques.interface.technique import FAMILIES
+from bench_lib.techniques.interface.stack import Stack, parse_stack
+from bench_lib.validation.conformance import unkept
+from bench_lib.validation.trial import Trial
 
 NAMES = TECHNIQUES.names()
 TRAINED = tuple(n for n in NAMES if not TECHNIQUES.get(n)().pools())
+TWELVE = {"train_examples": 12, "eval_examples": 4, "accumulate": 2}
 
 
 # 2. The published formula: tests/techniques/<family>/test_<name>.py.
 
 
+@pytest.mark.promise("declared")
 @pytest.mark.parametrize("name", NAMES)
 def test_its_formula_has_a_test_and_it_is_one_file_of_its_name(name):
     assert TECHNIQUES.get(name).name == name
@@ -73,6 +76,7 @@ def trained_on(monkeypatch) -> Callable[[], list[int]]:
     return lambda: [*seen.values()][-1]
 
 
+@pytest.mark.promise("passes")
 @pytest.mark.parametrize("name", TRAINED)
 def test_declared_passes_are_the_counted_ones(train, make_spec, brief, monkeypatch, trained_on, name):
     technique = TECHNIQUES.get(name)
@@ -80,11 +84,15 @@ def test_declared_passes_are_the_counted_ones(train, make_spec, brief, monkeypat
     neutral = technique(**(technique.neutral or {}))
     # One at strength zero that declares the passes of the baseline is held to them by a contract of its own.
     plain = neutral.passes_at(0, 3) + neutral.survey_passes() + neutral.prelude_passes(2) == (1, 1, 0, 0, 0, 0)
+
+    def spec_of(task, stack):
+        return make_spec(task, "+".join(part.label for part in stack.spec()), **TWELVE)
+
     for made in (usual,) if plain or technique.neutral is None else (usual, neutral):
         with counted(monkeypatch) as count:
-            record = train("sst2", made.spec().label, train_examples=12, eval_examples=4, accumulate=2).record
+            record = train("sst2", made.spec().label, **TWELVE).record
         # Batches of 8 and 4 in parts of 4, or of what it says itself; an epoch is surveyed before, or many are trained.
-        profile = configured(make_spec("sst2", accumulate=2).profile, Stack((made,)))
+        profile = configured(make_spec("sst2", **TWELVE).profile, Stack((made,)))
         parts = trained_on()
         assert len(parts) == record.steps
         surveyed = 12 // (profile.batch_size // profile.accumulate)
@@ -94,25 +102,25 @@ def test_declared_passes_are_the_counted_ones(train, make_spec, brief, monkeypat
         passes = {"forward": forward, "backward": backward}
         assert count == passes
         assert {"forward": record.forward_passes, "backward": record.backward_passes} == passes
+        assert unkept("passes", Trial(Stack((made,)), "sst2", spec_of, {(made.spec(),): record})) == []
 
 
 # What a technique declares.
 
 
+@pytest.mark.promise("declared")
 @pytest.mark.parametrize("name", NAMES)
 def test_declarations(name):
     technique = TECHNIQUES.get(name)
     assert dataclasses.is_dataclass(technique)
     assert technique.__dataclass_params__.frozen
-    assert technique.paper.strip()
-    assert technique.family in FAMILIES
     first, *rest = [part.strip() for part in technique.__doc__.split("\n\n")]
     assert first.endswith("."), "one sentence first"
     assert any(sign in part for part in rest for sign in ("=", "<-", "~")), "then an equation"
     assert rest[-1].endswith("."), "then where it and its settings come from"
     for made in (technique(), technique(**(technique.neutral or {}))):
         assert parse_stack(made.spec().label, TECHNIQUES).techniques == (made,)
-        assert from_spec((made.spec(),), TECHNIQUES).techniques == (made,)
+        assert unkept("declared", Trial(Stack((made,)), "")) == []
 
 
 NUMBERS = [
@@ -123,6 +131,7 @@ NUMBERS = [
 ]
 
 
+@pytest.mark.promise("declared")
 @pytest.mark.parametrize(("name", "field", "kind"), NUMBERS)
 def test_numbers_out_of_range_are_refused(name, field, kind):
     """Every number has a lower bound, which is above -1 for all that the catalogue knows."""

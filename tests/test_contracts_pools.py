@@ -105,12 +105,14 @@ def assert_the_run_itself(made, store, seed=0):
     assert found.lengths is None or made.predictions.lengths.tolist() == found.lengths.tolist()
 
 
+@pytest.mark.promise("neutral")
 @pytest.mark.parametrize(("name", "task"), CASES)
 def test_one_member_is_the_run_itself_bit_for_bit(stored, make_spec, name, task):
     made = pool(make_spec(task, f"{name}:members=1", seed=1, **SHORT), stored(task))
     assert_the_run_itself(made, stored(task), seed=1)
 
 
+@pytest.mark.promise("stacks", of=("other",))
 @pytest.mark.parametrize("other", MAKERS)
 def test_one_member_of_a_stack_is_the_run_itself_bit_for_bit(stored, make_spec, other):
     """Whatever the stack makes of the model and of the settings, the evaluated one is the one that was trained."""
@@ -127,6 +129,7 @@ def test_one_member_of_a_stack_is_the_run_itself_bit_for_bit(stored, make_spec, 
 # 4. to 6. The same bits each time, and nothing else is changed.
 
 
+@pytest.mark.promise("repeats")
 @pytest.mark.parametrize(("name", "task"), CASES)
 def test_the_same_pool_has_the_same_bits_and_another_group_has_not(stored, make_spec, name, task):
     spec = make_spec(task, f"{name}:members=2", **SHORT)
@@ -147,6 +150,7 @@ def process_state() -> list[object]:
     return [flags, torch.get_num_threads(), torch.is_grad_enabled(), hooks, *generators]
 
 
+@pytest.mark.promise("leaves no trace")
 @pytest.mark.parametrize("stack", ["adamw", "mixout", "lora"])
 @pytest.mark.parametrize("name", POOLS)
 def test_a_pool_leaves_no_trace_and_its_members_untouched(stored, make_spec, name, stack):
@@ -158,6 +162,7 @@ def test_a_pool_leaves_no_trace_and_its_members_untouched(stored, make_spec, nam
     assert contents(store) == files
 
 
+@pytest.mark.promise("leaves no trace")
 @pytest.mark.parametrize("name", POOLS)
 def test_a_pool_that_fails_leaves_no_trace(stored, make_spec, monkeypatch, name):
     def fail(*_):
@@ -176,6 +181,7 @@ def test_a_pool_that_fails_leaves_no_trace(stored, make_spec, monkeypatch, name)
 # 7. On every task, or declined with a reason.
 
 
+@pytest.mark.promise("runs")
 @pytest.mark.parametrize("task", TASKS_TRIED)
 @pytest.mark.parametrize("name", POOLS)
 def test_pools_on_every_task_or_says_why_not(stored, make_spec, name, task):
@@ -195,6 +201,7 @@ def test_pools_on_every_task_or_says_why_not(stored, make_spec, name, task):
 # 8. Stacks.
 
 
+@pytest.mark.promise("stacks", of=("other",))
 @pytest.mark.parametrize("other", TRAINED)
 def test_a_pool_stacks_with_anything_that_is_trained(make_spec, brief, other):
     for name in POOLS:
@@ -213,6 +220,7 @@ def test_a_pool_stacks_with_anything_that_is_trained(make_spec, brief, other):
             assert {dataclasses.replace(part, stack=spec.stack, seed=0, keep_weights=False) for part in parts} == {spec}
 
 
+@pytest.mark.promise("stacks")
 @pytest.mark.parametrize("name", POOLS)
 def test_a_pool_of_nothing_else_is_one_of_the_baseline_and_stacks_with_no_other_pool(make_spec, name):
     alone, named = members(make_spec("sst2", name)), members(make_spec("sst2", f"adamw+{name}"))
@@ -225,6 +233,7 @@ def test_a_pool_of_nothing_else_is_one_of_the_baseline_and_stacks_with_no_other_
 # 9. Cost declared.
 
 
+@pytest.mark.promise("passes")
 @pytest.mark.parametrize("name", POOLS)
 def test_the_passes_of_a_pool_are_those_of_its_members_and_none_is_added(stored, make_spec, monkeypatch, name):
     count = {"forward": 0, "backward": 0}
@@ -248,6 +257,7 @@ def test_the_passes_of_a_pool_are_those_of_its_members_and_none_is_added(stored,
         assert getattr(made, field) == sum(getattr(run, field) for run in store.records()) > 0
 
 
+@pytest.mark.promise("declared")
 @pytest.mark.parametrize("name", POOLS)
 def test_declarations_of_a_pool(name):
     technique = TECHNIQUES.get(name)

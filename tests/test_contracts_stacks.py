@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -21,6 +20,8 @@ from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.hooks import EXCLUSIVE, OBSERVING, TRAINING
 from bench_lib.techniques.interface.stack import Stack, parse_stack
 from bench_lib.techniques.interface.technique import Technique
+from bench_lib.validation.conformance import unkept
+from bench_lib.validation.trial import Trial
 
 NAMES = TECHNIQUES.names()
 TRAINED = tuple(n for n in NAMES if not TECHNIQUES.get(n)().pools())
@@ -29,69 +30,20 @@ FEW = {"train_examples": 16, "eval_examples": 8, "batch_size": 4}
 LEAST = {"train_examples": 8, "eval_examples": 4, "batch_size": 4, "evaluations": 1}
 PARTNERS = 1
 """Others that each technique is trained with, at least."""
-NO_BODY = "declined: nothing trains that has a pre-trained value"
-NO_MATRIX = "declined: nothing but norms trains that has a pre-trained value"
-HEAD_ALONE = "of these few steps all are the head's, which it leaves alone"
-FROZEN_BODY = "declined: what it acts on, the pre-trained weights, is frozen and under other names"
-PLAIN_LINEAR = "declined: peft knows plain linear layers only"
-NO_PROJECTION = "declined: no output projection trains, whose gradients say how much the heads matter"
-NOT_LEARNT = "declined: what is drawn anew has to train"
-NO_MASKS = "declined: dps takes away the dropout that the other one goes by"
-EFFICIENT = ("lora", "adalora", "prefix", "ia3", "bitfit", "ln_only", "adapter")
-SUPERSEDED = {
-    **dict.fromkeys(itertools.permutations(EFFICIENT, 2), "declined: each freezes what the other one trains"),
-    **{pair: NOT_LEARNT for name in EFFICIENT for pair in (("reinit", name), (name, "reinit"))},
-    **{pair: NO_MASKS for name in ("r_drop", "lr_drop") for pair in (("dps", name), (name, "dps"))},
-    ("bf16", "fp16"): "a precision is one or another, the last that is asked for",
-    ("fp16", "bf16"): "a precision is one or another, the last that is asked for",
-    ("constant", "cosine"): "a schedule is one or another, the last that is asked for",
-    ("constant", "lp_ft"): "each of its phases has one step here, and a schedule of its own",
-    ("clip_norm", "lion"): "a sign does not change with the norm",
-    ("clip_value", "child_tuning_f"): "the few values that are clipped are masked afterwards",
-    ("l2_sp", "recadam"): "in these few steps it pulls no more, and the decay is left out already",
-    ("recadam", "l2_sp"): "in these few steps it pulls no more, and the decay is left out as well",
-    ("wd_pre", "recadam"): "in these few steps it pulls no more, and the decay is left out already",
-    ("recadam", "wd_pre"): "in these few steps it pulls no more, and the decay is left out as well",
-    ("agc", "linear_probe"): HEAD_ALONE,
-    ("agc", "gradual_unfreezing"): HEAD_ALONE,
-    ("freeze_bottom", "linear_probe"): HEAD_ALONE,
-    ("freeze_bottom", "gradual_unfreezing"): HEAD_ALONE,
-    ("linear_probe", "llrd"): HEAD_ALONE,
-    ("gradual_unfreezing", "llrd"): HEAD_ALONE,
-    ("low_lr", "linear_probe"): "the head has a rate of its own",
-    ("low_lr", "lora"): "lora sets a rate of its own, not one relative to the profile's",
-    ("freeze_bottom", "lora"): "lora freezes the body itself, and adds its parameters after",
-    ("dropout", "mixout"): "mixout takes all dropout away",
-    ("mixout", "r_drop"): "declined: mixout takes away the dropout that r_drop goes by",
-    ("r_drop", "mixout"): "declined: mixout takes away the dropout that r_drop goes by",
-    ("mixout", "mixconnect"): "declined: the layers are mixed already",
-    ("mixconnect", "mixout"): "declined: the layers are mixed already",
-    ("lora", "mixout"): "declined: mixout acts on the pre-trained weights, which lora freezes",
-    ("mixout", "lora"): "declined: peft knows plain linear layers only",
-    ("lora", "noisy_tune"): "declined: the pre-trained weights are no more under their names",
-    ("l2_sp", "lora"): NO_BODY,
-    ("wd_pre", "lora"): NO_BODY,
-    ("wd_pre", "adapter"): NO_MATRIX,
-    ("recadam", "lora"): NO_BODY,
-    ("wise_ft", "adalora"): NO_BODY,
-    ("mixout", "adalora"): PLAIN_LINEAR,
-    ("adalora", "mixout"): FROZEN_BODY,
-    ("mixout", "ia3"): PLAIN_LINEAR,
-    ("ia3", "mixout"): FROZEN_BODY,
-    ("prefix", "noisy_tune"): FROZEN_BODY,
-    ("l2_sp", "prefix"): NO_BODY,
-    ("prefix", "l2_sp"): NO_BODY,
-    ("gradual_unfreezing", "bitfit"): "of these few steps all are the head's, whose rate is the same",
-    ("linear_probe", "prune_structured_heads"): NO_PROJECTION,
-    ("lora", "prune_structured_heads"): NO_PROJECTION,
-    ("l2_sp", "linear_probe"): NO_BODY,
-    ("wd_pre", "linear_probe"): NO_BODY,
-    ("recadam", "linear_probe"): NO_BODY,
-    ("l2_sp", "gradual_unfreezing"): NO_BODY,
-    ("wd_pre", "gradual_unfreezing"): NO_BODY,
-    ("recadam", "gradual_unfreezing"): NO_BODY,
-}
-"""Of all pairs in the orders that differ, those of which one shows nothing beside the other, or that are declined."""
+
+
+def superseded() -> dict[tuple[str, str], str]:
+    """Of stacks of two, in order, those of which one shows nothing or that are declined, as one of them declares."""
+    found = {}
+    for name in NAMES:
+        for said, reason in TECHNIQUES.get(name).supersedes.items():
+            other = said.strip("+")
+            found |= {} if said.startswith("+") else {(other, name): reason}
+            found |= {} if said.endswith("+") else {(name, other): reason}
+    return {pair: reason for pair, reason in found.items() if len({*pair}) == 2}
+
+
+SUPERSEDED = superseded()
 
 
 def exclusive_clash(*techniques: type[Technique]) -> bool:
@@ -113,6 +65,7 @@ def bits(record) -> str:
     return canonical_json(record.result()) + values
 
 
+@pytest.mark.promise("stacks", of=("first",))
 @pytest.mark.parametrize("first", NAMES)
 def test_every_pair_composes_unless_both_claim_an_exclusive_hook(first):
     for second in NAMES:
@@ -159,6 +112,7 @@ def orders(first: str, second: str) -> list[tuple[str, str]]:
     return [(first, second), (second, first)] if shared else [(first, second)]
 
 
+@pytest.mark.promise("stacks", of=("first", "second"))
 @pytest.mark.parametrize(("first", "second"), pairs())
 def test_a_pair_trains_and_neither_is_lost(train, alone, first, second):
     """A stack may equal one of its two only if the other shows nothing alone either, or is listed with a reason."""
@@ -192,6 +146,7 @@ RIDDEN = [("adalora", "sst2"), ("adamw", "conll2003"), ("r_drop+llrd", "squad")]
 """Bases and tasks, each once."""
 
 
+@pytest.mark.promise("observes", of=("base",))
 @pytest.mark.parametrize(("base", "task"), RIDDEN)
 def test_an_observers_record_is_the_one_it_gets_alone_and_its_base_is_untouched(make_spec, task, base):
     changes = {**FEW, "evaluations": 4, "learning_rate": 0.01}
@@ -211,12 +166,24 @@ def test_equal_observers_in_two_stacks_do_not_meet(make_spec):
         assert bits(riding) == bits(execute([spec])[0])
 
 
+@pytest.fixture(scope="module")
+def watched(train):
+    return functools.cache(lambda name: train("sst2", name, **FEW))
+
+
+@pytest.mark.promise("observes")
 @pytest.mark.parametrize("name", OBSERVERS)
-def test_an_observer_leaves_the_trajectory_to_the_bit(train, name):
-    base, observed = (train("sst2", stack, **FEW) for stack in ("adamw", name))
+def test_an_observer_leaves_the_trajectory_to_the_bit(watched, make_spec, name):
+    base, observed = watched("adamw"), watched(name)
     assert observed.record.curve_loss == base.record.curve_loss
     assert observed.record.training_id == base.record.training_id
     assert all(torch.equal(p, base.parameters[n]) for n, p in observed.parameters.items())
+
+    def spec_of(task, stack):
+        return make_spec(task, "+".join(part.label for part in stack.spec()), **FEW)
+
+    runs = {parse_stack(text, TECHNIQUES).spec(): run.record for text, run in ((name, observed), ("adamw", base))}
+    assert unkept("observes", Trial(parse_stack(name, TECHNIQUES), "sst2", spec_of, runs, foreign=False)) == []
 
 
 def test_a_stopped_track_counts_what_it_rode_on_and_no_more(make_spec):
@@ -290,6 +257,7 @@ class Gradients(Technique):
             self.seen.append({n: p.grad.clone() for n, p in training.trainable().items()})
 
 
+@pytest.mark.promise("stacks", of=("stack",))
 @pytest.mark.parametrize(("stack", "task"), SPLIT)
 def test_a_batch_in_parts_has_the_gradients_of_the_whole(make_spec, monkeypatch, task, stack):
     monkeypatch.setitem(TECHNIQUES._entries, "gradients", Gradients)

@@ -1,39 +1,25 @@
-"""What every technique promises, tried on the tiny model: for a technique that arrives without tests of its own."""
+"""What every technique promises: one list, which `check` tries on the tiny model and the contract tests hold all to."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-import random
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-
-import numpy as np
-import torch
+from dataclasses import dataclass
 
 from bench_lib.core.errors import BadData, Unavailable
 from bench_lib.core.examples import Kind
-from bench_lib.core.profiles import PROFILES
 from bench_lib.core.record import RunRecord, Status
-from bench_lib.core.spec import Ref, RunSpec, TechniqueSpec, canonical_json
-from bench_lib.harness.efficiency import Footprint
-from bench_lib.instruments.surroundings import GENERATORS, SETTINGS, Surroundings, bits
-from bench_lib.models import MODELS
-from bench_lib.models.source import resolve
 from bench_lib.runner.execute import configured, execute
-from bench_lib.tasks import TASKS
-from bench_lib.tasks.sources.load import load_data
 from bench_lib.techniques import TECHNIQUES
-from bench_lib.techniques.interface.hooks import Compresses, EvaluatesUnder, Selects
+from bench_lib.techniques.interface.hooks import Selects
 from bench_lib.techniques.interface.stack import Stack, from_spec, is_foreign, parse_stack
 from bench_lib.techniques.interface.state import kept_state
 from bench_lib.techniques.interface.technique import FAMILIES
 from bench_lib.validation.effect import Bench, compared, reference
+from bench_lib.validation.trial import BASE, Trial, baseline, differences
 
 TASK_OF = {Kind.SEQUENCE: "sst2", Kind.TOKENS: "conll2003", Kind.SPAN: "squad"}
-LABELS = {"run_id", "training_id", "spec", "technique"}
-BASE = "adamw"
 BENCH = Bench()
 CHOOSER = "best_checkpoint"
 """An observer that chooses among all evaluations, so that what it stands beside acts at each of them."""
@@ -48,73 +34,40 @@ class Breach:
     what: str
 
 
-@dataclass(eq=False)
-class Trial:
-    """A stack on one task with the tiny model; each run is made once.
+@dataclass(frozen=True)
+class Promise:
+    """What every technique promises, and how that is tried.
 
-    `traces` are what the runs left changed, and `spoilt` says that the baseline is another after them.
+    `unkept` says what is seen to be otherwise, on each kind of task or, without `on_tasks`, of the stack alone. It is
+    None where only tests of this suite can tell, which know the technique.
     """
 
-    stack: Stack
-    task: str
-    runs: dict[tuple[TechniqueSpec, ...], RunRecord] = field(default_factory=dict)
-    traces: list[str] = field(default_factory=list)
-    spoilt: bool = False
-
-    def spec(self, stack: Stack) -> RunSpec:
-        task = TASKS.get(self.task)
-        profile = PROFILES.get("smoke")(task.name, task.kind)
-        return RunSpec(
-            task=task.name,
-            task_version=task.version,
-            data=Ref("embedded", load_data(task, "embedded").fingerprint),
-            stack=stack.spec(),
-            model=resolve("tiny", MODELS),
-            profile=dataclasses.replace(profile, train_examples=16, eval_examples=8, evaluations=2),
-            seed=0,
-            profile_name="smoke",
-        )
-
-    def run(self, stack: Stack) -> RunRecord:
-        spec = self.spec(stack)
-        if spec.stack not in self.runs:
-            self.runs[spec.stack] = self.made(spec, around=0)
-        return self.runs[spec.stack]
-
-    def made(self, spec: RunSpec, around: int) -> RunRecord:
-        """The record of a run made now, in a process whose global generators were seeded with a number."""
-        with _surrounded(around) as changed:
-            (record,) = execute([spec])
-        self.traces += [*changed, *filter(None, record.provenance.get("left_behind", "").split(", "))]
-        return record
-
-    @property
-    def base(self) -> RunRecord:
-        return self.run(parse_stack(BASE, TECHNIQUES))
-
-    @property
-    def usual(self) -> RunRecord:
-        return self.run(self.stack)
+    name: str
+    meaning: str
+    unkept: Callable[[Trial], Iterator[str]] | None = None
+    on_tasks: bool = True
 
 
 def breaches(stack: Stack) -> list[Breach]:
     """The promises that a stack of techniques does not keep, over every kind of task; takes seconds.
 
-    It runs, or declines with a reason; gives the same record again; equals the baseline bit for bit where each of its
-    techniques has a neutral point; leaves the training alone if it is an observer, and the global generators and
-    settings as they were; draws from the seed stream of augmentation only if it says so; makes the passes that it
-    declares; and says what it is. What keeps all of these must also do something: `effect`, with real weights, is tried
-    last, since it takes a minute.
+    What keeps all others must also act: that is tried last, with real weights, since it takes a minute.
     """
-    found = [Breach("declared", "", what) for what in _caught(_undeclared(stack))]
+    found = unkept("declared", Trial(stack, ""))
     for task in TASK_OF.values():
         trial = Trial(stack, task)
-        for promise, unkept in PROMISES.items():
-            seen = [Breach(promise, task, what) for what in _caught(unkept(trial))]
+        for promise in PROMISES.values():
+            seen = unkept(promise.name, trial) if promise.on_tasks else []
             found += seen
-            if seen and (promise == "runs" or trial.spoilt):
+            if seen and (promise.name == "runs" or trial.spoilt):
                 break  # nothing else can be told where there is no run, or where those before it changed it
-    return found or [Breach("acts", BENCH.task, what) for what in _caught(_idle(stack))]
+    return found or unkept("acts", Trial(stack, BENCH.task))
+
+
+def unkept(promise: str, trial: Trial) -> list[Breach]:
+    """What is seen on a trial to be other than promised; none where only tests of this suite can tell."""
+    tried = PROMISES[promise].unkept
+    return [Breach(promise, trial.task, what) for what in _caught(tried(trial))] if tried else []
 
 
 def _caught(unkept: Iterable[str]) -> Iterator[str]:
@@ -127,8 +80,13 @@ def _caught(unkept: Iterable[str]) -> Iterator[str]:
         yield f"raised {type(error).__name__}: {error}"
 
 
-def _undeclared(stack: Stack) -> Iterator[str]:
-    for technique in stack.techniques:
+def _told(said: str, differing: list[str]) -> Iterator[str]:
+    if differing:
+        yield f"{said} {', '.join(differing)}"
+
+
+def _undeclared(trial: Trial) -> Iterator[str]:
+    for technique in trial.stack.techniques:
         if technique.family not in FAMILIES:
             yield f"{technique.name}: family is {technique.family!r}; allowed: {', '.join(FAMILIES)}"
         said = (technique.__doc__ or "").strip()
@@ -139,12 +97,12 @@ def _undeclared(stack: Stack) -> Iterator[str]:
             yield f"{technique.name}: made again from its own spec it is another"
 
 
-def _idle(stack: Stack) -> Iterator[str]:
+def _idle(trial: Trial) -> Iterator[str]:
     """What does nothing; of techniques that are registered it is known, and told on their pages."""
-    if not is_foreign(stack.spec(), TECHNIQUES) or stack.having(Selects):
+    if not is_foreign(trial.stack.spec(), TECHNIQUES) or trial.stack.having(Selects):
         return  # what selects may rightly take the last checkpoint
     known = reference(BENCH)
-    run = BENCH.run(stack)
+    run = BENCH.run(trial.stack)
     if run.status != Status.UNSUPPORTED and not compared(run, known.base, known.start).acts(known.rounding):
         yield f"in a run of {BENCH} it changes no more than rounding does; give it the strength at which it acts"
 
@@ -161,10 +119,10 @@ def _runs(trial: Trial) -> Iterator[str]:
 def _repeats(trial: Trial) -> Iterator[str]:
     spec, before = trial.spec(trial.stack), kept_state(trial.stack)
     again = trial.made(spec, around=1)
-    if not list(_differences(trial.usual, again, "")):
+    if not differences(trial.usual, again):
         return
     # With the generators as they were: what differs now too differs by itself.
-    same = list(_differences(trial.usual, trial.made(spec, around=0), "differs in"))
+    same = list(_told("differs in", differences(trial.usual, trial.made(spec, around=0))))
     after = kept_state(trial.stack)
     changed = [name for name, state in after.items() if state != before.get(name)]
     if same and changed:
@@ -172,7 +130,7 @@ def _repeats(trial: Trial) -> Iterator[str]:
     elif same:
         yield f"run twice with one seed it {same[0]}, whatever is around it: it reads a clock, or state out of sight"
     else:
-        yield from _differences(trial.usual, again, "run twice with one seed it differs in")
+        yield from _told("run twice with one seed it differs in", differences(trial.usual, again))
 
 
 def _neutral(trial: Trial) -> Iterator[str]:
@@ -180,14 +138,15 @@ def _neutral(trial: Trial) -> Iterator[str]:
     if trial.usual.status == Status.UNSUPPORTED or any(t.neutral is None for t in techniques):
         return
     neutral = Stack(tuple(dataclasses.replace(t, **(t.neutral or {})) for t in techniques))
-    base = trial.run(parse_stack(BASE, TECHNIQUES))
-    yield from _differences(trial.run(neutral), base, f"at its neutral point it differs from {BASE} in", neutral)
+    differing = differences(trial.run(neutral), trial.base, neutral)
+    yield from _told(f"at its neutral point it differs from {BASE} in", differing)
 
 
 def _leaves_no_trace(trial: Trial) -> Iterator[str]:
     seen = [f"{what} is not as it was before the run" for what in dict.fromkeys(trial.traces)]
-    again = trial.made(trial.spec(parse_stack(BASE, TECHNIQUES)), around=0)
-    spoilt = list(_differences(trial.base, again, f"it leaves state behind: after it ran, {BASE} differs in"))
+    again = trial.made(trial.spec(baseline()), around=0)
+    said = f"it leaves state behind: after it ran, {BASE} differs in"
+    spoilt = list(_told(said, differences(trial.base, again)))
     trial.spoilt = bool(spoilt)
     yield from (*seen, *spoilt)
 
@@ -225,14 +184,15 @@ def _own(record: RunRecord, passes: str) -> int:
 
 def _observes(trial: Trial) -> Iterator[str]:
     """What rides along, compressing at every evaluation where it compresses, leaves the training as it would be."""
-    stack, base = trial.stack, parse_stack(BASE, TECHNIQUES)
+    stack = trial.stack
     if trial.usual.status == Status.UNSUPPORTED or not all(t.observer for t in stack.techniques):
         return
     choosing = (
         stack if stack.having(Selects) else Stack((*parse_stack(CHOOSER, TECHNIQUES).techniques, *stack.techniques))
     )
-    ridden = execute([trial.spec(choosing), trial.spec(base)])[1]
-    yield from _differences(ridden, trial.run(base), f"with it riding along {BASE} differs in")
+    ridden = execute([trial.spec(choosing), trial.spec(baseline())])[1]
+    said = f"with it riding along {BASE} differs in"
+    yield from _told(said, differences(ridden, trial.base))
 
 
 def _streams(trial: Trial) -> Iterator[str]:
@@ -243,57 +203,28 @@ def _streams(trial: Trial) -> Iterator[str]:
     spec = trial.spec(stack)
     other = trial.made(dataclasses.replace(spec, frozen=(("augment", 1), *spec.frozen)), around=0)
     said = "`draws` does not name the seed stream augment, which changes"
-    yield from _differences(trial.usual, other, said)
+    yield from _told(said, differences(trial.usual, other))
 
 
-PROMISES: dict[str, Callable[[Trial], Iterator[str]]] = {
-    "runs": _runs,
-    "leaves no trace": _leaves_no_trace,
-    "repeats": _repeats,
-    "neutral": _neutral,
-    "observes": _observes,
-    "streams": _streams,
-    "passes": _passes,
+PROMISES = {
+    promise.name: promise
+    for promise in (
+        Promise(
+            "declared",
+            "its docstring, family and paper say what it is, and its own spec makes it again",
+            _undeclared,
+            False,
+        ),
+        Promise("runs", "it runs on every kind of task, or declines with a reason", _runs),
+        Promise("leaves no trace", "generators, settings and later runs are as if it had not run", _leaves_no_trace),
+        Promise("repeats", "the same spec gives the same record, whatever ran before", _repeats),
+        Promise("neutral", "at its neutral point it equals the baseline bit for bit", _neutral),
+        Promise("observes", "as an observer it leaves the training to the bit as it is without it", _observes),
+        Promise("streams", "another seed of augmentation changes nothing unless it declares that stream", _streams),
+        Promise("passes", "it makes the forward and backward passes that it declares", _passes),
+        Promise("acts", "at the strength that it is given it changes more than rounding does", _idle, False),
+        Promise("formula", "it computes what was published"),
+        Promise("evaluates cleanly", "an evaluation changes nothing, and gives the same again"),
+        Promise("stacks", "it composes with what claims other hooks, and is refused by name with what claims the same"),
+    )
 }
-
-
-def _differences(one: RunRecord, other: RunRecord, said: str, last_only: Stack | None = None) -> Iterator[str]:
-    """Fields in which two results differ; of observers that are evaluated last only, that evaluation is compared.
-
-    What is compressed is saved whole, whatever trained, so that the sizes are not.
-    """
-    results = [{k: v for k, v in record.result().items() if k not in LABELS} for record in (one, other)]
-    compresses = last_only is not None and bool(last_only.having(Compresses))
-    altered = last_only is not None and (compresses or bool(last_only.having(EvaluatesUnder)))
-    if last_only is not None and altered and not last_only.having(Selects):
-        results = [r | {name: r[name][-1:] for name in ("eval_step", "eval_score")} for r in results]
-    if compresses:
-        results = [r | dict.fromkeys(f.name for f in dataclasses.fields(Footprint)) for r in results]
-    fields = [name for name in results[0] if canonical_json(results[0][name]) != canonical_json(results[1][name])]
-    values = [b"" if r.predictions is None else r.predictions.values.tobytes() for r in (one, other)]
-    if values[0] != values[1]:
-        fields.append("predictions")
-    if fields:
-        yield f"{said} {', '.join(fields)}"
-
-
-@contextmanager
-def _surrounded(number: int) -> Iterator[list[str]]:
-    """Seed the global generators with a number; what is changed within is named in the list, and put right again."""
-    outside = {what: get() for what, (get, _) in GENERATORS.items()}
-    torch.manual_seed(number)
-    np.random.seed(number)
-    random.seed(number)
-    around, before = Surroundings(), {what: bits(get()) for what, (get, _) in GENERATORS.items()}
-    changed: list[str] = []
-    try:
-        yield changed
-    finally:
-        changed += around.restore()
-        changed += [what for what, (get, _) in GENERATORS.items() if bits(get()) != before[what]]
-        for what, (_, put) in GENERATORS.items():
-            put(outside[what])
-
-
-GLOBALS = GENERATORS | SETTINGS
-"""All that a run is to leave as it was, and that is put back where it does not."""

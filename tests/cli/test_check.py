@@ -239,6 +239,18 @@ def test_bad_input_is_exit_code_two_before_anything_is_tried(
     assert written.out == ""
 
 
+def test_a_misspelt_hook_is_exit_code_two_and_never_a_verdict(tmp_path: Path, capsys: Written) -> None:
+    source = Path(__file__).parents[2] / "examples" / "shaken.py"
+    misspelt = tmp_path / "misspelt.py"
+    misspelt.write_text(source.read_text().replace("def after_update(", "def after_backwards("))
+    assert main(["check", f"{misspelt}:Shaken", *TINY, "--store", str(tmp_path / "results")]) == USAGE
+    written = capsys.readouterr()
+    assert "'after_backwards' is no hook" in written.err
+    assert "did you mean 'after_backward'?" in written.err
+    assert str(misspelt) in written.err
+    assert written.out == ""
+
+
 def test_an_older_store_without_the_technique_is_named(checked: Path, tmp_path: Path, capsys: Written) -> None:
     options = ["--max-seeds", "4", "--store", str(tmp_path / "new"), "--against", str(checked)]
     assert main(["check", "reinit", *TINY, *options]) == USAGE

@@ -25,6 +25,8 @@ class Cosine(Technique):
     family: ClassVar[str] = "baselines"
     paper: ClassVar[str] = "Loshchilov & Hutter 2017, arXiv:1608.03983"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    no_identity: ClassVar[str] = "a schedule is one or another; all else is the profile's"
+    supersedes: ClassVar[Mapping[str, str]] = {"constant+": "a schedule is one or another, the last that is asked for"}
 
     def configure(self, profile: Profile) -> Profile:
         return dataclasses.replace(profile, schedule="cosine")

@@ -35,6 +35,9 @@ class QuantizeDynamicInt8(Technique):
     paper: ClassVar[str] = "Zafrir et al. 2019, arXiv:1910.06188"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
     packages: ClassVar[tuple[str, ...]] = ("torchao",)
+    no_identity: ClassVar[str] = (
+        "int8 is one precision; its test shows how far from the exact values its rounding leads"
+    )
     observer: ClassVar[bool] = True
 
     def compress(self, training: Training) -> nn.Module:

@@ -48,6 +48,9 @@ class LMBFF(Technique):
     family: ClassVar[str] = "data"
     paper: ClassVar[str] = "Gao et al. 2021, arXiv:2012.15723"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    no_identity: ClassVar[str] = (
+        "a text is in a prompt or is not, and words answer or a new head; its test shows the published logits"
+    )
 
     template: str = ""
     words: str = ""

@@ -72,6 +72,11 @@ def _check_texts(technique: type[Technique], where: str) -> None:
     for what in ("observer", "reads_unused"):
         value = getattr(technique, what)
         require(isinstance(value, bool), f"{what} of the technique {where}", value, "True or False")
+    reason: object = technique.no_identity
+    require(isinstance(reason, str), f"no_identity of the technique {where}", reason, "the reason as text")
+    others: object = technique.supersedes
+    good = isinstance(others, Mapping) and all(isinstance(text, str) for pair in others.items() for text in pair)
+    require(good, f"supersedes of the technique {where}", others, "a mapping of techniques' names to reasons")
 
 
 def _check_fields(technique: type[Technique], where: str) -> None:

@@ -1,4 +1,8 @@
-"""Whether the methods of a technique's class are hooks: checked as the class is made, since others are never called."""
+"""Whether the public members of a technique's class are hooks: checked as it is made, since no others are called.
+
+What a class may have of its own: fields and constants under any name but a hook's, nested classes, and methods and
+properties whose names begin with an underscore.
+"""
 
 from __future__ import annotations
 
@@ -8,29 +12,29 @@ from difflib import get_close_matches
 from typing import Any
 
 from bench_lib.core.errors import BenchError
-from bench_lib.techniques.interface import hooks
+from bench_lib.techniques.interface.hooks import HOOKS
 
-PROTOCOLS: tuple[type, ...] = tuple(dict.fromkeys((*hooks.TRAINING, *hooks.OBSERVING, *hooks.POOLING)))
-HOOKS: dict[str, Any] = {
+VAR_POSITIONAL = inspect.Parameter.VAR_POSITIONAL
+METHODS: dict[str, Any] = {
     name: function
-    for protocol in PROTOCOLS
+    for protocol in HOOKS
     for name, function in vars(protocol).items()
     if inspect.isfunction(function) and not name.startswith("_")
 }
 """Every hook's method by name, as its protocol declares it."""
-FIELDS = {name for protocol in PROTOCOLS for name, value in vars(protocol).items() if isinstance(value, property)}
+FIELDS = {name for protocol in HOOKS for name, value in vars(protocol).items() if isinstance(value, property)}
 """What a protocol asks for beside its methods, which is a field."""
 
 
 def check_definition(technique: type, base: type) -> None:
-    """Raise `BenchError` for a public method that is no hook, a hook that cannot be called as such, or half of one."""
+    """Raise `BenchError` for a public member that is no hook, a hook that cannot be called as such, or half of one."""
     own = {n: f for n, f in vars(base).items() if inspect.isfunction(f) and not n.startswith("_")}
-    expected = HOOKS | own
+    expected = METHODS | own
     for owner in technique.__mro__:
         if owner in (base, object) or owner.__module__ in ("typing", "abc"):
             continue
         for name, value in vars(owner).items():
-            if not name.startswith("_") and name not in expected and _is_method(value):
+            if not name.startswith("_") and name not in expected and name not in FIELDS and _is_code(value):
                 _refuse_unknown(technique, owner, name, base)
         for name in vars(owner).get("__annotations__", {}):
             if name in expected:
@@ -47,17 +51,19 @@ def check_definition(technique: type, base: type) -> None:
 def check_instance(technique: object) -> None:
     """Raise `BenchError` for what stands in the place of a hook on the instance itself, where it would pass for one."""
     for name in getattr(technique, "__dict__", {}):
-        if name in HOOKS:
+        if name in METHODS:
             raise _refused(type(technique), f"{name!r} is set on the instance, and is a hook, a method of the class")
 
 
-def _is_method(value: object) -> bool:
-    return (callable(value) and not isinstance(value, type)) or isinstance(value, staticmethod | classmethod)
+def _is_code(value: object) -> bool:
+    """Whether it is a method of any kind or a property, not a value or a nested class; slots are fields."""
+    binds = hasattr(type(value), "__get__") and not inspect.ismemberdescriptor(value)
+    return (binds or callable(value)) and not isinstance(value, type)
 
 
 def _refuse_unknown(technique: type, owner: type, name: str, base: type) -> None:
-    """Raise for a method that nothing calls; of a mixin, which may serve others, only for what looks like a hook."""
-    plain = {_plain(hook): hook for hook in HOOKS}
+    """Raise for a member that nothing uses; of a mixin, which may serve others, only for what looks like a hook."""
+    plain = {_plain(hook): hook for hook in METHODS}
     near = [plain[n] for n in get_close_matches(_plain(name), plain, n=1, cutoff=0.7)]
     if not near and not issubclass(owner, base):
         return
@@ -65,8 +71,10 @@ def _refuse_unknown(technique: type, owner: type, name: str, base: type) -> None
         hint = f"did you mean {near[0]!r}?"
     else:
         (nearest,) = get_close_matches(_plain(name), plain, n=1, cutoff=0.0)
-        hint = f"hooks are {', '.join(HOOKS)}; the nearest is {plain[nearest]!r}"
-    raise _refused(technique, f"{name!r} is no hook, and a method of its own begins with an underscore: {hint}")
+        hint = f"hooks are {', '.join(METHODS)}; the nearest is {plain[nearest]!r}"
+    raise _refused(
+        technique, f"{name!r} is no hook, and a method or property of its own begins with an underscore: {hint}"
+    )
 
 
 def _plain(name: str) -> str:
@@ -75,11 +83,11 @@ def _plain(name: str) -> str:
 
 def _check_hook(technique: type, name: str, value: Any, declared: Any) -> None:
     """Raise unless a hook is a plain method that takes what it will be given, by position."""
-    for protocol in PROTOCOLS:
+    for protocol in HOOKS:
         if value is vars(protocol).get(name):
             raise _refused(technique, f"{name!r} is only inherited from the protocol {protocol.__name__}; define it")
     if not inspect.isfunction(value):
-        kind = "an attribute" if not _is_method(value) else f"a {type(value).__name__}"
+        kind = f"a {type(value).__name__}" if _is_code(value) else "an attribute"
         raise _refused(technique, f"{name!r} is a hook, and must be a plain method, not {kind}")
     function = inspect.unwrap(value)
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
@@ -92,20 +100,22 @@ def _check_hook(technique: type, name: str, value: Any, declared: Any) -> None:
         given = taken.bind(*wanted).arguments
     except TypeError as error:
         raise _refused(technique, f"{name}{taken} does not take ({', '.join(wanted)}): {error}") from error
-    for place in range(len(wanted)):
-        mine = list(given)[place] if place < len(given) else ""
-        if mine in wanted and mine != wanted[place]:
-            raise _refused(technique, f"{name}{taken} names its parameters in another order than ({', '.join(wanted)})")
+    for mine, theirs in list(zip(given, wanted, strict=False))[1:]:  # one that takes several, as *given, is the last
+        if mine != theirs and not mine.startswith("_") and taken.parameters[mine].kind is not VAR_POSITIONAL:
+            hint = "as the hook does, or with an underscore in front where it is not read"
+            raise _refused(
+                technique, f"{name}{taken} calls {mine!r} what ({', '.join(wanted)}) calls {theirs!r}; name it {hint}"
+            )
 
 
 def _check_whole(technique: type) -> None:
     """Raise for a part of a protocol of several methods, which alone would never be called."""
     fields = {name for owner in technique.__mro__ for name in vars(owner).get("__annotations__", {})}
-    for protocol in PROTOCOLS:
-        parts = [name for name in vars(protocol) if name in HOOKS or name in FIELDS]
+    for protocol in HOOKS:
+        parts = [name for name in vars(protocol) if name in METHODS or name in FIELDS]
         has = [n for n in parts if n in fields or inspect.getattr_static(technique, n, None) is not None]
         missing = [name for name in parts if name not in has]
-        if missing and any(name in HOOKS for name in has):
+        if missing and any(name in METHODS for name in has):
             raise _refused(technique, f"{' and '.join(has)} stands without {' and '.join(missing)}, and is not called")
 
 

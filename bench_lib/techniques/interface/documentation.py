@@ -15,7 +15,7 @@ from bench_lib.core.extras import install
 from bench_lib.core.registry import Registry
 from bench_lib.core.spec import Scalar
 from bench_lib.techniques.interface.effects import measured
-from bench_lib.techniques.interface.hooks import OBSERVING, POOLING, TRAINING
+from bench_lib.techniques.interface.hooks import HOOKS
 from bench_lib.techniques.interface.technique import FAMILIES, Technique
 
 NOTHING = "\u2013"
@@ -119,7 +119,7 @@ def _neutral(technique: type[Technique]) -> str:
 
 
 def _hooks(made: Technique) -> list[str]:
-    named = [hook.__name__ for hook in dict.fromkeys((*TRAINING, *OBSERVING, *POOLING)) if isinstance(made, hook)]
+    named = [hook.__name__ for hook in HOOKS if isinstance(made, hook)]
     return [*named, "*observer*"] if made.observer else named
 
 

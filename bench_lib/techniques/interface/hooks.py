@@ -1,4 +1,7 @@
-"""The hooks: what a technique may do to a fine-tuning run."""
+"""The hooks: what a technique may do to a fine-tuning run.
+
+On each stands who may have it, and whether only one technique of a stack can: `roles` says what that means.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,13 @@ from bench_lib.techniques.interface.cloze import Piece
 from bench_lib.techniques.interface.context import Group, Output, Phase, Step, Training, Update
 from bench_lib.techniques.interface.history import Choice, History
 from bench_lib.techniques.interface.pretraining import Prelude
+from bench_lib.techniques.interface.roles import DECLARED, Role, hook, hooks_of
 from bench_lib.techniques.interface.training_set import Corpus
 
 Weights = Mapping[str, Tensor]
 
 
+@hook(Role.TRAINING)
 @runtime_checkable
 class Configures(Protocol):
     """Changes the settings of the run."""
@@ -31,6 +36,7 @@ class Configures(Protocol):
         """Change the budget's settings."""
 
 
+@hook(Role.TRAINING)
 @runtime_checkable
 class Augments(Protocol):
     """Changes the training examples, by draws from a stream under its name."""
@@ -41,6 +47,7 @@ class Augments(Protocol):
         """The training examples in place of `corpus.train`, made once per run; targets must stay right."""
 
 
+@hook(Role.TRAINING, exclusive=True)
 @runtime_checkable
 class Prompts(Protocol):
     """Asks for the class of a text as a masked word, told by the checkpoint's own head in the place of a new one."""
@@ -48,12 +55,13 @@ class Prompts(Protocol):
     name: ClassVar[str]
 
     def prompt(self, task: str, example: TextExample) -> Sequence[Piece]:
-        """An example of the task as it is read, in training and in every evaluation, with one mask (exclusive)."""
+        """An example of the task as it is read, in training and in every evaluation, with one mask."""
 
     def label_words(self, task: str) -> Sequence[str]:
         """A word for each label of the task, in their order; what has none raises `Unsupported`."""
 
 
+@hook(Role.TRAINING)
 @runtime_checkable
 class Precedes(Protocol):
     """Trains before the training."""
@@ -65,6 +73,7 @@ class Precedes(Protocol):
         """
 
 
+@hook(Role.TRAINING)
 @runtime_checkable
 class Prepares(Protocol):
     """Changes the model before training."""
@@ -73,6 +82,7 @@ class Prepares(Protocol):
         """Change the model before the optimiser is built; a wrapped model is assigned to `training.model`."""
 
 
+@hook(Role.TRAINING)
 @runtime_checkable
 class Groups(Protocol):
     """Changes which parameters share a learning rate and a weight decay."""
@@ -81,6 +91,7 @@ class Groups(Protocol):
         """Split or change the parameter groups."""
 
 
+@hook(Role.TRAINING)
 @runtime_checkable
 class Surveys(Protocol):
     """Looks at the training set before the first update."""
@@ -89,46 +100,52 @@ class Surveys(Protocol):
         """Run passes over one epoch of micro-batches, without an update; the gradients are cleared afterwards."""
 
 
+@hook(Role.TRAINING, exclusive=True)
 @runtime_checkable
 class Phases(Protocol):
     """Decides which parameters train when."""
 
     def phases(self, training: Training) -> Sequence[Phase]:
-        """The phases of the training, the first from step 0 on; none at all for a training as usual (exclusive)."""
+        """The phases of the training, the first from step 0 on; none at all for a training as usual."""
 
 
+@hook(Role.TRAINING, exclusive=True)
 @runtime_checkable
 class BuildsOptimizer(Protocol):
     """Chooses the optimiser."""
 
     def optimizer(self, groups: list[Group], profile: Profile) -> torch.optim.Optimizer:
-        """Build the optimiser (exclusive)."""
+        """Build the optimiser."""
 
 
+@hook(Role.TRAINING, exclusive=True)
 @runtime_checkable
 class ComputesLoss(Protocol):
     """Decides what a prediction costs."""
 
     def loss(self, output: Output) -> Tensor:
-        """The loss in place of the mean cross-entropy over the rows, a scalar in fp32 (exclusive)."""
+        """The loss in place of the mean cross-entropy over the rows, a scalar in fp32."""
 
 
+@hook(Role.TRAINING, exclusive=True)
 @runtime_checkable
 class RunsBackward(Protocol):
     """Decides what is differentiated."""
 
     def backward(self, step: Step) -> Tensor:
-        """Run forward and backward passes on a micro-batch and return the loss to record (exclusive)."""
+        """Run forward and backward passes on a micro-batch and return the loss to record."""
 
 
+@hook(Role.TRAINING, exclusive=True)
 @runtime_checkable
 class RunsUpdate(Protocol):
     """Decides at which weights the gradients of a batch are taken."""
 
     def update(self, update: Update) -> Tensor:
-        """Leave the gradients of the whole batch on the parameters and return the loss to record (exclusive)."""
+        """Leave the gradients of the whole batch on the parameters and return the loss to record."""
 
 
+@hook(Role.TRAINING)
 @runtime_checkable
 class AfterBackward(Protocol):
     """Changes the gradients."""
@@ -137,6 +154,7 @@ class AfterBackward(Protocol):
         """Change the gradients of a whole batch, before the harness clips them."""
 
 
+@hook(Role.TRAINING, Role.OBSERVING)
 @runtime_checkable
 class AfterUpdate(Protocol):
     """Follows or changes the weights after each update."""
@@ -145,28 +163,31 @@ class AfterUpdate(Protocol):
         """Act after the optimiser's update, at that update's learning rate."""
 
 
+@hook(Role.TRAINING, Role.OBSERVING, exclusive=True)
 @runtime_checkable
 class EvaluatesUnder(Protocol):
     """Evaluates other weights than those in training."""
 
     def evaluate_under(self, training: Training) -> AbstractContextManager[None]:
-        """Hold the model in the state to be evaluated, and restore it to the bit (exclusive).
+        """Hold the model in the state to be evaluated, and restore it to the bit.
 
         Where several states predict as one, it is `training.predicting_as` that says which.
         """
 
 
+@hook(Role.OBSERVING, exclusive=True)
 @runtime_checkable
 class Compresses(Protocol):
     """Makes the trained model smaller or faster."""
 
     def compress(self, training: Training) -> nn.Module:
-        """A compressed copy of `training.model`, which stays as it is; evaluated and measured in its place (exclusive).
+        """A compressed copy of `training.model`, which stays as it is; evaluated and measured in its place.
 
         Called in evaluation mode, after the last update, or at every evaluation where another observer chooses.
         """
 
 
+@hook(Role.TRAINING)
 @runtime_checkable
 class Saves(Protocol):
     """Knows which part of what was trained has to be kept."""
@@ -175,6 +196,7 @@ class Saves(Protocol):
         """The tensors of a file of the run, by name, without what has come to nothing."""
 
 
+@hook(Role.OBSERVING)
 @runtime_checkable
 class Selects(Protocol):
     """Decides when to stop and which checkpoint counts."""
@@ -186,6 +208,7 @@ class Selects(Protocol):
         """The evaluation whose checkpoint is kept, as an index."""
 
 
+@hook(Role.TRAINING, Role.OBSERVING)
 @runtime_checkable
 class Finishes(Protocol):
     """Tidies up."""
@@ -194,6 +217,7 @@ class Finishes(Protocol):
         """Undo what outlives the run, such as hooks on modules; called also when the run fails."""
 
 
+@hook(Role.POOLING)
 @runtime_checkable
 class PoolsPredictions(Protocol):
     """Makes one prediction of several seeds'."""
@@ -202,6 +226,7 @@ class PoolsPredictions(Protocol):
         """Combine the members' predictions on the evaluation set, logits of equal shape."""
 
 
+@hook(Role.POOLING)
 @runtime_checkable
 class PoolsWeights(Protocol):
     """Makes one model of several seeds', choosing by its score on `held_out` examples that none was trained on."""
@@ -216,6 +241,7 @@ class PoolsWeights(Protocol):
         """
 
 
+@hook(Role.POOLING)
 @runtime_checkable
 class MergesWeights(Protocol):
     """Makes one model of several seeds' by their weights alone."""
@@ -224,6 +250,7 @@ class MergesWeights(Protocol):
         """Combine the members' weights, each read when it is called for; `pretrained` lacks what was not loaded."""
 
 
+@hook(Role.POOLING)
 @runtime_checkable
 class ChoosesRun(Protocol):
     """Takes one of several seeds, and says how far each of them had to be trained for it."""
@@ -234,47 +261,22 @@ class ChoosesRun(Protocol):
         """Choose among runs in the order of their seeds, diverged ones among them."""
 
 
-EXCLUSIVE: tuple[type, ...] = (
-    Prompts,
-    BuildsOptimizer,
-    Phases,
-    ComputesLoss,
-    RunsBackward,
-    RunsUpdate,
-    EvaluatesUnder,
-    Compresses,
-)
-OBSERVING: tuple[type, ...] = (AfterUpdate, EvaluatesUnder, Compresses, Selects, Finishes)
-"""Hooks that leave the trajectory alone, the only ones an observer may have."""
-POOLING: tuple[type, ...] = (PoolsPredictions, PoolsWeights, MergesWeights, ChoosesRun)
-"""Hooks of a technique that pools trained seeds, which has one of them and no other."""
-TRAINING: tuple[type, ...] = (
-    Configures,
-    Augments,
-    Prompts,
-    Precedes,
-    Prepares,
-    Groups,
-    BuildsOptimizer,
-    Surveys,
-    Phases,
-    ComputesLoss,
-    RunsBackward,
-    RunsUpdate,
-    AfterBackward,
-    AfterUpdate,
-    EvaluatesUnder,
-    Finishes,
-    Saves,
-)
+HOOKS = tuple(DECLARED)
+EXCLUSIVE = tuple(protocol for protocol, declared in DECLARED.items() if declared.exclusive)
+"""Hooks that only one technique of a stack can have."""
+TRAINING = hooks_of(Role.TRAINING)
 """Hooks of a technique that takes part in the training."""
+OBSERVING = hooks_of(Role.OBSERVING)
+"""Hooks that leave the trajectory alone, the only ones an observer may have."""
+POOLING = hooks_of(Role.POOLING)
+"""Hooks of a technique that pools trained seeds, which has one of them and no other."""
 
 
 @functools.cache
-def _members(hook: type) -> tuple[str, ...]:
-    return (*inspect.get_annotations(hook), *(name for name in vars(hook) if not name.startswith("_")))
+def _members(protocol: type) -> tuple[str, ...]:
+    return (*inspect.get_annotations(protocol), *(name for name in vars(protocol) if not name.startswith("_")))
 
 
-def has(technique: object, hook: type) -> bool:
+def has(technique: object, protocol: type) -> bool:
     """Whether a technique has a hook: what `isinstance` says of a protocol, which takes a quarter of a millisecond."""
-    return all(getattr(technique, name, None) is not None for name in _members(hook))
+    return all(getattr(technique, name, None) is not None for name in _members(protocol))

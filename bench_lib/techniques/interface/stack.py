@@ -14,8 +14,9 @@ from bench_lib.core.parameters import check_field, read_settings
 from bench_lib.core.registry import Registry
 from bench_lib.core.spec import Scalar, TechniqueSpec
 from bench_lib.techniques.interface.declared import check_made, foreign
-from bench_lib.techniques.interface.hooks import EXCLUSIVE, OBSERVING, POOLING, TRAINING, has
+from bench_lib.techniques.interface.hooks import EXCLUSIVE, HOOKS, OBSERVING, POOLING, TRAINING, has
 from bench_lib.techniques.interface.plugin import is_plugin, load_plugin, undisturbed
+from bench_lib.techniques.interface.roles import Role
 from bench_lib.techniques.interface.technique import Technique
 
 Hook = TypeVar("Hook")
@@ -130,14 +131,13 @@ def _found(name: str, source: str, registry: Registry[type[Technique]]) -> type[
 
 
 def _check_hooks(technique: Technique) -> None:
-    allowed, role = (OBSERVING, "an observer") if technique.observer else (TRAINING, "no observer")
+    allowed, role = (OBSERVING, Role.OBSERVING) if technique.observer else (TRAINING, Role.TRAINING)
     if technique.pools():
-        allowed, role = POOLING, "one that pools trained seeds"
+        allowed, role = POOLING, Role.POOLING
         if sum(has(technique, hook) for hook in POOLING) != 1:
             names = ", ".join(hook.__name__ for hook in POOLING)
             raise BenchError(f"technique {technique.name!r} is {role} and so needs one of the hooks {names}")
-    known = {hook.__name__: hook for hook in (*OBSERVING, *TRAINING, *POOLING)}
-    strange = {name for name, hook in known.items() if has(technique, hook) and hook not in allowed}
+    strange = {hook.__name__ for hook in HOOKS if has(technique, hook) and hook not in allowed}
     if strange:
         raise BenchError(
             f"technique {technique.name!r} is {role} and so cannot have the hook {', '.join(sorted(strange))}"

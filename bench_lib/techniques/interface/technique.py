@@ -39,7 +39,12 @@ class Technique:
     two fields, each with the values to try, from its paper or its authors' code where they could be had. Of floats all
     between the smallest and the largest may be tried, on a logarithmic scale where the values are spaced so; of whole
     numbers, texts and truth values only those that stand there. An empty space says that nothing of its own is tuned.
-    A space is no part of a run's identity.
+
+    `no_identity` says why there is no neutral point, where `neutral` is None. `supersedes` names the techniques
+    with which a stack of two is declined or leaves one of them without effect, and why: `other` for either order,
+    `other+` where the other one comes first, `+other` where it comes second.
+
+    Neither these nor the space are part of a run's identity.
     """
 
     name: ClassVar[str]
@@ -51,6 +56,8 @@ class Technique:
     reads_unused: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ()
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {}
+    no_identity: ClassVar[str] = ""
+    supersedes: ClassVar[Mapping[str, str]] = {}
     source: ClassVar[str] = ""
 
     def __init_subclass__(cls) -> None:

@@ -28,6 +28,13 @@ class GradualUnfreezing(Technique):
     family: ClassVar[str] = "layers"
     paper: ClassVar[str] = "Howard & Ruder 2018, arXiv:1801.06146"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"blocks": 0}
+    supersedes: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(
+            ("agc", "freeze_bottom", "llrd"), "few steps are all the head's, which the other one leaves alone"
+        ),
+        "bitfit": "few steps are all the head's, whose rate is the same",
+        **dict.fromkeys(("l2_sp", "wd_pre", "recadam"), "declined: nothing trains that has a pre-trained value"),
+    }
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"blocks": (1, 2, 4)}  # 2 and 4 are our choice
 
     blocks: int = 1

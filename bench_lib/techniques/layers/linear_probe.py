@@ -32,6 +32,15 @@ class LinearProbe(Technique):
     family: ClassVar[str] = "layers"
     paper: ClassVar[str] = "Kumar et al. 2022, arXiv:2202.10054"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    no_identity: ClassVar[str] = (
+        "no rate of the head makes the body train; lp_ft:share=0 is the one that trains everything"
+    )
+    supersedes: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("agc", "freeze_bottom", "llrd"), "the head alone trains, which the other one leaves alone"),
+        "low_lr": "the head has a rate of its own",
+        "prune_structured_heads": "declined: no output projection trains, by whose gradients heads are ranked",
+        **dict.fromkeys(("l2_sp", "wd_pre", "recadam"), "declined: nothing trains that has a pre-trained value"),
+    }
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"learning_rate": (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)}  # our choice
 
     learning_rate: float = PROBE_RATE

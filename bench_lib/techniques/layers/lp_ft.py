@@ -32,6 +32,9 @@ class LPFT(Technique):
     family: ClassVar[str] = "layers"
     paper: ClassVar[str] = "Kumar et al. 2022, arXiv:2202.10054"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
+    supersedes: ClassVar[Mapping[str, str]] = {
+        "constant": "in few steps each of its phases has one, and a schedule of its own"
+    }
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "share": (0.25, 0.5, 0.75),  # our choice
         "probe_rate": (1e-3, 3e-3, 1e-2, 3e-2, 1e-1),  # our choice

@@ -11,7 +11,7 @@ from bench_lib.core.spec import Scalar
 from bench_lib.models.architecture import initialise
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
-from bench_lib.techniques.toolkit.peft_injection import claimants, drawn_anew
+from bench_lib.techniques.toolkit.peft_injection import FEW_PARTS, claimants, drawn_anew
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Reinit(Technique):
     family: ClassVar[str] = "layers"
     paper: ClassVar[str] = "Zhang et al. 2021, arXiv:2006.05987"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"blocks": 0, "pooler": False}
+    supersedes: ClassVar[Mapping[str, str]] = dict.fromkeys(FEW_PARTS, "declined: what is drawn anew has to train")
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"blocks": (1, 2, 3, 5)}  # our choice but for 5
 
     blocks: int = 1

@@ -28,6 +28,10 @@ class BF16(Technique):
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Kalamkar et al. 2019, arXiv:1905.12322"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    no_identity: ClassVar[str] = (
+        "a precision is one or another; its test shows that it equals the profile in that precision"
+    )
+    supersedes: ClassVar[Mapping[str, str]] = {"fp16": "a precision is one or another, the last that is asked for"}
 
     def configure(self, profile: Profile) -> Profile:
         return dataclasses.replace(profile, precision="bf16")

@@ -29,6 +29,9 @@ class FP16(Technique):
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Micikevicius et al. 2018, arXiv:1710.03740"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    no_identity: ClassVar[str] = (
+        "a precision is one or another; its test shows that it equals the profile in that precision"
+    )
     version: ClassVar[str] = "2"  # on a CPU its products are summed in fp32, where version 1 had torch's own kernels
 
     def configure(self, profile: Profile) -> Profile:

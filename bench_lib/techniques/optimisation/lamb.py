@@ -38,6 +38,7 @@ class Lamb(Technique):
     paper: ClassVar[str] = "You et al. 2020, arXiv:1904.00962"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
     packages: ClassVar[tuple[str, ...]] = ("pytorch_optimizer",)
+    no_identity: ClassVar[str] = "an optimiser of another rule; its test shows the published steps"
     version: ClassVar[str] = "2"  # the ratio of biases and norms is 1, where version 1 took it of them too
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"factor": (4.0, 6.0, 8.0, 10.0)}  # 4 is our choice
 

@@ -35,6 +35,8 @@ class Lion(Technique):
     paper: ClassVar[str] = "Chen et al. 2023, arXiv:2302.06675"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
     packages: ClassVar[tuple[str, ...]] = ("pytorch_optimizer",)
+    no_identity: ClassVar[str] = "an optimiser of another rule; its test shows the published steps"
+    supersedes: ClassVar[Mapping[str, str]] = {"clip_norm": "a sign does not change with the norm"}
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"factor": (0.1, 0.2, 0.33)}
 
     factor: float = 0.2

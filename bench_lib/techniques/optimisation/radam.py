@@ -33,6 +33,7 @@ class RAdam(Technique):
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Liu et al. 2020, arXiv:1908.03265"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    no_identity: ClassVar[str] = "an optimiser of another rule; its test shows the published steps"
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"warmup": (False, True)}  # our choice
 
     warmup: bool = False

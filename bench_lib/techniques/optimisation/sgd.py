@@ -38,6 +38,7 @@ class SGD(Technique):
     paper: ClassVar[str] = "Gkouti et al. 2024, arXiv:2402.06948"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
     packages: ClassVar[tuple[str, ...]] = ("pytorch_optimizer",)
+    no_identity: ClassVar[str] = "an optimiser of another rule; its test shows the published steps"
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "learning_rate": (1e-3, 3e-3, 1e-2, 3e-2, 1e-1),  # our choice
         "momentum": (0.0, 0.9),

@@ -34,6 +34,7 @@ class StableAdamW(Technique):
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Wortsman et al. 2023, arXiv:2304.13013"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    no_identity: ClassVar[str] = "an optimiser of another rule; its test shows the published steps"
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "beta2": (0.9, 0.98, 0.99, 0.999),  # our choice
         "threshold": (0.5, 1.0, 2.0),  # our choice

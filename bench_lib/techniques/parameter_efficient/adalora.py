@@ -16,7 +16,7 @@ from bench_lib.core.extras import optional
 from bench_lib.core.spec import Profile, Scalar
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
-from bench_lib.techniques.toolkit.peft_injection import new_parts, wrap
+from bench_lib.techniques.toolkit.peft_injection import OTHER_PARTS, new_parts, wrap
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,12 @@ class AdaLoRA(Technique):
     paper: ClassVar[str] = "Zhang et al. 2023, arXiv:2303.10512"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
     packages: ClassVar[tuple[str, ...]] = ("peft",)
+    no_identity: ClassVar[str] = (
+        "a wrapped model; test_peft_injection.py shows that it starts as the baseline to the bit"
+    )
+    supersedes: ClassVar[Mapping[str, str]] = OTHER_PARTS | {
+        "wise_ft": "declined: nothing trains that has a pre-trained value"
+    }
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "learning_rate": (8e-4, 1.2e-3, 3e-3, 1e-2),  # our choice above 1.2e-3
         "orthogonality": (0.1, 0.3),

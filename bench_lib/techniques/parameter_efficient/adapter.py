@@ -13,7 +13,7 @@ from bench_lib.core.errors import Unsupported, require
 from bench_lib.core.spec import Profile, Scalar
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
-from bench_lib.techniques.toolkit.peft_injection import claim
+from bench_lib.techniques.toolkit.peft_injection import OTHER_PARTS, claim
 
 A_BLOCK = 2
 """Adapters in each block."""
@@ -53,6 +53,10 @@ class Adapter(Technique):
     family: ClassVar[str] = "parameter-efficient"
     paper: ClassVar[str] = "Houlsby et al. 2019, arXiv:1902.00751"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    no_identity: ClassVar[str] = "new layers in a frozen model; test_adapter.py shows where they equal the baseline"
+    supersedes: ClassVar[Mapping[str, str]] = OTHER_PARTS | {
+        "wd_pre": "declined: nothing but norms trains that has a pre-trained value"
+    }
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "learning_rate": (3e-5, 3e-4, 3e-3),  # not verified
         "bottleneck": (8, 64, 256),  # not verified

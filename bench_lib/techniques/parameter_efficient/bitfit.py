@@ -11,7 +11,7 @@ from bench_lib.core.errors import Unsupported, require
 from bench_lib.core.spec import Profile, Scalar
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
-from bench_lib.techniques.toolkit.peft_injection import claim
+from bench_lib.techniques.toolkit.peft_injection import OTHER_PARTS, claim
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,10 @@ class BitFit(Technique):
     family: ClassVar[str] = "parameter-efficient"
     paper: ClassVar[str] = "Ben Zaken et al. 2022, arXiv:2106.10199"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    no_identity: ClassVar[str] = (
+        "no setting makes weights learn; test_peft_injection.py shows that it starts as the baseline"
+    )
+    supersedes: ClassVar[Mapping[str, str]] = OTHER_PARTS
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "learning_rate": (1e-4, 4e-4, 7e-4, 1e-3, 3e-3, 1e-2),  # below 1e-3 not verified, above it our choice
     }

@@ -13,7 +13,7 @@ from bench_lib.core.spec import Profile, Scalar
 from bench_lib.techniques.interface.context import Group, Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.layouts import pattern, separate
-from bench_lib.techniques.toolkit.peft_injection import expect, new_parts, wrap
+from bench_lib.techniques.toolkit.peft_injection import OTHER_PARTS, expect, new_parts, wrap
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,10 @@ class IA3(Technique):
     paper: ClassVar[str] = "Liu et al. 2022, arXiv:2205.05638"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
     packages: ClassVar[tuple[str, ...]] = ("peft",)
+    no_identity: ClassVar[str] = (
+        "a wrapped model; test_peft_injection.py shows that it starts as the baseline to the bit"
+    )
+    supersedes: ClassVar[Mapping[str, str]] = OTHER_PARTS
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "learning_rate": (1e-3, 3e-3, 1e-2, 3e-2),  # our choice but for 3e-3
     }

@@ -13,7 +13,7 @@ from bench_lib.core.errors import Unsupported, require
 from bench_lib.core.spec import Profile, Scalar
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
-from bench_lib.techniques.toolkit.peft_injection import claim
+from bench_lib.techniques.toolkit.peft_injection import OTHER_PARTS, claim
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,10 @@ class LNOnly(Technique):
     family: ClassVar[str] = "parameter-efficient"
     paper: ClassVar[str] = "ValizadehAslani & Liang 2024, arXiv:2403.20284; Qi et al. 2022, arXiv:2211.08682"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    no_identity: ClassVar[str] = (
+        "no setting makes matrices learn; test_peft_injection.py shows it to start as the baseline to the bit"
+    )
+    supersedes: ClassVar[Mapping[str, str]] = OTHER_PARTS
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"learning_rate": (3e-4, 1e-3, 3e-3, 1e-2)}  # our choice
 
     learning_rate: float = 1e-3

@@ -13,7 +13,7 @@ from bench_lib.core.spec import Profile, Scalar
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.layouts import pattern, separate
-from bench_lib.techniques.toolkit.peft_injection import expect, new_parts, wrap
+from bench_lib.techniques.toolkit.peft_injection import OTHER_PARTS, expect, new_parts, wrap
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,14 @@ class LoRA(Technique):
     paper: ClassVar[str] = "Hu et al. 2022, arXiv:2106.09685"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
     packages: ClassVar[tuple[str, ...]] = ("peft",)
+    no_identity: ClassVar[str] = "a wrapped model; test_lora.py shows that it starts as the baseline to the bit"
+    supersedes: ClassVar[Mapping[str, str]] = OTHER_PARTS | {
+        "low_lr+": "it sets a rate of its own, not one relative to the profile's",
+        "freeze_bottom+": "it freezes the body itself, and adds its parameters after",
+        "+noisy_tune": "declined: the pre-trained weights are no more under their names",
+        "prune_structured_heads": "declined: no output projection trains, by whose gradients heads are ranked",
+        **dict.fromkeys(("l2_sp", "wd_pre", "recadam"), "declined: nothing trains that has a pre-trained value"),
+    }
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "learning_rate": (4e-4, 5e-4, 1e-3, 3e-3, 1e-2),  # our choice above 5e-4
         "alpha": (8, 16, 32, 64),  # our choice but for 16

@@ -16,7 +16,7 @@ from bench_lib.core.extras import optional
 from bench_lib.core.spec import Profile, Scalar
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
-from bench_lib.techniques.toolkit.peft_injection import new_parts, wrap
+from bench_lib.techniques.toolkit.peft_injection import OTHER_PARTS, new_parts, wrap
 
 DRAWN = "prompt_encoder.default.embedding.weight"
 """The prefix as peft holds it, (tokens, blocks * 2 * width)."""
@@ -81,6 +81,13 @@ class Prefix(Technique):
     paper: ClassVar[str] = "Li & Liang 2021, arXiv:2101.00190; Liu et al. 2022, arXiv:2110.07602"
     neutral: ClassVar[Mapping[str, Scalar] | None] = None
     packages: ClassVar[tuple[str, ...]] = ("peft",)
+    no_identity: ClassVar[str] = (
+        "new keys take their share of the attention whatever they are; test_prefix.py takes them out of sight"
+    )
+    supersedes: ClassVar[Mapping[str, str]] = OTHER_PARTS | {
+        "l2_sp": "declined: nothing trains that has a pre-trained value",
+        "+noisy_tune": "declined: the pre-trained weights are frozen and under other names",
+    }
     version: ClassVar[str] = "2"  # starts at the spread of the model's layers, where version 1 had peft's N(0, 1)
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "learning_rate": (5e-3, 1e-2, 3e-2, 1e-1),  # above 1e-2 not verified

@@ -34,6 +34,7 @@ class ChildTuningF(Technique):
     family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Xu et al. 2021, arXiv:2109.05687"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"p": 1.0}
+    supersedes: ClassVar[Mapping[str, str]] = {"clip_value+": "the few values that are clipped are masked afterwards"}
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"p": (0.2, 0.3, 0.4)}  # not verified
 
     p: float = 0.3

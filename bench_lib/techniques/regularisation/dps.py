@@ -36,6 +36,9 @@ class DPS(Technique):
     family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Zhang et al. 2022, arXiv:2211.01642"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"p": 0.0}
+    supersedes: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("r_drop", "lr_drop"), "declined: it takes away the dropout that the other one goes by"
+    )
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "p": (0.1, 0.3, 0.5, 0.7),  # our choice
         "update_ratio": (0.05, 0.1, 0.2),  # our choice

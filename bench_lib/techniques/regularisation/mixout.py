@@ -34,6 +34,15 @@ class Mixout(Technique):
     family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Lee et al. 2020, arXiv:1909.11299"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"p": 0.0}
+    supersedes: ClassVar[Mapping[str, str]] = {
+        "dropout+": "it takes all dropout away",
+        "r_drop": "declined: it takes away the dropout that r_drop goes by",
+        "mixconnect": "declined: the layers are mixed already",
+        **dict.fromkeys(
+            ("lora", "adalora", "ia3"),
+            "declined: peft knows plain linear layers only, and freezes the weights that are mixed",
+        ),
+    }
     version: ClassVar[str] = "2"  # draws for each input neuron without dropout; version 1 was what mixconnect is
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"p": (0.1, 0.7, 0.8, 0.9)}  # 0.7 and 0.8 not verified
 

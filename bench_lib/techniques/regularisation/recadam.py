@@ -43,6 +43,9 @@ class RecAdam(Technique):
     family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Chen et al. 2020, arXiv:2004.12651"
     neutral: ClassVar[Mapping[str, Scalar] | None] = {"k": math.inf, "t0": 0.0}
+    supersedes: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("l2_sp", "wd_pre"), "in few steps it pulls no more, and the decay is left out by both"
+    )
     version: ClassVar[str] = "2"  # recalls the pooler too, and for a tenth of the run; version 1 for a fortieth
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "k": (0.05, 0.1, 0.2, 0.5, 1.0),

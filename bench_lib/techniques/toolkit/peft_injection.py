@@ -11,6 +11,10 @@ from bench_lib.core.errors import Unsupported
 from bench_lib.core.extras import optional
 from bench_lib.techniques.interface.context import Training
 
+FEW_PARTS = ("lora", "adalora", "prefix", "ia3", "bitfit", "ln_only", "adapter")
+"""The techniques that choose what trains, only one of which can."""
+OTHER_PARTS = dict.fromkeys(FEW_PARTS, "declined: each freezes what the other one trains")
+
 
 def claim(training: Training, technique: str) -> None:
     """Note that a technique chooses what trains, and raise `Unsupported` where another one has.

@@ -1,4 +1,4 @@
-"""The space of a technique: what is registered declares it rightly, and what does not is refused."""
+"""What a technique declares, above all its space: what is registered does it rightly, and what does not is refused."""
 
 from __future__ import annotations
 
@@ -62,6 +62,24 @@ def with_space(space: object) -> type[Technique]:
 
     Mine.space = space  # type: ignore[assignment]  # spaces of wrong types are what is tried
     return Mine
+
+
+@pytest.mark.parametrize(
+    ("said", "value"),
+    [("no_identity", None), ("supersedes", ["llrd"]), ("supersedes", {"llrd": None}), ("supersedes", {3: "why"})],
+)
+def test_reasons_that_are_no_texts_are_refused(said: str, value: object) -> None:
+    mine = with_space({})
+    setattr(mine, said, value)
+    with pytest.raises(BenchError, match=f"{said} of the technique mine is "):
+        check_technique(mine, "mine")
+
+
+def test_reasons_are_no_part_of_what_is_hashed() -> None:
+    plain, reasoned = with_space({}), with_space({})
+    reasoned.no_identity, reasoned.supersedes = "a rule without a strength", {"llrd+": "it takes its place"}
+    check_technique(reasoned, "mine")
+    assert reasoned().spec() == plain().spec()
 
 
 ACCEPTED: list[Mapping[str, Any]] = [

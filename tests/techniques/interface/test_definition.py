@@ -22,7 +22,7 @@ from bench_lib.techniques.interface.technique import Technique
 
 HEAD = '''
 from dataclasses import dataclass
-from functools import partialmethod
+from functools import cached_property, partialmethod
 from typing import ClassVar
 
 from bench_lib.techniques.interface.technique import Technique
@@ -52,15 +52,20 @@ REFUSED = {
     "def After_Backward(self, training): pass": "did you mean 'after_backward'?",
     "def afterUpdate(self, training): pass": "did you mean 'after_update'?",
     "def prepares(self, training): pass": "did you mean 'prepare'?",
-    "def helper(self): pass": "'helper' is no hook, and a method of its own begins with an underscore: hooks are",
+    "def helper(self): pass": "'helper' is no hook, and a method or property of its own begins with an underscore",
     "after_backwards = lambda self, training: None": "did you mean 'after_backward'?",
     "after_backwards = staticmethod(print)": "did you mean 'after_backward'?",
+    "after_backwards = partialmethod(print)": "did you mean 'after_backward'?",
+    "@property\n    def after_backwards(self): pass": "did you mean 'after_backward'?",
+    "@cached_property\n    def after_backwards(self): pass": "did you mean 'after_backward'?",
+    "@classmethod\n    def after_backwards(cls, training): pass": "did you mean 'after_backward'?",
+    "@property\n    def size(self): return 3": "'size' is no hook, .*: hooks are configure, augment, .*the nearest is",
     "groups: int = 3": "the field 'groups' bears the name of a hook",
     "loss: float = 3.0": "the field 'loss' bears the name of a hook",
     "passes: int = 2": "the field 'passes' bears the name of a hook",
     "update: ClassVar[int] = 3": "the field 'update' bears the name of a hook",
     "phases = 3": "'phases' is a hook, and must be a plain method, not an attribute",
-    "phases = property(lambda self: [])": "'phases' is a hook, and must be a plain method, not an attribute",
+    "phases = property(lambda self: [])": "'phases' is a hook, and must be a plain method, not a property",
     "@staticmethod\n    def after_update(training): pass": "must be a plain method, not a staticmethod",
     "@classmethod\n    def after_update(cls, training): pass": "must be a plain method, not a classmethod",
     "after_update = partialmethod(print)": "must be a plain method, not a",
@@ -70,7 +75,9 @@ REFUSED = {
     "def after_update(self): pass": r"after_update\(self\) does not take \(self, training\): too many positional",
     "def after_update(self, training, more): pass": "does not take .*missing a required argument: 'more'",
     "def after_update(self, training, *, more): pass": "does not take .*missing a required",
-    "def groups(self, training, groups): pass": r"in another order than \(self, groups, training\)",
+    "def groups(self, training, groups): pass": r"calls 'training' what \(self, groups, training\) calls 'groups'",
+    "def after_update(self, run): pass": "calls 'run' what .* calls 'training'; name it as the hook does",
+    "def groups(self, found, training): return found": "calls 'found' what .* calls 'groups'",
     "def declines(self): pass": r"declines\(self\) does not take \(self, kind\)",
     "def draws(self, more): pass": "missing a required argument: 'more'",
     "draws = ('augment',)": "must be a plain method",
@@ -86,9 +93,11 @@ ACCEPTED = [
     "def _helper(self): pass",
     "strength: float = 1.0\n    def __post_init__(self): pass",
     "limit: ClassVar[int] = 3",
-    "@property\n    def size(self): return 3",
+    "@property\n    def _size(self): return 3",
+    "@property\n    def held_out(self): return 3",
     "class State: pass",
-    "def groups(self, found, training): return found",
+    "def groups(self, groups, _): return groups",
+    "LIMIT = 3",
     "held_out: int = 3",
 ]
 
@@ -115,6 +124,21 @@ def test_a_method_that_is_not_called_is_refused_with_the_nearest_hook(load: Call
 @pytest.mark.parametrize("body", ACCEPTED)
 def test_hooks_fields_and_private_methods_pass(load: Callable[..., Any], body: str) -> None:
     assert load(body).name == "mine"
+
+
+def test_a_class_is_refused_where_it_is_defined() -> None:
+    with pytest.raises(BenchError, match=r"'after_backwards' is no hook, .*did you mean 'after_backward'"):
+
+        class Misspelt(Technique):
+            def after_backwards(self, training: Any) -> None: ...
+
+
+def test_fields_with_slots_are_fields() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Slotted(Technique):
+        strength: float = 1.0
+
+    assert Slotted(2.0).strength == 2.0
 
 
 def test_a_hook_of_a_mixin_is_one_and_what_else_it_has_is_its_own(load: Callable[..., Any]) -> None:

@@ -1,0 +1,132 @@
+"""A stack on trial: its runs beside the baseline's, each made once, and what they left changed around them."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from bench_lib.core.profiles import PROFILES
+from bench_lib.core.record import RunRecord
+from bench_lib.core.spec import Ref, RunSpec, TechniqueSpec, canonical_json
+from bench_lib.harness.efficiency import Footprint
+from bench_lib.instruments.surroundings import GENERATORS, SETTINGS, Surroundings, bits
+from bench_lib.models import MODELS
+from bench_lib.models.source import resolve
+from bench_lib.runner.execute import execute
+from bench_lib.tasks import TASKS
+from bench_lib.tasks.sources.load import load_data
+from bench_lib.techniques import TECHNIQUES
+from bench_lib.techniques.interface.hooks import Compresses, EvaluatesUnder, Selects
+from bench_lib.techniques.interface.stack import Stack, parse_stack
+
+LABELS = {"run_id", "training_id", "spec", "technique"}
+BASE = "adamw"
+GLOBALS = GENERATORS | SETTINGS
+"""All that a run is to leave as it was, and that is put back where it does not."""
+
+
+def baseline() -> Stack:
+    """What a technique is compared with."""
+    return parse_stack(BASE, TECHNIQUES)
+
+
+def tiny_spec(task: str, stack: Stack) -> RunSpec:
+    """The spec of a run of the tiny model on a few generated examples; it takes a fraction of a second."""
+    found = TASKS.get(task)
+    profile = PROFILES.get("smoke")(found.name, found.kind)
+    return RunSpec(
+        task=found.name,
+        task_version=found.version,
+        data=Ref("embedded", load_data(found, "embedded").fingerprint),
+        stack=stack.spec(),
+        model=resolve("tiny", MODELS),
+        profile=dataclasses.replace(profile, train_examples=16, eval_examples=8, evaluations=2),
+        seed=0,
+        profile_name="smoke",
+    )
+
+
+@dataclass(eq=False)
+class Trial:
+    """A stack on one task; each run is made once, where it is not given, by the spec that `spec_of` makes.
+
+    `foreign` says that its code may change attributes of what runs rely on, which to compare takes time. `traces` are
+    what the runs left changed, and `spoilt` says that the baseline is another after them.
+    """
+
+    stack: Stack
+    task: str
+    spec_of: Callable[[str, Stack], RunSpec] = tiny_spec
+    runs: dict[tuple[TechniqueSpec, ...], RunRecord] = field(default_factory=dict)
+    foreign: bool = True
+    traces: list[str] = field(default_factory=list)
+    spoilt: bool = False
+
+    def spec(self, stack: Stack) -> RunSpec:
+        return self.spec_of(self.task, stack)
+
+    def run(self, stack: Stack) -> RunRecord:
+        if stack.spec() not in self.runs:
+            self.runs[stack.spec()] = self.made(self.spec(stack), around=0)
+        return self.runs[stack.spec()]
+
+    def made(self, spec: RunSpec, around: int) -> RunRecord:
+        """The record of a run made now, in a process whose global generators were seeded with a number."""
+        with surrounded(around, self.foreign) as changed:
+            (record,) = execute([spec])
+        self.traces += [*changed, *filter(None, record.provenance.get("left_behind", "").split(", "))]
+        return record
+
+    @property
+    def base(self) -> RunRecord:
+        return self.run(baseline())
+
+    @property
+    def usual(self) -> RunRecord:
+        return self.run(self.stack)
+
+
+def evaluated_last(stack: Stack) -> bool:
+    """Whether an observer evaluates weights of its own and none chooses, so that only the last evaluation is its."""
+    altering = any(t.observer and isinstance(t, Compresses | EvaluatesUnder) for t in stack.techniques)
+    return altering and not stack.having(Selects)
+
+
+def differences(one: RunRecord, other: RunRecord, last_only: Stack | None = None) -> list[str]:
+    """The fields in which two results differ to the bit, predictions among them, but for what only names the technique.
+
+    Of a stack whose observers are evaluated last only, that evaluation is compared. What is compressed is saved whole,
+    whatever trained, so that its sizes are not.
+    """
+    results = [{k: v for k, v in record.result().items() if k not in LABELS} for record in (one, other)]
+    if last_only is not None and evaluated_last(last_only):
+        results = [r | {name: r[name][-1:] for name in ("eval_step", "eval_score")} for r in results]
+    if last_only is not None and last_only.having(Compresses):
+        results = [r | dict.fromkeys(f.name for f in dataclasses.fields(Footprint)) for r in results]
+    found = [name for name in results[0] if canonical_json(results[0][name]) != canonical_json(results[1][name])]
+    values = [b"" if r.predictions is None else r.predictions.values.tobytes() for r in (one, other)]
+    return found if values[0] == values[1] else [*found, "predictions"]
+
+
+@contextmanager
+def surrounded(number: int, foreign: bool = True) -> Iterator[list[str]]:
+    """Seed the global generators with a number; what is changed within is named in the list, and put right again."""
+    outside = {what: get() for what, (get, _) in GENERATORS.items()}
+    torch.manual_seed(number)
+    np.random.seed(number)
+    random.seed(number)
+    around, before = Surroundings(foreign), {what: bits(get()) for what, (get, _) in GENERATORS.items()}
+    changed: list[str] = []
+    try:
+        yield changed
+    finally:
+        changed += around.restore()
+        changed += [what for what, (get, _) in GENERATORS.items() if bits(get()) != before[what]]
+        for what, (_, put) in GENERATORS.items():
+            put(outside[what])
