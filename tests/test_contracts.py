@@ -16,7 +16,6 @@ import pytest
 import torch
 from torch.nn.modules import module as torch_module
 
-from bench_lib.core.examples import Kind
 from bench_lib.core.record import RunRecord
 from bench_lib.core.spec import canonical_json
 from bench_lib.harness import robustness
@@ -25,6 +24,7 @@ from bench_lib.harness.step import MicroStep
 from bench_lib.models.load import load_template
 from bench_lib.runner.execute import execute
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import Kind
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.hooks import Augments, Compresses, EvaluatesUnder, Prompts, Selects
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench_lib.core.errors import BadData, Unavailable, Unsupported
-from bench_lib.core.examples import Example, Kind, SpanExample
 from bench_lib.core.seeds import derive
 from bench_lib.core.spec import Ref
 from bench_lib.harness.datasets import DataKey, Subset, evaluation_set, train_examples
@@ -18,6 +17,7 @@ from bench_lib.models.architecture import word_embeddings
 from bench_lib.models.load import load_template, load_tokenizer
 from bench_lib.models.translation import load_translator
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import Example, Kind, SpanExample
 from bench_lib.techniques.interface.hooks import Augments
 from bench_lib.techniques.interface.training_set import Corpus, Vocabulary
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench_lib.core.examples import Kind
 from bench_lib.harness.tokenize import IGNORED, Feature
+from bench_lib.tasks.formats import Format, Kind
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ def by_length(features: Sequence[Feature], batch_size: int) -> list[list[int]]:
     return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
 
 
-def collate(features: Sequence[Feature], kind: Kind, pad_id: int, device: torch.device) -> Batch:
+def collate(features: Sequence[Feature], kind: Format, pad_id: int, device: torch.device) -> Batch:
     """Pad features to the longest of them."""
     length = max(map(len, features))
     inputs = {"input_ids": _padded([f.input_ids for f in features], length, pad_id)}

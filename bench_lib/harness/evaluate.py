@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench_lib.core.examples import Kind, SpanExample, TagExample
 from bench_lib.core.record import Predictions
 from bench_lib.harness.batches import Batch, by_length, collate
 from bench_lib.harness.datasets import Evaluation
@@ -18,7 +17,8 @@ from bench_lib.harness.efficiency import Footprint
 from bench_lib.harness.precision import autocast
 from bench_lib.harness.step import logits_of
 from bench_lib.harness.tokenize import Feature
-from bench_lib.tasks.scoring.metrics import reference, score
+from bench_lib.tasks.formats import Kind, SpanExample, TagExample
+from bench_lib.tasks.scoring.metrics import score
 from bench_lib.tasks.task import Task
 from bench_lib.techniques.interface.context import Training
 
@@ -91,7 +91,7 @@ def predict(
 
 def scored(task: Task, evaluation: Evaluation, predictions: Predictions, moved: tuple[float, ...] = ()) -> Scored:
     """Score predictions of the evaluation set."""
-    references = [reference(example) for example in evaluation.examples]
+    references = [example.reference for example in evaluation.examples]
     return Scored(score(task, answers(evaluation, predictions), references), predictions, moved)
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from bench_lib.core.errors import Unsupported
-from bench_lib.core.examples import Example, TextExample
 from bench_lib.core.spec import RunSpec
 from bench_lib.harness.tokenize import Feature
 from bench_lib.models.load import load_tokenizer
@@ -17,6 +16,7 @@ from bench_lib.models.pretrained import Pretrained
 from bench_lib.models.prompted import PromptedModel, mask_id, word_ids
 from bench_lib.models.word_head import word_head
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import Example, TextExample
 from bench_lib.techniques.interface.cloze import Piece
 from bench_lib.techniques.interface.hooks import Prompts
 

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench_lib.core.examples import Example, SpanExample
 from bench_lib.core.seeds import derive
 from bench_lib.harness.batches import Batch
 from bench_lib.harness.datasets import EVALUATION_SEED, DataKey, Evaluation, evaluation_set
@@ -19,6 +18,7 @@ from bench_lib.harness.precision import autocast
 from bench_lib.harness.step import cross_entropy, output_of
 from bench_lib.harness.tokenize import has_room
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import Example, SpanExample
 from bench_lib.tasks.transforms.input_noise import perturbed
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.hooks import Selects

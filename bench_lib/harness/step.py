@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench_lib.core.examples import Kind
 from bench_lib.harness.batches import Batch
 from bench_lib.harness.precision import autocast
 from bench_lib.harness.tokenize import IGNORED
 from bench_lib.instruments.determinism import seed_generators
+from bench_lib.tasks.formats import Format, Kind
 from bench_lib.techniques.interface.context import Output, Training
 
 
@@ -96,7 +96,7 @@ def hidden_states(training: Training, found: list[Tensor]) -> Iterator[None]:
             handle.remove()
 
 
-def logits_of(kind: Kind, raw: object, attention_mask: Tensor) -> tuple[Tensor, ...]:
+def logits_of(kind: Format, raw: object, attention_mask: Tensor) -> tuple[Tensor, ...]:
     """The logits of a model's output in fp32; positions of padding cannot be chosen as an answer's start or end."""
     if kind is not Kind.SPAN:
         return (raw.logits.float(),)  # type: ignore[attr-defined]  # transformers' outputs are typed by model
@@ -105,7 +105,7 @@ def logits_of(kind: Kind, raw: object, attention_mask: Tensor) -> tuple[Tensor, 
     return tuple(logits.float().masked_fill(padding, -torch.inf) for logits in ends)  # each (batch, length)
 
 
-def output_of(kind: Kind, raw: object, batch: Batch) -> Output:
+def output_of(kind: Format, raw: object, batch: Batch) -> Output:
     """What a model's output says of the rows of a batch that have a target."""
     logits = logits_of(kind, raw, batch.inputs["attention_mask"])
     if kind is Kind.TOKENS:

@@ -9,8 +9,8 @@ import numpy as np
 from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 from bench_lib.core.errors import Unsupported
-from bench_lib.core.examples import Example, Kind, SpanExample, TagExample, TextExample
 from bench_lib.models.words import tokenize_words
+from bench_lib.tasks.formats import Example, Format, Kind, SpanExample, TagExample, TextExample
 
 IGNORED = -100
 """The target of a token that has none, as torch's cross-entropy skips it by default."""
@@ -41,7 +41,7 @@ Encoder = Callable[[Sequence[Example], PreTrainedTokenizerBase, int, int], list[
 
 
 def encode(
-    kind: Kind, examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, max_length: int, stride: int
+    kind: Format, examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, max_length: int, stride: int
 ) -> list[Feature]:
     """Tokenise examples of one kind; lengths and stride count tokens."""
     return ENCODERS[kind](examples, tokenizer, max_length, stride)
@@ -172,4 +172,4 @@ def _feature(
     )
 
 
-ENCODERS: dict[Kind, Encoder] = {Kind.SEQUENCE: _texts, Kind.TOKENS: _words, Kind.SPAN: _spans}
+ENCODERS: dict[Format, Encoder] = {Kind.SEQUENCE: _texts, Kind.TOKENS: _words, Kind.SPAN: _spans}

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from itertools import chain
 
 from bench_lib.core.errors import Problems, Unsupported
-from bench_lib.core.examples import Kind, SpanExample
 from bench_lib.core.spec import Profile, Ref, RunSpec
 from bench_lib.harness.datasets import (
     DataKey,
@@ -22,6 +21,7 @@ from bench_lib.harness.fitness import model_problems
 from bench_lib.harness.tokenize import check_questions
 from bench_lib.runner.execute import configured
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import Kind, SpanExample
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.stack import from_spec
 

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from bench_lib.core.errors import BenchError
-from bench_lib.core.examples import Kind
 from bench_lib.core.spec import Profile, Ref, RunSpec
 from bench_lib.harness.batches import Batch, collate
 from bench_lib.harness.datasets import Subset, data_key, evaluation_set, train_features
@@ -23,6 +22,7 @@ from bench_lib.models.architecture import dissect
 from bench_lib.models.load import instantiate, load_template
 from bench_lib.runner.execute import configured
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import Kind
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.hooks import Prompts

@@ -6,24 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench_lib.core.errors import check_name, require
-from bench_lib.core.examples import Example, Kind, SpanExample, TagExample, TextExample
 from bench_lib.tasks.fitting import check_columns, check_labels, check_metrics
-
-__all__ = ["Data", "Example", "Kind", "SpanExample", "TagExample", "Task", "TextExample"]
+from bench_lib.tasks.formats.base import Example, Format
 
 
 @dataclass(frozen=True)
 class Task:
     """A data set, its split, and how it is scored; complete and pinned.
 
-    `columns` are the hub's own: the inputs first and the target last. `metrics` name what `tasks.metrics` computes;
-    the first is the primary one. `judges_wording` says that the labels are of the wording itself, so that a text in
-    other words may need another. `version` is raised when parsing or scoring changes. Columns, labels or metrics that
-    do not fit each other or the kind raise `BenchError`.
+    `kind` is the format of its examples. `columns` are the hub's own: the inputs first and the target last. `metrics`
+    name what the format computes; the first is the primary one. `judges_wording` says that the labels are of the
+    wording itself, so that a text in other words may need another. `version` is raised when parsing or scoring changes.
+    Columns, labels or metrics that do not fit each other or the format raise `BenchError`.
     """
 
     name: str
-    kind: Kind
+    kind: Format
     description: str
     hub_id: str
     hub_config: str | None

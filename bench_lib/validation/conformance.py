@@ -13,7 +13,6 @@ import numpy as np
 import torch
 
 from bench_lib.core.errors import BadData, Unavailable
-from bench_lib.core.examples import Kind
 from bench_lib.core.profiles import PROFILES
 from bench_lib.core.record import RunRecord, Status
 from bench_lib.core.spec import Ref, RunSpec, TechniqueSpec, canonical_json
@@ -23,6 +22,7 @@ from bench_lib.models import MODELS
 from bench_lib.models.source import resolve
 from bench_lib.runner.execute import configured, execute
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import FORMATS
 from bench_lib.tasks.sources.load import load_data
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.hooks import Compresses, EvaluatesUnder, Selects
@@ -31,7 +31,7 @@ from bench_lib.techniques.interface.state import kept_state
 from bench_lib.techniques.interface.technique import FAMILIES
 from bench_lib.validation.effect import Bench, compared, reference
 
-TASK_OF = {Kind.SEQUENCE: "sst2", Kind.TOKENS: "conll2003", Kind.SPAN: "squad"}
+TASK_OF = {kind: kind.sample_task for kind in FORMATS}
 LABELS = {"run_id", "training_id", "spec", "technique"}
 BASE = "adamw"
 BENCH = Bench()

@@ -11,7 +11,6 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from bench_lib.core.examples import Example, Kind, SpanExample, TagExample, TextExample
 from bench_lib.core.seeds import derive
 from bench_lib.core.spec import Profile, Ref
 from bench_lib.harness.tokenize import Feature, encode
@@ -19,6 +18,7 @@ from bench_lib.models import MODELS
 from bench_lib.models.architecture import dissect
 from bench_lib.models.load import instantiate, load_template, load_tokenizer
 from bench_lib.models.source import resolve
+from bench_lib.tasks.formats import Example, Kind, SpanExample, TagExample, TextExample
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.toolkit.dropout_rates import set_dropout
 

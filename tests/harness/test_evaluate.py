@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from bench_lib.core.examples import Example, Kind, SpanExample, TagExample
 from bench_lib.core.record import Predictions
 from bench_lib.harness.datasets import Evaluation
 from bench_lib.harness.evaluate import DECODERS, LONGEST_ANSWER, answers, best_span, evaluate
 from bench_lib.harness.tokenize import Feature
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.scoring.metrics import reference, score
+from bench_lib.tasks.formats import FORMATS, Example, Kind, SpanExample, TagExample
+from bench_lib.tasks.scoring.metrics import score
 from bench_lib.techniques.interface.context import Committee, Training
 from bench_lib.techniques.toolkit.averaging import held
 
@@ -136,7 +136,7 @@ def test_words_that_were_cut_off_are_o_wherever_that_stands_among_the_labels(
     outputs = [np.eye(9, dtype=np.float32)[[rows[0].tags[word] for word in f.places]] for f in built.features]
     found = DECODERS[Kind.TOKENS](built, outputs, task.labels)
     assert answers(built, found) == [list(rows[0].tags)]
-    assert score(task, answers(built, found), [reference(row) for row in rows])[task.primary] == 1.0
+    assert score(task, answers(built, found), [row.reference for row in rows])[task.primary] == 1.0
 
 
 def test_classes_are_the_highest_logits(evaluation: Callable[..., Evaluation]) -> None:
@@ -148,7 +148,7 @@ def test_classes_are_the_highest_logits(evaluation: Callable[..., Evaluation]) -
 # ---- a whole evaluation ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", FORMATS)
 def test_stored_predictions_score_as_they_did(
     prepare: Prepare, evaluation: Callable[..., Evaluation], kind: Kind
 ) -> None:
@@ -158,11 +158,11 @@ def test_stored_predictions_score_as_they_did(
     assert scored.predictions.values.dtype == np.float32
     rows = sum(len(e.words) for e in built.examples if isinstance(e, TagExample)) or len(built.examples)
     assert scored.predictions.values.shape == (rows, {"squad": 3}.get(task.name, len(task.labels)))
-    references = [reference(example) for example in built.examples]
+    references = [example.reference for example in built.examples]
     assert score(task, answers(built, scored.predictions), references) == scored.metrics
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", FORMATS)
 def test_evaluation_is_without_dropout_and_leaves_the_model_as_it_was(
     prepare: Prepare, evaluation: Callable[..., Evaluation], kind: Kind
 ) -> None:
@@ -178,7 +178,7 @@ def test_evaluation_is_without_dropout_and_leaves_the_model_as_it_was(
     assert all(p.grad is None for p in training.model.parameters())
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", FORMATS)
 def test_predictions_come_in_the_examples_order_whatever_the_batches(
     prepare: Prepare, evaluation: Callable[..., Evaluation], kind: Kind
 ) -> None:
@@ -193,7 +193,7 @@ def test_predictions_come_in_the_examples_order_whatever_the_batches(
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", FORMATS)
 def test_each_member_predicts_with_its_own_weights_and_all_are_combined(
     evaluation: Callable[..., Evaluation], prepare: Prepare, kind: Kind, precision: str
 ) -> None:

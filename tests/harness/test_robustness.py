@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 
-from bench_lib.core.examples import Kind, SpanExample
 from bench_lib.core.spec import Profile, Ref
 from bench_lib.harness import robustness
 from bench_lib.harness.batches import collate
@@ -21,6 +20,7 @@ from bench_lib.harness.robustness import Examination, attacked, perturbed_set
 from bench_lib.harness.step import cross_entropy, output_of
 from bench_lib.runner.execute import execute
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import Kind, SpanExample
 from bench_lib.tasks.sources.load import load_data
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.toolkit.embedding import embedding_changed

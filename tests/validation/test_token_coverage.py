@@ -8,13 +8,13 @@ import pytest
 from transformers import PreTrainedTokenizerBase
 
 from bench_lib.core.errors import Unsupported
-from bench_lib.core.examples import Example, Kind, SpanExample, TagExample, TextExample
 from bench_lib.core.spec import Profile
 from bench_lib.harness.tokenize import encode
 from bench_lib.models import MODELS
 from bench_lib.models.load import load_tokenizer
 from bench_lib.models.source import resolve
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import Example, Kind, SpanExample, TagExample, TextExample
 from bench_lib.tasks.sources.load import load_data
 from bench_lib.validation.token_coverage import Reading, read
 

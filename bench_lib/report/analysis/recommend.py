@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from bench_lib.core.errors import BenchError, UnknownName
-from bench_lib.core.examples import Kind
 from bench_lib.core.spec import digest
 from bench_lib.report.analysis.cells import GROUP, KEY, SUFFIX, identity, texts
 from bench_lib.report.analysis.evidence import (
@@ -30,16 +29,7 @@ from bench_lib.report.analysis.evidence import (
 from bench_lib.report.analysis.provenance import MACHINE
 from bench_lib.stats.verdict import Stability
 from bench_lib.tasks import TASKS
-
-KINDS: Mapping[Kind, tuple[str, ...]] = {
-    Kind.SEQUENCE: (
-        *("classification", "text-classification", "sequence-classification", "sequence", "text", "sentiment"),
-        *("nli", "entailment", "paraphrase", "acceptability", "glue"),
-    ),
-    Kind.TOKENS: ("ner", "tagging", "tokens", "token-classification", "sequence-labelling", "sequence-labeling"),
-    Kind.SPAN: ("qa", "question-answering", "extractive-qa", "reading-comprehension", "span", "spans"),
-}
-"""What a kind of task is commonly called."""
+from bench_lib.tasks.formats import FORMATS, Format
 
 Place = tuple[str, str, str]
 """A task, its setting, and what the baseline's cell is called there."""
@@ -54,13 +44,13 @@ class Like:
 
     text: str
     task: str
-    kind: Kind | None
+    kind: Format | None
 
     def among(self, tasks: Collection[str]) -> tuple[str, ...]:
         """Those that count: the task that was named, or where it is not held, all that are of its kind."""
         if self.task in tasks:
             return (self.task,)
-        return tuple(sorted(task for task in tasks if self.kind is not None and _kind(task) is self.kind))
+        return tuple(sorted(task for task in tasks if self.kind is not None and _kind(task) == self.kind))
 
 
 @dataclass(frozen=True)
@@ -107,10 +97,10 @@ def like(text: str, held: Collection[str]) -> Like:
     for task in tasks:
         if _word(task) == word:
             return Like(text, task, _kind(task))
-    for kind, names in KINDS.items():
-        if word in names:
+    for kind in FORMATS:
+        if word in kind.aliases:
             return Like(text, "", kind)
-    raise UnknownName("task or kind of task", text, [*tasks, *(name for names in KINDS.values() for name in names)])
+    raise UnknownName("task or kind of task", text, [*tasks, *(name for kind in FORMATS for name in kind.aliases)])
 
 
 def advise(cells: pd.DataFrame, runs: pd.DataFrame, asked: Like, limits: Limits, baseline: str) -> list[Advice]:
@@ -239,5 +229,5 @@ def _word(text: str) -> str:
     return "-".join(text.lower().replace("_", " ").replace("-", " ").split())
 
 
-def _kind(task: str) -> Kind | None:
+def _kind(task: str) -> Format | None:
     return TASKS.get(task).kind if task in TASKS else None

@@ -1,4 +1,4 @@
-"""Examples as words that can be changed one by one, and back: tags and answers end up where they belong."""
+"""Texts as words that can be changed one by one; the examples of each format say which words a target stands in."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bench_lib.core.examples import Example, SpanExample, TagExample, TextExample
-
+WORD = re.compile(r"\S+")
 UNIT = re.compile(r"^\s+|(\S+)\s*")
 
 
@@ -40,36 +39,13 @@ class Word:
 Passage = tuple[Word, ...]
 
 
-# ---- examples and their passages -------------------------------------------------------------------------------------
+# ---- texts and their words ------------------------------------------------------------------------------------------
 
 
-def passages(example: Example, labels: Sequence[str]) -> tuple[Passage, ...]:
-    """The texts of an example as words: text and pair, the tagged words, or context and question.
-
-    `labels` are the task's, in IOB2 where there are tags.
-    """
-    if isinstance(example, TextExample):
-        return tuple(_split(text) for text in (example.text, example.pair) if text is not None)
-    if isinstance(example, TagExample):
-        return (_tagged(example, labels),)
-    return _context(example), _split(example.question)
-
-
-def rewritten(example: Example, changed: Sequence[Passage], labels: Sequence[str]) -> Example:
-    """The example with its passages as they became; tags are strict IOB2, and every answer stands at its start."""
-    before = passages(example, labels)
-    if isinstance(example, TagExample):
-        return TagExample(tuple(word.text for word in changed[0]), _tags(changed[0], labels))
-    if isinstance(example, TextExample):
-        texts = (example.text, example.pair or "")
-        new = [text if now == was else joined(now)[0] for text, was, now in zip(texts, before, changed, strict=False)]
-        return replace(example, text=new[0], pair=new[1] if len(new) > 1 else None)
-    question = example.question if changed[1] == before[1] else joined(changed[1])[0]
-    if changed[0] == before[0]:
-        return replace(example, question=question)
-    context, moved = joined(changed[0])
-    starts = tuple(start + moved[_unit(before[0], start)] for start in example.starts)
-    return replace(example, context=context, question=question, starts=starts)
+def split(text: str) -> Passage:
+    """A text as words, each with the white space after it and its place."""
+    units = [(match.group(1) or "", match.span()) for match in UNIT.finditer(text)]
+    return tuple(Word(word, text[start + len(word) : end], start) for word, (start, end) in units)
 
 
 def differ(before: Sequence[Passage], after: Sequence[Passage]) -> bool:
@@ -88,47 +64,6 @@ def joined(words: Iterable[Word]) -> tuple[str, dict[int, int]]:
         text += word.text + word.space
         held = word.held
     return (text if held else text.rstrip()), moved
-
-
-def _split(text: str) -> Passage:
-    units = [(match.group(1) or "", match.span()) for match in UNIT.finditer(text)]
-    return tuple(Word(word, text[start + len(word) : end], start) for word, (start, end) in units)
-
-
-def _tagged(example: TagExample, labels: Sequence[str]) -> Passage:
-    words, block = [], -1
-    for text, tag in zip(example.words, example.tags, strict=True):
-        prefix, _, entity = labels[tag].partition("-")
-        block += prefix == "B"
-        words.append(Word(text, block=block, entity=entity) if entity else Word(text))
-    return tuple(words)
-
-
-def _tags(words: Passage, labels: Sequence[str]) -> tuple[int, ...]:
-    names, before = [], None
-    for word in words:
-        inside = word.block is not None and word.block == before
-        names.append(f"{'I' if inside else 'B'}-{word.entity}" if word.entity else "O")
-        before = word.block
-    return tuple(map(labels.index, names))
-
-
-def _context(example: SpanExample) -> Passage:
-    """The words that answers lie in, with the space after them, are held; answers that share a word are one block."""
-    words, block, last = list(_split(example.context)), -1, -1
-    ends = [word.at + len(word.text + word.space) for word in words if word.at is not None]
-    for start, text in sorted(zip(example.starts, example.answers, strict=True)):
-        inside = [i for i, end in enumerate(ends) if (words[i].at or 0) < start + len(text) and end > start]
-        block += inside[0] > last
-        last = max(last, inside[-1])
-        for i in inside:
-            words[i] = replace(words[i], block=block, held=True)
-    return tuple(words)
-
-
-def _unit(words: Passage, start: int) -> int:
-    """Where the word stood that a character belongs to."""
-    return max(word.at for word in words if word.at is not None and word.at <= start)
 
 
 # ---- what may be done to words ---------------------------------------------------------------------------------------

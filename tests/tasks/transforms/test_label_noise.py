@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench_lib.core.errors import BadValue, Unsupported
-from bench_lib.core.examples import Example, SpanExample, TagExample, TextExample
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import Example, SpanExample, TagExample, TextExample
+from bench_lib.tasks.formats.token_classification import mentions
 from bench_lib.tasks.scoring.squad_metrics import exact_match
-from bench_lib.tasks.transforms.label_noise import mentions, mislabelled
+from bench_lib.tasks.transforms.label_noise import mislabelled
 
 NER = TASKS.get("conll2003").labels
 THREE = ("a", "b", "c")

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench_lib.core.errors import BadValue, Unsupported
-from bench_lib.core.examples import Example, SpanExample, TagExample, TextExample
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.transforms.sampling import choose, choose_per_class, entity_types
+from bench_lib.tasks.formats import Example, SpanExample, TagExample, TextExample
+from bench_lib.tasks.formats.token_classification import entity_types
+from bench_lib.tasks.transforms.sampling import choose, choose_per_class
 
 
 @given(n=st.integers(0, 60), size=st.integers(0, 60), seed=st.integers(0, 9))

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench_lib.core.errors import BadValue, Unsupported
-from bench_lib.core.examples import Kind, SpanExample, TagExample, TextExample
 from bench_lib.harness.loop import Loop
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import Kind, SpanExample, TagExample, TextExample
 from bench_lib.tasks.transforms.word_edits import Word
 from bench_lib.techniques.data.eda import EDA, OPERATIONS, _operations, deleted, inserted, swapped
 from bench_lib.techniques.data.synonym import Synonym
