@@ -12,8 +12,9 @@ from transformers import PreTrainedTokenizerBase
 from bench_lib.core.errors import Unsupported
 from bench_lib.core.seeds import derive
 from bench_lib.core.spec import Profile, Ref
+from bench_lib.harness.formats import torch_half
+from bench_lib.harness.formats.features import Feature
 from bench_lib.harness.prompted import encode_prompts
-from bench_lib.harness.tokenize import Feature, encode
 from bench_lib.models.load import load_tokenizer
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.formats import Example, Format
@@ -77,6 +78,11 @@ class DataKey:
     def kind(self) -> Format:
         return TASKS.get(self.task).kind
 
+    @property
+    def window(self) -> tuple[int, int]:
+        """The longest sequence and the stride, in tokens."""
+        return self.max_length, self.stride
+
     def tokenizer(self) -> PreTrainedTokenizerBase:
         return load_tokenizer(self.model)
 
@@ -85,7 +91,7 @@ class DataKey:
             return ()
         if self.prompts is not None:
             return tuple(encode_prompts(self.prompts, self.task, examples, self.tokenizer(), self.max_length))
-        return tuple(encode(self.kind, examples, self.tokenizer(), self.max_length, self.stride))
+        return tuple(torch_half(self.kind).encode(examples, self.tokenizer(), self.max_length, self.stride))
 
 
 def data_key(task: Task, data: Ref, model: Ref, profile: Profile, stack: Stack = PLAIN) -> DataKey:

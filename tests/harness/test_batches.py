@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench_lib.harness.batches import by_length, collate, epoch_order
-from bench_lib.harness.tokenize import IGNORED, Feature
+from bench_lib.harness.formats.features import IGNORED, Feature
 from bench_lib.tasks.formats import FORMATS, Kind, TextExample
 
 CPU = torch.device("cpu")

@@ -15,7 +15,7 @@ from torch import nn
 
 from bench_lib.harness import efficiency
 from bench_lib.harness.efficiency import REPEATS, WARM_UP, deployed, footprint, sampled, saved_bytes, sparsity
-from bench_lib.harness.tokenize import Feature
+from bench_lib.harness.formats.features import Feature
 from bench_lib.runner.execute import execute
 from bench_lib.tasks.formats import Kind
 from bench_lib.techniques import TECHNIQUES

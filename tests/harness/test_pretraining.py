@@ -15,8 +15,8 @@ from bench_lib.core.profiles import PROFILES
 from bench_lib.core.record import RunRecord
 from bench_lib.core.spec import Profile, Ref, RunSpec
 from bench_lib.harness.datasets import Evaluation
+from bench_lib.harness.formats.features import IGNORED, Feature
 from bench_lib.harness.pretraining import RunPrelude
-from bench_lib.harness.tokenize import IGNORED, Feature
 from bench_lib.models.load import load_tokenizer
 from bench_lib.runner.execute import execute
 from bench_lib.tasks import TASKS

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench_lib.harness.batches import Batch, collate
+from bench_lib.harness.batches import collate
+from bench_lib.harness.formats.features import Batch, Feature
 from bench_lib.harness.precision import autocast
 from bench_lib.harness.step import MicroStep, Passes
-from bench_lib.harness.tokenize import Feature
 from bench_lib.tasks.formats import FORMATS, Kind
 from bench_lib.techniques.interface.context import Training
 
