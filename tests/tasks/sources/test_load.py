@@ -114,7 +114,7 @@ def test_an_embedded_corpus_is_parsed_like_any_other(rows: Rows, monkeypatch: py
     corpora = SimpleNamespace(
         CORPORA=("imdb",), generate=lambda name: {"train": rows[name], "evaluation": rows[name][:1]}
     )
-    monkeypatch.setattr(load, "embedded", corpora)
+    monkeypatch.setattr(load, "synthetic", corpora)
     data = load_data(TASKS.get("imdb"), "embedded")
     assert data.source == "embedded"
     assert data.train == (TextExample("A bore.<br />", 0), TextExample("A joy — truly.", 1))
