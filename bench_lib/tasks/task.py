@@ -41,6 +41,12 @@ class Task:
         # It is the name of a folder, and stands in lists.
         plain = not set(self.name) & set("/\\,:=+ ") and self.name.strip(".") != ""
         require(plain, "name of a task", self.name, "no blank, slash, comma, colon, equals or plus sign")
+        require(
+            isinstance(self.kind, Format),
+            f"kind of task {self.name}",
+            self.kind,
+            "a task format, such as bench_lib.Kind.SEQUENCE",
+        )
         check_columns(self.kind, self.columns, self.name)
         check_labels(self.kind, self.labels, self.name)
         check_metrics(self.kind, self.metrics, self.labels, self.name)

@@ -149,7 +149,10 @@ class Format(ABC):
 
     @property
     def predicts_labels(self) -> bool:
-        """Whether each row of the predictions holds logits of the task's labels."""
+        """Whether each row of the predictions holds logits of the task's labels.
+
+        Otherwise it holds an answer in numbers, such as a start and an end, and last the answer's score.
+        """
         return self.labels_texts or self.labels_words
 
     def head_outputs(self, labels: int) -> int | None:

@@ -71,7 +71,7 @@ class TokenCutoff(Technique):
         """Tokens that may be erased, (batch, length)."""
         places = torch.arange(step.real_tokens.shape[1], device=step.real_tokens.device)
         if step.training.kind.points_at_tokens:
-            start, *_, end = (target[:, None] for target in (*whole.targets, *whole.targets))
+            start, end = whole.targets[0][:, None], whole.targets[-1][:, None]
             return step.real_tokens & ~((start <= places) & (places <= end))
         if step.training.kind.labels_words:
             first = step.real_tokens & (step.real_tokens.cumsum(1) == 1)

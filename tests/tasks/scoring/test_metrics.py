@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from bench_lib.core.errors import BadValue
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.formats import SpanExample, TagExample, TextExample
 from bench_lib.tasks.scoring.metrics import score
 
 CONLL = TASKS.get("conll2003")
@@ -135,12 +134,6 @@ def test_squad_has_f1_first_and_both_are_means() -> None:
     assert list(scores) == ["f1", "em"]
     assert scores["f1"] == pytest.approx((1 + 2 / 3 + 0) / 3)
     assert scores["em"] == pytest.approx(1 / 3)
-
-
-def test_references_are_taken_from_examples() -> None:
-    assert TextExample("x", 1).reference == 1
-    assert TagExample(("x",), (3,)).reference == (3,)
-    assert SpanExample("1", "x y", "?", ("x", "y"), (0, 2)).reference == ("x", "y")
 
 
 def test_lengths_that_differ_are_refused() -> None:

@@ -104,12 +104,6 @@ def test_entities_change_their_type_whole_and_stay_strict_iob2(rows: list[TagExa
     assert changed == round(share * total)
 
 
-def test_where_entities_begin_and_end() -> None:
-    names = ["B-PER", "I-PER", "B-PER", "O", "B-LOC", "I-LOC", "I-LOC", "B-ORG"]
-    assert mentions([NER.index(name) for name in names], NER) == [(0, 2), (2, 3), (4, 7), (7, 8)]
-    assert mentions([0, 0], NER) == []
-
-
 # ---- answers ---------------------------------------------------------------------------------------------------------
 
 
