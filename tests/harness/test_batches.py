@@ -132,7 +132,7 @@ def test_a_model_without_token_types_gets_none(featurise: Featurise) -> None:
     assert collate(bare, Kind.SEQUENCE, PAD, CPU).inputs.keys() == {"input_ids", "attention_mask"}
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", FORMATS, ids=str)
 def test_a_batch_of_one_needs_no_padding(featurise: Featurise, kind: Kind) -> None:
     batch = collate(featurise(kind)[:1], kind, PAD, CPU)
     assert batch.inputs["attention_mask"].all()

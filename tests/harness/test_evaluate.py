@@ -24,7 +24,7 @@ Prepare = Callable[..., Training]
 # ---- a whole evaluation ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", FORMATS, ids=str)
 def test_stored_predictions_score_as_they_did(
     prepare: Prepare, evaluation: Callable[..., Evaluation], kind: Kind
 ) -> None:
@@ -38,7 +38,7 @@ def test_stored_predictions_score_as_they_did(
     assert score(task, kind.answers(built.examples, scored.predictions), references) == scored.metrics
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", FORMATS, ids=str)
 def test_evaluation_is_without_dropout_and_leaves_the_model_as_it_was(
     prepare: Prepare, evaluation: Callable[..., Evaluation], kind: Kind
 ) -> None:
@@ -54,7 +54,7 @@ def test_evaluation_is_without_dropout_and_leaves_the_model_as_it_was(
     assert all(p.grad is None for p in training.model.parameters())
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", FORMATS, ids=str)
 def test_predictions_come_in_the_examples_order_whatever_the_batches(
     prepare: Prepare, evaluation: Callable[..., Evaluation], kind: Kind
 ) -> None:
@@ -69,7 +69,7 @@ def test_predictions_come_in_the_examples_order_whatever_the_batches(
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", FORMATS, ids=str)
 def test_each_member_predicts_with_its_own_weights_and_all_are_combined(
     evaluation: Callable[..., Evaluation], prepare: Prepare, kind: Kind, precision: str
 ) -> None:

@@ -56,7 +56,7 @@ def spoilt(weights: Weights) -> Weights:
     return {**weights, name: torch.full_like(weights[name], torch.nan)}
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", FORMATS, ids=str)
 @pytest.mark.parametrize(
     ("change", "settings", "expected"),
     [
