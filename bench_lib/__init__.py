@@ -50,23 +50,23 @@ PUBLIC = {
     "Choice": "techniques.interface.history",
     "Corpus": "techniques.interface.training_set",
     "Diverged": "core.errors",
-    "Example": "core.examples",
+    "Example": "tasks.formats",
     "Group": "techniques.interface.context",
     "History": "techniques.interface.history",
-    "Kind": "core.examples",
+    "Kind": "tasks.formats",
     "Output": "techniques.interface.context",
     "Phase": "techniques.interface.context",
     "Predictions": "core.record",
     "Prelude": "techniques.interface.pretraining",
     "Profile": "core.spec",
     "Scalar": "core.spec",
-    "SpanExample": "core.examples",
+    "SpanExample": "tasks.formats",
     "Step": "techniques.interface.context",
     "Study": "techniques.interface.pretraining",
-    "TagExample": "core.examples",
+    "TagExample": "tasks.formats",
     "Task": "tasks.task",
     "Technique": "techniques.interface.technique",
-    "TextExample": "core.examples",
+    "TextExample": "tasks.formats",
     "Training": "techniques.interface.context",
     "Unsupported": "core.errors",
     "Update": "techniques.interface.context",
@@ -82,9 +82,9 @@ PUBLIC = {
 
 if TYPE_CHECKING:
     from bench_lib.core.errors import BadValue, BenchError, Diverged, Unsupported, require
-    from bench_lib.core.examples import Example, Kind, SpanExample, TagExample, TextExample
     from bench_lib.core.record import Predictions
     from bench_lib.core.spec import Profile, Scalar
+    from bench_lib.tasks.formats import Example, Kind, SpanExample, TagExample, TextExample
     from bench_lib.tasks.task import Task
     from bench_lib.techniques.interface.context import Group, Output, Phase, Step, Training, Update
     from bench_lib.techniques.interface.gradients import with_gradients

@@ -20,7 +20,6 @@ import torch
 import transformers
 from torch import Tensor
 
-from bench_lib.core.examples import TextExample
 from bench_lib.core.spec import Profile, RunSpec
 from bench_lib.harness.datasets import Subset, data_key, evaluation_set, train_examples
 from bench_lib.instruments.memory import PeakMemory
@@ -29,6 +28,7 @@ from bench_lib.models.source import package_folder
 from bench_lib.runner.execute import execute
 from bench_lib.runner.suite import Grid, plan
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import TextExample
 
 PROFILE = Profile(train_examples=320, eval_examples=400, learning_rate=5e-4, precision="bf16", max_length=64, stride=16)
 BUCKET = 8

@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 import torch
 
-from bench_lib.core.examples import Kind
 from bench_lib.core.record import RunRecord
 from bench_lib.harness import robustness
 from bench_lib.harness.step import MicroStep
 from bench_lib.models.load import load_template
 from bench_lib.runner.execute import execute
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import Kind
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.hooks import Augments, Prompts
 from bench_lib.techniques.interface.stack import parse_stack

@@ -12,12 +12,12 @@ import torch
 from torch.nn.modules import module as torch_module
 
 from bench_lib.core.errors import BenchError
-from bench_lib.core.examples import Kind
 from bench_lib.core.spec import canonical_json
 from bench_lib.runner.execute import execute
 from bench_lib.runner.seed_ensembles import members, pool
 from bench_lib.store import Store
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import Kind
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.hooks import (
     POOLING,

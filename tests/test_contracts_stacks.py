@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from bench_lib.core.errors import BenchError
-from bench_lib.core.examples import Kind
 from bench_lib.core.seeds import derive
 from bench_lib.core.spec import canonical_json
 from bench_lib.runner.execute import execute
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import Kind
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.hooks import EXCLUSIVE, OBSERVING, TRAINING
 from bench_lib.techniques.interface.stack import Stack, parse_stack

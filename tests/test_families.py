@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from bench_lib.core.errors import Unsupported
-from bench_lib.core.examples import Kind
 from bench_lib.core.spec import RunSpec
 from bench_lib.harness.fitness import model_problems
 from bench_lib.models import MODELS
@@ -20,6 +19,7 @@ from bench_lib.models.load import load_template
 from bench_lib.models.source import resolve
 from bench_lib.runner.execute import configured, execute, prepared
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import Kind
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.stack import parse_stack
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from itertools import product
 
 from bench_lib.core.errors import check_name, require
-from bench_lib.core.examples import Kind
 from bench_lib.core.parameters import read_settings
 from bench_lib.core.registry import Registry
 from bench_lib.core.spec import Profile, Scalar
@@ -30,16 +29,16 @@ class ProfileFamily:
     name: str
     description: str
     base: Profile
-    by_kind: Mapping[Kind, Settings] = field(default_factory=dict)
+    by_kind: Mapping[str, Settings] = field(default_factory=dict)
     by_task: Mapping[str, Settings] = field(default_factory=dict)
     settings: Settings = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_name("name of a profile", self.name)
 
-    def __call__(self, task: str, kind: Kind) -> Profile:
-        """The profile for one task."""
-        found = {**self.by_kind.get(kind, {}), **self.by_task.get(task, {}), **self.settings}
+    def __call__(self, task: str, kind: object) -> Profile:
+        """The profile for one task, whose kind is a task format or the name of one."""
+        found = {**self.by_kind.get(str(kind), {}), **self.by_task.get(task, {}), **self.settings}
         return dataclasses.replace(self.base, **found)  # type: ignore[arg-type]
 
     def at(self, settings: Settings) -> ProfileFamily:
@@ -108,8 +107,8 @@ QUICK = ProfileFamily(
         evaluations=2,
     ),
     {
-        Kind.TOKENS: {"learning_rate": 3e-4},
-        Kind.SPAN: {"train_examples": 96, "eval_examples": 100, "learning_rate": 3e-4, "max_length": 96, "stride": 32},
+        "tokens": {"learning_rate": 3e-4},
+        "span": {"train_examples": 96, "eval_examples": 100, "learning_rate": 3e-4, "max_length": 96, "stride": 32},
     },
     {"imdb": {"train_examples": 96, "eval_examples": 100, "learning_rate": 2e-4, "max_length": 96}},
 )
@@ -120,8 +119,8 @@ DESK = ProfileFamily(
         train_examples=640, eval_examples=400, epochs=3, learning_rate=2e-4, precision="bf16", max_length=64, stride=16
     ),
     {
-        Kind.TOKENS: {"train_examples": 500, "learning_rate": 3e-4, "max_length": 128},
-        Kind.SPAN: {
+        "tokens": {"train_examples": 500, "learning_rate": 3e-4, "max_length": 128},
+        "span": {
             "train_examples": 480,
             "eval_examples": 300,
             "batch_size": 8,
@@ -142,7 +141,7 @@ FEW1K = ProfileFamily(
     "few1k",
     "1,000 examples with a BERT-size model on one GPU, as in Zhang et al. 2021",
     Profile(train_examples=1000, eval_examples=1000, epochs=3, precision="bf16", max_length=128, evaluations=6),
-    {Kind.TOKENS: {"learning_rate": 5e-5}, Kind.SPAN: {"learning_rate": 3e-5, "max_length": 384, "stride": 128}},
+    {"tokens": {"learning_rate": 5e-5}, "span": {"learning_rate": 3e-5, "max_length": 384, "stride": 128}},
     {"imdb": {"max_length": 256}, "rte": {"max_length": 256}},
 )
 FULL = ProfileFamily(
@@ -150,8 +149,8 @@ FULL = ProfileFamily(
     "all the data with a BERT-size model on one GPU",
     Profile(epochs=3, precision="bf16", max_length=128, evaluations=10),
     {
-        Kind.TOKENS: {"learning_rate": 5e-5},
-        Kind.SPAN: {"epochs": 2, "learning_rate": 3e-5, "max_length": 384, "stride": 128},
+        "tokens": {"learning_rate": 5e-5},
+        "span": {"epochs": 2, "learning_rate": 3e-5, "max_length": 384, "stride": 128},
     },
     {"imdb": {"max_length": 512, "stride": 128}, "rte": {"max_length": 256}},
 )

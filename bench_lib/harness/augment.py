@@ -9,15 +9,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench_lib.core.errors import BadData, Unavailable, Unsupported
-from bench_lib.core.examples import Example, Kind, SpanExample
 from bench_lib.core.seeds import derive
 from bench_lib.core.spec import Ref
 from bench_lib.harness.datasets import DataKey, Subset, evaluation_set, train_examples
-from bench_lib.harness.tokenize import Feature, has_room
+from bench_lib.harness.formats import torch_half
+from bench_lib.harness.formats.features import Feature
 from bench_lib.models.architecture import word_embeddings
 from bench_lib.models.load import load_template, load_tokenizer
 from bench_lib.models.translation import load_translator
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import Example
+from bench_lib.tasks.formats.text_classification import TEXT_CLASSIFICATION
 from bench_lib.techniques.interface.hooks import Augments
 from bench_lib.techniques.interface.training_set import Corpus, Vocabulary
 
@@ -63,7 +65,8 @@ def augmented(key: DataKey, draw: Draw, augmenters: tuple[Augments, ...]) -> Aug
             reported=reported,
             kept=kept,
         )
-        examples = _readable(key, corpus.train, _made(technique, corpus))
+        made = _made(technique, corpus)
+        examples = torch_half(key.kind).readable(made, corpus.train, key.tokenizer(), key.window)
     return Augmented(tuple(examples), key.encode(examples), reported, len(key.encode(kept[0])) if kept else None)
 
 
@@ -78,18 +81,8 @@ def _made(technique: Augments, corpus: Corpus) -> Sequence[Example]:
     return made
 
 
-def _readable(key: DataKey, before: Sequence[Example], after: Sequence[Example]) -> Sequence[Example]:
-    """The examples without the new ones whose question became so long that it leaves no room for the context."""
-    if key.kind is not Kind.SPAN:
-        return after
-    known = {example.question for example in before if isinstance(example, SpanExample)}
-    asked = {example.question for example in after if isinstance(example, SpanExample)} - known
-    read = known | {q for q in asked if has_room(q, key.tokenizer(), key.max_length, key.stride)}
-    return [example for example in after if isinstance(example, SpanExample) and example.question in read]
-
-
 @functools.lru_cache(maxsize=1)
 def vocabulary(model: Ref) -> Vocabulary:
     """The pieces of a model's tokenizer and their pre-trained input embeddings."""
-    weights = word_embeddings(load_template(model, Kind.SEQUENCE, 2).model).state_dict()
+    weights = word_embeddings(load_template(model, TEXT_CLASSIFICATION, 2).model).state_dict()
     return Vocabulary(load_tokenizer(model).get_vocab(), weights["weight"].numpy())

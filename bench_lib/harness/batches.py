@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from bench_lib.core.examples import Kind
-from bench_lib.harness.tokenize import IGNORED, Feature
-
-
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """A padded batch on its device; `counted` is its number of targets, which weighs it against its fellows."""
-
-    inputs: dict[str, Tensor]  # each (batch, length)
-    targets: Tensor  # (batch,), (batch, length) or (batch, 2)
-    real_tokens: Tensor  # (batch, length), True where neither padding nor special
-    places: Tensor  # (batch, length), True at the token that the row is about: the first one, or the mask of a prompt
-    tokens: int
-    counted: int
+from bench_lib.harness.formats import torch_half
+from bench_lib.harness.formats.features import Batch, Feature, padded
+from bench_lib.tasks.formats import Format
 
 
 def epoch_order(lengths: Sequence[int], batch_size: int, pool: int, generator: torch.Generator) -> list[list[int]]:
@@ -46,34 +33,23 @@ def by_length(features: Sequence[Feature], batch_size: int) -> list[list[int]]:
     return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
 
 
-def collate(features: Sequence[Feature], kind: Kind, pad_id: int, device: torch.device) -> Batch:
+def collate(features: Sequence[Feature], kind: Format, pad_id: int, device: torch.device) -> Batch:
     """Pad features to the longest of them."""
     length = max(map(len, features))
-    inputs = {"input_ids": _padded([f.input_ids for f in features], length, pad_id)}
-    inputs["attention_mask"] = _padded([np.ones(len(f), dtype=np.int64) for f in features], length, 0)
+    inputs = {"input_ids": padded([f.input_ids for f in features], length, pad_id)}
+    inputs["attention_mask"] = padded([np.ones(len(f), dtype=np.int64) for f in features], length, 0)
     types = [f.token_types for f in features if f.token_types is not None]
     if types:
-        inputs["token_type_ids"] = _padded(types, length, 0)
-    if kind is Kind.TOKENS:
-        targets = _padded([f.targets for f in features], length, IGNORED)
-    else:
-        stacked = torch.from_numpy(np.stack([f.targets for f in features]))
-        targets = stacked[:, 0] if kind is Kind.SEQUENCE else stacked
+        inputs["token_type_ids"] = padded(types, length, 0)
+    half = torch_half(kind)
+    targets = half.targets(features, length)
     places = torch.zeros(len(features), length, dtype=torch.bool)
-    places[range(len(features)), [f.spots[0] if kind is Kind.SEQUENCE else 0 for f in features]] = True
-    counted = int((targets != IGNORED).sum()) if kind is Kind.TOKENS else len(features)
+    places[range(len(features)), list(map(half.row_place, features))] = True
     return Batch(
         inputs={name: tensor.to(device) for name, tensor in inputs.items()},
         targets=targets.to(device),
-        real_tokens=~_padded([f.special for f in features], length, 1).bool().to(device),
+        real_tokens=~padded([f.special for f in features], length, 1).bool().to(device),
         places=places.to(device),
         tokens=sum(map(len, features)),
-        counted=counted,
+        counted=half.counted(targets),
     )
-
-
-def _padded(rows: Sequence[np.ndarray], length: int, fill: int) -> Tensor:
-    table = np.full((len(rows), length), fill, dtype=np.int64)
-    for row, values in zip(table, rows, strict=True):
-        row[: len(values)] = values
-    return torch.from_numpy(table)

@@ -10,14 +10,16 @@ import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from bench_lib.core.errors import Unsupported
-from bench_lib.core.examples import Example, Kind, inputs
 from bench_lib.core.seeds import derive
 from bench_lib.core.spec import Profile, Ref
+from bench_lib.harness.formats import torch_half
+from bench_lib.harness.formats.features import Feature
 from bench_lib.harness.prompted import encode_prompts
-from bench_lib.harness.tokenize import Feature, encode
 from bench_lib.models.load import load_tokenizer
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.scoring.constant_baseline import Room, room, trivial_score
+from bench_lib.tasks.formats import Example, Format
+from bench_lib.tasks.formats.base import Room
+from bench_lib.tasks.scoring.constant_baseline import room, trivial_score
 from bench_lib.tasks.sources.load import load_data
 from bench_lib.tasks.task import Task
 from bench_lib.tasks.transforms.label_noise import mislabelled
@@ -73,8 +75,13 @@ class DataKey:
     prompts: Prompts | None = None
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> Format:
         return TASKS.get(self.task).kind
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """The longest sequence and the stride, in tokens."""
+        return self.max_length, self.stride
 
     def tokenizer(self) -> PreTrainedTokenizerBase:
         return load_tokenizer(self.model)
@@ -84,7 +91,7 @@ class DataKey:
             return ()
         if self.prompts is not None:
             return tuple(encode_prompts(self.prompts, self.task, examples, self.tokenizer(), self.max_length))
-        return tuple(encode(self.kind, examples, self.tokenizer(), self.max_length, self.stride))
+        return tuple(torch_half(self.kind).encode(examples, self.tokenizer(), self.max_length, self.stride))
 
 
 def data_key(task: Task, data: Ref, model: Ref, profile: Profile, stack: Stack = PLAIN) -> DataKey:
@@ -120,8 +127,8 @@ def held_out_examples(task: str, source: str, trained: Subset, size: int) -> tup
 @functools.lru_cache(maxsize=8)
 def unread_examples(task: str, source: str, trained: Subset) -> tuple[Example, ...]:
     """Examples of the training set of which a run on the subset reads none."""
-    seen = {inputs(example) for example in train_examples(task, source, trained)}
-    return tuple(e for e in load_data(TASKS.get(task), source).train if inputs(e) not in seen)
+    seen = {example.inputs for example in train_examples(task, source, trained)}
+    return tuple(e for e in load_data(TASKS.get(task), source).train if e.inputs not in seen)
 
 
 def held_out_set(key: DataKey, trained: Subset, size: int) -> Evaluation:

@@ -12,9 +12,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from bench_lib.harness.batches import Batch, collate
+from bench_lib.harness.batches import collate
+from bench_lib.harness.formats.features import Batch, Feature
 from bench_lib.harness.precision import autocast
-from bench_lib.harness.tokenize import Feature
 from bench_lib.instruments.timing import Stopwatch
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.hooks import Compresses

@@ -11,11 +11,11 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from bench_lib.core.errors import BenchError
-from bench_lib.core.examples import Kind
 from bench_lib.core.spec import Profile, Ref
 from bench_lib.models.architecture import dissect, is_matrix, word_embeddings
 from bench_lib.models.load import Template, load_template, load_tokenizer
 from bench_lib.models.words import reads_words_alike, shares_characters
+from bench_lib.tasks.formats import Format
 from bench_lib.techniques.toolkit.dropout_rates import dropout_sites
 
 POSITION_TABLES = ("position_embeddings", "embed_positions", "wpe")
@@ -45,7 +45,7 @@ class ModelFacts:
     misplaced: bool = False
 
 
-def model_problems(ref: Ref, kind: Kind, labels: int, profile: Profile) -> list[str]:
+def model_problems(ref: Ref, kind: Format, labels: int, profile: Profile) -> list[str]:
     """Why no run of a kind of task under the profile could use the model, one line a reason; empty where it can.
 
     The model is loaded once for each kind and number of labels, and not kept.
@@ -54,14 +54,14 @@ def model_problems(ref: Ref, kind: Kind, labels: int, profile: Profile) -> list[
     return [*facts.problems, *_misfits(ref, kind, facts, profile)]
 
 
-def _misfits(ref: Ref, kind: Kind, facts: ModelFacts, profile: Profile) -> Iterator[str]:
+def _misfits(ref: Ref, kind: Format, facts: ModelFacts, profile: Profile) -> Iterator[str]:
     if facts.positions is not None and profile.max_length > facts.positions:
         yield (
             f"model {ref.name!r} has {facts.positions} positions, and the profile's max_length for {kind} tasks is "
             f"{profile.max_length}; lower max_length"
         )
     room = profile.max_length - facts.pair_tokens
-    if kind is Kind.SPAN and not facts.problems and room <= profile.stride:
+    if kind.reads_windows and not facts.problems and room <= profile.stride:
         yield (
             f"model {ref.name!r} adds {facts.pair_tokens} special tokens, which leaves {room} of max_length "
             f"{profile.max_length} for question and context, and the stride takes {profile.stride}; lower stride"
@@ -71,7 +71,7 @@ def _misfits(ref: Ref, kind: Kind, facts: ModelFacts, profile: Profile) -> Itera
 
 
 @functools.lru_cache(maxsize=256)
-def model_facts(ref: Ref, kind: Kind, labels: int) -> ModelFacts:
+def model_facts(ref: Ref, kind: Format, labels: int) -> ModelFacts:
     """What is known of a model; what cannot be loaded has its reason among the problems."""
     try:
         # Past the cache: planning must not hold models that other processes will train.

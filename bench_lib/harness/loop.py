@@ -10,14 +10,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bench_lib.harness.batches import Batch, collate, epoch_order
+from bench_lib.harness.batches import collate, epoch_order
 from bench_lib.harness.curve import Curve
 from bench_lib.harness.evaluate import Scored
+from bench_lib.harness.formats.features import Batch, Feature
 from bench_lib.harness.gradients import Gradients
 from bench_lib.harness.observers import NOTHING, Progress, Track
 from bench_lib.harness.optim import Optimization
 from bench_lib.harness.step import MicroStep, Passes, cross_entropy
-from bench_lib.harness.tokenize import Feature
 from bench_lib.instruments.timing import UNTIMED_STEPS, Stopwatch, Throughput
 from bench_lib.techniques.interface.context import Step, Training
 from bench_lib.techniques.interface.hooks import (

@@ -8,10 +8,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 from bench_lib.core.errors import BadData, Unavailable, Unsupported
-from bench_lib.harness.batches import Batch
 from bench_lib.harness.drift import drift
 from bench_lib.harness.efficiency import deployed, footprint
 from bench_lib.harness.evaluate import Scored
+from bench_lib.harness.formats.features import Batch
 from bench_lib.instruments.timing import Stopwatch
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.hooks import AfterUpdate, Compresses, EvaluatesUnder, Selects

@@ -14,10 +14,8 @@ import torch
 from torch import nn
 
 from bench_lib.core.errors import BadData, Diverged, Unavailable, UnknownName, Unsupported
-from bench_lib.core.examples import Example, Kind, inputs
 from bench_lib.core.record import Predictions
 from bench_lib.core.spec import Profile, RunSpec
-from bench_lib.harness.batches import Batch
 from bench_lib.harness.datasets import (
     DataKey,
     Evaluation,
@@ -29,16 +27,18 @@ from bench_lib.harness.datasets import (
 )
 from bench_lib.harness.efficiency import sampled
 from bench_lib.harness.evaluate import evaluate
+from bench_lib.harness.formats.features import IGNORED, Batch, Feature
 from bench_lib.harness.loop import Loop
 from bench_lib.harness.observers import NOTHING, Progress, Track
 from bench_lib.harness.step import MicroStep
-from bench_lib.harness.tokenize import IGNORED, Feature
 from bench_lib.instruments.timing import Stopwatch
 from bench_lib.models.architecture import dissect, word_embeddings
 from bench_lib.models.load import instantiate, load_template
 from bench_lib.models.prompted import PromptedModel, mask_id
 from bench_lib.models.word_head import word_head
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import Example, Format
+from bench_lib.tasks.formats.token_classification import TOKEN_CLASSIFICATION
 from bench_lib.tasks.transforms.sampling import choose
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.hooks import Precedes, Prepares
@@ -125,8 +125,8 @@ class RunPrelude:
 
     def unused(self, size: int) -> Sequence[Example]:
         evaluation = evaluation_set(self.key, self.training.profile.eval_examples).examples
-        known = {inputs(example) for example in evaluation}
-        left = [e for e in unread_examples(self.spec.task, self.spec.data.name, self.subset) if inputs(e) not in known]
+        known = {example.inputs for example in evaluation}
+        left = [e for e in unread_examples(self.spec.task, self.spec.data.name, self.subset) if e.inputs not in known]
         if not left:
             raise Unsupported(f"{self.owner} finds no training example of {self.spec.task} that the run does not use")
         return [left[i] for i in choose(len(left), size, self.subset.generator(self.spec.task, "unused"))]
@@ -142,7 +142,7 @@ class RunPrelude:
         texts = [feature for feature in self.features if not feature.special.all()]
         if not texts:
             raise Unsupported(f"{self.owner} finds no word in the training texts")
-        loop = StudyLoop(self._training(study.model, Kind.TOKENS, profile), ALONE, texts, self._pad_id(), [])
+        loop = StudyLoop(self._training(study.model, TOKEN_CLASSIFICATION, profile), ALONE, texts, self._pad_id(), [])
         loop.study = study
         self._run(loop)
 
@@ -207,7 +207,7 @@ class RunPrelude:
         ):
             self.training.report(self.owner, quantity, value)
 
-    def _training(self, model: nn.Module, kind: Kind, profile: Profile) -> Training:
+    def _training(self, model: nn.Module, kind: Format, profile: Profile) -> Training:
         """A training of its own, which draws from streams under the owner's name."""
         run = self.training
         return Training(model, dissect(model), kind, profile, run.pretrained, self._seed, run.device)

@@ -9,14 +9,14 @@ import numpy as np
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from bench_lib.core.errors import Unsupported
-from bench_lib.core.examples import Example, TextExample
 from bench_lib.core.spec import RunSpec
-from bench_lib.harness.tokenize import Feature
+from bench_lib.harness.formats.features import Feature
 from bench_lib.models.load import load_tokenizer
 from bench_lib.models.pretrained import Pretrained
 from bench_lib.models.prompted import PromptedModel, mask_id, word_ids
 from bench_lib.models.word_head import word_head
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import Example
 from bench_lib.techniques.interface.cloze import Piece
 from bench_lib.techniques.interface.hooks import Prompts
 
@@ -56,15 +56,14 @@ def encode_prompts(
 ) -> list[Feature]:
     """Tokenise texts as a technique asks about them; a text is cut where the whole is too long, a template never."""
     mask, frame = mask_id(tokenizer, prompts.name, tokenizer.name_or_path), Frame.of(tokenizer)
-    rows = [example for example in examples if isinstance(example, TextExample)]
-    asked = [prompts.prompt(task, row) for row in rows]
+    asked = [prompts.prompt(task, example) for example in examples]
     known = _tokens({glued for pieces in asked for glued in _glued(pieces)}, tokenizer, max_length)
     room = max_length - len(frame.before) - len(frame.after)
     features = []
-    for item, (row, pieces) in enumerate(zip(rows, asked, strict=True)):
+    for item, (example, pieces) in enumerate(zip(examples, asked, strict=True)):
         tokens = [known[glued] for glued in _glued(pieces)]
         fitting = _fitting([piece.cut for piece in pieces], tokens, room)
-        features.append(frame.feature(item, np.concatenate(fitting), mask, row.label))
+        features.append(frame.feature(item, np.concatenate(fitting), mask, example.reference))
     return features
 
 

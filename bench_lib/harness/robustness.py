@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench_lib.core.examples import Example, SpanExample
 from bench_lib.core.seeds import derive
-from bench_lib.harness.batches import Batch
 from bench_lib.harness.datasets import EVALUATION_SEED, DataKey, Evaluation, evaluation_set
 from bench_lib.harness.evaluate import Scored, evaluate, logits_table, predict, scored, together
+from bench_lib.harness.formats import torch_half
+from bench_lib.harness.formats.features import Batch
 from bench_lib.harness.precision import autocast
-from bench_lib.harness.step import cross_entropy, output_of
-from bench_lib.harness.tokenize import has_room
+from bench_lib.harness.step import cross_entropy
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import Example
 from bench_lib.tasks.transforms.input_noise import perturbed
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.hooks import Selects
@@ -74,11 +74,7 @@ def perturbed_set(key: DataKey, size: int | None, share: float) -> Evaluation:
 def _perturbed(example: Example, share: float, key: DataKey, number: int) -> Example:
     generator = np.random.default_rng(derive(EVALUATION_SEED, "augment", key.task, "perturbed", number))
     found = perturbed(example, share, TASKS.get(key.task).labels, generator)
-    if not (isinstance(found, SpanExample) and isinstance(example, SpanExample)):
-        return found
-    # A word with a typo takes more tokens, and a question must leave room for its context.
-    room = has_room(found.question, key.tokenizer(), key.max_length, key.stride)
-    return found if room else replace(found, question=example.question)
+    return torch_half(key.kind).fitted(found, example, key.tokenizer(), key.window)
 
 
 def attacked(training: Training, key: DataKey, evaluation: Evaluation, pad_id: int) -> float:
@@ -110,6 +106,6 @@ def _gradient(training: Training, batch: Batch) -> Tensor:
     full = training.profile.precision == "fp16"
     with embedding_changed(training.model, watched), autocast(training, full_precision=full):
         raw = training.model(**batch.inputs)
-        loss = cross_entropy(output_of(training.kind, raw, batch))
+        loss = cross_entropy(torch_half(training.kind).output(raw, batch))
     (gradient,) = torch.autograd.grad(loss, words)
     return gradient

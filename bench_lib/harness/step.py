@@ -10,10 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench_lib.core.examples import Kind
-from bench_lib.harness.batches import Batch
+from bench_lib.harness.formats import torch_half
+from bench_lib.harness.formats.features import Batch
 from bench_lib.harness.precision import autocast
-from bench_lib.harness.tokenize import IGNORED
 from bench_lib.instruments.determinism import seed_generators
 from bench_lib.techniques.interface.context import Output, Training
 
@@ -63,7 +62,7 @@ class MicroStep:
         listening = hidden_states(self.training, captured) if hidden else nullcontext()
         with listening, autocast(self.training, full_precision):
             raw = self.training.model(**self.batch.inputs)
-        return replace(output_of(self.training.kind, raw, self.batch), hidden=tuple(captured))
+        return replace(torch_half(self.training.kind).output(raw, self.batch), hidden=tuple(captured))
 
     def loss(self, output: Output) -> Tensor:
         return self.criterion(output)
@@ -94,23 +93,3 @@ def hidden_states(training: Training, found: list[Tensor]) -> Iterator[None]:
     finally:
         for handle in handles:
             handle.remove()
-
-
-def logits_of(kind: Kind, raw: object, attention_mask: Tensor) -> tuple[Tensor, ...]:
-    """The logits of a model's output in fp32; positions of padding cannot be chosen as an answer's start or end."""
-    if kind is not Kind.SPAN:
-        return (raw.logits.float(),)  # type: ignore[attr-defined]  # transformers' outputs are typed by model
-    padding = attention_mask == 0
-    ends = (raw.start_logits, raw.end_logits)  # type: ignore[attr-defined]
-    return tuple(logits.float().masked_fill(padding, -torch.inf) for logits in ends)  # each (batch, length)
-
-
-def output_of(kind: Kind, raw: object, batch: Batch) -> Output:
-    """What a model's output says of the rows of a batch that have a target."""
-    logits = logits_of(kind, raw, batch.inputs["attention_mask"])
-    if kind is Kind.TOKENS:
-        counted = batch.targets != IGNORED  # (batch, length)
-        return Output((logits[0][counted],), (batch.targets[counted],), counted)
-    if kind is Kind.SPAN:
-        return Output(logits, (batch.targets[:, 0], batch.targets[:, 1]), batch.places)
-    return Output(logits, (batch.targets,), batch.places)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 import transformers
@@ -20,7 +20,6 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedT
 from transformers.utils import logging as hf_logging
 
 from bench_lib.core.errors import BadData, Unavailable, Unsupported
-from bench_lib.core.examples import Kind
 from bench_lib.core.spec import Ref
 from bench_lib.models import MODELS
 from bench_lib.models.checkpoint import load_checkpoint
@@ -29,12 +28,21 @@ from bench_lib.models.source import WAYS_OUT, ModelSource, find_source, package_
 
 M = TypeVar("M", bound=nn.Module)
 
-HEADS: dict[Kind, Any] = {
-    Kind.SEQUENCE: transformers.AutoModelForSequenceClassification,
-    Kind.TOKENS: transformers.AutoModelForTokenClassification,
-    Kind.SPAN: transformers.AutoModelForQuestionAnswering,
-}
 TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+
+
+class Head(Protocol):
+    """What a task's format says of the head that it needs; it prints as the format's name.
+
+    `auto_model` is the class of transformers that puts such a head on any model.
+    """
+
+    @property
+    def auto_model(self) -> str: ...
+
+    def head_outputs(self, labels: int) -> int | None:
+        """How many outputs it has for so many labels; None for as many as the model's own."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,23 +133,24 @@ def load_tokenizer(ref: Ref) -> PreTrainedTokenizerBase:
 
 
 @functools.lru_cache(maxsize=3)  # a sweep over all tasks goes back and forth between three heads
-def load_template(ref: Ref, kind: Kind, labels: int) -> Template:
-    """The model with a head for the kind of task, in fp32; safetensors only, no remote code.
+def load_template(ref: Ref, kind: Head, labels: int) -> Template:
+    """The model with the head that a task's format asks for, in fp32; safetensors only, no remote code.
 
     Attention is eager: with dropout on it is the fastest on CPUs, and its gradients are deterministic everywhere. A
-    body that the checkpoint does not hold whole raises `BadData`, a kind that the model has no head for `Unsupported`.
+    body that the checkpoint does not hold whole raises `BadData`, a head that there is not for the model `Unsupported`.
     """
     source = find_source(ref.name, MODELS)
     place, options = place_of(source, ref)
-    heads = {} if kind is Kind.SPAN else {"num_labels": labels}
+    auto_model, outputs = getattr(transformers, kind.auto_model), kind.head_outputs(labels)
+    heads = {} if outputs is None else {"num_labels": outputs}
     with explained(ref):
         config = AutoConfig.from_pretrained(place, **heads, **(TINY if source.random else {}), **options)
-        if type(config) not in HEADS[kind]._model_mapping:
+        if type(config) not in auto_model._model_mapping:
             raise Unsupported(f"model {ref.name!r} ({config.model_type}) has no head for {kind} tasks")
         if source.random:
-            return _random(HEADS[kind].from_config(config, attn_implementation="eager"))
+            return _random(auto_model.from_config(config, attn_implementation="eager"))
         options |= {"config": config, "dtype": torch.float32, "attn_implementation": "eager", "use_safetensors": True}
-        model, loaded = load_checkpoint(HEADS[kind], place, options)
+        model, loaded = load_checkpoint(auto_model, place, options)
     loaded.check(model, ref.name)
     mend(model)
     named = frozenset(name for name, _ in model.named_parameters())

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from itertools import chain
 
 from bench_lib.core.errors import Problems, Unsupported
-from bench_lib.core.examples import Kind, SpanExample
 from bench_lib.core.extras import check_installed
 from bench_lib.core.spec import Profile, Ref, RunSpec, TechniqueSpec
 from bench_lib.harness.datasets import (
@@ -20,7 +19,7 @@ from bench_lib.harness.datasets import (
     train_examples,
 )
 from bench_lib.harness.fitness import model_problems
-from bench_lib.harness.tokenize import check_questions
+from bench_lib.harness.formats import torch_half
 from bench_lib.runner.execute import configured
 from bench_lib.tasks import TASKS
 from bench_lib.techniques import TECHNIQUES
@@ -50,7 +49,7 @@ def hindrances(specs: Sequence[RunSpec]) -> list[str]:
     drawn: dict[tuple[Setting, Subset | None], None] = {}
     for spec, setting in _settings(specs, problems):
         named.setdefault(setting, spec.profile_name)
-        if TASKS.get(spec.task).kind is Kind.SPAN:
+        if TASKS.get(spec.task).kind.reads_windows:
             drawn[setting, Subset.of(setting.profile, spec.base_seed("subset"))] = None
             drawn[setting, None] = None
     for setting, name in named.items():
@@ -128,10 +127,8 @@ def _unaskable(key: DataKey, examples: Subset | int | None) -> str:
             chosen = evaluation_examples(key.task, key.data.name, examples)
     except Unsupported:
         return ""  # such a subset cannot be drawn, which is said of each run that asks for it
-    asked = [example for example in chosen if isinstance(example, SpanExample)]
     try:
-        if asked:  # nothing may be trained on
-            check_questions(asked, key.tokenizer(), key.max_length, key.stride)
+        torch_half(key.kind).check(chosen, key.tokenizer(), key.max_length, key.stride)
     except Unsupported as error:
         return str(error)
     return ""

@@ -10,19 +10,19 @@ import numpy as np
 import torch
 
 from bench_lib.core.errors import BenchError
-from bench_lib.core.examples import Kind
 from bench_lib.core.spec import Profile, Ref, RunSpec
-from bench_lib.harness.batches import Batch, collate
+from bench_lib.harness.batches import collate
 from bench_lib.harness.datasets import Subset, data_key, evaluation_set, train_features
+from bench_lib.harness.formats.features import Batch, Feature
 from bench_lib.harness.precision import autocast
 from bench_lib.harness.step import MicroStep, Passes
-from bench_lib.harness.tokenize import Feature
 from bench_lib.instruments.determinism import isolated
 from bench_lib.instruments.timing import Stopwatch
 from bench_lib.models.architecture import dissect
 from bench_lib.models.load import instantiate, load_template
 from bench_lib.runner.execute import configured
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats.text_classification import TEXT_CLASSIFICATION
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.hooks import Prompts
@@ -53,7 +53,7 @@ def speed(model: Ref, precision: str, threads: int = 1) -> Speed:
     profile = Profile(precision=precision, threads=threads)
     with isolated(threads, device):
         training = _training(model, profile, device)
-        batch = collate([_feature(place) for place in range(TEXTS)], Kind.SEQUENCE, 0, device)
+        batch = collate([_feature(place) for place in range(TEXTS)], TEXT_CLASSIFICATION, 0, device)
         return Speed(_best(lambda: _step(training, batch), device), _best(lambda: _pass(training, batch), device))
 
 
@@ -92,12 +92,12 @@ def _tokens(features: Sequence[Feature]) -> int:
 
 
 def _training(model: Ref, profile: Profile, device: torch.device) -> Training:
-    template = load_template(model, Kind.SEQUENCE, 2)
+    template = load_template(model, TEXT_CLASSIFICATION, 2)
     body = instantiate(template, torch.Generator().manual_seed(0))
     return Training(
         model=body.to(device).train(),  # type: ignore[arg-type]  # transformers types this for its own tensors
         anatomy=dissect(body),
-        kind=Kind.SEQUENCE,
+        kind=TEXT_CLASSIFICATION,
         profile=profile,
         pretrained={},
         seed=lambda *_: 0,

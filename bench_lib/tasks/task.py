@@ -6,25 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench_lib.core.errors import check_name, require
-from bench_lib.core.examples import Example, Kind, SpanExample, TagExample, TextExample
 from bench_lib.tasks.fitting import check_columns, check_labels, check_metrics
-
-__all__ = ["Data", "Example", "Kind", "SpanExample", "TagExample", "Task", "TextExample"]
+from bench_lib.tasks.formats.base import Example, Format
 
 
 @dataclass(frozen=True)
 class Task:
     """A data set, its split, and how it is scored; complete, and pinned where it is on the hub.
 
-    `columns` are the hub's own: the inputs first and the target last. `metrics` name what `tasks.scoring.metrics`
-    computes; the first is the primary one. `judges_wording` says that the labels are of the wording itself, so that a
-    text in other words may need another. `version` is raised when parsing or scoring changes. A task that is read from
-    folders alone leaves out `hub_id` and `revision`. Columns, labels or metrics that do not fit each other or the kind,
-    and one of `hub_id` and `revision` without the other, raise `BenchError`.
+    `kind` is the format of its examples. `columns` are the hub's own: the inputs first and the target last. `metrics`
+    name what the format computes; the first is the primary one. `judges_wording` says that the labels are of the
+    wording itself, so that a text in other words may need another. `version` is raised when parsing or scoring changes.
+    A task that is read from folders alone leaves out `hub_id` and `revision`. Columns, labels or metrics that do not
+    fit each other or the format, and one of `hub_id` and `revision` without the other, raise `BenchError`.
     """
 
     name: str
-    kind: Kind
+    kind: Format
     description: str
     columns: tuple[str, ...]
     labels: tuple[str, ...]
@@ -44,6 +42,12 @@ class Task:
         # It is the name of a folder, and stands in lists.
         plain = not set(self.name) & set("/\\,:=+ ") and self.name.strip(".") != ""
         require(plain, "name of a task", self.name, "no blank, slash, comma, colon, equals or plus sign")
+        require(
+            isinstance(self.kind, Format),
+            f"kind of task {self.name}",
+            self.kind,
+            "a task format, such as bench_lib.Kind.SEQUENCE",
+        )
         check_columns(self.kind, self.columns, self.name)
         check_labels(self.kind, self.labels, self.name)
         check_metrics(self.kind, self.metrics, self.labels, self.name)

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from bench_lib.core.errors import BadData, Unavailable
-from bench_lib.core.examples import Kind
 from bench_lib.core.record import RunRecord, Status
 from bench_lib.runner.execute import configured, execute
+from bench_lib.tasks.formats import FORMATS
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.hooks import Selects
 from bench_lib.techniques.interface.stack import Stack, from_spec, is_foreign, parse_stack
@@ -19,7 +19,7 @@ from bench_lib.techniques.interface.technique import FAMILIES
 from bench_lib.validation.effect import Bench, compared, reference
 from bench_lib.validation.trial import BASE, Trial, baseline, differences
 
-TASK_OF = {Kind.SEQUENCE: "sst2", Kind.TOKENS: "conll2003", Kind.SPAN: "squad"}
+TASK_OF = {kind: kind.sample_task for kind in FORMATS}
 BENCH = Bench()
 CHOOSER = "best_checkpoint"
 """An observer that chooses among all evaluations, so that what it stands beside acts at each of them."""

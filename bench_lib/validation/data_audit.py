@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from bench_lib.core.errors import BenchError
-from bench_lib.core.examples import Example
 from bench_lib.core.profiles import ProfileFamily
 from bench_lib.core.spec import Ref
 from bench_lib.models.load import load_tokenizer
+from bench_lib.tasks.formats import Example
 from bench_lib.tasks.sources.load import other_splits, read_split, source_kind
 from bench_lib.tasks.task import Task
 from bench_lib.validation.duplicates import Counts, Inputs, Overlap, count, index, overlap

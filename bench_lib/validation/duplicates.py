@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from bench_lib.core.examples import Example, SpanExample, TagExample, TextExample, inputs
-from bench_lib.tasks.scoring.metrics import Reference, reference
+from bench_lib.tasks.formats import Example
 
 Input = tuple[str, ...]
-Answers = frozenset[Reference | str]
+Answers = frozenset[Any]
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def index(examples: Iterable[Example]) -> Inputs:
     """The inputs of a split, as `count` and `overlap` need them."""
     found: dict[Input, list[Answers]] = {}
     for example in examples:
-        found.setdefault(inputs(example), []).append(_answers(example))
+        found.setdefault(example.inputs, []).append(example.accepted)
     return Inputs(found, frozenset(map(_plain, found)))
 
 
@@ -69,7 +69,7 @@ def count(examples: Sequence[Example], known: Inputs, labels: Sequence[str]) -> 
         repeats=len(examples) - len(known.answers),
         alike=len(examples) - len(known.plain),
         conflicting=sum(map(_conflict, known.answers.values())),
-        empty=sum(not all(map(str.strip, inputs(example))) for example in examples),
+        empty=sum(not all(map(str.strip, example.inputs)) for example in examples),
         labels=balance(examples, labels),
     )
 
@@ -91,23 +91,13 @@ def overlap(first: tuple[str, Inputs], second: tuple[str, Inputs]) -> Overlap:
 
 def balance(examples: Iterable[Example], labels: Sequence[str]) -> dict[str, float]:
     """The share of each class among texts, or of `O` and each type of entity among words; empty without any."""
-    seen = Counter(label for example in examples for label in _labels(example))
+    seen = Counter(label for example in examples for label in example.label_indices)
     totals: Counter[str] = Counter()
     if not seen:
         return {}
     for position, label in enumerate(labels):
         totals[label.removeprefix("B-").removeprefix("I-")] += seen[position]
     return {name: number / seen.total() for name, number in totals.items()}
-
-
-def _labels(example: Example) -> Sequence[int]:
-    if isinstance(example, TextExample):
-        return (example.label,)
-    return example.tags if isinstance(example, TagExample) else ()
-
-
-def _answers(example: Example) -> Answers:
-    return frozenset(example.answers) if isinstance(example, SpanExample) else frozenset([reference(example)])
 
 
 def _conflict(answers: Sequence[Answers]) -> bool:

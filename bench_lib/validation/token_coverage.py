@@ -8,15 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from bench_lib.core.examples import Example, Kind, SpanExample, TagExample, TextExample
 from bench_lib.core.spec import Profile
 from bench_lib.models.words import tokenize_words
+from bench_lib.tasks.formats import Example, Format
+from bench_lib.tasks.formats.base import Text
 
 BATCH = 1000
 UNBOUNDED = 10**9
 """A model's longest input, from which on it stands for one that is not known."""
-
-Text = str | tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class Reading:
     `whole` is the share of running words that are one known token, `unknown` the share of tokens that stand for what
     the vocabulary cannot write. `median` and `longest` are lengths in tokens, special ones included; `too_long` counts
     examples above `model_length`, None where the tokenizer names none. `cut` is the share of examples above the
-    profile's length, which are read up to there, or in windows where the answer is a span; `lost` is the share of
+    profile's length, which are read up to there, or in windows where the format is read so; `lost` is the share of
     tokens that are hence not read. `crowded` counts questions that leave no room for a context: such a run is refused.
     """
 
@@ -53,14 +52,14 @@ class _Measured:
     unknown: np.ndarray
 
 
-def read(kind: Kind, examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, profile: Profile) -> Reading:
+def read(kind: Format, examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, profile: Profile) -> Reading:
     """Tokenise the examples whole, and hold their lengths against the profile's."""
-    parts = [_measure(column, tokenizer) for column in _columns(examples)]
+    parts = [_measure(column, tokenizer) for column in kind.encoded(examples)]
     added = tokenizer.num_special_tokens_to_add(pair=len(parts) == 2)
     content = np.sum([part.tokens for part in parts], axis=0)
     lengths = content + added
     words = int(sum(part.words.sum() for part in parts))
-    over, spans = np.maximum(lengths - profile.max_length, 0), kind is Kind.SPAN
+    over = np.maximum(lengths - profile.max_length, 0)
     room = profile.max_length - added - parts[0].tokens
     limit = int(tokenizer.model_max_length) if tokenizer.model_max_length < UNBOUNDED else None
     return Reading(
@@ -73,21 +72,9 @@ def read(kind: Kind, examples: Sequence[Example], tokenizer: PreTrainedTokenizer
         longest=int(lengths.max()),
         too_long=0 if limit is None else int((lengths > limit).sum()),
         cut=float((over > 0).mean()),
-        lost=0.0 if spans else _share(over.sum(), content.sum()),
-        crowded=int((room <= profile.stride).sum()) if spans else 0,
+        lost=0.0 if kind.reads_windows else _share(over.sum(), content.sum()),
+        crowded=int((room <= profile.stride).sum()) if kind.reads_windows else 0,
     )
-
-
-def _columns(examples: Sequence[Example]) -> list[Sequence[Text]]:
-    """The texts that are encoded, in the order in which they are."""
-    texts = [e for e in examples if isinstance(e, TextExample)]
-    spans = [e for e in examples if isinstance(e, SpanExample)]
-    if spans:
-        return [[e.question.strip() for e in spans], [e.context for e in spans]]
-    if texts:
-        pairs = [e.pair or "" for e in texts] if any(e.pair is not None for e in texts) else None
-        return [[e.text for e in texts], *([] if pairs is None else [pairs])]
-    return [[e.words for e in examples if isinstance(e, TagExample)]]
 
 
 def _measure(texts: Sequence[Text], tokenizer: PreTrainedTokenizerBase) -> _Measured:

@@ -5,10 +5,10 @@ import dataclasses
 import pytest
 
 from bench_lib.core.errors import BadValue, UnknownName
-from bench_lib.core.examples import Kind
 from bench_lib.core.profiles import PROFILES, ProfileFamily, along, find_profile, stressed
 from bench_lib.core.spec import Profile
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import FORMATS, Kind
 from bench_lib.tasks.task import Task
 
 PLAIN = [name for name in PROFILES.names() if not name.endswith("-stress")]
@@ -42,7 +42,7 @@ def test_stress_is_a_higher_rate_without_warmup_and_nothing_else(name: str, task
 def test_settings_are_for_tasks_and_kinds_that_exist(name: str) -> None:
     family = PROFILES.get(name)
     assert set(family.by_task) <= set(TASKS.names())
-    assert set(family.by_kind) <= set(Kind)
+    assert set(family.by_kind) <= set(FORMATS.names())
 
 
 FAMILY = ProfileFamily(

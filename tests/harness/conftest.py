@@ -11,14 +11,16 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from bench_lib.core.examples import Example, Kind, SpanExample, TagExample, TextExample
 from bench_lib.core.seeds import derive
 from bench_lib.core.spec import Profile, Ref
-from bench_lib.harness.tokenize import Feature, encode
+from bench_lib.harness.datasets import Evaluation
+from bench_lib.harness.formats import torch_half
+from bench_lib.harness.formats.features import Feature
 from bench_lib.models import MODELS
 from bench_lib.models.architecture import dissect
 from bench_lib.models.load import instantiate, load_template, load_tokenizer
 from bench_lib.models.source import resolve
+from bench_lib.tasks.formats import Example, Kind, SpanExample, TagExample, TextExample
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.toolkit.dropout_rates import set_dropout
 
@@ -66,7 +68,7 @@ def featurise(tokenizer: PreTrainedTokenizerBase) -> Callable[..., list[Feature]
     def features(
         kind: Kind, rows: Sequence[Example] | None = None, max_length: int = 32, stride: int = 8
     ) -> list[Feature]:
-        return encode(kind, EXAMPLES[kind] if rows is None else rows, tokenizer, max_length, stride)
+        return torch_half(kind).encode(EXAMPLES[kind] if rows is None else rows, tokenizer, max_length, stride)
 
     return features
 
@@ -105,3 +107,14 @@ def data(tmp_path: Path) -> Path:
     for split, part in (("train", rows[:40]), ("validation", rows[40:])):
         pq.write_table(pa.Table.from_pylist(part), folder / f"{split}.parquet")
     return folder.parent
+
+
+@pytest.fixture
+def evaluation(
+    featurise: Callable[..., list[Feature]], examples: dict[Kind, list[Example]]
+) -> Callable[..., Evaluation]:
+    def build(kind: Kind, rows: Sequence[Example] | None = None, max_length: int = 32) -> Evaluation:
+        chosen = tuple(examples[kind] if rows is None else rows)
+        return Evaluation(chosen, tuple(featurise(kind, chosen, max_length)), 0.0)
+
+    return build

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 import pytest
 
 from bench_lib.core.errors import BadData, Unavailable, Unsupported
-from bench_lib.core.examples import Kind, SpanExample
 from bench_lib.core.spec import Ref
 from bench_lib.harness.augment import Draw, augmented
 from bench_lib.harness.datasets import DataKey, Subset, train_examples, train_features
 from bench_lib.models import MODELS
 from bench_lib.models.source import resolve
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import Kind, SpanExample
 from bench_lib.tasks.sources.load import load_data
 from bench_lib.tasks.sources.synthetic import CORPORA
 from bench_lib.techniques.data.eda import EDA

@@ -10,9 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench_lib.core.examples import Kind, TextExample
 from bench_lib.harness.batches import by_length, collate, epoch_order
-from bench_lib.harness.tokenize import IGNORED, Feature
+from bench_lib.harness.formats.features import IGNORED, Feature
+from bench_lib.tasks.formats import FORMATS, Kind, TextExample
 
 CPU = torch.device("cpu")
 PAD = 7
@@ -132,7 +132,7 @@ def test_a_model_without_token_types_gets_none(featurise: Featurise) -> None:
     assert collate(bare, Kind.SEQUENCE, PAD, CPU).inputs.keys() == {"input_ids", "attention_mask"}
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", FORMATS, ids=str)
 def test_a_batch_of_one_needs_no_padding(featurise: Featurise, kind: Kind) -> None:
     batch = collate(featurise(kind)[:1], kind, PAD, CPU)
     assert batch.inputs["attention_mask"].all()

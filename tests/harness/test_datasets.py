@@ -9,7 +9,6 @@ import pytest
 from transformers import PreTrainedTokenizerBase
 
 from bench_lib.core.errors import Unsupported
-from bench_lib.core.examples import Example, TextExample
 from bench_lib.core.spec import Profile, Ref
 from bench_lib.harness.datasets import (
     DataKey,
@@ -22,6 +21,7 @@ from bench_lib.harness.datasets import (
     train_features,
 )
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import Example, TextExample
 from bench_lib.tasks.scoring.constant_baseline import trivial_score
 from bench_lib.tasks.sources.load import load_data
 

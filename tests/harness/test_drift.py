@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from bench_lib.core.examples import Kind
 from bench_lib.harness.drift import drift
+from bench_lib.tasks.formats import Kind
 from bench_lib.techniques.interface.context import Training
 
 Prepare = Callable[..., Training]

@@ -13,11 +13,11 @@ import pytest
 import torch
 from torch import nn
 
-from bench_lib.core.examples import Kind
 from bench_lib.harness import efficiency
 from bench_lib.harness.efficiency import REPEATS, WARM_UP, deployed, footprint, sampled, saved_bytes, sparsity
-from bench_lib.harness.tokenize import Feature
+from bench_lib.harness.formats.features import Feature
 from bench_lib.runner.execute import execute
+from bench_lib.tasks.formats import Kind
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.compression.prune_magnitude import PruneMagnitude
 from bench_lib.techniques.interface.context import Committee, Training

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 
-from bench_lib.core.examples import Kind
 from bench_lib.core.profiles import PROFILES
 from bench_lib.core.spec import Profile, Ref, RunSpec, TechniqueSpec
 from bench_lib.harness.corrections import corrections, corrections_of
@@ -17,6 +16,7 @@ from bench_lib.harness.fitness import ModelFacts, model_facts, model_problems, p
 from bench_lib.models import MODELS
 from bench_lib.models.source import resolve
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import Kind
 
 SHORT = Profile(max_length=32, stride=8)
 POSITIONS = 64

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from bench_lib.core.errors import Diverged
-from bench_lib.core.examples import Kind
 from bench_lib.harness.gradients import MOST_SKIPPED, Gradients
+from bench_lib.tasks.formats import Kind
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.stack import Stack
 from bench_lib.techniques.interface.technique import Technique

@@ -13,16 +13,15 @@ import torch
 from torch import Tensor
 
 from bench_lib.core.errors import BenchError, Diverged
-from bench_lib.core.examples import Kind
 from bench_lib.core.record import Predictions
 from bench_lib.core.spec import Profile
-from bench_lib.harness.batches import Batch
 from bench_lib.harness.evaluate import Scored
+from bench_lib.harness.formats.features import Batch, Feature
 from bench_lib.harness.loop import Loop
 from bench_lib.harness.observers import Track
-from bench_lib.harness.tokenize import Feature
 from bench_lib.instruments import timing
 from bench_lib.instruments.timing import UNTIMED_STEPS, Stopwatch
+from bench_lib.tasks.formats import Kind
 from bench_lib.techniques.interface.context import Group, Output, Phase, Step, Training, Update
 from bench_lib.techniques.interface.stack import Stack
 from bench_lib.techniques.interface.technique import Technique

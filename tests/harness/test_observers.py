@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from bench_lib.core.record import Predictions
-from bench_lib.harness.batches import Batch
 from bench_lib.harness.evaluate import Scored
+from bench_lib.harness.formats.features import Batch
 from bench_lib.harness.observers import Progress, Track
 from bench_lib.instruments.timing import Stopwatch
 from bench_lib.techniques.interface.stack import Stack

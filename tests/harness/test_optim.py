@@ -9,9 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench_lib.core.examples import Kind
 from bench_lib.core.spec import SCHEDULES, Profile
 from bench_lib.harness.optim import build_optimizer, build_schedule
+from bench_lib.tasks.formats import Kind
 from bench_lib.techniques.interface.context import Group, Training
 from bench_lib.techniques.interface.stack import Stack
 from bench_lib.techniques.interface.technique import Technique

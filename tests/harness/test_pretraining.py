@@ -11,16 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from bench_lib.core.errors import Unavailable, Unsupported
-from bench_lib.core.examples import Example, Kind, TextExample
 from bench_lib.core.profiles import PROFILES
 from bench_lib.core.record import RunRecord
 from bench_lib.core.spec import Profile, Ref, RunSpec
 from bench_lib.harness.datasets import Evaluation
+from bench_lib.harness.formats.features import IGNORED, Feature
 from bench_lib.harness.pretraining import RunPrelude
-from bench_lib.harness.tokenize import IGNORED, Feature
 from bench_lib.models.load import load_tokenizer
 from bench_lib.runner.execute import execute
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import Example, Kind, TextExample
 from bench_lib.tasks.sources.load import load_data
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.context import Output, Training

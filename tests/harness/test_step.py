@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench_lib.core.examples import Kind
-from bench_lib.harness.batches import Batch, collate
+from bench_lib.harness.batches import collate
+from bench_lib.harness.formats.features import Batch, Feature
 from bench_lib.harness.precision import autocast
 from bench_lib.harness.step import MicroStep, Passes
-from bench_lib.harness.tokenize import Feature
+from bench_lib.tasks.formats import FORMATS, Kind
 from bench_lib.techniques.interface.context import Training
 
 Featurise = Callable[..., list[Feature]]
@@ -29,7 +29,7 @@ def gradients(training: Training) -> dict[str, Tensor]:
     return {name: p.grad.clone() for name, p in training.trainable().items() if p.grad is not None}
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", FORMATS, ids=str)
 def test_micro_batches_add_up_to_the_batch(prepare: Prepare, featurise: Featurise, kind: Kind) -> None:
     features = featurise(kind)
     whole, parts = prepare(kind), prepare(kind)
@@ -51,7 +51,7 @@ def test_micro_batches_add_up_to_the_batch(prepare: Prepare, featurise: Featuris
         torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", FORMATS, ids=str)
 def test_the_loss_is_the_mean_cross_entropy_of_what_has_a_target(
     prepare: Prepare, featurise: Featurise, kind: Kind
 ) -> None:
@@ -129,7 +129,7 @@ def test_real_tokens_are_the_batchs(prepare: Prepare, featurise: Featurise) -> N
     assert micro(prepare(Kind.SEQUENCE), batch).real_tokens is batch.real_tokens
 
 
-@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("kind", FORMATS, ids=str)
 def test_hidden_states_are_those_of_transformers_and_no_hook_stays(
     prepare: Prepare, featurise: Featurise, kind: Kind
 ) -> None:

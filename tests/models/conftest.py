@@ -6,10 +6,10 @@ from pathlib import Path
 import huggingface_hub.constants
 import pytest
 
-from bench_lib.core.examples import Kind
 from bench_lib.models import MODELS
 from bench_lib.models.load import load_template, load_tokenizer
 from bench_lib.models.source import resolve
+from bench_lib.tasks.formats import Kind
 from tests.techniques.conftest import toy
 
 __all__ = ["toy"]

@@ -13,11 +13,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from bench_lib.core.errors import BadData, Unsupported
-from bench_lib.core.examples import Kind
 from bench_lib.core.spec import Ref
 from bench_lib.models import MODELS
 from bench_lib.models.load import load_template
 from bench_lib.models.source import resolve
+from bench_lib.tasks.formats import FORMATS, Kind
 
 FAMILIES = ["bert", "roberta", "xlm-r", "distilbert", "electra", "albert", "deberta-v2", "deberta", "mpnet"]
 FAMILIES += ["modernbert", "nomic"]
@@ -56,7 +56,7 @@ def spoilt(weights: Weights) -> Weights:
     return {**weights, name: torch.full_like(weights[name], torch.nan)}
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", FORMATS, ids=str)
 @pytest.mark.parametrize(
     ("change", "settings", "expected"),
     [

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from bench_lib.core.errors import BadData, Unavailable
-from bench_lib.core.examples import Kind
 from bench_lib.core.spec import Ref
 from bench_lib.models import MODELS
 from bench_lib.models.load import TINY, Template, copied, instantiate, load_template, load_tokenizer
 from bench_lib.models.source import WAYS_OUT, resolve
+from bench_lib.tasks.formats import Kind
 
 HEAD = {"classifier.weight", "classifier.bias"}
 

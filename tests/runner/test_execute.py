@@ -22,7 +22,6 @@ import torch
 from torch import Tensor
 
 from bench_lib.core.errors import BadData, BenchError, Unavailable
-from bench_lib.core.examples import Kind
 from bench_lib.core.profiles import PROFILES
 from bench_lib.core.record import CIRCUMSTANCES, RunRecord, Status
 from bench_lib.core.seeds import STREAMS
@@ -32,6 +31,7 @@ from bench_lib.models.load import load_tokenizer
 from bench_lib.models.source import resolve
 from bench_lib.runner.execute import blank_record, execute
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import Kind
 from bench_lib.tasks.sources import load
 from bench_lib.tasks.sources.load import load_data
 from bench_lib.techniques import TECHNIQUES

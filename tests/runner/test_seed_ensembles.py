@@ -18,7 +18,6 @@ import bench_lib.harness.robustness
 import bench_lib.runner.execute
 import bench_lib.runner.seed_ensembles
 from bench_lib.core.errors import BadData, BenchError, Unsupported
-from bench_lib.core.examples import TextExample
 from bench_lib.core.record import RunRecord, Status
 from bench_lib.core.seeds import derive
 from bench_lib.core.spec import RunSpec
@@ -32,7 +31,8 @@ from bench_lib.runner.seed_ensembles import members, pool
 from bench_lib.runner.suite import Grid, Progress, plan, run_suite
 from bench_lib.store import Store, verify
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.scoring.metrics import reference, score
+from bench_lib.tasks.formats import TextExample
+from bench_lib.tasks.scoring.metrics import score
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.stack import from_spec
@@ -150,7 +150,7 @@ def test_an_ensemble_is_computed_from_the_stored_predictions(
     assert found is not None
     np.testing.assert_allclose(np.exp(found.values), mean, rtol=1e-5)
     (spec,) = (s for s in plan(wide) if (s.task, s.technique()) == (task, ENSEMBLE))
-    truth = [reference(e) for e in _evaluation(spec).examples]
+    truth = [e.reference for e in _evaluation(spec).examples]
     classes: list[Any] = mean.argmax(-1).tolist()
     if task == "conll2003":
         assert found.lengths is not None

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from bench_lib.core.errors import UnknownName
-from bench_lib.core.examples import Kind
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import Kind
 from bench_lib.tasks.scoring.metrics import metric
 from bench_lib.tasks.task import Task
 

@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench_lib.core.examples import Kind
 from bench_lib.core.record import RunRecord
 from bench_lib.core.seeds import derive
 from bench_lib.core.spec import Profile
@@ -18,6 +17,7 @@ from bench_lib.harness.datasets import Subset, data_key, train_features
 from bench_lib.harness.step import MicroStep, Passes
 from bench_lib.models.architecture import dissect
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import Kind
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.context import Output, Training
 from bench_lib.techniques.interface.hooks import AfterUpdate

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench_lib.core.examples import Example, SpanExample, TagExample, TextExample, inputs
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import Example, SpanExample, TagExample, TextExample
 from bench_lib.tasks.sources.load import read_split
 from bench_lib.validation.duplicates import Counts, Overlap, balance, count, index, overlap
 
@@ -43,7 +43,7 @@ def test_the_pair_is_part_of_what_is_compared_and_may_be_empty() -> None:
         [TextExample("a", 0, "b"), TextExample("a", 0, "c"), TextExample("a", 1, "b"), TextExample("a", 0, "")]
     )
     assert (found.repeats, found.alike, found.conflicting, found.empty) == (1, 1, 1, 1)
-    assert inputs(TextExample("a b", 0)) != inputs(TextExample("a", 0, "b"))
+    assert TextExample("a b", 0).inputs != TextExample("a", 0, "b").inputs
 
 
 def test_words_are_compared_as_they_are_split_and_their_types_are_counted() -> None:

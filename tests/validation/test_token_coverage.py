@@ -8,13 +8,13 @@ import pytest
 from transformers import PreTrainedTokenizerBase
 
 from bench_lib.core.errors import Unsupported
-from bench_lib.core.examples import Example, Kind, SpanExample, TagExample, TextExample
 from bench_lib.core.spec import Profile
-from bench_lib.harness.tokenize import encode
+from bench_lib.harness.formats import torch_half
 from bench_lib.models import MODELS
 from bench_lib.models.load import load_tokenizer
 from bench_lib.models.source import resolve
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import Example, Kind, SpanExample, TagExample, TextExample
 from bench_lib.tasks.sources.load import load_data
 from bench_lib.validation.token_coverage import Reading, read
 
@@ -63,9 +63,9 @@ def test_questions_that_crowd_out_their_context_are_those_that_encoding_refuses(
     rows = [SpanExample(f"{n}", "a b", "a " * n, ("a",), (0,)) for n in (8, 9)]
     # Three special tokens and a question of 9 leave 4 of 16, which the stride takes up.
     assert read(Kind.SPAN, rows, tokenizer, PROFILE).crowded == 1
-    assert encode(Kind.SPAN, rows[:1], tokenizer, 16, 4)
+    assert torch_half(Kind.SPAN).encode(rows[:1], tokenizer, 16, 4)
     with pytest.raises(Unsupported, match="question '9' has 9 tokens"):
-        encode(Kind.SPAN, rows[1:], tokenizer, 16, 4)
+        torch_half(Kind.SPAN).encode(rows[1:], tokenizer, 16, 4)
 
 
 def test_a_tokenizer_without_a_limit_has_none(
@@ -85,7 +85,7 @@ def test_what_is_cut_is_what_encoding_cuts(
     examples = load_data(task, str(data_folder)).train
     profile = dataclasses.replace(PROFILE, max_length=length, stride=2)
     found = read(task.kind, examples, tokenizer, profile)
-    whole, cut = (encode(task.kind, examples, tokenizer, most, 2) for most in (10_000, length))
+    whole, cut = (torch_half(task.kind).encode(examples, tokenizer, most, 2) for most in (10_000, length))
     assert found.longest == max(map(len, whole))
     assert found.median == np.median([len(feature) for feature in whole])
     if task.kind is Kind.SPAN:

@@ -11,7 +11,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.types import is_numeric_dtype
 
-from bench_lib.core.examples import Kind
 from bench_lib.core.record import Predictions
 from bench_lib.report.analysis.dynamics import DYNAMICS
 from bench_lib.report.cells import KEY, Cell
@@ -19,6 +18,7 @@ from bench_lib.stats.agreement import churn, fleiss_kappa
 from bench_lib.stats.bootstrap import bca_interval
 from bench_lib.stats.location import expected_maximum, iqm
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import Format
 
 Reader = Callable[[str], Predictions | None]
 """What a run predicted, by its id; None where nothing is stored."""
@@ -45,7 +45,7 @@ def diagnostics(known: Iterable[Cell], predictions: Reader | None = None) -> pd.
     return pd.DataFrame(rows, columns=list(DIAGNOSTICS))
 
 
-def codes(kind: Kind, found: Sequence[Predictions]) -> NDArray[np.integer] | None:
+def codes(kind: Format, found: Sequence[Predictions]) -> NDArray[np.integer] | None:
     """What runs predict as whole numbers (runs, items): classes, tags of all words in a row, or spans.
 
     None where the runs predict for different items.
@@ -54,10 +54,7 @@ def codes(kind: Kind, found: Sequence[Predictions]) -> NDArray[np.integer] | Non
     for other in found[1:]:
         if other.values.shape != first.values.shape or not _same(other.lengths, first.lengths):
             return None
-    if kind is not Kind.SPAN:
-        return np.stack([one.values.argmax(axis=-1) for one in found])
-    spans = np.stack([one.values[:, :2] for one in found]).astype(np.int64)
-    return np.asarray(spans[..., 0] * (spans.max(initial=0) + 1) + spans[..., 1])
+    return kind.codes(np.stack([one.values for one in found]))
 
 
 def _same(lengths: NDArray[np.integer] | None, others: NDArray[np.integer] | None) -> bool:

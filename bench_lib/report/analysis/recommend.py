@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from bench_lib.core.errors import BenchError, UnknownName
-from bench_lib.core.examples import Kind
 from bench_lib.core.spec import digest
 from bench_lib.report.analysis.evidence import (
     COST,
@@ -32,16 +31,7 @@ from bench_lib.report.cells import GROUP, KEY, SUFFIX, identity, texts
 from bench_lib.report.columns import as_rows
 from bench_lib.report.values import Row
 from bench_lib.tasks import TASKS
-
-KINDS: Mapping[Kind, tuple[str, ...]] = {
-    Kind.SEQUENCE: (
-        *("classification", "text-classification", "sequence-classification", "sequence", "text", "sentiment"),
-        *("nli", "entailment", "paraphrase", "acceptability", "glue"),
-    ),
-    Kind.TOKENS: ("ner", "tagging", "tokens", "token-classification", "sequence-labelling", "sequence-labeling"),
-    Kind.SPAN: ("qa", "question-answering", "extractive-qa", "reading-comprehension", "span", "spans"),
-}
-"""What a kind of task is commonly called."""
+from bench_lib.tasks.formats import FORMATS, Format
 
 Place = tuple[str, str, str]
 """A task, its setting, and what the baseline's cell is called there."""
@@ -59,7 +49,7 @@ class TaskQuery:
 
     text: str
     task: str = ""
-    kind: Kind | None = None
+    kind: Format | None = None
     every: bool = False
 
     def among(self, tasks: Collection[str]) -> tuple[str, ...]:
@@ -68,7 +58,7 @@ class TaskQuery:
             return tuple(sorted(tasks))
         if self.task in tasks:
             return (self.task,)
-        return tuple(sorted(task for task in tasks if self.kind is not None and _kind(task) is self.kind))
+        return tuple(sorted(task for task in tasks if self.kind is not None and _kind(task) == self.kind))
 
 
 @dataclass(frozen=True)
@@ -124,10 +114,10 @@ def task_query(text: str, held: Collection[str]) -> TaskQuery:
     for task in tasks:
         if _word(task) == word:
             return TaskQuery(text, task, _kind(task))
-    for kind, names in KINDS.items():
-        if word in names:
+    for kind in FORMATS:
+        if word in kind.aliases:
             return TaskQuery(text, "", kind)
-    raise UnknownName("task or kind of task", text, [*tasks, *(name for names in KINDS.values() for name in names)])
+    raise UnknownName("task or kind of task", text, [*tasks, *(name for kind in FORMATS for name in kind.aliases)])
 
 
 def recommend(
@@ -270,5 +260,5 @@ def _word(text: str) -> str:
     return "-".join(text.lower().replace("_", " ").replace("-", " ").split())
 
 
-def _kind(task: str) -> Kind | None:
+def _kind(task: str) -> Format | None:
     return TASKS.get(task).kind if task in TASKS else None

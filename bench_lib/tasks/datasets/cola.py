@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bench_lib.core.examples import Kind
+from bench_lib.tasks.formats.text_classification import TEXT_CLASSIFICATION
 from bench_lib.tasks.task import Task
 
 COLA = Task(
     name="cola",
-    kind=Kind.SEQUENCE,
+    kind=TEXT_CLASSIFICATION,
     description="linguistic acceptability of example sentences from the literature, scored by Matthews correlation",
     hub_id="nyu-mll/glue",
     hub_config="cola",

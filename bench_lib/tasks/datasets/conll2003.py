@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bench_lib.core.examples import Kind
+from bench_lib.tasks.formats.token_classification import TOKEN_CLASSIFICATION
 from bench_lib.tasks.task import Task
 
 CONLL2003 = Task(
     name="conll2003",
-    kind=Kind.TOKENS,
+    kind=TOKEN_CLASSIFICATION,
     description="named entities of four types in English newswire, tagged in IOB2",
     hub_id="lhoestq/conll2003",
     hub_config=None,

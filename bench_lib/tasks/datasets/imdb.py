@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bench_lib.core.examples import Kind
+from bench_lib.tasks.formats.text_classification import TEXT_CLASSIFICATION
 from bench_lib.tasks.task import Task
 
 IMDB = Task(
     name="imdb",
-    kind=Kind.SEQUENCE,
+    kind=TEXT_CLASSIFICATION,
     description="sentiment of long film reviews, 25,000 for training and 25,000 for evaluation, half per class",
     hub_id="stanfordnlp/imdb",
     hub_config=None,

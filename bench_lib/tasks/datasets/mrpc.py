@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bench_lib.core.examples import Kind
+from bench_lib.tasks.formats.text_classification import TEXT_CLASSIFICATION
 from bench_lib.tasks.task import Task
 
 MRPC = Task(
     name="mrpc",
-    kind=Kind.SEQUENCE,
+    kind=TEXT_CLASSIFICATION,
     description="paraphrases among pairs of newswire sentences, 3,668 for training; two thirds are paraphrases",
     hub_id="nyu-mll/glue",
     hub_config="mrpc",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bench_lib.core.examples import Kind
+from bench_lib.tasks.formats.text_classification import TEXT_CLASSIFICATION
 from bench_lib.tasks.task import Task
 
 RTE = Task(
     name="rte",
-    kind=Kind.SEQUENCE,
+    kind=TEXT_CLASSIFICATION,
     description="textual entailment of sentence pairs, 2,490 for training; known for fine-tuning that fails",
     hub_id="nyu-mll/glue",
     hub_config="rte",

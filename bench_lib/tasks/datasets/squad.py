@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bench_lib.core.examples import Kind
+from bench_lib.tasks.formats.question_answering import QUESTION_ANSWERING
 from bench_lib.tasks.task import Task
 
 SQUAD = Task(
     name="squad",
-    kind=Kind.SPAN,
+    kind=QUESTION_ANSWERING,
     description="questions on Wikipedia paragraphs, each answered by a span of its paragraph",
     hub_id="rajpurkar/squad",
     hub_config=None,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bench_lib.core.examples import Kind
+from bench_lib.tasks.formats.text_classification import TEXT_CLASSIFICATION
 from bench_lib.tasks.task import Task
 
 SST2 = Task(
     name="sst2",
-    kind=Kind.SEQUENCE,
+    kind=TEXT_CLASSIFICATION,
     description="sentiment of phrases from film reviews; evaluation is on whole sentences (the GLUE split)",
     hub_id="stanfordnlp/sst2",
     hub_config=None,

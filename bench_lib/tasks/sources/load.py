@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 
 from bench_lib.core.errors import BadData, Unavailable, check_path
-from bench_lib.core.examples import Example
 from bench_lib.core.spec import canonical_json
+from bench_lib.tasks.formats import Example
 from bench_lib.tasks.sources import hub, local, synthetic
 from bench_lib.tasks.sources.parse import parse
 from bench_lib.tasks.task import Data, Task

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from bench_lib.core.errors import require
-from bench_lib.core.examples import Example
-from bench_lib.tasks.transforms.word_edits import Passage, exchanged, passages, rewritten, with_words, without
+from bench_lib.tasks.formats import Example
+from bench_lib.tasks.formats.word_edits import Passage, exchanged, with_words, without
 
 ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 """Letters as a keyboard has them."""
@@ -22,7 +22,7 @@ def perturbed(example: Example, share: float, labels: Sequence[str], generator: 
     answers lie in stay as they are, and the answers' starts move with them. At least one word of a text stays.
     """
     require(0 <= share <= 1, "share of words to perturb", share, "0 to 1")
-    return rewritten(example, [_noisy(words, share, generator) for words in passages(example, labels)], labels)
+    return example.rewritten([_noisy(words, share, generator) for words in example.passages(labels)], labels)
 
 
 def typo(word: str, generator: np.random.Generator) -> str:

@@ -8,10 +8,7 @@ from itertools import islice
 import numpy as np
 
 from bench_lib.core.errors import Unsupported, require
-from bench_lib.core.examples import Example, TagExample, TextExample
-
-ANSWERS = "answers"
-"""The one class of a task that is answered with spans."""
+from bench_lib.tasks.formats import Example
 
 
 def choose(n: int, size: int | None, generator: np.random.Generator) -> tuple[int, ...]:
@@ -38,8 +35,8 @@ def choose_per_class(
     holds every type that it has an entity of, so that of common types there may be more, and a sentence without any is
     never drawn; answer spans are one class. A class that fewer hold raises `Unsupported`.
     """
-    held = [_classes(example, labels) for example in examples]
-    names = _names(examples, labels)
+    held = [example.classes(labels) for example in examples]
+    names = examples[0].format.class_names(labels) if examples else tuple(labels)
     counts = {name: sum(name in one for one in held) for name in names}
     for name, count in counts.items():
         if count < size:
@@ -51,22 +48,3 @@ def choose_per_class(
         fresh = (i for i in order if i not in drawn and name in held[i])
         drawn.update(dict.fromkeys(list(islice(fresh, max(missing, 0)))))
     return tuple(sorted(drawn))
-
-
-def entity_types(labels: Sequence[str]) -> tuple[str, ...]:
-    """The types of entities that IOB2 labels tell apart, in their order."""
-    return tuple(dict.fromkeys(label[2:] for label in labels if label != "O"))
-
-
-def _names(examples: Sequence[Example], labels: Sequence[str]) -> tuple[str, ...]:
-    if not examples or isinstance(examples[0], TextExample):
-        return tuple(labels)
-    return entity_types(labels) if isinstance(examples[0], TagExample) else (ANSWERS,)
-
-
-def _classes(example: Example, labels: Sequence[str]) -> frozenset[str]:
-    if isinstance(example, TextExample):
-        return frozenset([labels[example.label]])
-    if isinstance(example, TagExample):
-        return frozenset(entity_types([labels[tag] for tag in example.tags]))
-    return frozenset([ANSWERS])

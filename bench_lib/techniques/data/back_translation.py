@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from bench_lib.core.errors import Unsupported, require
-from bench_lib.core.examples import Example, Kind, SpanExample, TagExample, TextExample
 from bench_lib.core.spec import Scalar
+from bench_lib.tasks.formats import Example, Format
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.interface.training_set import Corpus
 
@@ -49,8 +49,8 @@ class BackTranslation(Technique):
     def draws(self) -> tuple[str, ...]:
         return ("augment",) if self.share < 1 else ()
 
-    def declines(self, kind: Kind) -> str | None:
-        return "nothing says which word of a translation has which tag" if kind is Kind.TOKENS else None
+    def declines(self, kind: Format) -> str | None:
+        return "nothing says which word of a translation has which tag" if kind.labels_words else None
 
     def augment(self, corpus: Corpus) -> Sequence[Example]:
         size = round(self.share * len(corpus.train))
@@ -58,7 +58,7 @@ class BackTranslation(Technique):
             return corpus.train
         corpus.check_rewording(self.name)
         drawn = [corpus.train[i] for i in sorted(corpus.generator.permutation(len(corpus.train))[:size].tolist())]
-        said = self._translated([text for example in drawn for text in _texts(example)], corpus)
+        said = self._translated([text for example in drawn for text in example.rewordable], corpus)
         copies = [copy for example in drawn if (copy := _reworded(example, said)) != example]
         corpus.report(self.name, "copies", len(copies))
         return [*corpus.train, *copies]
@@ -71,21 +71,9 @@ class BackTranslation(Technique):
         return dict(zip(distinct, returned, strict=True))
 
 
-def _texts(example: Example) -> tuple[str, ...]:
-    """What is translated of an example: never a context, whose answers would be lost."""
-    if isinstance(example, SpanExample):
-        return (example.question,)
-    return (example.text, example.pair or "") if isinstance(example, TextExample) else ()
-
-
 def _reworded(example: Example, said: Mapping[str, str]) -> Example:
     """The example with its texts as they came back; nothing that came back is no text."""
-    if isinstance(example, TagExample):
-        return example
-    new = {text: _otherwise(text, said.get(text, "").strip()) for text in _texts(example)}
-    if isinstance(example, SpanExample):
-        return replace(example, question=new[example.question])
-    return replace(example, text=new[example.text], pair=None if example.pair is None else new[example.pair])
+    return example.reworded({text: _otherwise(text, said.get(text, "").strip()) for text in example.rewordable})
 
 
 def _otherwise(text: str, back: str) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
-from bench_lib.core.examples import Example, SpanExample, inputs
 from bench_lib.core.spec import Scalar
+from bench_lib.tasks.formats import Example
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.interface.training_set import Corpus
 
@@ -34,8 +34,8 @@ class Dedupe(Technique):
 
     def augment(self, corpus: Corpus) -> Sequence[Example]:
         once = _firsts(corpus.train) if self.repeats else list(corpus.train)
-        held_out = {inputs(example) for example in corpus.evaluation} if self.leaks else set[tuple[str, ...]]()
-        kept = [example for example in once if inputs(example) not in held_out]
+        held_out = {example.inputs for example in corpus.evaluation} if self.leaks else set[tuple[str, ...]]()
+        kept = [example for example in once if example.inputs not in held_out]
         if self.repeats:
             corpus.report(self.name, "repeats", len(corpus.train) - len(once))
         if self.leaks:
@@ -44,8 +44,8 @@ class Dedupe(Technique):
 
 
 def _firsts(examples: Sequence[Example]) -> list[Example]:
-    """The examples without later copies; the number that a question has in its data set makes it no other one."""
+    """The examples without later copies."""
     seen: dict[Example, Example] = {}
     for example in examples:
-        seen.setdefault(replace(example, id="") if isinstance(example, SpanExample) else example, example)
+        seen.setdefault(example.content, example)
     return list(seen.values())

@@ -10,15 +10,13 @@ from typing import ClassVar
 import numpy as np
 
 from bench_lib.core.errors import require
-from bench_lib.core.examples import Example
 from bench_lib.core.spec import Scalar
-from bench_lib.tasks.transforms.word_edits import (
+from bench_lib.tasks.formats import Example
+from bench_lib.tasks.formats.word_edits import (
     Passage,
     differ,
     exchanged,
     gaps,
-    passages,
-    rewritten,
     with_word,
     without,
 )
@@ -87,11 +85,11 @@ class EDA(Technique):
             corpus.keep_steps()
         synonyms, made = thesaurus(self.thesaurus, corpus, self.name), list[Example]()
         for example in corpus.train:
-            texts = passages(example, corpus.labels)
+            texts = example.passages(corpus.labels)
             for operation in _operations(copies, corpus.generator):
                 new = [operation(words, alpha, synonyms, corpus.generator) for words in texts]
                 if differ(texts, new):
-                    made.append(rewritten(example, new, corpus.labels))
+                    made.append(example.rewritten(new, corpus.labels))
         for quantity, value in (("alpha", alpha), ("copies_asked", copies * len(corpus.train)), ("copies", len(made))):
             corpus.report(self.name, quantity, value)
         return [*corpus.train, *made]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from bench_lib.core.errors import Unsupported, require
-from bench_lib.core.examples import Kind, TextExample
 from bench_lib.core.spec import Scalar
+from bench_lib.tasks.formats import Example, Format
 from bench_lib.techniques.interface.cloze import Piece, check_template, filled
 from bench_lib.techniques.interface.technique import Technique
 
@@ -61,10 +61,10 @@ class LMBFF(Technique):
         repeated = len({*self.words.split()}) < len(self.words.split())
         require(not repeated, "lm_bff:words", self.words, "a word of its own for each label, with spaces between")
 
-    def declines(self, kind: Kind) -> str | None:
-        return None if kind is Kind.SEQUENCE else "the one masked word of a template answers for one class of a text"
+    def declines(self, kind: Format) -> str | None:
+        return None if kind.labels_texts else "the one masked word of a template answers for one class of a text"
 
-    def prompt(self, task: str, example: TextExample) -> Sequence[Piece]:
+    def prompt(self, task: str, example: Example) -> Sequence[Piece]:
         return filled(self.template or self._known(task)[0], example)
 
     def label_words(self, task: str) -> Sequence[str]:

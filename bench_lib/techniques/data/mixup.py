@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from bench_lib.core.errors import require
-from bench_lib.core.examples import Kind
 from bench_lib.core.spec import Scalar
+from bench_lib.tasks.formats import Format
 from bench_lib.techniques.interface.context import Step
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.hidden import last_hidden_changed
@@ -46,10 +46,10 @@ class Mixup(Technique):
     def draws(self) -> tuple[str, ...]:
         return ("augment",)
 
-    def declines(self, kind: Kind) -> str | None:
-        if kind is Kind.TOKENS:
+    def declines(self, kind: Format) -> str | None:
+        if kind.labels_words:
             return "the words of two sentences have nothing to do with each other place by place"
-        return "answers of two contexts lie at places of their own" if kind is Kind.SPAN else None
+        return None if kind.labels_texts else "answers of two contexts lie at places of their own"
 
     def backward(self, step: Step) -> Tensor:
         if not self.alpha:

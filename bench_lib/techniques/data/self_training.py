@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,9 +10,9 @@ from typing import ClassVar
 import numpy as np
 
 from bench_lib.core.errors import require
-from bench_lib.core.examples import Example, Kind, TagExample, TextExample
 from bench_lib.core.record import Predictions
 from bench_lib.core.spec import Scalar
+from bench_lib.tasks.formats import Example, Format
 from bench_lib.techniques.interface.pretraining import Prelude
 from bench_lib.techniques.interface.technique import Technique
 
@@ -47,8 +46,8 @@ class SelfTraining(Technique):
         require(0 <= self.threshold <= 1, "self_training:threshold", self.threshold, "a probability, 0 to 1")
         require(0 <= self.ratio <= 1000, "self_training:ratio", self.ratio, "0 (none is asked) to 1000")
 
-    def declines(self, kind: Kind) -> str | None:
-        return "a span's score is no probability to be held against a threshold" if kind is Kind.SPAN else None
+    def declines(self, kind: Format) -> str | None:
+        return None if kind.predicts_labels else "a span's score is no probability to be held against a threshold"
 
     def prelude_passes(self, epochs: int) -> tuple[int, int]:
         return (epochs, epochs) if self.ratio else (0, 0)
@@ -74,9 +73,4 @@ def answered(examples: Sequence[Example], predictions: Predictions) -> Iterator[
     lengths = predictions.lengths if predictions.lengths is not None else np.ones(len(examples), dtype=int)
     parts = np.split(likely, np.cumsum(lengths)[:-1])
     for example, part in zip(examples, parts, strict=True):
-        best = part.argmax(-1).tolist()
-        if isinstance(example, TextExample):
-            example = dataclasses.replace(example, label=best[0])
-        elif isinstance(example, TagExample):
-            example = dataclasses.replace(example, tags=tuple(best))
-        yield example, float(part.max(-1).min())
+        yield example.answered(part.argmax(-1).tolist()), float(part.max(-1).min())

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from bench_lib.core.errors import require
-from bench_lib.core.examples import Example
 from bench_lib.core.spec import Scalar
-from bench_lib.tasks.transforms.word_edits import differ, passages, rewritten
+from bench_lib.tasks.formats import Example
+from bench_lib.tasks.formats.word_edits import differ
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.interface.training_set import Corpus
 from bench_lib.techniques.toolkit.thesaurus import check_source, thesaurus, with_synonyms
@@ -53,10 +53,10 @@ class Synonym(Technique):
         corpus.check_rewording(self.name)
         synonyms, made = thesaurus(self.thesaurus, corpus, self.name), list[Example]()
         for example in corpus.train:
-            texts = passages(example, corpus.labels)
+            texts = example.passages(corpus.labels)
             for _ in range(self.copies):
                 new = [with_synonyms(words, self.share, synonyms, corpus.generator) for words in texts]
                 if differ(texts, new):
-                    made.append(rewritten(example, new, corpus.labels))
+                    made.append(example.rewritten(new, corpus.labels))
         corpus.report(self.name, "copies", len(made))
         return [*corpus.train, *made]

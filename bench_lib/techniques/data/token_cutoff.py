@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from bench_lib.core.errors import require
-from bench_lib.core.examples import Kind
 from bench_lib.core.spec import Scalar
 from bench_lib.techniques.interface.context import Output, Step
 from bench_lib.techniques.interface.technique import Technique
@@ -62,7 +61,7 @@ class TokenCutoff(Technique):
             cut = chosen(self._candidates(step, whole), step.real_tokens, self.share, self._generator(step))
             with tokens_hidden(step.training, cut):
                 erased = step.forward(repeat=1)
-            if step.training.kind is Kind.TOKENS:
+            if step.training.kind.labels_words:
                 whole, erased = rows_left(whole, cut), rows_left(erased, cut)
             loss = loss + self.ce_weight * step.loss(erased) + self.js_weight * _divergence(whole, erased)
         step.backward(loss)
@@ -71,10 +70,10 @@ class TokenCutoff(Technique):
     def _candidates(self, step: Step, whole: Output) -> Tensor:
         """Tokens that may be erased, (batch, length)."""
         places = torch.arange(step.real_tokens.shape[1], device=step.real_tokens.device)
-        if step.training.kind is Kind.SPAN:
-            start, end = (target[:, None] for target in whole.targets)
+        if step.training.kind.points_at_tokens:
+            start, end = whole.targets[0][:, None], whole.targets[-1][:, None]
             return step.real_tokens & ~((start <= places) & (places <= end))
-        if step.training.kind is Kind.TOKENS:
+        if step.training.kind.labels_words:
             first = step.real_tokens & (step.real_tokens.cumsum(1) == 1)
             return step.real_tokens & ~first
         return step.real_tokens

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench_lib.core.errors import Unsupported, require
-from bench_lib.core.examples import TextExample
+from bench_lib.tasks.formats import Example
 
 FIELDS = ("text", "text_open", "text_lower", "pair", "pair_open", "pair_lower")
 """What a template may read: the text or its pair, whole, without its last character, or its first letter lowered."""
@@ -34,7 +34,7 @@ def check_template(text: str, where: str) -> None:
     require(sound, where, text, f"words, {{mask}} once, and one or more of {names}")
 
 
-def filled(template: str, example: TextExample) -> Sequence[Piece]:
+def filled(template: str, example: Example) -> Sequence[Piece]:
     """The cloze question on an example; a pair that is asked for and not there raises `Unsupported`."""
     return [_piece(part, example) for part in _parts(template)]
 
@@ -44,13 +44,14 @@ def _parts(template: str) -> tuple[str, ...]:
     return tuple(filter(None, PART.split(template.strip())))
 
 
-def _piece(part: str, example: TextExample) -> Piece:
+def _piece(part: str, example: Example) -> Piece:
     if "{" not in part:
         return Piece(part)
     side, _, form = part.strip(" {}").partition("_")
     if side == "mask":
         return Piece(mask=True)
-    text = example.text if side == "text" else example.pair
+    texts = dict(zip(("text", "pair"), example.inputs, strict=False))
+    text = texts.get(side)
     if text is None:
         raise Unsupported("the template reads a pair of texts, and the task has one text alone")
     text = text.strip()

@@ -10,11 +10,11 @@ from typing import Protocol, TypeVar, cast
 import torch
 from torch import Tensor, nn
 
-from bench_lib.core.examples import Kind
 from bench_lib.core.record import Predictions
 from bench_lib.core.spec import Profile
 from bench_lib.instruments.determinism import seed_generators
 from bench_lib.models.architecture import Anatomy
+from bench_lib.tasks.formats import Format
 
 T = TypeVar("T")
 CPU = torch.device("cpu")
@@ -64,7 +64,7 @@ class Training:
 
     model: nn.Module
     anatomy: Anatomy
-    kind: Kind
+    kind: Format
     profile: Profile
     pretrained: Mapping[str, Tensor]
     seed: Callable[..., int]

@@ -11,10 +11,10 @@ from dataclasses import MISSING, fields
 from typing import Any, cast
 
 from bench_lib.core.errors import BadValue, BenchError, require, told
-from bench_lib.core.examples import Kind
 from bench_lib.core.parameters import KINDS, setting_kinds
 from bench_lib.core.registry import check_entry_name
 from bench_lib.core.seeds import STREAMS
+from bench_lib.tasks.formats import FORMATS
 from bench_lib.techniques.interface.definition import check_definition, check_instance
 from bench_lib.techniques.interface.technique import Technique
 
@@ -168,7 +168,7 @@ def check_made(technique: Technique) -> None:
         streams: object = technique.draws()
         good = isinstance(streams, tuple | list | set | frozenset) and all(s in STREAMS for s in streams)
         require(good, f"draws() of the technique {name}", streams, f"a tuple of {', '.join(STREAMS)}")
-        for kind in Kind:
+        for kind in FORMATS:
             reason: object = technique.declines(kind)
             allowed = "the reason as text, or None"
             require(reason is None or isinstance(reason, str), f"declines({kind}) of {name}", reason, allowed)

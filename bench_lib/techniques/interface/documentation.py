@@ -10,10 +10,10 @@ from dataclasses import fields
 from urllib.parse import quote
 
 from bench_lib.core.errors import UnknownName
-from bench_lib.core.examples import Kind
 from bench_lib.core.extras import install
 from bench_lib.core.registry import Registry
 from bench_lib.core.spec import Scalar
+from bench_lib.tasks.formats import FORMATS
 from bench_lib.techniques.interface.effects import measured
 from bench_lib.techniques.interface.hooks import HOOKS
 from bench_lib.techniques.interface.technique import FAMILIES, Technique
@@ -138,7 +138,7 @@ def _passes(made: Technique) -> str:
 
 
 def _declined(made: Technique) -> list[str]:
-    return [f"{kind}: {_prose(reason)}" for kind in Kind if (reason := made.declines(kind))]
+    return [f"{kind}: {_prose(reason)}" for kind in FORMATS if (reason := made.declines(kind))]
 
 
 def _prose(text: str) -> str:

@@ -14,9 +14,9 @@ from typing import ClassVar, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from bench_lib.core.examples import Example, TextExample
 from bench_lib.core.record import Predictions
 from bench_lib.core.spec import Profile
+from bench_lib.tasks.formats import Example
 from bench_lib.techniques.interface.cloze import Piece
 from bench_lib.techniques.interface.context import Group, Output, Phase, Step, Training, Update
 from bench_lib.techniques.interface.history import Choice, History
@@ -54,7 +54,7 @@ class Prompts(Protocol):
 
     name: ClassVar[str]
 
-    def prompt(self, task: str, example: TextExample) -> Sequence[Piece]:
+    def prompt(self, task: str, example: Example) -> Sequence[Piece]:
         """An example of the task as it is read, in training and in every evaluation, with one mask."""
 
     def label_words(self, task: str) -> Sequence[str]:

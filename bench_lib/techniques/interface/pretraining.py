@@ -9,9 +9,9 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor, nn
 
-from bench_lib.core.examples import Example
 from bench_lib.core.record import Predictions
 from bench_lib.core.spec import Profile
+from bench_lib.tasks.formats import Example
 from bench_lib.techniques.interface.context import Output, Training
 
 Corrupt = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]

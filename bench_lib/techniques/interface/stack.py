@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from bench_lib.core.errors import BenchError, Unsupported
-from bench_lib.core.examples import Kind
 from bench_lib.core.parameters import check_field, read_settings
 from bench_lib.core.registry import Registry
 from bench_lib.core.spec import Scalar, TechniqueSpec
+from bench_lib.tasks.formats import Format
 from bench_lib.techniques.interface.declared import check_made, foreign
 from bench_lib.techniques.interface.hooks import EXCLUSIVE, HOOKS, OBSERVING, POOLING, TRAINING, has
 from bench_lib.techniques.interface.plugin import is_plugin, load_plugin, undisturbed
@@ -65,7 +65,7 @@ class Stack:
         passes = [t.survey_passes() for t in self.techniques]
         return sum(forward for forward, _ in passes), sum(backward for _, backward in passes)
 
-    def check(self, kind: Kind) -> None:
+    def check(self, kind: Format) -> None:
         """Raise `Unsupported` with the reason if a technique declines this kind of task."""
         for technique in self.techniques:
             if reason := technique.declines(kind):

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
-from bench_lib.core.examples import Kind
 from bench_lib.core.spec import Scalar, TechniqueSpec
+from bench_lib.tasks.formats import Format
 from bench_lib.techniques.interface.definition import check_definition
 
 FAMILIES = {
@@ -99,7 +99,7 @@ class Technique:
         """
         return ()
 
-    def declines(self, kind: Kind) -> str | None:
+    def declines(self, kind: Format) -> str | None:
         """Why the technique cannot be used on tasks of this kind, or None."""
         return None
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bench_lib.core.errors import Unsupported
-from bench_lib.core.examples import Example, Kind
+from bench_lib.tasks.formats import Example, Format
 
 Translator = Callable[[Sequence[str]], Sequence[str]]
 
@@ -32,7 +32,7 @@ class Corpus:
 
     train: Sequence[Example]
     evaluation: Sequence[Example]
-    kind: Kind
+    kind: Format
     labels: tuple[str, ...]
     generator: np.random.Generator
     judges_wording: bool = False

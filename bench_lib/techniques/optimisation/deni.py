@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
 from bench_lib.core.errors import Diverged, require
-from bench_lib.core.examples import Kind
 from bench_lib.core.spec import Profile, Scalar
 from bench_lib.techniques.interface.context import Committee, Group, Training, Update
 from bench_lib.techniques.interface.optimizers import decoupled_adam
@@ -105,7 +104,7 @@ class DENI(Technique):
         for copy in beside.copies:
             copy.check(training.step)
         states = [partial(held, parameters, copy.values) for copy in beside.copies]
-        vote = common_answers if training.kind is Kind.SPAN else majority
+        vote = majority if training.kind.predicts_labels else common_answers
         return training.predicting_as(Committee((nullcontext, *states), vote))
 
     def _final(self, steps: int) -> int:

@@ -10,9 +10,9 @@ import numpy as np
 from scipy.special import log_softmax, logsumexp
 
 from bench_lib.core.errors import require
-from bench_lib.core.examples import Kind
 from bench_lib.core.record import Predictions
 from bench_lib.core.spec import Scalar
+from bench_lib.tasks.formats import Format
 from bench_lib.techniques.interface.technique import Technique
 
 
@@ -41,10 +41,10 @@ class Ensemble(Technique):
     def pools(self) -> int:
         return self.members
 
-    def declines(self, kind: Kind) -> str | None:
-        if kind is Kind.SPAN:
-            return "of an answer only the best span is stored, and best spans have no mean"
-        return None
+    def declines(self, kind: Format) -> str | None:
+        if kind.predicts_labels:
+            return None
+        return "of an answer only the best span is stored, and best spans have no mean"
 
     def pool(self, predictions: Sequence[Predictions]) -> Predictions:
         if len(predictions) == 1:

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bench_lib.core.errors import require
-from bench_lib.core.examples import Kind
 from bench_lib.core.spec import Scalar
+from bench_lib.tasks.formats import Format
 from bench_lib.techniques.interface.context import Step
 from bench_lib.techniques.interface.technique import Technique
 
@@ -48,8 +48,8 @@ class SCL(Technique):
         require(0 <= self.weight <= 1, "scl:weight", self.weight, "0 to 1")
         require(self.tau > 0, "scl:tau", self.tau, "above 0")
 
-    def declines(self, kind: Kind) -> str | None:
-        return "answer spans have no classes that a batch could share" if kind is Kind.SPAN else None
+    def declines(self, kind: Format) -> str | None:
+        return None if kind.predicts_labels else "answer spans have no classes that a batch could share"
 
     def backward(self, step: Step) -> Tensor:
         output = step.forward(hidden=bool(self.weight))

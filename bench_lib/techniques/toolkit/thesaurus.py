@@ -11,7 +11,7 @@ import numpy as np
 
 from bench_lib.core.errors import Unsupported, require
 from bench_lib.core.extras import optional
-from bench_lib.tasks.transforms.word_edits import Passage, passages, with_words
+from bench_lib.tasks.formats.word_edits import Passage, with_words
 from bench_lib.techniques.interface.training_set import Corpus, Vocabulary
 
 SOURCES = ("embeddings", "wordnet")
@@ -94,7 +94,7 @@ def _cased(option: str, model: str) -> str:
 
 def _words(corpus: Corpus) -> list[str]:
     """The distinct words of the training examples that may have synonyms."""
-    texts = (text for example in corpus.train for text in passages(example, corpus.labels))
+    texts = (text for example in corpus.train for text in example.passages(corpus.labels))
     found = {core(word.text) for words in texts for word in words if word.loose}
     return sorted(word for word in found if word and word.lower() not in FUNCTION_WORDS)
 

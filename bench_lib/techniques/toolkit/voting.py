@@ -21,16 +21,16 @@ def majority(predictions: Sequence[Predictions]) -> Predictions:
 
 
 def common_answers(predictions: Sequence[Predictions]) -> Predictions:
-    """The span of each text that most members give, with their mean score; of equally common ones that of the highest.
+    """The answer to each text that most members give, with their mean score; of equally common ones the highest.
 
-    Spans are rows of start, end and score.
+    Answers are rows of numbers, such as a start and an end, with the score last.
     """
-    each = np.stack([p.values for p in predictions], axis=1)  # (texts, members, 3)
+    each = np.stack([p.values for p in predictions], axis=1)  # (texts, members, numbers)
     return Predictions(np.stack([_common(answers) for answers in each]))
 
 
 def _common(answers: np.ndarray) -> np.ndarray:
-    same = (answers[:, None, :2] == answers[None, :, :2]).all(-1)  # (members, members)
-    scores = [answers[agreeing, 2].mean() for agreeing in same]
+    same = (answers[:, None, :-1] == answers[None, :, :-1]).all(-1)  # (members, members)
+    scores = [answers[agreeing, -1].mean() for agreeing in same]
     best = max(range(len(answers)), key=lambda member: (same[member].sum(), scores[member]))
-    return np.array([*answers[best, :2], scores[best]], dtype=np.float32)
+    return np.array([*answers[best, :-1], scores[best]], dtype=np.float32)

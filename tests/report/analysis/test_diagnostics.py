@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 
 from bench_lib.core.errors import BadStore
-from bench_lib.core.examples import Kind
 from bench_lib.core.record import Predictions, Status
 from bench_lib.report.analysis.diagnostics import DIAGNOSTICS, codes, diagnostics
 from bench_lib.report.analysis.dynamics import DYNAMICS
 from bench_lib.report.cells import gather
 from bench_lib.stats.bootstrap import bca_interval
 from bench_lib.stats.spread import mad
+from bench_lib.tasks.formats import Kind
 
 SCORES = 0.8 + 0.01 * np.random.default_rng(0).normal(size=30)
 

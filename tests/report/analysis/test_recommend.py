@@ -7,16 +7,16 @@ import pandas as pd
 import pytest
 
 from bench_lib.core.errors import BenchError, UnknownName
-from bench_lib.core.examples import Kind
 from bench_lib.core.record import RunRecord, Status
 from bench_lib.core.spec import canonical_json
 from bench_lib.report.analysis.evidence import Limits
-from bench_lib.report.analysis.recommend import KINDS, Recommendation, recommend, task_query
+from bench_lib.report.analysis.recommend import Recommendation, recommend, task_query
 from bench_lib.report.analysis.summary import contrasted, joined, summarised
 from bench_lib.report.analysis.verdicts import verdicts
 from bench_lib.report.cells import KEY, apart, keyed
 from bench_lib.stats.failure import wilson
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import FORMATS, Kind
 
 Make = Callable[..., RunRecord]
 Frame = Callable[[Iterable[RunRecord]], pd.DataFrame]
@@ -88,7 +88,7 @@ def test_a_kind_of_task_has_its_common_names(text: str, kind: Kind) -> None:
 
 
 def test_no_common_name_means_two_kinds_or_a_task() -> None:
-    words = [name for names in KINDS.values() for name in names]
+    words = [name for kind in FORMATS for name in kind.aliases]
     assert len(words) == len(set(words))
     assert not set(words) & set(TASKS.names())
 

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench_lib.core.errors import BadValue
-from bench_lib.core.examples import SpanExample, TagExample, TextExample
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import SpanExample, TagExample, TextExample
 from bench_lib.tasks.scoring.constant_baseline import room, trivial_score
-from bench_lib.tasks.scoring.metrics import reference, score
+from bench_lib.tasks.scoring.metrics import score
 
 LABELS = st.lists(st.integers(0, 1), min_size=1, max_size=30)
 WORDS = st.lists(st.sampled_from(["the", "Roman", "army", "of", "1066,", "1066", "won."]), min_size=1, max_size=12)
@@ -46,7 +46,7 @@ def test_mcc_is_0(labels: list[int]) -> None:
 def test_a_collapsed_run_never_scores_above_it_by_a_rounding(labels: list[int], constant: int) -> None:
     for name in ("imdb", "mrpc", "cola"):
         task, examples = TASKS.get(name), texts(labels)
-        collapsed = score(task, [constant] * len(labels), [reference(example) for example in examples])
+        collapsed = score(task, [constant] * len(labels), [example.reference for example in examples])
         assert collapsed[task.primary] <= trivial_score(task, examples)
 
 
@@ -107,7 +107,7 @@ def test_no_examples_are_refused() -> None:
 def test_a_set_tells_models_from_constants_if_it_has_two_classes(labels: list[int]) -> None:
     for name in ("imdb", "mrpc", "cola"):
         task, examples = TASKS.get(name), texts(labels)
-        found, right = room(task, examples), [reference(example) for example in examples]
+        found, right = room(task, examples), [example.reference for example in examples]
         assert bool(found) == (len(set(labels)) == 2)
         assert found.trivial == trivial_score(task, examples) <= found.constant <= found.best
         assert found.best == score(task, right, right)[task.primary]

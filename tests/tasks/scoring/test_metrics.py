@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench_lib.core.errors import BadValue
-from bench_lib.core.examples import SpanExample, TagExample, TextExample
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.scoring.metrics import reference, score
+from bench_lib.tasks.scoring.metrics import score
 
 CONLL = TASKS.get("conll2003")
 CLASSES = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1, max_size=40)
@@ -135,12 +134,6 @@ def test_squad_has_f1_first_and_both_are_means() -> None:
     assert list(scores) == ["f1", "em"]
     assert scores["f1"] == pytest.approx((1 + 2 / 3 + 0) / 3)
     assert scores["em"] == pytest.approx(1 / 3)
-
-
-def test_references_are_taken_from_examples() -> None:
-    assert reference(TextExample("x", 1)) == 1
-    assert reference(TagExample(("x",), (3,))) == (3,)
-    assert reference(SpanExample("1", "x y", "?", ("x", "y"), (0, 2))) == ("x", "y")
 
 
 def test_lengths_that_differ_are_refused() -> None:

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from bench_lib.core.errors import BadData, Unavailable
-from bench_lib.core.examples import Kind, TextExample
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import Kind, TextExample
 from bench_lib.tasks.sources import hub
 from bench_lib.tasks.sources.load import load_data
 from bench_lib.tasks.task import Task

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from bench_lib.core.errors import BadData, Unavailable
-from bench_lib.core.examples import Example, TagExample, TextExample
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import Example, TagExample, TextExample
 from bench_lib.tasks.sources import load
 from bench_lib.tasks.sources.load import fingerprint, load_data, other_splits, read_split, source_kind
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from bench_lib.core.errors import BadData
-from bench_lib.core.examples import SpanExample, TagExample, TextExample
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import SpanExample, TagExample, TextExample
 from bench_lib.tasks.sources.parse import parse
 
 Rows = dict[str, list[dict[str, Any]]]

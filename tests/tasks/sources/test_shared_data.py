@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bench_lib.core.examples import SpanExample
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import SpanExample
 from bench_lib.tasks.scoring.constant_baseline import trivial_score
-from bench_lib.tasks.scoring.metrics import reference, score
+from bench_lib.tasks.scoring.metrics import score
 from bench_lib.tasks.sources.load import fingerprint, load_data
 
 FOLDER = Path(__file__).parents[3].parent / "shared" / "data"
@@ -45,7 +45,7 @@ def test_squad_as_a_whole_is_scored() -> None:
     task = TASKS.get("squad")
     evaluation = load_data(task, str(FOLDER)).evaluation
     assert 0.02 < trivial_score(task, evaluation) < 0.15
-    references = [reference(example) for example in evaluation]
+    references = [example.reference for example in evaluation]
     first = [example.answers[0] for example in evaluation if isinstance(example, SpanExample)]
     assert score(task, first, references) == {"f1": 1.0, "em": 1.0}
 

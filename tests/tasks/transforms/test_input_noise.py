@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench_lib.core.errors import BadValue
-from bench_lib.core.examples import Example, SpanExample, TagExample, TextExample
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import Example, SpanExample, TagExample, TextExample
 from bench_lib.tasks.transforms.input_noise import perturbed, typo
 
 NER = TASKS.get("conll2003").labels

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench_lib.core.errors import BadValue, Unsupported
-from bench_lib.core.examples import Example, SpanExample, TagExample, TextExample
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.scoring.squad_metrics import exact_match
-from bench_lib.tasks.transforms.label_noise import mentions, mislabelled
+from bench_lib.tasks.formats import Example, SpanExample, TagExample, TextExample
+from bench_lib.tasks.formats.squad_metrics import exact_match
+from bench_lib.tasks.formats.token_classification import mentions
+from bench_lib.tasks.transforms.label_noise import mislabelled
 
 NER = TASKS.get("conll2003").labels
 THREE = ("a", "b", "c")
@@ -101,12 +102,6 @@ def test_entities_change_their_type_whole_and_stay_strict_iob2(rows: list[TagExa
         total += len(places)
         changed += sum(before.tags[start] != after.tags[start] for start, _ in places)
     assert changed == round(share * total)
-
-
-def test_where_entities_begin_and_end() -> None:
-    names = ["B-PER", "I-PER", "B-PER", "O", "B-LOC", "I-LOC", "I-LOC", "B-ORG"]
-    assert mentions([NER.index(name) for name in names], NER) == [(0, 2), (2, 3), (4, 7), (7, 8)]
-    assert mentions([0, 0], NER) == []
 
 
 # ---- answers ---------------------------------------------------------------------------------------------------------

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench_lib.core.errors import BadValue, Unsupported
-from bench_lib.core.examples import Example, SpanExample, TagExample, TextExample
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.transforms.sampling import choose, choose_per_class, entity_types
+from bench_lib.tasks.formats import Example, SpanExample, TagExample, TextExample
+from bench_lib.tasks.transforms.sampling import choose, choose_per_class
 
 
 @given(n=st.integers(0, 60), size=st.integers(0, 60), seed=st.integers(0, 9))
@@ -101,8 +101,3 @@ def test_answers_are_one_class() -> None:
     assert len(choose_per_class(rows, (), 4, np.random.default_rng(0))) == 4
     with pytest.raises(Unsupported, match="10 training examples of each class are asked for, and 9 hold 'answers'"):
         choose_per_class(rows, (), 10, np.random.default_rng(0))
-
-
-def test_types_are_told_apart_by_their_tags() -> None:
-    assert entity_types(NER) == ("PER", "ORG", "LOC", "MISC")
-    assert entity_types(("O",)) == ()

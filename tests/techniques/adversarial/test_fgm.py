@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from bench_lib.core.errors import BadValue
-from bench_lib.core.examples import Kind
 from bench_lib.models import MODELS
 from bench_lib.models.architecture import word_embeddings
 from bench_lib.models.load import load_template
 from bench_lib.models.source import resolve
+from bench_lib.tasks.formats import Kind
 from bench_lib.techniques.adversarial.fgm import FGM
 from bench_lib.techniques.toolkit.embedding_matrix import mean_length, uphill
 

@@ -5,8 +5,8 @@ import pytest
 
 import bench_lib.harness.augment
 from bench_lib.core.errors import BadValue, Unsupported
-from bench_lib.core.examples import Kind, SpanExample, TextExample
 from bench_lib.models.translation import load_translator
+from bench_lib.tasks.formats import Kind, SpanExample, TextExample
 from bench_lib.techniques.data.back_translation import BackTranslation
 from bench_lib.techniques.interface.training_set import Corpus
 

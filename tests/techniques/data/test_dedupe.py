@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench_lib.core.examples import Kind, SpanExample, TagExample, TextExample
+from bench_lib.tasks.formats import Kind, SpanExample, TagExample, TextExample
 from bench_lib.techniques.data.dedupe import Dedupe
 from bench_lib.techniques.interface.training_set import Corpus
 

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.tasks.transforms.test_word_edits import NER, examples, right
 
 from bench_lib.core.errors import BadValue, Unsupported
-from bench_lib.core.examples import Kind, SpanExample, TagExample, TextExample
 from bench_lib.harness.loop import Loop
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.transforms.word_edits import Word
+from bench_lib.tasks.formats import Kind, SpanExample, TagExample, TextExample
+from bench_lib.tasks.formats.word_edits import Word
 from bench_lib.techniques.data.eda import EDA, OPERATIONS, _operations, deleted, inserted, swapped
 from bench_lib.techniques.data.synonym import Synonym
 from bench_lib.techniques.interface.training_set import Corpus
-from tests.tasks.transforms.test_word_edits import NER, examples, right
 from tests.techniques.toolkit.test_thesaurus import vocabulary
 
 collated = Loop._collated

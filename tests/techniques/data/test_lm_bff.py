@@ -11,7 +11,6 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from bench_lib.api import run
 from bench_lib.core.errors import BadValue, BenchError, Unsupported
-from bench_lib.core.examples import Kind, TextExample
 from bench_lib.executors.inline import InlineExecutor
 from bench_lib.harness.datasets import Subset, data_key, evaluation_set, train_features
 from bench_lib.harness.robustness import perturbed_set
@@ -22,6 +21,7 @@ from bench_lib.runner.execute import execute
 from bench_lib.runner.suite import Grid, plan, run_suite
 from bench_lib.store import Store
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import Kind, TextExample
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.data.lm_bff import LMBFF, PROMPTS
 from bench_lib.techniques.interface.stack import parse_stack

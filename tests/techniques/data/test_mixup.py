@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bench_lib.core.errors import BadValue
-from bench_lib.core.examples import Kind
+from bench_lib.tasks.formats import Kind
 from bench_lib.techniques.data.mixup import Mixup
 
 HALF = (0.25, torch.tensor([1, 0]))

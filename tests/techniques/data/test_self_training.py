@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from bench_lib.core.errors import BadValue, Unsupported
-from bench_lib.core.examples import Kind, TagExample, TextExample
 from bench_lib.core.record import Predictions
 from bench_lib.harness.pretraining import RunPrelude
 from bench_lib.runner.seed_ensembles import _check
+from bench_lib.tasks.formats import Kind, TagExample, TextExample
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.data.self_training import SelfTraining, answered
 from bench_lib.techniques.interface.pretraining import Prelude

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from bench_lib.core.errors import BadValue, Unsupported
-from bench_lib.core.examples import TextExample
+from bench_lib.tasks.formats import TextExample
 from bench_lib.techniques.interface.cloze import Piece, check_template, filled
 
 PAIR = TextExample(" A house. ", 0, "Our garden.")

@@ -6,9 +6,9 @@ from typing import ClassVar
 import pytest
 
 from bench_lib.core.errors import BadValue, BenchError, UnknownName, Unsupported
-from bench_lib.core.examples import Kind
 from bench_lib.core.registry import Registry
 from bench_lib.core.spec import TechniqueSpec
+from bench_lib.tasks.formats import Kind
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.adversarial.fgm import FGM
 from bench_lib.techniques.baselines.early_stopping import EarlyStopping

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from bench_lib.core.errors import Unsupported
-from bench_lib.core.examples import Kind
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import Kind
 from bench_lib.techniques.interface.training_set import Corpus
 
 

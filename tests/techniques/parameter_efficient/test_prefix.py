@@ -5,13 +5,13 @@ import torch
 import transformers
 
 from bench_lib.core.errors import Unsupported
-from bench_lib.core.examples import Kind
 from bench_lib.core.seeds import derive
 from bench_lib.core.spec import Profile
 from bench_lib.models import MODELS
 from bench_lib.models.architecture import dissect
 from bench_lib.models.load import instantiate, load_template
 from bench_lib.models.source import resolve
+from bench_lib.tasks.formats import FORMATS, Kind
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.parameter_efficient.prefix import Prefix
 
@@ -130,7 +130,7 @@ def test_texts_and_prefix_share_the_positions(config, positions):
         begin(config(**BERT_LIKE), Prefix(tokens=18), max_length=positions - 17)
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", FORMATS, ids=str)
 def test_a_pretrained_encoder_uses_it_on_every_kind_of_task(kind):
     template = load_template(resolve("minilm", MODELS), kind, 2)
     model = instantiate(template, torch.Generator().manual_seed(0))

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from bench_lib.core.errors import BadValue
-from bench_lib.core.examples import Kind
 from bench_lib.core.seeds import derive
 from bench_lib.core.spec import Profile
+from bench_lib.tasks.formats import Kind
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.regularisation.child_tuning_f import ChildTuningF, draw_mask
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy, normalize
 
-from bench_lib.core.examples import Kind
+from bench_lib.tasks.formats import Kind
 from bench_lib.techniques.regularisation.scl import SCL, contrastive_loss
 
 FEATURES = torch.tensor([[2.0, 0.0], [0.0, 0.5], [3.0, 0.0]])

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench_lib.core.errors import BadValue, Unavailable, Unsupported
-from bench_lib.core.examples import Kind, TextExample
-from bench_lib.tasks.transforms.word_edits import Word
+from bench_lib.tasks.formats import Kind, TextExample
+from bench_lib.tasks.formats.word_edits import Word
 from bench_lib.techniques.interface.training_set import Corpus, Vocabulary
 from bench_lib.techniques.toolkit import thesaurus as module
 from bench_lib.techniques.toolkit.thesaurus import (

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench_lib.tasks.scoring.squad_metrics import answer_f1
+from bench_lib.tasks.formats.squad_metrics import answer_f1
 from bench_lib.tasks.sources.synthetic import generate
 from bench_lib.tasks.sources.synthetic.question_facts import DOMAINS
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from seqeval.scheme import IOB2
 
 from bench_lib.core.errors import BadValue, UnknownName
-from bench_lib.tasks.scoring.squad_metrics import answer_f1
+from bench_lib.tasks.formats.squad_metrics import answer_f1
 from bench_lib.tasks.sources.synthetic import CORPORA, NOISE, best_reachable, generate
 
 Rows = Sequence[dict[str, Any]]

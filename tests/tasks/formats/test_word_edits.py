@@ -9,14 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench_lib.core.examples import SpanExample, TagExample, TextExample
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.transforms.word_edits import (
+from bench_lib.tasks.formats import SpanExample, TagExample, TextExample
+from bench_lib.tasks.formats.word_edits import (
     Word,
     exchanged,
     gaps,
-    passages,
-    rewritten,
     with_word,
     with_words,
     without,
@@ -87,7 +85,7 @@ def right(example):
 @given(examples, seeds)
 def test_whatever_is_done_targets_stay_right(example, seed):
     generator = np.random.default_rng(seed)
-    new = rewritten(example, [edited(words, generator) for words in passages(example, NER)], NER)
+    new = example.rewritten([edited(words, generator) for words in example.passages(NER)], NER)
     assert right(new)
     if isinstance(example, SpanExample):
         assert (new.answers, new.id) == (example.answers, example.id)
@@ -98,9 +96,9 @@ def test_whatever_is_done_targets_stay_right(example, seed):
 @given(sentences(), seeds)
 def test_a_word_keeps_its_type_and_its_mention(example, seed):
     """Words carry what they were in their own text, so that each can be told after any edits."""
-    (words,) = passages(example, NER)
+    (words,) = example.passages(NER)
     (before,) = [{w.text: w for w in words}]
-    now = rewritten(example, [edited(words, np.random.default_rng(seed))], NER)
+    now = example.rewritten([edited(words, np.random.default_rng(seed))], NER)
     mention = None
     for text, tag in zip(now.words, now.tags, strict=True):
         if text not in before:  # what was put in or stands in belongs to an entity, or to none
@@ -116,7 +114,7 @@ def test_a_word_keeps_its_type_and_its_mention(example, seed):
 
 @given(examples)
 def test_words_untouched_are_the_example_to_the_letter(example):
-    assert rewritten(example, passages(example, NER), NER) == example
+    assert example.rewritten(example.passages(NER), NER) == example
 
 
 def ner(*names):
@@ -124,7 +122,7 @@ def ner(*names):
 
 
 def tags_after(example, change):
-    return [NER[tag] for tag in rewritten(example, [change(passages(example, NER)[0])], NER).tags]
+    return [NER[tag] for tag in example.rewritten([change(example.passages(NER)[0])], NER).tags]
 
 
 def test_tags_by_hand():
@@ -136,18 +134,18 @@ def test_tags_by_hand():
     assert tags_after(two, lambda w: with_word(w, 2, "x")) == ["B-PER", "I-PER", "O", "B-PER", "I-PER", "O"]
     assert tags_after(two, lambda w: with_word(w, 0, "x")) == ["O", "B-PER", "I-PER", "B-PER", "I-PER", "O"]
     assert tags_after(two, lambda w: with_word(w, 5, "x"))[-2:] == ["O", "O"]
-    assert [w.loose for w in passages(two, NER)[0]] == [False] * 4 + [True]
+    assert [w.loose for w in two.passages(NER)[0]] == [False] * 4 + [True]
 
 
 def test_answers_by_hand():
     example = SpanExample("q", "In May, New York City  won.", "Who?", ("New York", "York City", "May"), (8, 12, 3))
-    words, _ = passages(example, NER)
+    words, _ = example.passages(NER)
     assert [w.text for w in words] == ["In", "May,", "New", "York", "City", "won."]
     assert [w.block for w in words] == [None, 0, 1, 1, 1, None]
     assert [w.held for w in words] == [False, True, True, True, True, False]
     assert gaps(words) == [0, 1, 2, 5, 6]
     moved = exchanged(with_word(with_word(words, 2, "old"), 0, "So"), 1, 7)
-    new = rewritten(example, (moved, passages(example, NER)[1]), NER)
+    new = example.rewritten((moved, example.passages(NER)[1]), NER)
     assert new.context == "So won. May, old New York City  In"
     assert new.starts == (17, 21, 8)
     assert new.question == "Who?"
@@ -155,23 +153,23 @@ def test_answers_by_hand():
 
 def test_an_answer_holds_the_white_space_that_it_covers():
     example = SpanExample("q", "  a b c", "?", (" a ", "b"), (1, 4))
-    words, question = passages(example, NER)
+    words, question = example.passages(NER)
     assert [(w.text, w.held) for w in words] == [("", True), ("a", True), ("b", True), ("c", False)]
     assert gaps(words) == [0, 2, 3, 4]
-    new = rewritten(example, (with_word(words, 0, "x"), question), NER)
+    new = example.rewritten((with_word(words, 0, "x"), question), NER)
     assert (new.context, new.starts) == ("x   a b c", (3, 6))
 
 
 def test_white_space_stays_as_it_was():
     example = TextExample("a  b\nc ", 0)
-    (words,) = passages(example, NER)
+    (words,) = example.passages(NER)
     assert words == (Word("a", "  ", 0), Word("b", "\n", 3), Word("c", " ", 5))
-    assert rewritten(example, [without(words, {0})], NER).text == "b\nc"
-    assert rewritten(example, [with_words(words, {1: "x"})], NER).text == "a  x\nc"
+    assert example.rewritten([without(words, {0})], NER).text == "b\nc"
+    assert example.rewritten([with_words(words, {1: "x"})], NER).text == "a  x\nc"
 
 
 @pytest.mark.parametrize("empty", ["", "  "])
 def test_a_text_without_words(empty):
-    (words,) = passages(TextExample(empty, 0), NER)
+    (words,) = TextExample(empty, 0).passages(NER)
     assert not any(w.free for w in words)
-    assert rewritten(TextExample(empty, 0), [with_word(words, 0, "x")], NER).text == "x"
+    assert TextExample(empty, 0).rewritten([with_word(words, 0, "x")], NER).text == "x"

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerBase
 
 from bench_lib.core.errors import Unsupported
-from bench_lib.core.examples import Kind, SpanExample, TagExample, TextExample
-from bench_lib.harness.tokenize import IGNORED, Feature, encode
+from bench_lib.harness.formats import torch_half
+from bench_lib.harness.formats.features import IGNORED, Feature
 from bench_lib.models import MODELS
 from bench_lib.models.load import load_tokenizer
 from bench_lib.models.source import resolve
 from bench_lib.models.words import PROBES
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import FORMATS, Kind, SpanExample, TagExample, TextExample
 from bench_lib.tasks.sources.load import load_data
 
 Featurise = Callable[..., list[Feature]]
@@ -93,7 +94,7 @@ def test_the_first_sub_token_of_a_word_has_its_label(featurise: Featurise, token
 def test_every_word_is_labelled_once_at_its_first_sub_token(sentence: list[tuple[str, int]]) -> None:
     words, tags = (tuple(column) for column in zip(*sentence, strict=True))
     tokenizer = tiny_tokenizer()
-    (one,) = encode(Kind.TOKENS, [TagExample(words, tags)], tokenizer, 256, 0)
+    (one,) = torch_half(Kind.TOKENS).encode([TagExample(words, tags)], tokenizer, 256, 0)
     # Where each word begins, from tokenising the words one by one.
     lengths = [len(tokenizer(word, add_special_tokens=False)["input_ids"]) for word in words]
     first = (1 + np.cumsum([0, *lengths[:-1]])).tolist()
@@ -129,7 +130,7 @@ def test_words_given_by_themselves_have_the_features_that_they_always_had(data_f
         split = tokenizer(
             [list(row.words) for row in rows], is_split_into_words=True, truncation=True, max_length=length
         )
-        for feature, row in zip(encode(Kind.TOKENS, rows, tokenizer, length, 0), rows, strict=True):
+        for feature, row in zip(torch_half(Kind.TOKENS).encode(rows, tokenizer, length, 0), rows, strict=True):
             assert feature.input_ids.tolist() == split["input_ids"][feature.item]
             of = split.word_ids(feature.item)
             first = [t for t, word in enumerate(of) if word is not None and word != of[t - 1]]
@@ -144,7 +145,7 @@ def test_words_given_by_themselves_have_the_features_that_they_always_had(data_f
 def test_tokens_of_words_are_those_of_running_text(families: Any, kind: str, words: list[str]) -> None:
     tokenizer = families.tokenizer(kind)
     running = tokenizer(" ".join(words), return_offsets_mapping=True)
-    features = encode(Kind.TOKENS, [TagExample(tuple(words), tuple(range(len(words))))], tokenizer, 256, 0)
+    features = torch_half(Kind.TOKENS).encode([TagExample(tuple(words), tuple(range(len(words))))], tokenizer, 256, 0)
     starts = np.cumsum([0, *(len(word) + 1 for word in words)])
     for feature in features:
         assert feature.input_ids.tolist() == running["input_ids"]
@@ -157,7 +158,7 @@ def test_tokens_of_words_are_those_of_running_text(families: Any, kind: str, wor
 
 def test_a_word_inside_a_sentence_is_no_rest_of_a_word(families: Any) -> None:
     tokenizer = families.tokenizer("roberta")
-    (one,) = encode(Kind.TOKENS, [TagExample(("the", "film", "is", "good"), (0,) * 4)], tokenizer, 32, 0)
+    (one,) = torch_half(Kind.TOKENS).encode([TagExample(("the", "film", "is", "good"), (0,) * 4)], tokenizer, 32, 0)
     assert tokenizer.convert_ids_to_tokens(one.input_ids) == ["<s>", "the", "Ġfilm", "Ġis", "Ġgood", "</s>"]
     assert one.spots.tolist() == [1, 2, 3, 4]
 
@@ -186,7 +187,7 @@ def questions(draw: st.DrawFn) -> SpanExample:
 def test_targets_decode_to_the_answer_and_windows_cover_the_context(example: SpanExample) -> None:
     stride = 16  # more tokens than any answer here has, so that some window holds it whole
     tokenizer = tiny_tokenizer()
-    windows = encode(Kind.SPAN, [example], tokenizer, 40, stride)
+    windows = torch_half(Kind.SPAN).encode([example], tokenizer, 40, stride)
     whole = tokenizer(example.context, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
     assert sorted({tuple(place) for window in windows for place in window.places.tolist()}) == sorted(whole)
     start = example.starts[0]
@@ -295,5 +296,5 @@ def test_a_question_that_leaves_just_enough_room_is_taken(featurise: Featurise) 
 
 
 def test_encoding_again_gives_the_same(featurise: Featurise, examples: dict[Kind, list[object]]) -> None:
-    for kind in Kind:
+    for kind in FORMATS:
         assert all(same(a, b) for a, b in zip(featurise(kind), featurise(kind), strict=True))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench_lib.tasks.scoring.squad_metrics import answer_f1, exact_match, normalise
+from bench_lib.tasks.formats.squad_metrics import answer_f1, exact_match, normalise
 
 ANSWERS = st.text(alphabet="ab The,.'é\t", max_size=30)
 

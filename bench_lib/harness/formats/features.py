@@ -1,0 +1,72 @@
+"""What models read: one tokenised sequence, and a batch of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import BatchEncoding
+
+IGNORED = -100
+"""The target of a token that has none, as torch's cross-entropy skips it by default."""
+
+
+@dataclass(frozen=True, eq=False)
+class Feature:
+    """One sequence for the model; a long example on a context gives several.
+
+    `targets` is the class, a target for each token, or the answer's first and last token. `spots` are the tokens that
+    the answer is read from: the first one, or the mask of a prompt, the first sub-token of each word, or the tokens of
+    the context; `places` says which word each is, or where it starts and ends in the context's characters.
+    """
+
+    item: int
+    input_ids: np.ndarray  # (length,)
+    token_types: np.ndarray | None  # (length,)
+    special: np.ndarray  # (length,), True for special tokens
+    targets: np.ndarray  # (1,), (length,) or (2,)
+    spots: np.ndarray  # (spots,)
+    places: np.ndarray  # (spots,) or (spots, 2)
+
+    def __len__(self) -> int:
+        return len(self.input_ids)
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """A padded batch on its device; `counted` is its number of targets, which weighs it against its fellows."""
+
+    inputs: dict[str, Tensor]  # each (batch, length)
+    targets: Tensor  # (batch,), (batch, length) or (batch, 2)
+    real_tokens: Tensor  # (batch, length), True where neither padding nor special
+    places: Tensor  # (batch, length), True at the token that the row is about: the first one, or the mask of a prompt
+    tokens: int
+    counted: int
+
+
+def feature_of(
+    encoded: BatchEncoding, row_and_item: tuple[int, int], targets: np.ndarray, spots: np.ndarray, places: np.ndarray
+) -> Feature:
+    """The feature of one row of what a tokenizer gave, for the example of a number."""
+    row, item = row_and_item
+    types = encoded.get("token_type_ids")
+    return Feature(
+        item=item,
+        input_ids=np.array(encoded["input_ids"][row]),
+        token_types=None if types is None else np.array(types[row]),
+        special=np.array(encoded["special_tokens_mask"][row], dtype=bool),
+        targets=targets,
+        spots=spots,
+        places=places,
+    )
+
+
+def padded(rows: Sequence[np.ndarray], length: int, fill: int) -> Tensor:
+    """Rows of whole numbers, each filled up to a length: (rows, length)."""
+    table = np.full((len(rows), length), fill, dtype=np.int64)
+    for row, values in zip(table, rows, strict=True):
+        row[: len(values)] = values
+    return torch.from_numpy(table)

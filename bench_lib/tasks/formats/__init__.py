@@ -1,0 +1,30 @@
+"""The task formats, by name: each in a light half here, and in a torch half that it names."""
+
+from __future__ import annotations
+
+from bench_lib.core.errors import BenchError
+from bench_lib.core.registry import Registry
+from bench_lib.tasks.formats.base import Example, Format
+from bench_lib.tasks.formats.question_answering import QUESTION_ANSWERING, SpanExample
+from bench_lib.tasks.formats.text_classification import TEXT_CLASSIFICATION, TextExample
+from bench_lib.tasks.formats.token_classification import TOKEN_CLASSIFICATION, TagExample
+
+__all__ = ["FORMATS", "Example", "Format", "Kind", "SpanExample", "TagExample", "TextExample"]
+
+
+def check_format(entry: object, where: str) -> None:
+    """Raise `BenchError` for what is not a task format."""
+    if not isinstance(entry, Format):
+        raise BenchError(f"the task format {where} is not a bench_lib.tasks.formats.base.Format")
+
+
+FORMATS: Registry[Format] = Registry("task format", "stabbench.formats", check_format)
+
+FORMATS.add(TEXT_CLASSIFICATION.name, TEXT_CLASSIFICATION)
+FORMATS.add(TOKEN_CLASSIFICATION.name, TOKEN_CLASSIFICATION)
+FORMATS.add(QUESTION_ANSWERING.name, QUESTION_ANSWERING)
+
+Format.SEQUENCE, Format.TOKENS, Format.SPAN = TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION, QUESTION_ANSWERING
+
+Kind = Format
+"""The public name of formats, in tasks and techniques of one's own: `Kind.SEQUENCE`, `Kind.TOKENS`, `Kind.SPAN`."""

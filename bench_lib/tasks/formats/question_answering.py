@@ -1,0 +1,203 @@
+"""Extractive question answering: a question on a context, answered by a span of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench_lib.core.errors import Unsupported, require
+from bench_lib.core.record import Predictions
+from bench_lib.tasks.formats.base import Example, Format, Metric, Text
+from bench_lib.tasks.formats.constant_spans import best_position
+from bench_lib.tasks.formats.rows import RowReader
+from bench_lib.tasks.formats.squad_metrics import answer_f1, exact_match
+from bench_lib.tasks.formats.word_edits import WORD, Passage, joined, split
+
+ONE_ANSWER = {"f1": answer_f1, "em": exact_match}
+"""The score of one answer, by the name of the metric that averages it."""
+
+
+@dataclass(frozen=True)
+class SpanExample(Example):
+    """A question on a context; every reference answer stands in the context at its start, in characters."""
+
+    id: str
+    context: str
+    question: str
+    answers: tuple[str, ...]
+    starts: tuple[int, ...]
+
+    @property
+    def format(self) -> Format:
+        return QUESTION_ANSWERING
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return self.question, self.context
+
+    @property
+    def reference(self) -> tuple[str, ...]:
+        return self.answers
+
+    @property
+    def accepted(self) -> frozenset[str]:
+        return frozenset(self.answers)
+
+    @property
+    def content(self) -> SpanExample:
+        """The number that a question has in its data set makes it no other one."""
+        return replace(self, id="")
+
+    def passages(self, labels: Sequence[str]) -> tuple[Passage, ...]:
+        return self._held_context(), split(self.question)
+
+    def rewritten(self, changed: Sequence[Passage], labels: Sequence[str]) -> SpanExample:
+        before = self.passages(labels)
+        question = self.question if changed[1] == before[1] else joined(changed[1])[0]
+        if changed[0] == before[0]:
+            return replace(self, question=question)
+        context, moved = joined(changed[0])
+        starts = tuple(start + moved[_unit(before[0], start)] for start in self.starts)
+        return replace(self, context=context, question=question, starts=starts)
+
+    @property
+    def rewordable(self) -> tuple[str, ...]:
+        """Never the context, whose answers would be lost."""
+        return (self.question,)
+
+    def reworded(self, said: Mapping[str, str]) -> SpanExample:
+        return replace(self, question=said[self.question])
+
+    def _held_context(self) -> Passage:
+        """The words that answers lie in, with the space after them, are held; answers that share one are one block."""
+        words, block, last = list(split(self.context)), -1, -1
+        ends = [word.at + len(word.text + word.space) for word in words if word.at is not None]
+        for start, text in sorted(zip(self.starts, self.answers, strict=True)):
+            inside = [i for i, end in enumerate(ends) if (words[i].at or 0) < start + len(text) and end > start]
+            block += inside[0] > last
+            last = max(last, inside[-1])
+            for i in inside:
+                words[i] = replace(words[i], block=block, held=True)
+        return tuple(words)
+
+
+def _unit(words: Passage, start: int) -> int:
+    """Where the word stood that a character belongs to."""
+    return max(word.at for word in words if word.at is not None and word.at <= start)
+
+
+def _answer_f1(_labels: Sequence[str], predictions: Sequence[str], references: Sequence[Sequence[str]]) -> float:
+    return fmean(map(answer_f1, predictions, references))
+
+
+def _exact_match(_labels: Sequence[str], predictions: Sequence[str], references: Sequence[Sequence[str]]) -> float:
+    return fmean(map(exact_match, predictions, references))
+
+
+class QuestionAnswering(Format):
+    """A span of the context for each question; stored predictions are (start, end, score) in characters."""
+
+    name: ClassVar[str] = "span"
+    columns: ClassVar[tuple[int, int]] = (4, 4)
+    metrics: ClassVar[Mapping[str, Metric]] = {"f1": _answer_f1, "em": _exact_match}
+    aliases: ClassVar[tuple[str, ...]] = (
+        *("qa", "question-answering", "extractive-qa", "reading-comprehension"),
+        *("span", "spans"),
+    )
+    sample_task: ClassVar[str] = "squad"
+    auto_model: ClassVar[str] = "AutoModelForQuestionAnswering"
+    torch_half: ClassVar[str] = "bench_lib.harness.formats.question_answering:QuestionAnswering"
+    points_at_tokens: ClassVar[bool] = True
+    reads_windows: ClassVar[bool] = True
+    corrections: ClassVar[frozenset[str]] = frozenset({"answers"})
+
+    def check_labels(self, labels: Sequence[str], what: str) -> None:
+        require(not labels, what, tuple(labels), "none, since the answers are spans of the text")
+
+    def parse(self, row: RowReader) -> SpanExample:
+        name, context, question, target = row.columns
+        answers = row.get(target)
+        if not isinstance(answers, Mapping) or not {"text", "answer_start"} <= answers.keys():
+            raise row.wrong(target, answers, "a struct of two lists, text and answer_start")
+        texts, starts = answers["text"] or (), answers["answer_start"] or ()
+        if not texts or len(texts) != len(starts):
+            raise row.wrong(target, answers, "at least one text, and as many answer_start")
+        read = [_answer(row, row.text(context), text, start) for text, start in zip(texts, starts, strict=True)]
+        stripped, moved = zip(*read, strict=True)
+        return SpanExample(row.text(name), row.text(context), row.text(question), stripped, moved)
+
+    def mislabelled(
+        self, examples: Sequence[SpanExample], share: float, labels: Sequence[str], generator: np.random.Generator
+    ) -> tuple[Example, ...]:
+        order = generator.permutation(len(examples)).tolist()
+        seeds = generator.integers(2**63, size=len(examples)).tolist()
+        asked, found = round(share * len(examples)), list(examples)
+        wrong = 0
+        for i in order:
+            if wrong == asked:
+                break
+            start = _elsewhere(examples[i], np.random.default_rng(seeds[i]))
+            if start is not None:
+                found[i], wrong = start, wrong + 1
+        if wrong < asked:
+            raise Unsupported(f"{asked} answers are to be wrong, and {wrong} contexts have another place for theirs")
+        return tuple(found)
+
+    def encoded(self, examples: Sequence[SpanExample]) -> list[Sequence[Text]]:
+        return [[example.question.strip() for example in examples], [example.context for example in examples]]
+
+    def answers(self, examples: Sequence[SpanExample], predictions: Predictions) -> Sequence[str]:
+        bounds = predictions.values[:, :2].astype(int).tolist()
+        return [example.context[start:end] for example, (start, end) in zip(examples, bounds, strict=True)]
+
+    def codes(self, values: NDArray[np.floating]) -> NDArray[np.integer]:
+        spans = values[..., :2].astype(np.int64)
+        return np.asarray(spans[..., 0] * (spans.max(initial=0) + 1) + spans[..., 1])
+
+    def constant_score(self, metric: str, labels: Sequence[str], examples: Sequence[SpanExample]) -> float:
+        """That of the best position for all contexts, beginning at word 0 to 4 and 1 to 4 words long."""
+        return best_position(metric, [(example.context, example.answers) for example in examples])
+
+    def best_score(self, metric: str, labels: Sequence[str], examples: Sequence[SpanExample]) -> float:
+        own = ONE_ANSWER[metric]
+        return fmean(max(own(answer, example.answers) for answer in example.answers) for example in examples)
+
+
+def _answer(row: RowReader, context: str, text: object, start: object) -> tuple[str, int]:
+    """An answer without the white space at its ends, and where it then starts."""
+    if not isinstance(text, str) or not text.strip():
+        raise row.wrong("an answer's text", text, "text that is not blank")
+    if type(start) is not int or start < 0:
+        raise row.wrong("an answer_start", start, "a character of the context, from 0")
+    found = context[start : start + len(text)]
+    if found != text:
+        raise row.wrong(f"the answer at character {start}", text, f"what the context holds there, {found!r}")
+    return text.strip(), start + len(text) - len(text.lstrip())
+
+
+def _elsewhere(row: SpanExample, generator: np.random.Generator) -> SpanExample | None:
+    """The example with a wrong answer, or None where its context has no room for one."""
+    words = [match.span() for match in WORD.finditer(row.context)]
+    for length in range(max(1, len(row.answers[0].split())), 0, -1):
+        places = list(_clear(row, words, length))
+        for at in generator.permutation(len(places)).tolist():
+            start, end = places[at]
+            if not exact_match(row.context[start:end], row.answers):
+                return replace(row, answers=(row.context[start:end],), starts=(start,))
+    return None
+
+
+def _clear(row: SpanExample, words: Sequence[tuple[int, int]], length: int) -> Iterator[tuple[int, int]]:
+    """Runs of so many words that share no character with an answer, in characters."""
+    right = [(start, start + len(text)) for start, text in zip(row.starts, row.answers, strict=True)]
+    for (start, _), (_, end) in zip(words, words[length - 1 :], strict=False):
+        if all(end <= first or start >= last for first, last in right):
+            yield start, end
+
+
+QUESTION_ANSWERING = QuestionAnswering()

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import dataclasses
+import pickle
+
+import pytest
+
+from bench_lib.core.errors import BenchError, UnknownName
+from bench_lib.tasks import TASKS
+from bench_lib.tasks.formats import FORMATS, Format, Kind, SpanExample, TagExample, TextExample
+
+TEXT, PAIR = TextExample("x y", 1), TextExample("x", 0, "y z")
+TAGGED = TagExample(("x", "y"), (3, 0))
+SPAN = SpanExample("1", "x y", "z?", ("x", "y"), (0, 2))
+
+
+def test_formats_are_named_as_they_are_stored_and_printed() -> None:
+    assert FORMATS.names() == ("sequence", "tokens", "span")
+    assert [f"{kind}" for kind in FORMATS] == list(FORMATS.names())
+    with pytest.raises(UnknownName, match="unknown task format 'tokes': did you mean 'tokens'"):
+        FORMATS.get("tokes")
+
+
+def test_a_technique_of_ones_own_may_compare_a_format_with_a_kind_or_with_its_name() -> None:
+    span = TASKS.get("squad").kind
+    assert span is Kind.SPAN
+    assert span == "span"
+    assert span != Kind.TOKENS
+    assert {Kind.SPAN: 1}[span] == 1
+    assert pickle.loads(pickle.dumps(span)) == span
+
+
+def test_a_task_of_no_format_is_refused() -> None:
+    with pytest.raises(BenchError, match=r"kind of task sst2 is 'sequence'; allowed: a task format, .*Kind.SEQUENCE"):
+        dataclasses.replace(TASKS.get("sst2"), kind="sequence")
+
+
+def test_a_format_that_lacks_a_part_cannot_be_made() -> None:
+    class Half(Format):
+        name = "half"
+
+    with pytest.raises(TypeError, match="abstract"):
+        Half()  # type: ignore[abstract]
+
+
+@pytest.mark.parametrize("kind", FORMATS, ids=str)
+def test_a_format_labels_texts_or_words_or_points_at_tokens(kind: Format) -> None:
+    assert [kind.labels_texts, kind.labels_words, kind.points_at_tokens].count(True) == 1
+    assert TASKS.get(kind.sample_task).kind is kind
+
+
+@pytest.mark.parametrize(
+    ("example", "inputs", "reference", "indices"),
+    [
+        (TEXT, ("x y",), 1, (1,)),
+        (PAIR, ("x", "y z"), 0, (0,)),
+        (TAGGED, ("x", "y"), (3, 0), (3, 0)),
+        (SPAN, ("z?", "x y"), ("x", "y"), ()),
+    ],
+)
+def test_an_example_says_what_is_read_and_what_is_right(example, inputs, reference, indices) -> None:
+    assert (example.inputs, example.reference, tuple(example.label_indices)) == (inputs, reference, indices)
+    assert example.accepted == (frozenset(reference) if example is SPAN else frozenset([reference]))
+
+
+def test_what_only_names_an_example_is_no_part_of_its_content() -> None:
+    assert (
+        dataclasses.replace(SPAN, id="2").content == SPAN.content != dataclasses.replace(SPAN, context="x yz").content
+    )
+    assert TEXT.content is TEXT
+
+
+def test_predicted_labels_take_the_place_of_an_examples_own() -> None:
+    assert TEXT.answered([0]) == TextExample("x y", 0)
+    assert TAGGED.answered([0, 2]) == TagExample(("x", "y"), (0, 2))
+    with pytest.raises(NotImplementedError, match="span examples bear no labels"):
+        SPAN.answered([0])
+
+
+def test_what_may_be_reworded_is_never_what_a_target_stands_in() -> None:
+    said = {"x": "a", "y z": "b", "z?": "c?"}
+    assert (PAIR.rewordable, PAIR.reworded(said)) == (("x", "y z"), TextExample("a", 0, "b"))
+    assert (SPAN.rewordable, SPAN.reworded(said)) == (("z?",), dataclasses.replace(SPAN, question="c?"))
+    assert (TAGGED.rewordable, TAGGED.reworded(said)) == ((), TAGGED)
