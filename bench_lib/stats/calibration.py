@@ -13,7 +13,7 @@ from bench_lib.core.errors import require
 from bench_lib.stats.design import Design
 from bench_lib.stats.failure import wilson
 from bench_lib.stats.spread import checked_scores
-from bench_lib.stats.verdict import Arms, Location, Stability, Verdict, sequence
+from bench_lib.stats.verdict import Location, PairedSamples, Stability, Verdict, sequential_verdict
 
 Floats = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int, float], Floats]
@@ -110,8 +110,8 @@ def _compared(scenario: Scenario, design: Design, ratio: float, seed: Sequence[i
     generator = np.random.default_rng(seed)
     verdicts = []
     for _ in range(design.tasks):
-        arms = Arms(*scenario.draw(generator, design.seeds, ratio))
-        verdicts.append(sequence(arms, design, int(generator.integers(2**31))))
+        arms = PairedSamples(*scenario.draw(generator, design.seeds, ratio))
+        verdicts.append(sequential_verdict(arms, design, int(generator.integers(2**31))))
     return verdicts
 
 
