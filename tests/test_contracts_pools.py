@@ -14,7 +14,7 @@ from torch.nn.modules import module as torch_module
 from bench_lib.core.errors import BenchError
 from bench_lib.core.spec import canonical_json
 from bench_lib.runner.execute import execute
-from bench_lib.runner.seed_ensembles import members, pool
+from bench_lib.runner.seed_ensembles import build_seed_ensemble, members
 from bench_lib.store import Store
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.formats import Kind
@@ -108,7 +108,7 @@ def assert_the_run_itself(made, store, seed=0):
 @pytest.mark.promise("neutral")
 @pytest.mark.parametrize(("name", "task"), CASES)
 def test_one_member_is_the_run_itself_bit_for_bit(stored, make_spec, name, task):
-    made = pool(make_spec(task, f"{name}:members=1", seed=1, **SHORT), stored(task))
+    made = build_seed_ensemble(make_spec(task, f"{name}:members=1", seed=1, **SHORT), stored(task))
     assert_the_run_itself(made, stored(task), seed=1)
 
 
@@ -118,7 +118,7 @@ def test_one_member_of_a_stack_is_the_run_itself_bit_for_bit(stored, make_spec, 
     """Whatever the stack makes of the model and of the settings, the evaluated one is the one that was trained."""
     store = stored("conll2003", other, (0,))
     for name in (POOLS[0], POOLS[1 + MAKERS.index(other) % (len(POOLS) - 1)]):
-        made = pool(make_spec("conll2003", f"{other}+{name}:members=1", **SHORT), store)
+        made = build_seed_ensemble(make_spec("conll2003", f"{other}+{name}:members=1", **SHORT), store)
         if other in WITHOUT_SOUP and isinstance(TECHNIQUES.get(name)(), PoolsWeights | MergesWeights):
             assert made.status == "unsupported"
             assert "beside its weights, which have no mean over seeds" in made.reason
@@ -133,10 +133,10 @@ def test_one_member_of_a_stack_is_the_run_itself_bit_for_bit(stored, make_spec, 
 @pytest.mark.parametrize(("name", "task"), CASES)
 def test_the_same_pool_has_the_same_bits_and_another_group_has_not(stored, make_spec, name, task):
     spec = make_spec(task, f"{name}:members=2", **SHORT)
-    once = pool(spec, stored(task))
+    once = build_seed_ensemble(spec, stored(task))
     torch.manual_seed(123)
-    assert bits(pool(spec, stored(task))) == bits(once)
-    other = pool(make_spec(task, f"{name}:members=2", seed=1, **SHORT), stored(task))
+    assert bits(build_seed_ensemble(spec, stored(task))) == bits(once)
+    other = build_seed_ensemble(make_spec(task, f"{name}:members=2", seed=1, **SHORT), stored(task))
     assert bits(other) != bits(once)
     assert other.run_id != once.run_id
 
@@ -156,7 +156,7 @@ def process_state() -> list[object]:
 def test_a_pool_leaves_no_trace_and_its_members_untouched(stored, make_spec, name, stack):
     store = stored("sst2", stack)
     before, files = process_state(), contents(store)
-    made = pool(make_spec("sst2", f"{stack}+{name}:members=3", **SHORT), store)
+    made = build_seed_ensemble(make_spec("sst2", f"{stack}+{name}:members=3", **SHORT), store)
     assert made.score is not None
     assert process_state() == before
     assert contents(store) == files
@@ -169,11 +169,11 @@ def test_a_pool_that_fails_leaves_no_trace(stored, make_spec, monkeypatch, name)
         raise RuntimeError("out of luck")
 
     store = stored("sst2")
-    for place in ("evaluate", "scored", "_put"):
+    for place in ("evaluate", "scored", "_load_into"):
         monkeypatch.setattr(f"bench_lib.runner.seed_ensembles.{place}", fail)
     before, files = process_state(), contents(store)
     with pytest.raises(RuntimeError, match="out of luck"):
-        pool(make_spec("sst2", f"{name}:members=3", **SHORT), store)
+        build_seed_ensemble(make_spec("sst2", f"{name}:members=3", **SHORT), store)
     assert process_state() == before
     assert contents(store) == files
 
@@ -188,12 +188,12 @@ def test_pools_on_every_task_or_says_why_not(stored, make_spec, name, task):
     spec = make_spec(task, f"{name}:members=3", **SHORT)
     declined = TECHNIQUES.get(name)().declines(TASKS.get(task).kind)
     if declined is None:
-        made = pool(spec, stored(task))
+        made = build_seed_ensemble(spec, stored(task))
         assert made.status in ("converged", "collapsed"), made.reason
         assert made.reason or made.status == "converged"
         return
     # Without its members, which need not be trained for it.
-    made = pool(spec, Store(stored(task).root / "nowhere"))
+    made = build_seed_ensemble(spec, Store(stored(task).root / "nowhere"))
     assert (made.status, made.score, members(spec)) == ("unsupported", None, ())
     assert made.reason == f"{name} declines {TASKS.get(task).kind} tasks: {declined}"
 
@@ -249,7 +249,7 @@ def test_the_passes_of_a_pool_are_those_of_its_members_and_none_is_added(stored,
     monkeypatch.setattr(torch.autograd, "backward", backward)
     hook = torch_module.register_module_forward_pre_hook(forward)
     try:
-        made = pool(make_spec("sst2", f"{name}:members=3{whole}+r_drop", **SHORT), store)
+        made = build_seed_ensemble(make_spec("sst2", f"{name}:members=3{whole}+r_drop", **SHORT), store)
     finally:
         hook.remove()
     assert count == {"forward": 0, "backward": 0}

@@ -330,11 +330,11 @@ def test_the_options_have_the_command_lines_meanings(pytester: pytest.Pytester) 
 
 def test_streams_axes_and_statuses_are_asked_for_as_on_the_command_line(pytester: pytest.Pytester) -> None:
     streams = grid_of(pytester.parseconfig("--bench-vary", "init,order", "--bench-freeze", "dropout=7"))
-    assert [dict(arm) for arm in streams.arms] == [
+    assert [dict(arm) for arm in streams.frozen] == [
         {"order": 0, "dropout": 7, "augment": 0, "subset": 0},
         {"init": 0, "dropout": 7, "augment": 0, "subset": 0},
     ]
-    assert grid_of(pytester.parseconfig("--bench-freeze", "none")).arms == ((),)
+    assert grid_of(pytester.parseconfig("--bench-freeze", "none")).frozen == ((),)
     names = ("--bench-per-class", "2,4", "--bench-label-noise", "0.1")
     assert grid_of(pytester.parseconfig(*names)).axes == (("per_class", (2, 4)), ("label_noise", (0.1,)))
     with pytest.raises(BadValue, match=r"--bench-attack is 'x'; allowed: a value of type"):

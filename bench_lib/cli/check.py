@@ -20,8 +20,8 @@ from bench_lib.core.errors import BenchError, require
 from bench_lib.core.record import Status
 
 if TYPE_CHECKING:
-    from bench_lib.comparison.result import Answer
-    from bench_lib.comparison.sequential import Comparison, Question
+    from bench_lib.comparison.result import ComparisonResult
+    from bench_lib.comparison.sequential import Comparison, ComparisonRequest
     from bench_lib.validation.conformance import Breach
 
 ORIGINAL = "adamw"
@@ -66,12 +66,12 @@ def _check(options: argparse.Namespace) -> int:
         return REGRESSION
     with ProgressLine(sys.stderr) as line:
         comparison.report, comparison.executor = line, line.watch(comparison.executor)
-        answer = comparison.answer()
+        result = comparison.result()
     tell_set_aside(comparison.store)
-    print(machine(answer) if options.json else human(answer))
-    if CODES[answer.outcome] == INCONCLUSIVE:
-        print(f"stabbench: {_more(answer, comparison.seeds, options)}", file=sys.stderr)
-    return CODES[answer.outcome]
+    print(machine(result) if options.json else human(result))
+    if CODES[result.outcome] == INCONCLUSIVE:
+        print(f"stabbench: {_more(result, comparison.seeds, options)}", file=sys.stderr)
+    return CODES[result.outcome]
 
 
 def _comparison(options: argparse.Namespace) -> Comparison:
@@ -85,15 +85,15 @@ def _comparison(options: argparse.Namespace) -> Comparison:
 
     executor = chosen_executor(options)
     against = None if older is None else Store(older)
-    return Comparison(_question(options), Store(options.store), executor, against=against)
+    return Comparison(_request(options), Store(options.store), executor, against=against)
 
 
-def _question(options: argparse.Namespace) -> Question:
-    from bench_lib.comparison.sequential import Question
+def _request(options: argparse.Namespace) -> ComparisonRequest:
+    from bench_lib.comparison.sequential import ComparisonRequest
     from bench_lib.runner.suite import all_tasks, named
     from bench_lib.stats.design import Margins
 
-    return Question(
+    return ComparisonRequest(
         technique=options.technique,
         baseline=options.baseline,
         tasks=named(options.tasks, all_tasks(options.data)),
@@ -109,12 +109,12 @@ def _question(options: argparse.Namespace) -> Question:
 
 def _breaches(technique: str) -> list[Breach]:
     """The promises of every technique that this one does not keep, which are told."""
-    from bench_lib.comparison.sequential import trained
+    from bench_lib.comparison.sequential import trainable_stack
     from bench_lib.techniques import TECHNIQUES
     from bench_lib.techniques.interface.stack import is_foreign
     from bench_lib.validation.conformance import breaches
 
-    stack = trained(technique)
+    stack = trainable_stack(technique)
     later = "; then, in a minute or two, whether it does anything" if is_foreign(stack.spec(), TECHNIQUES) else ""
     print(f"trying on the tiny model what {technique} promises, as every technique does{later}", file=sys.stderr)
     found = breaches(stack)
@@ -127,20 +127,20 @@ def _breaches(technique: str) -> list[Breach]:
     return found
 
 
-def _more(answer: Answer, seeds: Sequence[int], options: argparse.Namespace) -> str:
+def _more(result: ComparisonResult, seeds: Sequence[int], options: argparse.Namespace) -> str:
     """What would decide it, with the command where one would."""
-    undecided = [task for task in answer.tasks if task.outcome == "inconclusive"]
+    undecided = [task for task in result.tasks if task.outcome == "inconclusive"]
     if not undecided:
         return "every task was declined, so nothing was compared"
     lost = [task.task for task in undecided if task.lost]
     if lost:
-        return f"runs were lost to the machine; to try them again: {shlex.join(_again(options, lost, seeds))}"
-    if not math.isfinite(answer.missing):
+        return f"runs were lost to infrastructure; to retry them: {shlex.join(_again(options, lost, seeds))}"
+    if not math.isfinite(result.missing):
         return "no number of seeds that was tried would decide it: too few runs survived, or the spread is nil"
-    about = f"about {answer.missing:.0f} more seeds"
-    if answer.design.seeds < options.max_seeds:
+    about = f"about {result.missing:.0f} more seeds"
+    if result.design.seeds < options.max_seeds:
         return f"{about} would decide it, and {options.against} holds no more"
-    wanted = answer.design.seeds + int(answer.missing)
+    wanted = result.design.seeds + int(result.missing)
     words = ["stabbench", "check", options.technique, *_given(options, SETTINGS | OWN)]
     return f"{about}: {shlex.join([*words, '--max-seeds', str(wanted)])}"
 

@@ -138,7 +138,7 @@ def _found(found: Stores, options: argparse.Namespace) -> Iterator[str]:
     yield f"B: {options.other}"
     both = found.equal + found.lost + len(found.differing)
     yield f"runs in both: {both}; {found.equal} equal, {len(found.differing)} different" + (
-        f", {found.lost} lost to the machine in either" if found.lost else ""
+        f", {found.lost} lost to infrastructure in either" if found.lost else ""
     )
     yield from _differences(found.differing)
     yield from _only("A", found.only_one)

@@ -13,7 +13,7 @@ from bench_lib.cli.progress import ProgressLine
 from bench_lib.core.errors import BadPlan, BadValue, Problems, one_line, require
 from bench_lib.core.record import Status
 from bench_lib.core.seeds import parse_seeds
-from bench_lib.runner.options import parse_arms, parse_statuses
+from bench_lib.runner.options import parse_frozen_configurations, parse_statuses
 
 if TYPE_CHECKING:
     from bench_lib.executors.base import Executor
@@ -99,7 +99,7 @@ def _asked(options: argparse.Namespace) -> tuple[Grid, Executor, frozenset[Statu
     problems = Problems()
     seeds = problems.of(parse_seeds, options.seeds) or STAND_IN
     retry = problems.of(parse_statuses, options.retry)
-    arms = problems.of(parse_arms, options.vary, options.freeze, seeds)
+    frozen = problems.of(parse_frozen_configurations, options.vary, options.freeze, seeds)
     crossed = problems.of(axes.parse_axes, options)
     executor = problems.of(chosen_executor, options)
     from bench_lib.runner.seed_streams import refuse_pools
@@ -112,7 +112,7 @@ def _asked(options: argparse.Namespace) -> tuple[Grid, Executor, frozenset[Statu
         profile=options.profile,
         model=options.model,
         data=options.data,
-        arms=arms or parse_arms(None, None, seeds),
+        frozen=frozen or parse_frozen_configurations(None, None, seeds),
         axes=crossed or (),
     )
     if options.vary is not None:

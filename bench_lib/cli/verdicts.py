@@ -1,4 +1,4 @@
-"""How a check's answer reads: a table for people, JSON for machines."""
+"""The result of `stabbench check` as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ from bench_lib.report import formatting as md
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bench_lib.comparison.result import Answer, TaskAnswer
+    from bench_lib.comparison.result import ComparisonResult, TaskResult
     from bench_lib.validation.conformance import Breach
 
 
-def human(answer: Answer) -> str:
-    """A row a task, what is to be known beside it, and one line for all of them."""
-    lines = console.columns(HEAD, [_row(task) for task in answer.tasks], text_columns=len(HEAD))
-    return "\n".join([*lines, "", LEGEND, *_notes(answer), _overall(answer)])
+def human(result: ComparisonResult) -> str:
+    """A table with one row for each task, notes, and the overall outcome on the last line."""
+    lines = console.columns(HEAD, [_row(task) for task in result.tasks], text_columns=len(HEAD))
+    return "\n".join([*lines, "", LEGEND, *_notes(result), _overall(result)])
 
 
-def machine(answer: Answer) -> str:
-    """The answer as JSON in which what is not known is null; keys are sorted."""
+def machine(result: ComparisonResult) -> str:
+    """The result as JSON with sorted keys; unknown values are null."""
     tasks = [
         dataclasses.asdict(task)
         | {"outcome": task.outcome, "mad_ratio": task.ratio(), "failure_rates": task.failure_rates()}
         | {"faults": task.faults}
-        for task in answer.tasks
+        for task in result.tasks
     ]
     whole = {
-        "technique": answer.technique,
-        "baseline": answer.baseline,
-        "outcome": answer.outcome,
-        "missing_seeds": answer.missing,
-        "design": dataclasses.asdict(answer.design),
+        "technique": result.technique,
+        "baseline": result.baseline,
+        "outcome": result.outcome,
+        "missing_seeds": result.missing,
+        "design": dataclasses.asdict(result.design),
         "tasks": tasks,
     }
     return console.machine(whole)
 
 
-def broken(technique: str, found: Sequence[Breach]) -> str:
-    """The promises that a technique does not keep, as JSON in the place of an answer."""
+def broken(technique: str, breaches: Sequence[Breach]) -> str:
+    """The promises that a technique does not keep, as JSON in the place of an result."""
     return console.machine(
-        {"technique": technique, "outcome": "broken", "breaches": [dataclasses.asdict(b) for b in found]}
+        {"technique": technique, "outcome": "broken", "breaches": [dataclasses.asdict(b) for b in breaches]}
     )
 
 
@@ -58,7 +58,7 @@ time, memory: as multiples of what the baseline takes
 """
 
 
-def _row(task: TaskAnswer) -> tuple[str, ...]:
+def _row(task: TaskResult) -> tuple[str, ...]:
     if task.declined:
         return (task.task, "declined", *[md.DASH] * (len(HEAD) - 2))
     verdict = task.verdict
@@ -74,47 +74,47 @@ def _row(task: TaskAnswer) -> tuple[str, ...]:
         md.number(verdict.p_spread, 4),
         console.interval(verdict.superiority.estimate, *_shares(*verdict.superiority.interval())),
         "undecided" if verdict.location == "open" else str(verdict.location),
-        _times(task.cost.time) + (" too dear" if task.too_dear else ""),
+        _times(task.cost.time) + (" too dear" if task.exceeds_max_cost else ""),
         _times(task.cost.memory),
     )
 
 
-def _notes(answer: Answer) -> list[str]:
-    notes = [f"{task.task}: declined: {task.declined}" for task in answer.tasks if task.declined]
-    for task in answer.tasks:
+def _notes(result: ComparisonResult) -> list[str]:
+    notes = [f"{task.task}: declined: {task.declined}" for task in result.tasks if task.declined]
+    for task in result.tasks:
         if task.verdict.stability == "underpowered" and not task.declined:
             notes.append(f"{task.task}: {_reach(task)}{_missing(task.missing)}")
         if task.lost:
             lost = "1 run was" if task.lost == 1 else f"{task.lost} runs were"
-            notes.append(f"{task.task}: {lost} lost to the machine; a seed counts where both arms have it")
+            notes.append(f"{task.task}: {lost} lost to infrastructure; only seeds with both runs count")
     return notes
 
 
-def _reach(task: TaskAnswer) -> str:
-    """What so many seeds would have found."""
+def _reach(task: TaskResult) -> str:
+    """The smallest effect that this number of seeds detects."""
     seeds = task.verdict.seeds
     if math.isnan(task.detectable):
-        return f"what {seeds} seeds could find is not known: too few runs of the baseline survived, or without spread"
+        return f"the MAD ratio that {seeds} seeds detect is unknown: too few baseline runs converged, or no spread"
     if math.isinf(task.detectable):
-        return f"{seeds} seeds find no MAD ratio that was tried (power 0.8)"
+        return f"{seeds} seeds detect none of the MAD ratios tried (power 0.8)"
     wider, narrower = task.detectable, 1 / task.detectable
-    return f"{seeds} seeds find a MAD ratio of {wider:.2f} or more, or of {narrower:.2f} or less (power 0.8)"
+    return f"{seeds} seeds detect a MAD ratio of {wider:.2f} or more, or of {narrower:.2f} or less (power 0.8)"
 
 
 def _missing(seeds: float) -> str:
     return f"; about {seeds:.0f} more would decide" if math.isfinite(seeds) and seeds > 0 else ""
 
 
-def _overall(answer: Answer) -> str:
-    compared = [task for task in answer.tasks if not task.declined]
-    spent, most = sum(task.verdict.seeds for task in compared), answer.design.seeds * len(compared)
+def _overall(result: ComparisonResult) -> str:
+    compared = [task for task in result.tasks if not task.declined]
+    spent, most = sum(task.verdict.seeds for task in compared), result.design.seeds * len(compared)
     faults = "; ".join(f"{', '.join(task.faults)} on {task.task}" for task in compared if task.faults)
     why = f" ({faults})" if faults else ""
-    return f"{answer.technique} against {answer.baseline}: {answer.outcome}{why}; {spent} of {most} seeds used"
+    return f"{result.technique} against {result.baseline}: {result.outcome}{why}; {spent} of {most} seeds used"
 
 
 def _shares(*ends: float) -> list[float]:
-    """The ends of a Student interval of a share, which may lie beyond 0 and 1."""
+    """The ends of a Student interval of a share, clipped to 0 and 1."""
     return [end if math.isnan(end) else min(max(end, 0.0), 1.0) for end in ends]
 
 

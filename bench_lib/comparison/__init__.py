@@ -1,1 +1,1 @@
-"""A technique against a baseline, in looks, until the verdict is sure."""
+"""Sequential comparison of a technique with a baseline."""

@@ -1,4 +1,4 @@
-"""The runs of a technique and of its baseline on one task, seed by seed."""
+"""The runs of a technique and its baseline on one task, paired by seed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from bench_lib.core.errors import BenchError
 from bench_lib.core.record import RunRecord, Status
 from bench_lib.core.spec import RunSpec, canonical_json
-from bench_lib.stats.verdict import Arms
+from bench_lib.stats.verdict import PairedSamples
 from bench_lib.store import Store
 
 ByTask = Mapping[str, Mapping[int, RunRecord]]
@@ -22,7 +22,7 @@ ByTask = Mapping[str, Mapping[int, RunRecord]]
 
 @dataclass(frozen=True)
 class Cost:
-    """Medians over the converged runs of the technique over those of the baseline; nan where there are none."""
+    """Median of the technique over median of the baseline, converged runs only; nan without any on either side."""
 
     time: float
     memory: float
@@ -30,56 +30,57 @@ class Cost:
 
 @dataclass(frozen=True, eq=False)
 class TaskRuns:
-    """Both arms' records on one task, by seed."""
+    """The records of technique and baseline on one task, by seed."""
 
     technique: Mapping[int, RunRecord] = field(default_factory=dict)
     baseline: Mapping[int, RunRecord] = field(default_factory=dict)
 
     def joined(self, more: TaskRuns) -> TaskRuns:
-        """These runs and those of more seeds."""
+        """Add the runs of further seeds."""
         return TaskRuns({**self.technique, **more.technique}, {**self.baseline, **more.baseline})
 
-    def arms(self) -> Arms:
-        """The scores of the seeds that are judged in both arms, in the order of the seeds."""
+    def samples(self) -> PairedSamples:
+        """Scores of the seeds that converged or failed for both, sorted by seed."""
         shared = [seed for seed in sorted(self.technique) if seed in self.baseline]
         pairs = [(self.technique[seed], self.baseline[seed]) for seed in shared]
-        judged = [pair for pair in pairs if all(Status(record.status).judged for record in pair)]
-        scores = np.array([[_score(record) for record in pair] for pair in judged]).reshape(-1, 2).T
-        return Arms(scores[0], scores[1])
+        valid = [pair for pair in pairs if all(Status(record.status).judged for record in pair)]
+        scores = np.array([[_score(record) for record in pair] for pair in valid]).reshape(-1, 2).T
+        return PairedSamples(scores[0], scores[1])
 
-    def lost(self) -> int:
-        """Runs that the machine lost, in either arm."""
-        return sum(Status(r.status).lost for arm in (self.technique, self.baseline) for r in arm.values())
+    def lost_to_infrastructure(self) -> int:
+        """Number of runs lost to infrastructure, technique and baseline together."""
+        return sum(Status(r.status).lost for runs in (self.technique, self.baseline) for r in runs.values())
 
-    def declined(self) -> str:
-        """Why the technique or the baseline declines the task, or nothing."""
+    def decline_reason(self) -> str:
+        """Why the technique or the baseline declines the task; empty if neither does."""
         records = [*self.technique.values(), *self.baseline.values()]
         return next((r.reason for r in records if r.status == Status.UNSUPPORTED), "")
 
     def cost(self) -> Cost:
         return Cost(
-            _ratio([_converged(arm, "train_seconds") for arm in (self.technique, self.baseline)]),
-            _ratio([_converged(arm, "peak_memory_bytes") for arm in (self.technique, self.baseline)]),
+            _median_ratio(*(_converged_values(runs, "train_seconds") for runs in (self.technique, self.baseline))),
+            _median_ratio(*(_converged_values(runs, "peak_memory_bytes") for runs in (self.technique, self.baseline))),
         )
 
 
 def earlier_runs(store: Store, specs: Sequence[RunSpec]) -> ByTask:
-    """What a store holds of a technique in an earlier version than that of the specs, by task and seed.
+    """Stored runs of an earlier version of the specs' technique, by task and seed.
 
-    The technique is known by its name and parameters, whatever its version or its file's text was; data, model and
-    settings are those of the specs, seeds any; runs that the machine lost are left out. Where the store holds no
-    version but today's, it is that. Several earlier ones raise `BenchError`.
+    Technique name and parameters, data, model and profile must match the specs; version, file hash and seed may
+    differ. Runs lost to infrastructure are left out. If the store only holds the current version, its runs are
+    returned; several earlier versions raise `BenchError`.
     """
-    wanted = {_known_by(text): versions(text) for text in (canonical_json(spec.identity()) for spec in specs)}
-    kept = [record for record in store.records() if not Status(record.status).lost]
-    found = [record for record in kept if _known_by(record.spec) in wanted]
-    earlier = [record for record in found if versions(record.spec) != wanted[_known_by(record.spec)]]
-    several = sorted({versions(record.spec) for record in earlier})
-    if len(several) > 1:
+    identities = [canonical_json(spec.identity()) for spec in specs]
+    current = {_identity_without_version(text): technique_versions(text) for text in identities}
+    valid = [record for record in store.records() if not Status(record.status).lost]
+    matching = [record for record in valid if _identity_without_version(record.spec) in current]
+    earlier = [r for r in matching if technique_versions(r.spec) != current[_identity_without_version(r.spec)]]
+    versions = sorted({technique_versions(record.spec) for record in earlier})
+    if len(versions) > 1:
         raise BenchError(
-            f"{store.root} holds several versions of the technique, {', '.join(several)}; give a store that holds one"
+            f"{store.root} holds several versions of the technique, {', '.join(versions)}; give a store that holds one"
         )
-    return by_task(earlier or found)
+    return by_task(earlier or matching)
 
 
 def by_task(records: Collection[RunRecord]) -> ByTask:
@@ -90,29 +91,28 @@ def by_task(records: Collection[RunRecord]) -> ByTask:
     return tasks
 
 
-def _known_by(spec: str) -> str:
-    """A run's identity without its seed and the versions of its techniques."""
+def _identity_without_version(spec: str) -> str:
+    """A run's identity without its seed and its techniques' versions, as canonical JSON."""
     identity = json.loads(spec)
     return canonical_json(identity | {"seed": None, "stack": [part[:2] for part in identity["stack"]]})
 
 
-def versions(spec: str) -> str:
-    """The versions of the techniques of a run's identity, as text."""
+def technique_versions(spec: str) -> str:
+    """The versions of a run's techniques, joined by `+`."""
     return "+".join(str(part[2]) for part in json.loads(spec)["stack"])
 
 
 def _score(record: RunRecord) -> float:
-    """The score of a run that converged; nan for one that failed."""
+    """The score of a converged run; nan for a failed one."""
     return float(record.score) if record.status == Status.CONVERGED and record.score is not None else math.nan
 
 
-def _converged(arm: Mapping[int, RunRecord], name: str) -> list[float]:
-    values = [getattr(record, name) for record in arm.values() if record.status == Status.CONVERGED]
+def _converged_values(runs: Mapping[int, RunRecord], name: str) -> list[float]:
+    values = [getattr(record, name) for record in runs.values() if record.status == Status.CONVERGED]
     return [float(value) for value in values if value is not None]
 
 
-def _ratio(arms: Sequence[Sequence[float]]) -> float:
-    ours, theirs = arms
-    if not ours or not theirs or statistics.median(theirs) <= 0:
+def _median_ratio(technique: Sequence[float], baseline: Sequence[float]) -> float:
+    if not technique or not baseline or statistics.median(baseline) <= 0:
         return math.nan
-    return statistics.median(ours) / statistics.median(theirs)
+    return statistics.median(technique) / statistics.median(baseline)

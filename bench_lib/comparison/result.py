@@ -1,4 +1,4 @@
-"""What a check came to: a verdict for each task, and one for all."""
+"""The result of a comparison: a verdict for each task and an overall outcome."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench_lib.stats.verdict import Location, Stability, Verdict
 
 
 class Outcome(StrEnum):
-    """What a check says as a whole."""
+    """Overall outcome of a comparison."""
 
     HOLDS = "holds"
     REGRESSION = "regression"
@@ -21,12 +21,12 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True)
-class TaskAnswer:
-    """The verdict on one task with what it rests on.
+class TaskResult:
+    """The verdict on one task, with its evidence.
 
-    `detectable` is the smallest MAD ratio that as many seeds find with a power of 0.8; `missing` are the seeds to add
-    for a verdict: both by simulation from the baseline's own scores, nan where these do not tell. `declined` is why the
-    task was not compared.
+    `detectable` is the smallest MAD ratio detected with power 0.8 at this number of seeds; `missing` is the number of
+    seeds to add for a verdict. Both are simulated from the baseline's scores, nan if these are too few or all equal.
+    `lost` counts runs lost to infrastructure; `declined` is the reason if the task was not compared.
     """
 
     task: str
@@ -39,16 +39,16 @@ class TaskAnswer:
     max_cost: float = math.inf
 
     @property
-    def too_dear(self) -> bool:
+    def exceeds_max_cost(self) -> bool:
         return self.cost.time > self.max_cost
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """What makes a regression of it, such as `less stable`."""
+        """Reasons to call the task a regression, such as `less stable`."""
         verdict = self.verdict
-        unstable, worse = verdict.stability is Stability.LESS, verdict.location is Location.WORSE
-        found = {str(Stability.LESS): unstable, str(Location.WORSE): worse, "too dear": self.too_dear}
-        return tuple(fault for fault, is_so in found.items() if is_so and not self.declined)
+        less_stable, worse = verdict.stability is Stability.LESS, verdict.location is Location.WORSE
+        faults = {str(Stability.LESS): less_stable, str(Location.WORSE): worse, "too dear": self.exceeds_max_cost}
+        return tuple(fault for fault, applies in faults.items() if applies and not self.declined)
 
     @property
     def outcome(self) -> Outcome:
@@ -59,30 +59,30 @@ class TaskAnswer:
         return Outcome.HOLDS if self.verdict.sure else Outcome.INCONCLUSIVE
 
     def failure_rates(self) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-        """(rate, low, high) of the technique and of the baseline, with Wilson's intervals; nan without any seed."""
+        """(rate, low, high) of technique and baseline, with Wilson intervals; nan without seeds."""
         seeds = self.verdict.seeds
         rates = [(f / seeds if seeds else math.nan, *wilson(f, seeds)) for f in self.verdict.failures]
         return rates[0], rates[1]
 
     def ratio(self) -> tuple[float, float, float]:
-        """The MAD ratio with its 95 % interval."""
+        """(estimate, low, high) of the MAD ratio, with a 95 % interval."""
         estimate = self.verdict.log_ratio.estimate
         low, high = self.verdict.log_ratio.interval()
         return _exp(estimate), _exp(low), _exp(high)
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a check came to over all its tasks."""
+class ComparisonResult:
+    """The result of a comparison over all its tasks."""
 
     technique: str
-    baseline: str  # of an older version, with the store that it is from
+    baseline: str  # with version and store if it is an earlier version
     design: Design
-    tasks: tuple[TaskAnswer, ...]
+    tasks: tuple[TaskResult, ...]
 
     @property
     def outcome(self) -> Outcome:
-        """A regression on any task is one; all tasks must be sure for it to hold."""
+        """`REGRESSION` if any task is one; `HOLDS` only if every compared task has a sure verdict."""
         compared = [task.outcome for task in self.tasks if not task.declined]
         if Outcome.REGRESSION in compared:
             return Outcome.REGRESSION
@@ -90,7 +90,7 @@ class Answer:
 
     @property
     def missing(self) -> float:
-        """The most seeds that a task still needs; nan where no task can tell."""
+        """Seeds still needed, the maximum over inconclusive tasks; nan if unknown for all of them."""
         needs = [task.missing for task in self.tasks if task.outcome is Outcome.INCONCLUSIVE]
         known = [need for need in needs if not math.isnan(need)]
         return max(known, default=math.nan)

@@ -1,4 +1,4 @@
-"""The sequential comparison: seeds are added to the store look by look, and no more than the verdict needs."""
+"""Sequential comparison: run more seeds at each look, until every task has a sure verdict."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from bench_lib.comparison.paired_runs import ByTask, TaskRuns, by_task, earlier_runs, versions
-from bench_lib.comparison.result import Answer, TaskAnswer
+from bench_lib.comparison.paired_runs import ByTask, TaskRuns, by_task, earlier_runs, technique_versions
+from bench_lib.comparison.result import ComparisonResult, TaskResult
 from bench_lib.core.errors import BadPlan, BenchError, Problems, require
 from bench_lib.core.spec import digest
 from bench_lib.executors.base import Executor
@@ -27,16 +27,16 @@ from bench_lib.techniques.interface.stack import Stack, parse_stack
 
 Floats = NDArray[np.float64]
 
-STAND_IN = "adamw"
-FEWEST = 3
-"""Runs of an older version below which nothing can be compared."""
+PLACEHOLDER = "adamw"
+MIN_SEEDS = 3
+"""Smallest number of seeds of an earlier version that can be compared."""
 
 
 @dataclass(frozen=True)
-class Question:
-    """Is the technique more stable than the baseline on these tasks, and at what cost?
+class ComparisonRequest:
+    """What to compare, on which tasks, and with which error rates.
 
-    `max_cost` bounds the technique's training time over the baseline's.
+    `max_cost` is the largest accepted ratio of training times, technique over baseline.
     """
 
     technique: str
@@ -59,12 +59,12 @@ class Question:
         return Design(looks_up_to(self.max_seeds), len(self.tasks), self.alpha, margins=self.margins)
 
     def grid(self, techniques: Sequence[str], tasks: Sequence[str], seeds: Sequence[int]) -> Grid:
-        """The runs of some techniques on some of the tasks and seeds."""
+        """The grid of these techniques, tasks and seeds, with the profile, model and data of the request."""
         return Grid(tuple(tasks), tuple(techniques), tuple(seeds), self.profile, self.model, self.data)
 
 
-def trained(text: str) -> Stack:
-    """The stack of a technique's text; one that pools trained seeds raises `BenchError`."""
+def trainable_stack(text: str) -> Stack:
+    """Parse a stack; raises `BenchError` for a seed ensemble, which has no runs to pair with the baseline's."""
     stack = parse_stack(text, TECHNIQUES)
     pools = [technique.name for technique in stack.techniques if technique.pools()]
     if pools:
@@ -75,101 +75,103 @@ def trained(text: str) -> Stack:
 
 
 def check(
-    question: Question,
+    request: ComparisonRequest,
     store: Store,
     executor: Executor,
     report: Callable[[Progress], None] = lambda progress: None,
     against: Store | None = None,
-) -> Answer:
-    """Compare the technique with the baseline, adding seeds until every task is sure or the seeds are spent.
+) -> ComparisonResult:
+    """Compare the technique with the baseline, adding seeds until all verdicts are sure or seeds run out.
 
-    What the store holds is not trained again. With `against`, the baseline is what that store holds of the same
-    technique in an older version, and nothing of it is trained: raises `BenchError` where it holds nothing.
+    Stored runs are reused. With `against`, the baseline is an earlier version of the technique, taken from that store
+    and not trained again; raises `BenchError` if the store has too few runs of it.
     """
-    return Comparison(question, store, executor, report, against).answer()
+    return Comparison(request, store, executor, report, against).result()
 
 
 @dataclass(eq=False)
 class Comparison:
-    """A check on its way; its parts are those of `check`."""
+    """A comparison in progress; the fields are the arguments of `check`."""
 
-    question: Question
+    request: ComparisonRequest
     store: Store
     executor: Executor
     report: Callable[[Progress], None] = lambda progress: None
     against: Store | None = None
 
-    def answer(self) -> Answer:
-        design, labels = self.design(), self._labels()
-        runs = {task: TaskRuns() for task in self.question.tasks}
+    def result(self) -> ComparisonResult:
+        design, names = self.design(), self._display_names()
+        runs = {task: TaskRuns() for task in self.request.tasks}
         verdicts: dict[str, Verdict] = {}
-        unsure = self.question.tasks
+        unsure = self.request.tasks
         for before, look in pairwise((0, *design.looks)):
-            new = self._runs(unsure, self.seeds[before:look])
+            new = self._run(unsure, self.seeds[before:look])
             runs |= {task: runs[task].joined(new[task]) for task in unsure}
-            verdicts |= {task: _judged(task, labels, runs[task], design, look) for task in unsure}
-            unsure = tuple(task for task in unsure if not verdicts[task].sure and not runs[task].declined())
+            verdicts |= {task: _verdict(task, names, runs[task], design, look) for task in unsure}
+            unsure = tuple(task for task in unsure if not verdicts[task].sure and not runs[task].decline_reason())
             if not unsure:
                 break
-        answers = [_answered(t, verdicts[t], runs[t], design, self.question.max_cost) for t in self.question.tasks]
-        return Answer(labels[0], self._named(labels[1]), design, tuple(answers))
+        results = [_task_result(t, verdicts[t], runs[t], design, self.request.max_cost) for t in self.request.tasks]
+        return ComparisonResult(names[0], self._baseline_name(names[1]), design, tuple(results))
 
     def design(self) -> Design:
-        """As the question has it, with no more seeds than an older store can answer for.
+        """The design of the request, its looks limited to the seeds of the earlier version if there is one.
 
-        Raises `BenchError` for a question that cannot be asked, before anything is trained.
+        Raises `BenchError` for an invalid request, before anything is trained.
         """
         problems = Problems()
-        design = problems.of(self.question.design)
-        stacks = {technique: problems.of(trained, technique) for technique in self._arms()}
-        read = [technique for technique, stack in stacks.items() if stack is not None]
-        # Where neither can be read, any technique stands in, so that the rest is looked at all the same.
-        problems.of(plan, self.question.grid(read or [STAND_IN], self.question.tasks, [0]))
+        design = problems.of(self.request.design)
+        stacks = {technique: problems.of(trainable_stack, technique) for technique in self._techniques()}
+        parsed = [technique for technique, stack in stacks.items() if stack is not None]
+        # With neither technique valid, a placeholder lets the rest of the request be checked.
+        problems.of(plan, self.request.grid(parsed or [PLACEHOLDER], self.request.tasks, [0]))
         if problems.found or design is None:
             raise BadPlan(problems.found)
         if self.against is None:
             return design
-        if len(self.seeds) < FEWEST:
+        if len(self.seeds) < MIN_SEEDS:
             raise BenchError(
-                f"{self.against.root} holds {len(self.seeds)} seeds of {self.question.technique} on "
-                f"{' and '.join(self.question.tasks)} with the same data, model and settings; a comparison takes "
-                f"{FEWEST} or more"
+                f"{self.against.root} holds {len(self.seeds)} seeds of {self.request.technique} on "
+                f"{' and '.join(self.request.tasks)} with the same data, model and settings; a comparison takes "
+                f"{MIN_SEEDS} or more"
             )
         return dataclasses.replace(design, looks=looks_up_to(len(self.seeds)))
 
-    def _arms(self) -> tuple[str, str]:
-        """The technique, and what it is compared with: itself, where that is an older version."""
-        baseline = self.question.baseline if self.against is None else self.question.technique
-        return self.question.technique, baseline
+    def _techniques(self) -> tuple[str, str]:
+        """Technique and baseline; the same name twice for a comparison with an earlier version."""
+        baseline = self.request.baseline if self.against is None else self.request.technique
+        return self.request.technique, baseline
 
-    def _labels(self) -> list[str]:
-        return ["+".join(part.label for part in trained(text).spec()) for text in self._arms()]
+    def _display_names(self) -> list[str]:
+        return ["+".join(part.label for part in trainable_stack(text).spec()) for text in self._techniques()]
 
-    def _named(self, baseline: str) -> str:
-        """The baseline's label, with version and store where it is an older version."""
-        found = {versions(record.spec) for records in self._earlier.values() for record in records.values()}
-        return baseline if self.against is None else f"{baseline} version {found.pop()} in {self.against.root}"
+    def _baseline_name(self, baseline: str) -> str:
+        """The baseline's display name, with version and store if it is an earlier version."""
+        versions = {
+            technique_versions(record.spec) for records in self._earlier.values() for record in records.values()
+        }
+        return baseline if self.against is None else f"{baseline} version {versions.pop()} in {self.against.root}"
 
     @functools.cached_property
     def seeds(self) -> tuple[int, ...]:
-        """The seeds in the order in which they are added: of an older version those that it has on every task."""
+        """Seeds in the order of use; for an earlier version, those stored for every task."""
         if self.against is None:
-            return tuple(range(self.question.max_seeds))
-        shared = set.intersection(*(set(self._earlier.get(task, {})) for task in self.question.tasks))
-        return tuple(sorted(shared))[: self.question.max_seeds]
+            return tuple(range(self.request.max_seeds))
+        shared = set.intersection(*(set(self._earlier.get(task, {})) for task in self.request.tasks))
+        return tuple(sorted(shared))[: self.request.max_seeds]
 
     @functools.cached_property
     def _earlier(self) -> ByTask:
-        """What there is of an older version, as it is before the first run."""
+        """Runs of the earlier version; cached, since the first new run may add to the same store."""
         if self.against is None:
             return {}
-        return earlier_runs(self.against, plan(self.question.grid([self.question.technique], self.question.tasks, [0])))
+        return earlier_runs(self.against, plan(self.request.grid([self.request.technique], self.request.tasks, [0])))
 
-    def _runs(self, tasks: Sequence[str], seeds: Sequence[int]) -> dict[str, TaskRuns]:
-        """Both arms' runs of the tasks on the seeds, made where they are not stored."""
-        technique, baseline = self._arms()
-        both = dict.fromkeys((technique, baseline))
-        run_suite(self.question.grid(list(both), tasks, seeds), self.store, self.executor, self.report)
+    def _run(self, tasks: Sequence[str], seeds: Sequence[int]) -> dict[str, TaskRuns]:
+        """Run technique and baseline on these tasks and seeds, unless stored, and return the records."""
+        technique, baseline = self._techniques()
+        unique = dict.fromkeys((technique, baseline))
+        run_suite(self.request.grid(list(unique), tasks, seeds), self.store, self.executor, self.report)
         ours = self._stored(technique, tasks, seeds)
         theirs = self._stored(baseline, tasks, seeds) if self.against is None else self._earlier
         return {
@@ -178,32 +180,34 @@ class Comparison:
         }
 
     def _stored(self, technique: str, tasks: Sequence[str], seeds: Sequence[int]) -> ByTask:
-        specs = plan(self.question.grid([technique], tasks, seeds))
+        specs = plan(self.request.grid([technique], tasks, seeds))
         return by_task(self.store.records([spec.run_id() for spec in specs]))
 
 
-def _judged(task: str, labels: Sequence[str], runs: TaskRuns, design: Design, look: int) -> Verdict:
-    """The verdict of a look; its generator belongs to the comparison, so that any machine draws the same numbers."""
-    seed = int(digest(["check", task, *labels]), 16)
-    return judge(runs.arms(), design, look, look_generator(seed, look))
+def _verdict(task: str, names: Sequence[str], runs: TaskRuns, design: Design, look: int) -> Verdict:
+    """The verdict at a look; the permutations are seeded by task and names, hence equal on every machine."""
+    seed = int(digest(["check", task, *names]), 16)
+    return judge(runs.samples(), design, look, look_generator(seed, look))
 
 
-def _answered(task: str, verdict: Verdict, runs: TaskRuns, design: Design, max_cost: float) -> TaskAnswer:
-    baseline = runs.arms().baseline
+def _task_result(task: str, verdict: Verdict, runs: TaskRuns, design: Design, max_cost: float) -> TaskResult:
+    baseline = runs.samples().baseline
     scores = baseline[~np.isnan(baseline)]
     level = design.levels(design.seeds, sum(verdict.failures)).spread
     generator = np.random.default_rng(int(digest(["power", task]), 16))
     detectable = detectable_ratio(scores, max(verdict.seeds, 3), level, generator)
-    missing = 0.0 if verdict.sure else _missing(scores, verdict, design, generator)
-    return TaskAnswer(task, verdict, runs.cost(), runs.lost(), runs.declined(), detectable, missing, max_cost)
+    missing = 0.0 if verdict.sure else _seeds_to_add(scores, verdict, design, generator)
+    return TaskResult(
+        task, verdict, runs.cost(), runs.lost_to_infrastructure(), runs.decline_reason(), detectable, missing, max_cost
+    )
 
 
-def _missing(scores: Floats, verdict: Verdict, design: Design, generator: np.random.Generator) -> float:
-    """Seeds to add until the ratio that was seen is told from 1 or from the margin, whichever it is farther from."""
-    seen = abs(verdict.log_ratio.estimate)
+def _seeds_to_add(scores: Floats, verdict: Verdict, design: Design, generator: np.random.Generator) -> float:
+    """Seeds to add to distinguish the observed MAD ratio from 1 or from the margin, whichever is farther from it."""
+    log_ratio = abs(verdict.log_ratio.estimate)
     margin = math.log(design.margins.ratio)
-    if not math.isfinite(seen):
+    if not math.isfinite(log_ratio):
         return math.nan
     level = design.levels(design.seeds, sum(verdict.failures)).spread
-    needed = seeds_needed(scores, math.exp(max(seen, margin - seen)), level, generator)
+    needed = seeds_needed(scores, math.exp(max(log_ratio, margin - log_ratio)), level, generator)
     return max(needed - design.seeds, STEP)

@@ -11,7 +11,7 @@ import pytest
 from bench_lib.core.seeds import parse_seeds
 from bench_lib.pytest_plugin.cells import BenchCell, Benchmark
 from bench_lib.pytest_plugin.session import Lines, Session
-from bench_lib.runner.options import AXES, axes_of, parse_arms, parse_statuses
+from bench_lib.runner.options import AXES, axes_of, parse_frozen_configurations, parse_statuses
 
 if TYPE_CHECKING:
     from bench_lib.core.spec import RunSpec
@@ -68,7 +68,7 @@ def grid_of(config: pytest.Config) -> Grid:
         profile=given["profile"],
         model=given["model"],
         data=given["data"],
-        arms=parse_arms(vary, optional["freeze"], seeds),
+        frozen=parse_frozen_configurations(vary, optional["freeze"], seeds),
         axes=axes_of(optional, "--bench-"),
     )
 
@@ -100,13 +100,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def _cells(specs: Sequence[RunSpec]) -> dict[str, list[RunSpec]]:
     """Runs that differ in their seeds alone, by what tells them apart from the others."""
     profiles = {spec.profile_name for spec in specs}
-    arms = {spec.frozen for spec in specs if not spec.pools()}
+    configurations = {spec.frozen for spec in specs if not spec.pools()}
     cells: dict[str, list[RunSpec]] = {}
     for spec in specs:
         parts = [spec.task, spec.technique()]
         if len(profiles) > 1:
             parts.append(spec.profile_name)
-        if len(arms) > 1:
+        if len(configurations) > 1:
             parts.append(",".join(f"{stream}={seed}" for stream, seed in spec.frozen))
         cells.setdefault("-".join(parts), []).append(spec)
     return cells

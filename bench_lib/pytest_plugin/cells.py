@@ -66,12 +66,12 @@ class BenchCell:
         _judge(records, earlier)
 
     def _skip_pools_without_members(self, todo: list[RunSpec]) -> None:
-        from bench_lib.runner.seed_ensembles import awaited, weightless
+        from bench_lib.runner.seed_ensembles import members_without_weights, missing_members
 
         for spec in filter(lambda spec: spec.pools(), todo):
-            for member in awaited(spec, self.store):
+            for member in missing_members(spec, self.store):
                 pytest.skip(f"{_named(member)}, which it pools, is not stored or was lost")
-            for member in weightless(spec, self.store):
+            for member in members_without_weights(spec, self.store):
                 pytest.skip(f"the weights of {_named(member)}, which it pools, are not stored: they go once pooled")
 
     def _rounds(self, benchmark: Benchmark, todo: list[RunSpec], earlier: dict[str, RunRecord]) -> list[RunRecord]:
@@ -109,16 +109,16 @@ class BenchCell:
 
     def _one(self, spec: RunSpec) -> RunRecord:
         from bench_lib.runner.execute import execute
-        from bench_lib.runner.seed_ensembles import pool
+        from bench_lib.runner.seed_ensembles import build_seed_ensemble
 
         if not spec.pools():
             return execute([spec])[0]
-        return pool(spec, self.store)
+        return build_seed_ensemble(spec, self.store)
 
     def _drop_weights(self) -> None:
-        from bench_lib.runner.seed_ensembles import spent
+        from bench_lib.runner.seed_ensembles import deletable_weights
 
-        self.store.drop_weights(spent(self.pools, self.store))
+        self.store.drop_weights(deletable_weights(self.pools, self.store))
 
     def _keep(self, record: RunRecord, earlier: dict[str, RunRecord]) -> None:
         from bench_lib.core.record import Status

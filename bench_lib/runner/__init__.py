@@ -1,1 +1,1 @@
-"""What to run, one run after another or many at a time, and what is made of several of them."""
+"""Planning, executing and resuming runs, and building seed ensembles."""

@@ -1,4 +1,4 @@
-"""Execute runs: resolve names, train once, and give one record for each spec; nothing is written here."""
+"""Execute runs: resolve names, train once, return one record for each spec; nothing is written to the store."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ from bench_lib.techniques.toolkit.peft_injection import size
 
 @dataclass(eq=False)
 class Attempt:
-    """What a group of runs has come to so far: filled as it goes, so that a failure leaves what there was."""
+    """Intermediate results of a group of runs, kept up to the point of a failure."""
 
     device: torch.device
     memory: PeakMemory
@@ -67,19 +67,21 @@ class Attempt:
 
 
 def execute(specs: Sequence[RunSpec]) -> list[RunRecord]:
-    """Train once and give one record for each spec; the specs may differ in their observers only.
+    """Train once and return one record for each spec; the specs may differ only in their observers.
 
-    A run that fails in training, in memory or in a technique's code is a record with its status and reason. Input that
-    cannot be used at all, such as data that changed since the spec was made, raises `BenchError`.
+    A failure in training, memory or technique code becomes the status and reason of the record. Invalid input, such as
+    data changed since planning, raises `BenchError`.
     """
     if any(spec.pools() for spec in specs):
-        raise BenchError("a pool is made of stored runs and not trained; run its members and pool them")
+        raise BenchError(
+            "a seed ensemble is built from stored runs and not trained; run its members and build it from them"
+        )
     if len({spec.training().run_id() for spec in specs}) != 1:
         raise BenchError("runs that are executed together must share their training: all but the observers")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     foreign = any(is_foreign(spec.stack, TECHNIQUES) for spec in specs)
     if foreign:
-        retire()  # what nothing here sees of the state that such code leaves ends with its worker
+        retire()  # state left behind by foreign code ends with its worker process
     stack = from_spec(specs[0].training().stack, TECHNIQUES)
     observers = [from_spec(tuple(t for t in spec.stack if t.observer), TECHNIQUES) for spec in specs]
     attempt = Attempt(device, PeakMemory(device))
@@ -88,7 +90,7 @@ def execute(specs: Sequence[RunSpec]) -> list[RunRecord]:
             _train(specs[0], stack, observers, attempt)
         except (BadData, Unavailable, KeyboardInterrupt):
             raise
-        except BaseException as error:  # a technique may raise anything, and the sweep must go on
+        except BaseException as error:  # a technique may raise anything; the sweep continues
             attempt.status, attempt.reason = ending(error)
     left += attempt.pretrained.restore() if attempt.pretrained else []
     precision = attempt.training.profile.precision if attempt.training else ""
@@ -124,18 +126,18 @@ def _train(spec: RunSpec, stack: Stack, observers: Sequence[Stack], attempt: Att
     try:
         attempt.loop.run(examine)
     finally:
-        # Also of what failed: a track that stopped before has its record.
+        # Also after a failure: a track that stopped earlier still gets its record.
         tensors = functools.reduce(lambda kept, hook: hook.saved(kept), stack.having(Saves), learnt(training, loaded))
         attempt.footprint = Footprint(saved_bytes(tensors))
 
 
 def configured(profile: Profile, stack: Stack) -> Profile:
-    """The profile as the stack's techniques set it."""
+    """The profile with the settings that the stack's techniques change."""
     return functools.reduce(lambda p, technique: technique.configure(p), stack.having(Configures), profile)
 
 
 def check_data(spec: RunSpec) -> None:
-    """Raise `BadData` where the data are no more those that the spec was made of."""
+    """Raise `BadData` if the data changed since the run was planned."""
     found = load_data(TASKS.get(spec.task), spec.data.name).fingerprint
     if found != spec.data.fingerprint:
         then = spec.data.fingerprint
@@ -143,7 +145,7 @@ def check_data(spec: RunSpec) -> None:
 
 
 def _data(spec: RunSpec, profile: Profile, stack: Stack) -> tuple[Augmented, Evaluation]:
-    """What is trained on, as the techniques make it, and the evaluation set."""
+    """The training set, augmented by the techniques, and the evaluation set."""
     check_data(spec)
     key = data_key(TASKS.get(spec.task), spec.data, spec.model, profile, stack)
     evaluation = evaluation_set(key, profile.eval_examples)
@@ -155,7 +157,7 @@ def _data(spec: RunSpec, profile: Profile, stack: Stack) -> tuple[Augmented, Eva
 
 
 def prepared(spec: RunSpec, profile: Profile, stack: Stack, device: torch.device) -> Training:
-    """The model with its head drawn from the init stream, changed by the techniques, on its device."""
+    """The model on its device, with a new head drawn from the init stream and the techniques' changes applied."""
     training = _loaded(spec, stack, profile, device, _pretrained(spec))
     prepare(training, stack)
     return training
@@ -187,7 +189,7 @@ def _loaded(spec: RunSpec, stack: Stack, profile: Profile, device: torch.device,
 
 
 def blank_record(spec: RunSpec, status: Status, reason: str) -> RunRecord:
-    """The record of a run of which nothing is known but how it ended."""
+    """A record with status and reason only, without any measurement."""
     return RunRecord(
         run_id=spec.run_id(),
         training_id=spec.training().run_id(),
@@ -207,11 +209,11 @@ def blank_record(spec: RunSpec, status: Status, reason: str) -> RunRecord:
 def _record(spec: RunSpec, track: Track | None, attempt: Attempt, facts: dict[str, str]) -> RunRecord:
     status, reason = attempt.status, attempt.reason
     if track is not None and not track.running:
-        # It stopped before whatever happened later to the training it rode on.
+        # The track stopped earlier; what happened to the training later does not concern it.
         status, reason = ending(track.failed) if track.failed else (Status.CONVERGED, "")
     kept = track.kept if track is not None and status is Status.CONVERGED else None
     record = dataclasses.replace(
-        judged(blank_record(spec, status, reason), kept, attempt.trivial, spec.profile.trains),
+        with_score(blank_record(spec, status, reason), kept, attempt.trivial, spec.profile.trains),
         eval_step=tuple(track.steps) if track else (),
         eval_score=tuple(track.scores) if track else (),
         setup_seconds=attempt.setup_seconds,
@@ -228,11 +230,8 @@ def _record(spec: RunSpec, track: Track | None, attempt: Attempt, facts: dict[st
     return _with_training(record, track, attempt) if track else record
 
 
-def judged(record: RunRecord, found: Scored | None, trivial: float | None, trained: bool = True) -> RunRecord:
-    """The record with what was found, if anything.
-
-    A training collapsed where a constant predictor reaches its score; what was not trained cannot.
-    """
+def with_score(record: RunRecord, found: Scored | None, trivial: float | None, trained: bool = True) -> RunRecord:
+    """The record with its score and metrics, if any; `collapsed` if trained and no better than a constant predictor."""
     record = dataclasses.replace(record, trivial_score=trivial)
     if found is None:
         return record

@@ -1,4 +1,4 @@
-"""The plan of a sweep: a grid of names as specs in the order in which they run; all that is wrong is told at once."""
+"""Plan a sweep: turn a grid of names into run specs in execution order, reporting all problems at once."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from bench_lib.harness.corrections import corrections_of
 from bench_lib.models import MODELS
 from bench_lib.models.source import find_source, resolve
 from bench_lib.runner.feasibility import hindrances
-from bench_lib.runner.seed_ensembles import keeps_weights, members
-from bench_lib.runner.seed_streams import check_arms, refuse_pools
+from bench_lib.runner.seed_ensembles import members, needs_member_weights
+from bench_lib.runner.seed_streams import check_frozen_configurations, refuse_pools
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.sources.load import load_data
 from bench_lib.tasks.sources.synthetic import CORPORA
@@ -25,15 +25,15 @@ from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.stack import parse_stack
 
 MOST = 1_000_000
-"""Runs that a grid may have: a slip of the key should not fill the memory."""
+"""Largest number of runs in a grid, so that a typing error cannot exhaust the memory."""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """What to run, by name: every task with every technique and every seed, once for each arm and along the axes.
+    """What to run, by name: tasks x techniques x seeds x frozen-seed configurations x axes.
 
-    An arm is what is frozen in its runs. An axis is a field of the profile with the values that it takes; several are
-    crossed.
+    A frozen-seed configuration fixes the seed of some streams in its runs. An axis is a profile field with its values;
+    several axes are crossed.
     """
 
     tasks: tuple[str, ...]
@@ -42,17 +42,17 @@ class Grid:
     profile: str = "quick"
     model: str = "minilm"
     data: str = "embedded"
-    arms: tuple[Frozen, ...] = ((("subset", 0),),)
+    frozen: tuple[Frozen, ...] = ((("subset", 0),),)
     axes: tuple[tuple[str, tuple[Scalar, ...]], ...] = ()
 
 
 def all_tasks(data: str) -> tuple[str, ...]:
-    """The tasks that a data source offers: the embedded corpora stand for four of them."""
+    """The tasks available from a data source; the embedded corpora cover only four."""
     return tuple(CORPORA) if data == "embedded" else TASKS.names()
 
 
 def all_techniques(seeds: Sequence[int]) -> tuple[str, ...]:
-    """The techniques that a set of seeds allows: a pool takes as many in a row as it has members."""
+    """The techniques that these seeds allow: a seed ensemble needs a full group of consecutive seeds."""
     sizes = {t.name: t().pools() for t in TECHNIQUES}
     given = frozenset(seeds)
     return tuple(
@@ -63,60 +63,60 @@ def all_techniques(seeds: Sequence[int]) -> tuple[str, ...]:
 
 
 def named(text: str, known: tuple[str, ...]) -> tuple[str, ...]:
-    """Names from text such as `sst2, imdb`, or all that are known for `all`."""
+    """Split text such as `sst2, imdb` into names; `all` means all known names."""
     return known if text == "all" else tuple(part.strip() for part in text.split(","))
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """What a grid names, as far as there is such a thing."""
+class _ParsedGrid:
+    """The valid names and settings of a grid, resolved."""
 
     tasks: tuple[Task, ...]
     stacks: tuple[tuple[TechniqueSpec, ...], ...]
     families: tuple[ProfileFamily, ...]
-    arms: tuple[Frozen, ...]
+    frozen: tuple[Frozen, ...]
     seeds: tuple[int, ...]
 
     def runs(self) -> int:
-        """How many runs that is, with a pool counted for each of its members."""
-        return math.prod(map(len, (self.tasks, self.stacks, self.families, self.arms, self.seeds)))
+        """Number of runs, counting each member of a seed ensemble."""
+        return math.prod(map(len, (self.tasks, self.stacks, self.families, self.frozen, self.seeds)))
 
 
 def plan(grid: Grid) -> list[RunSpec]:
-    """The runs of a grid, all cells of one seed before the next.
+    """The runs of a grid, ordered by seed, then by cell.
 
-    Raises `BadPlan` with all that is wrong: names and settings that cannot be read, data and models that cannot be had
-    or do not fit each other. What has to be fetched is not, for a grid of which something is wrong already.
+    Raises `BadPlan` with all problems: invalid names and settings, data and models that are unavailable or do not fit
+    each other. Nothing is downloaded for a grid already known to be invalid.
     """
     problems = Problems()
-    asked = _asked(grid, problems)
-    problems.of(require, asked.runs() <= MOST, "number of runs", asked.runs(), f"at most {MOST:,}")
-    if asked.runs() > MOST or _is_fetched(grid):
+    parsed = _parse(grid, problems)
+    problems.of(require, parsed.runs() <= MOST, "number of runs", parsed.runs(), f"at most {MOST:,}")
+    if parsed.runs() > MOST or _is_fetched(grid):
         problems.refuse()
-    cells = _cells(grid, asked, problems)
-    problems.of(check_arms, cells)
-    planned = problems.of(_planned, cells, asked.seeds) or []
-    problems.of(_check_pools, asked.stacks, planned, asked.seeds)
+    cells = _cells(grid, parsed, problems)
+    problems.of(check_frozen_configurations, cells)
+    planned = problems.of(_planned, cells, parsed.seeds) or []
+    problems.of(_check_seed_groups, parsed.stacks, planned, parsed.seeds)
     problems.found += hindrances(planned)
     problems.refuse()
     return planned
 
 
-def _asked(grid: Grid, problems: Problems) -> _Asked:
-    """What the grid names. What is wrong is noted and left out; where nothing is left, something stands in for it."""
-    for what in ("tasks", "techniques", "seeds", "arms"):
+def _parse(grid: Grid, problems: Problems) -> _ParsedGrid:
+    """Resolve the names of the grid. Invalid ones are noted and dropped, with a placeholder if none is left."""
+    for what in ("tasks", "techniques", "seeds", "frozen"):
         problems.of(require, len(getattr(grid, what)) > 0, what, getattr(grid, what), "at least one")
-    arms = tuple(dict.fromkeys(tuple(sorted(frozen)) for frozen in grid.arms))
-    if len(arms) > 1:
+    configurations = tuple(dict.fromkeys(tuple(sorted(one)) for one in grid.frozen))
+    if len(configurations) > 1:
         problems.of(refuse_pools, grid.techniques)
     tasks = [problems.of(TASKS.get, name) for name in dict.fromkeys(grid.tasks)]
-    # By value: `llrd` and `llrd:decay=0.95` are one technique.
+    # Compared by value: `llrd` and `llrd:decay=0.95` are one technique.
     stacks = dict.fromkeys(problems.of(_stack, text) for text in dict.fromkeys(grid.techniques))
-    return _Asked(
+    return _ParsedGrid(
         tuple(task for task in tasks if task is not None),
         tuple(stack for stack in stacks if stack is not None) or ((),),
         tuple(problems.of(along, grid.profile, grid.axes) or ()),
-        arms or ((),),
+        configurations or ((),),
         problems.of(_seeds, grid) or (0,),
     )
 
@@ -132,57 +132,57 @@ def _seeds(grid: Grid) -> tuple[int, ...]:
 
 
 def _is_fetched(grid: Grid) -> bool:
-    """Whether the data or the model come over the network."""
+    """Whether the data or the model may need a download."""
     try:
         return grid.data == "hub" or bool(find_source(grid.model, MODELS).hub_id)
     except BenchError:
         return False
 
 
-def _cells(grid: Grid, asked: _Asked, problems: Problems) -> list[RunSpec]:
-    """A spec for each cell that can be made of what the grid names."""
+def _cells(grid: Grid, parsed: _ParsedGrid, problems: Problems) -> list[RunSpec]:
+    """A spec with seed 0 for each valid cell of the grid."""
     model = problems.of(resolve, grid.model, MODELS)
     found: list[RunSpec | None] = []
-    for task in asked.tasks:
+    for task in parsed.tasks:
         data = problems.of(load_data, task, grid.data)
-        profiles = [(family.name, problems.of(family, task.name, task.kind)) for family in asked.families]
+        profiles = [(family.name, problems.of(family, task.name, task.kind)) for family in parsed.families]
         if data is None or model is None:
             continue
         blank = RunSpec(task.name, task.version, Ref(grid.data, data.fingerprint), (), model, Profile(), seed=0)
         found += [
             problems.of(_cell, blank, stack, profile, name, frozen)
-            for stack in asked.stacks
+            for stack in parsed.stacks
             for name, profile in profiles
             if profile is not None
-            for frozen in asked.arms
+            for frozen in parsed.frozen
         ]
     return [cell for cell in found if cell is not None]
 
 
 def _cell(blank: RunSpec, stack: tuple[TechniqueSpec, ...], profile: Profile, name: str, frozen: Frozen) -> RunSpec:
-    """The cell's first run. What was wrong in earlier versions depends on its model, techniques and profile."""
+    """The spec of the cell with seed 0, its corrections set from model, techniques and profile."""
     task = TASKS.get(blank.task)
     cell = dataclasses.replace(blank, stack=stack, profile=profile, profile_name=name, frozen=frozen)
     return dataclasses.replace(cell, corrections=corrections_of(cell, task.kind, task.labels))
 
 
 def _planned(cells: Sequence[RunSpec], seeds: tuple[int, ...]) -> list[RunSpec]:
-    """The cells' runs seed by seed; a pool that needs weights follows the last of its members, any other comes last."""
+    """The runs seed by seed; ensembles that need weights directly follow their last member, others come at the end."""
     places = {seed: place for place, seed in enumerate(seeds)}
     planned: dict[str, RunSpec] = {}
     for seed in seeds:
         parts = [part for cell in cells for part in _parts(dataclasses.replace(cell, seed=seed), places)]
-        for part in sorted(parts, key=is_pool):
+        for part in sorted(parts, key=is_seed_ensemble):
             known = planned.setdefault(part.run_id(), part)
             if part.keep_weights and not known.keep_weights:
                 planned[part.run_id()] = dataclasses.replace(known, keep_weights=True)
-    return sorted(planned.values(), key=lambda spec: is_pool(spec) and not keeps_weights(spec))
+    return sorted(planned.values(), key=lambda spec: is_seed_ensemble(spec) and not needs_member_weights(spec))
 
 
 def _parts(spec: RunSpec, places: Mapping[int, int]) -> list[RunSpec]:
-    """What a cell needs of a seed: a run, or the member of a pool; the pool itself where this is its last member.
+    """The runs that a cell needs for a seed: one run, or an ensemble member, plus the ensemble after its last member.
 
-    Pools are made of full groups of seeds, for five members 0-4, 5-9 and so on.
+    Seed ensembles use full groups of seeds: with five members 0-4, 5-9 and so on.
     """
     size = spec.pools()
     if not size:
@@ -196,13 +196,15 @@ def _parts(spec: RunSpec, places: Mapping[int, int]) -> list[RunSpec]:
     return [*own, whole] if spec.seed == max(group, key=places.__getitem__) else own
 
 
-def is_pool(spec: RunSpec) -> bool:
-    """Whether a spec is of stored runs that are pooled, and nothing is trained for it."""
+def is_seed_ensemble(spec: RunSpec) -> bool:
+    """Whether a spec is a seed ensemble, built from stored runs without training."""
     return spec.pools() > 0
 
 
-def _check_pools(stacks: Iterable[tuple[TechniqueSpec, ...]], planned: Sequence[RunSpec], seeds: Sequence[int]) -> None:
-    """Raise `BadValue` for a pool that none of the seeds make up."""
+def _check_seed_groups(
+    stacks: Iterable[tuple[TechniqueSpec, ...]], planned: Sequence[RunSpec], seeds: Sequence[int]
+) -> None:
+    """Raise `BadValue` for a seed ensemble without a full group of seeds."""
     found = {spec.stack for spec in planned}
     for stack in stacks:
         size = max((t.pools for t in stack), default=0)
@@ -212,7 +214,7 @@ def _check_pools(stacks: Iterable[tuple[TechniqueSpec, ...]], planned: Sequence[
 
 
 def _groups(size: int, seeds: Sequence[int]) -> str:
-    """The groups that some of the seeds are in, the first few of them."""
+    """The first few seed groups that contain any of the seeds."""
     firsts = sorted({seed - seed % size for seed in seeds})
     named = [f"{first}-{first + size - 1}" if size > 1 else str(first) for first in firsts]
     return ", ".join([*named[:3], *(["..."] if len(named) > 3 else [])])

@@ -1,4 +1,4 @@
-"""What a grid is asked for in, as text: the options that `stabbench run` and pytest share."""
+"""Parse the grid options that `stabbench run` and the pytest plugin share."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ AXES = {
         "norms of an attack on the word embeddings in one more evaluation (default: none is made)",
     ),
 }
-"""Fields of a profile that are options, what stands for their values, and what they are."""
+"""Profile fields that are command-line options: metavar and help text."""
 
 
 def axes_of(given: Mapping[str, str | None], prefix: str) -> Axes:
-    """The axes of the fields that text is given for, in the order of `AXES`; `prefix` is that of the options' names."""
+    """The axes of the given options, in the order of `AXES`; `prefix` starts the option names in messages."""
     found = ((name, given.get(name)) for name in AXES)
     return tuple((name, _values(name, text, prefix)) for name, text in found if text is not None)
 
@@ -39,8 +39,8 @@ def _values(name: str, text: str, prefix: str) -> tuple[Scalar, ...]:
     return tuple(dict.fromkeys(read_value(everything.get(part, part), Profile, name, option) for part in texts))
 
 
-def parse_arms(vary: str | None, freeze: str | None, seeds: tuple[int, ...]) -> tuple[Frozen, ...]:
-    """What is frozen in each arm of the options `--vary` and `--freeze`; None for one that is not given."""
+def parse_frozen_configurations(vary: str | None, freeze: str | None, seeds: tuple[int, ...]) -> tuple[Frozen, ...]:
+    """The frozen-seed configurations of `--vary` and `--freeze`; None for an option not given."""
     if vary is None:
         return (parse_frozen("subset=0" if freeze is None else freeze),)
     require(freeze != "none", "--freeze", freeze, "STREAM=SEED beside --vary, which freezes what it does not name")
@@ -48,7 +48,7 @@ def parse_arms(vary: str | None, freeze: str | None, seeds: tuple[int, ...]) -> 
 
 
 def parse_frozen(text: str) -> Frozen:
-    """Frozen streams from text such as `subset=0,order=3`, or `none`."""
+    """Parse frozen streams from text such as `subset=0,order=3`, or `none`."""
     if text == "none":
         return ()
     frozen: dict[str, int] = {}
@@ -62,7 +62,7 @@ def parse_frozen(text: str) -> Frozen:
 
 
 def parse_statuses(text: str) -> frozenset[Status]:
-    """Statuses from text such as `crashed,oom`."""
+    """Parse statuses from text such as `crashed,oom`."""
     given = [part.strip() for part in text.split(",")] if text else []
     for name in given:
         if name not in list(Status):

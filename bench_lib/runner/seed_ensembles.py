@@ -1,4 +1,4 @@
-"""Records made of several seeds: their stored predictions or weights are pooled, and nothing is trained again."""
+"""Seed ensembles: one record built from the stored predictions or weights of several seeds, without training."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bench_lib.harness.robustness import Examination
 from bench_lib.instruments.determinism import isolated
 from bench_lib.instruments.provenance import left_behind, provenance
 from bench_lib.models.load import load_tokenizer
-from bench_lib.runner.execute import blank_record, check_data, configured, judged, prepared
+from bench_lib.runner.execute import blank_record, check_data, configured, prepared, with_score
 from bench_lib.store import Store
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.task import Task
@@ -43,80 +43,80 @@ from bench_lib.techniques.interface.hooks import (
 from bench_lib.techniques.interface.stack import Stack, from_spec, is_foreign, parse_stack
 
 COUNTS = ("steps", "tokens", "examples", "forward_passes", "backward_passes")
-"""What a run took, as whole numbers."""
-BASE = "adamw"
-"""What is pooled where the stack names nothing but the pool."""
+"""Integer cost fields of a record."""
+DEFAULT_MEMBER = "adamw"
+"""Technique of the members if the stack consists of the ensemble technique only."""
 
 
 def members(spec: RunSpec) -> tuple[RunSpec, ...]:
-    """The runs that a pool is made of: its stack without the pooling technique, on its seed and those that follow.
+    """The member runs of a seed ensemble: its stack without the ensemble technique, on consecutive seeds.
 
-    None where the pool is declined whatever they come to.
+    Empty if the ensemble is declined whatever the members' results.
     """
-    pooled = from_spec(spec.stack, TECHNIQUES)
-    stack = tuple(t for t in spec.stack if not t.pools) or parse_stack(BASE, TECHNIQUES).spec()
-    keeps = bool(pooled.having(PoolsWeights) or pooled.having(MergesWeights))
-    choosers = {t.name for t in pooled.techniques if isinstance(t, Compresses | EvaluatesUnder | Selects)}
-    if keeps and choosers:
+    full_stack = from_spec(spec.stack, TECHNIQUES)
+    stack = tuple(t for t in spec.stack if not t.pools) or parse_stack(DEFAULT_MEMBER, TECHNIQUES).spec()
+    needs_weights = bool(full_stack.having(PoolsWeights) or full_stack.having(MergesWeights))
+    choosers = {t.name for t in full_stack.techniques if isinstance(t, Compresses | EvaluatesUnder | Selects)}
+    if needs_weights and choosers:
         raise BenchError(
             f"{spec.technique()} pools the weights that training ends with, and {', '.join(sorted(choosers))} "
             "evaluates others; leave it out, or take ensemble"
         )
     try:
-        _check(spec, pooled)
+        _check(spec, full_stack)
     except Unsupported:
         return ()
     seeds = range(spec.seed, spec.seed + spec.pools())
-    return tuple(dataclasses.replace(spec, stack=stack, seed=seed, keep_weights=keeps) for seed in seeds)
+    return tuple(dataclasses.replace(spec, stack=stack, seed=seed, keep_weights=needs_weights) for seed in seeds)
 
 
-def keeps_weights(spec: RunSpec) -> bool:
-    """Whether a pool needs the weights of its members."""
+def needs_member_weights(spec: RunSpec) -> bool:
+    """Whether a seed ensemble reads the weights of its members."""
     return any(member.keep_weights for member in members(spec))
 
 
-def awaited(spec: RunSpec, store: Store) -> list[RunSpec]:
-    """The members that a pool waits for, since the store holds no run of them, or a lost one."""
+def missing_members(spec: RunSpec, store: Store) -> list[RunSpec]:
+    """Members that are not stored, or were lost to infrastructure."""
     asked = members(spec)
-    known = _known(asked, store)
+    known = _valid_records(asked, store)
     return [member for member in asked if member.run_id() not in known]
 
 
-def weightless(spec: RunSpec, store: Store) -> list[RunSpec]:
-    """The members that were stored without the weights that the pool needs of them."""
+def members_without_weights(spec: RunSpec, store: Store) -> list[RunSpec]:
+    """Stored members whose weights the ensemble needs and the store lacks."""
     needed = [member for member in members(spec) if member.keep_weights and not store.has_weights(member.run_id())]
-    known = _known(needed, store)
-    # A run that diverged has a row without a score, and no weights.
+    known = _valid_records(needed, store)
+    # Diverged runs have neither a score nor weights.
     return [m for m in needed if m.run_id() in known and known[m.run_id()].score is not None]
 
 
-def spent(pools: Iterable[RunSpec], store: Store) -> frozenset[str]:
-    """The runs whose weights served a pool, and are needed by none of these that is still to be made."""
-    users = [spec for spec in pools if keeps_weights(spec)]
-    made = _known(users, store)
-    served = {member.run_id() for spec in users if spec.run_id() in made for member in members(spec)}
-    needed = {member.run_id() for spec in users if spec.run_id() not in made for member in members(spec)}
-    return frozenset(served - needed)
+def deletable_weights(ensembles: Iterable[RunSpec], store: Store) -> frozenset[str]:
+    """Ids of runs whose weights can be deleted: already pooled, and no pending ensemble needs them."""
+    users = [spec for spec in ensembles if needs_member_weights(spec)]
+    built = _valid_records(users, store)
+    pooled = {member.run_id() for spec in users if spec.run_id() in built for member in members(spec)}
+    needed = {member.run_id() for spec in users if spec.run_id() not in built for member in members(spec)}
+    return frozenset(pooled - needed)
 
 
-def pool(spec: RunSpec, store: Store) -> RunRecord:
-    """The record of a pool, from its members' stored records; one that diverged is left out, with the reason.
+def build_seed_ensemble(spec: RunSpec, store: Store) -> RunRecord:
+    """Build the record of a seed ensemble from its stored members; diverged members are left out, with the reason.
 
-    Its cost is the sum of its members', up to where each was needed. A combination that a technique declines is a
-    record with the reason, as is a pool of which every member diverged. A member that the store does not hold raises
-    `BenchError`. How robust it is can be measured of pooled weights alone: predictions on other inputs are not stored.
+    The cost is the sum over the members, each up to the step that the ensemble uses. Declined combinations and
+    ensembles whose members all diverged get a record with the reason; missing members raise `BenchError`. Robustness
+    is measured only for merged weights, since predictions on perturbed inputs are not stored.
     """
     started = time.perf_counter()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    runs = _stored(spec, store)
+    runs = _member_records(spec, store)
     counted: Sequence[RunRecord] = runs
     left: list[str] = []
     foreign = is_foreign(spec.stack, TECHNIQUES)
     if foreign:
-        retire()  # as after a run
+        retire()  # foreign code may leave state behind, as in `execute`
     try:
         with isolated(spec.profile.threads, device, foreign) as left:
-            record, counted = _made(spec, runs, store, device)
+            record, counted = _build(spec, runs, store, device)
     except Unsupported as error:
         record = blank_record(spec, Status.UNSUPPORTED, str(error))
     except (MemoryError, RuntimeError) as error:
@@ -126,11 +126,11 @@ def pool(spec: RunSpec, store: Store) -> RunRecord:
         record = blank_record(spec, status, reason)
     seconds = time.perf_counter() - started
     facts = {**provenance(device), **computed_by(device, spec.profile.precision), **left_behind(left)}
-    return dataclasses.replace(_cost(record, counted), eval_seconds=seconds, provenance=facts)
+    return dataclasses.replace(_with_total_cost(record, counted), eval_seconds=seconds, provenance=facts)
 
 
 def _check(spec: RunSpec, stack: Stack) -> None:
-    """Raise `Unsupported` for what no outcome of the members changes."""
+    """Raise `Unsupported` if the ensemble is declined whatever the members' results."""
     stack.check(TASKS.get(spec.task).kind)
     for soup in stack.having(PoolsWeights):
         for technique in stack.techniques:
@@ -142,47 +142,47 @@ def _check(spec: RunSpec, stack: Stack) -> None:
         held_out_examples(spec.task, spec.data.name, trained, soup.held_out)
 
 
-def _known(specs: Iterable[RunSpec], store: Store) -> dict[str, RunRecord]:
-    """The stored runs among these that were not lost, by id."""
+def _valid_records(specs: Iterable[RunSpec], store: Store) -> dict[str, RunRecord]:
+    """Stored records of these specs by run id, without those lost to infrastructure."""
     found = store.records([spec.run_id() for spec in specs])
     return {record.run_id: record for record in found if not Status(record.status).lost}
 
 
-def _stored(spec: RunSpec, store: Store) -> list[RunRecord]:
-    if waiting := awaited(spec, store):
+def _member_records(spec: RunSpec, store: Store) -> list[RunRecord]:
+    if missing := missing_members(spec, store):
         raise BenchError(
-            f"{spec.technique()} pools runs that {store.root} does not hold, or holds as lost: "
-            f"{spec.task} {waiting[0].technique()} seed {', '.join(str(member.seed) for member in waiting)}"
+            f"{spec.technique()} pools runs that {store.root} lacks or that were lost to infrastructure: "
+            f"{spec.task} {missing[0].technique()} seed {', '.join(str(member.seed) for member in missing)}"
         )
-    known = _known(members(spec), store)
+    known = _valid_records(members(spec), store)
     return [known[member.run_id()] for member in members(spec)]
 
 
-def _made(
+def _build(
     spec: RunSpec, runs: Sequence[RunRecord], store: Store, device: torch.device
 ) -> tuple[RunRecord, Sequence[RunRecord]]:
-    """The record, but for its cost, and the members with what was needed of them."""
+    """The record without its cost, and the member records whose cost counts, truncated where a member was stopped."""
     stack = from_spec(spec.stack, TECHNIQUES)
     _check(spec, stack)
     for run in runs:
         if run.status == Status.UNSUPPORTED:
             raise Unsupported(run.reason)
-    counted, trivial, said = runs, runs[0].trivial_score, {}
+    counted, trivial, reported = runs, runs[0].trivial_score, {}
     for hook in stack.having(ChoosesRun):
         choice = hook.choose([_history(run) for run in runs])
-        counted = [run if i in choice.finished else _stopped(run, choice.stopped_at) for i, run in enumerate(runs)]
-        said = {f"{hook.name}.seed": runs[choice.run].seed, f"{hook.name}.stopped_at": choice.stopped_at}
-        # The one that counts goes first; what became of those that were not finished is not known.
+        counted = [run if i in choice.finished else _truncated(run, choice.stopped_at) for i, run in enumerate(runs)]
+        reported = {f"{hook.name}.seed": runs[choice.run].seed, f"{hook.name}.stopped_at": choice.stopped_at}
+        # The selected run comes first; unfinished runs have no result.
         runs = [runs[i] for i in dict.fromkeys((choice.run, *choice.finished))]
     diverged = [run for run in runs if run.status == Status.DIVERGED]
-    kept = [run for run in runs if run.status != Status.DIVERGED]
-    if not kept:
+    usable = [run for run in runs if run.status != Status.DIVERGED]
+    if not usable:
         record = blank_record(spec, Status.DIVERGED, f"all {len(runs)} members diverged")
-        return judged(record, None, trivial), counted
+        return with_score(record, None, trivial), counted
     left_out = f"left out: {', '.join(f'seed {run.seed} diverged' for run in diverged)}" if diverged else ""
-    record = dataclasses.replace(blank_record(spec, Status.CONVERGED, left_out), reported=said)
-    found = _pooled(spec, stack, kept, store, device)
-    return judged(record, found, trivial, spec.profile.trains), counted
+    record = dataclasses.replace(blank_record(spec, Status.CONVERGED, left_out), reported=reported)
+    found = _score_ensemble(spec, stack, usable, store, device)
+    return with_score(record, found, trivial, spec.profile.trains), counted
 
 
 def _history(run: RunRecord) -> History:
@@ -190,14 +190,16 @@ def _history(run: RunRecord) -> History:
     return History(tuple(zip(run.eval_step, run.eval_score, strict=True)), score)
 
 
-def _stopped(run: RunRecord, step: int) -> RunRecord:
-    """A run with the share of its cost that it had at a step; what techniques trained before is taken to be spread."""
+def _truncated(run: RunRecord, step: int) -> RunRecord:
+    """The record with its cost up to a step, pro rata; pre-training stages count as spread evenly."""
     share = min(1.0, step / max(1, run.steps))
     counts = {name: round(share * getattr(run, name)) for name in COUNTS}
     return dataclasses.replace(run, train_seconds=share * run.train_seconds, **counts)
 
 
-def _pooled(spec: RunSpec, stack: Stack, runs: Sequence[RunRecord], store: Store, device: torch.device) -> Scored:
+def _score_ensemble(
+    spec: RunSpec, stack: Stack, runs: Sequence[RunRecord], store: Store, device: torch.device
+) -> Scored:
     task = TASKS.get(spec.task)
     check_data(spec)
     profile = configured(spec.profile, stack)
@@ -218,10 +220,10 @@ def _pooled(spec: RunSpec, stack: Stack, runs: Sequence[RunRecord], store: Store
         for soup in stack.having(PoolsWeights):
             held_out = held_out_set(key, Subset.of(profile, spec.base_seed("subset")), soup.held_out)
             score = functools.partial(_scored_by, training=training, task=task, held_out=held_out, pad_id=pad_id)
-            _put(soup.pool_weights(loaders, score), training.model)
+            _load_into(soup.pool_weights(loaders, score), training.model)
         for merger in stack.having(MergesWeights):
             pretrained = {name: value.to(device) for name, value in training.pretrained.items()}
-            _put(merger.merge_weights(loaders, pretrained), training.model)
+            _load_into(merger.merge_weights(loaders, pretrained), training.model)
         return Examination.of(training, key, evaluation, pad_id)()
     finally:
         for hook in trained.having(Finishes):
@@ -229,8 +231,8 @@ def _pooled(spec: RunSpec, stack: Stack, runs: Sequence[RunRecord], store: Store
 
 
 def _scored_by(weights: Weights, training: Training, task: Task, held_out: Evaluation, pad_id: int) -> float:
-    """The primary metric of a model with these weights on held-out examples."""
-    _put(weights, training.model)
+    """The primary metric with these weights on the held-out examples."""
+    _load_into(weights, training.model)
     return evaluate(training, task, held_out, pad_id).primary
 
 
@@ -249,7 +251,7 @@ def _weights(store: Store, run_id: str, device: torch.device) -> dict[str, Tenso
 
 
 def _check_state(model: torch.nn.Module) -> None:
-    """Raise `Unsupported` for a model that evaluates by more than its weights, such as a norm that it keeps."""
+    """Raise `Unsupported` for a model with floating-point buffers, such as running norms, which cannot be averaged."""
     weights = {name for name, _ in model.named_parameters(remove_duplicate=False)}
     state = [n for n, value in model.state_dict().items() if value.is_floating_point() and n not in weights]
     if state:
@@ -257,13 +259,13 @@ def _check_state(model: torch.nn.Module) -> None:
 
 
 @torch.no_grad()
-def _put(weights: Mapping[str, Tensor], model: torch.nn.Module) -> None:
+def _load_into(weights: Mapping[str, Tensor], model: torch.nn.Module) -> None:
     for name, parameter in model.named_parameters():
         parameter.copy_(weights[name])
 
 
-def _cost(record: RunRecord, runs: Sequence[RunRecord]) -> RunRecord:
-    """The record with what all its members took together; the parameters are those of one of them."""
+def _with_total_cost(record: RunRecord, runs: Sequence[RunRecord]) -> RunRecord:
+    """The record with the summed cost of all members; parameter counts are those of a single member."""
     sums = (*COUNTS, "train_seconds", "setup_seconds")
     peaks = [run.peak_memory_bytes for run in runs if run.peak_memory_bytes is not None]
     total = dataclasses.replace(record, **{name: sum(getattr(run, name) for run in runs) for name in sums})

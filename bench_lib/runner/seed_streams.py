@@ -1,4 +1,4 @@
-"""Arms of a grid that are checked before anything is trained: which seed streams matter to a run, and which do not."""
+"""Check before training which seed streams affect a run, and refuse configurations with identical runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench_lib.techniques.interface.stack import from_spec, parse_stack
 
 
 def refuse_pools(techniques: Iterable[str]) -> None:
-    """Raise `BenchError` for a technique that pools trained seeds, which no stream varies in turn."""
+    """Raise `BenchError` for a seed ensemble, whose members vary together in every stream."""
     for text in techniques:
         if any(technique.pools() for technique in parse_stack(text, TECHNIQUES).techniques):
             raise BenchError(
@@ -23,27 +23,27 @@ def refuse_pools(techniques: Iterable[str]) -> None:
             )
 
 
-def check_arms(cells: Iterable[RunSpec]) -> None:
-    """Raise `BenchError` for an arm whose runs would all be the same, or the same as another arm's."""
+def check_frozen_configurations(cells: Iterable[RunSpec]) -> None:
+    """Raise `BenchError` for a frozen-seed configuration with identical runs, or with the same runs as another one."""
     seen: set[tuple[object, ...]] = set()
     for spec in cells:
-        inert = _inert(spec)
+        inert = _inert_streams(spec)
         varied = set(STREAMS) - dict(spec.frozen).keys()
-        held = frozenset(held for held in spec.frozen if held[0] not in inert)
-        same = (spec.task, spec.stack, spec.profile, held)
-        if same in seen or (varied and varied <= inert.keys()):
+        effective = frozenset((stream, seed) for stream, seed in spec.frozen if stream not in inert)
+        configuration = (spec.task, spec.stack, spec.profile, effective)
+        if configuration in seen or (varied and varied <= inert.keys()):
             raise BenchError(
                 f"runs of {spec.technique()} on {spec.task} would be equal, since "
                 f"{' and '.join(dict.fromkeys(inert.values()))}; leave {' and '.join(inert)} out of what varies"
             )
-        seen.add(same)
+        seen.add(configuration)
 
 
-def _inert(spec: RunSpec) -> dict[str, str]:
-    """The streams from which nothing is drawn that matters to the run, with the reason."""
-    profile, given = spec.profile, len(load_data(TASKS.get(spec.task), spec.data.name).train)
+def _inert_streams(spec: RunSpec) -> dict[str, str]:
+    """The streams that cannot change the run, each with the reason."""
+    profile, available = spec.profile, len(load_data(TASKS.get(spec.task), spec.data.name).train)
     stack = from_spec(spec.stack, TECHNIQUES)
-    # What techniques add to the model is drawn too; without any, and with words in place of a new head, nothing is.
+    # Modules added by techniques are drawn from init as well; a prompted model without them has no new parameters.
     drawn_anew = stack.having(Prepares) or stack.having(Precedes) or not stack.having(Prompts)
     found = {} if drawn_anew else {"init": "no part of the model is drawn"}
     if not profile.trains:
@@ -51,7 +51,7 @@ def _inert(spec: RunSpec) -> dict[str, str]:
     drawn = {stream for technique in stack.techniques for stream in technique.draws()}
     if "augment" not in drawn:
         found["augment"] = "no technique of the stack draws from augment"
-    whole = profile.per_class is None and (profile.train_examples is None or profile.train_examples >= given)
+    whole = profile.per_class is None and (profile.train_examples is None or profile.train_examples >= available)
     if whole and not profile.label_noise and "subset" not in drawn:
-        found["subset"] = f"all {given:,} examples are trained on"
+        found["subset"] = f"all {available:,} examples are trained on"
     return found

@@ -1,4 +1,4 @@
-"""A sweep: the grid as specs, minus what is stored, over an executor, into the store."""
+"""Run a grid: plan it, skip stored runs, and store the rest as an executor returns them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def run_suite(
     report: Callable[[Progress], None] = lambda progress: None,
     retry: frozenset[Status] = frozenset(),
 ) -> Progress:
-    """Run what the store does not hold and append every record as it comes; `retry` names statuses to attempt again.
+    """Run what is not stored and append each record when it is complete; stored runs with a `retry` status run again.
 
-    Killed at any time, the same call goes on with what is missing. Several processes may run one grid into one store:
-    each run is made by one of them.
+    After an interruption the same call resumes with the missing runs. Several processes may share a grid and a store;
+    each run is executed by one of them.
     """
     return sweep(plan(grid), store, executor, report, retry)

@@ -1,4 +1,4 @@
-"""Runs over an executor into a store that other processes may fill at the same time."""
+"""Execute runs into a store that several processes may share."""
 
 from __future__ import annotations
 
@@ -15,22 +15,28 @@ from bench_lib.core.record import RunRecord, Status
 from bench_lib.core.spec import RunSpec
 from bench_lib.executors.base import Done, Executor
 from bench_lib.runner.execute import blank_record, execute
-from bench_lib.runner.seed_ensembles import awaited, members, pool, spent, weightless
+from bench_lib.runner.seed_ensembles import (
+    build_seed_ensemble,
+    deletable_weights,
+    members,
+    members_without_weights,
+    missing_members,
+)
 from bench_lib.store import Claims, Keeper, Store, Unstorable
 
 Group = tuple[RunSpec, ...]
 """Runs that share one training."""
 
 POLL = 1.0
-"""Seconds from one look at what other processes do to the next."""
+"""Seconds between checks for runs claimed by other processes."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a sweep is: runs in all, stored before it began, finished by it, and those by status.
+    """Progress of a sweep: number of runs in total, stored before it began, finished by it, and these by status.
 
-    `elsewhere` counts runs that another process stored meanwhile, `waiting` those that others are at, where there is
-    nothing else left to do.
+    `elsewhere` counts runs stored by other processes meanwhile; `waiting` counts runs claimed by other processes when
+    nothing else is left to do.
     """
 
     total: int
@@ -54,7 +60,7 @@ Report = Callable[[Progress], None]
 
 
 def grouped(specs: Sequence[RunSpec]) -> list[Group]:
-    """Specs that share a training together, in the order of the first of each."""
+    """Group the specs that share a training, in the order of their first specs."""
     groups: dict[str, list[RunSpec]] = {}
     for spec in specs:
         groups.setdefault(spec.training().run_id(), []).append(spec)
@@ -64,10 +70,10 @@ def grouped(specs: Sequence[RunSpec]) -> list[Group]:
 def sweep(
     specs: Sequence[RunSpec], store: Store, executor: Executor, report: Report, retry: frozenset[Status]
 ) -> Progress:
-    """Run those of the specs that the store does not hold, or holds with a status to retry."""
-    pools = [spec for spec in specs if spec.pools()]
-    # What a sweep left that was killed after a pool and before it could tidy up.
-    store.drop_weights(spent(pools, store))
+    """Run the specs that are not stored, or stored with a status to retry."""
+    ensembles = [spec for spec in specs if spec.pools()]
+    # Left over from a sweep killed between building an ensemble and deleting the weights of its members.
+    store.drop_weights(deletable_weights(ensembles, store))
     attempts = _attempts_to_repeat(store, retry)
     stored = store.ids() - attempts.keys()
     missing = [spec for spec in specs if spec.run_id() not in stored]
@@ -78,20 +84,20 @@ def sweep(
         return progress
     store.check_writable()
     with Claims(store.root) as claims, Keeper(store) as keeper:
-        one = _Sweep(store, executor, report, attempts, claims, keeper, progress)
-        for pooling, stretch in groupby(missing, key=lambda spec: spec.pools() > 0):
-            todo = [dataclasses.replace(spec, keep_weights=spec.run_id() in needed) for spec in stretch]
-            one.run(todo, pooling)
-            if pooling:
-                store.drop_weights(spent(pools, store))
+        running = _Sweep(store, executor, report, attempts, claims, keeper, progress)
+        for are_ensembles, batch in groupby(missing, key=lambda spec: spec.pools() > 0):
+            todo = [dataclasses.replace(spec, keep_weights=spec.run_id() in needed) for spec in batch]
+            running.run(todo, are_ensembles)
+            if are_ensembles:
+                store.drop_weights(deletable_weights(ensembles, store))
         if claims.alone():
             store.tidy()
-    return one.progress
+    return running.progress
 
 
 @dataclass
 class _Sweep:
-    """What a sweep works with, and how far it is."""
+    """A sweep in progress."""
 
     store: Store
     executor: Executor
@@ -100,36 +106,37 @@ class _Sweep:
     claims: Claims
     keeper: Keeper
     progress: Progress
-    passed_over: list[Group] = field(default_factory=list)
+    claimed_elsewhere: list[Group] = field(default_factory=list)
 
-    def run(self, specs: Sequence[RunSpec], pooling: bool) -> None:
-        """Runs that are trained, or pools; returns when each is stored, by this process or by another.
+    def run(self, specs: Sequence[RunSpec], are_ensembles: bool) -> None:
+        """Train the runs or build the ensembles; returns when each is stored, by this process or by another.
 
-        A pool that misses a member waits until that is tried again.
+        Ensembles with a missing member are skipped.
         """
-        function = functools.partial(_pooled, store=self.store) if pooling else execute
-        groups = [(spec,) for spec in specs if not awaited(spec, self.store)] if pooling else grouped(specs)
+        function = functools.partial(_build_all, store=self.store) if are_ensembles else execute
+        ready = [spec for spec in specs if not are_ensembles or not missing_members(spec, self.store)]
+        groups = [(spec,) for spec in ready] if are_ensembles else grouped(ready)
         while groups:
-            self.passed_over = []
-            free = self._free(groups)
-            # An executor is not started for nothing.
-            for first in free:
-                for done in self.executor.run(function, chain([first], free)):
-                    self._keep(done)
-            groups = self.passed_over
+            self.claimed_elsewhere = []
+            claimed = self._claimed(groups)
+            # The executor starts only if there is a first group.
+            for first in claimed:
+                for done in self.executor.run(function, chain([first], claimed)):
+                    self._store_results(done)
+            groups = self.claimed_elsewhere
             self._wait(groups)
 
-    def _free(self, groups: Sequence[Group]) -> Iterator[Group]:
-        """The groups that no other process is at, claimed one at a time, right before each is taken up."""
+    def _claimed(self, groups: Sequence[Group]) -> Iterator[Group]:
+        """Claim and yield the groups one at a time, right before execution; skip those of other processes."""
         for group in groups:
-            name = _name(group)
+            name = _claim_name(group)
             if not self.claims.take(name):
-                self.passed_over.append(group)
+                self.claimed_elsewhere.append(group)
                 continue
-            # What another process stored before the claim was made is seen only now.
+            # Another process may have stored some of the runs before this claim.
             missing = tuple(spec for spec in group if not self._is_stored(spec))
             if stored := len(group) - len(missing):
-                self._tell(elsewhere=self.progress.elsewhere + stored)
+                self._report_progress(elsewhere=self.progress.elsewhere + stored)
             if missing:
                 yield missing
             else:
@@ -139,15 +146,15 @@ class _Sweep:
         run_id = spec.run_id()
         return self.store.attempts(run_id).get(run_id, 0) > self.attempts.get(run_id, 0)
 
-    def _keep(self, done: Done[Group, list[RunRecord]]) -> None:
+    def _store_results(self, done: Done[Group, list[RunRecord]]) -> None:
         for record in _records(done, self.attempts):
-            kept = self._stored(record, done.job)
-            statuses = self.progress.statuses + Counter([kept.status])
-            self._tell(finished=self.progress.finished + 1, statuses=statuses, last=kept)
-        self.claims.release(_name(done.job))
+            stored = self._store_record(record, done.job)
+            statuses = self.progress.statuses + Counter([stored.status])
+            self._report_progress(finished=self.progress.finished + 1, statuses=statuses, last=stored)
+        self.claims.release(_claim_name(done.job))
 
-    def _stored(self, record: RunRecord, group: Group) -> RunRecord:
-        """The record as it was stored: one that cannot be is a crashed run of the same spec, with the reason."""
+    def _store_record(self, record: RunRecord, group: Group) -> RunRecord:
+        """Store the record, or a crashed one with the reason if it is unstorable; returns the stored one."""
         try:
             self.keeper.add(record)
         except Unstorable as error:
@@ -158,47 +165,48 @@ class _Sweep:
         return record
 
     def _wait(self, groups: Sequence[Group]) -> None:
-        """Return when one of the groups, if there are any, is no longer worked on by another process."""
+        """Return as soon as one of the groups is no longer claimed by another process, or if there are none."""
         waiting = sum(map(len, groups))
         if groups:
-            self._tell(waiting=waiting, last=None)
-        while groups and not any(self.claims.void(_name(group)) for group in groups):
+            self._report_progress(waiting=waiting, last=None)
+        while groups and not any(self.claims.void(_claim_name(group)) for group in groups):
             time.sleep(POLL)
         self.progress = dataclasses.replace(self.progress, waiting=0)
 
-    def _tell(self, **changes: object) -> None:
+    def _report_progress(self, **changes: object) -> None:
         self.progress = dataclasses.replace(self.progress, **changes)  # type: ignore[arg-type]  # fields by name
         self.report(self.progress)
 
 
-def _name(group: Group) -> str:
-    """What a group is claimed by: the training that its runs share, or the pool that it is."""
+def _claim_name(group: Group) -> str:
+    """The id that claims a group: the shared training's, or the seed ensemble's."""
     first = group[0]
     return first.run_id() if first.pools() else first.training().run_id()
 
 
-def _pooled(group: Group, store: Store) -> list[RunRecord]:
-    return [pool(spec, store) for spec in group]
+def _build_all(group: Group, store: Store) -> list[RunRecord]:
+    return [build_seed_ensemble(spec, store) for spec in group]
 
 
-def _needed_weights(pools: Sequence[RunSpec], stored: frozenset[str], store: Store) -> frozenset[str]:
-    """The runs whose weights are kept for pools that are still to be made.
+def _needed_weights(ensembles: Sequence[RunSpec], stored: frozenset[str], store: Store) -> frozenset[str]:
+    """Ids of the runs whose weights pending ensembles need.
 
-    A member that was stored without its weights cannot be pooled without training it again: that raises `BenchError`.
+    Raises `BenchError` for a member stored without its weights, since it would have to be trained again.
     """
-    lost = [(spec, m) for spec in pools for m in weightless(spec, store) if m.run_id() in stored]
-    if lost:
-        names = list(dict.fromkeys(f"{m.task} {m.technique()} seed {m.seed}" for _, m in lost))
+    without = [(spec, m) for spec in ensembles for m in members_without_weights(spec, store) if m.run_id() in stored]
+    if without:
+        technique = without[0][0].technique()
+        names = list(dict.fromkeys(f"{m.task} {m.technique()} seed {m.seed}" for _, m in without))
         raise BenchError(
-            f"{lost[0][0].technique()} needs the weights of its members, and {len(names)} of them were stored without "
+            f"{technique} needs the weights of its members, and {len(names)} of them were stored without "
             f"({', '.join(names[:5])}{', ...' if len(names) > 5 else ''}); take a store in which they have not run, or "
             "leave it out"
         )
-    return frozenset(m.run_id() for spec in pools for m in members(spec) if m.keep_weights)
+    return frozenset(m.run_id() for spec in ensembles for m in members(spec) if m.keep_weights)
 
 
 def _attempts_to_repeat(store: Store, retry: frozenset[Status]) -> dict[str, int]:
-    """Stored runs of the statuses to retry, with the attempts that they have had."""
+    """Ids of stored runs with a status to retry, with their numbers of attempts."""
     if not retry:
         return {}
     rows = store.table().select(["run_id", "status", "attempts"]).to_pylist()
@@ -206,7 +214,7 @@ def _attempts_to_repeat(store: Store, retry: frozenset[Status]) -> dict[str, int
 
 
 def _records(done: Done[Group, list[RunRecord]], earlier: Mapping[str, int]) -> Iterator[RunRecord]:
-    """The records of a finished group; a group that gave none is a row for each of its runs all the same."""
+    """The records of a finished group; for a failed job, one timeout or crashed record for each run."""
     if done.result is not None:
         records = done.result
     elif done.failure is None:

@@ -1,4 +1,4 @@
-"""Almost stochastic order: whether one arm's scores lie above the other's at nearly every quantile."""
+"""Almost stochastic order: is one sample above the other at nearly every quantile?"""
 
 from __future__ import annotations
 
@@ -8,21 +8,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
-from bench_lib.stats.bootstrap import check_plan, checked_arms, resampled, rounding
+from bench_lib.stats.bootstrap import check_plan, checked_samples, resampled, rounding
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 
 def violation_ratio(a: ArrayLike, b: ArrayLike) -> float:
-    """How far scores a (n_a,) are from lying above b (n_b,) at every quantile: 0 they do, 1 they lie below.
+    """Violation ratio of the stochastic order a > b for scores (n_a,) and (n_b,): 0 if a dominates, 1 if b does.
 
-    Of the squared distance between the arms' quantile functions over (0, 1), the share where b's is the higher; so
-    what a lacks to dominate b is what b has of dominating a, and both ratios add up to 1. The integrals of the step
-    functions are exact. 0.5 where the arms are equal but for rounding, nan for an arm without scores. Source: del
-    Barrio et al. 2018, with the empirical distributions.
+    The share of the squared distance between the quantile functions over (0, 1) where b's is higher, so the ratios of
+    (a, b) and (b, a) add up to 1. The integrals of the step functions are exact. 0.5 for samples equal up to rounding,
+    nan for an empty sample. Source: del Barrio et al. 2018, with the empirical distributions.
     """
-    first, second = checked_arms(a, b, paired=False)
+    first, second = checked_samples(a, b, paired=False)
     if min(first.size, second.size) == 0:
         return math.nan
     return float(_ratios(first, second, rounding(first, second)))
@@ -34,11 +33,11 @@ def violation_bound(
     """Upper confidence bound of `violation_ratio`, from 0 to 1: below 0.5, a almost stochastically dominates b.
 
     The ratio plus a normal quantile times its bootstrap standard deviation; resamples as in `two_sample_interval`,
-    unpaired. nan for fewer than two scores in an arm; the ratio itself, 0 or 1, for disjoint arms, however few their
-    runs: no resample can say otherwise. Source: del Barrio et al. 2018 and Dror et al. 2019, who call it epsilon_min;
-    Ulmer et al. 2022 find too many false alarms below 0.5 and advise 0.2.
+    unpaired. nan for fewer than two scores in a sample. For disjoint samples every resample gives the same ratio, 0 or
+    1, which is then the bound however few the runs. Source: del Barrio et al. 2018 and Dror et al. 2019, who call it
+    epsilon_min; Ulmer et al. 2022 find too many false alarms below 0.5 and advise 0.2.
     """
-    first, second = checked_arms(a, b, paired=False)
+    first, second = checked_samples(a, b, paired=False)
     check_plan(confidence, resamples)
     if min(first.size, second.size) < 2:
         return math.nan

@@ -1,4 +1,4 @@
-"""Intervals by resampling seeds."""
+"""Bootstrap intervals over seeds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TwoSampleStatistic = Callable[[Floats, Floats], Floats]
 """A number for each pair of rows of scores: (..., n_a), (..., n_b) -> (...)."""
 
 CHUNK = 2**18
-"""How many runs are drawn at a time: few enough for a core's cache, enough to make a call worth while."""
+"""Scores drawn at a time: few enough for the cache of a core, enough to amortise the call."""
 FINITE = "a finite number for any resample, and with any one score left out"
 
 
@@ -76,20 +76,19 @@ def bca_interval(
 
 def two_sample_interval(
     statistic: TwoSampleStatistic,
-    arms: tuple[ArrayLike, ArrayLike],
+    samples: tuple[ArrayLike, ArrayLike],
     generator: np.random.Generator,
     paired: bool = False,
     confidence: float = 0.95,
     resamples: int = 9999,
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval (low, high) of a statistic of two arms' scores, (n_a,) and (n_b,).
+    """Percentile bootstrap interval (low, high) of a statistic of two samples of scores, (n_a,) and (n_b,).
 
-    Unpaired arms are resampled each on its own, paired ones seed by seed: run i of both, in as many runs. The
-    percentiles keep to the statistic's range and follow it through any rising function, as from a ratio to its
-    logarithm. (nan, nan) for fewer than two scores in an arm. The statistic may be infinite, but never nan. Source:
-    Efron 1979.
+    Unpaired samples are resampled independently, paired ones by seed. The percentiles stay within the range of the
+    statistic and are equivariant under increasing functions, such as from a ratio to its logarithm. (nan, nan) for
+    fewer than two scores in a sample. The statistic may be infinite, but never nan. Source: Efron 1979.
     """
-    first, second = checked_arms(*arms, paired)
+    first, second = checked_samples(*samples, paired)
     check_plan(confidence, resamples)
     if min(first.size, second.size) < 2:
         return math.nan, math.nan
@@ -109,17 +108,17 @@ def percentile_interval(found: Floats, confidence: float) -> tuple[float, float]
 
 def resampled(
     statistic: Callable[..., Floats],
-    arms: Sequence[Floats],
+    samples: Sequence[Floats],
     generator: np.random.Generator,
     resamples: int,
     paired: bool = False,
 ) -> Floats:
-    """The statistic on each resample of the arms' scores: (resamples,)."""
-    sizes = [arm.size for arm in arms]
+    """The statistic of each resample: (resamples,)."""
+    sizes = [sample.size for sample in samples]
     found = []
     for drawn in draws(sizes[:1] if paired else sizes, generator, resamples):
-        indices = drawn * len(arms) if paired else drawn
-        found.append(_applied(statistic, [arm[one] for arm, one in zip(arms, indices, strict=True)]))
+        indices = drawn * len(samples) if paired else drawn
+        found.append(_applied(statistic, [sample[one] for sample, one in zip(samples, indices, strict=True)]))
     return np.concatenate(found)
 
 
@@ -134,8 +133,8 @@ def draws(sizes: Sequence[int], generator: np.random.Generator, resamples: int) 
         yield [generator.integers(0, size, (count, size)) for size in sizes]
 
 
-def checked_arms(a: ArrayLike, b: ArrayLike, paired: bool) -> tuple[Floats, Floats]:
-    """Both arms' scores as arrays; paired ones that differ in number raise `BadValue`."""
+def checked_samples(a: ArrayLike, b: ArrayLike, paired: bool) -> tuple[Floats, Floats]:
+    """Both samples as arrays; paired samples of different size raise `BadValue`."""
     first, second = checked_scores(a), checked_scores(b)
     if paired:
         require(first.size == second.size, "number of scores to pair", second.size, f"{first.size}, as in the first")
@@ -149,7 +148,7 @@ def check_plan(confidence: float, resamples: int) -> None:
 
 
 def rounding(*values: Floats) -> float:
-    """What rounding can do to a difference between any of these numbers: less than that is no difference."""
+    """Bound on the rounding error of a difference between any of these numbers."""
     return 16 * float(np.finfo(np.float64).eps) * max(float(np.abs(one).max(initial=0)) for one in values)
 
 

@@ -1,4 +1,4 @@
-"""How often the sequential comparison raises a false alarm, and what it finds: measured, not assumed."""
+"""False alarm rate and power of the sequential comparison, measured by simulation."""
 
 from __future__ import annotations
 
@@ -13,20 +13,19 @@ from bench_lib.core.errors import require
 from bench_lib.stats.design import Design
 from bench_lib.stats.failure import wilson
 from bench_lib.stats.spread import checked_scores
-from bench_lib.stats.verdict import Arms, Location, Stability, Verdict, sequence
+from bench_lib.stats.verdict import Location, PairedSamples, Stability, Verdict, sequential_verdict
 
 Floats = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int, float], Floats]
-"""Draws the scores (2, n) of two arms that share their seeds, nan where a run failed; the first is that many times as
-widely spread."""
+"""Draws paired samples of scores (2, n), nan for a failed run, given a generator, n and the ratio of the spreads."""
 
 SHARED = 0.3
-"""Correlation of the arms in the scenarios that have one."""
+"""Correlation of the paired samples in the correlated scenarios."""
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """A world in which the comparison is tried: how the scores of two arms come about."""
+    """A named distribution of paired samples."""
 
     name: str
     draw: Draw
@@ -34,7 +33,7 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What came of so many comparisons: shares of them, and seeds used on average for each task."""
+    """Result of a calibration: shares of the repetitions, and the mean number of seeds used for each task."""
 
     scenario: str
     tasks: int
@@ -49,19 +48,19 @@ class Calibration:
 
 
 def calibrate(scenario: Scenario, design: Design, ratio: float, repetitions: int, seed: int = 0) -> Calibration:
-    """Compare two arms again and again, one spread `ratio` times as wide as the other.
+    """Repeat the comparison on simulated paired samples whose spreads have the given ratio.
 
-    `claims` is the share of repetitions in which any look of any test on any task claimed a difference, with its Wilson
-    interval: false alarms where the ratio is 1. `found` is the share in which the first task's spread was found to
-    differ in the right direction.
+    `claims` is the share of repetitions with a claimed difference at any look, in any test, on any task, with its
+    Wilson interval; at ratio 1 it is the false alarm rate. `found` is the share in which the test of spread decided
+    the first task in the right direction.
     """
     require(repetitions >= 1, "number of repetitions", repetitions, "1 or more")
     require(ratio > 0, "ratio of spreads", ratio, "above 0")
-    runs = [_compared(scenario, design, ratio, [seed, number]) for number in range(repetitions)]
-    claims = sum(any(map(claimed, verdicts)) for verdicts in runs)
+    repeated = [_compare(scenario, design, ratio, [seed, number]) for number in range(repetitions)]
+    claims = sum(any(map(claimed, verdicts)) for verdicts in repeated)
     right = Stability.LESS if ratio > 1 else Stability.MORE
-    found = sum(run[0].decided_by == "spread" and run[0].stability is right for run in runs) if ratio != 1 else 0
-    equivalent = sum(run[0].stability is Stability.EQUIVALENT for run in runs)
+    found = sum(run[0].decided_by == "spread" and run[0].stability is right for run in repeated) if ratio != 1 else 0
+    equivalent = sum(run[0].stability is Stability.EQUIVALENT for run in repeated)
     low, high = wilson(claims, repetitions)
     return Calibration(
         scenario=scenario.name,
@@ -73,45 +72,45 @@ def calibrate(scenario: Scenario, design: Design, ratio: float, repetitions: int
         high=high,
         found=found / repetitions if ratio != 1 else math.nan,
         equivalent=equivalent / repetitions,
-        seeds=float(np.mean([verdict.seeds for run in runs for verdict in run])),
+        seeds=float(np.mean([verdict.seeds for run in repeated for verdict in run])),
     )
 
 
 def claimed(verdict: Verdict) -> bool:
-    """Whether a verdict says that the arms differ in anything."""
+    """Whether a verdict claims any difference."""
     settled = verdict.stability in (Stability.MORE, Stability.LESS)
     return settled or verdict.location in (Location.BETTER, Location.WORSE)
 
 
 @dataclass(frozen=True, eq=False)
-class Pool:
-    """Real runs as a world: arms drawn with replacement from their scores (runs,), nan where they failed.
+class Resampling:
+    """Draws paired samples with replacement from stored scores (runs,), nan for a failed run.
 
-    A wider arm is stretched about the median of the scores.
+    The wider sample is scaled about the median of the scores.
     """
 
     scores: Floats
 
     def __call__(self, generator: np.random.Generator, seeds: int, ratio: float) -> Floats:
         middle = float(np.nanmedian(self.scores))
-        arms = self.scores[generator.integers(0, self.scores.size, (2, seeds))] - middle
-        return np.asarray(middle + arms * [[ratio], [1]], dtype=np.float64)
+        samples = self.scores[generator.integers(0, self.scores.size, (2, seeds))] - middle
+        return np.asarray(middle + samples * [[ratio], [1]], dtype=np.float64)
 
 
 def resampled(name: str, scores: ArrayLike, failures: int) -> Scenario:
-    """The scenario of a pool of real runs: the scores (n,) of those that survived, and how many failed."""
-    survived = checked_scores(scores)
-    require(survived.size >= 3, f"scores of {name}", survived.size, "3 or more to draw from")
-    return Scenario(name, Pool(np.concatenate([survived, np.full(failures, np.nan)])))
+    """A scenario resampled from stored runs: scores (n,) of the converged ones, and the number of failed ones."""
+    converged = checked_scores(scores)
+    require(converged.size >= 3, f"scores of {name}", converged.size, "3 or more to draw from")
+    return Scenario(name, Resampling(np.concatenate([converged, np.full(failures, np.nan)])))
 
 
-def _compared(scenario: Scenario, design: Design, ratio: float, seed: Sequence[int]) -> list[Verdict]:
-    """The verdicts of one comparison, one a task."""
+def _compare(scenario: Scenario, design: Design, ratio: float, seed: Sequence[int]) -> list[Verdict]:
+    """The verdicts of one simulated comparison, one for each task."""
     generator = np.random.default_rng(seed)
     verdicts = []
     for _ in range(design.tasks):
-        arms = Arms(*scenario.draw(generator, design.seeds, ratio))
-        verdicts.append(sequence(arms, design, int(generator.integers(2**31))))
+        samples = PairedSamples(*scenario.draw(generator, design.seeds, ratio))
+        verdicts.append(sequential_verdict(samples, design, int(generator.integers(2**31))))
     return verdicts
 
 
@@ -125,18 +124,18 @@ def _paired(generator: np.random.Generator, seeds: int, ratio: float) -> Floats:
 
 
 def _skewed(generator: np.random.Generator, seeds: int, ratio: float) -> Floats:
-    """Scores with a long tail below, of skewness 3.7: log-normal with sigma 0.8, upside down, of a common median."""
+    """Reflected log-normal scores, sigma 0.8, skewness -3.7, with a common median."""
     return np.asarray((1 - np.exp(0.8 * _normal(generator, seeds, 1, SHARED))) * [[ratio], [1]])
 
 
 def _failing(generator: np.random.Generator, seeds: int, ratio: float) -> Floats:
-    """One run in ten fails in either arm."""
+    """Normal scores; one run in ten fails, independently in both samples."""
     scores = _normal(generator, seeds, ratio)
     return np.where(generator.random(scores.shape) < 0.1, np.nan, scores)
 
 
 def _tied(generator: np.random.Generator, seeds: int, ratio: float) -> Floats:
-    """Accuracies on 400 items, of a standard deviation of one item in 400: few values, and many ties."""
+    """Accuracies on 400 items with a standard deviation of one item: few distinct values and many ties."""
     return np.asarray(np.round(400 * 0.85 + _normal(generator, seeds, ratio)) / 400)
 
 

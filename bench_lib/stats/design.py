@@ -1,4 +1,4 @@
-"""A sequential comparison as declared beforehand: when to look, what each test may spend, which margins matter."""
+"""Design of a sequential comparison, fixed in advance: looks, error rates and equivalence margins."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from bench_lib.stats.compare import boschloo
 from bench_lib.stats.sequential import nominal_levels
 
 FIRST_LOOK = 10
-"""Seeds below which no look is taken: five show nothing about spread."""
+"""Number of seeds at the first look; fewer carry too little information on spread."""
 
 STEP = 2
 MOST = 10_000
-"""Seeds of the longest comparison: its looks are listed, and each is paid for in power."""
+"""Largest number of seeds of a comparison, which bounds the number of looks."""
 
 LEAST_FOR_EQUIVALENCE = 20
-"""Seeds below which no two techniques are called equivalent."""
+"""Smallest number of seeds for a conclusion of equivalence."""
 
 
 @dataclass(frozen=True)
 class Margins:
-    """Differences that are too small to matter: inside all of them two techniques are equivalent.
+    """Equivalence margins: two techniques are equivalent if the differences lie inside all of them.
 
     `ratio` bounds the ratio of MADs from above, and from below by its inverse; `superiority` bounds P(A > B) likewise
     (0.75 after Bouthillier et al. 2021), `failures` the difference of failure rates.
@@ -42,10 +42,10 @@ class Margins:
 
 @dataclass(frozen=True)
 class Shares:
-    """How alpha is divided among the three tests; they add up to 1.
+    """Shares of alpha for the three tests; they add up to 1.
 
-    Where the runs have so few failures that no way of dividing them between the arms could be significant, the test of
-    failure rates cannot err, and its share goes to the other two (Tarone 1990).
+    With too few failures for any split between the samples to be significant, the test of failure rates cannot raise a
+    false alarm, and its share goes to the other two (Tarone 1990).
     """
 
     failure: float = 0.15
@@ -60,7 +60,7 @@ class Shares:
 
 @dataclass(frozen=True)
 class Levels:
-    """The levels of one look; 0 for what is not tested at it."""
+    """Significance levels at one look; 0 for a test not done."""
 
     failure: float
     spread: float
@@ -70,7 +70,7 @@ class Levels:
 
 @dataclass(frozen=True)
 class Design:
-    """Looks at rising numbers of seeds, and an alpha that all looks, tests and tasks share.
+    """Looks at increasing numbers of seeds, and one alpha for all looks, tests and tasks.
 
     `power` is that of the spending function (`sequential.nominal_levels`).
     """
@@ -94,7 +94,7 @@ class Design:
         return self.looks[-1]
 
     def levels(self, look: int, failures: int) -> Levels:
-        """The levels of the look at so many seeds, given the failures of both arms together."""
+        """The levels at the look with this number of seeds, given the number of failures in both samples together."""
         require(look in self.looks, "look", look, ", ".join(map(str, self.looks)))
         place = self.looks.index(look)
         alpha = self.alpha / self.tasks
@@ -114,7 +114,7 @@ class Design:
 
 
 def looks_up_to(seeds: int, first: int = FIRST_LOOK, step: int = STEP) -> tuple[int, ...]:
-    """The looks of a comparison of at most so many seeds: the first, then every few seeds, and the last."""
+    """The looks of a comparison: at `first` seeds, then after every `step` seeds, and at the maximum."""
     require(3 <= seeds <= MOST, "greatest number of seeds", seeds, f"3 or more, up to {MOST:,}")
     return tuple(dict.fromkeys([*range(first, seeds, step), seeds]))
 
@@ -126,6 +126,6 @@ def _nominal(looks: Sequence[int], alpha: float, power: float) -> tuple[float, .
 
 @functools.lru_cache(maxsize=4096)
 def _least_p(failures: int, seeds: int) -> float:
-    """The smallest p that so many failures in two arms of so many seeds could have: all of them in one arm."""
+    """The smallest p-value possible with these totals: all failures in one sample."""
     whole = min(failures, seeds)
     return boschloo(whole, seeds, failures - whole, seeds)

@@ -1,4 +1,4 @@
-"""Intervals of the effects against the baseline, and whether an effect lies inside a margin."""
+"""Effect sizes relative to the baseline, with confidence intervals and equivalence tests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy.special import stdtr, stdtrit
 from scipy.stats import rankdata
 
 from bench_lib.core.errors import require
-from bench_lib.stats.bootstrap import checked_arms
+from bench_lib.stats.bootstrap import checked_samples
 from bench_lib.stats.spread import mad
 
 Floats = NDArray[np.float64]
@@ -53,10 +53,11 @@ class Effect:
 def log_mad_ratio(a: ArrayLike, b: ArrayLike, paired: bool = False) -> Effect:
     """The logarithm of MAD(a) over MAD(b) for scores (n_a,) and (n_b,), which are of the same seeds where paired.
 
-    The standard error is that of the mean of the influence functions. 0 without error where neither arm has any spread;
-    the error is nan where one of them has none, or fewer than three scores. Source: the delta method, Hampel 1974.
+    The standard error comes from the influence functions. If neither sample has spread, the effect and error are 0;
+    the error is nan if only one has none, or with fewer than three scores. Source: the delta method, Hampel
+    1974.
     """
-    first, second = checked_arms(a, b, paired)
+    first, second = checked_samples(a, b, paired)
     if min(first.size, second.size) < 3:
         return Effect(math.nan, math.nan, math.nan)
     spreads = mad(first), mad(second)
@@ -70,11 +71,11 @@ def log_mad_ratio(a: ArrayLike, b: ArrayLike, paired: bool = False) -> Effect:
 def superiority_effect(a: ArrayLike, b: ArrayLike, paired: bool = False) -> Effect:
     """P(A > B) for scores (n_a,) and (n_b,) of independent draws, ties counted by half.
 
-    The standard error is that of the placements, and of their difference where the arms share their seeds. It is 0
-    where no score of one arm lies among the other's, which is the limit and not the truth for few seeds. nan for fewer
-    than three scores in an arm. Source: DeLong et al. 1988.
+    The standard error comes from the placements, or from their differences if paired. It is 0 for samples that do not
+    overlap, which is the limit for many seeds and too small for few. nan for fewer than three scores in a sample.
+    Source: DeLong et al. 1988.
     """
-    first, second = checked_arms(a, b, paired)
+    first, second = checked_samples(a, b, paired)
     if min(first.size, second.size) < 3:
         return Effect(math.nan, math.nan, math.nan)
     joint = rankdata(np.concatenate([first, second]))

@@ -28,7 +28,7 @@ def difference_interval(
 ) -> tuple[float, float]:
     """Newcombe's interval (low, high) of the failure rate of a minus that of b, from the two Wilson intervals.
 
-    (-1, 1) where either arm has no runs. Source: Newcombe 1998, method 10.
+    (-1, 1) where either sample has no runs. Source: Newcombe 1998, method 10.
     """
     first, second = wilson(failures_a, n_a, confidence), wilson(failures_b, n_b, confidence)
     if n_a == 0 or n_b == 0:

@@ -1,4 +1,4 @@
-"""Permutation tests in which every pair swaps its arms, or not, by the toss of a coin."""
+"""Sign-flip permutation tests for paired samples."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ Floats = NDArray[np.float64]
 
 RESAMPLES = 9999
 CHUNK = 2**16
-"""Sign patterns that are held at a time."""
+"""Sign patterns generated at a time."""
 
 
 def sign_flip(contributions: ArrayLike, generator: np.random.Generator, resamples: int = RESAMPLES) -> float:
-    """Two-sided p that contributions (n,), one a pair, are as likely to have either sign: that the arms are alike.
+    """Two-sided p-value of the sign-flip test that contributions (n,), one for each pair, have symmetric signs.
 
-    The share of the sign patterns whose sum is as large as the observed one: of all 2^n of them where those are not
-    more than the resamples, so that no chance is involved, else of so many random ones and the observed. 1 where every
-    contribution is 0, and where there is none. Source: Fisher 1935, section 21.
+    The share of sign patterns with an absolute sum at least as large as the observed one, over all 2^n patterns if
+    these are no more than `resamples` + 1, otherwise over random ones and the observed. 1 if all contributions are 0,
+    or without any. Source: Fisher 1935, section 21.
     """
     values = checked_scores(contributions)
     require(resamples >= 99, "number of resamples", resamples, "99 or more")
@@ -39,13 +39,13 @@ def sign_flip(contributions: ArrayLike, generator: np.random.Generator, resample
 
 
 def all_signs(n: int) -> Floats:
-    """Every pattern of n signs: (2^n, n) of -1 and 1."""
+    """All patterns of n signs: (2^n, n) of -1 and 1."""
     bits = np.arange(2**n)[:, None] >> np.arange(n) & 1
     return np.asarray(2.0 * bits - 1, dtype=np.float64)
 
 
 def _random(n: int, generator: np.random.Generator, resamples: int) -> Iterator[Floats]:
-    """Random patterns of n signs, so many in all, in chunks (at most `CHUNK`, n)."""
+    """Random patterns of n signs, in chunks of shape (at most `CHUNK`, n)."""
     for start in range(0, resamples, CHUNK):
         bits = generator.integers(0, 2, (min(CHUNK, resamples - start), n), dtype=np.int8)
         yield np.asarray(2.0 * bits - 1, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Where the scores of a cell's runs lie, and whether one arm's lie above the other's."""
+"""Location of scores, and tests of whether one sample lies above the other."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bench_lib.core.errors import require
-from bench_lib.stats.bootstrap import check_plan, checked_arms, draws, percentile_interval, rounding
+from bench_lib.stats.bootstrap import check_plan, checked_samples, draws, percentile_interval, rounding
 from bench_lib.stats.flips import sign_flip
 from bench_lib.stats.spread import checked_scores
 
@@ -69,13 +69,13 @@ def expected_maximum_rows(scores: Floats, k: int | Sequence[int] | NDArray[np.in
 
 
 def superiority(a: ArrayLike, b: ArrayLike, paired: bool = False) -> float:
-    """P(A > B): the share of the pairs of scores of which a's is the higher, ties counted by half.
+    """P(A > B): the share of score pairs in which a is higher; ties count one half.
 
-    All n_a n_b pairs of (n_a,) and (n_b,), which makes it the Mann-Whitney U over n_a n_b; or where paired the n pairs
-    that share a seed. Scores that differ by rounding alone tie. nan for an arm without scores. Source: Bouthillier et
+    Over all n_a n_b pairs of (n_a,) and (n_b,), which is the Mann-Whitney U divided by n_a n_b, or if paired over the n
+    pairs that share a seed. Scores that differ only by rounding tie. nan for an empty sample. Source: Bouthillier et
     al. 2021.
     """
-    first, second = checked_arms(a, b, paired)
+    first, second = checked_samples(a, b, paired)
     if min(first.size, second.size) == 0:
         return math.nan
     wins = _wins(first, second)
@@ -92,10 +92,10 @@ def superiority_interval(
 ) -> tuple[float, float]:
     """Percentile bootstrap interval (low, high) of `superiority`; resamples as in `two_sample_interval`.
 
-    (nan, nan) for fewer than two scores in an arm; (1, 1) or (0, 0) where every pair is decided alike, however few
-    they are: no resample can say otherwise. Source: Bouthillier et al. 2021.
+    (nan, nan) for fewer than two scores in a sample; (1, 1) or (0, 0) if one sample is higher in all pairs, however
+    few, since every resample then agrees. Source: Bouthillier et al. 2021.
     """
-    first, second = checked_arms(a, b, paired)
+    first, second = checked_samples(a, b, paired)
     check_plan(confidence, resamples)
     if min(first.size, second.size) < 2:
         return math.nan, math.nan
@@ -109,12 +109,12 @@ def superiority_interval(
 
 
 def paired_permutation(a: ArrayLike, b: ArrayLike, generator: np.random.Generator, resamples: int = 9999) -> float:
-    """Two-sided p that scores a and b (n,), of the same seeds in the same order, differ by chance alone.
+    """Two-sided p-value of a permutation test that scores a and b (n,), on the same seeds, have the same location.
 
-    Each pair may swap its arms, as in `sign_flip`: exact for few pairs. Differences by rounding alone are none. 1 for
-    no pair, for a single one, and where no pair differs.
+    Pairs are swapped as in `sign_flip`: exact for few pairs. Differences by rounding alone count as 0. 1 for
+    no pair, a single pair, or without any difference.
     """
-    first, second = checked_arms(a, b, paired=True)
+    first, second = checked_samples(a, b, paired=True)
     differences = first - second
     return sign_flip(np.where(np.abs(differences) > rounding(first, second), differences, 0), generator, resamples)
 
@@ -126,7 +126,7 @@ def _wins(first: Floats, second: Floats) -> Floats:
 
 
 def _share(wins: Floats, first: NDArray[np.int64], second: NDArray[np.int64]) -> Floats:
-    """P(A > B) of resamples (rows, n_a) and (rows, n_b) of the arms' indices."""
+    """P(A > B) of resamples (rows, n_a) and (rows, n_b) of the samples' indices."""
     # How often a run was drawn decides how often its wins count: far fewer products than pairs of scores.
     times = [_times(drawn) for drawn in (first, second)]
     return np.asarray(((times[0] @ wins) * times[1]).sum(axis=-1) / wins.size, dtype=np.float64)

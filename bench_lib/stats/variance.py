@@ -43,22 +43,22 @@ class Component:
 
 
 def one_at_a_time(
-    arms: Mapping[str, ArrayLike], together: ArrayLike, confidence: float = 0.95
+    groups: Mapping[str, ArrayLike], together: ArrayLike, confidence: float = 0.95
 ) -> tuple[Component, ...]:
-    """A component for each source, then `rest`, then `total`, of runs in which one source varied, or all together.
+    """Variance components of each source, `rest` and `total`, from runs that vary one source or all of them.
 
-    `arms` holds for each source the scores (n_s,) of runs in which it alone varied and the others stood at a reference;
-    `together` holds the scores (n,) of runs in which they all varied. The total is the variance of these, the rest what
-    the sources leave of it, negative or not. A source's variance is its own effect and its interactions with the others
-    at their reference (over references that averages to the total effect of Homma and Saltelli 1996); so interactions
-    count several times and push the rest below zero, while sources without an arm push it above.
+    `groups` maps each source to the scores (n_s,) of the runs that vary only this source, with the others fixed at a
+    reference; `together` holds the scores (n,) of the runs that vary all. Their variance is the total; the rest is the
+    total minus the sources and may be negative. The variance of a source contains its interactions with the others at
+    their reference (averaged over references, the total effect of Homma and Saltelli 1996), so interactions count
+    several times and lower the rest, while sources without a group raise it.
 
-    Intervals are those of `variance_interval`; that of the rest puts theirs together (Zou and Donner 2008), as if no
-    run stood in two arms. Fewer than two scores have no variance: it is nan, and so are the rest and the shares that
-    would need it. Shares are nan too where the total is 0.
+    Intervals are those of `variance_interval`; that of the rest combines them (Zou and Donner 2008), assuming that no
+    run belongs to two groups. Fewer than two scores have no variance: it is nan, and so are the rest and the shares
+    that would need it. Shares are nan too where the total is 0.
     """
-    check_sources(arms)
-    found = {name: _estimate(scores, confidence) for name, scores in arms.items()}
+    check_sources(groups)
+    found = {name: _estimate(scores, confidence) for name, scores in groups.items()}
     total = _estimate(together, confidence)
     short = [name for name, one in {**found, TOTAL: total}.items() if math.isnan(one[0])]
     rest = _difference(total, list(found.values()))

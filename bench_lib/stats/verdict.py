@@ -1,4 +1,4 @@
-"""The verdict on one task: failures, spread and location against the baseline, in this order."""
+"""The verdict on one task: tests of failures, spread and location against the baseline, in this order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 
 
 class Stability(StrEnum):
-    """What can be said of the technique's stability against the baseline's."""
+    """Conclusion on the technique's stability relative to the baseline."""
 
     MORE = "more stable"
     LESS = "less stable"
@@ -31,7 +31,7 @@ class Stability(StrEnum):
 
 
 class Location(StrEnum):
-    """What can be said of the technique's scores against the baseline's."""
+    """Conclusion on the technique's scores relative to the baseline."""
 
     BETTER = "better"
     WORSE = "worse"
@@ -40,40 +40,42 @@ class Location(StrEnum):
 
 
 @dataclass(frozen=True, eq=False)
-class Arms:
-    """Two techniques on the same seeds in the same order: scores (seeds,), nan where the run failed."""
+class PairedSamples:
+    """Scores (seeds,) of technique and baseline on the same seeds in the same order; nan for a failed run."""
 
     technique: Floats
     baseline: Floats
 
     def __post_init__(self) -> None:
         shapes = self.technique.shape, self.baseline.shape
-        require(shapes[0] == shapes[1] and len(shapes[0]) == 1, "shapes of the arms", shapes, "(seeds,) twice")
+        require(
+            shapes[0] == shapes[1] and len(shapes[0]) == 1, "shapes of the paired samples", shapes, "(seeds,) twice"
+        )
 
     @property
     def seeds(self) -> int:
         return int(self.technique.size)
 
-    def first(self, seeds: int) -> Arms:
-        """The arms as they were after so many seeds."""
-        return Arms(self.technique[:seeds], self.baseline[:seeds])
+    def first(self, seeds: int) -> PairedSamples:
+        """The samples of the first `seeds` seeds."""
+        return PairedSamples(self.technique[:seeds], self.baseline[:seeds])
 
     def failures(self) -> tuple[int, int]:
         return int(np.isnan(self.technique).sum()), int(np.isnan(self.baseline).sum())
 
     def pairs(self) -> tuple[Floats, Floats]:
-        """The scores of the seeds with which neither arm failed."""
+        """The scores of the seeds that converged for both."""
         both = ~np.isnan(self.technique) & ~np.isnan(self.baseline)
         return self.technique[both], self.baseline[both]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the runs say at a look: two conclusions, and the evidence that they rest on.
+    """The conclusions on stability and location at a look, with the evidence.
 
-    `decided_by` is the test that settled stability, empty where none did. `log_ratio` is of the MADs, `superiority` is
-    P(technique > baseline); both are of the seeds that survived in both arms, and so are the p-values of spread and
-    location, which are nan where fewer than three did.
+    `decided_by` names the test that decided on stability, empty if none did. `log_ratio` is the log of the MAD ratio,
+    `superiority` is P(technique > baseline). These and the p-values of spread and location use only the seeds that
+    converged for both; with fewer than three such seeds the p-values are nan.
     """
 
     seeds: int
@@ -89,7 +91,7 @@ class Verdict:
 
     @property
     def sure(self) -> bool:
-        """Whether more seeds would change nothing that matters."""
+        """Whether the comparison can stop: stability is decided, or the technique scores worse."""
         return self.stability is not Stability.UNDERPOWERED or self.location is Location.WORSE
 
     @property
@@ -97,31 +99,33 @@ class Verdict:
         return self.stability is Stability.LESS or self.location is Location.WORSE
 
 
-def judge(arms: Arms, design: Design, look: int, generator: np.random.Generator) -> Verdict:
-    """The verdict of a look; the arms may have fewer seeds than it, where runs were lost to the machine."""
-    require(arms.seeds <= look, "seeds of the arms", arms.seeds, f"at most {look}, as many as the look has")
-    evidence = weighed(arms, generator)
-    return concluded(evidence, design.levels(look, sum(evidence.failures)), design.margins)
+def judge(samples: PairedSamples, design: Design, look: int, generator: np.random.Generator) -> Verdict:
+    """The verdict at a look; the samples may have fewer seeds, if runs were lost to infrastructure."""
+    require(
+        samples.seeds <= look, "seeds of the paired samples", samples.seeds, f"at most {look}, as many as the look has"
+    )
+    evidence = permutation_evidence(samples, generator)
+    return conclude(evidence, design.levels(look, sum(evidence.failures)), design.margins)
 
 
-def weighed(arms: Arms, generator: np.random.Generator) -> Verdict:
-    """The evidence without any conclusion, its p-values by random permutations."""
-    first, second = arms.pairs()
+def permutation_evidence(samples: PairedSamples, generator: np.random.Generator) -> Verdict:
+    """Evidence without conclusions, with p-values from random permutations."""
+    first, second = samples.pairs()
     p_spread = pitman_morgan(first, second, generator)
     p_location = paired_permutation(first, second, generator) if first.size >= 3 else math.nan
-    return evidence_of(arms, p_spread, p_location)
+    return evidence_from(samples, p_spread, p_location)
 
 
-def evidence_of(arms: Arms, p_spread: float, p_location: float) -> Verdict:
-    """The evidence without any conclusion, given the p-values that were found by permutation."""
-    pairs = arms.pairs()
+def evidence_from(samples: PairedSamples, p_spread: float, p_location: float) -> Verdict:
+    """Evidence without conclusions, from the samples and the p-values of the permutation tests."""
+    pairs = samples.pairs()
     return Verdict(
-        seeds=arms.seeds,
+        seeds=samples.seeds,
         stability=Stability.UNDERPOWERED,
         location=Location.OPEN,
         decided_by="",
-        failures=arms.failures(),
-        p_failure=boschloo(arms.failures()[0], arms.seeds, arms.failures()[1], arms.seeds),
+        failures=samples.failures(),
+        p_failure=boschloo(samples.failures()[0], samples.seeds, samples.failures()[1], samples.seeds),
         p_spread=p_spread,
         p_location=p_location,
         log_ratio=log_mad_ratio(*pairs, paired=True),
@@ -129,32 +133,32 @@ def evidence_of(arms: Arms, p_spread: float, p_location: float) -> Verdict:
     )
 
 
-def concluded(evidence: Verdict, levels: Levels, margins: Margins) -> Verdict:
-    """What the evidence says at these levels, whatever was concluded from it before."""
+def conclude(evidence: Verdict, levels: Levels, margins: Margins) -> Verdict:
+    """Draw the conclusions from the evidence at these levels; earlier conclusions are replaced."""
     decided_by, stability = _stability(evidence, levels, margins)
     location = _location(evidence, levels, margins.superiority)
     return dataclasses.replace(evidence, stability=stability, location=location, decided_by=decided_by)
 
 
-def sequence(arms: Arms, design: Design, seed: int) -> Verdict:
-    """The verdict of the first look that is sure, or of the last, for runs that are all there.
+def sequential_verdict(samples: PairedSamples, design: Design, seed: int) -> Verdict:
+    """The verdict of the first sure look, or of the last look, given all runs.
 
-    Each look draws from a generator of its own, so that a comparison that is taken up again gives the same bits.
+    Each look has its own generator, so a resumed comparison gives identical results.
     """
     for look in design.looks:
-        verdict = judge(arms.first(look), design, look, look_generator(seed, look))
+        verdict = judge(samples.first(look), design, look, look_generator(seed, look))
         if verdict.sure:
             break
     return verdict
 
 
 def look_generator(seed: int, look: int) -> np.random.Generator:
-    """The generator of one look of one comparison."""
+    """The random generator for one look of a comparison."""
     return np.random.default_rng([seed, look])
 
 
 def _stability(evidence: Verdict, levels: Levels, margins: Margins) -> tuple[str, Stability]:
-    """The hurdle: failure rates first, then spread, then whether all is equivalent."""
+    """The deciding test and its conclusion: failure rates first, then spread, then equivalence."""
     ours, theirs = evidence.failures
     if evidence.p_failure <= levels.failure:
         return "failures", Stability.LESS if ours > theirs else Stability.MORE
@@ -162,27 +166,31 @@ def _stability(evidence: Verdict, levels: Levels, margins: Margins) -> tuple[str
         return "spread", Stability.LESS if evidence.log_ratio.estimate > 0 else Stability.MORE
     if levels.equivalence == 0:
         return "", Stability.UNDERPOWERED
-    reach = math.log(margins.ratio)
-    outside = max(evidence.log_ratio.equivalence(-reach, reach), _elsewhere(evidence, margins.superiority))
-    if outside <= levels.equivalence and _fail_alike(evidence, levels.equivalence, margins.failures):
+    log_margin = math.log(margins.ratio)
+    p_equivalence = max(
+        evidence.log_ratio.equivalence(-log_margin, log_margin), _location_p(evidence, margins.superiority)
+    )
+    if p_equivalence <= levels.equivalence and _equivalent_failure_rates(
+        evidence, levels.equivalence, margins.failures
+    ):
         return "equivalence", Stability.EQUIVALENT
     return "", Stability.UNDERPOWERED
 
 
 def _location(evidence: Verdict, levels: Levels, margin: float) -> Location:
-    chance = evidence.superiority.estimate
-    if evidence.p_location <= levels.location and (chance >= margin or chance <= 1 - margin):
-        return Location.BETTER if chance >= margin else Location.WORSE
-    return Location.SAME if _elsewhere(evidence, margin) < levels.equivalence else Location.OPEN
+    superiority = evidence.superiority.estimate
+    if evidence.p_location <= levels.location and (superiority >= margin or superiority <= 1 - margin):
+        return Location.BETTER if superiority >= margin else Location.WORSE
+    return Location.SAME if _location_p(evidence, margin) < levels.equivalence else Location.OPEN
 
 
-def _fail_alike(evidence: Verdict, level: float, margin: float) -> bool:
-    """Whether the interval of the difference of failure rates lies inside the margin."""
+def _equivalent_failure_rates(evidence: Verdict, level: float, margin: float) -> bool:
+    """Whether the confidence interval of the difference in failure rates lies inside the margin."""
     (ours, theirs), seeds = evidence.failures, evidence.seeds
     low, high = difference_interval(ours, seeds, theirs, seeds, 1 - 2 * level)
     return -margin < low and high < margin
 
 
-def _elsewhere(evidence: Verdict, margin: float) -> float:
-    """P that the scores of one arm are meaningfully above the other's."""
+def _location_p(evidence: Verdict, margin: float) -> float:
+    """p-value of the equivalence test that P(technique > baseline) lies within the margin."""
     return evidence.superiority.equivalence(1 - margin, margin)

@@ -181,7 +181,7 @@ def test_lost_runs_are_tried_again_with_the_command_that_is_given(check: Check, 
 
     assert check(lost, "--max-seeds", "10") == INCONCLUSIVE
     out, err = capsys.readouterr()
-    assert "sst2: 1 run was lost to the machine" in out
+    assert "sst2: 1 run was lost to infrastructure" in out
     options = parser().parse_args(more(err)[1:])
     assert options.retry == "oom,timeout,crashed"
     assert (options.tasks, options.techniques, options.seeds) == ("sst2", "mixout,adamw", "0-9")

@@ -13,7 +13,7 @@ from bench_lib.cli.outcome import DONE, INFRASTRUCTURE, USAGE
 from bench_lib.core.record import Status
 from bench_lib.executors import InlineExecutor, LocalExecutor
 from bench_lib.runner import suite
-from bench_lib.runner.options import parse_arms, parse_frozen, parse_statuses
+from bench_lib.runner.options import parse_frozen, parse_frozen_configurations, parse_statuses
 from bench_lib.runner.suite import Grid, Progress
 from bench_lib.store import Store
 from bench_lib.tasks import TASKS
@@ -123,7 +123,7 @@ def test_the_defaults_ask_for_the_embedded_tasks(asked: list[Any]) -> None:
     assert main(["run"]) == DONE
     grid, store, executor, _, retry = asked
     assert grid == Grid(("imdb", "sst2", "conll2003", "squad"), ("adamw",), (0, 1, 2, 3, 4), "quick", "minilm")
-    assert (grid.data, grid.arms) == ("embedded", ((("subset", 0),),))
+    assert (grid.data, grid.frozen) == ("embedded", ((("subset", 0),),))
     assert (store.root, executor.executor, retry) == (Path("bench-results"), InlineExecutor(), frozenset())
 
 
@@ -172,7 +172,7 @@ def test_all_leaves_out_the_pools_that_the_seeds_do_not_make_up(asked: list[Any]
 def test_what_varies_becomes_arms_without_pools(asked: list[Any]) -> None:
     assert main(["run", "--vary", "init,all", "--freeze", "order=7", "--techniques", "all"]) == USAGE
     assert main(["run", "--vary", "init,dropout", "--freeze", "order=7", "--techniques", "all"]) == DONE
-    assert [dict(arm) for arm in asked[0].arms] == [
+    assert [dict(arm) for arm in asked[0].frozen] == [
         {"order": 7, "dropout": 0, "augment": 0, "subset": 0},
         {"order": 7, "init": 0, "augment": 0, "subset": 0},
     ]
@@ -212,9 +212,9 @@ def test_a_pool_is_run_with_its_members(capsys: Written, tmp_path: Path, small: 
 
 
 def test_what_is_frozen_without_a_stream_to_vary() -> None:
-    assert parse_arms(None, None, (0, 1)) == ((("subset", 0),),)
-    assert parse_arms(None, "none", (0, 1)) == ((),)
-    assert parse_arms(None, "order=3,init=1", (0, 1)) == ((("init", 1), ("order", 3)),)
+    assert parse_frozen_configurations(None, None, (0, 1)) == ((("subset", 0),),)
+    assert parse_frozen_configurations(None, "none", (0, 1)) == ((),)
+    assert parse_frozen_configurations(None, "order=3,init=1", (0, 1)) == ((("init", 1), ("order", 3)),)
 
 
 def test_nothing_need_be_frozen_or_tried_again() -> None:

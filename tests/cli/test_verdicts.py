@@ -9,7 +9,7 @@ import pytest
 
 from bench_lib.cli.verdicts import HEAD, broken, human, machine
 from bench_lib.comparison.paired_runs import Cost
-from bench_lib.comparison.result import Answer, TaskAnswer
+from bench_lib.comparison.result import ComparisonResult, TaskResult
 from bench_lib.stats.design import Design
 from bench_lib.stats.equivalence import Effect
 from bench_lib.stats.verdict import Location, Stability, Verdict
@@ -43,16 +43,16 @@ STEADIER = dataclasses.replace(
 FLAT = dataclasses.replace(STEADIER, log_ratio=Effect(-math.inf, NAN, NAN))
 
 
-def task(verdict: Verdict = STEADIER, **changes: object) -> TaskAnswer:
-    whole = TaskAnswer("sst2", verdict, Cost(1.25, 0.5), 0, "", 2.5, 0.0)
+def task(verdict: Verdict = STEADIER, **changes: object) -> TaskResult:
+    whole = TaskResult("sst2", verdict, Cost(1.25, 0.5), 0, "", 2.5, 0.0)
     return dataclasses.replace(whole, **changes)
 
 
-def answer(*tasks: TaskAnswer) -> Answer:
-    return Answer("mixout", "adamw", Design((10, 20, 30), tasks=len(tasks)), tasks)
+def answer(*tasks: TaskResult) -> ComparisonResult:
+    return ComparisonResult("mixout", "adamw", Design((10, 20, 30), tasks=len(tasks)), tasks)
 
 
-def rows(*tasks: TaskAnswer) -> list[dict[str, str]]:
+def rows(*tasks: TaskResult) -> list[dict[str, str]]:
     """The table as it stands there, by its columns."""
     head, *lines = human(answer(*tasks)).splitlines()
     starts = [head.index(name) for name in HEAD]
@@ -102,10 +102,10 @@ UNDERPOWERED = dataclasses.replace(STEADIER, stability=Stability.UNDERPOWERED, l
 @pytest.mark.parametrize(
     ("detectable", "missing", "note"),
     [
-        (2.5, 8.0, "12 seeds find a MAD ratio of 2.50 or more, or of 0.40 or less (power 0.8); about 8 more would"),
-        (2.5, NAN, "12 seeds find a MAD ratio of 2.50 or more, or of 0.40 or less (power 0.8)"),
-        (math.inf, math.inf, "12 seeds find no MAD ratio that was tried (power 0.8)"),
-        (NAN, NAN, "what 12 seeds could find is not known: too few runs of the baseline survived, or without spread"),
+        (2.5, 8.0, "12 seeds detect a MAD ratio of 2.50 or more, or of 0.40 or less (power 0.8); about 8 more would"),
+        (2.5, NAN, "12 seeds detect a MAD ratio of 2.50 or more, or of 0.40 or less (power 0.8)"),
+        (math.inf, math.inf, "12 seeds detect none of the MAD ratios tried (power 0.8)"),
+        (NAN, NAN, "the MAD ratio that 12 seeds detect is unknown: too few baseline runs converged, or no spread"),
     ],
 )
 def test_what_is_undecided_says_what_could_have_been_seen(detectable: float, missing: float, note: str) -> None:
@@ -121,7 +121,7 @@ def test_what_is_sure_needs_no_such_note() -> None:
 
 @pytest.mark.parametrize(("lost", "said"), [(1, "1 run was lost"), (3, "3 runs were lost")])
 def test_lost_runs_are_told(lost: int, said: str) -> None:
-    assert f"sst2: {said} to the machine" in human(answer(task(lost=lost)))
+    assert f"sst2: {said} to infrastructure" in human(answer(task(lost=lost)))
 
 
 def test_a_regression_says_why() -> None:

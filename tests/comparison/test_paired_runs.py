@@ -29,7 +29,7 @@ def test_seeds_are_paired_in_their_order_and_failures_are_nan() -> None:
         by_seed(run(2, 0.7), failed(0, Status.DIVERGED), run(1, 0.5, status="collapsed"), run(9, 0.6)),
         by_seed(run(1, 0.3), run(0, 0.2), run(2, 0.4), run(3, 0.9)),
     )
-    arms = runs.arms()
+    arms = runs.samples()
     assert np.array_equal(arms.technique, [math.nan, math.nan, 0.7], equal_nan=True)
     assert np.array_equal(arms.baseline, [0.2, 0.3, 0.4])
     assert arms.failures() == (2, 0)
@@ -38,16 +38,16 @@ def test_seeds_are_paired_in_their_order_and_failures_are_nan() -> None:
 @pytest.mark.parametrize("status", [Status.OOM, Status.TIMEOUT, Status.CRASHED])
 def test_a_seed_that_was_lost_in_one_arm_counts_in_neither(status: Status) -> None:
     runs = TaskRuns(by_seed(run(0), failed(1, status)), by_seed(failed(0, status), run(1), run(2)))
-    assert runs.arms().seeds == 0
-    assert runs.lost() == 2
-    assert TaskRuns().arms().seeds == TaskRuns().lost() == 0
+    assert runs.samples().seeds == 0
+    assert runs.lost_to_infrastructure() == 2
+    assert TaskRuns().samples().seeds == TaskRuns().lost_to_infrastructure() == 0
 
 
 def test_a_task_is_declined_by_either_arm() -> None:
     declines = run(0, None, status="unsupported", reason="no spans")
-    assert TaskRuns(by_seed(declines), by_seed(run(0))).declined() == "no spans"
-    assert TaskRuns(by_seed(run(0)), by_seed(declines)).declined() == "no spans"
-    assert TaskRuns(by_seed(failed(0, Status.OOM)), by_seed(run(0))).declined() == ""
+    assert TaskRuns(by_seed(declines), by_seed(run(0))).decline_reason() == "no spans"
+    assert TaskRuns(by_seed(run(0)), by_seed(declines)).decline_reason() == "no spans"
+    assert TaskRuns(by_seed(failed(0, Status.OOM)), by_seed(run(0))).decline_reason() == ""
 
 
 def test_cost_is_of_the_medians_of_what_converged() -> None:
@@ -74,8 +74,8 @@ def test_cost_is_nan_where_there_is_nothing_to_divide_by(technique: list[RunReco
 def test_more_seeds_join_those_that_there_were() -> None:
     first = TaskRuns(by_seed(run(0)), by_seed(run(0)))
     both = first.joined(TaskRuns(by_seed(run(1, 0.9)), by_seed(run(1))))
-    assert list(both.arms().technique) == [0.8, 0.9]
-    assert first.arms().seeds == 1
+    assert list(both.samples().technique) == [0.8, 0.9]
+    assert first.samples().seeds == 1
 
 
 def test_records_by_task_and_seed() -> None:

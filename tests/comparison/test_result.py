@@ -6,7 +6,7 @@ import math
 import pytest
 
 from bench_lib.comparison.paired_runs import Cost
-from bench_lib.comparison.result import Answer, Outcome, TaskAnswer
+from bench_lib.comparison.result import ComparisonResult, Outcome, TaskResult
 from bench_lib.stats.design import Design
 from bench_lib.stats.equivalence import Effect
 from bench_lib.stats.verdict import Location, Stability, Verdict
@@ -28,14 +28,14 @@ VERDICT = Verdict(
 
 def task(
     stability: Stability = Stability.UNDERPOWERED, location: Location = Location.OPEN, **changes: object
-) -> TaskAnswer:
+) -> TaskResult:
     verdict = dataclasses.replace(VERDICT, stability=stability, location=location)
-    whole = TaskAnswer("sst2", verdict, Cost(1.2, 1.0), 0, "", 2.5, 15)
+    whole = TaskResult("sst2", verdict, Cost(1.2, 1.0), 0, "", 2.5, 15)
     return dataclasses.replace(whole, **changes)
 
 
-def answer(*tasks: TaskAnswer) -> Answer:
-    return Answer("mixout", "adamw", Design((10, 20)), tasks)
+def answer(*tasks: TaskResult) -> ComparisonResult:
+    return ComparisonResult("mixout", "adamw", Design((10, 20)), tasks)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def answer(*tasks: TaskAnswer) -> Answer:
         (task(Stability.LESS, max_cost=1.1, declined="no spans"), (), Outcome.HOLDS),
     ],
 )
-def test_what_a_task_comes_to(found: TaskAnswer, faults: tuple[str, ...], outcome: Outcome) -> None:
+def test_what_a_task_comes_to(found: TaskResult, faults: tuple[str, ...], outcome: Outcome) -> None:
     assert (found.faults, found.outcome) == (faults, outcome)
 
 
@@ -78,7 +78,7 @@ DECLINED = task(declined="no spans")
         ((DECLINED, DECLINED), Outcome.INCONCLUSIVE),
     ],
 )
-def test_what_all_tasks_come_to(tasks: tuple[TaskAnswer, ...], outcome: Outcome) -> None:
+def test_what_all_tasks_come_to(tasks: tuple[TaskResult, ...], outcome: Outcome) -> None:
     assert answer(*tasks).outcome is outcome
 
 

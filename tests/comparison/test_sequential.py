@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bench_lib.comparison.result import Outcome
-from bench_lib.comparison.sequential import Question, check
+from bench_lib.comparison.sequential import ComparisonRequest, check
 from bench_lib.core.errors import BadPlan, BadValue, BenchError
 from bench_lib.core.record import RunRecord, Status
 from bench_lib.core.spec import RunSpec
@@ -66,9 +66,9 @@ def failing(**rates: float) -> World:
     return world
 
 
-def question(technique: str = "mixout", **changes: object) -> Question:
+def question(technique: str = "mixout", **changes: object) -> ComparisonRequest:
     whole = {"baseline": "adamw", "tasks": ("sst2",), "profile": "smoke", "model": "tiny", **changes}
-    return Question(technique, **whole)
+    return ComparisonRequest(technique, **whole)
 
 
 @pytest.fixture
@@ -203,7 +203,7 @@ def test_cost_beyond_the_bound_is_a_regression(store: Store) -> None:
     assert check(question(max_cost=2.5), store, Told(world)).outcome is Outcome.HOLDS
     answer = check(question(max_cost=1.5), store, Told(world))
     assert answer.outcome is Outcome.REGRESSION
-    assert answer.tasks[0].too_dear
+    assert answer.tasks[0].exceeds_max_cost
     assert (answer.tasks[0].cost.time, answer.tasks[0].cost.memory) == (2.0, 1.0)
 
 

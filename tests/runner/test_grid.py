@@ -82,7 +82,9 @@ def test_a_grid_without_problems_is_planned_with_what_is_known_of_it(small: Grid
 
 
 def test_more_runs_than_a_sweep_holds_are_refused_before_they_are_listed(refused: Any) -> None:
-    (problem,) = refused(seeds=tuple(range(300)), arms=tuple((("order", i),) for i in range(planning.MOST // 300 + 1)))
+    (problem,) = refused(
+        seeds=tuple(range(300)), frozen=tuple((("order", i),) for i in range(planning.MOST // 300 + 1))
+    )
     assert problem == "number of runs is 1000200; allowed: at most 1,000,000"
     (problem,) = refused(axes=(("perturb", tuple(i / 200 for i in range(200))), ("label_noise", (0.0, 0.1) * 50)))
     assert problem == "combinations of the axes is 20000; allowed: at most 10,000"

@@ -27,7 +27,7 @@ from bench_lib.harness.datasets import Subset, data_key, evaluation_set, held_ou
 from bench_lib.harness.evaluate import evaluate
 from bench_lib.models.load import load_tokenizer
 from bench_lib.runner.execute import execute, prepared
-from bench_lib.runner.seed_ensembles import members, pool
+from bench_lib.runner.seed_ensembles import build_seed_ensemble, members
 from bench_lib.runner.suite import Grid, Progress, plan, run_suite
 from bench_lib.store import Store, verify
 from bench_lib.tasks import TASKS
@@ -212,7 +212,7 @@ def test_the_soup_is_chosen_on_what_no_member_was_trained_on(
 
     monkeypatch.setattr(bench_lib.runner.seed_ensembles, "evaluate", noting(held_out))
     monkeypatch.setattr(bench_lib.harness.robustness, "evaluate", noting(examined))
-    run_suite(small("greedy_soup:members=2:held_out=5", arms=((("subset", 3),),)), store, InlineExecutor())
+    run_suite(small("greedy_soup:members=2:held_out=5", frozen=((("subset", 3),),)), store, InlineExecutor())
     last = examined[-1]
     assert len(held_out) == 3
     assert set(map(len, held_out)) == {5}
@@ -406,8 +406,8 @@ def test_a_pool_waits_for_a_member_that_crashed(
     first = by_cell(store)["sst2", "fails", 0]
     assert weights(store) == [f"{first.run_id}.safetensors"]
     assert run_suite(grid, store, InlineExecutor()).finished == 0
-    with pytest.raises(BenchError, match="does not hold, or holds as lost: sst2 fails seed 1"):
-        pool(next(spec for spec in plan(grid) if spec.technique() == BOTH[0]), store)
+    with pytest.raises(BenchError, match="lacks or that were lost to infrastructure: sst2 fails seed 1"):
+        build_seed_ensemble(next(spec for spec in plan(grid) if spec.technique() == BOTH[0]), store)
     fails.seeds = ()
     noting = Noting()
     progress = run_suite(grid, store, noting, retry=CRASHED)
@@ -501,7 +501,7 @@ def test_missing_predictions_are_named(whole: tuple[Store, Noting, Progress], wi
     (spec,) = (s for s in plan(wide) if (s.task, s.technique()) == ("sst2", ENSEMBLE))
     shutil.rmtree(store.root / "predictions")
     with pytest.raises(BenchError, match=r"predictions of sst2 adamw seed 0 are missing .* stabbench store verify"):
-        pool(spec, store)
+        build_seed_ensemble(spec, store)
 
 
 def test_data_that_changed_are_refused(
@@ -512,7 +512,7 @@ def test_data_that_changed_are_refused(
     changed = dataclasses.replace(found, fingerprint="another")
     monkeypatch.setattr(bench_lib.runner.execute, "load_data", lambda *_: changed)
     with pytest.raises(BadData, match="the data of sst2 changed since this run was planned"):
-        pool(spec, whole[0])
+        build_seed_ensemble(spec, whole[0])
 
 
 # ---- what can be pooled ----------------------------------------------------------------------------------------------
@@ -536,19 +536,19 @@ def test_without_a_common_subset_there_is_no_soup_and_nothing_is_trained_for_it(
     small: Callable[..., Grid], store: Store, frozen: tuple[tuple[str, int], ...]
 ) -> None:
     noting = Noting()
-    run_suite(small("greedy_soup:members=2", arms=(frozen,)), store, noting)
+    run_suite(small("greedy_soup:members=2", frozen=(frozen,)), store, noting)
     (record,) = store.records()
     assert noting.trained == []
     assert (record.status, record.technique) == ("unsupported", "greedy_soup:members=2")
     assert record.reason == "no example is held out from every member where each trains on a subset of its own"
-    run_suite(small("ensemble:members=2", arms=(frozen,)), store, noting)
+    run_suite(small("ensemble:members=2", frozen=(frozen,)), store, noting)
     assert Status(by_cell(store)["sst2", "ensemble:members=2", 0].status).judged
 
 
 def test_where_all_is_trained_on_there_is_no_soup(make_spec: Callable[..., RunSpec], store: Store) -> None:
     spec = make_spec("sst2", "greedy_soup:members=2", train_examples=None)
     assert members(spec) == ()
-    record = pool(spec, store)
+    record = build_seed_ensemble(spec, store)
     assert (record.status, record.steps) == ("unsupported", 0)
     assert record.reason == "sst2 has no training example left to hold out: every text is trained on"
 
@@ -564,7 +564,7 @@ def test_a_soup_of_weights_that_are_not_the_evaluated_ones_is_refused(
 
 
 def test_a_pool_is_not_trained(make_spec: Callable[..., RunSpec]) -> None:
-    with pytest.raises(BenchError, match="a pool is made of stored runs and not trained"):
+    with pytest.raises(BenchError, match="a seed ensemble is built from stored runs and not trained"):
         execute([make_spec("sst2", "ensemble")])
 
 

@@ -182,7 +182,7 @@ def test_what_has_to_be_fetched_is_not_for_names_that_are_wrong(small: Grid) -> 
     assert [problem.partition(":")[0] for problem in refused.value.problems] == ["unknown profile 'none'"]
 
 
-@pytest.mark.parametrize("axis", ["tasks", "techniques", "seeds", "arms"])
+@pytest.mark.parametrize("axis", ["tasks", "techniques", "seeds", "frozen"])
 def test_an_empty_grid_is_refused(small: Grid, axis: str) -> None:
     with pytest.raises(BadPlan, match=rf"{axis} is \(\); allowed: at least one"):
         plan(dataclasses.replace(small, **{axis: ()}))
@@ -191,7 +191,7 @@ def test_an_empty_grid_is_refused(small: Grid, axis: str) -> None:
 def test_frozen_streams_enter_the_spec(small: Grid) -> None:
     frozen = (("order", 5), ("subset", 0))
     one, other = (
-        plan(dataclasses.replace(small, techniques=("adamw",), arms=(f,))) for f in (frozen, (("subset", 0),))
+        plan(dataclasses.replace(small, techniques=("adamw",), frozen=(f,))) for f in (frozen, (("subset", 0),))
     )
     assert [[spec.base_seed(stream) for stream in STREAMS] for spec in one] == [[0, 5, 0, 0, 0], [1, 5, 1, 1, 0]]
     assert not {s.run_id() for s in one} & {s.run_id() for s in other}
@@ -199,7 +199,7 @@ def test_frozen_streams_enter_the_spec(small: Grid) -> None:
 
 def test_an_unknown_stream_is_refused(small: Grid) -> None:
     with pytest.raises(BadPlan, match="frozen stream is 'odrer'; allowed: init, order"):
-        plan(dataclasses.replace(small, arms=((("odrer", 0),),)))
+        plan(dataclasses.replace(small, frozen=((("odrer", 0),),)))
 
 
 def test_all_tasks_are_those_that_the_data_have() -> None:
@@ -212,7 +212,7 @@ def test_all_tasks_are_those_that_the_data_have() -> None:
 
 def varying(grid: Grid, text: str, **changes: Any) -> Grid:
     grid = dataclasses.replace(grid, **changes)
-    return dataclasses.replace(grid, arms=parse_vary(text, grid.seeds))
+    return dataclasses.replace(grid, frozen=parse_vary(text, grid.seeds))
 
 
 def test_arms_are_planned_for_all_cells_of_a_seed_before_the_next(small: Grid) -> None:
@@ -237,7 +237,7 @@ def test_a_grid_of_two_streams_holds_every_pair_of_seeds(small: Grid) -> None:
 
 def test_an_arm_that_is_asked_for_twice_is_run_once(small: Grid) -> None:
     arms = ((("subset", 0), ("order", 1)), (("order", 1), ("subset", 0)))
-    specs = plan(dataclasses.replace(small, techniques=("adamw",), arms=arms))
+    specs = plan(dataclasses.replace(small, techniques=("adamw",), frozen=arms))
     assert [(s.seed, s.frozen) for s in specs] == [(seed, (("order", 1), ("subset", 0))) for seed in (0, 1)]
 
 
@@ -300,7 +300,7 @@ def test_the_examples_vary_where_some_are_left_out(small: Grid, monkeypatch: pyt
 def test_what_varies_beside_something_inert_is_run(small: Grid) -> None:
     assert len(plan(varying(small, "init+augment", techniques=("adamw",)))) == 2
     everything_held = tuple((stream, 0) for stream in sorted(STREAMS))
-    assert len(plan(dataclasses.replace(small, arms=(everything_held,)))) == 4
+    assert len(plan(dataclasses.replace(small, frozen=(everything_held,)))) == 4
 
 
 def test_the_examples_vary_where_their_labels_do(small: Grid) -> None:
@@ -456,7 +456,7 @@ def test_what_is_declined_beforehand_has_no_members(small: Grid) -> None:
     ]
     alone = dataclasses.replace(grid, techniques=("ensemble:members=2",))
     assert ("squad", "adamw") not in [cell[:2] for cell in planned(alone)]
-    unfrozen = dataclasses.replace(grid, techniques=("greedy_soup:members=2",), arms=((),))
+    unfrozen = dataclasses.replace(grid, techniques=("greedy_soup:members=2",), frozen=((),))
     assert {name for _, name, _, _ in planned(unfrozen)} == {"greedy_soup:members=2"}
 
 

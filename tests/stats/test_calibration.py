@@ -11,7 +11,7 @@ from bench_lib.core.errors import BadValue
 from bench_lib.stats.calibration import SCENARIOS, Scenario, calibrate, claimed, resampled
 from bench_lib.stats.design import Design, looks_up_to
 from bench_lib.stats.spread import sd
-from bench_lib.stats.verdict import Arms, sequence
+from bench_lib.stats.verdict import PairedSamples, sequential_verdict
 
 DESIGN = Design(looks_up_to(12))
 
@@ -53,8 +53,8 @@ def test_several_tasks_claim_when_any_does():
 def test_a_repetition_is_the_comparison_itself():
     found = calibrate(SCENARIOS[1], DESIGN, 3, 1, seed=5)
     generator = np.random.default_rng([5, 0])
-    arms = Arms(*SCENARIOS[1].draw(generator, 12, 3))
-    verdict = sequence(arms, DESIGN, int(generator.integers(2**31)))
+    arms = PairedSamples(*SCENARIOS[1].draw(generator, 12, 3))
+    verdict = sequential_verdict(arms, DESIGN, int(generator.integers(2**31)))
     assert (found.claims, found.seeds) == (claimed(verdict), verdict.seeds)
 
 

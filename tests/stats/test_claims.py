@@ -10,22 +10,22 @@ from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
 from bench_lib.core.errors import BadValue
-from bench_lib.stats.claims import claims, counted
+from bench_lib.stats.claims import claims, exact_evidence
 from bench_lib.stats.design import Design, Margins, Shares
-from bench_lib.stats.verdict import Arms, Location, Stability, Verdict, judge, weighed
+from bench_lib.stats.verdict import Location, PairedSamples, Stability, Verdict, judge, permutation_evidence
 
 NAN = math.nan
 BASE = np.random.default_rng(5).normal(size=30)
-PLAIN = counted(Arms(1.5 * BASE[::-1], BASE))
+PLAIN = exact_evidence(PairedSamples(1.5 * BASE[::-1], BASE))
 P_VALUES = st.lists(st.floats(1e-7, 1), min_size=1, max_size=12)
 
 
-def drawn(seed: int, wider: float = 1.0, higher: float = 0.0, failing: float = 0.0, seeds: int = 30) -> Arms:
+def drawn(seed: int, wider: float = 1.0, higher: float = 0.0, failing: float = 0.0, seeds: int = 30) -> PairedSamples:
     draws = np.random.default_rng(seed)
     technique, baseline = draws.normal(size=(2, seeds))
     technique = wider * technique + higher
     technique[draws.random(seeds) < failing] = NAN
-    return Arms(technique, baseline)
+    return PairedSamples(technique, baseline)
 
 
 KINDS = [{}, {"wider": 3.0}, {"wider": 0.3}, {"higher": 2.0}, {"higher": -2.0}, {"failing": 0.5}, {"seeds": 12}]
@@ -49,14 +49,14 @@ def test_one_contrast_is_judged_as_at_an_only_look(kind: dict[str, float], alpha
         margins, shares = Margins(ratio=2.5), Shares(0.2, 0.6, 0.2)
         design = Design((arms.seeds,), 1, alpha, shares=shares, margins=margins)
         expected = judge(arms, design, arms.seeds, np.random.default_rng(1))
-        evidence = weighed(arms, np.random.default_rng(1))
+        evidence = permutation_evidence(arms, np.random.default_rng(1))
         assert claims([evidence], margins, alpha, shares) == [expected]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_counting_finds_what_drawing_estimates(kind: dict[str, float]) -> None:
     arms = drawn(3, **kind)
-    found, estimated = counted(arms), weighed(arms, np.random.default_rng(0))
+    found, estimated = exact_evidence(arms), permutation_evidence(arms, np.random.default_rng(0))
     for name in ("p_spread", "p_location"):
         assert getattr(found, name) == pytest.approx(getattr(estimated, name), abs=0.02)
     same = dataclasses.replace(found, p_spread=estimated.p_spread, p_location=estimated.p_location)
@@ -64,7 +64,7 @@ def test_counting_finds_what_drawing_estimates(kind: dict[str, float]) -> None:
 
 
 def test_evidence_of_too_few_pairs_says_nothing() -> None:
-    found = counted(Arms(np.array([NAN, 0.1, 0.2]), np.array([0.1, 0.2, 0.3])))
+    found = exact_evidence(PairedSamples(np.array([NAN, 0.1, 0.2]), np.array([0.1, 0.2, 0.3])))
     assert math.isnan(found.p_spread)
     assert math.isnan(found.p_location)
     assert claims([found])[0].stability is Stability.UNDERPOWERED
@@ -76,9 +76,9 @@ def test_of_failures_alone_it_is_holms_test(counts: list[tuple[int, int]]) -> No
     alike = {"p_spread": 1.0, "p_location": 1.0}
     evidence = []
     for ours, theirs in counts:
-        arms = Arms(np.full(10, 0.5), np.full(10, 0.5))
+        arms = PairedSamples(np.full(10, 0.5), np.full(10, 0.5))
         arms.technique[:ours], arms.baseline[:theirs] = NAN, NAN
-        evidence.append(dataclasses.replace(counted(arms), **alike))
+        evidence.append(dataclasses.replace(exact_evidence(arms), **alike))
     reject = multipletests([one.p_failure for one in evidence], 0.05 * Shares().failure, "holm")[0]
     assert [one.decided_by == "failures" for one in claims(evidence)] == reject.tolist()
 
@@ -104,7 +104,7 @@ def test_a_larger_alpha_takes_no_claim_back(p_values: list[float], alpha: float,
 @given(st.permutations(range(8)))
 @settings(deadline=None, max_examples=20)
 def test_the_order_of_the_contrasts_does_not_matter(order: list[int]) -> None:
-    evidence = [counted(drawn(seed, **KINDS[seed % len(KINDS)])) for seed in range(8)]
+    evidence = [exact_evidence(drawn(seed, **KINDS[seed % len(KINDS)])) for seed in range(8)]
     found = claims(evidence)
     assert claims([evidence[i] for i in order]) == [found[i] for i in order]
 
@@ -116,7 +116,7 @@ def test_a_claim_leaves_its_alpha_to_the_others() -> None:
 
 
 def test_equivalence_is_judged_at_the_level_of_the_last_step() -> None:
-    like = counted(Arms(BASE + 0.25 * np.random.default_rng(0).normal(size=30), BASE))
+    like = exact_evidence(PairedSamples(BASE + 0.25 * np.random.default_rng(0).normal(size=30), BASE))
     tight, dull, clear = Margins(ratio=1.15), spread(1.0), spread(1e-9)
     p = like.log_ratio.equivalence(-math.log(tight.ratio), math.log(tight.ratio))
     many = math.ceil(0.05 / p)
@@ -128,7 +128,7 @@ def test_equivalence_is_judged_at_the_level_of_the_last_step() -> None:
 
 
 def test_of_many_techniques_that_do_not_differ_hardly_any_is_claimed_in_any_family() -> None:
-    families = [claims([counted(drawn(1000 * f + i, seeds=12)) for i in range(8)]) for f in range(80)]
+    families = [claims([exact_evidence(drawn(1000 * f + i, seeds=12)) for i in range(8)]) for f in range(80)]
     # 4, and what 80 families may add: one in a thousand has more
     assert sum(any(map(differs, family)) for family in families) <= 11
 
@@ -138,7 +138,7 @@ def test_no_contrast_has_no_verdict() -> None:
 
 
 def test_contrasts_without_seeds_and_a_bad_alpha_are_refused() -> None:
-    nothing = counted(Arms(np.array([]), np.array([])))
+    nothing = exact_evidence(PairedSamples(np.array([]), np.array([])))
     with pytest.raises(BadValue, match="seeds of contrast 1 is 0"):
         claims([PLAIN, nothing])
     for evidence in ([], [PLAIN]):

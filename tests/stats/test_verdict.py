@@ -8,22 +8,24 @@ import pytest
 
 from bench_lib.core.errors import BadValue
 from bench_lib.stats.design import Design, looks_up_to
-from bench_lib.stats.verdict import Arms, Location, Stability, judge, look_generator, sequence
+from bench_lib.stats.verdict import Location, PairedSamples, Stability, judge, look_generator, sequential_verdict
 
 DESIGN = Design(looks_up_to(30))
 NAN = math.nan
 
 
-def drawn(seed: int = 0, wider: float = 1.0, higher: float = 0.0, failing: tuple[float, float] = (0, 0)) -> Arms:
+def drawn(
+    seed: int = 0, wider: float = 1.0, higher: float = 0.0, failing: tuple[float, float] = (0, 0)
+) -> PairedSamples:
     draws = np.random.default_rng(seed)
     technique, baseline = draws.normal(size=(2, 30))
     arms = [wider * technique + higher, baseline]
     for arm, rate in zip(arms, failing, strict=True):
         arm[draws.random(30) < rate] = NAN
-    return Arms(*arms)
+    return PairedSamples(*arms)
 
 
-def ended(arms: Arms):
+def ended(arms: PairedSamples):
     return judge(arms, DESIGN, arms.seeds, look_generator(0, arms.seeds))
 
 
@@ -47,10 +49,10 @@ def test_spread_decides_then(wider, expected):
 
 def test_arms_of_the_same_spread_and_place_are_equivalent_within_the_margin():
     same = drawn()
-    near = Arms(same.baseline + 0.01 * same.technique, same.baseline)
+    near = PairedSamples(same.baseline + 0.01 * same.technique, same.baseline)
     found = ended(near)
     assert (found.stability, found.location, found.decided_by) == (Stability.EQUIVALENT, Location.SAME, "equivalence")
-    itself = ended(Arms(same.baseline, same.baseline))
+    itself = ended(PairedSamples(same.baseline, same.baseline))
     assert itself.stability is Stability.EQUIVALENT
 
 
@@ -66,7 +68,7 @@ def test_a_shift_is_seen_and_is_no_matter_of_stability():
 
 def test_a_shift_that_is_significant_but_not_meaningful_is_not_worse():
     technique = np.linspace(0, 1, 30)
-    found = ended(Arms(technique - 0.02, technique))
+    found = ended(PairedSamples(technique - 0.02, technique))
     assert found.p_location < 0.001
     assert found.location is Location.SAME
 
@@ -82,36 +84,36 @@ def test_a_shift_that_is_significant_but_not_meaningful_is_not_worse():
     ],
 )
 def test_degenerate_arms_have_a_verdict(technique, baseline):
-    found = ended(Arms(np.array(technique), np.array(baseline)))
+    found = ended(PairedSamples(np.array(technique), np.array(baseline)))
     assert isinstance(found.stability, Stability)
     assert 0 <= found.p_failure <= 1
 
 
 def test_degenerate_verdicts_are_right():
-    flat = ended(Arms(np.full(30, 0.5), np.linspace(0, 1, 30)))
+    flat = ended(PairedSamples(np.full(30, 0.5), np.linspace(0, 1, 30)))
     assert flat.stability is Stability.MORE
     assert flat.log_ratio.estimate == -math.inf
-    assert ended(Arms(np.full(30, 0.5), np.full(30, 0.5))).stability is Stability.EQUIVALENT
-    dead = ended(Arms(np.full(30, NAN), np.full(30, NAN)))
+    assert ended(PairedSamples(np.full(30, 0.5), np.full(30, 0.5))).stability is Stability.EQUIVALENT
+    dead = ended(PairedSamples(np.full(30, NAN), np.full(30, NAN)))
     assert (dead.stability, dead.location) == (Stability.UNDERPOWERED, Location.OPEN)
     assert math.isnan(dead.p_spread)
-    assert ended(Arms(np.full(30, NAN), np.linspace(0, 1, 30))).decided_by == "failures"
+    assert ended(PairedSamples(np.full(30, NAN), np.linspace(0, 1, 30))).decided_by == "failures"
 
 
 def test_looks_stop_at_the_first_that_is_sure_and_give_the_same_bits_again():
     wide = drawn(wider=4)
-    found = sequence(wide, DESIGN, seed=3)
+    found = sequential_verdict(wide, DESIGN, seed=3)
     assert found.seeds < 30
-    assert found == sequence(wide, DESIGN, seed=3)
+    assert found == sequential_verdict(wide, DESIGN, seed=3)
     last, before = found.seeds, found.seeds - 2
     assert found == judge(wide.first(last), DESIGN, last, look_generator(3, last))
     assert not judge(wide.first(before), DESIGN, before, look_generator(3, before)).sure
-    assert sequence(drawn(seed=1, wider=1.8), DESIGN, seed=3).seeds == 30
+    assert sequential_verdict(drawn(seed=1, wider=1.8), DESIGN, seed=3).seeds == 30
 
 
 def test_swapping_the_arms_turns_the_verdict_round():
     arms = drawn(wider=3, higher=2)
-    there, back = ended(arms), ended(Arms(arms.baseline, arms.technique))
+    there, back = ended(arms), ended(PairedSamples(arms.baseline, arms.technique))
     assert (there.stability, back.stability) == (Stability.LESS, Stability.MORE)
     assert back.log_ratio.estimate == pytest.approx(-there.log_ratio.estimate)
     assert back.superiority.estimate == pytest.approx(1 - there.superiority.estimate)
@@ -120,7 +122,7 @@ def test_swapping_the_arms_turns_the_verdict_round():
 def test_false_alarms_over_all_looks_and_tests_keep_to_alpha():
     claims = 0
     for seed in range(250):
-        found = sequence(drawn(seed), DESIGN, seed)
+        found = sequential_verdict(drawn(seed), DESIGN, seed)
         settled = found.stability in (Stability.MORE, Stability.LESS)
         claims += settled or found.location in (Location.BETTER, Location.WORSE)
     assert claims / 250 < 0.09  # 0.05, and what 250 repetitions may add; benchmarks/test_calibration.py measures it
@@ -135,10 +137,10 @@ def test_verdicts_are_values():
 def test_runs_that_were_lost_leave_fewer_seeds_than_the_look_has():
     arms = drawn(wider=3).first(27)
     assert judge(arms, DESIGN, 30, look_generator(0, 30)).seeds == 27
-    with pytest.raises(BadValue, match="seeds of the arms is 27; allowed: at most 20"):
+    with pytest.raises(BadValue, match="seeds of the paired samples is 27; allowed: at most 20"):
         judge(arms, DESIGN, 20, look_generator(0, 20))
 
 
 def test_arms_of_different_shapes_are_refused():
-    with pytest.raises(BadValue, match="shapes of the arms"):
-        Arms(np.zeros(3), np.zeros(4))
+    with pytest.raises(BadValue, match="shapes of the paired samples"):
+        PairedSamples(np.zeros(3), np.zeros(4))

@@ -12,9 +12,9 @@ import pandas as pd
 from bench_lib.core.record import Status
 from bench_lib.report.analysis.summary import partners, place
 from bench_lib.report.cells import GROUP, KEY, Cell
-from bench_lib.stats.claims import claims, counted
+from bench_lib.stats.claims import claims, exact_evidence
 from bench_lib.stats.design import FIRST_LOOK
-from bench_lib.stats.verdict import Arms, Verdict
+from bench_lib.stats.verdict import PairedSamples, Verdict
 
 ALPHA = 0.05
 MEASURES = (
@@ -41,7 +41,7 @@ def verdicts(known: Sequence[Cell], baseline: str, alpha: float = ALPHA) -> pd.D
     for number, cell in enumerate(known):
         partner = references.get(place(cell))
         if partner is not None and partner.key != cell.key and (arms := paired_arms(cell, partner)).seeds:
-            groups.setdefault(cell.key[: len(GROUP)], {})[number] = counted(arms)
+            groups.setdefault(cell.key[: len(GROUP)], {})[number] = exact_evidence(arms)
     found = {number: row for group in groups.values() for number, row in _concluded(group, alpha).items()}
     rows = [(*cell.key, *found.get(number, NOTHING)) for number, cell in enumerate(known)]
     return pd.DataFrame(rows, columns=list(VERDICTS))
@@ -52,11 +52,11 @@ def judged(table: pd.DataFrame, known: Sequence[Cell], baseline: str) -> pd.Data
     return table.merge(verdicts(known, baseline), on=list(KEY), how="left", validate="one_to_one")
 
 
-def paired_arms(cell: Cell, partner: Cell) -> Arms:
+def paired_arms(cell: Cell, partner: Cell) -> PairedSamples:
     """The scores of the seeds that are judged in both cells, in the order of the seeds; nan where the run failed."""
     ours, theirs = _judged(cell), _judged(partner)
     shared = sorted(ours.keys() & theirs.keys())
-    return Arms(*(np.array([arm[seed] for seed in shared], dtype=np.float64) for arm in (ours, theirs)))
+    return PairedSamples(*(np.array([arm[seed] for seed in shared], dtype=np.float64) for arm in (ours, theirs)))
 
 
 def _judged(cell: Cell) -> dict[int, float]:

@@ -11,9 +11,9 @@ from bench_lib.core.errors import BadValue
 from bench_lib.core.record import Status
 from bench_lib.report.analysis.verdicts import NOTHING, VERDICTS, paired_arms, verdicts
 from bench_lib.report.cells import KEY, Cell, gather
-from bench_lib.stats.claims import claims, counted
+from bench_lib.stats.claims import claims, exact_evidence
 from bench_lib.stats.compare import mad_ratio
-from bench_lib.stats.verdict import Arms
+from bench_lib.stats.verdict import PairedSamples
 
 DRAWS = np.random.default_rng(0)
 BASE = 0.8 + 0.01 * DRAWS.normal(size=30)
@@ -59,7 +59,7 @@ def test_a_verdict_is_that_of_the_claims_of_its_group(arms: Any) -> None:
         "sick": ("less stable", "failures"),
         "twin": ("equivalent", "equivalence"),
     }
-    expected = claims([counted(Arms(values, BASE)) for values in scores.values()])
+    expected = claims([exact_evidence(PairedSamples(values, BASE)) for values in scores.values()])
     compared = table[table["technique"] != "adamw"]
     assert [*compared["verdict"]] == [one.stability for one in expected]
     assert [*compared["verdict_location"]] == [one.location for one in expected]
@@ -90,7 +90,7 @@ def test_seeds_are_paired_where_both_arms_were_judged(record: Any, frame: Any) -
     runs += [record(6, 0.4, "wild", status=Status.COLLAPSED)]
     known = gather(frame(runs))
     found = paired_arms(cell(known, "wild"), cell(known, "adamw"))
-    expected = Arms(np.array([OTHER[3], np.nan, np.nan, OTHER[7], OTHER[19]]), BASE[[3, 5, 6, 7, 19]])
+    expected = PairedSamples(np.array([OTHER[3], np.nan, np.nan, OTHER[7], OTHER[19]]), BASE[[3, 5, 6, 7, 19]])
     assert np.array_equal(found.technique, expected.technique, equal_nan=True)
     assert np.array_equal(found.baseline, expected.baseline)
     assert row(verdicts(known, "adamw"), "wild").shared == 5

@@ -244,11 +244,11 @@ def test_seeds_of_the_head_change_nothing_and_are_refused(make_spec, with_words)
     one, other = (execute([dataclasses.replace(spec, frozen=(("init", seed), ("subset", 0)))])[0] for seed in (0, 1))
     assert one.curve_loss == other.curve_loss
     held = (("augment", 0), ("dropout", 0), ("order", 0), ("subset", 0))
-    grid = Grid(("sst2",), ("lm_bff",), (0, 1), "smoke", with_words("bert"), arms=(held,))
+    grid = Grid(("sst2",), ("lm_bff",), (0, 1), "smoke", with_words("bert"), frozen=(held,))
     with pytest.raises(BenchError, match="would be equal, since no part of the model is drawn"):
         plan(grid)
     assert plan(dataclasses.replace(grid, techniques=("lm_bff+reinit",)))
-    assert plan(dataclasses.replace(grid, arms=((*held[:1], *held[2:]),)))
+    assert plan(dataclasses.replace(grid, frozen=((*held[:1], *held[2:]),)))
 
 
 # What other techniques make of a head that is not new.

@@ -8,7 +8,7 @@ import pytest
 from bench_lib.core.errors import BadValue, Unsupported
 from bench_lib.core.record import Status
 from bench_lib.runner.execute import execute
-from bench_lib.runner.seed_ensembles import pool
+from bench_lib.runner.seed_ensembles import build_seed_ensemble
 from bench_lib.store import Store
 from bench_lib.techniques.interface.history import Choice, History
 from bench_lib.techniques.optimisation.start_many import StartMany
@@ -73,7 +73,7 @@ def stored(make_spec, tmp_path_factory):
 def test_a_pool_is_the_chosen_run_and_costs_what_was_needed(make_spec, stored):
     store, runs = stored
     spec = make_spec("sst2", "start_many:members=4", learning_rate=0.01, **SHORT)
-    made = pool(spec, store)
+    made = build_seed_ensemble(spec, store)
     steps = runs[0].steps
     at = runs[0].eval_step[0]
     assert at == math.ceil(steps / 4)
@@ -104,7 +104,7 @@ def test_members_that_diverge(make_spec, stored, tmp_path):
 
     def made(kept):
         text = f"start_many:members=4:kept={kept}"
-        return pool(make_spec("sst2", text, learning_rate=0.01, **SHORT), store)
+        return build_seed_ensemble(make_spec("sst2", text, learning_rate=0.01, **SHORT), store)
 
     assert (made(1).status, made(1).score) == ("diverged", None)
     assert made(1).reason == "all 1 members diverged"
