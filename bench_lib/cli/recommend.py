@@ -46,13 +46,13 @@ def _recommend(options: argparse.Namespace) -> int:
     require(options.top >= 1, "--top", options.top, "1 or more")
     limits = _limits(options)
     from bench_lib.report.analysis.recommend import recommend, task_query
-    from bench_lib.report.analysis.results import find
+    from bench_lib.report.analysis.results import summarise
     from bench_lib.report.column import View
     from bench_lib.report.columns import shown_in
     from bench_lib.store import Store
 
     store = Store(options.store)
-    known = find(store, options.baseline)
+    known = summarise(store, options.baseline)
     asked = task_query(options.task_like, set(known.cells["task"].astype(str)))
     found = recommend(_only(known.cells, options), _only(known.runs, options), asked, limits, options.baseline)
     tell_set_aside(store)

@@ -19,7 +19,7 @@ from bench_lib.core.spec import digest
 GROUP = ("data", "model", "profile")
 """What one section of the report has in common; `data` is `real` or `embedded`."""
 
-KEY = (*GROUP, "task", "technique", "setting", "variant", "label")
+CELL_ID = (*GROUP, "task", "technique", "setting", "variant", "label")
 """What names a cell: `setting` digests the spec without seed and stack, `variant` without the seed alone."""
 
 SUFFIX = 6
@@ -52,7 +52,7 @@ class Columns:
 class Cell:
     """All runs of one spec apart from the seed, in the order of their seeds: some rows of a sorted frame."""
 
-    key: tuple[str, ...]
+    cell_id: tuple[str, ...]
     columns: Columns
     rows: slice
 
@@ -78,8 +78,8 @@ class Cell:
         """A column of all runs: (runs,) float64, in which what is missing is NaN."""
         return self.columns.numbers(column)[self.rows]
 
-    def named(self) -> dict[str, str]:
-        return dict(zip(KEY, self.key, strict=True))
+    def id_fields(self) -> dict[str, str]:
+        return dict(zip(CELL_ID, self.cell_id, strict=True))
 
     @functools.cached_property
     def statuses(self) -> tuple[str, ...]:
@@ -95,17 +95,17 @@ class Cell:
         return self.count(*(s for s in Status if s.unstable))
 
     @functools.cached_property
-    def survived(self) -> np.ndarray:
+    def converged_mask(self) -> np.ndarray:
         """Which runs converged: (runs,) bool."""
         return np.array([status == Status.CONVERGED for status in self.statuses], dtype=bool)
 
-    def measured(self, column: str) -> np.ndarray:
+    def converged_numbers(self, column: str) -> np.ndarray:
         """A column of the runs that converged: (survivors,) float64, in which what is missing is NaN."""
-        return np.asarray(self.numbers(column)[self.survived], dtype=np.float64)
+        return np.asarray(self.numbers(column)[self.converged_mask], dtype=np.float64)
 
     def scores(self) -> np.ndarray:
         """Final scores of the runs that converged, as fractions: (survivors,) float64."""
-        return self.measured("score")
+        return self.converged_numbers("score")
 
 
 def numbers(column: pd.Series[Any]) -> np.ndarray:
@@ -118,37 +118,37 @@ def is_score(column: pd.Series[Any]) -> np.ndarray:
     return np.asarray(np.abs(numbers(column)) <= 1 + ROUNDING)
 
 
-def texts(key: object) -> tuple[str, ...]:
+def key_parts(key: object) -> tuple[str, ...]:
     """The parts of a key of `groupby` over several columns."""
     assert isinstance(key, tuple)
     return tuple(str(part) for part in key)
 
 
-def gather(frame: pd.DataFrame) -> list[Cell]:
+def group_runs(frame: pd.DataFrame) -> list[Cell]:
     """The cells of a frame of runs, sorted by key; runs of different specs are never in one cell.
 
     Raises `BadStore` for a run that is there twice, an unknown status, a spec that is not JSON, or a converged run
     that has no score.
     """
-    return apart(keyed(frame))
+    return split_cells(add_cell_ids(frame))
 
 
-def apart(known: pd.DataFrame) -> list[Cell]:
+def split_cells(known: pd.DataFrame) -> list[Cell]:
     """The cells of runs that are keyed and sorted already."""
-    cells = known.groupby(list(KEY), sort=False, observed=True).ngroup().to_numpy()
+    cells = known.groupby(list(CELL_ID), sort=False, observed=True).ngroup().to_numpy()
     starts = np.flatnonzero(np.diff(cells, prepend=-1, append=-1)).tolist()
-    keys = zip(*(known[name].iloc[starts[:-1]].astype(str) for name in KEY), strict=True)
+    keys = zip(*(known[name].iloc[starts[:-1]].astype(str) for name in CELL_ID), strict=True)
     columns = Columns(known)
     return [Cell(key, columns, slice(a, b)) for key, (a, b) in zip(keys, pairwise(starts), strict=True)]
 
 
-def trimmed(known: pd.DataFrame) -> pd.DataFrame:
+def drop_unused_categories(known: pd.DataFrame) -> pd.DataFrame:
     """Some rows of a keyed frame, without the categories that none of them has: to be sent elsewhere."""
     coded = [name for name in known if isinstance(known[name].dtype, pd.CategoricalDtype)]
     return known.assign(**{str(name): known[name].cat.remove_unused_categories() for name in coded})
 
 
-def keyed(frame: pd.DataFrame) -> pd.DataFrame:
+def add_cell_ids(frame: pd.DataFrame) -> pd.DataFrame:
     """The runs with their key's columns added, sorted by key and seed.
 
     Their specs may have a seed or none.
@@ -162,8 +162,8 @@ def keyed(frame: pd.DataFrame) -> pd.DataFrame:
     )
     known["label"] = _labels(known)
     # As categories, in the order of their texts, many rows of few values sort and group fast.
-    known = known.astype(dict.fromkeys(KEY, "category"))
-    return known.sort_values([*KEY, "seed", "run_id"], ignore_index=True)
+    known = known.astype(dict.fromkeys(CELL_ID, "category"))
+    return known.sort_values([*CELL_ID, "seed", "run_id"], ignore_index=True)
 
 
 def _labels(known: pd.DataFrame) -> list[str]:
@@ -182,11 +182,11 @@ def _labels(known: pd.DataFrame) -> list[str]:
 @functools.lru_cache(maxsize=2**16)
 def _digests(text: str) -> tuple[str, str]:
     """Setting and variant of a spec, in which what is loaded counts by its fingerprint and not by its name."""
-    parts = {k: _by_value(v) for k, v in identity(text).items() if k not in ("seed", "profile_name")}
+    parts = {k: _by_value(v) for k, v in parse_spec(text).items() if k not in ("seed", "profile_name")}
     return digest({k: v for k, v in parts.items() if k != "stack"}), digest(parts)
 
 
-def identity(text: str) -> Mapping[str, Any]:
+def parse_spec(text: str) -> Mapping[str, Any]:
     """A stored run's spec; text that is no JSON object, or holds its parts in another form, raises `BadStore`."""
     try:
         spec = json.loads(text)

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from bench_lib.core.errors import BenchError
 from bench_lib.executors.base import Executor, results
 from bench_lib.executors.inline import InlineExecutor
-from bench_lib.report.analysis.results import find
+from bench_lib.report.analysis.results import summarise
 from bench_lib.report.analysis.summary import BASELINE
 from bench_lib.report.figures.draw import svg
 from bench_lib.report.figures.figure import Figure
@@ -69,17 +69,17 @@ def rendered(store: Store, baseline: str = BASELINE, executor: Executor | None =
     Raises `BenchError` for an empty store, `UnknownName` for another baseline that no run has.
     """
     executor = executor or InlineExecutor()
-    findings = find(store, baseline, executor)
-    drawings = results(executor, _drawn, planned(findings))
+    summary = summarise(store, baseline, executor)
+    drawings = results(executor, _drawn, planned(summary))
     figures = [drawing.figure for drawing in drawings if drawing.figure]
     undrawn = tuple(drawing.failed for drawing in drawings if drawing.failed)
     files = {name: content for drawing in drawings for name, content in drawing.files.items()}
-    files["leaderboard.csv"] = _csv(findings.cells)
-    files["leaderboard.parquet"] = _parquet(findings.cells)
-    if not findings.sources.empty:
-        files[VARIANCE] = _csv(findings.sources)
-    files[LEADERBOARD] = leaderboard(findings, figures, undrawn).encode()
-    files[PAGE] = build(findings, figures, registered(), undrawn).encode()
+    files["leaderboard.csv"] = _csv(summary.cells)
+    files["leaderboard.parquet"] = _parquet(summary.cells)
+    if not summary.sources.empty:
+        files[VARIANCE] = _csv(summary.sources)
+    files[LEADERBOARD] = leaderboard(summary, figures, undrawn).encode()
+    files[PAGE] = build(summary, figures, registered(), undrawn).encode()
     return Rendered(files, undrawn)
 
 

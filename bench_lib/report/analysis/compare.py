@@ -18,7 +18,7 @@ from bench_lib.report.analysis import runs as stored
 from bench_lib.report.analysis.provenance import variants
 from bench_lib.report.analysis.results import leaderboard_rows
 from bench_lib.report.analysis.variance import ordinary
-from bench_lib.report.cells import GROUP, KEY, Cell, apart, keyed, texts
+from bench_lib.report.cells import CELL_ID, GROUP, Cell, add_cell_ids, key_parts, split_cells
 from bench_lib.report.values import Row
 from bench_lib.store import Store
 from bench_lib.store.schema import to_records
@@ -131,7 +131,7 @@ def held(store: Store) -> Held:
     frame = stored.read(store).frame
     if frame.empty:
         raise BenchError(f"no runs in {store.root}: fill it with `stabbench run --store {store.root}`")
-    return Held(store, keyed(frame), apart(keyed(ordinary(frame))))
+    return Held(store, add_cell_ids(frame), split_cells(add_cell_ids(ordinary(frame))))
 
 
 def techniques(known: Sequence[Cell], one: str, other: str) -> list[Pair]:
@@ -140,7 +140,7 @@ def techniques(known: Sequence[Cell], one: str, other: str) -> list[Pair]:
     Raises `UnknownName` for a name that no run has, and `BenchError` where the two have no task and setting in common.
     """
     ours, theirs = _called(known, one), _called(known, other)
-    if {cell.key for cell in ours} & {cell.key for cell in theirs}:
+    if {cell.cell_id for cell in ours} & {cell.cell_id for cell in theirs}:
         raise BenchError(f"{one} and {other} are the same runs: name two different techniques")
     renamed = [*(_rekeyed(cell, technique=one) for cell in ours), *(_rekeyed(cell, technique=other) for cell in theirs)]
     found = _pairs(renamed, one, other)
@@ -165,7 +165,7 @@ def stores(one: Held, other: Held) -> Stores:
 
 
 def _called(known: Sequence[Cell], name: str) -> list[Cell]:
-    names = [cell.named() for cell in known]
+    names = [cell.id_fields() for cell in known]
     column = "technique" if any(named["technique"] == name for named in names) else "label"
     found = [cell for cell, named in zip(known, names, strict=True) if named[column] == name]
     if not found:
@@ -174,12 +174,12 @@ def _called(known: Sequence[Cell], name: str) -> list[Cell]:
 
 
 def _rekeyed(cell: Cell, **changes: str) -> Cell:
-    return dataclasses.replace(cell, key=tuple((cell.named() | changes)[name] for name in KEY))
+    return dataclasses.replace(cell, cell_id=tuple((cell.id_fields() | changes)[name] for name in CELL_ID))
 
 
 def _places(cells: Iterable[Cell]) -> str:
     """Where cells are, shortly."""
-    named = [cell.named() for cell in cells]
+    named = [cell.id_fields() for cell in cells]
     return ", ".join(sorted({f"{n['task']} ({n['data']}, {n['model']}, {n['profile']})" for n in named}))
 
 
@@ -206,7 +206,7 @@ def _missing(here: pd.DataFrame, there: pd.DataFrame) -> tuple[Missing, ...]:
     absent = here[~here["run_id"].isin(set(there["run_id"]))]
     names = set(there[list(NAME)].itertuples(index=False, name=None))
     groups = absent.groupby(list(NAME), sort=True, observed=True)["seed"]
-    return tuple(Missing(texts(key), tuple(map(int, seeds)), key not in names) for key, seeds in groups)
+    return tuple(Missing(key_parts(key), tuple(map(int, seeds)), key not in names) for key, seeds in groups)
 
 
 def _shared(one: Held, other: Held, ids: Sequence[str]) -> tuple[int, int, list[Difference]]:
@@ -221,7 +221,7 @@ def _shared(one: Held, other: Held, ids: Sequence[str]) -> tuple[int, int, list[
             if not (Status(ours.status).judged and Status(theirs.status).judged):
                 lost += 1
             elif fields := differences(ours, theirs):
-                differing.append(_difference(ours, theirs, fields, texts(tuple(names.loc[ours.run_id]))))
+                differing.append(_difference(ours, theirs, fields, key_parts(tuple(names.loc[ours.run_id]))))
             else:
                 equal += 1
     return equal, lost, sorted(differing, key=lambda found: (found.name, found.seed, found.run_id))
@@ -252,18 +252,18 @@ def _said(settings: str) -> str:
 def _by_name(cells: Sequence[Cell]) -> dict[tuple[str, ...], dict[str, Cell]]:
     found: dict[tuple[str, ...], dict[str, Cell]] = {}
     for cell in cells:
-        named = cell.named()
+        named = cell.id_fields()
         found.setdefault(tuple(named[part] for part in NAME), {})[named["variant"]] = cell
     return found
 
 
 def _fullest(cells: Mapping[str, Cell], variants: Collection[str]) -> Cell:
-    return max((cells[variant] for variant in variants), key=lambda cell: (cell.judged(), cell.key))
+    return max((cells[variant] for variant in variants), key=lambda cell: (cell.judged(), cell.cell_id))
 
 
 def _across(ours: Cell, theirs: Cell) -> Pair | None:
     """The first store's cell against the second's, whatever their settings; nothing where they share no judged seed."""
-    setting = theirs.named()["setting"]
+    setting = theirs.id_fields()["setting"]
     cells = [_rekeyed(ours, technique="A", setting=setting), _rekeyed(theirs, technique="B", setting=setting)]
     (pair,) = _pairs(cells, "A", "B")
     return pair if pair.shared else None

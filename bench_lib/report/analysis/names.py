@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bench_lib.core.spec import digest
-from bench_lib.report.cells import GROUP, SUFFIX, identity
+from bench_lib.report.cells import GROUP, SUFFIX, parse_spec
 from bench_lib.report.formatting import shorten
 
 NAMES = ("task", "technique", "model", "profile")
@@ -62,7 +62,7 @@ def _marked(text: str, mark: str) -> Iterator[str]:
 def _models(runs: pd.DataFrame) -> pd.Series[str]:
     """The models' names, with digits of the fingerprint where one group holds several models of one name."""
     specs = runs["spec"].astype("category").cat
-    prints = np.array([fingerprint(identity(str(text)).get("model")) for text in specs.categories], dtype=object)
+    prints = np.array([fingerprint(parse_spec(str(text)).get("model")) for text in specs.categories], dtype=object)
     known = runs.assign(embedded=runs["data_source"] == "embedded", fingerprint=prints[specs.codes])
     apart = known.groupby(["embedded", *GROUP[1:]])["fingerprint"].transform("nunique") > 1
     marked = runs["model"] + "@" + known["fingerprint"].map(_marks(set(prints)))

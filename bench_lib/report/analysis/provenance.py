@@ -75,7 +75,7 @@ def variants(known: list[Cell]) -> pd.DataFrame:
     named = [*GROUP, "task", "technique"]
     shared: dict[tuple[str, ...], list[Cell]] = {}
     for cell in known:
-        shared.setdefault(tuple(cell.named()[name] for name in named), []).append(cell)
+        shared.setdefault(tuple(cell.id_fields()[name] for name in named), []).append(cell)
     rows = [row for cells in shared.values() if len(cells) > 1 for row in _differing(cells)]
     return pd.DataFrame(rows, columns=[*GROUP, "task", "label", "settings"])
 
@@ -86,7 +86,7 @@ def _differing(cells: list[Cell]) -> list[tuple[str, ...]]:
     differing = [path for path in paths if len({flat.get(path, "none") for flat in settings}) > 1]
     return [
         (
-            *(cell.named()[name] for name in (*GROUP, "task", "label")),
+            *(cell.id_fields()[name] for name in (*GROUP, "task", "label")),
             ", ".join(f"{path} = {flat.get(path, 'none')}" for path in differing),
         )
         for cell, flat in zip(cells, settings, strict=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench_lib.report.cells import GROUP, numbers, texts
+from bench_lib.report.cells import GROUP, key_parts, numbers
 from bench_lib.stats.ranks import average_ranks, critical_difference, friedman
 
 RANKS = (*GROUP, "technique", "average_rank", "tasks", "friedman_p", "critical_difference")
@@ -30,7 +30,7 @@ def ranks(cells: pd.DataFrame) -> pd.DataFrame:
     """
     rows: list[tuple[Any, ...]] = []
     for key, group in cells[numbers(cells["judged"]) > 0].groupby(list(GROUP), sort=True, observed=True):
-        rows += [(*texts(key), *row) for row in _ranked(group)]
+        rows += [(*key_parts(key), *row) for row in _ranked(group)]
     return pd.DataFrame(rows, columns=list(RANKS))
 
 

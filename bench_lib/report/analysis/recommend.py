@@ -28,7 +28,7 @@ from bench_lib.report.analysis.evidence import (
     unproven,
 )
 from bench_lib.report.analysis.provenance import MACHINE
-from bench_lib.report.cells import GROUP, KEY, SUFFIX, identity, texts
+from bench_lib.report.cells import CELL_ID, GROUP, SUFFIX, key_parts, parse_spec
 from bench_lib.report.columns import as_rows
 from bench_lib.report.values import Row
 from bench_lib.tasks import TASKS
@@ -135,7 +135,7 @@ def recommend(
 ) -> list[Recommendation]:
     """One recommendation for each (data, model, profile) that holds the baseline on a task that is asked for.
 
-    The frames are those of `Findings`. Only what was judged on the same tasks is ranked: all of those asked for that
+    The frames are those of `Summary`. Only what was judged on the same tasks is ranked: all of those asked for that
     the group holds of the baseline. A limit must hold on each of them by the point estimate; what is proven less stable
     or lower in its scores on any is left out. The order is by the number of tasks on which it is proven more stable;
     then by failure rate and by the upper end of its interval (means over the tasks); then by MAD ratio and by cost
@@ -165,7 +165,7 @@ def _by_group(
     for key, group in known[known["judged"] > 0].groupby(list(GROUP), sort=True):
         tasks = asked.among(set(group[group["technique"] == baseline]["task"]))
         if tasks:
-            yield recommendation(asked, texts(key), as_rows(group[group["task"].isin(tasks)]), limits, baseline)
+            yield recommendation(asked, key_parts(key), as_rows(group[group["task"].isin(tasks)]), limits, baseline)
 
 
 def recommendation(
@@ -215,12 +215,12 @@ def _candidate(name: str, own: Mapping[str, Row], reference: Mapping[Place, Row]
 
 def _with_origin(cells: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     """The cells, each with a digest of its stack and the machines that its runs come from."""
-    known = runs[[*KEY, "spec", "provenance"]].drop_duplicates().astype(str)
-    stacks = {text: digest(identity(text).get("stack")) for text in known["spec"].unique()}
+    known = runs[[*CELL_ID, "spec", "provenance"]].drop_duplicates().astype(str)
+    stacks = {text: digest(parse_spec(text).get("stack")) for text in known["spec"].unique()}
     machines = {text: tuple(str(json.loads(text).get(key)) for key in MACHINE) for text in known["provenance"].unique()}
     added = known.assign(stack=known["spec"].map(stacks), machines=known["provenance"].map(machines))
-    whole = added.groupby(list(KEY)).agg(stack=("stack", "first"), machines=("machines", frozenset)).reset_index()
-    return cells.astype(dict.fromkeys(KEY, str)).merge(whole, on=list(KEY), validate="one_to_one")
+    whole = added.groupby(list(CELL_ID)).agg(stack=("stack", "first"), machines=("machines", frozenset)).reset_index()
+    return cells.astype(dict.fromkeys(CELL_ID, str)).merge(whole, on=list(CELL_ID), validate="one_to_one")
 
 
 def _partner(row: Row) -> Place:

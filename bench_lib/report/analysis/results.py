@@ -16,18 +16,18 @@ from bench_lib.executors.inline import InlineExecutor
 from bench_lib.report import columns
 from bench_lib.report.analysis import runs as stored
 from bench_lib.report.analysis.diagnostics import Reader, diagnostics
-from bench_lib.report.analysis.efficiency import deployed
+from bench_lib.report.analysis.efficiency import efficiency_metrics
 from bench_lib.report.analysis.ranking import ranks
-from bench_lib.report.analysis.summary import BASELINE, contrasted, joined, over_tasks, summarised
+from bench_lib.report.analysis.summary import BASELINE, add_contrasts, compare_cells, over_tasks, summarise_cells
 from bench_lib.report.analysis.variance import ordinary, sources
-from bench_lib.report.analysis.verdicts import judged
-from bench_lib.report.cells import GROUP, KEY, Cell, apart, keyed, trimmed
+from bench_lib.report.analysis.verdicts import add_verdicts
+from bench_lib.report.cells import CELL_ID, GROUP, Cell, add_cell_ids, drop_unused_categories, split_cells
 from bench_lib.store import Store
 from bench_lib.store.predictions import reading
 
 
 @dataclass(frozen=True, eq=False)
-class Findings:
+class Summary:
     """What the runs of a store come to.
 
     `runs` has a row a run, sorted by cell and seed, and `loss` its training curve (runs, points); `cells` a row a cell,
@@ -45,7 +45,7 @@ class Findings:
     set_aside: Sequence[str] = ()
 
 
-def find(store: Store, baseline: str = BASELINE, executor: Executor | None = None) -> Findings:
+def summarise(store: Store, baseline: str = BASELINE, executor: Executor | None = None) -> Summary:
     """All that is to be said of the runs of a store; the executor works out the table of each group.
 
     Without a run of the default baseline nothing is compared. Raises `BenchError` for a store without runs, and
@@ -57,9 +57,9 @@ def find(store: Store, baseline: str = BASELINE, executor: Executor | None = Non
         found = f" but {len(damaged)} damaged files in quarantine" if damaged else ""
         raise BenchError(f"no runs in {store.root}{found}: fill it with `stabbench run --store {store.root}`")
     frame = read.frame.assign(row=np.arange(len(read.frame)))
-    known = keyed(ordinary(frame))
+    known = add_cell_ids(ordinary(frame))
     table = _table(known, baseline, store, executor or InlineExecutor())
-    return Findings(
+    return Summary(
         runs=known.drop(columns="row"),
         loss=read.loss[known["row"].to_numpy(dtype=np.int64)],
         cells=table,
@@ -90,21 +90,21 @@ def _table(known: pd.DataFrame, baseline: str, store: Store, executor: Executor)
     # What nothing here reads weighs most, and would be sent to every worker whole.
     slim = known.drop(columns=["row", "spec", "provenance"])
     parts = [own for _, own in slim.groupby(list(GROUP), sort=True, observed=True)]
-    groups = [_Group(trimmed(part), baseline, comparable, store.root) for part in parts]
+    groups = [_Group(drop_unused_categories(part), baseline, comparable, store.root) for part in parts]
     return pd.concat(results(executor, _of_group, groups), ignore_index=True)
 
 
 def _of_group(group: _Group) -> pd.DataFrame:
     with reading(Store(group.store)) as predictions:
-        return leaderboard_rows(apart(group.runs), group.baseline if group.comparable else None, predictions)
+        return leaderboard_rows(split_cells(group.runs), group.baseline if group.comparable else None, predictions)
 
 
 def leaderboard_rows(cells: Sequence[Cell], baseline: str | None, predictions: Reader | None = None) -> pd.DataFrame:
     """One row a cell with all columns of the leaderboard; without a baseline nothing is compared."""
-    compared = None if baseline is None else contrasted(cells, baseline)
-    table = judged(joined(summarised(cells), compared), cells, baseline or BASELINE)
-    for beside in (diagnostics(cells, predictions), deployed(cells)):
-        table = table.merge(beside, on=list(KEY), how="left", validate="one_to_one")
+    compared = None if baseline is None else compare_cells(cells, baseline)
+    table = add_verdicts(add_contrasts(summarise_cells(cells), compared), cells, baseline or BASELINE)
+    for beside in (diagnostics(cells, predictions), efficiency_metrics(cells)):
+        table = table.merge(beside, on=list(CELL_ID), how="left", validate="one_to_one")
     return columns.complete(table, cells)
 
 

@@ -17,7 +17,7 @@ from bench_lib.core.errors import BadStore
 from bench_lib.core.record import Status
 from bench_lib.core.seeds import STREAMS
 from bench_lib.core.spec import canonical_json, digest
-from bench_lib.report.cells import KEY, Cell, gather, identity, numbers
+from bench_lib.report.cells import CELL_ID, Cell, group_runs, numbers, parse_spec
 from bench_lib.stats.components import MOST_RUNS, crossed
 from bench_lib.stats.variance import REST, TOTAL, Component, component, one_at_a_time
 
@@ -25,7 +25,7 @@ ALWAYS = ("init", "order", "dropout")
 """Streams that vary in the runs of a leaderboard."""
 APART = "apart"
 """The design of arms that no runs hold in which all that they vary varies together."""
-SOURCES = (*KEY, "design", "source", "variance", "low", "high", "share", "runs", "failed", "note")
+SOURCES = (*CELL_ID, "design", "source", "variance", "low", "high", "share", "runs", "failed", "note")
 
 Held = Mapping[str, int]
 
@@ -78,11 +78,11 @@ def sources(frame: pd.DataFrame) -> pd.DataFrame:
     are counted and left out. A design is named after what varies together in its `total`, such as `init+order` or
     `all`: its sources are the smallest sets of streams that were varied within (`one_at_a_time`), `apart` if no runs
     vary them together. `init x order` is a grid of two streams (`crossed`), in which of several runs with the same
-    seeds one counts. Raises `BadStore` for what `gather` refuses and for a spec without its frozen streams.
+    seeds one counts. Raises `BadStore` for what `group_runs` refuses and for a spec without its frozen streams.
     """
     rows = [
-        {**cell.named(), "design": design, **line.row()}
-        for cell in gather(_levels(_several(frame)))
+        {**cell.id_fields(), "design": design, **line.row()}
+        for cell in group_runs(_levels(_several(frame)))
         for design, lines in _designs(cell)
         for line in lines
     ]
@@ -121,14 +121,14 @@ def _levels(frame: pd.DataFrame) -> pd.DataFrame:
 @functools.lru_cache(maxsize=2**16)
 def _held(text: str) -> Held:
     """The frozen streams of a spec, each with its seed."""
-    held = identity(text).get("frozen")
+    held = parse_spec(text).get("frozen")
     if not isinstance(held, Mapping) or not all(s in STREAMS and isinstance(seed, int) for s, seed in held.items()):
         raise BadStore(f"a run's spec does not say which of {', '.join(STREAMS)} are frozen, and where: {text[:60]!r}")
     return held
 
 
 def _melted(text: str) -> str:
-    return canonical_json({name: part for name, part in identity(text).items() if name not in ("frozen", "seed")})
+    return canonical_json({name: part for name, part in parse_spec(text).items() if name not in ("frozen", "seed")})
 
 
 def _designs(cell: Cell) -> Iterator[Design]:
@@ -145,7 +145,7 @@ def _designs(cell: Cell) -> Iterator[Design]:
     if apart:
         yield APART, _in_turn(apart, None)
     for pair, lines in planes:
-        yield _grid(pair, lines, cell.key)
+        yield _grid(pair, lines, cell.cell_id)
 
 
 def _arms(cell: Cell) -> list[Arm]:

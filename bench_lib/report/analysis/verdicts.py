@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from bench_lib.core.record import Status
-from bench_lib.report.analysis.summary import partners, place
-from bench_lib.report.cells import GROUP, KEY, Cell
+from bench_lib.report.analysis.summary import baseline_cells, place
+from bench_lib.report.cells import CELL_ID, GROUP, Cell
 from bench_lib.stats.claims import claims, counted
 from bench_lib.stats.design import FIRST_LOOK
 from bench_lib.stats.verdict import Arms, Verdict
@@ -21,7 +21,7 @@ MEASURES = (
     *("verdict", "verdict_location", "decided_by", "shared"),
     *("mad_ratio", "mad_ratio_low", "mad_ratio_high", "superiority"),
 )
-VERDICTS = (*KEY, *MEASURES)
+VERDICTS = (*CELL_ID, *MEASURES)
 JUDGED = frozenset(str(status) for status in Status if status.judged)
 NOTHING = ("", "", "", 0, math.nan, math.nan, math.nan, math.nan)
 """Of a cell that is not compared."""
@@ -36,23 +36,23 @@ def verdicts(known: Sequence[Cell], baseline: str, alpha: float = ALPHA) -> pd.D
     `mad_ratio` is of the seeds that survive in both, unlike `mad_ratio_all`; its interval (95 %) and
     P(technique > baseline) are of one contrast alone.
     """
-    references = partners(known, baseline)
+    references = baseline_cells(known, baseline)
     groups: dict[tuple[str, ...], dict[int, Verdict]] = {}
     for number, cell in enumerate(known):
         partner = references.get(place(cell))
-        if partner is not None and partner.key != cell.key and (arms := paired_arms(cell, partner)).seeds:
-            groups.setdefault(cell.key[: len(GROUP)], {})[number] = counted(arms)
+        if partner is not None and partner.cell_id != cell.cell_id and (arms := paired_samples(cell, partner)).seeds:
+            groups.setdefault(cell.cell_id[: len(GROUP)], {})[number] = counted(arms)
     found = {number: row for group in groups.values() for number, row in _concluded(group, alpha).items()}
-    rows = [(*cell.key, *found.get(number, NOTHING)) for number, cell in enumerate(known)]
+    rows = [(*cell.cell_id, *found.get(number, NOTHING)) for number, cell in enumerate(known)]
     return pd.DataFrame(rows, columns=list(VERDICTS))
 
 
-def judged(table: pd.DataFrame, known: Sequence[Cell], baseline: str) -> pd.DataFrame:
-    """The rows of `summary.joined` with their verdicts beside them."""
-    return table.merge(verdicts(known, baseline), on=list(KEY), how="left", validate="one_to_one")
+def add_verdicts(table: pd.DataFrame, known: Sequence[Cell], baseline: str) -> pd.DataFrame:
+    """The rows of `summary.add_contrasts` with their verdicts beside them."""
+    return table.merge(verdicts(known, baseline), on=list(CELL_ID), how="left", validate="one_to_one")
 
 
-def paired_arms(cell: Cell, partner: Cell) -> Arms:
+def paired_samples(cell: Cell, partner: Cell) -> Arms:
     """The scores of the seeds that are judged in both cells, in the order of the seeds; nan where the run failed."""
     ours, theirs = _judged(cell), _judged(partner)
     shared = sorted(ours.keys() & theirs.keys())

@@ -64,7 +64,7 @@ def marked(base: alt.Chart, field: str, columns: int = 8) -> alt.LayerChart:
     return alt.LayerChart(layer=[lines, points])
 
 
-def specified(chart: alt.TopLevelMixin) -> dict[str, Any]:
+def vega_lite(chart: alt.TopLevelMixin) -> dict[str, Any]:
     """The chart as Vega-Lite, without the settings that Altair adds to every chart: the style sheet is ours."""
     # Held against the schema in tests alone: for every chart of a report it would take longer than all else.
     spec: dict[str, Any] = chart.to_dict(validate=False)

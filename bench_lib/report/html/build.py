@@ -13,7 +13,7 @@ from markupsafe import Markup
 from bench_lib.report import columns
 from bench_lib.report import formatting as md
 from bench_lib.report.analysis import calibration, provenance
-from bench_lib.report.analysis.results import Findings
+from bench_lib.report.analysis.results import Summary
 from bench_lib.report.column import View
 from bench_lib.report.figures.figure import Figure
 from bench_lib.report.figures.plan import FIGURES
@@ -36,7 +36,7 @@ NAMES_BEFORE = {View.PAGE: 3, View.TASK: 2, View.TECHNIQUE: 1, View.USE: 1}
 """How many columns of each table name the cell, whether it can be ranked included."""
 
 
-def build(findings: Findings, drawn: Sequence[Figure], catalogue: Catalogue, undrawn: Sequence[str] = ()) -> str:
+def build(summary: Summary, drawn: Sequence[Figure], catalogue: Catalogue, undrawn: Sequence[str] = ()) -> str:
     """The page as HTML, with the figures that could not be drawn named; the same results give the same text.
 
     It asks for nothing outside itself, and links to the data of its figures, which lie beside it.
@@ -44,11 +44,11 @@ def build(findings: Findings, drawn: Sequence[Figure], catalogue: Catalogue, und
     environment = _environment()
     scripts = [inline(tables_script()), inline(charts_script()), inline(_text(environment, "page.js"))]
     context = {
-        **_tables(findings, catalogue),
-        **_methods(findings),
+        **_tables(summary, catalogue),
+        **_methods(summary),
         **_figures(drawn),
         "undrawn": undrawn,
-        "payload": _json(_payload(findings, drawn, catalogue)),
+        "payload": _json(_payload(summary, drawn, catalogue)),
         "scripts": scripts,
         "first": FIRST,
         "policy": _policy([FIRST, *scripts]),
@@ -82,9 +82,9 @@ def _policy(scripts: Sequence[Markup]) -> str:
     return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'"
 
 
-def _tables(findings: Findings, catalogue: Catalogue) -> dict[str, Any]:
-    views = Views(findings, catalogue)
-    counts = findings.runs["status"].astype(str).value_counts()
+def _tables(summary: Summary, catalogue: Catalogue) -> dict[str, Any]:
+    views = Views(summary, catalogue)
+    counts = summary.runs["status"].astype(str).value_counts()
     return {
         "summaries": [[(heading(one.group), one) for one in part] for part in folded(views.summaries())],
         "leaderboards": views.leaderboards(),
@@ -93,8 +93,8 @@ def _tables(findings: Findings, catalogue: Catalogue) -> dict[str, Any]:
         "tasks": views.tasks(),
         "columns": {view.name.lower(): columns.shown_in(view) for view in ON_PAGE},
         "starts": {view.name.lower(): _start(view) for view in ON_PAGE},
-        "baseline": findings.baseline,
-        "runs": len(findings.runs),
+        "baseline": summary.baseline,
+        "runs": len(summary.runs),
         "statuses": sorted(counts.items(), key=lambda item: (-item[1], item[0])),
     }
 
@@ -106,18 +106,18 @@ def _start(view: View) -> list[list[int | str]]:
     return [[before + names.index(name), "asc"] for name in columns.default_order() if name in names]
 
 
-def _methods(findings: Findings) -> dict[str, Any]:
+def _methods(summary: Summary) -> dict[str, Any]:
     return {
-        "paragraphs": methods.paragraphs(findings),
-        "few": methods.seeds_note(findings.cells),
+        "paragraphs": methods.paragraphs(summary),
+        "few": methods.seeds_note(summary.cells),
         "meanings": methods.meanings(),
         "calibration_text": calibration.text(),
         "calibration": methods.calibration_table(),
-        "origins": methods.origins(findings.runs),
-        "machines": provenance.machines(findings.runs),
-        "failures": methods.failures(findings.runs),
-        "set_aside": [md.plain(name) for name in findings.set_aside],
-        "held": int(payload.held(findings.runs).sum()),
+        "origins": methods.origins(summary.runs),
+        "machines": provenance.machines(summary.runs),
+        "failures": methods.failures(summary.runs),
+        "set_aside": [md.plain(name) for name in summary.set_aside],
+        "held": int(payload.held(summary.runs).sum()),
     }
 
 
@@ -136,13 +136,13 @@ def _figures(drawn: Sequence[Figure]) -> dict[str, Any]:
     }
 
 
-def _payload(findings: Findings, drawn: Sequence[Figure], catalogue: Catalogue) -> Mapping[str, Any]:
-    keep = payload.held(findings.runs)
-    index = figures.indexed(findings.runs[keep])
+def _payload(summary: Summary, drawn: Sequence[Figure], catalogue: Catalogue) -> Mapping[str, Any]:
+    keep = payload.held(summary.runs)
+    index = figures.indexed(summary.runs[keep])
     specs, parts = shared([figure.spec for figure in drawn])
     packed = [figures.packed(figure, index) for figure in drawn]
     return {
-        **payload.packed(findings.runs[keep], findings.loss[keep], Commands(catalogue)),
+        **payload.packed(summary.runs[keep], summary.loss[keep], Commands(catalogue)),
         "figures": [{**figure, "spec": spec} for figure, spec in zip(packed, specs, strict=True)],
         "shared": parts,
         "themes": {"light": LIGHT, "dark": DARK},

@@ -11,8 +11,8 @@ from bench_lib.core.record import Status
 from bench_lib.report import columns
 from bench_lib.report import formatting as md
 from bench_lib.report.analysis import calibration, provenance
-from bench_lib.report.analysis.results import Findings
-from bench_lib.report.cells import GROUP, KEY, texts
+from bench_lib.report.analysis.results import Summary
+from bench_lib.report.cells import CELL_ID, GROUP, key_parts
 from bench_lib.report.glossary import EMBEDDED, LEAST, OVER_TASKS, USE, VARIANCE
 from bench_lib.stats.design import LEAST_FOR_EQUIVALENCE, Margins
 
@@ -51,12 +51,12 @@ def verdict_text() -> str:
     )
 
 
-def paragraphs(findings: Findings) -> list[str]:
+def paragraphs(summary: Summary) -> list[str]:
     """The notes before the tables."""
     notes = [READING.format(few=LEAST), verdict_text(), USE]
-    if (findings.cells["data"] == "embedded").any():
+    if (summary.cells["data"] == "embedded").any():
         notes.append(EMBEDDED)
-    return notes if findings.sources.empty else [*notes, VARIANCE]
+    return notes if summary.sources.empty else [*notes, VARIANCE]
 
 
 def meanings() -> Table:
@@ -88,8 +88,8 @@ def failures(runs: pd.DataFrame) -> list[Table]:
 
 def _failures(data: str, rest: pd.DataFrame) -> Table:
     rows = []
-    for key, own in rest.groupby([*KEY, "status"], sort=True, observed=True):
-        named = dict(zip((*KEY, "status"), texts(key), strict=True))
+    for key, own in rest.groupby([*CELL_ID, "status"], sort=True, observed=True):
+        named = dict(zip((*CELL_ID, "status"), key_parts(key), strict=True))
         names = [named[name] for name in ("label", "task", *GROUP, "status")]
         reasons = own["reason"].astype(str).value_counts()
         told = "; ".join(md.shorten(reason) for reason in list(reasons.index[:SHOWN]) if reason)

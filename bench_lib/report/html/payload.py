@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bench_lib.core.record import Status
 from bench_lib.report.analysis.names import visible
-from bench_lib.report.cells import GROUP, KEY, numbers
+from bench_lib.report.cells import CELL_ID, GROUP, numbers
 from bench_lib.report.html.coding import (
     Coded,
     factored,
@@ -46,7 +46,7 @@ def held(runs: pd.DataFrame, most: int = MOST_RUNS) -> NDArray[np.bool_]:
     """
     if len(runs) <= most:
         return np.ones(len(runs), dtype=bool)
-    places = runs.groupby(list(KEY), sort=False, observed=True).cumcount().to_numpy()
+    places = runs.groupby(list(CELL_ID), sort=False, observed=True).cumcount().to_numpy()
     failed = (runs["status"] != str(Status.CONVERGED)).to_numpy()
     always = failed if failed.sum() <= most else np.zeros(len(runs), dtype=bool)
     counts = np.bincount(places[~always])
@@ -82,7 +82,7 @@ def _cells(runs: pd.DataFrame, commands: Commands) -> dict[str, Any]:
     groups, parts, notes, frames = Coded(), Coded(), Coded(), Coded()
     columns: dict[str, list[Any]] = {name: [] for name in ("label", "task", "metric", "group", "count", "seeds")}
     told: dict[str, list[Any]] = {name: [] for name in ("command", "notes", "spec")}
-    for _, cell in runs.groupby(list(KEY), sort=False, observed=True):
+    for _, cell in runs.groupby(list(CELL_ID), sort=False, observed=True):
         first = cell.iloc[0]
         spec = visible(json.loads(str(first["spec"])))
         group = [str(first[name]) for name in GROUP]

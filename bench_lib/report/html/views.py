@@ -14,13 +14,13 @@ from bench_lib.report import formatting as md
 from bench_lib.report.analysis import efficiency
 from bench_lib.report.analysis.names import visible
 from bench_lib.report.analysis.recommend import over_all_tasks
-from bench_lib.report.analysis.results import Findings
-from bench_lib.report.cells import GROUP, KEY
+from bench_lib.report.analysis.results import Summary
+from bench_lib.report.cells import CELL_ID, GROUP
 from bench_lib.report.html.registry_entries import Catalogue, TechniqueEntry
 from bench_lib.report.html.reproduce import stack
 from bench_lib.report.html.rows import CellRow, OverRow, cell_row, over_row
 from bench_lib.report.html.statements import Statements, place, statements
-from bench_lib.report.html.summaries import Summary, heading, summary
+from bench_lib.report.html.summaries import GroupSummary, group_summary, heading
 from bench_lib.report.prose import anchor
 from bench_lib.report.values import Row
 from bench_lib.tasks.task import Task
@@ -87,12 +87,12 @@ class OverTasks:
 class Views:
     """All views of tables, made from the findings and the catalogue."""
 
-    findings: Findings
+    summary: Summary
     catalogue: Catalogue
 
     @functools.cached_property
     def cells(self) -> list[Row]:
-        return columns.as_rows(self.findings.cells)
+        return columns.as_rows(self.summary.cells)
 
     @functools.cached_property
     def groups(self) -> list[Group]:
@@ -105,7 +105,7 @@ class Views:
     @functools.cached_property
     def parts(self) -> dict[str, tuple[Part, ...]]:
         """What each technique of the results is made of, by one of its specs."""
-        firsts = self.findings.runs.drop_duplicates("technique")
+        firsts = self.summary.runs.drop_duplicates("technique")
         return {
             str(name): tuple(
                 Part(part, params, version, self.catalogue.techniques.get(part))
@@ -121,10 +121,10 @@ class Views:
     @functools.cached_property
     def rows(self) -> list[CellRow]:
         """The cells as rows, in the order of `cells`; their numbers are the places of their runs' cells."""
-        names = self.findings.runs[list(KEY)].astype(str).drop_duplicates().itertuples(index=False)
+        names = self.summary.runs[list(CELL_ID)].astype(str).drop_duplicates().itertuples(index=False)
         numbers = {tuple(key): number for number, key in enumerate(names)}
         return [
-            cell_row(row, numbers[tuple(str(row[k]) for k in KEY)], self.family(str(row["technique"])))
+            cell_row(row, numbers[tuple(str(row[k]) for k in CELL_ID)], self.family(str(row["technique"])))
             for row in self.cells
         ]
 
@@ -158,11 +158,11 @@ class Views:
             for group in self.groups
         }
 
-    def summaries(self) -> list[Summary]:
-        baseline = self.findings.baseline
-        found = over_all_tasks(self.findings.cells, self.findings.runs, baseline)
+    def summaries(self) -> list[GroupSummary]:
+        baseline = self.summary.baseline
+        found = over_all_tasks(self.summary.cells, self.summary.runs, baseline)
         return [
-            summary(group, self._by_technique[group], self.said[group], found.get(group), baseline)
+            group_summary(group, self._by_technique[group], self.said[group], found.get(group), baseline)
             for group in self.groups
         ]
 
@@ -178,7 +178,7 @@ class Views:
         families = list(dict.fromkeys(entry.family for entry in self.catalogue.techniques.values()))
         views = [self._technique(name) for name in self.parts]
         places = {family: place for place, family in enumerate(families)}
-        baseline = self.findings.baseline
+        baseline = self.summary.baseline
         return sorted(views, key=lambda v: (v.name != baseline, places.get(v.family, len(places)), v.family, v.name))
 
     def _technique(self, name: str) -> TechniqueView:
@@ -210,9 +210,9 @@ class Views:
         return TaskView(name, address, self.catalogue.tasks.get(name), tuple(sections))
 
     def _in_use(self, group: Group, name: str) -> list[CellRow]:
-        table = self.findings.cells
+        table = self.summary.cells
         own = table[(table[[*GROUP, "task"]].astype(str) == [*group, name]).all(axis=1)]
-        known = efficiency.of_use(columns.in_order(own, self.findings.baseline))
+        known = efficiency.with_efficiency_metrics(columns.in_order(own, self.summary.baseline))
         rows = {row.label: row for row in self._by_view[group, anchor("task", name)]}
         return [rows[label] for label in known["label"].astype(str)]
 
@@ -240,19 +240,19 @@ class Views:
 
     def _over(self, group: Group, ranks: Mapping[tuple[Any, ...], float]) -> OverTasks:
         cells = self._by_technique[group]
-        table = self.findings.techniques
+        table = self.summary.techniques
         own = table[(table[list(GROUP)] == list(group)).all(axis=1)].to_dict("records")
         rows = [
             over_row(row, ranks.get((*group, name), math.nan), cells.get(name, ()), self.family(name))
             for row in [{str(k): v for k, v in one.items()} for one in own]
             for name in [str(row["technique"])]
         ]
-        base = self.findings.baseline
+        base = self.summary.baseline
         rows.sort(key=lambda r: (r.technique != base, _last(r.failure_rate), _last(r.average_rank), r.technique))
         return OverTasks(heading(group), tuple(rows), max((row.tasks for row in rows), default=0))
 
     def _ranks(self) -> dict[tuple[Any, ...], float]:
-        table = self.findings.ranks
+        table = self.summary.ranks
         keys = table[[*GROUP, "technique"]].astype(str).itertuples(index=False)
         return {tuple(key): float(rank) for key, rank in zip(keys, table["average_rank"], strict=True)}
 

@@ -55,7 +55,7 @@ def task_table(table: pd.DataFrame, baseline: str) -> str:
 
 def in_use(table: pd.DataFrame, baseline: str) -> str:
     """What the models of one task are worth in use, a row a cell; nothing where nothing was measured."""
-    known = efficiency.of_use(table)
+    known = efficiency.with_efficiency_metrics(table)
     return "" if known.empty else f"In use:\n\n{_shown(View.USE, columns.in_order(known, baseline))}"
 
 

@@ -87,7 +87,7 @@ def test_every_task_and_group_in_common_is_a_pair(arm: Arm, fill: Fill) -> None:
 
 def test_versions_are_told_apart_by_their_labels(arm: Arm, fill: Fill) -> None:
     store = fill([*arm("adamw", range(3)), *arm("lion", range(3)), *arm("lion", range(3), 0.02, version="2")])
-    labels = sorted({cell.named()["label"] for cell in held(store).cells} - {"adamw"})
+    labels = sorted({cell.id_fields()["label"] for cell in held(store).cells} - {"adamw"})
     (pair,) = against(store, labels[0], labels[1])
     assert (pair.one.label, pair.other.label, pair.shared) == (*labels, 3)
     assert [pair.one.label for pair in against(store, "lion", "adamw")] == labels
@@ -97,7 +97,9 @@ def test_versions_are_told_apart_by_their_labels(arm: Arm, fill: Fill) -> None:
 @pytest.mark.parametrize(("one", "other"), [("adamw", "adamw"), ("lion", "label")])
 def test_runs_are_not_compared_with_themselves(arm: Arm, fill: Fill, one: str, other: str) -> None:
     store = fill([*arm("adamw", range(2)), *arm("lion", range(2)), *arm("lion", range(2), version="2")])
-    label = next(cell.named()["label"] for cell in held(store).cells if cell.named()["label"].startswith("lion"))
+    label = next(
+        cell.id_fields()["label"] for cell in held(store).cells if cell.id_fields()["label"].startswith("lion")
+    )
     with pytest.raises(BenchError, match="are the same runs: name two different techniques"):
         against(store, one, label if other == "label" else other)
 

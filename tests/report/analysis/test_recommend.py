@@ -12,9 +12,9 @@ from bench_lib.core.record import RunRecord, Status
 from bench_lib.core.spec import canonical_json
 from bench_lib.report.analysis.evidence import Limits
 from bench_lib.report.analysis.recommend import KINDS, Recommendation, recommend, task_query
-from bench_lib.report.analysis.summary import contrasted, joined, summarised
+from bench_lib.report.analysis.summary import add_contrasts, compare_cells, summarise_cells
 from bench_lib.report.analysis.verdicts import verdicts
-from bench_lib.report.cells import KEY, apart, keyed
+from bench_lib.report.cells import CELL_ID, add_cell_ids, split_cells
 from bench_lib.stats.failure import wilson
 from bench_lib.tasks import TASKS
 
@@ -49,10 +49,10 @@ def ask(frame: Frame) -> Ask:
         limits: Limits | None = None,
         said: dict[str, dict[str, object]] | None = None,
     ) -> list[Recommendation]:
-        known = keyed(frame(records))
-        cells = apart(known)
-        table = joined(summarised(cells), contrasted(cells))
-        table = table.merge(verdicts(cells, "adamw"), on=list(KEY), validate="one_to_one")
+        known = add_cell_ids(frame(records))
+        cells = split_cells(known)
+        table = add_contrasts(summarise_cells(cells), compare_cells(cells))
+        table = table.merge(verdicts(cells, "adamw"), on=list(CELL_ID), validate="one_to_one")
         for technique, changes in (said or {}).items():
             for column, value in changes.items():
                 table.loc[table["technique"] == technique, column] = value

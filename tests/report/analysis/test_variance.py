@@ -19,7 +19,7 @@ from bench_lib.core.seeds import STREAMS, parse_vary
 from bench_lib.core.spec import canonical_json, digest
 from bench_lib.report.analysis.summary import cells
 from bench_lib.report.analysis.variance import SOURCES, ordinary, sources
-from bench_lib.report.cells import KEY
+from bench_lib.report.cells import CELL_ID
 from bench_lib.stats.components import crossed
 from bench_lib.stats.variance import one_at_a_time
 
@@ -278,7 +278,7 @@ def test_no_mixture_of_arms_and_outcomes_is_left_without_a_figure_or_a_reason(
     made = [frozen(record(seed, score, status=status), held) for held, seed, (status, score) in mixture]
     runs = frame({run.run_id: run for run in made}.values())
     table = sources(runs)
-    assert not table.duplicated([*KEY, "design", "source"]).any()
+    assert not table.duplicated([*CELL_ID, "design", "source"]).any()
     unknown = table[table["variance"].isna()]
     assert (unknown["note"] != "").all()
     known = table[table["variance"].notna() & (table["source"] != "rest")]

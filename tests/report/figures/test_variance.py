@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 
 from bench_lib.report.analysis.variance import SOURCES
-from bench_lib.report.cells import KEY
+from bench_lib.report.cells import CELL_ID
 from bench_lib.report.figures.draw import svg
 from bench_lib.report.figures.variance import COLUMNS, variance_figure
 
-CELL = dict.fromkeys(KEY, "x") | {"task": "sst2", "label": "adamw", "data": "real"}
+CELL = dict.fromkeys(CELL_ID, "x") | {"task": "sst2", "label": "adamw", "data": "real"}
 
 
 def sources(*parts: tuple[str, float, float, float]) -> pd.DataFrame:
