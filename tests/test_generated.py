@@ -14,5 +14,5 @@ def test_a_generated_store_can_be_read_and_reported(tmp_path: Path) -> None:
     store = Store(write_store(tmp_path / "store", 70))
     found = summarise(store)
     assert len(found.runs) == 70
-    assert not found.set_aside
+    assert not found.quarantined
     assert len(found.cells) == 70

@@ -53,8 +53,8 @@ def _recommend(options: argparse.Namespace) -> int:
 
     store = Store(options.store)
     known = summarise(store, options.baseline)
-    asked = task_query(options.task_like, set(known.cells["task"].astype(str)))
-    found = recommend(_only(known.cells, options), _only(known.runs, options), asked, limits, options.baseline)
+    query = task_query(options.task_like, set(known.cells["task"].astype(str)))
+    found = recommend(_only(known.cells, options), _only(known.runs, options), query, limits, options.baseline)
     tell_set_aside(store)
     if options.json:
         print(console.machine([_as_data(advised, options.top) for advised in found]))
@@ -126,8 +126,10 @@ def _opening(advised: Recommendation, limits: Limits) -> Iterator[str]:
     named = tasks if tasks == advised.asked.text else f"{advised.asked.text}, here {tasks}"
     asking = ", ".join(_wanted(limits, advised.baseline.name)) or "no limits"
     yield console.hanging("", f"{named}: {met} of {met + len(advised.others)} techniques meet {asking}", 2)
-    if advised.instead:
-        yield console.hanging("", f"nothing is known of {advised.instead} itself: these are other tasks of its kind", 2)
+    if advised.missing_task:
+        yield console.hanging(
+            "", f"nothing is known of {advised.missing_task} itself: these are other tasks of its kind", 2
+        )
     if advised.partly:
         few = (
             f"{len(advised.partly)} more were judged on some of these tasks only: --task-like TASK asks about one task"

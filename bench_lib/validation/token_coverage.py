@@ -1,4 +1,4 @@
-"""How a tokenizer reads a split: which words it knows, and what a profile's length cuts off."""
+"""Tokenisation coverage of a split: known words, unknown tokens, and truncation at a profile's length."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench_lib.models.words import tokenize_words
 
 BATCH = 1000
 UNBOUNDED = 10**9
-"""A model's longest input, from which on it stands for one that is not known."""
+"""Maximum input lengths from this value on mean that the tokenizer has none."""
 
 Text = str | tuple[str, ...]
 
@@ -54,7 +54,7 @@ class _Measured:
 
 
 def read(kind: Kind, examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, profile: Profile) -> Reading:
-    """Tokenise the examples whole, and hold their lengths against the profile's."""
+    """Tokenise the examples without truncation, and compare their lengths with the profile's."""
     parts = [_measure(column, tokenizer) for column in _columns(examples)]
     added = tokenizer.num_special_tokens_to_add(pair=len(parts) == 2)
     content = np.sum([part.tokens for part in parts], axis=0)
@@ -79,7 +79,7 @@ def read(kind: Kind, examples: Sequence[Example], tokenizer: PreTrainedTokenizer
 
 
 def _columns(examples: Sequence[Example]) -> list[Sequence[Text]]:
-    """The texts that are encoded, in the order in which they are."""
+    """The text columns, in the order of their encoding."""
     texts = [e for e in examples if isinstance(e, TextExample)]
     spans = [e for e in examples if isinstance(e, SpanExample)]
     if spans:

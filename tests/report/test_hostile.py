@@ -252,7 +252,7 @@ def test_each_task_shows_its_figures_whatever_it_is_called(page: str) -> None:
 
 def test_what_was_rendered_is_current(store: Store, out: Path, monkeypatch: Any, capsys: Any) -> None:
     files = {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
-    monkeypatch.setattr(render, "rendered", lambda *_: render.Rendered(files))
+    monkeypatch.setattr(render, "build_report", lambda *_: render.Report(files))
     assert main(["report", "--store", str(store.root), "--out", str(out), "--check"]) == 0
     assert capsys.readouterr().out == f"{out} is what {store.root} gives\n"
 

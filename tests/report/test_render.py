@@ -62,7 +62,7 @@ def written(monkeypatch: Any) -> dict[str, bytes]:
         "leaderboard.md": b"![Seeds.](figures/seeds-x.svg)\n",
         "index.html": b"page",
     }
-    monkeypatch.setattr(module, "rendered", lambda *_: module.Rendered(files))
+    monkeypatch.setattr(module, "build_report", lambda *_: module.Report(files))
     return files
 
 

@@ -1,4 +1,4 @@
-"""Tables of the report: runs in, one row a cell, a contrast or a technique out."""
+"""Tables of the report: one row per cell, contrast or technique."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bench_lib.stats.spread import mad_over_tasks, mean, spread
 
 BASELINE = "adamw"
 MOST_SIMULATED = 100
-"""Runs up to which the detectable ratio is simulated; it is said for so many where there are more."""
+"""Maximum number of runs for which the detectable ratio is simulated; used for larger numbers as well."""
 ALPHA = 0.05
 COUNTS = ("attempted", "judged", "failed", "lost", *(str(s) for s in Status))
 RATES = ("failure_rate", "failure_low", "failure_high")
@@ -38,22 +38,22 @@ TECHNIQUES = (*GROUP, "technique", "tasks", "tasks_ambiguous", "failure_rate", "
 
 
 def cells(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row a cell: what became of every run, and spread, worst case, mean and cost among those that converged.
+    """One row per cell: outcomes of all runs, and spread, worst case, mean and cost of the converged ones.
 
-    Columns are `CELLS`. Scores are fractions and intervals hold at 95 %; what is undefined is NaN, so is every measure
-    of spread with fewer than two scores. The interval of the mean depends on nothing but the cell itself.
+    Columns are `CELLS`. Scores are fractions and intervals hold at 95 %; undefined values are NaN, and so are measures
+    of spread of fewer than two scores. The interval of the mean depends only on the cell itself.
     """
     return summarise_cells(group_runs(frame))
 
 
 def summarise_cells(known: Iterable[Cell]) -> pd.DataFrame:
-    """`cells` of runs that are gathered already."""
+    """The table of `cells`, from grouped runs."""
     rows = [{**c.id_fields(), **_outcome(c), **_scores(c), **_costs(c)} for c in known]
     return pd.DataFrame(rows, columns=list(CELLS))
 
 
 def compare(frame: pd.DataFrame, baseline: str = BASELINE) -> pd.DataFrame:
-    """One row a cell against the baseline's cell of the same setting, which itself has ratios of 1 and no p-values.
+    """One row per cell, against the baseline's cell of the same setting; the baseline has ratios of 1 and no p-values.
 
     Columns are `CONTRASTS`; ratios and differences are the technique's against the baseline's. Each of the two tests is
     corrected by Holm over all contrasts of one (data, model, profile). `detectable_ratio` is the smallest MAD ratio
@@ -68,9 +68,9 @@ def compare(frame: pd.DataFrame, baseline: str = BASELINE) -> pd.DataFrame:
 
 
 def compare_cells(known: Sequence[Cell], baseline: str = BASELINE) -> pd.DataFrame:
-    """`compare` of runs that are gathered already, and may hold no run of the baseline."""
+    """The table of `compare`, from grouped runs, which need not include the baseline."""
     references = baseline_cells(known, baseline)
-    rows = [{**c.id_fields(), **_contrast(c, references.get(place(c)))} for c in known]
+    rows = [{**c.id_fields(), **_contrast(c, references.get(comparison_key(c)))} for c in known]
     contrasts = pd.DataFrame(rows, columns=list(CONTRASTS))
     for test in ("p_failure", "p_spread"):
         adjusted = contrasts.groupby(list(GROUP))[test].transform(lambda p: holm(p.to_numpy(dtype=float)))
@@ -79,10 +79,10 @@ def compare_cells(known: Sequence[Cell], baseline: str = BASELINE) -> pd.DataFra
 
 
 def over_tasks(table: pd.DataFrame) -> pd.DataFrame:
-    """One row a technique of a (data, model, profile), from the rows of `cells`: failures and MAD over its tasks.
+    """One row per technique of a (data, model, profile), from the rows of `cells`: failures and MAD over its tasks.
 
-    Columns are `TECHNIQUES`. Only tasks on which some run converged count in `tasks` and `mad_over_tasks`; tasks that
-    hold the technique under several specs are `tasks_ambiguous` and left out. The rate is the mean of the tasks' rates.
+    Columns are `TECHNIQUES`. Only tasks on which some run converged count in `tasks` and `mad_over_tasks`; tasks with
+    several specs of the technique are `tasks_ambiguous` and left out. The rate is the mean of the tasks' rates.
     """
     rows = []
     for key, group in table.groupby([*GROUP, "technique"], sort=True):
@@ -96,7 +96,7 @@ def over_tasks(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def add_contrasts(table: pd.DataFrame, contrasts: pd.DataFrame | None) -> pd.DataFrame:
-    """The cells with their contrasts beside them; without any, the same columns with nothing in them."""
+    """The cells with the columns of their contrasts, which are empty if `contrasts` is None."""
     beside = pd.DataFrame(columns=list(CONTRASTS)) if contrasts is None else contrasts
     whole = table.merge(beside, on=list(CELL_ID), how="left", validate="one_to_one")
     measured = [c for c in CONTRASTS if c not in (*CELL_ID, "against")]
@@ -142,16 +142,16 @@ def _costs(cell: Cell) -> dict[str, float]:
     }
 
 
-def place(cell: Cell) -> tuple[str, ...]:
-    """What cells that are compared have in common: all but the technique."""
+def comparison_key(cell: Cell) -> tuple[str, ...]:
+    """The parts of a cell id that compared cells share: all but the technique."""
     named = cell.id_fields()
     return tuple(named[name] for name in (*GROUP, "task", "setting"))
 
 
 def baseline_cells(known: Iterable[Cell], baseline: str) -> dict[tuple[str, ...], Cell]:
-    """The baseline's cell at each place; of several variants the one with the most judged runs."""
-    held = [c for c in known if c.id_fields()["technique"] == baseline]
-    return {place(c): c for c in sorted(held, key=lambda c: (c.judged(), c.cell_id))}
+    """The baseline's cell for each comparison key; of several variants the one with the most judged runs."""
+    cells = [c for c in known if c.id_fields()["technique"] == baseline]
+    return {comparison_key(c): c for c in sorted(cells, key=lambda c: (c.judged(), c.cell_id))}
 
 
 def _contrast(cell: Cell, partner: Cell | None) -> dict[str, object]:
@@ -159,12 +159,12 @@ def _contrast(cell: Cell, partner: Cell | None) -> dict[str, object]:
         return {"against": ""}
     ours, theirs = cell.scores(), partner.scores()
     fewer = min(len(ours), len(theirs))
-    arms = (cell.failed(), cell.judged(), partner.failed(), partner.judged())
+    counts = (cell.failed(), cell.judged(), partner.failed(), partner.judged())
     itself = cell.cell_id == partner.cell_id
     return {
         "against": partner.id_fields()["label"],
         "against_converged": len(theirs),
-        "p_failure": math.nan if itself or not (arms[1] and arms[3]) else boschloo(*arms),
+        "p_failure": math.nan if itself or not (counts[1] and counts[3]) else boschloo(*counts),
         "p_spread": math.nan if itself else brown_forsythe(ours, theirs),
         "detectable_ratio": math.nan if itself else _detectable(partner.cell_id, theirs.tobytes(), _simulated(fewer)),
         "mad_ratio_all": mad_ratio(ours, theirs),
@@ -175,7 +175,7 @@ def _contrast(cell: Cell, partner: Cell | None) -> dict[str, object]:
 
 @functools.lru_cache(maxsize=1024)
 def _detectable(key: tuple[str, ...], baseline: bytes, seeds: int) -> float:
-    """By the baseline's own scores, once for all techniques that have as many runs."""
+    """Simulated from the baseline's scores; cached, since techniques with as many runs share it."""
     if seeds < 3:
         return math.nan
     generator = np.random.default_rng(int(digest(key), 16))
@@ -183,7 +183,7 @@ def _detectable(key: tuple[str, ...], baseline: bytes, seeds: int) -> float:
 
 
 def _simulated(seeds: int) -> int:
-    """So many runs or a few less: what fewer find is an upper bound, and there are fewer numbers to simulate."""
+    """The number of runs rounded down, for fewer simulations; the result is then an upper bound."""
     return min(seeds if seeds < 10 else seeds // 5 * 5, MOST_SIMULATED)
 
 

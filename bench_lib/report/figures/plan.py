@@ -1,4 +1,4 @@
-"""Which figures a report has, where each belongs, and what it is called."""
+"""The plan of a report's figures: kinds, places and names."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ OF_GROUPS = ("cost", "profiles", "ranks", *(axis.kind for axis in AXES), "disagr
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """What the figures of one group, or of a task of it, are made of: a place, and the rows that belong there.
+    """The data of the figures of one group, or of one of its tasks: a place and its rows.
 
     `cells` and `ranks` are empty for a task.
     """
@@ -57,7 +57,7 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class FigurePlan:
-    """A figure to be made: it holds all that it takes, so that another process can make it."""
+    """A figure to be drawn, with all arguments, so that another process can draw it."""
 
     kind: str
     place: tuple[str, ...]
@@ -70,17 +70,17 @@ class FigurePlan:
 
     def figure(self) -> Figure | None:
         """The figure at its place, or None where there is nothing to draw."""
-        # Altair would hold every part of every chart against its schema, which takes longer than all else; tests do it.
+        # Without Altair's schema validation, which takes longer than the rest of a report; tests do it.
         with debug_mode(False):
             figure = self.make(*self.arguments, self.name)
         return None if figure is None else dataclasses.replace(figure, kind=self.kind, place=self.place)
 
 
 def planned(summary: Summary) -> list[FigurePlan]:
-    """The figures of a report to be made: those of each group, of each of its tasks, and those of the whole."""
+    """Plan the figures of a report: of each group, of each of its tasks, and of the whole."""
     known = measured()
     power = (known.of(tasks=1), known.design["alpha"], known.design["looks"][-1])
-    found = [*_of_groups(summary), *_of_sources(summary)]
+    found = [*_of_groups(summary), *_variance_plans(summary)]
     return [*found, FigurePlan("power", (), power_figure, power)]
 
 
@@ -121,20 +121,20 @@ def _taken(summary: Summary, rows: NDArray[np.int64]) -> tuple[pd.DataFrame, NDA
     return summary.runs.iloc[rows], summary.loss[rows]
 
 
-def _of_sources(summary: Summary) -> Iterator[FigurePlan]:
+def _variance_plans(summary: Summary) -> Iterator[FigurePlan]:
     """By group, of which the runs that are ranked may hold nothing."""
-    for key, own in summary.sources.groupby(list(GROUP), sort=True):
+    for key, own in summary.variance_components.groupby(list(GROUP), sort=True):
         yield FigurePlan("variance", key_parts(key), variance_figure, (own,))
 
 
 def _drawn(runs: pd.DataFrame) -> pd.DataFrame:
-    """The columns that charts take, without the specs, which weigh more than all else."""
+    """The columns that charts use, without the specs, which are the largest."""
     return drop_unused_categories(runs[[column for column in runs if column not in UNDRAWN]])
 
 
 UNDRAWN = ("spec", "provenance", "reason", "started", "eval_step", "eval_score", *DYNAMICS, *STORED)
 Taken = tuple[Callable[..., Figure | None], tuple[Any, ...]]
-"""What makes a figure, and what it is given beside the figure's name."""
+"""The function of a figure, and its arguments except the name."""
 
 BY_GROUP: dict[str, Callable[[Part], Taken]] = {
     "cost": lambda part: (cost_figure, (part.cells, part.baseline)),
@@ -149,7 +149,7 @@ BY_TASK: dict[str, Callable[[Part], Taken]] = {
 
 
 def name(kind: str, place: tuple[str, ...] = ()) -> str:
-    """A file name that any system takes, with a digest where the place's own text does not fit into it."""
+    """A portable file name, with a digest if the text of the place is not a safe and unique name."""
     text = "-".join(place)
     safe = re.sub(r"[^a-z0-9._-]+", "-", text.lower())[:80]
     unique = safe == text and not any("-" in part for part in place)

@@ -17,13 +17,13 @@ from bench_lib.report.markdown import sections
 
 
 def leaderboard(summary: Summary, figures: Sequence[Figure], undrawn: Sequence[str] = ()) -> str:
-    """The whole text, with the figures that could not be drawn; the same findings give the same text."""
+    """The whole text, with the names of figures that could not be drawn; deterministic."""
     parts = ["# Leaderboard\n", _summary(summary, undrawn)]
     for key, table in summary.cells.groupby(list(GROUP), sort=True):
         group = key_parts(key)
         runs = summary.runs[(summary.runs[list(GROUP)] == list(group)).all(axis=1)]
         parts.append(_section(group, replace(summary, runs=runs, cells=table), figures))
-    variance = sections.variance(summary.sources)
+    variance = sections.variance(summary.variance_components)
     places = sorted({figure.place for figure in figures if figure.kind == "variance"})
     parts += [variance, *(_shown(figures, "variance", place) for place in places)] if variance else []
     parts.append("## Runs that failed, were lost or declined\n\n" + sections.not_converged(summary.runs))
@@ -44,9 +44,9 @@ def _summary(summary: Summary, undrawn: Sequence[str]) -> str:
         return "Every stored run has streams frozen in turn: there is nothing to rank, see the variance below.\n"
     if not (summary.cells["technique"] == summary.baseline).any():
         lines.append(f"**No run of the baseline {md.escape(summary.baseline)} is stored: nothing is compared.**")
-    lines += [f"**A figure is missing, since it could not be drawn: {md.escape(told)}.**" for told in undrawn]
-    if summary.set_aside:
-        names = ", ".join(md.escape(name) for name in summary.set_aside)
+    lines += [f"**A figure is missing, since it could not be drawn: {md.escape(figure)}.**" for figure in undrawn]
+    if summary.quarantined:
+        names = ", ".join(md.escape(name) for name in summary.quarantined)
         lines.append(f"**Damaged files, set aside and not counted: {names}.**")
     return "\n\n".join(lines) + "\n"
 
@@ -66,13 +66,13 @@ def _section(group: tuple[str, ...], part: Summary, figures: Sequence[Figure]) -
         parts.append(f"### {md.escape(task)} ({data}, {model}, {profile})\n")
         parts.append("\n\n".join(sections.task_lines(own, baseline)) + "\n")
         parts.append(sections.task_table(own, baseline))
-        parts.append(sections.in_use(own, baseline))
+        parts.append(sections.efficiency_table(own, baseline))
         parts += [_shown(figures, kind, (*group, task)) for kind in BY_TASK]
     return "\n".join(filter(None, parts))
 
 
 def _shown(figures: Sequence[Figure], kind: str, place: tuple[str, ...] = ()) -> str:
-    """The figures of a kind at a place, each with what it shows in words."""
+    """The figures of a kind at a place, with their alternative text."""
     found = [figure for figure in figures if (figure.kind, figure.place) == (kind, place)]
     return "".join(f"![{md.escape(f.title)}. {md.escape(f.alt)}]({FIGURES}/{f.name}.svg)\n" for f in found)
 

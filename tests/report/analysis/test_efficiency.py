@@ -14,7 +14,7 @@ from bench_lib.report.analysis.efficiency import MEASURES, efficiency_metrics, w
 from bench_lib.report.cells import group_runs
 from bench_lib.report.column import View
 from bench_lib.report.formatting import DASH
-from bench_lib.report.markdown.sections import in_use
+from bench_lib.report.markdown.sections import efficiency_table
 
 MIB = 2**20
 
@@ -46,7 +46,7 @@ def test_runs_of_earlier_versions_say_nothing_of_it(record: Any, frame: Any) -> 
     table = efficiency_metrics(group_runs(frame([record(0), record(1)])))
     assert table[list(MEASURES)].isna().all(axis=None)
     assert with_efficiency_metrics(table.assign(mean=0.8)).empty
-    assert in_use(table.assign(mean=0.8), "adamw") == ""
+    assert efficiency_table(table.assign(mean=0.8), "adamw") == ""
 
 
 def test_a_table_has_what_is_smaller_what_trains_less_and_what_was_attacked(record: Any, frame: Any) -> None:
@@ -61,6 +61,6 @@ def test_a_table_has_what_is_smaller_what_trains_less_and_what_was_attacked(reco
     table = efficiency_metrics(group_runs(frame(runs))).assign(mean=0.8, failure_rate=0.0, mad=0.01)
     assert sorted(with_efficiency_metrics(table)["technique"]) == ["fgm", "layer_drop", "lora"]
     lora = next(row for _, row in table.iterrows() if row["technique"] == "lora")
-    shown = [str(column.format(lora)) for column in columns.shown_in(View.USE)]
+    shown = [str(column.format(lora)) for column in columns.shown_in(View.EFFICIENCY)]
     assert shown == ["80.00", DASH, DASH, "1.00", "1.0", *[DASH] * 4]
-    assert "| lora | 80.00 |" in in_use(table, "adamw")
+    assert "| lora | 80.00 |" in efficiency_table(table, "adamw")

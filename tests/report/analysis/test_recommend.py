@@ -43,7 +43,7 @@ def arm(record: Make) -> Callable[..., list[RunRecord]]:
 def ask(frame: Frame) -> Ask:
     """The advised that records give; verdicts may be changed by technique."""
 
-    def asked(
+    def query(
         records: Iterable[RunRecord],
         text: str = "sst2",
         limits: Limits | None = None,
@@ -59,7 +59,7 @@ def ask(frame: Frame) -> Ask:
         runs = known.assign(provenance=[canonical_json(entry) for entry in known["provenance"]])
         return recommend(table, runs, task_query(text, set(table["task"])), limits or Limits(), "adamw")
 
-    return asked
+    return query
 
 
 def names(advised: Recommendation) -> list[str]:
@@ -234,9 +234,9 @@ def test_several_tasks_are_ranked_over_what_was_judged_on_all(arm: Callable[...,
     (one,) = ask(runs, "sst2")
     assert sorted(names(one)) == ["lion", "sam"]
     assert one.partly == ()
-    assert one.instead == ""
+    assert one.missing_task == ""
     (other,) = ask(runs, "mrpc")
-    assert other.instead == "mrpc"
+    assert other.missing_task == "mrpc"
     assert other.tasks == ("imdb", "sst2")
 
 

@@ -114,7 +114,7 @@ def test_real_and_embedded_data_never_share_a_table(read: Reader) -> None:
 def test_a_page_of_too_many_runs_says_what_it_holds(
     summary: Summary, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(records.held, "__defaults__", (8,))
+    monkeypatch.setattr(records.page_runs, "__defaults__", (8,))
     text = build(summary, [], catalogue)
     assert "This page holds 8 of the 17 runs" in text
     assert sum(payload(text)["cells"]["count"]) == 8
@@ -138,7 +138,7 @@ def test_answers_of_profiles_with_settings_are_folded_away(summary: Summary, cat
 
 
 def test_damaged_files_are_named(summary: Summary, catalogue: Catalogue) -> None:
-    text = build(dataclasses.replace(summary, set_aside=["a<b>.parquet"]), [], catalogue)
+    text = build(dataclasses.replace(summary, quarantined=["a<b>.parquet"]), [], catalogue)
     assert "a&lt;b&gt;.parquet" in text
 
 

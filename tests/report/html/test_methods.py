@@ -25,18 +25,18 @@ def test_many_reasons_are_counted(summary: Summary) -> None:
 
 
 def test_versions_are_named_with_their_runs(summary: Summary) -> None:
-    rows = dict(methods.origins(summary.runs)[0].rows)
+    rows = dict(methods.provenance_tables(summary.runs)[0].rows)
     assert rows == {"machine": "box", "torch": "2.13.0"}
     mixed = summary.runs.assign(provenance=[json.dumps({"torch": str(i % 2)}) for i in range(len(summary.runs))])
-    assert dict(methods.origins(mixed)[0].rows)["torch"].count("runs)") == 2
+    assert dict(methods.provenance_tables(mixed)[0].rows)["torch"].count("runs)") == 2
     many = summary.runs.assign(provenance=[json.dumps({"commit": f"c{i:02}"}) for i in range(len(summary.runs))])
-    assert "different values" in dict(methods.origins(many)[0].rows)["commit"]
+    assert "different values" in dict(methods.provenance_tables(many)[0].rows)["commit"]
     part = summary.runs.assign(provenance=["{}"] + ['{"torch":"2"}'] * (len(summary.runs) - 1))
-    assert "not recorded (1 runs)" in dict(methods.origins(part)[0].rows)["torch"]
+    assert "not recorded (1 runs)" in dict(methods.provenance_tables(part)[0].rows)["torch"]
 
 
 def test_data_and_models_stand_with_their_fingerprints(summary: Summary) -> None:
-    rows = methods.origins(summary.runs)[1].rows
+    rows = methods.provenance_tables(summary.runs)[1].rows
     assert rows == [
         ["sst2", "embedded", "made", "minilm", "weights0"],
         ["sst2", "local", "data0", "minilm", "weights0"],

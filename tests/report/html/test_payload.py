@@ -12,7 +12,7 @@ import pytest
 from bench_lib.core.record import Status
 from bench_lib.report.analysis.results import Summary
 from bench_lib.report.cells import CELL_ID
-from bench_lib.report.html.payload import STATUSES, held, packed
+from bench_lib.report.html.payload import STATUSES, packed, page_runs
 from bench_lib.report.html.registry_entries import Catalogue
 from bench_lib.report.html.reproduce import Commands
 
@@ -35,23 +35,23 @@ def told(summary: Summary, catalogue: Catalogue) -> dict[str, Any]:
 
 
 def test_all_runs_are_held_where_there_is_room() -> None:
-    assert held(runs(3, 4, 1), most=12).all()
+    assert page_runs(runs(3, 4, 1), most=12).all()
 
 
 def test_of_too_many_the_first_seeds_and_the_failures_are_held() -> None:
     table = runs(3, 10, 2)
-    keep = held(table, most=15)
+    keep = page_runs(table, most=15)
     assert table[keep]["seed"].tolist() == [0, 1, 2, 8, 9] * 3
 
 
 def test_too_many_failures_are_cut_like_the_rest() -> None:
     table = runs(2, 10, 9)
-    assert table[held(table, most=8)]["seed"].tolist() == [0, 1, 2, 3] * 2
+    assert table[page_runs(table, most=8)]["seed"].tolist() == [0, 1, 2, 3] * 2
 
 
 def test_each_cell_keeps_a_run() -> None:
     table = runs(4, 5, 0)
-    assert table[held(table, most=1)]["seed"].tolist() == [0] * 4
+    assert table[page_runs(table, most=1)]["seed"].tolist() == [0] * 4
 
 
 def test_every_status_has_a_letter() -> None:

@@ -47,11 +47,11 @@ def test_the_page_and_the_command_line_name_the_same_winner(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    (summary,) = Views(summary, catalogue).summaries()
+    (group,) = Views(summary, catalogue).summaries()
     monkeypatch.setattr(results, "summarise", lambda *_: summary)
     arguments = ["--task-like", "classification", "--store", str(tmp_path / "store"), "--json"]
     assert main(["recommend", *arguments]) == 0
     (answer,) = json.loads(capsys.readouterr().out)
-    assert [one.name for one in summary.best] == [one["name"] for one in answer["found"]] == ["uneven", "even"]
+    assert [one.name for one in group.best] == [one["name"] for one in answer["found"]] == ["uneven", "even"]
     assert answer["partly"] == ["narrow"]
-    assert any("narrow" in line for line in summary.lines)
+    assert any("narrow" in line for line in group.lines)
