@@ -6,13 +6,13 @@ from pathlib import Path
 
 from generated import write_store
 
-from bench_lib.report.analysis.results import find
+from bench_lib.report.analysis.results import summarise
 from bench_lib.store import Store
 
 
 def test_a_generated_store_can_be_read_and_reported(tmp_path: Path) -> None:
     store = Store(write_store(tmp_path / "store", 70))
-    found = find(store)
+    found = summarise(store)
     assert len(found.runs) == 70
-    assert not found.set_aside
+    assert not found.quarantined
     assert len(found.cells) == 70

@@ -76,14 +76,14 @@ def _measured(job: Job) -> Calibration:
 def _real(options: argparse.Namespace) -> Iterator[Scenario]:
     """The baseline's runs of the store, each cell with enough of them as a world of its own."""
     from bench_lib.report.analysis.variance import ordinary
-    from bench_lib.report.cells import gather
+    from bench_lib.report.cells import group_runs
     from bench_lib.stats.calibration import resampled
     from bench_lib.store import Store
 
     if not options.store.is_dir():
         return
-    for cell in gather(ordinary(Store(options.store).frame())):
-        named = cell.named()
+    for cell in group_runs(ordinary(Store(options.store).frame())):
+        named = cell.id_fields()
         if named["technique"] == options.baseline and len(cell.scores()) >= FEWEST:
             name = f"{named['task']} {named['profile']} ({cell.judged()} runs)"
             yield resampled(name, cell.scores(), cell.failed())

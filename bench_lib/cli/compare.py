@@ -18,7 +18,7 @@ from bench_lib.report import formatting as md
 from bench_lib.report.formatting import seeds as ranges
 
 if TYPE_CHECKING:
-    from bench_lib.report.analysis.compare import Changed, Difference, Missing, Pair, Stores
+    from bench_lib.report.analysis.compare import ChangedSpec, Difference, MissingRuns, Pair, StoreComparison
 
 HELP = """An argument is a folder where it has a path separator (./results), or holds a store and so does the other one;
 else it is a technique, a stack such as llrd+reinit, or a cell's label as the leaderboard has it."""
@@ -68,13 +68,13 @@ def _is_store(text: str) -> bool:
 
 
 def _techniques(options: argparse.Namespace) -> int:
-    from bench_lib.report.analysis.compare import held, techniques
+    from bench_lib.report.analysis.compare import compare_techniques, load
     from bench_lib.report.column import View
     from bench_lib.report.columns import shown_in
     from bench_lib.store import Store
 
     store = Store(options.store)
-    pairs = techniques(held(store).cells, options.one, options.other)
+    pairs = compare_techniques(load(store).cells, options.one, options.other)
     tell_set_aside(store)
     if options.json:
         print(console.machine([_as_data(pair) for pair in pairs]))
@@ -86,7 +86,7 @@ def _techniques(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _as_data(found: Pair | Stores) -> dict[str, Any]:
+def _as_data(found: Pair | StoreComparison) -> dict[str, Any]:
     """Plain values, without the rows of the tables."""
     return dataclasses.asdict(
         found, dict_factory=lambda entries: {name: value for name, value in entries if name != "row"}
@@ -123,17 +123,17 @@ def _contrasts(names: Sequence[str], pairs: Sequence[Pair]) -> Iterator[str]:
 
 
 def _stores(options: argparse.Namespace) -> int:
-    from bench_lib.report.analysis.compare import held, stores
+    from bench_lib.report.analysis.compare import compare_stores, load
     from bench_lib.store import Store
 
     one, other = (Store(Path(text)) for text in (options.one, options.other))
-    found = stores(held(one), held(other))
+    found = compare_stores(load(one), load(other))
     tell_set_aside(one, other)
     print(console.machine(_as_data(found)) if options.json else "\n".join(_found(found, options)))
     return REGRESSION if found.differing else DONE
 
 
-def _found(found: Stores, options: argparse.Namespace) -> Iterator[str]:
+def _found(found: StoreComparison, options: argparse.Namespace) -> Iterator[str]:
     yield f"A: {options.one}"
     yield f"B: {options.other}"
     both = found.equal + found.lost + len(found.differing)
@@ -171,7 +171,7 @@ def _shortened(fields: Sequence[str]) -> str:
     return ", ".join(fields[:2]) + (f" and {len(fields) - 2} more" if len(fields) > 2 else "")
 
 
-def _only(store: str, missing: Sequence[Missing]) -> Iterator[str]:
+def _only(store: str, missing: Sequence[MissingRuns]) -> Iterator[str]:
     yield ""
     runs, whole = sum(len(found.seeds) for found in missing), sum(found.whole for found in missing)
     yield (
@@ -188,7 +188,7 @@ def _only(store: str, missing: Sequence[Missing]) -> Iterator[str]:
             yield console.hanging(f"    {task}", f"seeds {seeds}{other}: {', '.join(names)}", 16)
 
 
-def _changes(changed: Sequence[Changed]) -> Iterator[str]:
+def _changes(changed: Sequence[ChangedSpec]) -> Iterator[str]:
     if not changed:
         return
     yield ""

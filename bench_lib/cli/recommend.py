@@ -46,15 +46,15 @@ def _recommend(options: argparse.Namespace) -> int:
     require(options.top >= 1, "--top", options.top, "1 or more")
     limits = _limits(options)
     from bench_lib.report.analysis.recommend import recommend, task_query
-    from bench_lib.report.analysis.results import find
+    from bench_lib.report.analysis.results import summarise
     from bench_lib.report.column import View
     from bench_lib.report.columns import shown_in
     from bench_lib.store import Store
 
     store = Store(options.store)
-    known = find(store, options.baseline)
-    asked = task_query(options.task_like, set(known.cells["task"].astype(str)))
-    found = recommend(_only(known.cells, options), _only(known.runs, options), asked, limits, options.baseline)
+    known = summarise(store, options.baseline)
+    query = task_query(options.task_like, set(known.cells["task"].astype(str)))
+    found = recommend(_only(known.cells, options), _only(known.runs, options), query, limits, options.baseline)
     tell_set_aside(store)
     if options.json:
         print(console.machine([_as_data(advised, options.top) for advised in found]))
@@ -126,8 +126,10 @@ def _opening(advised: Recommendation, limits: Limits) -> Iterator[str]:
     named = tasks if tasks == advised.asked.text else f"{advised.asked.text}, here {tasks}"
     asking = ", ".join(_wanted(limits, advised.baseline.name)) or "no limits"
     yield console.hanging("", f"{named}: {met} of {met + len(advised.others)} techniques meet {asking}", 2)
-    if advised.instead:
-        yield console.hanging("", f"nothing is known of {advised.instead} itself: these are other tasks of its kind", 2)
+    if advised.missing_task:
+        yield console.hanging(
+            "", f"nothing is known of {advised.missing_task} itself: these are other tasks of its kind", 2
+        )
     if advised.partly:
         few = (
             f"{len(advised.partly)} more were judged on some of these tasks only: --task-like TASK asks about one task"

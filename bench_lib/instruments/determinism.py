@@ -1,4 +1,4 @@
-"""Isolation of a run from the process around it: random states, threads, deterministic kernels, and what it leaves."""
+"""Isolation of a run from its process: generators, threads, deterministic kernels, and changed global state."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 
 OURS = ("torch's deterministic mode", "torch's number of threads")
-"""The settings that are changed for a run."""
+"""The settings that are set for a run."""
 TORCHS = "torch's generator"
-"""The global generator that is restored by torch's own means, on every device."""
+"""The global generator that `torch.random.fork_rng` restores, on every device."""
 
 
 @contextmanager
 def isolated(threads: int, device: torch.device, foreign: bool = False) -> Iterator[list[str]]:
     """Run with deterministic kernels and a fixed number of CPU threads; every global setting and generator is restored.
 
-    The number of threads is part of a run's identity because it decides the order in which partial sums are added. The
-    list names, when this ends, what the run left changed, but for the global generators; of attributes that were
-    replaced, where `foreign` code runs alone.
+    The number of threads is part of a run's identity because it decides the order in which partial sums are added. At
+    the end the list names the state that the run changed, except the global generators; replaced attributes are
+    detected only for `foreign` code.
     """
     outside = {what: SETTINGS[what][0]() for what in OURS}
     states = {what: get() for what, (get, _) in GENERATORS.items() if what != TORCHS}
@@ -50,10 +50,10 @@ def isolated(threads: int, device: torch.device, foreign: bool = False) -> Itera
 
 
 def seed_generators(seed: int, device: torch.device) -> None:
-    """Seed torch's global generators from which a run on this device draws.
+    """Seed torch's global generators of a device.
 
-    `torch.manual_seed` would do it too, and on CPUs write down the stack at each call, for a CUDA that may come later:
-    milliseconds at every step.
+    `torch.manual_seed` also records the stack on CPUs at each call, for a later CUDA initialisation: milliseconds at
+    every step.
     """
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":

@@ -1,4 +1,4 @@
-"""How this processor multiplies in bfloat16: by kernels of its own, or rounded and summed in fp32."""
+"""Products in bfloat16 on this CPU: native kernels, or emulated in fp32."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from torch.nn import functional as F
 from bench_lib.core.errors import require
 
 VARIABLE = "STABBENCH_BF16"
-"""The environment variable that decides in place of the measurement."""
+"""The environment variable that overrides the measurement."""
 
 SLOWEST = 1.2
-"""Times of a product in fp32 up to which the processor's own bf16 counts as fast."""
+"""Maximum time of a native bf16 product relative to fp32."""
 
 ROWS, WIDTH, TRIES = 128, 384, 5
 """The product that is timed: a layer of a small model on a few sentences, some milliseconds in all."""
 
 
 class Products(StrEnum):
-    """Who rounds the operands of a product and adds up: the processor's kernels, or we in fp32."""
+    """Products by the processor's bf16 kernels, or by operands rounded to bf16 and fp32 sums."""
 
     NATIVE = "native"
     EMULATED = "emulated"
@@ -37,8 +37,8 @@ class Products(StrEnum):
 def bf16_products() -> Products:
     """How products in bf16 are computed on this CPU, found by timing both once a process.
 
-    The variable `VARIABLE` decides instead where it is set; a value that it cannot have raises `BadValue`. What was
-    found is put there, so that the workers of this process compute as it does.
+    The variable `VARIABLE` overrides the measurement; an invalid value raises `BadValue`. The result is stored there,
+    so that the workers of this process use the same products.
     """
     asked = os.environ.get(VARIABLE, "")
     if asked:
@@ -51,7 +51,7 @@ def bf16_products() -> Products:
 
 @torch.inference_mode()
 def _slowdown() -> float:
-    """The time of a product in bf16 over that in fp32, of each the best of a few tries that take turns."""
+    """The time of a product in bf16 relative to fp32, each the best of a few alternating tries."""
     # A flag would not do: processors without such kernels report them, and oneDNN can be told not to use those it has.
     fp32, bf16 = math.inf, math.inf
     with torch.autocast("cpu", enabled=False), _one_thread():

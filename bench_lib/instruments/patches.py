@@ -1,4 +1,4 @@
-"""Attributes of modules and classes that runs rely on: noted before foreign code runs, and put back after it."""
+"""Attributes of modules and classes that runs rely on: recorded before foreign code runs, and restored after it."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ MODULES = (
     *("torch.nn.utils", "torch.nn.utils.clip_grad", "torch.optim", "torch.optim.lr_scheduler", "torch.optim.optimizer"),
     *("torch.overrides", "torch.random", "torch.utils.deterministic", "torch._C._nn", "torch._VF"),
 )
-"""Modules whose attributes are compared, and those of the classes that they hold."""
+"""Modules whose attributes, and those of their classes, are compared."""
 PATTERN = re.compile(
     r"bench_lib(\..+)?"
     r"|transformers\.(activations|masking_utils|pytorch_utils|configuration_utils|modeling_\w+|tokenization_\w+)"
     r"|transformers\.integrations\.\w*attention|transformers\.models\.(?!auto)\w+\.modeling_\w+"
 )
-"""Further modules that are compared likewise, where they are loaded: this package, and what models are made of."""
+"""Further modules that are compared if loaded: this package, and modelling code."""
 LAZY = {"__annotations__", "__slotnames__", "__non_callable_proto_members__", "__protocol_attrs__"}
-"""What Python itself adds to a class when it is first asked for it."""
+"""Attributes that Python adds to a class at first use."""
 
 _MISSING = object()
 
 
 class Attributes:
-    """The attributes of all that is compared, as they were when this was made."""
+    """A snapshot of the compared attributes."""
 
     def __init__(self) -> None:
         self.before = [(owner, vars(owner).copy()) for owner in _owners(len(sys.modules))]
 
     def restore(self) -> list[str]:
-        """Put back what was replaced, removed or added since; the names of these, such as `torch.nn.Linear.forward`."""
+        """Restore replaced, removed and added attributes; returns their names, such as `torch.nn.Linear.forward`."""
         changed = []
         for owner, before in self.before:
             after = vars(owner)
@@ -52,7 +52,7 @@ class Attributes:
 
 @functools.lru_cache(maxsize=1)
 def _owners(_loaded: int) -> tuple[ModuleType | type, ...]:
-    """The modules that are loaded, and the classes of their packages that they hold; found anew when there are more."""
+    """The loaded modules and their own classes; cached until more modules are loaded."""
     owners: dict[int, ModuleType | type] = {}
     for name, module in list(sys.modules.items()):
         if not isinstance(module, ModuleType) or (name not in MODULES and not PATTERN.fullmatch(name)):

@@ -1,4 +1,4 @@
-"""Where and with what a run was made: kept beside the result, no part of its identity."""
+"""Provenance of a run: stored with the result, not part of its identity."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def provenance(device: torch.device) -> dict[str, str]:
 
 
 def left_behind(what: Iterable[str]) -> dict[str, str]:
-    """What a run left changed around it, as an entry of its provenance; none where it left nothing."""
+    """The global state that a run changed, as a provenance entry; empty if none."""
     names = ", ".join(dict.fromkeys(what))
     return {"left_behind": names} if names else {}
 

@@ -1,4 +1,4 @@
-"""What surrounds a run in its process: compared before and after foreign code ran, named where it changed, restored."""
+"""Global state of the process around a run: compared before and after, named if changed, and restored."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from bench_lib.instruments.kernels import VARIABLE as MEASURED
 from bench_lib.instruments.patches import Attributes
 
 State = dict[str, tuple[Callable[[], Any], Callable[[Any], object]]]
-"""By its name, how a part of the state is read, and how it is put back."""
+"""Getter and setter of each part of the state, by name."""
 
 PATH = "the path of modules"
-"""Put back and not named: what imports something of its own may have to add its folder."""
+"""Restored but not reported: foreign code may have to add its folder to import its own modules."""
 DEVICES = ("cpu", "cuda")
 HOOKS: tuple[dict[Any, Any], ...] = tuple(
     hooks
@@ -41,9 +41,9 @@ _left_inference: list[object] = []
 
 
 class Surroundings:
-    """All of `SETTINGS`, the attributes of what runs rely on, and the threads, as they were when this was made.
+    """A snapshot of `SETTINGS`, attributes, loaded modules and threads.
 
-    The attributes of thousands of classes are left out where no foreign code runs, since to compare them takes time.
+    Attributes of classes are included only for foreign code, since comparing thousands of them takes time.
     """
 
     def __init__(self, foreign: bool = True) -> None:
@@ -53,7 +53,7 @@ class Surroundings:
         self.threads = frozenset(sys._current_frames())
 
     def restore(self) -> list[str]:
-        """Put back what has changed since, and name it; a thread that was started and still runs can only be named."""
+        """Restore and name changed state; threads that still run are only named."""
         changed = []
         for what, (get, put) in SETTINGS.items():
             if get() != self.settings[what]:
@@ -72,7 +72,7 @@ class Surroundings:
 
 
 def bits(state: Any) -> bytes:
-    """A state of a generator as bytes, equal where the states are: tensors are not pickled to equal ones."""
+    """A generator state as bytes, which are equal for equal states; pickled tensors are not."""
     return pickle.dumps(state.tolist() if isinstance(state, torch.Tensor) else state)
 
 
@@ -117,7 +117,7 @@ def _put_dispatch(modes: list[Any]) -> None:
 
 
 def _top_saved() -> Any:
-    """The functions through which tensors go that are saved for the backward pass, if any."""
+    """The top hooks on tensors saved for the backward pass, if any."""
     return torch._C._autograd._top_saved_tensors_default_hooks(True)
 
 
@@ -151,7 +151,7 @@ def _put_autocast(wanted: list[Any]) -> None:
 
 
 def _kernels() -> tuple[Any, ...]:
-    """Which kernels of libraries may be used, and with which precision."""
+    """The enabled library kernels and their precision."""
     return (
         torch.backends.mkldnn.set_flags(_fp32_precision=None),  # type: ignore[no-untyped-call]  # sets nothing
         (torch._C._get_cudnn_enabled(), torch._C._get_cudnn_benchmark(), torch._C._get_cudnn_deterministic()),
@@ -204,7 +204,7 @@ def _folder() -> str | None:
 
 
 def _environment() -> dict[str, str]:
-    """The variables of the environment but those that scikit-learn sets as it is loaded, and what was measured once."""
+    """The environment variables, without those set by loading scikit-learn and by `bf16_products`."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("KMP_", MEASURED))}
 
 
@@ -261,7 +261,7 @@ GENERATORS: State = {
     "numpy's generator": (np.random.get_state, np.random.set_state),
     "random's generator": (random.getstate, random.setstate),
 }
-"""The global generators, from which no run draws."""
+"""The global generators, which runs do not use."""
 
 SETTINGS: State = {
     "torch's inference mode": (torch.is_inference_mode_enabled, _leave_inference),
@@ -292,4 +292,4 @@ SETTINGS: State = {
     "the collection of garbage": (gc.isenabled, lambda wanted: gc.enable() if wanted else gc.disable()),
     "the limit of recursion": (sys.getrecursionlimit, sys.setrecursionlimit),
 }
-"""The global settings, in the order in which they are put back: each is read where those above it are as they were."""
+"""The global settings, in the order of restoration: each is read after those above it are restored."""

@@ -15,14 +15,14 @@ UNTIMED_STEPS = 2
 
 @dataclass
 class Stopwatch:
-    """Adds up wall-clock seconds over the stretches that it is told to time."""
+    """Adds up wall-clock seconds of timed intervals."""
 
     device: torch.device
     seconds: float = field(default=0.0, init=False)
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Time a stretch, counted also when it raises."""
+        """Time an interval, also if it raises."""
         start = self._now()
         try:
             yield

@@ -1,4 +1,4 @@
-"""Which runs belong together: the key of a cell, and what tells two cells of one name apart."""
+"""Cells: the runs of one spec, grouped by cell id, and labels for cells of one technique with different specs."""
 
 from __future__ import annotations
 
@@ -17,43 +17,43 @@ from bench_lib.core.record import Status
 from bench_lib.core.spec import digest
 
 GROUP = ("data", "model", "profile")
-"""What one section of the report has in common; `data` is `real` or `embedded`."""
+"""The columns that identify a section of the report; `data` is `real` or `embedded`."""
 
-KEY = (*GROUP, "task", "technique", "setting", "variant", "label")
-"""What names a cell: `setting` digests the spec without seed and stack, `variant` without the seed alone."""
+CELL_ID = (*GROUP, "task", "technique", "setting", "variant", "label")
+"""The columns of a cell id: `setting` digests the spec without seed and stack, `variant` without the seed."""
 
 SUFFIX = 6
 
 ROUNDING = 1e-6
-"""By how much a score may be beyond 1."""
+"""Tolerance for scores above 1."""
 
 
 @dataclass(frozen=True, eq=False)
-class Columns:
-    """The columns of a frame as arrays, each made when it is first asked for: cells by the thousand slice them."""
+class ColumnCache:
+    """The columns of a frame as arrays, converted at first use; all cells of the frame slice them."""
 
     frame: pd.DataFrame
-    made: dict[str, np.ndarray] = field(default_factory=dict)
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
 
     def numbers(self, name: str) -> np.ndarray:
-        """A column as `numbers` gives it."""
-        if name not in self.made:
-            self.made[name] = numbers(self.frame[name])
-        return self.made[name]
+        """A column as float64, see the function `numbers`."""
+        if name not in self.arrays:
+            self.arrays[name] = numbers(self.frame[name])
+        return self.arrays[name]
 
     def texts(self, name: str) -> np.ndarray:
-        """A column as an array of texts."""
-        if name not in self.made:
-            self.made[name] = self.frame[name].astype(str).to_numpy(dtype=object)
-        return self.made[name]
+        """A column as an array of strings."""
+        if name not in self.arrays:
+            self.arrays[name] = self.frame[name].astype(str).to_numpy(dtype=object)
+        return self.arrays[name]
 
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """All runs of one spec apart from the seed, in the order of their seeds: some rows of a sorted frame."""
+    """All runs of one spec, sorted by seed: a slice of rows of a sorted frame."""
 
-    key: tuple[str, ...]
-    columns: Columns
+    cell_id: tuple[str, ...]
+    columns: ColumnCache
     rows: slice
 
     @functools.cached_property
@@ -66,20 +66,20 @@ class Cell:
 
     @property
     def seeds(self) -> list[int]:
-        found: list[int] = self.columns.frame["seed"].to_numpy()[self.rows].tolist()
-        return found
+        seeds: list[int] = self.columns.frame["seed"].to_numpy()[self.rows].tolist()
+        return seeds
 
     def texts(self, column: str) -> list[str]:
-        """A column of all runs as texts."""
-        found: list[str] = self.columns.texts(column)[self.rows].tolist()
-        return found
+        """A column of all runs as strings."""
+        values: list[str] = self.columns.texts(column)[self.rows].tolist()
+        return values
 
     def numbers(self, column: str) -> np.ndarray:
-        """A column of all runs: (runs,) float64, in which what is missing is NaN."""
+        """A column of all runs: (runs,) float64, NaN for missing values."""
         return self.columns.numbers(column)[self.rows]
 
-    def named(self) -> dict[str, str]:
-        return dict(zip(KEY, self.key, strict=True))
+    def id_fields(self) -> dict[str, str]:
+        return dict(zip(CELL_ID, self.cell_id, strict=True))
 
     @functools.cached_property
     def statuses(self) -> tuple[str, ...]:
@@ -95,21 +95,21 @@ class Cell:
         return self.count(*(s for s in Status if s.unstable))
 
     @functools.cached_property
-    def survived(self) -> np.ndarray:
+    def converged_mask(self) -> np.ndarray:
         """Which runs converged: (runs,) bool."""
         return np.array([status == Status.CONVERGED for status in self.statuses], dtype=bool)
 
-    def measured(self, column: str) -> np.ndarray:
-        """A column of the runs that converged: (survivors,) float64, in which what is missing is NaN."""
-        return np.asarray(self.numbers(column)[self.survived], dtype=np.float64)
+    def converged_numbers(self, column: str) -> np.ndarray:
+        """A column of the converged runs: (converged,) float64, NaN for missing values."""
+        return np.asarray(self.numbers(column)[self.converged_mask], dtype=np.float64)
 
     def scores(self) -> np.ndarray:
-        """Final scores of the runs that converged, as fractions: (survivors,) float64."""
-        return self.measured("score")
+        """Final scores of the converged runs, as fractions: (converged,) float64."""
+        return self.converged_numbers("score")
 
 
 def numbers(column: pd.Series[Any]) -> np.ndarray:
-    """A column as float64, in which what is missing is NaN."""
+    """A column as float64, NaN for missing values."""
     return np.asarray(pd.to_numeric(column), dtype=np.float64)
 
 
@@ -118,41 +118,38 @@ def is_score(column: pd.Series[Any]) -> np.ndarray:
     return np.asarray(np.abs(numbers(column)) <= 1 + ROUNDING)
 
 
-def texts(key: object) -> tuple[str, ...]:
-    """The parts of a key of `groupby` over several columns."""
+def key_parts(key: object) -> tuple[str, ...]:
+    """The parts of a `groupby` key over several columns, as strings."""
     assert isinstance(key, tuple)
     return tuple(str(part) for part in key)
 
 
-def gather(frame: pd.DataFrame) -> list[Cell]:
-    """The cells of a frame of runs, sorted by key; runs of different specs are never in one cell.
+def group_runs(frame: pd.DataFrame) -> list[Cell]:
+    """Group a frame of runs into cells, sorted by cell id; runs of different specs are never in one cell.
 
-    Raises `BadStore` for a run that is there twice, an unknown status, a spec that is not JSON, or a converged run
-    that has no score.
+    Raises `BadStore` for a duplicate run, an unknown status, a spec that is not JSON, or a converged run without a
+    score.
     """
-    return apart(keyed(frame))
+    return split_cells(add_cell_ids(frame))
 
 
-def apart(known: pd.DataFrame) -> list[Cell]:
-    """The cells of runs that are keyed and sorted already."""
-    cells = known.groupby(list(KEY), sort=False, observed=True).ngroup().to_numpy()
+def split_cells(known: pd.DataFrame) -> list[Cell]:
+    """Split the sorted rows of `add_cell_ids` into cells."""
+    cells = known.groupby(list(CELL_ID), sort=False, observed=True).ngroup().to_numpy()
     starts = np.flatnonzero(np.diff(cells, prepend=-1, append=-1)).tolist()
-    keys = zip(*(known[name].iloc[starts[:-1]].astype(str) for name in KEY), strict=True)
-    columns = Columns(known)
+    keys = zip(*(known[name].iloc[starts[:-1]].astype(str) for name in CELL_ID), strict=True)
+    columns = ColumnCache(known)
     return [Cell(key, columns, slice(a, b)) for key, (a, b) in zip(keys, pairwise(starts), strict=True)]
 
 
-def trimmed(known: pd.DataFrame) -> pd.DataFrame:
-    """Some rows of a keyed frame, without the categories that none of them has: to be sent elsewhere."""
+def drop_unused_categories(known: pd.DataFrame) -> pd.DataFrame:
+    """A part of a frame without unused categories, so that it is small to send to a worker."""
     coded = [name for name in known if isinstance(known[name].dtype, pd.CategoricalDtype)]
     return known.assign(**{str(name): known[name].cat.remove_unused_categories() for name in coded})
 
 
-def keyed(frame: pd.DataFrame) -> pd.DataFrame:
-    """The runs with their key's columns added, sorted by key and seed.
-
-    Their specs may have a seed or none.
-    """
+def add_cell_ids(frame: pd.DataFrame) -> pd.DataFrame:
+    """Add the columns of `CELL_ID` to runs and sort them by these and the seed; specs may be with or without seed."""
     _check(frame)
     specs = frame["spec"].astype("category").cat
     digests = np.array([_digests(str(text)) for text in specs.categories], dtype=object).reshape(-1, 2)[specs.codes]
@@ -161,13 +158,13 @@ def keyed(frame: pd.DataFrame) -> pd.DataFrame:
         data=np.where(sources == "embedded", "embedded", "real"), setting=digests[:, 0], variant=digests[:, 1]
     )
     known["label"] = _labels(known)
-    # As categories, in the order of their texts, many rows of few values sort and group fast.
-    known = known.astype(dict.fromkeys(KEY, "category"))
-    return known.sort_values([*KEY, "seed", "run_id"], ignore_index=True)
+    # Categories in alphabetical order sort and group faster than strings.
+    known = known.astype(dict.fromkeys(CELL_ID, "category"))
+    return known.sort_values([*CELL_ID, "seed", "run_id"], ignore_index=True)
 
 
 def _labels(known: pd.DataFrame) -> list[str]:
-    """Names of techniques, with a suffix where one labelled cell holds several specs."""
+    """Labels of the runs: the technique, with a digest suffix if several specs share the name."""
     named = [*GROUP, "task", "technique"]
     once = known[[*named, "setting", "variant"]].drop_duplicates()
     settings = once.groupby(named)["setting"].transform("nunique") > 1
@@ -181,23 +178,23 @@ def _labels(known: pd.DataFrame) -> list[str]:
 
 @functools.lru_cache(maxsize=2**16)
 def _digests(text: str) -> tuple[str, str]:
-    """Setting and variant of a spec, in which what is loaded counts by its fingerprint and not by its name."""
-    parts = {k: _by_value(v) for k, v in identity(text).items() if k not in ("seed", "profile_name")}
+    """Setting and variant of a spec, with loaded objects identified by fingerprint instead of name."""
+    parts = {k: _fingerprint_or_value(v) for k, v in parse_spec(text).items() if k not in ("seed", "profile_name")}
     return digest({k: v for k, v in parts.items() if k != "stack"}), digest(parts)
 
 
-def identity(text: str) -> Mapping[str, Any]:
-    """A stored run's spec; text that is no JSON object, or holds its parts in another form, raises `BadStore`."""
+def parse_spec(text: str) -> Mapping[str, Any]:
+    """Parse the spec of a stored run; `BadStore` for text that is no JSON object or has parts of another form."""
     try:
         spec = json.loads(text)
     except (ValueError, RecursionError):
         spec = None
     if not isinstance(spec, Mapping):
         raise BadStore(f"a run's spec is not a JSON object: {text[:60]!r}")
-    for name, (holds, form) in FORMS.items():
-        if name in spec and not holds(spec[name]):
-            told = str(spec[name])[:60]
-            raise BadStore(f"a run's spec has {told!r} for its {name}; allowed: {form}")
+    for name, (is_valid, form) in FORMS.items():
+        if name in spec and not is_valid(spec[name]):
+            value = str(spec[name])[:60]
+            raise BadStore(f"a run's spec has {value!r} for its {name}; allowed: {form}")
     return spec
 
 
@@ -211,10 +208,10 @@ FORMS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "stack": (_is_stack, "a list of [technique, parameters, version]"),
     "task": (lambda value: isinstance(value, list) and len(value) == 2, "[task, version]"),
 }
-"""Parts of a spec that a report takes apart."""
+"""Validity check and description of each part of a spec that reports read."""
 
 
-def _by_value(value: object) -> object:
+def _fingerprint_or_value(value: object) -> object:
     return value["fingerprint"] if isinstance(value, Mapping) and "fingerprint" in value else value
 
 
@@ -229,5 +226,7 @@ def _check(frame: pd.DataFrame) -> None:
     unscored = frame[(frame["status"] == Status.CONVERGED) & ~is_score(frame["score"])]
     if len(unscored):
         run = unscored.iloc[0]
-        told = f"its score is {run['score']:g}" if np.isfinite(numbers(unscored["score"])[0]) else "has no finite score"
-        raise BadStore(f"run {run['run_id']} converged but {told}; allowed: a fraction, from -1 to 1")
+        reason = (
+            f"its score is {run['score']:g}" if np.isfinite(numbers(unscored["score"])[0]) else "has no finite score"
+        )
+        raise BadStore(f"run {run['run_id']} converged but {reason}; allowed: a fraction, from -1 to 1")

@@ -1,4 +1,4 @@
-"""What a column of the leaderboard is: its name, how it reads, and which tables show it."""
+"""Leaderboard columns: name, format, and the tables that show them."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from bench_lib.report.values import Format, Row, Value
 
 
 class View(StrEnum):
-    """The tables that show columns; the CSV and Parquet files hold all of them."""
+    """The tables that show columns; the CSV and Parquet files have all of them."""
 
     MARKDOWN = "the leaderboard as Markdown"
     PAGE = "all cells on the page"
     TASK = "a task on the page"
     TECHNIQUE = "a technique on the page"
-    USE = "what models are worth in use"
+    EFFICIENCY = "efficiency, compression and robustness of the models of a task"
     RECOMMEND = "stabbench recommend"
     SIDES = "each of two techniques in stabbench compare"
     CONTRAST = "one technique against the other in stabbench compare"
 
 
 Compute = Callable[[Cell, Row], object]
-"""What a column says of a cell, from its runs and from what was measured of it already."""
+"""Computes a column from the runs of a cell and its other columns."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its name in the files, its title and meaning for people, and how its values read.
+    """A column: its name in files, its title and meaning for readers, and its format.
 
-    Without `compute` it holds the measure of its name that `report.analysis` gives. An interval at 95 % stands beside
-    the value in the tables of `bounded_in`. `rank` is the place in the default order, which puts the smallest first.
+    Without `compute` it is the measure of the same name from `report.analysis`. The tables of `interval_in` show the
+    95 % interval. `rank` is the position in the default sort order, which is ascending.
     """
 
     name: str
@@ -43,39 +43,39 @@ class Column:
     format: Format
     compute: Compute | None = None
     shown_in: frozenset[View] = frozenset()
-    bounded_in: frozenset[View] = frozenset()
+    interval_in: frozenset[View] = frozenset()
     rank: int = 0
 
     def head(self, view: View) -> str:
-        """The title in a table, with what the brackets hold."""
-        return f"{self.title} [95 %]" if view in self.bounded_in else self.title
+        """The table heading, with the level of the interval."""
+        return f"{self.title} [95 %]" if view in self.interval_in else self.title
 
     def value(self, row: Row, view: View) -> Value:
-        """What stands in a table for a cell."""
+        """The formatted value of a cell in a table."""
         whole = self.format(row)
-        return whole if view in self.bounded_in else dataclasses.replace(whole, interval="")
+        return whole if view in self.interval_in else dataclasses.replace(whole, interval="")
 
 
 def name(name: str, meaning: str) -> Column:
-    """A text that the files alone hold."""
+    """A text column of the files only."""
     return Column(name, name, meaning, values.text(name))
 
 
 def count(name: str, meaning: str) -> Column:
-    """A whole number that the files alone hold."""
+    """An integer column of the files only."""
     return Column(name, name, meaning, values.number(name, 0))
 
 
 def share(name: str, meaning: str) -> Column:
-    """A fraction that the files alone hold."""
+    """A fraction column of the files only."""
     return Column(name, name, meaning, values.percent(name))
 
 
 def number(name: str, meaning: str) -> Column:
-    """A number that the files alone hold."""
+    """A number column of the files only."""
     return Column(name, name, meaning, values.number(name))
 
 
-def in_use(name: str, title: str, meaning: str, shown: Format) -> Column:
-    """A measure of what models are worth in use."""
-    return Column(name, title, meaning, shown, shown_in=frozenset({View.USE}))
+def efficiency(name: str, title: str, meaning: str, shown: Format) -> Column:
+    """An efficiency, compression or robustness metric."""
+    return Column(name, title, meaning, shown, shown_in=frozenset({View.EFFICIENCY}))

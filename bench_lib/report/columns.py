@@ -1,6 +1,6 @@
-"""The columns of the leaderboard, each declared once.
+"""Leaderboard columns, declared once.
 
-Files, Markdown, page, command line, glossary and default order follow from `COLUMNS`: a column more is one more entry.
+Files, Markdown, page, command line, glossary and default order follow from `COLUMNS`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import pandas as pd
 from bench_lib.core.record import Status
 from bench_lib.report import values
 from bench_lib.report.cells import Cell
-from bench_lib.report.column import Column, View, count, in_use, name, number, share
+from bench_lib.report.column import Column, View, count, efficiency, name, number, share
 from bench_lib.report.glossary import FEW, LEAST
 from bench_lib.report.values import Row
 from bench_lib.stats.design import FIRST_LOOK
@@ -56,7 +56,7 @@ OUTCOMES = (
         "counted.",
         values.failures,
         shown_in=SPREAD | {View.TECHNIQUE},
-        bounded_in=frozenset(View),
+        interval_in=frozenset(View),
         rank=1,
     ),
     share("failure_low", "The lower end of the failure rate's interval."),
@@ -71,7 +71,7 @@ SCORES = (
         "file as median_ad, beside SD and IQR.",
         values.percent("mad", "mad_low", "mad_high"),
         shown_in=SPREAD,
-        bounded_in=TABLES,
+        interval_in=TABLES,
         rank=2,
     ),
     share("mad_low", "The lower end of the MAD's interval."),
@@ -93,8 +93,8 @@ SCORES = (
         "mean",
         "Mean of the same scores, with a BCa bootstrap interval at 95 %.",
         values.percent("mean", "mean_low", "mean_high"),
-        shown_in=SPREAD | {View.USE},
-        bounded_in=TABLES | {View.USE},
+        shown_in=SPREAD | {View.EFFICIENCY},
+        interval_in=TABLES | {View.EFFICIENCY},
     ),
     share("mean_low", "The lower end of the mean's interval."),
     share("mean_high", "The upper end of the mean's interval."),
@@ -133,7 +133,7 @@ CONTRASTS = (
         "such seeds; the CSV file has the ratio of all runs that converged as mad_ratio_all.",
         values.ratio("mad_ratio", "mad_ratio_low", "mad_ratio_high"),
         shown_in=frozenset({View.MARKDOWN, View.TECHNIQUE, View.RECOMMEND, View.CONTRAST}),
-        bounded_in=frozenset(View),
+        interval_in=frozenset(View),
     ),
     number("mad_ratio_low", "The lower end of the MAD ratio's interval."),
     number("mad_ratio_high", "The upper end of the MAD ratio's interval."),
@@ -217,14 +217,18 @@ TRAINING = (
 
 
 USE = (
-    in_use("robust", "with typos", "Mean score on inputs with typos.", values.percent("robust")),
-    in_use("adversarial", "attacked", "Mean score under an attack on the embeddings.", values.percent("adversarial")),
-    in_use("trained_share", "trained (%)", "Share of the parameters trained.", values.percent("trained_share")),
-    in_use("saved_mib", "file (MiB)", "Median size of the file that a run must keep.", values.number("saved_mib", 1)),
-    in_use("size_ratio", "of its size", "That size over the uncompressed model's.", values.number("size_ratio")),
-    in_use("sparsity", "zeros (%)", "Share of the weights that are zero.", values.percent("sparsity", digits=1)),
+    efficiency("robust", "with typos", "Mean score on inputs with typos.", values.percent("robust")),
+    efficiency(
+        "adversarial", "attacked", "Mean score under an attack on the embeddings.", values.percent("adversarial")
+    ),
+    efficiency("trained_share", "trained (%)", "Share of the parameters trained.", values.percent("trained_share")),
+    efficiency(
+        "saved_mib", "file (MiB)", "Median size of the file that a run must keep.", values.number("saved_mib", 1)
+    ),
+    efficiency("size_ratio", "of its size", "That size over the uncompressed model's.", values.number("size_ratio")),
+    efficiency("sparsity", "zeros (%)", "Share of the weights that are zero.", values.percent("sparsity", digits=1)),
     *(
-        in_use(f"latency_{n}_ratio", f"latency, {n} input{'s' * (n > 1)}", "Over the uncompressed model's.", shown)
+        efficiency(f"latency_{n}_ratio", f"latency, {n} input{'s' * (n > 1)}", "Over the uncompressed model's.", shown)
         for n, shown in ((1, values.number("latency_1_ratio")), (32, values.number("latency_32_ratio")))
     ),
 )
@@ -237,25 +241,25 @@ def shown_in(view: View) -> list[Column]:
 
 
 def glossary() -> list[tuple[str, str]]:
-    """What the columns mean, by title: those that tables show first, then those that the files alone hold."""
+    """Titles and meanings of the columns: those shown in tables first, then those of the files only."""
     ordered = sorted(COLUMNS, key=lambda column: not column.shown_in)
     return [(column.title, column.meaning) for column in ordered]
 
 
 def default_order() -> list[str]:
-    """The names of the columns by which tables are sorted, the smallest values first."""
+    """The names of the sort columns of tables, in ascending order."""
     return [column.name for column in sorted(COLUMNS, key=lambda column: column.rank) if column.rank]
 
 
 def in_order(table: pd.DataFrame, baseline: str) -> pd.DataFrame:
-    """The cells of a task in reading order: the baseline first, and what has no values to sort by at the end."""
+    """The cells of a task sorted for display: the baseline first, cells without values last."""
     first = table.assign(_first=table["technique"] != baseline)
     order = first.sort_values(["_first", *default_order(), "label"], na_position="last", ignore_index=True)
     return order.drop(columns="_first")
 
 
 def complete(measured: pd.DataFrame, cells: Sequence[Cell]) -> pd.DataFrame:
-    """All columns of the cells that are measured, a row each in the same order, with those that compute themselves."""
+    """Add the computed columns to one row per cell, and put all columns in their order."""
     rows = as_rows(measured)
     own = {
         column.name: [column.compute(*pair) for pair in zip(cells, rows, strict=True)]

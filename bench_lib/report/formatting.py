@@ -1,4 +1,4 @@
-"""Text that stays text: escaped names, numbers as the field prints them, tables, and cells of CSV files."""
+"""Formatting: escaped text, numbers, intervals, Markdown tables, and CSV cells."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 DASH = "\u2013"
-"""An en dash: stands for what is not defined."""
+"""An en dash, for undefined values."""
 
 _SPECIAL = re.compile(r"([\\`*\[\]|~$])|(?<!\w)_|_(?!\w)")
 
 
 def plain(text: object) -> str:
-    """One line of text in composed characters: whitespace and what cannot be seen become single spaces.
+    """One line of NFC text: whitespace and invisible characters become single spaces.
 
-    The latter are control characters, those that turn the direction of writing, and halves of surrogate pairs.
+    Invisible are control characters, direction marks, and surrogates.
     """
     line = str(text)
     if not line.isascii():
@@ -26,18 +26,18 @@ def plain(text: object) -> str:
 
 
 def escape(text: object) -> str:
-    """Text as Markdown shows it letter by letter, in a table's cell as well."""
+    """Text escaped for Markdown, including table cells."""
     return _SPECIAL.sub(lambda found: "\\" + found.group(0), html.escape(plain(text), quote=False))
 
 
 def shorten(text: object, width: int = 160) -> str:
-    """The text's one line, cut at the width."""
+    """The text as one line, cut at the width."""
     line = plain(text)
     return line if len(line) <= width else line[: width - 1] + "…"
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """A number with so many decimals; what is missing or not finite is a dash."""
+    """A number with `digits` decimals; a dash for missing and non-finite values."""
     if value is None or not math.isfinite(value):
         return DASH
     # Adding 0 turns a rounded -0 into 0.
@@ -56,12 +56,12 @@ def signed(value: float | None) -> str:
 
 
 def p_value(value: float | None) -> str:
-    """A p-value to three decimals; what is smaller is said to be."""
+    """A p-value to three decimals, or `<0.001`."""
     return "<0.001" if value is not None and value < 0.001 else number(value, 3)
 
 
 def interval(low: float | None, high: float | None, digits: int = 2) -> str:
-    """An interval of fractions in percent points, or nothing where it is not defined."""
+    """An interval of fractions in percent points; empty if undefined."""
     ends = (percent(low, digits), percent(high, digits))
     return "" if DASH in ends else f"[{ends[0]}, {ends[1]}]"
 
@@ -78,13 +78,13 @@ def seeds(numbers: Iterable[int]) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], text_columns: int = 1) -> str:
-    """A Markdown table of cells that are escaped already; the first `text_columns` stand left, the others right."""
+    """A Markdown table of escaped cells; the first `text_columns` are left-aligned, the others right-aligned."""
     rule = [":--" if i < text_columns else "--:" for i in range(len(head))]
     return "\n".join("| " + " | ".join(row) + " |" for row in [head, rule, *rows]) + "\n"
 
 
 def csv_text(value: object) -> object:
-    """Text that no spreadsheet takes for a formula; anything else as it is."""
+    """Text that spreadsheets do not interpret as a formula; other values unchanged."""
     if isinstance(value, str):
         line = plain(value)
         return "'" + line if line.startswith(("=", "+", "-", "@")) else line

@@ -1,9 +1,9 @@
-"""How the tables are to be read: marks, and what the sections say and do not say; columns declare their own meaning."""
+"""Explanations of the report's tables: marks and notes; columns declare their own meaning."""
 
 from __future__ import annotations
 
 LEAST = 20
-"""Runs below which nothing is decided about spread."""
+"""The minimum number of converged runs for claims about spread."""
 
 FEW = "\u2020"
 UNEQUAL = "\u2021"
@@ -14,7 +14,7 @@ OVER_TASKS = {
         mixes metrics, and says more of the tasks than of the seeds. {UNEQUAL} marks a technique that covers fewer tasks
         than another: not comparable.""",
 }
-"""What the figures over several tasks mean."""
+"""Meanings of the measures over several tasks."""
 
 READING = """Scores are in percent points of the task's metric. The unit of replication is the seed. Below the baseline,
 rows are ordered by failure rate, then by MAD; the order is not a claim, the verdicts are. Each of the two p-values is

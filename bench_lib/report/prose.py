@@ -1,4 +1,4 @@
-"""Text for people: names as links, `code` and sources marked up, and numbers put into words."""
+"""Prose of the report: anchors, inline markup, lists of names, and counts with their nouns."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from bench_lib.report import formatting as md
 
 LINKS = {"arXiv": "https://arxiv.org/abs/", "doi": "https://doi.org/"}
 SAFE = "+:=,._-()"
-"""Signs that stand in an address as they are."""
+"""Characters that an anchor contains unquoted."""
 
 _PARTS = re.compile(r"`([^`]*)`|\*\*([^*]+)\*\*|\*(\w[^*]*)\*|\b(arXiv|doi):([^\s;,]*\w)")
 
 
 def anchor(kind: str, name: str) -> str:
-    """The address of a view within the page, such as `technique=llrd+reinit`; a name's own letters never end it."""
+    """The anchor of a view of the page, such as `technique=llrd+reinit`; special characters of the name are quoted."""
     return f"{kind}={quote(name, safe=SAFE)}"
 
 
 def linked(text: str) -> Markup:
-    """One line of text in which only code, stress and sources are marked up."""
-    line, done, parts = md.plain(text), 0, []
+    """One line of text with markup for code, emphasis and citations; everything else is escaped."""
+    line, end, parts = md.plain(text), 0, []
     for found in _PARTS.finditer(line):
-        parts += [Markup.escape(line[done : found.start()]), _marked(found)]
-        done = found.end()
-    return Markup("").join([*parts, Markup.escape(line[done:])])
+        parts += [Markup.escape(line[end : found.start()]), _markup(found)]
+        end = found.end()
+    return Markup("").join([*parts, Markup.escape(line[end:])])
 
 
-def _marked(found: re.Match[str]) -> Markup:
+def _markup(found: re.Match[str]) -> Markup:
     code, strong, stressed, where, name = found.groups()
     if code is not None:
         return Markup("<code>{}</code>").format(code)
@@ -42,12 +42,15 @@ def _marked(found: re.Match[str]) -> Markup:
     return Markup('<a href="{}">{}</a>').format(LINKS[where] + quote(name, safe="/."), found.group())
 
 
-def listed(names: Sequence[str], most: int = 4) -> str:
-    """Names as a list in a sentence, those beyond the most as a number."""
-    shown = list(names[:most])
-    if len(names) > most:
-        shown.append(f"{len(names) - most} more")
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else ""
+def name_list(names: Sequence[str], limit: int = 4, width: int | None = None, last: str = " and ") -> str:
+    """Up to `limit` names as a list in a sentence, then the number of the others.
+
+    Names are cut at `width` characters; `last` separates the last name where all are listed.
+    """
+    shown = [name if width is None else md.shorten(name, width) for name in names[:limit]]
+    if len(names) > limit:
+        return f"{', '.join(shown)} and {len(names) - limit} more"
+    return f"{', '.join(shown[:-1])}{last}{shown[-1]}" if len(shown) > 1 else "".join(shown)
 
 
 def count(number: int, noun: str) -> str:
@@ -56,6 +59,6 @@ def count(number: int, noun: str) -> str:
 
 
 def ratio(value: float, low: float, high: float) -> str:
-    """A ratio with its interval where that is known."""
+    """A ratio with its interval, if known."""
     ends = (md.number(low), md.number(high))
     return md.number(value) + ("" if md.DASH in ends else f" [{ends[0]}, {ends[1]}]")

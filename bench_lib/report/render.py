@@ -1,4 +1,4 @@
-"""The only writer into `reports/`: the leaderboard as a page, as Markdown and as tables, and its figures."""
+"""Renders the report, and is the only module that writes it: page, Markdown, tables and figures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from bench_lib.core.errors import BenchError
 from bench_lib.executors.base import Executor, results
 from bench_lib.executors.inline import InlineExecutor
-from bench_lib.report.analysis.results import find
+from bench_lib.report.analysis.results import summarise
 from bench_lib.report.analysis.summary import BASELINE
 from bench_lib.report.figures.draw import svg
 from bench_lib.report.figures.figure import Figure
@@ -30,21 +30,21 @@ from bench_lib.store import Store
 PAGE, LEADERBOARD, VARIANCE = "index.html", "leaderboard.md", "variance.csv"
 DIGITS = ".10g"
 SUFFIXES = (".svg", ".csv")
-"""Of the files of a figure."""
+"""Suffixes of the files of a figure."""
 
 EARLIER = (*SUFFIXES, ".png")
-"""Those that an earlier version wrote as well."""
+"""Suffixes of figure files, including those of an earlier version."""
 
 SHOWN = re.compile(rf"^!\[.*\]\({FIGURES}/([a-z0-9._-]+)\.svg\)$", re.MULTILINE)
-"""A figure in a leaderboard, which has it on a line of its own."""
+"""The line of a figure in a leaderboard."""
 
 Files = dict[str, bytes]
-"""What a report consists of: contents by their names relative to its folder."""
+"""The files of a report: contents by file name relative to its folder."""
 
 
 @dataclass(frozen=True)
 class Stale:
-    """How a folder differs from what would be rendered into it: names of files, sorted."""
+    """Differences of a folder from its current report: sorted file names."""
 
     missing: tuple[str, ...]
     different: tuple[str, ...]
@@ -55,91 +55,91 @@ class Stale:
 
 
 @dataclass(frozen=True)
-class Rendered:
-    """The files of a report, and the figures that it lacks since they could not be drawn, each with the reason."""
+class Report:
+    """The files of a report, and the figures that could not be drawn, with the reasons."""
 
     files: Files
     undrawn: tuple[str, ...] = ()
 
 
-def rendered(store: Store, baseline: str = BASELINE, executor: Executor | None = None) -> Rendered:
-    """All files of the report of a store, from the store and the registries alone; the same runs give the same bytes.
+def build_report(store: Store, baseline: str = BASELINE, executor: Executor | None = None) -> Report:
+    """Build all files of the report of a store, from the store and the registries; the same runs give the same bytes.
 
-    The executor works out the tables and draws the figures. Without a run of the default baseline nothing is compared.
+    The executor computes the tables and draws the figures. Without the default baseline there are no comparisons.
     Raises `BenchError` for an empty store, `UnknownName` for another baseline that no run has.
     """
     executor = executor or InlineExecutor()
-    findings = find(store, baseline, executor)
-    drawings = results(executor, _drawn, planned(findings))
+    summary = summarise(store, baseline, executor)
+    drawings = results(executor, _draw, planned(summary))
     figures = [drawing.figure for drawing in drawings if drawing.figure]
     undrawn = tuple(drawing.failed for drawing in drawings if drawing.failed)
     files = {name: content for drawing in drawings for name, content in drawing.files.items()}
-    files["leaderboard.csv"] = _csv(findings.cells)
-    files["leaderboard.parquet"] = _parquet(findings.cells)
-    if not findings.sources.empty:
-        files[VARIANCE] = _csv(findings.sources)
-    files[LEADERBOARD] = leaderboard(findings, figures, undrawn).encode()
-    files[PAGE] = build(findings, figures, registered(), undrawn).encode()
-    return Rendered(files, undrawn)
+    files["leaderboard.csv"] = _csv(summary.cells)
+    files["leaderboard.parquet"] = _parquet(summary.cells)
+    if not summary.variance_components.empty:
+        files[VARIANCE] = _csv(summary.variance_components)
+    files[LEADERBOARD] = leaderboard(summary, figures, undrawn).encode()
+    files[PAGE] = build(summary, figures, registered(), undrawn).encode()
+    return Report(files, undrawn)
 
 
 def render(store: Store, out: Path, baseline: str = BASELINE, executor: Executor | None = None) -> list[Path]:
-    """Write what `rendered` gives into a folder, and answer with the paths, the page first.
+    """Write the report of a store into a folder; returns the paths, the page first.
 
-    Each file is replaced whole; figures of what is no longer there are removed. Raises what `rendered` does, and
-    `BenchError` for a folder that cannot be written, and for figures that cannot be drawn: the rest is written.
+    Files are replaced atomically; obsolete figures are removed. Raises as `build_report` does, and `BenchError` for a
+    folder that cannot be written, and for figures that cannot be drawn, after writing all other files.
     """
-    found = rendered(store, baseline, executor)
+    report = build_report(store, baseline, executor)
     try:
         (out / FIGURES).mkdir(parents=True, exist_ok=True)
-        # Before the leaderboard, by which an earlier report's figures are known, becomes another.
-        for name in _superfluous(out, found.files):
+        # Before the leaderboard, which lists the figures of the earlier report, is replaced.
+        for name in _superfluous(out, report.files):
             (out / name).unlink()
-        for name, content in found.files.items():
+        for name, content in report.files.items():
             _write(out / name, content)
     except OSError as error:
         raise BenchError(f"the report cannot be written to {out}: {error}; name another folder") from error
-    _demand_all(found, f"the report in {out} is whole but for")
-    return [out / name for name in reversed(list(found.files))]
+    _demand_all(report, f"the report in {out} is whole but for")
+    return [out / name for name in reversed(list(report.files))]
 
 
 def stale(store: Store, out: Path, baseline: str = BASELINE, executor: Executor | None = None) -> Stale:
-    """How a folder differs from the report that would be rendered into it now; nothing is written."""
-    found = rendered(store, baseline, executor)
-    _demand_all(found, "no report can be held against one without")
-    files = found.files
+    """Compare a folder with its current report, without writing."""
+    report = build_report(store, baseline, executor)
+    _demand_all(report, "no report can be held against one without")
+    files = report.files
     missing = [name for name in files if not (out / name).is_file()]
     different = [name for name in files if name not in missing and (out / name).read_bytes() != files[name]]
     return Stale(tuple(sorted(missing)), tuple(sorted(different)), tuple(_superfluous(out, files)))
 
 
-def _demand_all(found: Rendered, lead: str) -> None:
-    if found.undrawn:
-        raise BenchError("\n".join(f"{lead} the figure {told}" for told in found.undrawn))
+def _demand_all(report: Report, lead: str) -> None:
+    if report.undrawn:
+        raise BenchError("\n".join(f"{lead} the figure {failure}" for failure in report.undrawn))
 
 
 @dataclass(frozen=True, eq=False)
-class _Drawn:
-    """A figure and its files; neither where there is nothing to draw, or where it failed, with the reason."""
+class _Drawing:
+    """A figure and its files, both empty if there is nothing to draw, or if it failed for a reason."""
 
     figure: Figure | None = None
     files: Files = field(default_factory=dict)
     failed: str = ""
 
 
-def _drawn(plan: FigurePlan) -> _Drawn:
-    """A figure as SVG, and its data as CSV; one that fails takes no other with it."""
+def _draw(plan: FigurePlan) -> _Drawing:
+    """Draw a figure as SVG, with its data as CSV; an error is returned, so that other figures are drawn."""
     try:
         figure = plan.figure()
         if figure is None:
-            return _Drawn()
+            return _Drawing()
         contents = (svg(figure).encode(), _csv(figure.data))
     except (KeyboardInterrupt, SystemExit, MemoryError):
         raise
     except BaseException as error:  # A panic of the renderer is no `Exception`.
-        return _Drawn(failed=f"{plan.name}: {type(error).__name__}: {shorten(error)}")
+        return _Drawing(failed=f"{plan.name}: {type(error).__name__}: {shorten(error)}")
     named = f"{FIGURES}/{plan.name}"
-    return _Drawn(figure, {f"{named}{suffix}": content for suffix, content in zip(SUFFIXES, contents, strict=True)})
+    return _Drawing(figure, {f"{named}{suffix}": content for suffix, content in zip(SUFFIXES, contents, strict=True)})
 
 
 def _csv(table: pd.DataFrame) -> bytes:
@@ -159,9 +159,9 @@ def _parquet(table: pd.DataFrame) -> bytes:
 
 
 def _superfluous(out: Path, files: Files) -> list[str]:
-    """Files of an earlier report that are no part of this one; what else lies in the folder is its owner's.
+    """Files of an earlier report that are not part of this one; other files in the folder are not touched.
 
-    The earlier report's leaderboard, if there is one, says which are its own.
+    The earlier report's leaderboard lists its files.
     """
     path = out / LEADERBOARD
     earlier = path.read_text(errors="replace") if path.is_file() else ""
@@ -172,7 +172,7 @@ def _superfluous(out: Path, files: Files) -> list[str]:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Replace a file whole: a reader sees the old bytes or the new ones."""
+    """Replace a file atomically."""
     staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         staged.write_bytes(content)

@@ -1,4 +1,4 @@
-"""What stands in a cell of a table: how columns of the leaderboard read, in every place that shows them."""
+"""Formats of leaderboard values, shared by Markdown, page and command line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench_lib.report.prose import count
 from bench_lib.stats.verdict import Location, Stability
 
 Row = Mapping[str, Any]
-"""A cell with its contrast and verdict, by column."""
+"""A cell with its contrast and verdict: values by column."""
 
 DECIDED = (Stability.MORE, Stability.LESS, Stability.EQUIVALENT)
 UNKNOWN = math.nan
@@ -21,10 +21,10 @@ UNKNOWN = math.nan
 
 @dataclass(frozen=True)
 class Value:
-    """A value as it is read: its text, a mark behind it, and its interval at 95 %.
+    """A formatted value: its text, a mark behind it, and its 95 % interval.
 
-    `order` is the number to sort by where the text does not begin with it; `kind` is what the page makes of it:
-    `runs` opens the runs of the cell, others are classes of the style sheet.
+    `order` is the sort key if the text does not begin with it; `kind` is its use on the page: `runs` opens the runs of
+    the cell, others are CSS classes.
     """
 
     text: str
@@ -42,17 +42,17 @@ NOTHING = Value(md.DASH)
 
 
 def text(name: str) -> Format:
-    """A column of texts as it is."""
+    """A text column, unchanged."""
     return lambda row: Value(md.plain(row.get(name) or "") or md.DASH)
 
 
 def number(name: str, digits: int = 2, factor: float = 1) -> Format:
-    """A number with so many decimals, times a factor."""
+    """A number times a factor, with `digits` decimals."""
     return lambda row: Value(md.number(factor * row.get(name, UNKNOWN), digits))
 
 
 def percent(name: str, low: str = "", high: str = "", digits: int = 2) -> Format:
-    """A fraction in percent points, with the interval that two other columns hold."""
+    """A fraction in percent points, with its interval from two other columns."""
     return lambda row: Value(
         md.percent(row.get(name), digits), md.interval(row.get(low), row.get(high), digits) if low else ""
     )
@@ -64,7 +64,7 @@ def difference(name: str) -> Format:
 
 
 def ratio(name: str, low: str = "", high: str = "") -> Format:
-    """A ratio to the baseline, with its interval; infinite where only the baseline has no spread."""
+    """A ratio to the baseline with its interval; infinite if only the baseline has no spread."""
 
     def shown(row: Row) -> Value:
         if is_baseline(row):
@@ -78,27 +78,27 @@ def ratio(name: str, low: str = "", high: str = "") -> Format:
 
 
 def p_value(name: str, spread: bool = False) -> Format:
-    """A p-value against the baseline; one of spread is marked where either technique has too few scores."""
+    """A p-value against the baseline; `spread` marks it if either technique has too few scores."""
 
     def shown(row: Row) -> Value:
         if is_baseline(row):
             return NOTHING
-        told = md.p_value(row.get(name))
-        scarce = spread and told != md.DASH and min(row["converged"], row["against_converged"]) < LEAST
-        return Value(told, mark=FEW if scarce else "")
+        text = md.p_value(row.get(name))
+        scarce = spread and text != md.DASH and min(row["converged"], row["against_converged"]) < LEAST
+        return Value(text, mark=FEW if scarce else "")
 
     return shown
 
 
 def seeds(row: Row) -> Value:
-    """Judged runs, of those attempted where some were not judged, marked where too few converged."""
+    """The number of judged runs, of attempted ones if these differ, marked if too few converged."""
     judged, attempted = int(row["judged"]), int(row["attempted"])
-    told = str(judged) if judged == attempted else f"{judged} of {attempted}"
-    return Value(told, mark=FEW if few(row) else "", kind="runs")
+    text = str(judged) if judged == attempted else f"{judged} of {attempted}"
+    return Value(text, mark=FEW if few(row) else "", kind="runs")
 
 
 def failures(row: Row) -> Value:
-    """Failed runs of those judged, with Wilson's interval of the rate in percent."""
+    """Failed of judged runs, with Wilson's interval of the rate in percent."""
     if not row["judged"]:
         return NOTHING
     order = f"{row['failed'] / row['judged']:.3g}" if row["failed"] else ""
@@ -107,39 +107,39 @@ def failures(row: Row) -> Value:
 
 
 def verdict(row: Row) -> Value:
-    """The verdict in words; too few seeds say so in its place, but one that failures decided stands."""
+    """The verdict in words, or the number of seeds if these are too few and failures did not decide."""
     if row["attempted"] == row["unsupported"]:
         return Value("declines", kind=_kind(row))
     if is_baseline(row):
-        told = "baseline"
+        text = "baseline"
     elif not row["against"]:
-        told = "not compared"
+        text = "not compared"
     else:
-        told = "undecided" if row["verdict"] in ("", Stability.UNDERPOWERED) else str(row["verdict"])
-    if few(row) and told in ("undecided", "baseline", "not compared"):
-        lead = "baseline, " if told == "baseline" else ""
+        text = "undecided" if row["verdict"] in ("", Stability.UNDERPOWERED) else str(row["verdict"])
+    if few(row) and text in ("undecided", "baseline", "not compared"):
+        lead = "baseline, " if text == "baseline" else ""
         return Value(f"{lead}{count(int(row['converged']), 'seed')}: too few to rank", kind=_kind(row))
     shift = {Location.BETTER: ", scores higher", Location.WORSE: ", scores lower"}.get(row["verdict_location"], "")
-    return Value(told + shift, kind=_kind(row))
+    return Value(text + shift, kind=_kind(row))
 
 
 def few(row: Row) -> bool:
-    """Whether too few runs converged to decide anything about spread, in a cell that was not declined whole."""
+    """Whether too few runs converged for a claim about spread, in a cell with attempted runs that were not declined."""
     return bool(row["converged"] < LEAST and row["attempted"] > row["unsupported"])
 
 
 def rankable(row: Row) -> bool:
-    """Whether a cell has runs enough to be ranked, or failures have decided."""
+    """Whether a cell has enough converged runs to be ranked, or a verdict."""
     return bool(row["verdict"] in DECIDED or (not few(row) and row["converged"] > 0))
 
 
 def is_baseline(row: Row) -> bool:
-    """Whether a cell is the one that the others of its task and setting are compared with."""
+    """Whether a cell is the baseline of its task and setting."""
     return bool(row["against"]) and row["label"] == row["against"]
 
 
 def _kind(row: Row) -> str:
-    """The verdict in one word, for the filter and the colour."""
+    """CSS class of the verdict, for the filter and the colour."""
     if row["verdict"] in DECIDED:
         return f"v {str(row['verdict']).split()[0]}"
     return "v baseline" if is_baseline(row) else "v few" if few(row) else "v undecided"

@@ -1,4 +1,4 @@
-"""What every technique promises: one list, which `check` tries on the tiny model and the contract tests hold all to."""
+"""The contract of techniques: one list of promises, checked by `check` on the tiny model and by the contract tests."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from bench_lib.validation.trial import BASE, Trial, baseline, differences
 TASK_OF = {kind: kind.sample_task for kind in FORMATS}
 BENCH = Bench()
 CHOOSER = "best_checkpoint"
-"""An observer that chooses among all evaluations, so that what it stands beside acts at each of them."""
+"""An observer that selects among all evaluations, so that other observers act at each of them."""
 
 
 @dataclass(frozen=True)
 class Breach:
-    """A promise that was not kept, on which task, and what was seen."""
+    """A broken promise: the task, and what was observed."""
 
     promise: str
     task: str
@@ -36,10 +36,10 @@ class Breach:
 
 @dataclass(frozen=True)
 class Promise:
-    """What every technique promises, and how that is tried.
+    """A promise of every technique, and its check.
 
-    `unkept` says what is seen to be otherwise, on each kind of task or, without `on_tasks`, of the stack alone. It is
-    None where only tests of this suite can tell, which know the technique.
+    `unkept` yields violations, on each kind of task or, without `on_tasks`, of the stack alone. It is None if only the
+    tests of this suite, which know the technique, can check it.
     """
 
     name: str
@@ -49,9 +49,9 @@ class Promise:
 
 
 def breaches(stack: Stack) -> list[Breach]:
-    """The promises that a stack of techniques does not keep, over every kind of task; takes seconds.
+    """Check a stack of techniques on every kind of task; takes seconds.
 
-    What keeps all others must also act: that is tried last, with real weights, since it takes a minute.
+    The promise `acts` is checked last, if all others hold: it uses real weights and takes a minute.
     """
     found = unkept("declared", Trial(stack, ""))
     for task in TASK_OF.values():
@@ -60,18 +60,18 @@ def breaches(stack: Stack) -> list[Breach]:
             seen = unkept(promise.name, trial) if promise.on_tasks else []
             found += seen
             if seen and (promise.name == "runs" or trial.spoilt):
-                break  # nothing else can be told where there is no run, or where those before it changed it
+                break  # other checks need a run, and a baseline that earlier runs did not change
     return found or unkept("acts", Trial(stack, BENCH.task))
 
 
 def unkept(promise: str, trial: Trial) -> list[Breach]:
-    """What is seen on a trial to be other than promised; none where only tests of this suite can tell."""
+    """Violations of a promise on a trial; empty if only tests of this suite can check it."""
     tried = PROMISES[promise].unkept
     return [Breach(promise, trial.task, what) for what in _caught(tried(trial))] if tried else []
 
 
 def _caught(unkept: Iterable[str]) -> Iterator[str]:
-    """What is seen to be unkept; what a technique's code raises on the way is one of these."""
+    """The violations; an exception in the technique's code is one of them."""
     try:
         yield from unkept
     except (BadData, Unavailable):
@@ -80,9 +80,9 @@ def _caught(unkept: Iterable[str]) -> Iterator[str]:
         yield f"raised {type(error).__name__}: {error}"
 
 
-def _told(said: str, differing: list[str]) -> Iterator[str]:
+def _if_any(lead: str, differing: list[str]) -> Iterator[str]:
     if differing:
-        yield f"{said} {', '.join(differing)}"
+        yield f"{lead} {', '.join(differing)}"
 
 
 def _undeclared(trial: Trial) -> Iterator[str]:
@@ -98,9 +98,9 @@ def _undeclared(trial: Trial) -> Iterator[str]:
 
 
 def _idle(trial: Trial) -> Iterator[str]:
-    """What does nothing; of techniques that are registered it is known, and told on their pages."""
+    """A stack without effect; not checked for registered techniques, whose pages show their effect."""
     if not is_foreign(trial.stack.spec(), TECHNIQUES) or trial.stack.having(Selects):
-        return  # what selects may rightly take the last checkpoint
+        return  # a selector may select the last checkpoint
     known = reference(BENCH)
     run = BENCH.run(trial.stack)
     if run.status != Status.UNSUPPORTED and not compared(run, known.base, known.start).acts(known.rounding):
@@ -122,7 +122,7 @@ def _repeats(trial: Trial) -> Iterator[str]:
     if not differences(trial.usual, again):
         return
     # With the generators as they were: what differs now too differs by itself.
-    same = list(_told("differs in", differences(trial.usual, trial.made(spec, around=0))))
+    same = list(_if_any("differs in", differences(trial.usual, trial.made(spec, around=0))))
     after = kept_state(trial.stack)
     changed = [name for name, state in after.items() if state != before.get(name)]
     if same and changed:
@@ -130,7 +130,7 @@ def _repeats(trial: Trial) -> Iterator[str]:
     elif same:
         yield f"run twice with one seed it {same[0]}, whatever is around it: it reads a clock, or state out of sight"
     else:
-        yield from _told("run twice with one seed it differs in", differences(trial.usual, again))
+        yield from _if_any("run twice with one seed it differs in", differences(trial.usual, again))
 
 
 def _neutral(trial: Trial) -> Iterator[str]:
@@ -139,14 +139,14 @@ def _neutral(trial: Trial) -> Iterator[str]:
         return
     neutral = Stack(tuple(dataclasses.replace(t, **(t.neutral or {})) for t in techniques))
     differing = differences(trial.run(neutral), trial.base, neutral)
-    yield from _told(f"at its neutral point it differs from {BASE} in", differing)
+    yield from _if_any(f"at its neutral point it differs from {BASE} in", differing)
 
 
 def _leaves_no_trace(trial: Trial) -> Iterator[str]:
     seen = [f"{what} is not as it was before the run" for what in dict.fromkeys(trial.traces)]
     again = trial.made(trial.spec(baseline()), around=0)
     said = f"it leaves state behind: after it ran, {BASE} differs in"
-    spoilt = list(_told(said, differences(trial.base, again)))
+    spoilt = list(_if_any(said, differences(trial.base, again)))
     trial.spoilt = bool(spoilt)
     yield from (*seen, *spoilt)
 
@@ -177,13 +177,13 @@ def _passes(trial: Trial) -> Iterator[str]:
 
 
 def _own(record: RunRecord, passes: str) -> int:
-    """The passes of the training itself; those of what went before it are reported apart."""
+    """The passes of the training itself, without those of the stages before it, which are reported."""
     before = sum(value for name, value in record.reported.items() if name.endswith(f".{passes}"))
     return int(getattr(record, passes) - before)
 
 
 def _observes(trial: Trial) -> Iterator[str]:
-    """What rides along, compressing at every evaluation where it compresses, leaves the training as it would be."""
+    """An observer, which compresses at every evaluation if at all, does not change the training."""
     stack = trial.stack
     if trial.usual.status == Status.UNSUPPORTED or not all(t.observer for t in stack.techniques):
         return
@@ -192,18 +192,18 @@ def _observes(trial: Trial) -> Iterator[str]:
     )
     ridden = execute([trial.spec(choosing), trial.spec(baseline())])[1]
     said = f"with it riding along {BASE} differs in"
-    yield from _told(said, differences(ridden, trial.base))
+    yield from _if_any(said, differences(ridden, trial.base))
 
 
 def _streams(trial: Trial) -> Iterator[str]:
-    """Another seed of augmentation changes nothing that does not say that it draws from it, or its arms are refused."""
+    """Another augmentation seed changes only techniques that declare this stream."""
     stack = trial.stack
     if trial.usual.status == Status.UNSUPPORTED or any("augment" in t.draws() for t in stack.techniques):
         return
     spec = trial.spec(stack)
     other = trial.made(dataclasses.replace(spec, frozen=(("augment", 1), *spec.frozen)), around=0)
     said = "`draws` does not name the seed stream augment, which changes"
-    yield from _told(said, differences(trial.usual, other))
+    yield from _if_any(said, differences(trial.usual, other))
 
 
 PROMISES = {

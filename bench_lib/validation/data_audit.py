@@ -1,4 +1,4 @@
-"""An audit of a task's data: every split that a source has, by itself, beside the others, and as a model reads it."""
+"""An audit of a task's data: counts of every split, overlaps of splits, and tokenisation coverage."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OTHERS = "other splits"
 
 @dataclass(frozen=True)
 class SplitAudit:
-    """One split: whether the task trains or is evaluated on it, its counts, and how the model reads it."""
+    """One split: whether the task uses it, its counts, and its tokenisation coverage."""
 
     split: str
     used: bool
@@ -31,9 +31,9 @@ class SplitAudit:
 
 @dataclass(frozen=True)
 class TaskAudit:
-    """A task's splits, every pair of them, and why others could not be read.
+    """The splits of a task, the overlap of every pair, and the splits that could not be read.
 
-    `unread` holds a reason by split; `failed` says whether the task uses one of these.
+    `unread` has the reason for each of the latter; `failed` says whether the task uses one of them.
     """
 
     task: str
@@ -45,7 +45,7 @@ class TaskAudit:
 
 
 def audit(task: Task, source: str, model: Ref, family: ProfileFamily) -> TaskAudit:
-    """Audit all splits of a task that the source has; one that cannot be had or read is named, and the others go on."""
+    """Audit all splits of a source for a task; splits that cannot be read are reported with the reason."""
     found, unread = _splits(task, source)
     used = (task.train_split, task.eval_split)
     indexed: dict[str, Inputs] = {split: index(examples) for split, examples in found.items()}
@@ -85,7 +85,7 @@ def _splits(task: Task, source: str) -> tuple[dict[str, tuple[Example, ...]], di
         others = other_splits(task, source)
     except BenchError as error:
         others = ()
-        if found:  # where nothing is, that is said already
+        if found:  # otherwise the missing source is reported already
             unread[OTHERS] = str(error)
     for split in others:
         attempt(split)

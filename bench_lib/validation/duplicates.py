@@ -1,4 +1,4 @@
-"""What is wrong with a split's texts and labels, and what it has in common with another: counts of exact matches."""
+"""Duplicates, conflicting labels and empty texts of a split, and overlap of two splits, by exact match."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Answers = frozenset[Any]
 class Counts:
     """One split by itself.
 
-    `repeats` are the examples whose input an earlier one has, and `alike` those where it differs in case and white
-    space at most. `conflicting` counts the inputs that stand with answers of which none suits all; `empty` the examples
-    with a blank text. `labels` are shares of the classes, or, of tagged words, of `O` and each type; spans have none.
+    `repeats` counts examples with the input of an earlier one, `alike` those whose input differs from an earlier one at
+    most in case and white space. `conflicting` counts inputs whose examples have no common answer, `empty` examples
+    with a blank text. `labels` are shares of the classes, or of `O` and each type among tagged words; empty for spans.
     """
 
     examples: int
@@ -32,9 +32,9 @@ class Counts:
 
 @dataclass(frozen=True)
 class Overlap:
-    """Two splits of a task: how many inputs both have, and how many examples of each stand behind these.
+    """Overlap of two splits of a task: the number of shared inputs, and of their examples in each split.
 
-    `alike` inputs differ in case and white space at most; `conflicting` ones have answers of which none suits all.
+    `alike` inputs differ at most in case and white space; `conflicting` ones have no common answer.
     """
 
     first: str
@@ -48,7 +48,7 @@ class Overlap:
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """The inputs of a split, each with the answers of all examples that have it, and the same in plain form."""
+    """The inputs of a split with the answers of their examples, and the normalised inputs."""
 
     answers: Mapping[Input, Sequence[Answers]]
     plain: frozenset[Input]
@@ -63,7 +63,7 @@ def index(examples: Iterable[Example]) -> Inputs:
 
 
 def count(examples: Sequence[Example], known: Inputs, labels: Sequence[str]) -> Counts:
-    """The counts of a split, of which `known` is the index and `labels` are the task's."""
+    """The counts of a split, from its index `known` and the labels of the task."""
     return Counts(
         examples=len(examples),
         repeats=len(examples) - len(known.answers),
@@ -75,7 +75,7 @@ def count(examples: Sequence[Example], known: Inputs, labels: Sequence[str]) -> 
 
 
 def overlap(first: tuple[str, Inputs], second: tuple[str, Inputs]) -> Overlap:
-    """What two splits, each given by its name and its index, have in common."""
+    """The overlap of two splits, each given by name and index."""
     (name, one), (other_name, other) = first, second
     shared = one.answers.keys() & other.answers.keys()
     return Overlap(

@@ -1,4 +1,4 @@
-"""What a technique changes, by how much: its run beside the baseline's, and beside what rounding alone would change."""
+"""The effect of a technique: its run compared with the baseline's, and with the effect of rounding."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from bench_lib.techniques.interface.stack import Stack, parse_stack
 
 BASE = "adamw"
 ROUNDED = tuple(f"noisy_tune:strength={strength}" for strength in (1e-6, 2e-6, 3e-6))
-"""The baseline from weights that are off by ten times the spacing of fp32, as rounding of each step leaves them."""
+"""The baseline with initial weights perturbed by ten times the fp32 spacing, as rounding of all steps does."""
 
 
 @dataclass(frozen=True)
 class Bench:
-    """Where effects are measured: a run as people use it, cut short."""
+    """The setting of effect measurements: a shortened run of a usual profile."""
 
     model: str = "minilm"
     task: str = "sst2"
@@ -70,7 +70,7 @@ class Bench:
 
 @dataclass(frozen=True)
 class Reference:
-    """The baseline's run, the weights that it began with, and the effects of rounding."""
+    """The baseline's run, its initial weights, and the effects of rounding."""
 
     base: RunRecord
     start: Mapping[str, np.ndarray]
@@ -79,14 +79,14 @@ class Reference:
 
 @functools.lru_cache(maxsize=1)
 def reference(bench: Bench) -> Reference:
-    """What effects are held against: four short trainings, made once a process."""
+    """The reference of effects, from four short trainings, made once per process."""
     base, start = bench.run(parse_stack(BASE, TECHNIQUES)), bench.start()
     rounded = (bench.run(parse_stack(text, TECHNIQUES)) for text in ROUNDED)
     return Reference(base, start, tuple(compared(record, base, start) for record in rounded))
 
 
 def compared(run: RunRecord, base: RunRecord, start: Mapping[str, np.ndarray]) -> Effect:
-    """The effect that a run shows beside the baseline's of the same seed, both with their weights kept."""
+    """The effect of a run against the baseline's run of the same seed; both records have their weights."""
     moved = np.divide(run.drift, base.drift) if len(run.drift) == len(base.drift) else None
     return Effect(
         trained=run.trainable_parameters / run.parameters,
@@ -103,7 +103,7 @@ def compared(run: RunRecord, base: RunRecord, start: Mapping[str, np.ndarray]) -
 def _apart(
     run: Mapping[str, np.ndarray], base: Mapping[str, np.ndarray], start: Mapping[str, np.ndarray]
 ) -> float | None:
-    """The distance of two trained bodies, as a share of how far the second one moved; None under other names."""
+    """The distance of two trained bodies, relative to the update of the second; None if parameter names differ."""
     if not start.keys() <= run.keys():
         return None
     distance = math.sqrt(sum(float(np.square(run[name] - base[name]).sum()) for name in start))

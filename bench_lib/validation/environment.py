@@ -1,4 +1,4 @@
-"""What works on this machine, found by trying."""
+"""Checks of this machine: packages, model, speed, data, and a small run."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from bench_lib.tasks.task import Task
 
 MODEL = "minilm"
 EXPECTED = ("quick", "desk")
-"""The profiles of which it is said how long their runs take."""
+"""The profiles whose run time is estimated."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at; what is optional does not make the machine unfit."""
+    """The result of one check; a failed optional check does not make the machine unfit."""
 
     what: str
     found: str
@@ -43,7 +43,7 @@ class Finding:
 
 
 def examine(data: str | None = None) -> list[Finding]:
-    """Look at versions, device, model, speed, data and a whole small run; `data` names a folder to look into."""
+    """Check versions, device, model, speed and a whole small run, and the folder `data`, if given."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     facts = provenance(device)
     versions = " ".join(f"{name} {facts[name]}" for name in ("python", "torch", "transformers", "peft"))
@@ -53,33 +53,33 @@ def examine(data: str | None = None) -> list[Finding]:
             "machine", f"{facts['cpu']}, {facts['cores']} cores, {facts['memory_gib']} GiB; runs on {facts['device']}"
         ),
         Finding("optional packages", _optional()),
-        _tried(f"model {MODEL}", lambda: resolve(MODEL, MODELS).fingerprint),
-        _tried("a smoke run, stored and read back", _smoke),
-        _tried(f"a step of {MODEL}, {TEXTS} x {LENGTH} tokens on one thread", _steps),
-        *(_tried(f"a run of {profile}", partial(_expected, profile)) for profile in EXPECTED),
+        _check(f"model {MODEL}", lambda: resolve(MODEL, MODELS).fingerprint),
+        _check("a smoke run, stored and read back", _smoke),
+        _check(f"a step of {MODEL}, {TEXTS} x {LENGTH} tokens on one thread", _steps),
+        *(_check(f"a run of {profile}", partial(_expected, profile)) for profile in EXPECTED),
     ]
     if data is not None:
-        findings.append(_tried(f"data folder {data}", lambda: _held(Path(data))))
-        findings += [_tried(f"  {task.name}", partial(_sizes, task, data), optional=True) for task in TASKS]
+        findings.append(_check(f"data folder {data}", lambda: _folder_contents(Path(data))))
+        findings += [_check(f"  {task.name}", partial(_sizes, task, data), optional=True) for task in TASKS]
     return findings
 
 
 def _optional() -> str:
-    """The optional packages that are there, and what installs the others."""
+    """The installed optional packages, and the install commands of the others."""
     packages = [package for extra in EXTRAS.values() for package in extra]
     there = ", ".join(filter(is_installed, packages))
     missing = [f"no {package} ({install(package)})" for package in packages if not is_installed(package)]
     return "; ".join(filter(None, [there, *missing]))
 
 
-def _tried(what: str, attempt: Callable[[], str], optional: bool = False) -> Finding:
+def _check(what: str, attempt: Callable[[], str], optional: bool = False) -> Finding:
     try:
         return Finding(what, attempt(), optional=optional)
     except (BenchError, OSError) as error:
         return Finding(what, str(error), ok=False, optional=optional)
 
 
-def _held(folder: Path) -> str:
+def _folder_contents(folder: Path) -> str:
     if not folder.is_dir():
         raise BadData(f"there is no such folder; {holdings(folder.absolute().parent)}")
     return holdings(folder)
@@ -103,7 +103,7 @@ def _smoke() -> str:
 
 
 def _steps() -> str:
-    """The seconds of a training step in each precision, and who computes what has no kernels everywhere."""
+    """The seconds of a training step in each precision, and how this CPU computes bf16."""
     model = resolve(MODEL, MODELS)
     seconds = {precision: f"{precision} {speed(model, precision).step:.2f} s" for precision in PRECISIONS}
     if not torch.cuda.is_available():
@@ -112,7 +112,7 @@ def _steps() -> str:
 
 
 def _expected(profile: str) -> str:
-    """About how long a plain run of a profile takes here, by the embedded texts: from task to task."""
+    """The estimated time of a baseline run of a profile on each task, from the embedded texts."""
     tasks = all_tasks("embedded")
     seconds = {task: forecast(plan(Grid((task,), ("adamw",), (0,), profile, MODEL))) for task in tasks}
     return ", ".join(f"{task} about {value:.0f} s" for task, value in seconds.items())

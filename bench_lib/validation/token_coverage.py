@@ -1,4 +1,4 @@
-"""How a tokenizer reads a split: which words it knows, and what a profile's length cuts off."""
+"""Tokenisation coverage of a split: known words, unknown tokens, and truncation at a profile's length."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench_lib.tasks.formats.base import Text
 
 BATCH = 1000
 UNBOUNDED = 10**9
-"""A model's longest input, from which on it stands for one that is not known."""
+"""Maximum input lengths from this value on mean that the tokenizer has none."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class _Measured:
 
 
 def read(kind: Format, examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, profile: Profile) -> Reading:
-    """Tokenise the examples whole, and hold their lengths against the profile's."""
+    """Tokenise the examples without truncation, and compare their lengths with the profile's."""
     parts = [_measure(column, tokenizer) for column in kind.encoded(examples)]
     added = tokenizer.num_special_tokens_to_add(pair=len(parts) == 2)
     content = np.sum([part.tokens for part in parts], axis=0)

@@ -1,4 +1,4 @@
-"""A stack on trial: its runs beside the baseline's, each made once, and what they left changed around them."""
+"""A trial of a stack: cached runs of it and of the baseline, and the global state that they changed."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from bench_lib.techniques.interface.stack import Stack, parse_stack
 LABELS = {"run_id", "training_id", "spec", "technique"}
 BASE = "adamw"
 GLOBALS = GENERATORS | SETTINGS
-"""All that a run is to leave as it was, and that is put back where it does not."""
+"""The global state that a run must not change, and that is restored if it does."""
 
 
 def baseline() -> Stack:
-    """What a technique is compared with."""
+    """The stack of the baseline."""
     return parse_stack(BASE, TECHNIQUES)
 
 
@@ -54,10 +54,10 @@ def tiny_spec(task: str, stack: Stack) -> RunSpec:
 
 @dataclass(eq=False)
 class Trial:
-    """A stack on one task; each run is made once, where it is not given, by the spec that `spec_of` makes.
+    """A stack on one task; runs that are not given are made once, from the spec of `spec_of`.
 
-    `foreign` says that its code may change attributes of what runs rely on, which to compare takes time. `traces` are
-    what the runs left changed, and `spoilt` says that the baseline is another after them.
+    `foreign` code may change attributes of modules, whose comparison takes time. `traces` names the state that the runs
+    changed; `spoilt` says that the baseline differs after them.
     """
 
     stack: Stack
@@ -77,7 +77,7 @@ class Trial:
         return self.runs[stack.spec()]
 
     def made(self, spec: RunSpec, around: int) -> RunRecord:
-        """The record of a run made now, in a process whose global generators were seeded with a number."""
+        """Make a run, with the global generators seeded with `around`."""
         with surrounded(around, self.foreign) as changed:
             (record,) = execute([spec])
         self.traces += [*changed, *filter(None, record.provenance.get("left_behind", "").split(", "))]
@@ -93,16 +93,16 @@ class Trial:
 
 
 def evaluated_last(stack: Stack) -> bool:
-    """Whether an observer evaluates weights of its own and none chooses, so that only the last evaluation is its."""
+    """Whether an observer evaluates its own weights and none selects: it then affects only the last evaluation."""
     altering = any(t.observer and isinstance(t, Compresses | EvaluatesUnder) for t in stack.techniques)
     return altering and not stack.having(Selects)
 
 
 def differences(one: RunRecord, other: RunRecord, last_only: Stack | None = None) -> list[str]:
-    """The fields in which two results differ to the bit, predictions among them, but for what only names the technique.
+    """The fields in which two results differ bitwise, including predictions, without the names of the technique.
 
-    Of a stack whose observers are evaluated last only, that evaluation is compared. What is compressed is saved whole,
-    whatever trained, so that its sizes are not.
+    For a stack whose observers affect only the last evaluation, only that one is compared. Sizes of compressed models
+    are not compared, since these are saved whole.
     """
     results = [{k: v for k, v in record.result().items() if k not in LABELS} for record in (one, other)]
     if last_only is not None and evaluated_last(last_only):
@@ -116,7 +116,7 @@ def differences(one: RunRecord, other: RunRecord, last_only: Stack | None = None
 
 @contextmanager
 def surrounded(number: int, foreign: bool = True) -> Iterator[list[str]]:
-    """Seed the global generators with a number; what is changed within is named in the list, and put right again."""
+    """Seed the global generators with a number; names changed global state in the list, and restores it."""
     outside = {what: get() for what, (get, _) in GENERATORS.items()}
     torch.manual_seed(number)
     np.random.seed(number)

@@ -70,14 +70,14 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 @pytest.fixture(scope="session")
 def page(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page as a file."""
-    from bench_lib.report.analysis.results import find
+    from bench_lib.report.analysis.results import summarise
     from bench_lib.report.figures.plan import figures
     from bench_lib.report.html.build import build
     from bench_lib.report.html.registry_entries import registered
 
-    findings = find(store)
+    summary = summarise(store)
     path = tmp_path_factory.mktemp("page") / "index.html"
-    path.write_text(build(findings, figures(findings), registered()), encoding="utf-8")
+    path.write_text(build(summary, figures(summary), registered()), encoding="utf-8")
     return path
 
 

@@ -50,8 +50,8 @@ def test_a_report_tells_of_damaged_files(
 def test_a_report_is_held_against_what_stands(
     capsys: Written, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = render.rendered(Store(store))
-    monkeypatch.setattr(render, "rendered", lambda *_: whole)
+    whole = render.build_report(Store(store))
+    monkeypatch.setattr(render, "build_report", lambda *_: whole)
     command = ["report", "--store", str(store), "--out", str(tmp_path / "reports")]
     assert main([*command, "--check"]) == REGRESSION
     assert f"missing: {tmp_path / 'reports' / 'leaderboard.md'}" in capsys.readouterr().out

@@ -13,7 +13,7 @@ import pytest
 
 from bench_lib.core.record import RunRecord, Status
 from bench_lib.core.spec import Profile, Ref, RunSpec, TechniqueSpec, canonical_json
-from bench_lib.report.analysis.results import Findings, find
+from bench_lib.report.analysis.results import Summary, summarise
 from bench_lib.store import Store
 
 CELL: dict[str, Any] = {
@@ -119,14 +119,14 @@ def sweep(record: Make, frame: Frame) -> Callable[[int], pd.DataFrame]:
 
 
 @pytest.fixture(scope="session")
-def findings(tmp_path_factory: pytest.TempPathFactory, record: Make) -> Findings:
+def summary(tmp_path_factory: pytest.TempPathFactory, record: Make) -> Summary:
     """What four tasks x nine techniques with six seeds each come to, curves included."""
     store = Store(tmp_path_factory.mktemp("swept"))
     for task in TASKS:
         for number, run in enumerate(_task_runs(record, task, 6)):
             loss = tuple(round(2.0 * 0.97**step + 0.01 * (number % 7), 4) for step in range(30))
             store.append(dataclasses.replace(run, curve_loss=loss))
-    return find(store)
+    return summarise(store)
 
 
 TASKS = {"sst2": (0.80, 0.51), "imdb": (0.83, 0.5), "conll2003": (0.70, 0.0), "squad": (0.35, 0.02)}

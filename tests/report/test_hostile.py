@@ -20,8 +20,8 @@ import pytest
 from bench_lib.cli import main
 from bench_lib.core.record import RunRecord
 from bench_lib.report import render
-from bench_lib.report.analysis import results as findings_of_a_store
-from bench_lib.report.analysis.results import Findings, find
+from bench_lib.report.analysis import results as results_of_a_store
+from bench_lib.report.analysis.results import Summary, summarise
 from bench_lib.report.figures.plan import planned
 from bench_lib.report.html.build import build
 from bench_lib.report.html.registry_entries import registered
@@ -142,16 +142,16 @@ def filled(root: Path, runs: list[RunRecord]) -> Store:
 
 
 @pytest.fixture(scope="module")
-def found(store: Store) -> Findings:
-    return find(store)
+def found(store: Store) -> Summary:
+    return summarise(store)
 
 
 @pytest.fixture(scope="module")
-def out(store: Store, found: Findings) -> Path:
+def out(store: Store, found: Summary) -> Path:
     """The folder that the command line rendered the store into, once."""
     folder = store.root / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(render, "find", lambda *_: found)
+        patch.setattr(render, "summarise", lambda *_: found)
         assert main(["report", "--store", str(store.root), "--out", str(folder)]) == 0
     return folder
 
@@ -171,9 +171,9 @@ def unseen(written: str) -> set[str]:
     return {c for c in set(written) if not c.isprintable() and c != "\n"}
 
 
-def test_no_text_becomes_an_element_or_an_attribute_of_the_page(page: str, findings: Findings) -> None:
-    drawn = [figure for plan in planned(findings)[:1] if (figure := plan.figure())]
-    friendly = Page(build(findings, drawn, registered()))
+def test_no_text_becomes_an_element_or_an_attribute_of_the_page(page: str, summary: Summary) -> None:
+    drawn = [figure for plan in planned(summary)[:1] if (figure := plan.figure())]
+    friendly = Page(build(summary, drawn, registered()))
     found = Page(page)
     assert found.elements <= friendly.elements
     assert found.scripts == friendly.scripts
@@ -252,16 +252,16 @@ def test_each_task_shows_its_figures_whatever_it_is_called(page: str) -> None:
 
 def test_what_was_rendered_is_current(store: Store, out: Path, monkeypatch: Any, capsys: Any) -> None:
     files = {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
-    monkeypatch.setattr(render, "rendered", lambda *_: render.Rendered(files))
+    monkeypatch.setattr(render, "build_report", lambda *_: render.Report(files))
     assert main(["report", "--store", str(store.root), "--out", str(out), "--check"]) == 0
     assert capsys.readouterr().out == f"{out} is what {store.root} gives\n"
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]], ids=["text", "json"])
 def test_answers_on_the_command_line_are_visible_text(
-    store: Store, found: Findings, options: list[str], monkeypatch: Any, capsys: Any
+    store: Store, found: Summary, options: list[str], monkeypatch: Any, capsys: Any
 ) -> None:
-    monkeypatch.setattr(findings_of_a_store, "find", lambda *_: found)
+    monkeypatch.setattr(results_of_a_store, "summarise", lambda *_: found)
     for command in (["recommend", "--task-like", "sst2", "--top", "50"], ["compare", "amounts", CLEANED]):
         assert main([*command, "--store", str(store.root), *options]) == 0
         told = capsys.readouterr()

@@ -7,7 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench_lib.report.prose import anchor, count, linked, listed, ratio
+from bench_lib.report.prose import anchor, count, linked, name_list, ratio
 
 
 def test_code_stress_and_sources_are_marked_up() -> None:
@@ -35,7 +35,7 @@ def test_an_address_keeps_what_can_be_read() -> None:
 
 
 def test_lists_and_counts_read_as_in_a_sentence() -> None:
-    assert [listed(names, 2) for names in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
+    assert [name_list(names, 2) for names in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
         "",
         "a",
         "a and b",

@@ -17,7 +17,7 @@ import pytest
 from bench_lib.core.errors import BenchError, UnknownName
 from bench_lib.executors.local import LocalExecutor
 from bench_lib.report import render as module
-from bench_lib.report.analysis.results import find
+from bench_lib.report.analysis.results import summarise
 from bench_lib.report.figures.figure import Figure
 from bench_lib.report.markdown.leaderboard import leaderboard
 from bench_lib.report.render import render, stale
@@ -62,7 +62,7 @@ def written(monkeypatch: Any) -> dict[str, bytes]:
         "leaderboard.md": b"![Seeds.](figures/seeds-x.svg)\n",
         "index.html": b"page",
     }
-    monkeypatch.setattr(module, "rendered", lambda *_: module.Rendered(files))
+    monkeypatch.setattr(module, "build_report", lambda *_: module.Report(files))
     return files
 
 
@@ -254,7 +254,7 @@ def test_a_store_of_nothing_but_failures_is_rendered(tmp_path: Path, record: Any
 
 def text_of(made: Store) -> str:
     """The leaderboard of a store as Markdown, without figures."""
-    return leaderboard(find(made), [])
+    return leaderboard(summarise(made), [])
 
 
 def test_without_the_default_baseline_the_report_says_so(tmp_path: Path, record: Any) -> None:

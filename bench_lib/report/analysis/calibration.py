@@ -1,4 +1,4 @@
-"""How often the comparison itself errs and what it finds, as measured once and shipped with the package."""
+"""Calibration of the comparison: measured false alarms and power, shipped with the package."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ difference in spread was found, in the right direction; *seeds used* the mean fo
 
 @dataclass(frozen=True)
 class Measured:
-    """A calibration as it was measured: the design, and a row for each scenario, number of tasks and ratio."""
+    """A stored calibration: the design, and one row per scenario, number of tasks and ratio."""
 
     design: dict[str, Any]
     rows: tuple[Calibration, ...]
@@ -37,21 +37,21 @@ class Measured:
 
 
 def encoded(design: Design, rows: list[Calibration]) -> str:
-    """A calibration as the text of `FILE`; the same calibration gives the same text."""
+    """The JSON text of a calibration, as stored in `FILE`; deterministic."""
     value = {"design": dataclasses.asdict(design), "rows": [dataclasses.asdict(row) for row in rows]}
     return json.dumps(json.loads(canonical_json(value)), indent=1, sort_keys=True) + "\n"
 
 
 @functools.cache
 def measured() -> Measured:
-    """What was measured when the package was made."""
+    """The calibration that is shipped with the package."""
     value = json.loads(FILE.read_text(encoding="utf-8"))
     rows = tuple(Calibration(**row | {"found": float(row["found"])}) for row in value["rows"])  # it may be nan
     return Measured(value["design"], rows)
 
 
 def text() -> str:
-    """What was measured, in words."""
+    """The note on the calibration."""
     known = measured()
     said = TEXT.format(
         command=COMMAND,
@@ -63,7 +63,7 @@ def text() -> str:
 
 
 def shown(row: Calibration) -> list[str]:
-    """A scenario as a row of text under `HEAD`; shares are in percent."""
+    """A scenario as a table row under `HEAD`; shares are in percent."""
     return [
         row.scenario,
         str(row.tasks),

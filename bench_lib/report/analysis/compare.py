@@ -18,22 +18,22 @@ from bench_lib.report.analysis import runs as stored
 from bench_lib.report.analysis.provenance import variants
 from bench_lib.report.analysis.results import leaderboard_rows
 from bench_lib.report.analysis.variance import ordinary
-from bench_lib.report.cells import GROUP, KEY, Cell, apart, keyed, texts
+from bench_lib.report.cells import CELL_ID, GROUP, Cell, add_cell_ids, key_parts, split_cells
 from bench_lib.report.values import Row
 from bench_lib.store import Store
 from bench_lib.store.schema import to_records
 from bench_lib.store.verify import differences
 
 CHUNK = 1000
-"""Runs of which two stores' records are held at a time."""
+"""Number of records of each store that are loaded at a time."""
 
 NAME = (*GROUP, "task", "technique")
-"""What cells of two stores are called alike by, whatever their specs."""
+"""The columns that match cells of two stores, whatever their specs."""
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
-    """A store with its runs, and the cells of those that freeze no stream in turn."""
+class LoadedStore:
+    """A store with its runs, and the cells of its ordinary runs."""
 
     store: Store
     runs: pd.DataFrame
@@ -62,7 +62,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two cells of one group and task, and what can be said of the one against the other, on the seeds of both."""
+    """Two cells of one group and task, and their comparison on the shared seeds."""
 
     group: tuple[str, ...]
     task: str
@@ -82,8 +82,8 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Missing:
-    """Runs of a cell's name that the other store does not hold; `whole` where it holds none of that name."""
+class MissingRuns:
+    """Runs of one cell name that the other store lacks; `whole` if it has no run of that name."""
 
     name: tuple[str, ...]
     seeds: tuple[int, ...]
@@ -92,7 +92,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class Difference:
-    """A run that both stores hold with results that should be the same, in what it differs, and both scores."""
+    """A run with different results in the two stores: the differing fields, both statuses and both scores."""
 
     run_id: str
     name: tuple[str, ...]
@@ -103,8 +103,8 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Changed:
-    """A cell's name that stands for different specs in two stores, what differs, and the verdict where seeds match."""
+class ChangedSpec:
+    """A cell name with different specs in two stores: the settings that differ, and the comparison on shared seeds."""
 
     name: tuple[str, ...]
     settings: tuple[str, str]
@@ -112,49 +112,49 @@ class Changed:
 
 
 @dataclass(frozen=True)
-class Stores:
-    """Two stores: what only one of them holds, and what became of the runs that both hold.
+class StoreComparison:
+    """The comparison of two stores: runs of one store only, and equal and different runs of both.
 
-    `lost` counts runs that the machine lost in either, which say nothing of what the other should be.
+    `lost` counts shared runs lost to infrastructure in either store, which are not compared.
     """
 
-    only_one: tuple[Missing, ...]
-    only_other: tuple[Missing, ...]
+    only_one: tuple[MissingRuns, ...]
+    only_other: tuple[MissingRuns, ...]
     equal: int
     lost: int
     differing: tuple[Difference, ...]
-    changed: tuple[Changed, ...]
+    changed: tuple[ChangedSpec, ...]
 
 
-def held(store: Store) -> Held:
-    """What a store holds; none raises `BenchError`."""
+def load(store: Store) -> LoadedStore:
+    """Load the runs and cells of a store; a store without runs raises `BenchError`."""
     frame = stored.read(store).frame
     if frame.empty:
         raise BenchError(f"no runs in {store.root}: fill it with `stabbench run --store {store.root}`")
-    return Held(store, keyed(frame), apart(keyed(ordinary(frame))))
+    return LoadedStore(store, add_cell_ids(frame), split_cells(add_cell_ids(ordinary(frame))))
 
 
-def techniques(known: Sequence[Cell], one: str, other: str) -> list[Pair]:
-    """The cells of one technique or label beside those of another, wherever all else is the same.
+def compare_techniques(known: Sequence[Cell], one: str, other: str) -> list[Pair]:
+    """Compare the cells of one technique or label with those of another that have the same task and settings.
 
     Raises `UnknownName` for a name that no run has, and `BenchError` where the two have no task and setting in common.
     """
-    ours, theirs = _called(known, one), _called(known, other)
-    if {cell.key for cell in ours} & {cell.key for cell in theirs}:
+    ours, theirs = _cells_named(known, one), _cells_named(known, other)
+    if {cell.cell_id for cell in ours} & {cell.cell_id for cell in theirs}:
         raise BenchError(f"{one} and {other} are the same runs: name two different techniques")
     renamed = [*(_rekeyed(cell, technique=one) for cell in ours), *(_rekeyed(cell, technique=other) for cell in theirs)]
     found = _pairs(renamed, one, other)
     if not found:
-        held = (f"{name} was run on {_places(cells)}" for name, cells in ((one, ours), (other, theirs)))
-        raise BenchError(f"{one} and {other} have no task with the same settings in common: {'; '.join(held)}")
+        places = (f"{name} was run on {_places(cells)}" for name, cells in ((one, ours), (other, theirs)))
+        raise BenchError(f"{one} and {other} have no task with the same settings in common: {'; '.join(places)}")
     return found
 
 
-def stores(one: Held, other: Held) -> Stores:
-    """What two stores agree on, and where they differ."""
+def compare_stores(one: LoadedStore, other: LoadedStore) -> StoreComparison:
+    """Compare two stores run by run."""
     shared = sorted(set(one.runs["run_id"]) & set(other.runs["run_id"]))
     equal, lost, differing = _shared(one, other, shared)
-    return Stores(
+    return StoreComparison(
         only_one=_missing(one.runs, other.runs),
         only_other=_missing(other.runs, one.runs),
         equal=equal,
@@ -164,8 +164,8 @@ def stores(one: Held, other: Held) -> Stores:
     )
 
 
-def _called(known: Sequence[Cell], name: str) -> list[Cell]:
-    names = [cell.named() for cell in known]
+def _cells_named(known: Sequence[Cell], name: str) -> list[Cell]:
+    names = [cell.id_fields() for cell in known]
     column = "technique" if any(named["technique"] == name for named in names) else "label"
     found = [cell for cell, named in zip(known, names, strict=True) if named[column] == name]
     if not found:
@@ -174,12 +174,12 @@ def _called(known: Sequence[Cell], name: str) -> list[Cell]:
 
 
 def _rekeyed(cell: Cell, **changes: str) -> Cell:
-    return dataclasses.replace(cell, key=tuple((cell.named() | changes)[name] for name in KEY))
+    return dataclasses.replace(cell, cell_id=tuple((cell.id_fields() | changes)[name] for name in CELL_ID))
 
 
 def _places(cells: Iterable[Cell]) -> str:
-    """Where cells are, shortly."""
-    named = [cell.named() for cell in cells]
+    """The tasks and groups of cells, in short form."""
+    named = [cell.id_fields() for cell in cells]
     return ", ".join(sorted({f"{n['task']} ({n['data']}, {n['model']}, {n['profile']})" for n in named}))
 
 
@@ -202,15 +202,15 @@ def _side(row: Row) -> Side:
     return Side(row, **{f.name: row[f.name] for f in dataclasses.fields(Side) if f.name != "row"})
 
 
-def _missing(here: pd.DataFrame, there: pd.DataFrame) -> tuple[Missing, ...]:
+def _missing(here: pd.DataFrame, there: pd.DataFrame) -> tuple[MissingRuns, ...]:
     absent = here[~here["run_id"].isin(set(there["run_id"]))]
     names = set(there[list(NAME)].itertuples(index=False, name=None))
     groups = absent.groupby(list(NAME), sort=True, observed=True)["seed"]
-    return tuple(Missing(texts(key), tuple(map(int, seeds)), key not in names) for key, seeds in groups)
+    return tuple(MissingRuns(key_parts(key), tuple(map(int, seeds)), key not in names) for key, seeds in groups)
 
 
-def _shared(one: Held, other: Held, ids: Sequence[str]) -> tuple[int, int, list[Difference]]:
-    """How many runs are equal, how many were lost in either store, and those that differ, named as the first has it."""
+def _shared(one: LoadedStore, other: LoadedStore, ids: Sequence[str]) -> tuple[int, int, list[Difference]]:
+    """Numbers of equal runs and of runs lost in either store, and the differing runs under their names in the first."""
     names = one.runs.set_index("run_id")[list(NAME)]
     tables = [side.store.table() for side in (one, other)]
     wanted = pa.array(ids, pa.string())
@@ -221,7 +221,7 @@ def _shared(one: Held, other: Held, ids: Sequence[str]) -> tuple[int, int, list[
             if not (Status(ours.status).judged and Status(theirs.status).judged):
                 lost += 1
             elif fields := differences(ours, theirs):
-                differing.append(_difference(ours, theirs, fields, texts(tuple(names.loc[ours.run_id]))))
+                differing.append(_difference(ours, theirs, fields, key_parts(tuple(names.loc[ours.run_id]))))
             else:
                 equal += 1
     return equal, lost, sorted(differing, key=lambda found: (found.name, found.seed, found.run_id))
@@ -232,38 +232,38 @@ def _difference(ours: RunRecord, theirs: RunRecord, fields: Sequence[str], name:
     return Difference(ours.run_id, name, ours.seed, tuple(fields), statuses, scores)
 
 
-def _changed(ours: Sequence[Cell], theirs: Sequence[Cell]) -> Iterator[Changed]:
-    """Names that stand for specs in each store which the other does not hold; of several the one with most runs."""
+def _changed(ours: Sequence[Cell], theirs: Sequence[Cell]) -> Iterator[ChangedSpec]:
+    """Names with specs in each store that the other lacks; of several specs the one with the most judged runs."""
     mine, others = (_by_name(cells) for cells in (ours, theirs))
     for name in sorted(mine.keys() & others.keys()):
         mine_only = mine[name].keys() - others[name].keys()
         others_only = others[name].keys() - mine[name].keys()
         if mine_only and others_only:
             cells = [_fullest(mine[name], mine_only), _fullest(others[name], others_only)]
-            settings = [_said(str(text)) for text in variants(cells)["settings"]]
-            yield Changed(name, (settings[0], settings[1]), _across(*cells))
+            settings = [_readable(str(text)) for text in variants(cells)["settings"]]
+            yield ChangedSpec(name, (settings[0], settings[1]), _cross_store_pair(*cells))
 
 
-def _said(settings: str) -> str:
-    """Settings in which a technique's place in its stack is left out, and its version called so."""
+def _readable(settings: str) -> str:
+    """Settings without the stack index of a technique, and with `version` for its version."""
     return re.sub(r"\bstack\.\d+\.1\.", "", re.sub(r"\bstack\.\d+\.2\b", "version", settings))
 
 
 def _by_name(cells: Sequence[Cell]) -> dict[tuple[str, ...], dict[str, Cell]]:
     found: dict[tuple[str, ...], dict[str, Cell]] = {}
     for cell in cells:
-        named = cell.named()
+        named = cell.id_fields()
         found.setdefault(tuple(named[part] for part in NAME), {})[named["variant"]] = cell
     return found
 
 
 def _fullest(cells: Mapping[str, Cell], variants: Collection[str]) -> Cell:
-    return max((cells[variant] for variant in variants), key=lambda cell: (cell.judged(), cell.key))
+    return max((cells[variant] for variant in variants), key=lambda cell: (cell.judged(), cell.cell_id))
 
 
-def _across(ours: Cell, theirs: Cell) -> Pair | None:
-    """The first store's cell against the second's, whatever their settings; nothing where they share no judged seed."""
-    setting = theirs.named()["setting"]
+def _cross_store_pair(ours: Cell, theirs: Cell) -> Pair | None:
+    """Compare a cell of each store, whatever their settings; None without shared judged seeds."""
+    setting = theirs.id_fields()["setting"]
     cells = [_rekeyed(ours, technique="A", setting=setting), _rekeyed(theirs, technique="B", setting=setting)]
     (pair,) = _pairs(cells, "A", "B")
     return pair if pair.shared else None

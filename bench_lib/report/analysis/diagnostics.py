@@ -1,4 +1,4 @@
-"""What the verdict does not say of a cell: other measures of its scores, its predictions, and how training went."""
+"""Diagnostics of a cell beside the verdict: score measures, agreement of predictions, and training dynamics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pandas.api.types import is_numeric_dtype
 
 from bench_lib.core.record import Predictions
 from bench_lib.report.analysis.dynamics import DYNAMICS
-from bench_lib.report.cells import KEY, Cell
+from bench_lib.report.cells import CELL_ID, Cell
 from bench_lib.stats.agreement import churn, fleiss_kappa
 from bench_lib.stats.bootstrap import bca_interval
 from bench_lib.stats.location import expected_maximum, iqm
@@ -21,34 +21,36 @@ from bench_lib.tasks import TASKS
 from bench_lib.tasks.formats import Format
 
 Reader = Callable[[str], Predictions | None]
-"""What a run predicted, by its id; None where nothing is stored."""
+"""Loads the predictions of a run by its id; None if none are stored."""
 
 PICKED = 5
-"""Runs of which the best is picked."""
+"""The n of the expected best-of-n score."""
 
 RESAMPLES = 1999
 FEWEST = 3
-"""Scores below which the MAD has no interval."""
+"""The smallest number of scores for an interval of the MAD."""
 
 MEASURES = ("mad_low", "mad_high", "iqm", f"expected_max_{PICKED}", "churn", "kappa")
-DIAGNOSTICS = (*KEY, *MEASURES, *DYNAMICS)
+DIAGNOSTICS = (*CELL_ID, *MEASURES, *DYNAMICS)
 
 
 def diagnostics(known: Iterable[Cell], predictions: Reader | None = None) -> pd.DataFrame:
-    """One row a cell, all of the runs that converged: columns are `DIAGNOSTICS`, nan for what is not known.
+    """One row per cell, over its converged runs: columns are `DIAGNOSTICS`, NaN for unknown values.
 
     `mad_low` and `mad_high` bound the MAD at 95 % (BCa); `iqm` is the interquartile mean, `expected_max_5` the score to
     expect of the best of five runs; `churn` is the share of items that two runs predict differently, `kappa` their
     agreement beyond chance, both over the runs whose predictions are stored; the others are means over the runs.
     """
-    rows = [{**cell.named(), **_measures(cell), **_agreement(cell, predictions), **_dynamics(cell)} for cell in known]
+    rows = [
+        {**cell.id_fields(), **_measures(cell), **_agreement(cell, predictions), **_dynamics(cell)} for cell in known
+    ]
     return pd.DataFrame(rows, columns=list(DIAGNOSTICS))
 
 
 def codes(kind: Format, found: Sequence[Predictions]) -> NDArray[np.integer] | None:
-    """What runs predict as whole numbers (runs, items): classes, tags of all words in a row, or spans.
+    """Predictions as integer codes (runs, items): classes, the tags of all words concatenated, or spans.
 
-    None where the runs predict for different items.
+    None if the runs have predictions for different items.
     """
     first = found[0]
     for other in found[1:]:
@@ -78,22 +80,24 @@ def _mads(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _agreement(cell: Cell, predictions: Reader | None) -> dict[str, float]:
-    task = cell.named()["task"]
-    # Of a task that is not installed the kind is unknown, and so is what its predictions mean.
+    task = cell.id_fields()["task"]
+    # The kind of a task that is not installed is unknown, and with it the meaning of the predictions.
     if predictions is None or task not in TASKS:
         return {}
     found = [
-        one for one in map(predictions, itertools.compress(cell.texts("run_id"), cell.survived)) if one is not None
+        one
+        for one in map(predictions, itertools.compress(cell.texts("run_id"), cell.converged_mask))
+        if one is not None
     ]
     predicted = codes(TASKS.get(task).kind, found) if len(found) >= 2 else None
     return {} if predicted is None else {"churn": churn(predicted).mean, "kappa": fleiss_kappa(predicted)}
 
 
 def _dynamics(cell: Cell) -> dict[str, float]:
-    # A frame that `runs.read` has not made lacks them, or holds the drift layer by layer.
+    # A frame that does not come from `runs.read` lacks these columns, or has the drift of each layer.
     frame = cell.columns.frame
-    told = [name for name in DYNAMICS if name in frame and is_numeric_dtype(frame.dtypes[name])]
-    return {name: _mean(cell.measured(name)) for name in told}
+    available = [name for name in DYNAMICS if name in frame and is_numeric_dtype(frame.dtypes[name])]
+    return {name: _mean(cell.converged_numbers(name)) for name in available}
 
 
 def _mean(values: NDArray[np.float64]) -> float:

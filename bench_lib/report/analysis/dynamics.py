@@ -1,4 +1,4 @@
-"""How the training of stored runs went, in a few numbers a run, many runs at a time."""
+"""Training dynamics of stored runs: a few numbers per run, computed for many runs at a time."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from bench_lib.stats.spread import LARGEST
 Floats = NDArray[np.float64]
 
 DYNAMICS = ("fluctuation", "explosions", "clipped", "vanishing", "drift")
-"""How a run's training went, as in `stats.dynamics`: each a number, nan where it is not known."""
+"""The measures of training dynamics, see `stats.dynamics`; NaN for unknown values."""
 
 NORMS = ("curve_grad_norm", "curve_grad_norm_first", "curve_grad_norm_last")
 LISTS = (*NORMS, "drift", "eval_score")
 COUNTS = ("clipped_steps", "nonfinite_steps")
 READ = (*NORMS, "drift", *COUNTS)
-"""The stored columns that it takes, beside the scores of the evaluations."""
+"""The stored columns that the measures need, beside the evaluation scores."""
 
 
 def dynamics(rows: pa.Table) -> dict[str, pa.Array]:
@@ -41,7 +41,7 @@ def dynamics(rows: pa.Table) -> dict[str, pa.Array]:
 
 
 def ragged(column: pa.ChunkedArray) -> tuple[Floats, NDArray[np.int64]]:
-    """The values of a list column in a row, and where each list starts and the last one ends."""
+    """The concatenated values of a list column, and the offsets of its lists."""
     lists = column.combine_chunks()
     lengths = np.asarray(lists.value_lengths(), dtype=np.int64)
     return np.asarray(lists.flatten(), dtype=np.float64), np.concatenate([[0], np.cumsum(lengths)])
@@ -49,14 +49,14 @@ def ragged(column: pa.ChunkedArray) -> tuple[Floats, NDArray[np.int64]]:
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """Rows whose lists are of the same lengths: each list as (rows, length), and the counts as (rows, counts)."""
+    """Rows with lists of the same lengths: each list as (rows, length), and the counts as (rows, counts)."""
 
     rows: NDArray[np.int64]
     lists: Mapping[str, Floats]
     counts: Floats
 
     def plain(self) -> NDArray[np.bool_]:
-        """The rows whose numbers are all known and fit together; the others are looked at one by one."""
+        """The rows whose values are all known and consistent; other rows are computed one by one."""
         steps = self.lists[NORMS[0]].shape[1]
         whole = all(self.lists[name].shape[1] == steps for name in NORMS) and steps and self.lists["drift"].shape[1]
         within = [(values >= 0) & (values <= LARGEST) for name, values in self.lists.items() if name != "eval_score"]
@@ -68,7 +68,7 @@ class _Part:
         return _Part(self.rows[some], {name: values[some] for name, values in self.lists.items()}, self.counts[some])
 
     def together(self) -> Floats:
-        """The numbers of `DYNAMICS` for rows that are all plain: (rows, numbers)."""
+        """The measures of plain rows: (rows, measures)."""
         norms, first, last = (self.lists[name] for name in NORMS)
         scores = self.lists["eval_score"]
         moved = np.abs(np.diff(scores)).mean(axis=1) if scores.shape[1] > 1 else np.full(len(scores), math.nan)
@@ -76,7 +76,7 @@ class _Part:
         return np.stack([moved, explosions(norms), clipped, vanished, self.lists["drift"].mean(axis=1)], axis=1)
 
     def alone(self, place: int) -> tuple[float, ...]:
-        """The numbers of `DYNAMICS` for one row; a record whose curves contradict one another says nothing."""
+        """The measures of one row; NaN for inconsistent curves."""
         own = {name: values[place] for name, values in self.lists.items()}
         counts = [None if math.isnan(count) else int(count) for count in self.counts[place]]
         try:

@@ -1,4 +1,4 @@
-"""What a cell's models are worth in use: under noise and attack, and what they take on a disk and in time."""
+"""Efficiency, compression and robustness metrics of the models of a cell."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bench_lib.core.record import LATENCIES
-from bench_lib.report.cells import KEY, Cell
+from bench_lib.report.cells import CELL_ID, Cell
 
 ROBUSTNESS = ("robust", "adversarial")
 SIZES = ("trained_share", "saved_mib", "size_ratio", "sparsity", "latency_1_ratio", "latency_32_ratio")
@@ -19,48 +19,52 @@ STORED = (
     *("robust_score", "adversarial_score", "parameters", "trainable_parameters", "saved_bytes", "uncompressed_bytes"),
     *("sparsity", *LATENCIES),
 )
-"""The columns of runs that it reads."""
+"""The stored columns of runs that the metrics are computed from."""
 
 
-def deployed(known: Iterable[Cell]) -> pd.DataFrame:
-    """One row a cell, of its runs that converged: columns are `KEY` and `MEASURES`, nan for what is not known.
+def efficiency_metrics(known: Iterable[Cell]) -> pd.DataFrame:
+    """One row per cell, over its converged runs: columns are `CELL_ID` and `MEASURES`, NaN for unknown values.
 
     `robust` and `adversarial` are mean scores, as fractions; the others are medians: `trained_share` and `sparsity` as
     fractions, `saved_mib` in MiB, and ratios of the compressed model to the same model before.
     """
-    rows = [{**cell.named(), **_measures(cell)} for cell in known]
-    return pd.DataFrame(rows, columns=[*KEY, *MEASURES])
+    rows = [{**cell.id_fields(), **_measures(cell)} for cell in known]
+    return pd.DataFrame(rows, columns=[*CELL_ID, *MEASURES])
 
 
-def of_use(table: pd.DataFrame) -> pd.DataFrame:
-    """The cells of which more is known than what share of the model they trained and how large that is."""
-    told = [name for name in MEASURES if name not in ("trained_share", "saved_mib")]
-    return table[table[told].notna().any(axis=1) | (table["trained_share"] < 1)]
+def with_efficiency_metrics(table: pd.DataFrame) -> pd.DataFrame:
+    """Cells with a robustness or compression measure, or with frozen parameters."""
+    measures = [name for name in MEASURES if name not in ("trained_share", "saved_mib")]
+    return table[table[measures].notna().any(axis=1) | (table["trained_share"] < 1)]
 
 
 def _measures(cell: Cell) -> dict[str, float]:
-    held = {name: _held(cell, name) for name in STORED}
+    stored = {name: _column(cell, name) for name in STORED}
     return {
-        "robust": _of(np.mean, held["robust_score"]),
-        "adversarial": _of(np.mean, held["adversarial_score"]),
-        "trained_share": _of(np.median, _over(held["trainable_parameters"], held["parameters"])),
-        "saved_mib": _of(np.median, held["saved_bytes"]) / 2**20,
-        "size_ratio": _of(np.median, _over(held["saved_bytes"], held["uncompressed_bytes"])),
-        "sparsity": _of(np.median, held["sparsity"]),
-        **{f"{n}_ratio": _of(np.median, _over(held[n], held[f"uncompressed_{n}"])) for n in LATENCIES[:2]},
+        "robust": _aggregate(np.mean, stored["robust_score"]),
+        "adversarial": _aggregate(np.mean, stored["adversarial_score"]),
+        "trained_share": _aggregate(np.median, _ratio(stored["trainable_parameters"], stored["parameters"])),
+        "saved_mib": _aggregate(np.median, stored["saved_bytes"]) / 2**20,
+        "size_ratio": _aggregate(np.median, _ratio(stored["saved_bytes"], stored["uncompressed_bytes"])),
+        "sparsity": _aggregate(np.median, stored["sparsity"]),
+        **{f"{n}_ratio": _aggregate(np.median, _ratio(stored[n], stored[f"uncompressed_{n}"])) for n in LATENCIES[:2]},
     }
 
 
-def _over(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ratios, nan where there is nothing to divide by."""
+def _ratio(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ratios, NaN for denominators that are not positive."""
     return ours / np.where(theirs > 0, theirs, math.nan)
 
 
-def _held(cell: Cell, name: str) -> NDArray[np.float64]:
-    """A column of the runs that converged; nan throughout where the frame has none."""
-    return cell.measured(name) if name in cell.columns.frame else np.full(int(cell.survived.sum()), math.nan)
+def _column(cell: Cell, name: str) -> NDArray[np.float64]:
+    """A column of the converged runs; all NaN if the frame does not have it."""
+    return (
+        cell.converged_numbers(name)
+        if name in cell.columns.frame
+        else np.full(int(cell.converged_mask.sum()), math.nan)
+    )
 
 
-def _of(statistic: Callable[[NDArray[np.float64]], np.floating], found: NDArray[np.float64]) -> float:
-    known = found[np.isfinite(found)]
+def _aggregate(statistic: Callable[[NDArray[np.float64]], np.floating], values: NDArray[np.float64]) -> float:
+    known = values[np.isfinite(values)]
     return float(statistic(known)) if known.size else math.nan

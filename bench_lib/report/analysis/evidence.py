@@ -1,4 +1,4 @@
-"""A technique on a task as evidence: what it proves, what it leaves open, and which limits it misses, in words."""
+"""Evidence on a technique for a task: proven and unproven statements, and missed limits, in words."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from bench_lib.report.values import Row
 from bench_lib.stats.verdict import Location, Stability
 
 COST, FAILURE, REGRESSION = "cost", "failure", "regression"
-"""Why a technique is left out."""
+"""Reasons to leave a technique out."""
 
 HOW = {"failures": "it fails less often", "spread": "its scores spread less"}
 
 
 class Conclusion(StrEnum):
-    """What a verdict says of a cell against the baseline's; nothing follows from a difference of numbers alone."""
+    """Conclusions of a verdict on a cell against the baseline's; differences without a verdict allow none."""
 
     STEADIER = "more stable"
     LESS_STEADY = "less stable"
@@ -36,7 +36,7 @@ WORSE = frozenset({Conclusion.LESS_STEADY, Conclusion.LOWER})
 
 
 def conclusions(row: Row) -> frozenset[Conclusion]:
-    """All that is concluded of a cell that is compared: the one rule of the page and of the command line."""
+    """The conclusions for a compared cell, for both the page and the command line."""
     stability = {
         Stability.MORE: Conclusion.STEADIER,
         Stability.LESS: Conclusion.LESS_STEADY,
@@ -48,7 +48,7 @@ def conclusions(row: Row) -> frozenset[Conclusion]:
 
 @dataclass(frozen=True)
 class Limits:
-    """The most that may be paid: training time over the baseline's, and the failure rate."""
+    """Upper limits: training time relative to the baseline's, and the failure rate."""
 
     cost: float = math.inf
     failure: float = 1.0
@@ -60,9 +60,9 @@ class Limits:
 
 @dataclass(frozen=True)
 class Evidence:
-    """A technique on one task: its cell, and what is known of it against the baseline's; scores are fractions.
+    """A technique on one task: its cell and the contrast with the baseline's; scores are fractions.
 
-    `machines` counts those that its runs and the baseline's come from; `row` is the cell by column.
+    `machines` counts the machines of its runs and the baseline's; `row` is the cell by column.
     """
 
     row: Row = field(repr=False)
@@ -96,13 +96,13 @@ class Evidence:
 
 
 def evidence(row: Row, base: Row) -> Evidence:
-    """What a cell of the findings and its baseline's say."""
+    """The evidence from a cell and its baseline's cell."""
     found = {**row, "machines": len(row["machines"] | base["machines"]), "row": row}
     return Evidence(**{part.name: found[part.name] for part in dataclasses.fields(Evidence)})
 
 
 def proven(one: Evidence, limits: Limits, base: Row) -> Iterator[str]:
-    """What the tests have shown, a sentence each."""
+    """Proven statements, one sentence each."""
     name = base["label"]
     said = conclusions(one.row)
     if Conclusion.STEADIER in said:
@@ -116,7 +116,7 @@ def proven(one: Evidence, limits: Limits, base: Row) -> Iterator[str]:
 
 
 def unproven(one: Evidence, limits: Limits, base: Row) -> Iterator[str]:
-    """What the runs leave open, a sentence each."""
+    """Unproven statements, one sentence each."""
     name = base["label"]
     if one.failure_high > limits.failure:
         yield f"failure rate at most {share(limits.failure)} on {one.task} is not shown: {_doubt(one, limits)}"
@@ -134,7 +134,7 @@ def unproven(one: Evidence, limits: Limits, base: Row) -> Iterator[str]:
 
 
 def misses(one: Evidence, limits: Limits, base: Row) -> Iterator[tuple[str, str]]:
-    """The limits that a technique does not meet by its point estimates, and what `check` would call a regression."""
+    """The limits that the point estimates miss, and proven regressions, each with its reason."""
     if math.isnan(one.cost_ratio) and math.isfinite(limits.cost):
         yield COST, f"its time on {one.task} is not known: no run of it or of {base['label']} converged"
     if one.cost_ratio > limits.cost:
@@ -149,13 +149,13 @@ def misses(one: Evidence, limits: Limits, base: Row) -> Iterator[tuple[str, str]
 
 
 def excess(one: Evidence, limits: Limits) -> float:
-    """How far a technique is beyond the limits: the cost as a share of its limit, and the failure rate as it is."""
+    """The excess over the limits: of the cost relative to its limit, and of the failure rate."""
     dear = one.cost_ratio / limits.cost - 1 if math.isfinite(limits.cost) else 0.0
     return max(math.inf if math.isnan(dear) else dear, 0.0) + max(one.failure_rate - limits.failure, 0.0)
 
 
 def needed(failed: int, limit: float) -> float:
-    """The fewest runs, so many of which fail, whose Wilson interval at 95 % ends at the limit or below; inf for none.
+    """The fewest runs with `failed` failures whose 95 % Wilson interval ends at or below the limit; inf for none.
 
     Solves the interval of Wilson 1927 for the number of runs.
     """
@@ -168,7 +168,7 @@ def needed(failed: int, limit: float) -> float:
 
 
 def share(value: float) -> str:
-    """A rate as people write it, such as `2 %`."""
+    """A rate in percent, such as `2 %`."""
     return f"{round(100 * value, 1):g} %"
 
 

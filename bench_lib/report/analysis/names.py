@@ -1,4 +1,4 @@
-"""What runs call things, as a report shows it: one line of visible text each, and no two names alike."""
+"""Display names: one line of visible text per name, and different texts for different names."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ import numpy as np
 import pandas as pd
 
 from bench_lib.core.spec import digest
-from bench_lib.report.cells import GROUP, SUFFIX, identity
+from bench_lib.report.cells import GROUP, SUFFIX, parse_spec
 from bench_lib.report.formatting import shorten
 
 NAMES = ("task", "technique", "model", "profile")
-"""The columns of runs that name something."""
+"""The columns of runs with names."""
 
 LONGEST, LONGEST_TEXT = 120, 2000
-"""Characters of a name, and of what else is told of a run."""
+"""Maximum length of a name, and of other texts of a run, in characters."""
 
 NAMELESS = "(no name)"
 
 HASH = re.compile(r"[:@]([0-9a-f]{8,})$")
-"""What a fingerprint ends with: the hash of a folder, or the commit of a model from the hub."""
+"""The end of a fingerprint: the hash of a folder, or the commit of a model from the hub."""
 
 
 def named(runs: pd.DataFrame) -> pd.DataFrame:
-    """The runs with all texts fit to be shown, and with models of one name apart where one group holds several.
+    """The runs with display names, and with a fingerprint suffix for different models of one name in a group.
 
-    Names that differ stay different whatever is cleaned or cut away: a digest tells them apart.
+    Different names stay different: a digest is added if their cleaned texts are the same.
     """
     if runs.empty:
         return runs
@@ -40,12 +40,12 @@ def named(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def shown(names: Iterable[str]) -> dict[str, str]:
-    """Each name as it is shown: itself where it is one line of visible text, else cleaned, cut, and told apart."""
+    """The display name of each name: cleaned and cut if necessary, with a digest if it is not unique."""
     cleaned = {name: shorten(name, LONGEST) or NAMELESS for name in sorted(set(names))}
     own = {name for name, text in cleaned.items() if name == text}
     taken, found = set(own), {}
     for name, text in cleaned.items():
-        # The first name that is cleaned to a text keeps it.
+        # The first name with a cleaned text gets this text without a digest.
         found[name] = (
             text if name in own else next(one for one in _marked(text, digest(ascii(name))) if one not in taken)
         )
@@ -54,15 +54,15 @@ def shown(names: Iterable[str]) -> dict[str, str]:
 
 
 def _marked(text: str, mark: str) -> Iterator[str]:
-    """The text, then with ever more of a digest behind it."""
+    """The text, then the text with ever longer prefixes of a digest."""
     yield text
     yield from (f"{text} ({mark[:width]})" for width in range(SUFFIX, len(mark) + 1))
 
 
 def _models(runs: pd.DataFrame) -> pd.Series[str]:
-    """The models' names, with digits of the fingerprint where one group holds several models of one name."""
+    """Model names, with a fingerprint prefix if a group has several models of one name."""
     specs = runs["spec"].astype("category").cat
-    prints = np.array([fingerprint(identity(str(text)).get("model")) for text in specs.categories], dtype=object)
+    prints = np.array([fingerprint(parse_spec(str(text)).get("model")) for text in specs.categories], dtype=object)
     known = runs.assign(embedded=runs["data_source"] == "embedded", fingerprint=prints[specs.codes])
     apart = known.groupby(["embedded", *GROUP[1:]])["fingerprint"].transform("nunique") > 1
     marked = runs["model"] + "@" + known["fingerprint"].map(_marks(set(prints)))
@@ -70,7 +70,7 @@ def _models(runs: pd.DataFrame) -> pd.Series[str]:
 
 
 def _marks(prints: set[str]) -> dict[str, str]:
-    """The first digits of the hash that each fingerprint ends with, or of a digest: as many as tell them apart."""
+    """Unique prefixes of the hashes at the end of fingerprints, or of their digests."""
     digests = {text: digest(text) for text in prints}
     hashes = {text: found[1] if (found := HASH.search(text)) else digests[text] for text in prints}
     for known in (hashes, digests):
@@ -82,7 +82,7 @@ def _marks(prints: set[str]) -> dict[str, str]:
 
 
 def visible(value: Any) -> Any:
-    """A JSON value with all its texts fit to be shown."""
+    """A JSON value with all its texts cleaned for display."""
     if isinstance(value, str):
         return shorten(value, LONGEST_TEXT)
     if isinstance(value, Mapping):
@@ -91,6 +91,6 @@ def visible(value: Any) -> Any:
 
 
 def fingerprint(value: object) -> str:
-    """What a spec says that a thing is by value: the text itself, or the fingerprint of a reference."""
+    """The fingerprint of a reference in a spec, or the text itself."""
     found = value.get("fingerprint") if isinstance(value, Mapping) else value
     return str(found or "")

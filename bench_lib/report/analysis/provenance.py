@@ -1,4 +1,4 @@
-"""Where the runs come from: machines and versions, fingerprints, and what tells cells of one name apart."""
+"""Provenance of runs: machines, versions, fingerprints, and differing settings of cells of one name."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from bench_lib.report.cells import GROUP, Cell
 from bench_lib.report.formatting import escape
 
 MACHINE = ("cpu", "cores", "memory_gib", "device")
-"""Provenance on which speed and memory depend."""
+"""Provenance keys that affect speed and memory."""
 
 IMMATERIAL = ("commit", "dirty")
-"""Provenance that differs from day to day and moves no score by itself."""
+"""Provenance keys that do not affect scores by themselves."""
 
 SHOWN = 3
 ABSENT = "not recorded"
 
 
 def provenance(runs: pd.DataFrame) -> dict[str, str]:
-    """What the records say of where, when and with what they were made: each key with its values and numbers of runs.
+    """Each provenance key with its values and their numbers of runs.
 
-    Of more than `SHOWN` values only the first and the last in their order are named.
+    Of more than `SHOWN` values only the smallest and the largest are shown.
     """
     entries = _entries(runs)
     found = {key: _values(_counted(entries, key)) for key in sorted({key for entry, _ in entries for key in entry})}
@@ -35,19 +35,19 @@ def provenance(runs: pd.DataFrame) -> dict[str, str]:
 
 
 def machines(runs: pd.DataFrame) -> int:
-    """How many different machines, as far as the provenance tells them apart."""
+    """The number of different machines in the provenance."""
     return len({tuple(entry.get(key, "") for key in MACHINE) for entry, _ in _entries(runs)})
 
 
 def mixed(runs: pd.DataFrame) -> list[str]:
-    """The libraries, and other facts that may move a score, of which the runs have several versions."""
+    """Libraries and other keys with several values that may affect scores."""
     entries = _entries(runs)
     keys = sorted({key for entry, _ in entries for key in entry} - {*MACHINE, *IMMATERIAL})
     return [key for key in keys if len(_counted(entries, key)) > 1]
 
 
 def warnings(runs: pd.DataFrame) -> list[str]:
-    """What is to be said of runs that were made in different places, as whole sentences of Markdown."""
+    """Warnings about runs of several machines or versions, as Markdown sentences."""
     found = []
     if machines(runs) > 1:
         found.append("The runs come from several machines: seconds, tokens/s and memory are not comparable.")
@@ -60,7 +60,7 @@ def warnings(runs: pd.DataFrame) -> list[str]:
 
 
 def fingerprints(runs: pd.DataFrame) -> pd.DataFrame:
-    """What the tasks' data and the models were: one row a (task, data source, model) with their fingerprints."""
+    """Fingerprints of data and models, one row per (task, data source, model)."""
     rows = set()
     for task, source, model, text in (
         runs[["task", "data_source", "model", "spec"]].drop_duplicates().astype(str).values
@@ -71,11 +71,11 @@ def fingerprints(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def variants(known: list[Cell]) -> pd.DataFrame:
-    """The cells that share a name but not a spec, one row each, with the settings in which they differ."""
+    """Cells with the same name and different specs, one row each, with the differing settings."""
     named = [*GROUP, "task", "technique"]
     shared: dict[tuple[str, ...], list[Cell]] = {}
     for cell in known:
-        shared.setdefault(tuple(cell.named()[name] for name in named), []).append(cell)
+        shared.setdefault(tuple(cell.id_fields()[name] for name in named), []).append(cell)
     rows = [row for cells in shared.values() if len(cells) > 1 for row in _differing(cells)]
     return pd.DataFrame(rows, columns=[*GROUP, "task", "label", "settings"])
 
@@ -86,7 +86,7 @@ def _differing(cells: list[Cell]) -> list[tuple[str, ...]]:
     differing = [path for path in paths if len({flat.get(path, "none") for flat in settings}) > 1]
     return [
         (
-            *(cell.named()[name] for name in (*GROUP, "task", "label")),
+            *(cell.id_fields()[name] for name in (*GROUP, "task", "label")),
             ", ".join(f"{path} = {flat.get(path, 'none')}" for path in differing),
         )
         for cell, flat in zip(cells, settings, strict=True)
@@ -110,7 +110,7 @@ def _spec(cell: Cell) -> dict[str, Any]:
 
 
 def _entries(runs: pd.DataFrame) -> list[tuple[dict[str, Any], int]]:
-    """Each provenance that occurs, with how many runs have it."""
+    """Each distinct provenance with its number of runs."""
     counts = Counter(runs["provenance"].to_numpy().tolist())
     return [(json.loads(text), count) for text, count in sorted(counts.items())]
 

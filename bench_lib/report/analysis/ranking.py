@@ -1,4 +1,4 @@
-"""Techniques ranked over the tasks of a group."""
+"""Average ranks of techniques over the tasks of a group."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench_lib.report.cells import GROUP, numbers, texts
+from bench_lib.report.cells import GROUP, key_parts, numbers
 from bench_lib.stats.ranks import average_ranks, critical_difference, friedman
 
 RANKS = (*GROUP, "technique", "average_rank", "tasks", "friedman_p", "critical_difference")
 FEWEST = 3
-"""Tasks, and techniques, below which nothing is said of chance."""
+"""The minimum number of tasks, and of techniques, for tests of ranks."""
 
 DIGITS = 12
-"""Decimals of a MAD beyond which a difference is rounding."""
+"""Decimals to which values are rounded before ranking."""
 
 
 def ranks(cells: pd.DataFrame) -> pd.DataFrame:
-    """One row a technique and (data, model, profile), the best first: its mean rank over the tasks, 1 for the best.
+    """One row per technique and (data, model, profile), the best first: its mean rank over the tasks, 1 is best.
 
     Columns are `RANKS`; `cells` are rows of `tables.cells`. A lower failure rate ranks before a higher one, and of
     equal ones the lower MAD among the runs that converged; no MAD comes last. Techniques are ranked if each task of the
@@ -30,7 +30,7 @@ def ranks(cells: pd.DataFrame) -> pd.DataFrame:
     """
     rows: list[tuple[Any, ...]] = []
     for key, group in cells[numbers(cells["judged"]) > 0].groupby(list(GROUP), sort=True, observed=True):
-        rows += [(*texts(key), *row) for row in _ranked(group)]
+        rows += [(*key_parts(key), *row) for row in _ranked(group)]
     return pd.DataFrame(rows, columns=list(RANKS))
 
 

@@ -1,4 +1,4 @@
-"""Which techniques suit a kind of task and a budget, best first, with the evidence."""
+"""Recommendations: techniques for a kind of task within limits, best first, with the evidence."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from bench_lib.report.analysis.evidence import (
     unproven,
 )
 from bench_lib.report.analysis.provenance import MACHINE
-from bench_lib.report.cells import GROUP, KEY, SUFFIX, identity, texts
+from bench_lib.report.cells import CELL_ID, GROUP, SUFFIX, key_parts, parse_spec
 from bench_lib.report.columns import as_rows
 from bench_lib.report.values import Row
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.formats import FORMATS, Format
 
 Place = tuple[str, str, str]
-"""A task, its setting, and what the baseline's cell is called there."""
+"""A task, its setting, and the label of the baseline's cell."""
 
 Stack = tuple[str, str]
 """A technique's name and a digest of its parameters and versions."""
@@ -42,10 +42,7 @@ Stack = tuple[str, str]
 
 @dataclass(frozen=True)
 class TaskQuery:
-    """The tasks that are asked for: one by its name (empty for none), and its kind (None where it is not known).
-
-    With `every` all tasks are asked for.
-    """
+    """A query for tasks: one task by name (empty for none), or its kind (None if unknown), or `every` task."""
 
     text: str
     task: str = ""
@@ -53,7 +50,7 @@ class TaskQuery:
     every: bool = False
 
     def among(self, tasks: Collection[str]) -> tuple[str, ...]:
-        """Those that count: the task that was named, or where it is not held, all that are of its kind."""
+        """The matching tasks: the named task, or all tasks of its kind if the named one is not among them."""
         if self.every:
             return tuple(sorted(tasks))
         if self.task in tasks:
@@ -63,9 +60,9 @@ class TaskQuery:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A technique with its evidence, a task each, what is proven of it and what is not, and the limits it misses.
+    """A technique with its evidence for each task, proven and unproven statements, and the limits it misses.
 
-    `name` is what it is called here; several may be of one `technique`.
+    `name` is unique in a recommendation; several candidates may be of one `technique`.
     """
 
     name: str
@@ -83,7 +80,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """What one (data, model, profile) says: the baseline, and all techniques that meet the limits, best first.
+    """The recommendation for one (data, model, profile): the baseline, and `found`, which meet the limits, best first.
 
     `others` do not meet them, the nearest first. `partly` were judged on some of the tasks only and are not ranked.
     """
@@ -97,20 +94,20 @@ class Recommendation:
     partly: tuple[Candidate, ...]
 
     @property
-    def instead(self) -> str:
-        """The task that was named where nothing is known of it, and its kind stands in for it; else nothing."""
+    def missing_task(self) -> str:
+        """The named task if it has no runs and tasks of its kind replace it; else empty."""
         return "" if self.asked.task in self.tasks else self.asked.task
 
     def removed(self) -> dict[str, int]:
-        """How many techniques each limit leaves out, the most first; one may be left out by several."""
+        """The number of techniques that miss each limit, the most first; one technique may miss several."""
         counts = {why: sum(why in other.misses for other in self.others) for why in (COST, FAILURE, REGRESSION)}
         return dict(sorted(((why, n) for why, n in counts.items() if n), key=lambda entry: -entry[1]))
 
 
-def task_query(text: str, held: Collection[str]) -> TaskQuery:
-    """What a task's name, registered or held, or a kind's common name means; else `UnknownName` with the nearest."""
+def task_query(text: str, stored: Collection[str]) -> TaskQuery:
+    """Parse the name of a registered or stored task, or of a kind of task; `UnknownName` for other text."""
     word = _word(text)
-    tasks = sorted({*TASKS.names(), *held})
+    tasks = sorted({*TASKS.names(), *stored})
     for task in tasks:
         if _word(task) == word:
             return TaskQuery(text, task, _kind(task))
@@ -121,54 +118,54 @@ def task_query(text: str, held: Collection[str]) -> TaskQuery:
 
 
 def recommend(
-    cells: pd.DataFrame, runs: pd.DataFrame, asked: TaskQuery, limits: Limits, baseline: str
+    cells: pd.DataFrame, runs: pd.DataFrame, query: TaskQuery, limits: Limits, baseline: str
 ) -> list[Recommendation]:
-    """One recommendation for each (data, model, profile) that holds the baseline on a task that is asked for.
+    """One recommendation for each (data, model, profile) with runs of the baseline on a matching task.
 
-    The frames are those of `Findings`. Only what was judged on the same tasks is ranked: all of those asked for that
-    the group holds of the baseline. A limit must hold on each of them by the point estimate; what is proven less stable
-    or lower in its scores on any is left out. The order is by the number of tasks on which it is proven more stable;
+    The frames are those of `Summary`. Only techniques judged on all matching tasks of the
+    baseline in the group are ranked. A limit must hold on each of them by the point estimate; techniques proven less
+    stable or lower in scores on any are left out. The order is by the number of tasks with proven better stability;
     then by failure rate and by the upper end of its interval (means over the tasks); then by MAD ratio and by cost
     (geometric means). Raises `BenchError` where no group is left.
     """
-    found = list(_by_group(cells, runs, asked, limits, baseline))
+    found = list(_by_group(cells, runs, query, limits, baseline))
     if not found:
-        held = cells[(cells["technique"] == baseline) & (cells["judged"] > 0)]["task"]
-        run_on = ", ".join(sorted(set(held.astype(str)))) or "no task"
+        baseline_tasks = cells[(cells["technique"] == baseline) & (cells["judged"] > 0)]["task"]
+        run_on = ", ".join(sorted(set(baseline_tasks.astype(str)))) or "no task"
         raise BenchError(
-            f"no judged run of the baseline {baseline} on tasks like {asked.text!r}, it was run on {run_on}: "
+            f"no judged run of the baseline {baseline} on tasks like {query.text!r}, it was run on {run_on}: "
             "run it there, or name another task or baseline"
         )
     return found
 
 
 def over_all_tasks(cells: pd.DataFrame, runs: pd.DataFrame, baseline: str) -> dict[tuple[str, ...], Recommendation]:
-    """What `recommend` says of all tasks of a group without limits, for each group that judged the baseline."""
-    asked = TaskQuery("all tasks", every=True)
-    return {one.group: one for one in _by_group(cells, runs, asked, Limits(), baseline)}
+    """The recommendation over all tasks, without limits, for each group with judged runs of the baseline."""
+    query = TaskQuery("all tasks", every=True)
+    return {one.group: one for one in _by_group(cells, runs, query, Limits(), baseline)}
 
 
 def _by_group(
-    cells: pd.DataFrame, runs: pd.DataFrame, asked: TaskQuery, limits: Limits, baseline: str
+    cells: pd.DataFrame, runs: pd.DataFrame, query: TaskQuery, limits: Limits, baseline: str
 ) -> Iterator[Recommendation]:
-    known = _with_origin(cells, runs)
+    known = _with_stack_and_machines(cells, runs)
     for key, group in known[known["judged"] > 0].groupby(list(GROUP), sort=True):
-        tasks = asked.among(set(group[group["technique"] == baseline]["task"]))
+        tasks = query.among(set(group[group["technique"] == baseline]["task"]))
         if tasks:
-            yield recommendation(asked, texts(key), as_rows(group[group["task"].isin(tasks)]), limits, baseline)
+            yield recommendation(query, key_parts(key), as_rows(group[group["task"].isin(tasks)]), limits, baseline)
 
 
 def recommendation(
-    asked: TaskQuery, group: tuple[str, ...], rows: Sequence[Row], limits: Limits, base: str
+    query: TaskQuery, group: tuple[str, ...], rows: Sequence[Row], limits: Limits, base: str
 ) -> Recommendation:
-    """The recommendation from the rows of the tasks that count."""
+    """The recommendation from the rows of the matching tasks."""
     tasks = tuple(sorted({row["task"] for row in rows}))
     reference: dict[Place, Row] = {
         (row["task"], row["setting"], row["label"]): row for row in rows if row["technique"] == base
     }
     stacks: dict[Stack, list[Row]] = {}
     for row in rows:
-        if row["technique"] != base and _partner(row) in reference:
+        if row["technique"] != base and _baseline_place(row) in reference:
             stacks.setdefault((row["technique"], row["stack"]), []).append(row)
     chosen = {key: _one_each(stacks[key]) for key in sorted(stacks)}
     whole = {key: own for key, own in chosen.items() if len(own) == len(tasks)}
@@ -176,7 +173,7 @@ def recommendation(
     partly = [_candidate(key[0], own, reference, limits) for key, own in chosen.items() if key not in whole]
     best = _one_each(reference.values())
     return Recommendation(
-        asked,
+        query,
         group,
         tasks,
         Candidate(base, base, tuple(evidence(best[task], best[task]) for task in tasks)),
@@ -187,7 +184,7 @@ def recommendation(
 
 
 def _candidate(name: str, own: Mapping[str, Row], reference: Mapping[Place, Row], limits: Limits) -> Candidate:
-    bases = {task: reference[_partner(row)] for task, row in sorted(own.items())}
+    bases = {task: reference[_baseline_place(row)] for task, row in sorted(own.items())}
     parts = [(evidence(own[task], base), limits, base) for task, base in bases.items()]
     missed: dict[str, list[str]] = {}
     for part in parts:
@@ -203,28 +200,28 @@ def _candidate(name: str, own: Mapping[str, Row], reference: Mapping[Place, Row]
     )
 
 
-def _with_origin(cells: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """The cells, each with a digest of its stack and the machines that its runs come from."""
-    known = runs[[*KEY, "spec", "provenance"]].drop_duplicates().astype(str)
-    stacks = {text: digest(identity(text).get("stack")) for text in known["spec"].unique()}
+def _with_stack_and_machines(cells: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """The cells with a digest of their stack and the machines of their runs."""
+    known = runs[[*CELL_ID, "spec", "provenance"]].drop_duplicates().astype(str)
+    stacks = {text: digest(parse_spec(text).get("stack")) for text in known["spec"].unique()}
     machines = {text: tuple(str(json.loads(text).get(key)) for key in MACHINE) for text in known["provenance"].unique()}
     added = known.assign(stack=known["spec"].map(stacks), machines=known["provenance"].map(machines))
-    whole = added.groupby(list(KEY)).agg(stack=("stack", "first"), machines=("machines", frozenset)).reset_index()
-    return cells.astype(dict.fromkeys(KEY, str)).merge(whole, on=list(KEY), validate="one_to_one")
+    whole = added.groupby(list(CELL_ID)).agg(stack=("stack", "first"), machines=("machines", frozenset)).reset_index()
+    return cells.astype(dict.fromkeys(CELL_ID, str)).merge(whole, on=list(CELL_ID), validate="one_to_one")
 
 
-def _partner(row: Row) -> Place:
-    """Where the baseline's cell stands that a row is compared with."""
+def _baseline_place(row: Row) -> Place:
+    """The place of the baseline's cell that a row is compared with."""
     return row["task"], row["setting"], row["against"]
 
 
 def _one_each(rows: Iterable[Row]) -> dict[str, Row]:
-    """A row a task: of several settings the one with the most judged runs."""
+    """One row per task: of several settings the one with the most judged runs."""
     return {row["task"]: row for row in sorted(rows, key=lambda row: (row["judged"], row["label"]))}
 
 
 def _names(whole: Mapping[Stack, Mapping[str, Row]]) -> dict[Stack, str]:
-    """What candidates are called: as in the leaderboard, where the tasks agree on that."""
+    """Names of candidates: their leaderboard label if it is the same on all tasks."""
     techniques = [technique for technique, _ in whole]
     names = {}
     for key, own in whole.items():
@@ -235,7 +232,7 @@ def _names(whole: Mapping[Stack, Mapping[str, Row]]) -> dict[Stack, str]:
 
 
 def _rank(one: Candidate) -> tuple[float | str, ...]:
-    """What sorts first is best; what is not known sorts last."""
+    """Sort key, the best first and unknown values last."""
     rates = float(np.mean([part.failure_rate for part in one.evidence]))
     upper = float(np.mean([part.failure_high for part in one.evidence]))
     spread = _geometric([part.mad_ratio for part in one.evidence])
@@ -252,7 +249,7 @@ def _geometric(ratios: Sequence[float]) -> float:
 
 
 def _distance(one: Candidate, limits: Limits) -> tuple[object, ...]:
-    """How far a candidate is from meeting the limits: what is a regression is the farthest."""
+    """Sort key by the distance from the limits, regressions last."""
     return REGRESSION in one.misses, max(excess(part, limits) for part in one.evidence), _rank(one)
 
 

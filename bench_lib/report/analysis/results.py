@@ -1,4 +1,4 @@
-"""All that a report says, found once: the tables and figures, the pages and the advice are views of it."""
+"""The summary of a store: the tables that reports, figures, pages and recommendations are views of."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from bench_lib.executors.inline import InlineExecutor
 from bench_lib.report import columns
 from bench_lib.report.analysis import runs as stored
 from bench_lib.report.analysis.diagnostics import Reader, diagnostics
-from bench_lib.report.analysis.efficiency import deployed
+from bench_lib.report.analysis.efficiency import efficiency_metrics
 from bench_lib.report.analysis.ranking import ranks
-from bench_lib.report.analysis.summary import BASELINE, contrasted, joined, over_tasks, summarised
-from bench_lib.report.analysis.variance import ordinary, sources
-from bench_lib.report.analysis.verdicts import judged
-from bench_lib.report.cells import GROUP, KEY, Cell, apart, keyed, trimmed
+from bench_lib.report.analysis.summary import BASELINE, add_contrasts, compare_cells, over_tasks, summarise_cells
+from bench_lib.report.analysis.variance import ordinary, variance_components
+from bench_lib.report.analysis.verdicts import add_verdicts
+from bench_lib.report.cells import CELL_ID, GROUP, Cell, add_cell_ids, drop_unused_categories, split_cells
 from bench_lib.store import Store
 from bench_lib.store.predictions import reading
 
 
 @dataclass(frozen=True, eq=False)
-class Findings:
-    """What the runs of a store come to.
+class Summary:
+    """The runs of a store and the tables computed from them.
 
-    `runs` has a row a run, sorted by cell and seed, and `loss` its training curve (runs, points); `cells` a row a cell,
-    `techniques` and `ranks` one a technique of a group; `sources` says where variance comes from, and `set_aside` which
-    files are damaged. Runs that freeze streams in turn are in `sources` alone.
+    `runs` has one row per run, sorted by cell and seed, and `loss` the training curves (runs, points); `cells` one row
+    per cell, `techniques` and `ranks` one per technique of a group. Runs that freeze streams in turn are in
+    `variance_components` only. `quarantined` are the names of damaged files.
     """
 
     runs: pd.DataFrame
@@ -40,15 +40,15 @@ class Findings:
     cells: pd.DataFrame
     techniques: pd.DataFrame
     ranks: pd.DataFrame
-    sources: pd.DataFrame
+    variance_components: pd.DataFrame
     baseline: str
-    set_aside: Sequence[str] = ()
+    quarantined: Sequence[str] = ()
 
 
-def find(store: Store, baseline: str = BASELINE, executor: Executor | None = None) -> Findings:
-    """All that is to be said of the runs of a store; the executor works out the table of each group.
+def summarise(store: Store, baseline: str = BASELINE, executor: Executor | None = None) -> Summary:
+    """Summarise the runs of a store; the executor computes the table of each group.
 
-    Without a run of the default baseline nothing is compared. Raises `BenchError` for a store without runs, and
+    Without runs of the default baseline there are no comparisons. Raises `BenchError` for a store without runs, and
     `UnknownName` for another baseline that no run has.
     """
     read = stored.read(store)
@@ -57,23 +57,23 @@ def find(store: Store, baseline: str = BASELINE, executor: Executor | None = Non
         found = f" but {len(damaged)} damaged files in quarantine" if damaged else ""
         raise BenchError(f"no runs in {store.root}{found}: fill it with `stabbench run --store {store.root}`")
     frame = read.frame.assign(row=np.arange(len(read.frame)))
-    known = keyed(ordinary(frame))
+    known = add_cell_ids(ordinary(frame))
     table = _table(known, baseline, store, executor or InlineExecutor())
-    return Findings(
+    return Summary(
         runs=known.drop(columns="row"),
         loss=read.loss[known["row"].to_numpy(dtype=np.int64)],
         cells=table,
         techniques=over_tasks(table),
         ranks=ranks(table),
-        sources=sources(read.frame),
+        variance_components=variance_components(read.frame),
         baseline=baseline,
-        set_aside=damaged,
+        quarantined=damaged,
     )
 
 
 @dataclass(frozen=True, eq=False)
 class _Group:
-    """The keyed runs of one group, and what its cells are compared with, if with anything."""
+    """The runs of one group, with cell ids, and the baseline to compare with, if `comparable`."""
 
     runs: pd.DataFrame
     baseline: str
@@ -82,29 +82,29 @@ class _Group:
 
 
 def _table(known: pd.DataFrame, baseline: str, store: Store, executor: Executor) -> pd.DataFrame:
-    """One row a cell with all that is known of it, in the order of the keys."""
+    """One row per cell with all columns, in the order of the cell ids."""
     techniques = known["technique"].cat.categories
     comparable = baseline in techniques
     if not comparable and baseline != BASELINE:
         raise UnknownName("baseline technique", baseline, techniques)
-    # What nothing here reads weighs most, and would be sent to every worker whole.
+    # These columns are the largest, are not read here, and would be sent to every worker.
     slim = known.drop(columns=["row", "spec", "provenance"])
     parts = [own for _, own in slim.groupby(list(GROUP), sort=True, observed=True)]
-    groups = [_Group(trimmed(part), baseline, comparable, store.root) for part in parts]
-    return pd.concat(results(executor, _of_group, groups), ignore_index=True)
+    groups = [_Group(drop_unused_categories(part), baseline, comparable, store.root) for part in parts]
+    return pd.concat(results(executor, _group_table, groups), ignore_index=True)
 
 
-def _of_group(group: _Group) -> pd.DataFrame:
+def _group_table(group: _Group) -> pd.DataFrame:
     with reading(Store(group.store)) as predictions:
-        return leaderboard_rows(apart(group.runs), group.baseline if group.comparable else None, predictions)
+        return leaderboard_rows(split_cells(group.runs), group.baseline if group.comparable else None, predictions)
 
 
 def leaderboard_rows(cells: Sequence[Cell], baseline: str | None, predictions: Reader | None = None) -> pd.DataFrame:
-    """One row a cell with all columns of the leaderboard; without a baseline nothing is compared."""
-    compared = None if baseline is None else contrasted(cells, baseline)
-    table = judged(joined(summarised(cells), compared), cells, baseline or BASELINE)
-    for beside in (diagnostics(cells, predictions), deployed(cells)):
-        table = table.merge(beside, on=list(KEY), how="left", validate="one_to_one")
+    """One row per cell with all leaderboard columns; without comparisons if `baseline` is None."""
+    compared = None if baseline is None else compare_cells(cells, baseline)
+    table = add_verdicts(add_contrasts(summarise_cells(cells), compared), cells, baseline or BASELINE)
+    for beside in (diagnostics(cells, predictions), efficiency_metrics(cells)):
+        table = table.merge(beside, on=list(CELL_ID), how="left", validate="one_to_one")
     return columns.complete(table, cells)
 
 

@@ -1,4 +1,4 @@
-"""The runs of a store as a report needs them: curves are cut down as they are read, so that a million runs fit."""
+"""Loads the runs of a store for a report, with curves reduced while reading, so that a million runs fit."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ from bench_lib.store.parquet import KEPT, Reduction
 Floats = NDArray[np.float64]
 
 POINTS = 16
-"""Points that a training curve is cut down to."""
+"""The number of points of a reduced training curve."""
 
 PLAIN = (
     *("data_source", "status", "reason", "metric", "score", "trivial_score", "steps"),
     *("train_seconds", "tokens_per_second", "peak_memory_bytes", "eval_step", "eval_score", *STORED),
 )
-"""What is kept as it is stored."""
+"""Columns that are loaded unchanged."""
 
 SCORES = ("trivial_score", "robust_score", "adversarial_score")
-"""Scores beside the final one."""
+"""Score columns beside the final score."""
 
 AMOUNTS = ("train_seconds", "tokens_per_second", "peak_memory_bytes", *(name for name in STORED if name not in SCORES))
 MOST = 1e15
-"""More seconds, bytes or parameters than any run has."""
+"""An upper bound of plausible seconds, bytes and parameters."""
 
 SEED = re.compile(r'(?<=,)"seed":\d+,(?="stack":)')
-"""A seed where the spec's canonical JSON has it; cut out first, most specs are the same text and parsed once."""
+"""The seed in the canonical JSON of a spec; without it, most specs are the same text and parsed once."""
 
 
 @dataclass(frozen=True, eq=False)
 class Runs:
-    """One row a run, without its seed in its spec, and the training losses beside them: (runs, POINTS) float32."""
+    """One row per run, with its spec without the seed, and the training losses: (runs, POINTS) float32."""
 
     frame: pd.DataFrame
     loss: NDArray[np.float32]
@@ -68,9 +68,9 @@ def read(store: Store) -> Runs:
 
 
 def _believed(frame: pd.DataFrame) -> pd.DataFrame:
-    """The runs without amounts below 0 or beyond `MOST`, and without scores that are none.
+    """Replace implausible amounts and scores by missing values.
 
-    A run that converged keeps its score, for `keys` to refuse it by name.
+    Scores of converged runs are not changed: `cells` raises an error for invalid ones.
     """
     kept = frame["status"] == Status.CONVERGED
     found = {name: frame[name].where(kept | is_score(frame[name])) for name in ("score",)}
@@ -80,7 +80,7 @@ def _believed(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def thinned(values: Floats, offsets: NDArray[np.int64], points: int = POINTS) -> NDArray[np.float32]:
-    """Curves cut down to so many means over equal parts: (curves, points), nan for a curve without values.
+    """Curves reduced to means over equal parts: (curves, points), NaN for a curve without values.
 
     Curve i is `values[offsets[i]:offsets[i + 1]]`; one with fewer values than points repeats them.
     """
@@ -119,13 +119,13 @@ def _lasting(origin: tuple[tuple[str, str], ...]) -> str:
 
 @functools.lru_cache(maxsize=2**14)
 def _seedless(text: str) -> str:
-    """The spec without its seed; text that is no spec stays as it is, for `keys` to refuse it by name."""
+    """The spec without its seed; other text is returned unchanged: `cells` raises an error for it."""
     try:
         spec = json.loads(text)
         whole = canonical_json({k: v for k, v in spec.items() if k != "seed"}) if isinstance(spec, Mapping) else text
     except (ValueError, RecursionError):
         return text
-    # JSON can tell a half of a surrogate pair, which no other text can hold.
+    # JSON can contain an unpaired surrogate, which UTF-8 cannot encode.
     return whole.encode(errors="replace").decode()
 
 

@@ -1,4 +1,4 @@
-"""Tables of the report: runs in, one row a cell, a contrast or a technique out."""
+"""Tables of the report: one row per cell, contrast or technique."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pandas as pd
 from bench_lib.core.errors import UnknownName
 from bench_lib.core.record import Status
 from bench_lib.core.spec import digest
-from bench_lib.report.cells import GROUP, KEY, Cell, gather, numbers, texts
+from bench_lib.report.cells import CELL_ID, GROUP, Cell, group_runs, key_parts, numbers
 from bench_lib.stats.bootstrap import mean_interval
 from bench_lib.stats.compare import boschloo, brown_forsythe, mad_ratio
 from bench_lib.stats.correct import holm
@@ -23,37 +23,37 @@ from bench_lib.stats.spread import mad_over_tasks, mean, spread
 
 BASELINE = "adamw"
 MOST_SIMULATED = 100
-"""Runs up to which the detectable ratio is simulated; it is said for so many where there are more."""
+"""Maximum number of runs for which the detectable ratio is simulated; used for larger numbers as well."""
 ALPHA = 0.05
 COUNTS = ("attempted", "judged", "failed", "lost", *(str(s) for s in Status))
 RATES = ("failure_rate", "failure_low", "failure_high")
 SCORES = ("mean", "mean_low", "mean_high", "mad", "sd", "iqr", "median_ad", "minimum", "percentile_5", "cvar")
 COSTS = ("tokens_per_second", "peak_memory_mib", "train_seconds")
-CELLS = (*KEY, "metric", "trivial_score", *COUNTS, "reason", *RATES, *SCORES, *COSTS)
+CELLS = (*CELL_ID, "metric", "trivial_score", *COUNTS, "reason", *RATES, *SCORES, *COSTS)
 CONTRASTS = (
-    *(*KEY, "against", "against_converged", "p_failure", "p_failure_holm", "p_spread", "p_spread_holm"),
+    *(*CELL_ID, "against", "against_converged", "p_failure", "p_failure_holm", "p_spread", "p_spread_holm"),
     *("detectable_ratio", "mad_ratio_all", "mean_difference", "cost_ratio"),
 )
 TECHNIQUES = (*GROUP, "technique", "tasks", "tasks_ambiguous", "failure_rate", "mad_over_tasks")
 
 
 def cells(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row a cell: what became of every run, and spread, worst case, mean and cost among those that converged.
+    """One row per cell: outcomes of all runs, and spread, worst case, mean and cost of the converged ones.
 
-    Columns are `CELLS`. Scores are fractions and intervals hold at 95 %; what is undefined is NaN, so is every measure
-    of spread with fewer than two scores. The interval of the mean depends on nothing but the cell itself.
+    Columns are `CELLS`. Scores are fractions and intervals hold at 95 %; undefined values are NaN, and so are measures
+    of spread of fewer than two scores. The interval of the mean depends only on the cell itself.
     """
-    return summarised(gather(frame))
+    return summarise_cells(group_runs(frame))
 
 
-def summarised(known: Iterable[Cell]) -> pd.DataFrame:
-    """`cells` of runs that are gathered already."""
-    rows = [{**c.named(), **_outcome(c), **_scores(c), **_costs(c)} for c in known]
+def summarise_cells(known: Iterable[Cell]) -> pd.DataFrame:
+    """The table of `cells`, from grouped runs."""
+    rows = [{**c.id_fields(), **_outcome(c), **_scores(c), **_costs(c)} for c in known]
     return pd.DataFrame(rows, columns=list(CELLS))
 
 
 def compare(frame: pd.DataFrame, baseline: str = BASELINE) -> pd.DataFrame:
-    """One row a cell against the baseline's cell of the same setting, which itself has ratios of 1 and no p-values.
+    """One row per cell, against the baseline's cell of the same setting; the baseline has ratios of 1 and no p-values.
 
     Columns are `CONTRASTS`; ratios and differences are the technique's against the baseline's. Each of the two tests is
     corrected by Holm over all contrasts of one (data, model, profile). `detectable_ratio` is the smallest MAD ratio
@@ -61,16 +61,16 @@ def compare(frame: pd.DataFrame, baseline: str = BASELINE) -> pd.DataFrame:
     unlike the `mad_ratio` of `verdicts`. `against` is empty where the baseline was not run. Raises `UnknownName` where
     it was run nowhere.
     """
-    known = gather(frame)
-    if not any(c.named()["technique"] == baseline for c in known):
-        raise UnknownName("baseline technique", baseline, {c.named()["technique"] for c in known})
-    return contrasted(known, baseline)
+    known = group_runs(frame)
+    if not any(c.id_fields()["technique"] == baseline for c in known):
+        raise UnknownName("baseline technique", baseline, {c.id_fields()["technique"] for c in known})
+    return compare_cells(known, baseline)
 
 
-def contrasted(known: Sequence[Cell], baseline: str = BASELINE) -> pd.DataFrame:
-    """`compare` of runs that are gathered already, and may hold no run of the baseline."""
-    references = partners(known, baseline)
-    rows = [{**c.named(), **_contrast(c, references.get(place(c)))} for c in known]
+def compare_cells(known: Sequence[Cell], baseline: str = BASELINE) -> pd.DataFrame:
+    """The table of `compare`, from grouped runs, which need not include the baseline."""
+    references = baseline_cells(known, baseline)
+    rows = [{**c.id_fields(), **_contrast(c, references.get(comparison_key(c)))} for c in known]
     contrasts = pd.DataFrame(rows, columns=list(CONTRASTS))
     for test in ("p_failure", "p_spread"):
         adjusted = contrasts.groupby(list(GROUP))[test].transform(lambda p: holm(p.to_numpy(dtype=float)))
@@ -79,10 +79,10 @@ def contrasted(known: Sequence[Cell], baseline: str = BASELINE) -> pd.DataFrame:
 
 
 def over_tasks(table: pd.DataFrame) -> pd.DataFrame:
-    """One row a technique of a (data, model, profile), from the rows of `cells`: failures and MAD over its tasks.
+    """One row per technique of a (data, model, profile), from the rows of `cells`: failures and MAD over its tasks.
 
-    Columns are `TECHNIQUES`. Only tasks on which some run converged count in `tasks` and `mad_over_tasks`; tasks that
-    hold the technique under several specs are `tasks_ambiguous` and left out. The rate is the mean of the tasks' rates.
+    Columns are `TECHNIQUES`. Only tasks on which some run converged count in `tasks` and `mad_over_tasks`; tasks with
+    several specs of the technique are `tasks_ambiguous` and left out. The rate is the mean of the tasks' rates.
     """
     rows = []
     for key, group in table.groupby([*GROUP, "technique"], sort=True):
@@ -91,15 +91,15 @@ def over_tasks(table: pd.DataFrame) -> pd.DataFrame:
         rates = numbers(single["failure_rate"].dropna())
         ambiguous = group["task"].nunique() - len(single)
         mad = mad_over_tasks(means) if len(means) > 1 else math.nan
-        rows.append((*texts(key), len(means), ambiguous, mean(rates), mad))
+        rows.append((*key_parts(key), len(means), ambiguous, mean(rates), mad))
     return pd.DataFrame(rows, columns=list(TECHNIQUES))
 
 
-def joined(table: pd.DataFrame, contrasts: pd.DataFrame | None) -> pd.DataFrame:
-    """The cells with their contrasts beside them; without any, the same columns with nothing in them."""
+def add_contrasts(table: pd.DataFrame, contrasts: pd.DataFrame | None) -> pd.DataFrame:
+    """The cells with the columns of their contrasts, which are empty if `contrasts` is None."""
     beside = pd.DataFrame(columns=list(CONTRASTS)) if contrasts is None else contrasts
-    whole = table.merge(beside, on=list(KEY), how="left", validate="one_to_one")
-    measured = [c for c in CONTRASTS if c not in (*KEY, "against")]
+    whole = table.merge(beside, on=list(CELL_ID), how="left", validate="one_to_one")
+    measured = [c for c in CONTRASTS if c not in (*CELL_ID, "against")]
     return whole.assign(against=whole["against"].fillna(""), **{c: numbers(whole[c]) for c in measured})
 
 
@@ -130,7 +130,7 @@ def _scores(cell: Cell) -> dict[str, float]:
     measured = dataclasses.asdict(spread(scores))
     if len(scores) < 2:
         measured.update(dict.fromkeys(("mad", "sd", "iqr", "median_ad"), math.nan))
-    low, high = mean_interval(scores, np.random.default_rng(int(digest(cell.key), 16)))
+    low, high = mean_interval(scores, np.random.default_rng(int(digest(cell.cell_id), 16)))
     return {**{name: measured[name] for name in SCORES if name in measured}, "mean_low": low, "mean_high": high}
 
 
@@ -142,16 +142,16 @@ def _costs(cell: Cell) -> dict[str, float]:
     }
 
 
-def place(cell: Cell) -> tuple[str, ...]:
-    """What cells that are compared have in common: all but the technique."""
-    named = cell.named()
+def comparison_key(cell: Cell) -> tuple[str, ...]:
+    """The parts of a cell id that compared cells share: all but the technique."""
+    named = cell.id_fields()
     return tuple(named[name] for name in (*GROUP, "task", "setting"))
 
 
-def partners(known: Iterable[Cell], baseline: str) -> dict[tuple[str, ...], Cell]:
-    """The baseline's cell at each place; of several variants the one with the most judged runs."""
-    held = [c for c in known if c.named()["technique"] == baseline]
-    return {place(c): c for c in sorted(held, key=lambda c: (c.judged(), c.key))}
+def baseline_cells(known: Iterable[Cell], baseline: str) -> dict[tuple[str, ...], Cell]:
+    """The baseline's cell for each comparison key; of several variants the one with the most judged runs."""
+    cells = [c for c in known if c.id_fields()["technique"] == baseline]
+    return {comparison_key(c): c for c in sorted(cells, key=lambda c: (c.judged(), c.cell_id))}
 
 
 def _contrast(cell: Cell, partner: Cell | None) -> dict[str, object]:
@@ -159,14 +159,14 @@ def _contrast(cell: Cell, partner: Cell | None) -> dict[str, object]:
         return {"against": ""}
     ours, theirs = cell.scores(), partner.scores()
     fewer = min(len(ours), len(theirs))
-    arms = (cell.failed(), cell.judged(), partner.failed(), partner.judged())
-    itself = cell.key == partner.key
+    counts = (cell.failed(), cell.judged(), partner.failed(), partner.judged())
+    itself = cell.cell_id == partner.cell_id
     return {
-        "against": partner.named()["label"],
+        "against": partner.id_fields()["label"],
         "against_converged": len(theirs),
-        "p_failure": math.nan if itself or not (arms[1] and arms[3]) else boschloo(*arms),
+        "p_failure": math.nan if itself or not (counts[1] and counts[3]) else boschloo(*counts),
         "p_spread": math.nan if itself else brown_forsythe(ours, theirs),
-        "detectable_ratio": math.nan if itself else _detectable(partner.key, theirs.tobytes(), _simulated(fewer)),
+        "detectable_ratio": math.nan if itself else _detectable(partner.cell_id, theirs.tobytes(), _simulated(fewer)),
         "mad_ratio_all": mad_ratio(ours, theirs),
         "mean_difference": mean(ours) - mean(theirs),
         "cost_ratio": _ratio(_median(cell, "train_seconds"), _median(partner, "train_seconds")),
@@ -175,7 +175,7 @@ def _contrast(cell: Cell, partner: Cell | None) -> dict[str, object]:
 
 @functools.lru_cache(maxsize=1024)
 def _detectable(key: tuple[str, ...], baseline: bytes, seeds: int) -> float:
-    """By the baseline's own scores, once for all techniques that have as many runs."""
+    """Simulated from the baseline's scores; cached, since techniques with as many runs share it."""
     if seeds < 3:
         return math.nan
     generator = np.random.default_rng(int(digest(key), 16))
@@ -183,7 +183,7 @@ def _detectable(key: tuple[str, ...], baseline: bytes, seeds: int) -> float:
 
 
 def _simulated(seeds: int) -> int:
-    """So many runs or a few less: what fewer find is an upper bound, and there are fewer numbers to simulate."""
+    """The number of runs rounded down, for fewer simulations; the result is then an upper bound."""
     return min(seeds if seeds < 10 else seeds // 5 * 5, MOST_SIMULATED)
 
 
@@ -192,6 +192,6 @@ def _ratio(ours: float, theirs: float) -> float:
 
 
 def _median(cell: Cell, column: str) -> float:
-    values = cell.measured(column)
+    values = cell.converged_numbers(column)
     known = values[~np.isnan(values)]
     return float(np.median(known)) if known.size else math.nan

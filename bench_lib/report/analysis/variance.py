@@ -1,4 +1,4 @@
-"""Where the variance comes from: runs whose streams were frozen in turn in, one row a cell, design and source out."""
+"""Variance decomposition: components of the score variance by seed stream, from runs with frozen streams."""
 
 from __future__ import annotations
 
@@ -17,45 +17,45 @@ from bench_lib.core.errors import BadStore
 from bench_lib.core.record import Status
 from bench_lib.core.seeds import STREAMS
 from bench_lib.core.spec import canonical_json, digest
-from bench_lib.report.cells import KEY, Cell, gather, identity, numbers
+from bench_lib.report.cells import CELL_ID, Cell, group_runs, numbers, parse_spec
 from bench_lib.stats.components import MOST_RUNS, crossed
 from bench_lib.stats.variance import REST, TOTAL, Component, component, one_at_a_time
 
 ALWAYS = ("init", "order", "dropout")
-"""Streams that vary in the runs of a leaderboard."""
+"""Streams that vary between the seeds of a leaderboard cell."""
 APART = "apart"
-"""The design of arms that no runs hold in which all that they vary varies together."""
-SOURCES = (*KEY, "design", "source", "variance", "low", "high", "share", "runs", "failed", "note")
+"""The design of stream groups without runs that vary all their streams together."""
+COMPONENT_COLUMNS = (*CELL_ID, "design", "source", "variance", "low", "high", "share", "runs", "failed", "note")
 
-Held = Mapping[str, int]
+FrozenSeeds = Mapping[str, int]
 
 
 @dataclass(frozen=True, eq=False)
-class Arm:
-    """Judged runs of a cell that hold the same streams at the same seeds; a column for each stream has its seed."""
+class StreamGroup:
+    """Judged runs of a cell with the same frozen streams and seeds; one column per stream has its seed."""
 
-    held: Held
+    frozen: FrozenSeeds
     runs: pd.DataFrame
 
     @property
     def varied(self) -> tuple[str, ...]:
-        return tuple(stream for stream in STREAMS if stream not in self.held)
+        return tuple(stream for stream in STREAMS if stream not in self.frozen)
 
     def name(self) -> str:
         return "all" if self.varied == STREAMS else "+".join(self.varied)
 
-    def within(self, other: Arm) -> bool:
-        """Varies a part of what the other does, and stands where that stands in the rest."""
-        return set(self.varied) < set(other.varied) and other.held.items() <= self.held.items()
+    def within(self, other: StreamGroup) -> bool:
+        """Whether it varies a proper subset of the other's streams, at the same frozen seeds."""
+        return set(self.varied) < set(other.varied) and other.frozen.items() <= self.frozen.items()
 
-    def moved(self, *named: str) -> str:
-        """The streams that it holds elsewhere than at 0, apart from those named."""
-        return ", ".join(f"{s}={self.held[s]}" for s in STREAMS if self.held.get(s) and s not in named)
+    def offsets(self, *named: str) -> str:
+        """The frozen streams with a seed other than 0, without the named ones."""
+        return ", ".join(f"{s}={self.frozen[s]}" for s in STREAMS if self.frozen.get(s) and s not in named)
 
 
 @dataclass(frozen=True)
-class Line:
-    """A component as a row: how many runs it comes from, how many failed, and a note on those."""
+class ComponentRow:
+    """A component as a table row, with its numbers of converged and failed runs and a note."""
 
     component: Component
     runs: int
@@ -65,142 +65,149 @@ class Line:
     def row(self) -> dict[str, object]:
         one = self.component
         measured = {name: getattr(one, name) for name in ("source", "variance", "low", "high", "share")}
-        return {**measured, "runs": self.runs, "failed": self.failed, "note": _joined("; ", one.note, self.note)}
+        return {**measured, "runs": self.runs, "failed": self.failed, "note": _join("; ", one.note, self.note)}
 
 
-Design = tuple[str, list[Line]]
+Design = tuple[str, list[ComponentRow]]
 
 
-def sources(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row a cell, design and source of variance, for the cells of which some runs freeze streams in turn.
+def variance_components(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row per cell, design and source of variance, for cells with runs that freeze streams in turn.
 
-    Columns are `SOURCES`; variances are of scores as fractions, with intervals at 95 %; runs that failed in training
-    are counted and left out. A design is named after what varies together in its `total`, such as `init+order` or
-    `all`: its sources are the smallest sets of streams that were varied within (`one_at_a_time`), `apart` if no runs
-    vary them together. `init x order` is a grid of two streams (`crossed`), in which of several runs with the same
-    seeds one counts. Raises `BadStore` for what `gather` refuses and for a spec without its frozen streams.
+    Columns are `COMPONENT_COLUMNS`; variances are of scores as fractions, with intervals at 95 %; runs that
+    failed in training are counted and left out. A design is named after the streams of its `total`, such as
+    `init+order` or `all`: its sources are the smallest varied sets of these streams (`one_at_a_time`). It is `apart`
+    without a total. `init x order` is a grid of two streams (`crossed`), in which one run counts for each seed pair.
+    Raises `BadStore` as `group_runs` does, and for a spec without its frozen streams.
     """
     rows = [
-        {**cell.named(), "design": design, **line.row()}
-        for cell in gather(_levels(_several(frame)))
+        {**cell.id_fields(), "design": design, **line.row()}
+        for cell in group_runs(_with_stream_seeds(_with_frozen_streams(frame)))
         for design, lines in _designs(cell)
         for line in lines
     ]
-    return pd.DataFrame(rows, columns=list(SOURCES))
+    return pd.DataFrame(rows, columns=list(COMPONENT_COLUMNS))
 
 
 def ordinary(frame: pd.DataFrame) -> pd.DataFrame:
-    """The runs without those that freeze init, order or dropout: arms of a decomposition, and no seeds of a cell.
+    """The runs of ordinary cells: without those that freeze init, order or dropout for a variance decomposition.
 
-    Runs that freeze the subset or the augmentation stay, and so do those that freeze nothing.
+    Runs that freeze the subset, the augmentation or nothing are included.
     """
     specs = frame["spec"].astype("category").cat
-    keep = [not _held(str(text)).keys() & set(ALWAYS) for text in specs.categories]
+    keep = [not _frozen_seeds(str(text)).keys() & set(ALWAYS) for text in specs.categories]
     return frame[np.array(keep, dtype=bool)[specs.codes]]
 
 
-def _several(frame: pd.DataFrame) -> pd.DataFrame:
-    """The runs of specs that differ from others in their frozen streams alone, or freeze some that usually vary."""
+def _with_frozen_streams(frame: pd.DataFrame) -> pd.DataFrame:
+    """The runs whose spec differs from another only in the frozen streams, or freezes init, order or dropout."""
     specs = frame["spec"].astype("category").cat
-    helds: dict[str, set[str]] = {}
+    frozen_by_spec: dict[str, set[str]] = {}
     for text in map(str, specs.categories):
-        helds.setdefault(_melted(text), set()).add(canonical_json(_held(text)))
-    telling = [len(helds[_melted(t)]) > 1 or bool(_held(t).keys() & set(ALWAYS)) for t in map(str, specs.categories)]
-    return frame[np.array(telling, dtype=bool)[specs.codes]]
+        frozen_by_spec.setdefault(_without_seeds(text), set()).add(canonical_json(_frozen_seeds(text)))
+    keep = [
+        len(frozen_by_spec[_without_seeds(text)]) > 1 or bool(_frozen_seeds(text).keys() & set(ALWAYS))
+        for text in map(str, specs.categories)
+    ]
+    return frame[np.array(keep, dtype=bool)[specs.codes]]
 
 
-def _levels(frame: pd.DataFrame) -> pd.DataFrame:
-    """The runs with the seed of each stream in a column, and no more frozen streams in their specs."""
-    helds = [_held(str(text)) for text in frame["spec"]]
+def _with_stream_seeds(frame: pd.DataFrame) -> pd.DataFrame:
+    """The runs with one column per stream for its seed, and without frozen streams in their specs."""
+    frozen_by_run = [_frozen_seeds(str(text)) for text in frame["spec"]]
     seeds = [int(seed) for seed in frame["seed"]]
-    columns = {s: [held.get(s, seed) for held, seed in zip(helds, seeds, strict=True)] for s in STREAMS}
-    held = [canonical_json(one) for one in helds]
-    return frame.assign(**columns, held=held, spec=[_melted(str(text)) for text in frame["spec"]])
+    columns = {s: [frozen.get(s, seed) for frozen, seed in zip(frozen_by_run, seeds, strict=True)] for s in STREAMS}
+    frozen = [canonical_json(one) for one in frozen_by_run]
+    return frame.assign(**columns, frozen=frozen, spec=[_without_seeds(str(text)) for text in frame["spec"]])
 
 
 @functools.lru_cache(maxsize=2**16)
-def _held(text: str) -> Held:
-    """The frozen streams of a spec, each with its seed."""
-    held = identity(text).get("frozen")
-    if not isinstance(held, Mapping) or not all(s in STREAMS and isinstance(seed, int) for s, seed in held.items()):
+def _frozen_seeds(text: str) -> FrozenSeeds:
+    """The seed of each frozen stream of a spec."""
+    frozen = parse_spec(text).get("frozen")
+    if not isinstance(frozen, Mapping) or not all(s in STREAMS and isinstance(seed, int) for s, seed in frozen.items()):
         raise BadStore(f"a run's spec does not say which of {', '.join(STREAMS)} are frozen, and where: {text[:60]!r}")
-    return held
+    return frozen
 
 
-def _melted(text: str) -> str:
-    return canonical_json({name: part for name, part in identity(text).items() if name not in ("frozen", "seed")})
+def _without_seeds(text: str) -> str:
+    return canonical_json({name: part for name, part in parse_spec(text).items() if name not in ("frozen", "seed")})
 
 
 def _designs(cell: Cell) -> Iterator[Design]:
-    """The decompositions that a cell's arms allow: within each total, of what no total holds, and of grids."""
-    arms = _arms(cell)
-    planes = list(_planes(arms))
-    told = [arm for _, lines in planes for arm in lines]
-    for total in arms:
-        inside = [arm for arm in arms if arm.within(total)]
+    """The decompositions of a cell: within each total, of the groups without a total, and of grids."""
+    groups = _stream_groups(cell)
+    grids = list(_grids(groups))
+    grouped = [group for _, lines in grids for group in lines]
+    for total in groups:
+        inside = [group for group in groups if group.within(total)]
         if inside:
-            told += [total, *inside]
-            yield _joined(", ", total.name(), total.moved()), _in_turn(inside, total)
-    apart = [arm for arm in arms if arm not in told and arm.held.keys() & set(ALWAYS)]
+            grouped += [total, *inside]
+            yield _join(", ", total.name(), total.offsets()), _one_at_a_time(inside, total)
+    apart = [group for group in groups if group not in grouped and group.frozen.keys() & set(ALWAYS)]
     if apart:
-        yield APART, _in_turn(apart, None)
-    for pair, lines in planes:
-        yield _grid(pair, lines, cell.key)
+        yield APART, _one_at_a_time(apart, None)
+    for pair, lines in grids:
+        yield _grid(pair, lines, cell.cell_id)
 
 
-def _arms(cell: Cell) -> list[Arm]:
-    """By what they vary, those of fewer streams first, and then by where they hold the others."""
+def _stream_groups(cell: Cell) -> list[StreamGroup]:
+    """Stream groups, sorted by the number of varied streams, then by the frozen seeds."""
     judged = cell.runs[cell.runs["status"].isin([str(s) for s in Status if s.judged])]
-    held = [json.loads(text) for text in sorted(set(cell.runs["held"]))]
-    arms = [Arm(one, judged[judged["held"] == canonical_json(one)]) for one in held if len(one) < len(STREAMS)]
-    place = {arm: [arm.held.get(stream, -1) for stream in STREAMS] for arm in arms}
-    return sorted(arms, key=lambda arm: (len(arm.varied), [seed >= 0 for seed in place[arm]], place[arm]))
+    frozen = [json.loads(text) for text in sorted(set(cell.runs["frozen"]))]
+    groups = [
+        StreamGroup(seeds, judged[judged["frozen"] == canonical_json(seeds)])
+        for seeds in frozen
+        if len(seeds) < len(STREAMS)
+    ]
+    seeds_of = {group: [group.frozen.get(stream, -1) for stream in STREAMS] for group in groups}
+    return sorted(groups, key=lambda g: (len(g.varied), [seed >= 0 for seed in seeds_of[g]], seeds_of[g]))
 
 
-def _planes(arms: Iterable[Arm]) -> Iterator[tuple[tuple[str, str], list[Arm]]]:
-    """Pairs of streams of which one varied at several seeds of the other, with all arms that vary one of them alone."""
+def _grids(groups: Iterable[StreamGroup]) -> Iterator[tuple[tuple[str, str], list[StreamGroup]]]:
+    """Pairs of streams, one varied at several seeds of the other, with the groups that vary either alone."""
     for pair in combinations(STREAMS, 2):
-        planes: dict[str, list[Arm]] = {}
-        for arm in arms:
-            if len(arm.varied) == 1 and arm.varied[0] in pair:
-                others = canonical_json({s: seed for s, seed in arm.held.items() if s not in pair})
-                planes.setdefault(others, []).append(arm)
-        for lines in planes.values():
-            if max(Counter(arm.varied for arm in lines).values()) > 1:
+        grids: dict[str, list[StreamGroup]] = {}
+        for group in groups:
+            if len(group.varied) == 1 and group.varied[0] in pair:
+                others = canonical_json({s: seed for s, seed in group.frozen.items() if s not in pair})
+                grids.setdefault(others, []).append(group)
+        for lines in grids.values():
+            if max(Counter(group.varied for group in lines).values()) > 1:
                 yield pair, lines
 
 
-def _in_turn(inside: Sequence[Arm], total: Arm | None) -> list[Line]:
-    """The smallest of the arms, each at the first of its references, against the one that varies all that they do."""
-    parts = [arm for arm in inside if not any(other.within(arm) for other in inside)]
-    places = Counter(arm.name() for arm in parts)
-    chosen: dict[str, Arm] = {}
-    for arm in parts:
-        chosen.setdefault(arm.name(), arm)
+def _one_at_a_time(inside: Sequence[StreamGroup], total: StreamGroup | None) -> list[ComponentRow]:
+    """Components of the smallest stream groups, each at its first reference seeds, against their total."""
+    parts = [group for group in inside if not any(other.within(group) for other in inside)]
+    places = Counter(group.name() for group in parts)
+    chosen: dict[str, StreamGroup] = {}
+    for group in parts:
+        chosen.setdefault(group.name(), group)
     components = one_at_a_time({n: _scores(a.runs) for n, a in chosen.items()}, _scores(total.runs) if total else ())
     sources = [
-        Line(one, *_counts(arm.runs), _note(arm, places[one.source], total))
-        for one, arm in zip(components, chosen.values(), strict=False)
+        ComponentRow(one, *_counts(group.runs), _note(group, places[one.source], total))
+        for one, group in zip(components, chosen.values(), strict=False)
     ]
     if total is None:
         return sources
     rest, whole = components[-2:]
-    streams = Counter(stream for arm in chosen.values() for stream in arm.varied)
+    streams = Counter(stream for group in chosen.values() for stream in group.varied)
     twice = ", ".join(stream for stream, count in streams.items() if count > 1)
-    last = Line(whole, *_counts(total.runs))
+    last = ComponentRow(whole, *_counts(total.runs))
     runs, failed = (sum(getattr(line, name) for line in [*sources, last]) for name in ("runs", "failed"))
-    return [*sources, Line(rest, runs, failed, f"{twice} counted in several sources" if twice else ""), last]
+    return [*sources, ComponentRow(rest, runs, failed, f"{twice} counted in several sources" if twice else ""), last]
 
 
-def _note(arm: Arm, places: int, total: Arm | None) -> str:
-    moved = arm.moved(*(total.held if total else ()))
+def _note(group: StreamGroup, places: int, total: StreamGroup | None) -> str:
+    offsets = group.offsets(*(total.frozen if total else ()))
     several = f"one of {places} references" if places > 1 else ""
-    return _joined("; ", moved and f"at {moved}", several, "" if total else "no runs vary it together with others")
+    return _join("; ", offsets and f"at {offsets}", several, "" if total else "no runs vary it together with others")
 
 
-def _grid(pair: tuple[str, str], lines: Sequence[Arm], key: tuple[str, ...]) -> Design:
-    name = _joined(", ", " x ".join(pair), lines[0].moved(*pair))
-    found = pd.concat([arm.runs for arm in lines if len(arm.runs)] or [lines[0].runs])
+def _grid(pair: tuple[str, str], lines: Sequence[StreamGroup], key: tuple[str, ...]) -> Design:
+    name = _join(", ", " x ".join(pair), lines[0].offsets(*pair))
+    found = pd.concat([group.runs for group in lines if len(group.runs)] or [lines[0].runs])
     found = found.assign(lost=found["status"] != Status.CONVERGED).sort_values([*STREAMS, "lost", "run_id"])
     once = found.drop_duplicates(list(STREAMS))
     survivors = once[once["status"] == Status.CONVERGED]
@@ -210,18 +217,18 @@ def _grid(pair: tuple[str, str], lines: Sequence[Arm], key: tuple[str, ...]) -> 
     else:
         generator = np.random.default_rng(int(digest([*key, name]), 16))
         components = crossed(survivors[list(pair)].to_numpy(dtype=np.int64), _scores(survivors), pair, generator)
-    return name, [Line(one, *_counts(once), _unequal(found)) for one in components]
+    return name, [ComponentRow(one, *_counts(once), _unequal(found)) for one in components]
 
 
 def _unequal(found: pd.DataFrame) -> str:
-    """Says how often runs of the same seeds came out differently, as they may on two machines."""
+    """A note with the number of seeds whose repeated runs differ, as they may between machines."""
     outcomes = found.assign(outcome=found["status"].astype(str) + found["score"].astype(str))
     several = int((outcomes.groupby(list(STREAMS))["outcome"].nunique() > 1).sum())
     return f"{several} runs came out differently when repeated: one of each counts" if several else ""
 
 
 def _counts(runs: pd.DataFrame) -> tuple[int, int]:
-    """How many converged and how many failed."""
+    """Numbers of converged and of failed runs."""
     converged = int((runs["status"] == Status.CONVERGED).sum())
     return converged, len(runs) - converged
 
@@ -230,5 +237,5 @@ def _scores(runs: pd.DataFrame) -> np.ndarray:
     return numbers(runs[runs["status"] == Status.CONVERGED]["score"])
 
 
-def _joined(between: str, *parts: str) -> str:
+def _join(between: str, *parts: str) -> str:
     return between.join(filter(None, parts))

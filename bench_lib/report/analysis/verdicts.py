@@ -1,4 +1,4 @@
-"""The verdict on each cell against its baseline, at one error for all contrasts of a group."""
+"""The verdict on each cell against its baseline, with one error rate for all contrasts of a group."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from bench_lib.core.record import Status
-from bench_lib.report.analysis.summary import partners, place
-from bench_lib.report.cells import GROUP, KEY, Cell
+from bench_lib.report.analysis.summary import baseline_cells, comparison_key
+from bench_lib.report.cells import CELL_ID, GROUP, Cell
 from bench_lib.stats.claims import claims, exact_evidence
 from bench_lib.stats.design import FIRST_LOOK
 from bench_lib.stats.verdict import PairedSamples, Verdict
@@ -21,14 +21,14 @@ MEASURES = (
     *("verdict", "verdict_location", "decided_by", "shared"),
     *("mad_ratio", "mad_ratio_low", "mad_ratio_high", "superiority"),
 )
-VERDICTS = (*KEY, *MEASURES)
+VERDICTS = (*CELL_ID, *MEASURES)
 JUDGED = frozenset(str(status) for status in Status if status.judged)
 NOTHING = ("", "", "", 0, math.nan, math.nan, math.nan, math.nan)
-"""Of a cell that is not compared."""
+"""The values of a cell without a comparison."""
 
 
 def verdicts(known: Sequence[Cell], baseline: str, alpha: float = ALPHA) -> pd.DataFrame:
-    """One row a cell: what `stats.claims` says of it against the baseline's cell of the same setting.
+    """One row per cell: the claims of `stats.claims` against the baseline's cell of the same setting.
 
     Columns are `VERDICTS`. Runs are paired by their seeds; `shared` counts those that are judged in both. All contrasts
     of a (data, model, profile) share alpha. With fewer shared seeds than a first look takes nothing is tested and
@@ -36,31 +36,31 @@ def verdicts(known: Sequence[Cell], baseline: str, alpha: float = ALPHA) -> pd.D
     `mad_ratio` is of the seeds that survive in both, unlike `mad_ratio_all`; its interval (95 %) and
     P(technique > baseline) are of one contrast alone.
     """
-    references = partners(known, baseline)
+    references = baseline_cells(known, baseline)
     groups: dict[tuple[str, ...], dict[int, Verdict]] = {}
     for number, cell in enumerate(known):
-        partner = references.get(place(cell))
-        if partner is not None and partner.key != cell.key and (arms := paired_arms(cell, partner)).seeds:
-            groups.setdefault(cell.key[: len(GROUP)], {})[number] = exact_evidence(arms)
+        partner = references.get(comparison_key(cell))
+        if partner is not None and partner.cell_id != cell.cell_id and (pairs := paired_samples(cell, partner)).seeds:
+            groups.setdefault(cell.cell_id[: len(GROUP)], {})[number] = exact_evidence(pairs)
     found = {number: row for group in groups.values() for number, row in _concluded(group, alpha).items()}
-    rows = [(*cell.key, *found.get(number, NOTHING)) for number, cell in enumerate(known)]
+    rows = [(*cell.cell_id, *found.get(number, NOTHING)) for number, cell in enumerate(known)]
     return pd.DataFrame(rows, columns=list(VERDICTS))
 
 
-def judged(table: pd.DataFrame, known: Sequence[Cell], baseline: str) -> pd.DataFrame:
-    """The rows of `summary.joined` with their verdicts beside them."""
-    return table.merge(verdicts(known, baseline), on=list(KEY), how="left", validate="one_to_one")
+def add_verdicts(table: pd.DataFrame, known: Sequence[Cell], baseline: str) -> pd.DataFrame:
+    """Add the columns of the verdicts to the rows of `summary.add_contrasts`."""
+    return table.merge(verdicts(known, baseline), on=list(CELL_ID), how="left", validate="one_to_one")
 
 
-def paired_arms(cell: Cell, partner: Cell) -> PairedSamples:
-    """The scores of the seeds that are judged in both cells, in the order of the seeds; nan where the run failed."""
+def paired_samples(cell: Cell, partner: Cell) -> PairedSamples:
+    """Scores of the seeds judged in both cells, sorted by seed; NaN for failed runs."""
     ours, theirs = _judged(cell), _judged(partner)
     shared = sorted(ours.keys() & theirs.keys())
-    return PairedSamples(*(np.array([arm[seed] for seed in shared], dtype=np.float64) for arm in (ours, theirs)))
+    return PairedSamples(*(np.array([scores[seed] for seed in shared], dtype=np.float64) for scores in (ours, theirs)))
 
 
 def _judged(cell: Cell) -> dict[int, float]:
-    """The score by seed; nan for a run that failed in training."""
+    """The score by seed; NaN for runs that failed in training."""
     runs = zip(cell.seeds, cell.statuses, cell.numbers("score").tolist(), strict=True)
     return {seed: score if status == Status.CONVERGED else math.nan for seed, status, score in runs if status in JUDGED}
 

@@ -6,9 +6,9 @@ import altair as alt
 import pandas as pd
 
 from bench_lib.report.cells import numbers
-from bench_lib.report.figures.figure import Figure, rows, specified
+from bench_lib.report.figures.figure import Figure, rows, vega_lite
 from bench_lib.report.figures.style import INK, SEED
-from bench_lib.report.figures.words import listed, place
+from bench_lib.report.figures.words import place, short_name_list
 from bench_lib.report.formatting import plain
 
 COLUMNS = ("task", "technique", "churn", "kappa", "runs", "role")
@@ -35,7 +35,7 @@ def agreement_figure(cells: pd.DataFrame, baseline: str, name: str) -> Figure | 
         }
     ).reset_index(drop=True)
     title = f"{place(cells)}: items that two seeds predict differently"
-    return Figure(name, title, _alt(table), specified(_chart(table, title)), table)
+    return Figure(name, title, _alt(table), vega_lite(_chart(table, title)), table)
 
 
 def _chart(table: pd.DataFrame, title: str) -> alt.TopLevelMixin:
@@ -65,5 +65,6 @@ def _alt(table: pd.DataFrame) -> str:
     top = table.loc[table["churn"].idxmax()]
     return (
         f"Dots, one a technique, in a panel for each of {table['task'].nunique()} tasks. Two seeds agree most with "
-        f"{listed(lowest)}, and least with {top['technique']} on {top['task']} ({top['churn']:.1f} % of the items)."
+        f"{short_name_list(lowest)}, and least with {top['technique']} on {top['task']} "
+        f"({top['churn']:.1f} % of the items)."
     )

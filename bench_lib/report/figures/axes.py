@@ -8,8 +8,8 @@ from typing import Literal
 import altair as alt
 import pandas as pd
 
-from bench_lib.report.figures.figure import Figure, marked, rows, specified
-from bench_lib.report.figures.words import listed
+from bench_lib.report.figures.figure import Figure, marked, rows, vega_lite
+from bench_lib.report.figures.words import short_name_list
 from bench_lib.report.formatting import plain
 
 MEASURES = ("mad", "failure_rate", "seeds")
@@ -71,7 +71,7 @@ def axis_figure(axis: Axis, table: pd.DataFrame, where: str, name: str) -> Figur
     counts = shown.groupby("technique").size()
     drawn = sorted(counts.sort_values(ascending=False, kind="stable").index[:MOST])
     title = f"{plain(where)}: stability against {_said(axis)}"
-    return Figure(name, title, _alt(axis, shown, drawn), specified(_chart(axis, shown, drawn, title)), shown)
+    return Figure(name, title, _alt(axis, shown, drawn), vega_lite(_chart(axis, shown, drawn, title)), shown)
 
 
 def _chart(axis: Axis, shown: pd.DataFrame, drawn: list[str], title: str) -> alt.TopLevelMixin:
@@ -102,7 +102,7 @@ def _alt(axis: Axis, shown: pd.DataFrame, drawn: list[str]) -> str:
     values = shown[axis.field]
     return (
         f"Lines of MAD and of the failure rate from {values.min():,} to {values.max():,} {axis.label}, on "
-        f"{listed(sorted(set(shown['task'])))}, for {listed(drawn)}."
+        f"{short_name_list(sorted(set(shown['task'])))}, for {short_name_list(drawn)}."
     )
 
 

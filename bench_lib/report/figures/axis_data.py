@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from bench_lib.core.spec import digest
-from bench_lib.report.cells import GROUP, SUFFIX, identity
+from bench_lib.report.cells import GROUP, SUFFIX, parse_spec
 from bench_lib.report.figures.axes import Axis
 
 
@@ -63,7 +63,7 @@ def _specs(runs: pd.DataFrame, variants: Iterable[str]) -> dict[str, str]:
 
 def _parted(axis: Axis, text: str) -> tuple[object, str]:
     """A spec's value on the axis, and a digest of all else."""
-    parts = dict(identity(text))
+    parts = dict(parse_spec(text))
     profile = dict(parts.get("profile") or {})
     value = profile.pop(axis.field, axis.default)
     return value, digest({**parts, "profile": profile, "seed": 0})

@@ -10,11 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bench_lib.report.cells import numbers
-from bench_lib.report.figures.figure import Figure, rows, specified
+from bench_lib.report.figures.figure import Figure, rows, vega_lite
 from bench_lib.report.figures.style import FAILED, GREY, INK, SEED, X
-from bench_lib.report.figures.words import place, plural
+from bench_lib.report.figures.words import place
 from bench_lib.report.formatting import plain, shorten
 from bench_lib.report.glossary import LEAST
+from bench_lib.report.prose import count
 
 COLUMNS = (
     *("task", "technique", "cost_ratio", "mad", "mad_low", "mad_high", "failed", "judged", "seeds", "front"),
@@ -57,9 +58,9 @@ def cost_figure(cells: pd.DataFrame, baseline: str, name: str) -> Figure | None:
     title = f"{place(cells)}: stability against cost"
     subtitle = "line: Pareto front of the techniques without failures; pale: too few seeds to decide about spread"
     if len(left_out):
-        subtitle += f"; {plural(len(left_out), 'cell')} without a spread or a time left out"
+        subtitle += f"; {count(len(left_out), 'cell')} without a spread or a time left out"
     text = _alt(table) + _without(left_out)
-    return Figure(name, title, text, specified(_chart(table, title, subtitle)), table[list(COLUMNS)])
+    return Figure(name, title, text, vega_lite(_chart(table, title, subtitle)), table[list(COLUMNS)])
 
 
 def _front(table: pd.DataFrame) -> NDArray[np.bool_]:

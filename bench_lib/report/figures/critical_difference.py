@@ -8,9 +8,9 @@ import altair as alt
 import pandas as pd
 
 from bench_lib.report.cells import numbers
-from bench_lib.report.figures.figure import Figure, rows, specified
+from bench_lib.report.figures.figure import Figure, rows, vega_lite
 from bench_lib.report.figures.style import GREY, INK, SEED
-from bench_lib.report.figures.words import listed, place
+from bench_lib.report.figures.words import place, short_name_list
 from bench_lib.report.formatting import plain
 from bench_lib.stats.ranks import cliques
 
@@ -38,7 +38,7 @@ def critical_difference_figure(ranks: pd.DataFrame, baseline: str, name: str) ->
     title = f"{place(known)}: ranks over {int(table['tasks'].iloc[0])} tasks, by failure rate, then MAD"
     joined = f"bars join ranks closer than the critical difference {difference:.2f} (Nemenyi, 5 %)"
     subtitle = f"Friedman (Iman-Davenport) p {_p(p)}; {joined}"
-    spec = specified(_chart([RULER, *table["technique"]], title, subtitle))
+    spec = vega_lite(_chart([RULER, *table["technique"]], title, subtitle))
     return Figure(name, title, _alt(table, drawn, p), spec, drawn)
 
 
@@ -93,6 +93,6 @@ def _alt(table: pd.DataFrame, drawn: pd.DataFrame, p: float) -> str:
     groups = int((drawn["role"] == "clique").sum())
     best = [f"{row.technique} ({row.average_rank:.1f})" for row in table.head(3).itertuples()]
     return (
-        f"Average ranks of {len(table)} techniques, best first: {listed(best)}. Friedman's test that all rank "
+        f"Average ranks of {len(table)} techniques, best first: {short_name_list(best)}. Friedman's test that all rank "
         f"alike has p {_p(p)}; {groups} {'bar joins' if groups == 1 else 'bars join'} techniques that could be alike."
     )

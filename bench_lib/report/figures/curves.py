@@ -10,10 +10,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bench_lib.core.record import Status
-from bench_lib.report.figures.figure import Figure, rows, specified
+from bench_lib.report.figures.figure import Figure, rows, vega_lite
 from bench_lib.report.figures.style import FAILED, SEED
-from bench_lib.report.figures.words import listed, place, plural
+from bench_lib.report.figures.words import place, short_name_list
 from bench_lib.report.formatting import plain
+from bench_lib.report.prose import count
 
 COLUMNS = ("technique", "progress", "median", "low", "high", "loss", "seed", "status")
 BAND = (0.1, 0.9)
@@ -33,7 +34,7 @@ DECADE = 10.0
 def curves_figure(runs: pd.DataFrame, loss: NDArray[np.float32], name: str) -> Figure | None:
     """The training loss of one task's runs by the share of training: median and central 80 % of those that converged.
 
-    Runs are rows of `Findings.runs` of one group and task, and loss their curves (runs, points). Columns of the data
+    Runs are rows of `Summary.runs` of one group and task, and loss their curves (runs, points). Columns of the data
     are `COLUMNS`: rows of bands have no seed, rows of failed runs have their own loss. None without any curve.
     """
     progress = np.round(100 * (np.arange(loss.shape[1]) + 0.5) / loss.shape[1], 2)
@@ -56,7 +57,7 @@ def curves_figure(runs: pd.DataFrame, loss: NDArray[np.float32], name: str) -> F
     title = f"{place(runs, task=True)}: training loss"
     if table["seed"].nunique() and runs[failed].groupby("label", observed=True).size().max() > MOST:
         title += f", at most {MOST} failed runs a technique"
-    return Figure(name, title, _alt(runs, failed), specified(_chart(table, title)), table)
+    return Figure(name, title, _alt(runs, failed), vega_lite(_chart(table, title)), table)
 
 
 def _drawn(failed: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -105,8 +106,8 @@ def _chart(table: pd.DataFrame, title: str) -> alt.TopLevelMixin:
     bands = base.transform_filter("!isValid(datum.seed)").transform_calculate(
         what="'median of the seeds that converged, 10-90 %'"
     )
-    said = "loss (log scale)" if wide else "loss"
-    low, median, own = (alt.Y(f"{name}:Q", title=said, scale=y, axis=axis) for name in ("low", "median", "loss"))
+    y_title = "loss (log scale)" if wide else "loss"
+    low, median, own = (alt.Y(f"{name}:Q", title=y_title, scale=y, axis=axis) for name in ("low", "median", "loss"))
     converged = [
         bands.mark_area(opacity=0.3, color=SEED, aria=False).encode(y=low, y2="high:Q"),
         bands.mark_line(aria=False).encode(y=median, color=colour),
@@ -134,9 +135,11 @@ def _ticks(low: float, high: float) -> list[float]:
 
 def _alt(runs: pd.DataFrame, unstable: NDArray[np.bool_]) -> str:
     failed = runs[unstable]["label"].astype(str).value_counts().sort_index()
-    count = plural(runs["label"].nunique(), "technique")
-    text = f"Training loss of {count} in small panels, as medians with bands over the seeds."
+    techniques = count(runs["label"].nunique(), "technique")
+    text = f"Training loss of {techniques} in small panels, as medians with bands over the seeds."
     if failed.empty:
         return f"{text} No run failed."
     worst = failed.sort_values(ascending=False, kind="stable")
-    return f"{text} {plural(int(failed.sum()), 'failed run')} as lines of their own: {listed(list(worst.index))}."
+    return (
+        f"{text} {count(int(failed.sum()), 'failed run')} as lines of their own: {short_name_list(list(worst.index))}."
+    )

@@ -1,4 +1,4 @@
-"""A figure as a value: what is drawn, from which rows, and what it shows in words."""
+"""Figures: Vega-Lite specification, data and alternative text."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from bench_lib.report.cells import GROUP
 from bench_lib.report.figures.style import GREY
 
 ROWS = "data"
-"""What the one data set of every specification is called."""
+"""The name of the only data set of every specification."""
 
 
 @dataclass(frozen=True, eq=False)
 class Figure:
-    """A chart without its data and its style, and the rows that it draws.
+    """A chart specification without data and style, and the rows of its data.
 
     `name` is unique in a report and fit for a file; `alt` says what is to be seen in one to three sentences; `spec` is
     Vega-Lite whose only data set is the named one, `ROWS`, which `data` holds. `kind` and `place` say where it belongs:
@@ -42,7 +42,7 @@ class Figure:
 
 
 def rows() -> alt.NamedData:
-    """The data of a chart, to be bound when it is drawn."""
+    """The named data of a chart, bound when it is drawn."""
     return alt.NamedData(ROWS)
 
 
@@ -54,7 +54,7 @@ def reference(axis: Literal["x", "y"], value: float) -> alt.Chart:
 
 
 def marked(base: alt.Chart, field: str, columns: int = 8) -> alt.LayerChart:
-    """Lines with marks, told apart by both the colour and the mark; the legend is of the marks alone."""
+    """Lines with marks that differ in both colour and shape; the legend is of the marks only."""
     # Outline and filling have a scale each: of one, legends of lines and of marks would not become one.
     legend = alt.Legend(columns=columns)
     lines = base.mark_line(aria=False).encode(stroke=alt.Stroke(f"{field}:N", legend=None))
@@ -64,8 +64,8 @@ def marked(base: alt.Chart, field: str, columns: int = 8) -> alt.LayerChart:
     return alt.LayerChart(layer=[lines, points])
 
 
-def specified(chart: alt.TopLevelMixin) -> dict[str, Any]:
-    """The chart as Vega-Lite, without the settings that Altair adds to every chart: the style sheet is ours."""
-    # Held against the schema in tests alone: for every chart of a report it would take longer than all else.
+def vega_lite(chart: alt.TopLevelMixin) -> dict[str, Any]:
+    """The chart as Vega-Lite, without the settings that Altair adds to every chart."""
+    # Validated against the schema only in tests, since that takes longer than the rest of a report.
     spec: dict[str, Any] = chart.to_dict(validate=False)
     return {name: part for name, part in spec.items() if name not in ("config", "datasets")}

@@ -1,4 +1,4 @@
-"""Which figures a report has, where each belongs, and what it is called."""
+"""The plan of a report's figures: kinds, places and names."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from bench_lib.core.spec import digest
 from bench_lib.report.analysis.calibration import measured
 from bench_lib.report.analysis.dynamics import DYNAMICS
 from bench_lib.report.analysis.efficiency import STORED
-from bench_lib.report.analysis.results import Findings
-from bench_lib.report.cells import GROUP, texts, trimmed
+from bench_lib.report.analysis.results import Summary
+from bench_lib.report.cells import GROUP, drop_unused_categories, key_parts
 from bench_lib.report.figures.agreement import agreement_figure
 from bench_lib.report.figures.axes import AXES, axis_figure
 from bench_lib.report.figures.axis_data import along
@@ -42,7 +42,7 @@ OF_GROUPS = ("cost", "profiles", "ranks", *(axis.kind for axis in AXES), "disagr
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """What the figures of one group, or of a task of it, are made of: a place, and the rows that belong there.
+    """The data of the figures of one group, or of one of its tasks: a place and its rows.
 
     `cells` and `ranks` are empty for a task.
     """
@@ -57,7 +57,7 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class FigurePlan:
-    """A figure to be made: it holds all that it takes, so that another process can make it."""
+    """A figure to be drawn, with all arguments, so that another process can draw it."""
 
     kind: str
     place: tuple[str, ...]
@@ -70,73 +70,71 @@ class FigurePlan:
 
     def figure(self) -> Figure | None:
         """The figure at its place, or None where there is nothing to draw."""
-        # Altair would hold every part of every chart against its schema, which takes longer than all else; tests do it.
+        # Without Altair's schema validation, which takes longer than the rest of a report; tests do it.
         with debug_mode(False):
             figure = self.make(*self.arguments, self.name)
         return None if figure is None else dataclasses.replace(figure, kind=self.kind, place=self.place)
 
 
-def planned(findings: Findings) -> list[FigurePlan]:
-    """The figures of a report to be made: those of each group, of each of its tasks, and those of the whole."""
+def planned(summary: Summary) -> list[FigurePlan]:
+    """Plan the figures of a report: of each group, of each of its tasks, and of the whole."""
     known = measured()
     power = (known.of(tasks=1), known.design["alpha"], known.design["looks"][-1])
-    found = [*_of_groups(findings), *_of_sources(findings)]
+    found = [*_of_groups(summary), *_variance_plans(summary)]
     return [*found, FigurePlan("power", (), power_figure, power)]
 
 
-def figures(findings: Findings) -> list[Figure]:
+def figures(summary: Summary) -> list[Figure]:
     """All figures of a report, in the order of `planned`."""
-    return [figure for plan in planned(findings) if (figure := plan.figure()) is not None]
+    return [figure for plan in planned(summary) if (figure := plan.figure()) is not None]
 
 
-def _of_groups(findings: Findings) -> Iterator[FigurePlan]:
-    rows = np.arange(len(findings.runs))
-    keys = findings.runs[[*GROUP, "task"]].astype(str)
-    cells, ranks = (_by_group(table) for table in (findings.cells, findings.ranks))
-    no_cells, no_ranks = (table.iloc[:0] for table in (findings.cells, findings.ranks))
+def _of_groups(summary: Summary) -> Iterator[FigurePlan]:
+    rows = np.arange(len(summary.runs))
+    keys = summary.runs[[*GROUP, "task"]].astype(str)
+    cells, ranks = (_by_group(table) for table in (summary.cells, summary.ranks))
+    no_cells, no_ranks = (table.iloc[:0] for table in (summary.cells, summary.ranks))
     for group, own in sorted(keys.groupby(list(GROUP)).groups.items()):
-        place = texts(group)
-        whole = Part(place, *_taken(findings, rows[own]), cells[place], ranks.get(place, no_ranks), findings.baseline)
+        place = key_parts(group)
+        whole = Part(place, *_taken(summary, rows[own]), cells[place], ranks.get(place, no_ranks), summary.baseline)
         yield from (FigurePlan(kind, place, *take(whole)) for kind, take in BY_GROUP.items())
-        yield from _along_axes(findings, place)
+        yield from _along_axes(summary, place)
         for task, chosen in sorted(keys.loc[own].groupby("task").groups.items()):
             at = (*place, str(task))
-            part = Part(at, *_taken(findings, rows[chosen]), no_cells, no_ranks, findings.baseline)
+            part = Part(at, *_taken(summary, rows[chosen]), no_cells, no_ranks, summary.baseline)
             yield from (FigurePlan(kind, at, *take(part)) for kind, take in BY_TASK.items())
 
 
-def _along_axes(findings: Findings, place: tuple[str, ...]) -> Iterator[FigurePlan]:
+def _along_axes(summary: Summary, place: tuple[str, ...]) -> Iterator[FigurePlan]:
     """What was made of a group's profile by other settings of an axis lies in groups of its own."""
     data, model, profile = place
     where = ", ".join(shorten(part, LONGEST) for part in (data, model, profile.partition(":")[0]))
     for axis in AXES:
-        yield FigurePlan(
-            axis.kind, place, axis_figure, (axis, along(axis, findings.cells, findings.runs, place), where)
-        )
+        yield FigurePlan(axis.kind, place, axis_figure, (axis, along(axis, summary.cells, summary.runs, place), where))
 
 
 def _by_group(table: pd.DataFrame) -> dict[tuple[str, ...], pd.DataFrame]:
-    return {texts(key): own for key, own in table.groupby(list(GROUP), sort=True, observed=True)}
+    return {key_parts(key): own for key, own in table.groupby(list(GROUP), sort=True, observed=True)}
 
 
-def _taken(findings: Findings, rows: NDArray[np.int64]) -> tuple[pd.DataFrame, NDArray[np.float32]]:
-    return findings.runs.iloc[rows], findings.loss[rows]
+def _taken(summary: Summary, rows: NDArray[np.int64]) -> tuple[pd.DataFrame, NDArray[np.float32]]:
+    return summary.runs.iloc[rows], summary.loss[rows]
 
 
-def _of_sources(findings: Findings) -> Iterator[FigurePlan]:
+def _variance_plans(summary: Summary) -> Iterator[FigurePlan]:
     """By group, of which the runs that are ranked may hold nothing."""
-    for key, own in findings.sources.groupby(list(GROUP), sort=True):
-        yield FigurePlan("variance", texts(key), variance_figure, (own,))
+    for key, own in summary.variance_components.groupby(list(GROUP), sort=True):
+        yield FigurePlan("variance", key_parts(key), variance_figure, (own,))
 
 
 def _drawn(runs: pd.DataFrame) -> pd.DataFrame:
-    """The columns that charts take, without the specs, which weigh more than all else."""
-    return trimmed(runs[[column for column in runs if column not in UNDRAWN]])
+    """The columns that charts use, without the specs, which are the largest."""
+    return drop_unused_categories(runs[[column for column in runs if column not in UNDRAWN]])
 
 
 UNDRAWN = ("spec", "provenance", "reason", "started", "eval_step", "eval_score", *DYNAMICS, *STORED)
 Taken = tuple[Callable[..., Figure | None], tuple[Any, ...]]
-"""What makes a figure, and what it is given beside the figure's name."""
+"""The function of a figure, and its arguments except the name."""
 
 BY_GROUP: dict[str, Callable[[Part], Taken]] = {
     "cost": lambda part: (cost_figure, (part.cells, part.baseline)),
@@ -151,7 +149,7 @@ BY_TASK: dict[str, Callable[[Part], Taken]] = {
 
 
 def name(kind: str, place: tuple[str, ...] = ()) -> str:
-    """A file name that any system takes, with a digest where the place's own text does not fit into it."""
+    """A portable file name, with a digest if the text of the place is not a safe and unique name."""
     text = "-".join(place)
     safe = re.sub(r"[^a-z0-9._-]+", "-", text.lower())[:80]
     unique = safe == text and not any("-" in part for part in place)

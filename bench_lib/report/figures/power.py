@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
-from bench_lib.report.figures.figure import Figure, marked, reference, rows, specified
+from bench_lib.report.figures.figure import Figure, marked, reference, rows, vega_lite
 from bench_lib.stats.calibration import Calibration
 
 COLUMNS = ("scenario", "ratio", "claimed", "seeds")
@@ -28,7 +28,7 @@ def power_figure(measured: Sequence[Calibration], alpha: float, seeds: int, name
     right = _panel("seeds:Q", f"seeds used, mean, of {seeds}", seeds) + reference("y", seeds)
     title = "How often the comparison finds a difference in spread, and how many seeds it takes"
     chart = alt.hconcat(left, right, data=rows()).properties(title=title)
-    return Figure(name, title, _alt(table, alpha), specified(chart), table)
+    return Figure(name, title, _alt(table, alpha), vega_lite(chart), table)
 
 
 def _panel(y: str, title: str, top: float) -> alt.LayerChart:

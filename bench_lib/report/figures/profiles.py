@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench_lib.report.cells import Cell, apart
-from bench_lib.report.figures.figure import Figure, rows, specified
-from bench_lib.report.figures.words import listed, place
+from bench_lib.report.cells import Cell, split_cells
+from bench_lib.report.figures.figure import Figure, rows, vega_lite
+from bench_lib.report.figures.words import place, short_name_list
 from bench_lib.report.formatting import plain
 from bench_lib.stats.profiles import profile_share, score_profile
 
@@ -34,9 +34,9 @@ def profiles_figure(runs: pd.DataFrame, baseline: str, name: str) -> Figure | No
     where some task has no trivial score. Bands are bootstrap intervals at 95 %, of what is drawn. Source: Agarwal et
     al. 2021.
     """
-    cells = [cell for cell in apart(runs) if cell.judged()]
-    tasks = sorted({cell.named()["task"] for cell in cells})
-    bounds = {task: _bounds([cell for cell in cells if cell.named()["task"] == task]) for task in tasks}
+    cells = [cell for cell in split_cells(runs) if cell.judged()]
+    tasks = sorted({cell.id_fields()["task"] for cell in cells})
+    bounds = {task: _bounds([cell for cell in cells if cell.id_fields()["task"] == task]) for task in tasks}
     whole = _whole(cells, tasks)
     if len(whole) < 2 or not all(high > low for low, high in bounds.values()):
         return None
@@ -44,11 +44,11 @@ def profiles_figure(runs: pd.DataFrame, baseline: str, name: str) -> Figure | No
     shares = {label: profile_share(own.scores, THRESHOLDS, own.failures) for label, own in scaled.items()}
     areas = pd.Series({label: np.round(100 * one, 2).mean() for label, one in shares.items()}, dtype=float)
     areas = areas.sort_index().sort_values(ascending=False, kind="stable")
-    first = [label for label in areas.index if whole[label][0].named()["technique"] == baseline]
+    first = [label for label in areas.index if whole[label][0].id_fields()["technique"] == baseline]
     drawn = sorted([*first, *(label for label in areas.index if label not in first)][:MOST])
     table = pd.concat([_profile(label, own, label in drawn) for label, own in scaled.items()], ignore_index=True)
     title = f"{place(runs)}: performance profiles over {len(tasks)} tasks"
-    return Figure(name, title, _alt(areas, len(tasks)), specified(_chart(drawn, title)), table[list(COLUMNS)])
+    return Figure(name, title, _alt(areas, len(tasks)), vega_lite(_chart(drawn, title)), table[list(COLUMNS)])
 
 
 def _bounds(cells: list[Cell]) -> tuple[float, float]:
@@ -63,8 +63,8 @@ def _whole(cells: list[Cell], tasks: list[str]) -> dict[str, list[Cell]]:
     """The cells of each technique that each task judged once, in the order of the tasks."""
     found: dict[str, list[Cell]] = {}
     for cell in cells:
-        found.setdefault(cell.named()["technique"], []).append(cell)
-    named = {name: [cell.named()["task"] for cell in own] for name, own in found.items()}
+        found.setdefault(cell.id_fields()["technique"], []).append(cell)
+    named = {name: [cell.id_fields()["task"] for cell in own] for name, own in found.items()}
     return {plain(name): own for name, own in found.items() if sorted(named[name]) == tasks}
 
 
@@ -79,7 +79,7 @@ class Scaled:
 def _scaled(cells: list[Cell], bounds: dict[str, tuple[float, float]]) -> Scaled:
     scores = []
     for cell in cells:
-        low, high = bounds[cell.named()["task"]]
+        low, high = bounds[cell.id_fields()["task"]]
         scores.append((cell.scores() - low) / (high - low))
     return Scaled(scores, [cell.failed() for cell in cells])
 
@@ -127,5 +127,5 @@ def _alt(areas: pd.Series[float], tasks: int) -> str:
     best = [f"{label} ({area:.0f} %)" for label, area in areas.head(3).items()]
     return (
         f"Falling lines: the share of runs above each normalised score, over {tasks} tasks. The largest mean shares "
-        f"have {listed(best)}; {len(areas)} techniques were judged on every task."
+        f"have {short_name_list(best)}; {len(areas)} techniques were judged on every task."
     )

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from bench_lib.core.record import Status
 from bench_lib.report.cells import numbers
-from bench_lib.report.figures.figure import Figure, reference, rows, specified
+from bench_lib.report.figures.figure import Figure, reference, rows, vega_lite
 from bench_lib.report.figures.scales import Range, scales
 from bench_lib.report.figures.style import STATUS_SHAPES, STATUSES
-from bench_lib.report.figures.words import listed, place, plural
+from bench_lib.report.figures.words import place, short_name_list
 from bench_lib.report.formatting import plain
 from bench_lib.report.glossary import LEAST
+from bench_lib.report.prose import count
 from bench_lib.stats.spread import mad
 
 COLUMNS = ("technique", "seed", "score", "status", "run")
@@ -49,7 +50,7 @@ class Panel:
 def seeds_figure(runs: pd.DataFrame, baseline: str, name: str) -> Figure:
     """The final scores of one task's runs, in percent, a row a technique: the baseline first, then by failures and MAD.
 
-    The runs are rows of `Findings.runs` of one group and task. Columns of the data are `COLUMNS`: `technique` is the
+    The runs are rows of `Summary.runs` of one group and task. Columns of the data are `COLUMNS`: `technique` is the
     cell's label, and `run` the id. What lies far below the bulk stands on a scale of its own, and runs without a score
     beside it; the trivial score is dashed, the mean of the runs that converged is a bar.
     """
@@ -76,7 +77,7 @@ def seeds_figure(runs: pd.DataFrame, baseline: str, name: str) -> Figure:
     means = _averages(table) if len(drawn) < len(table) else {}
     subtitle = "bar: mean of the runs that converged; dashes: trivial score"
     chart = _chart(drawn, order, metric, trivial, means).properties(title=alt.Title(title, subtitle=subtitle))
-    return Figure(name, title, _alt(table, order, first), specified(chart), drawn)
+    return Figure(name, title, _alt(table, order, first), vega_lite(chart), drawn)
 
 
 def _rank(own: pd.DataFrame) -> tuple[float, float]:
@@ -184,13 +185,13 @@ def _scale(values: list[str]) -> alt.Scale:
 def _alt(table: pd.DataFrame, order: list[str], first: set[str]) -> str:
     failed = table["status"].isin(UNSTABLE)
     converged = numbers(table["score"][table["status"] == Status.CONVERGED])
-    text = f"A strip of dots for each of {plural(len(order), 'technique')}, {plural(len(table), 'run')}."
+    text = f"A strip of dots for each of {count(len(order), 'technique')}, {count(len(table), 'run')}."
     if converged.size:
         text += f" Runs that converged score from {converged.min():.1f} to {converged.max():.1f} %."
     if failed.any():
         names = table["technique"][failed].value_counts().sort_index().sort_values(ascending=False, kind="stable")
-        text += f" {plural(int(failed.sum()), 'run')} failed: {listed(list(names.index))}."
+        text += f" {count(int(failed.sum()), 'run')} failed: {short_name_list(list(names.index))}."
     counts = table[table["status"] == Status.CONVERGED]["technique"].value_counts()
     steady = [label for label in order if label not in first and counts.get(label, 0) >= LEAST]
     few = f" No technique has the {LEAST} converged runs that a ranking takes."
-    return text + (f" Fewest failures, then lowest MAD: {listed(steady[:1])}." if steady else few)
+    return text + (f" Fewest failures, then lowest MAD: {short_name_list(steady[:1])}." if steady else few)

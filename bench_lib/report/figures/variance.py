@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from bench_lib.report.cells import GROUP, numbers
-from bench_lib.report.figures.figure import Figure, rows, specified
+from bench_lib.report.figures.figure import Figure, rows, vega_lite
 from bench_lib.report.figures.style import SEED
 from bench_lib.report.formatting import plain
 
@@ -33,7 +33,7 @@ def variance_figure(sources: pd.DataFrame, name: str) -> Figure | None:
         failed=sources["failed"].to_numpy(),
     )[list(COLUMNS)]
     title = "Where the variance comes from"
-    return Figure(name, title, _alt(table), specified(_chart(title)), table)
+    return Figure(name, title, _alt(table), vega_lite(_chart(title)), table)
 
 
 def _chart(title: str) -> alt.TopLevelMixin:

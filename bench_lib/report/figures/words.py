@@ -1,32 +1,26 @@
-"""What titles and alternative texts say in the same way."""
+"""Phrases shared by the titles and alternative texts of figures."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
 
 import pandas as pd
 
 from bench_lib.report.cells import GROUP
 from bench_lib.report.formatting import shorten
+from bench_lib.report.prose import name_list
 
 MOST_NAMED = 3
 LONGEST = 40
-"""Characters of a name in a text."""
+"""Maximum length of a name, in characters."""
 
 
 def place(rows: pd.DataFrame, task: bool = False) -> str:
-    """Where rows of one group come from, such as `sst2 (minilm, desk)`; embedded data are said to be."""
+    """Task, model and profile of the rows of one group, such as `sst2 (minilm, desk)`; embedded data are marked."""
     data, *names = (str(rows[name].iloc[0]) for name in GROUP)
     group = ", ".join(shorten(name, LONGEST) for name in names) + (", embedded data" if data == "embedded" else "")
     return f"{shorten(rows['task'].iloc[0], LONGEST)} ({group})" if task else group
 
 
-def listed(names: Sequence[str], most: int = MOST_NAMED) -> str:
-    """The first names, and how many more there are."""
-    shown = [shorten(name, LONGEST) for name in names[:most]]
-    return ", ".join(shown) + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
-def plural(count: int, noun: str) -> str:
-    """A number with its noun, such as `1 run` and `2,000 runs`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+short_name_list = functools.partial(name_list, limit=MOST_NAMED, width=LONGEST, last=", ")
+"""`prose.name_list` with short names, as figures write it."""

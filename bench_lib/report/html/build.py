@@ -1,4 +1,4 @@
-"""One self-contained page from the findings: tables, figures, runs, techniques, tasks and method notes."""
+"""The self-contained HTML page: tables, figures, runs, techniques, tasks and method notes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from markupsafe import Markup
 from bench_lib.report import columns
 from bench_lib.report import formatting as md
 from bench_lib.report.analysis import calibration, provenance
-from bench_lib.report.analysis.results import Findings
+from bench_lib.report.analysis.results import Summary
 from bench_lib.report.column import View
 from bench_lib.report.figures.figure import Figure
 from bench_lib.report.figures.plan import FIGURES
@@ -29,26 +29,26 @@ from bench_lib.report.html.views import Views
 from bench_lib.report.prose import anchor, linked
 
 FIRST = Markup("document.documentElement.classList.add('js')")
-"""Runs before anything is shown: where scripts run, one view shows at a time."""
+"""The first script: with scripts enabled, the page shows one view at a time."""
 
 
-NAMES_BEFORE = {View.PAGE: 3, View.TASK: 2, View.TECHNIQUE: 1, View.USE: 1}
-"""How many columns of each table name the cell, whether it can be ranked included."""
+NAMES_BEFORE = {View.PAGE: 3, View.TASK: 2, View.TECHNIQUE: 1, View.EFFICIENCY: 1}
+"""The number of columns before the values in each table."""
 
 
-def build(findings: Findings, drawn: Sequence[Figure], catalogue: Catalogue, undrawn: Sequence[str] = ()) -> str:
-    """The page as HTML, with the figures that could not be drawn named; the same results give the same text.
+def build(summary: Summary, drawn: Sequence[Figure], catalogue: Catalogue, undrawn: Sequence[str] = ()) -> str:
+    """The page as HTML, with the names of figures that could not be drawn; deterministic.
 
-    It asks for nothing outside itself, and links to the data of its figures, which lie beside it.
+    It loads no external resource, and links to the data files of its figures beside it.
     """
     environment = _environment()
     scripts = [inline(tables_script()), inline(charts_script()), inline(_text(environment, "page.js"))]
     context = {
-        **_tables(findings, catalogue),
-        **_methods(findings),
+        **_tables(summary, catalogue),
+        **_methods(summary),
         **_figures(drawn),
         "undrawn": undrawn,
-        "payload": _json(_payload(findings, drawn, catalogue)),
+        "payload": _json(_payload(summary, drawn, catalogue)),
         "scripts": scripts,
         "first": FIRST,
         "policy": _policy([FIRST, *scripts]),
@@ -71,20 +71,20 @@ def _environment() -> Environment:
 
 
 def _text(environment: Environment, name: str) -> str:
-    """A file of this package as it is."""
+    """The text of a file of this package."""
     assert environment.loader is not None
     return environment.loader.get_source(environment, name)[0]
 
 
 def _policy(scripts: Sequence[Markup]) -> str:
-    """Runs these scripts and no other, and lets nothing be loaded."""
+    """A content security policy that allows only these scripts and no external resource."""
     allowed = " ".join(digest(script) for script in scripts)
     return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'"
 
 
-def _tables(findings: Findings, catalogue: Catalogue) -> dict[str, Any]:
-    views = Views(findings, catalogue)
-    counts = findings.runs["status"].astype(str).value_counts()
+def _tables(summary: Summary, catalogue: Catalogue) -> dict[str, Any]:
+    views = Views(summary, catalogue)
+    counts = summary.runs["status"].astype(str).value_counts()
     return {
         "summaries": [[(heading(one.group), one) for one in part] for part in folded(views.summaries())],
         "leaderboards": views.leaderboards(),
@@ -93,36 +93,36 @@ def _tables(findings: Findings, catalogue: Catalogue) -> dict[str, Any]:
         "tasks": views.tasks(),
         "columns": {view.name.lower(): columns.shown_in(view) for view in ON_PAGE},
         "starts": {view.name.lower(): _start(view) for view in ON_PAGE},
-        "baseline": findings.baseline,
-        "runs": len(findings.runs),
+        "baseline": summary.baseline,
+        "runs": len(summary.runs),
         "statuses": sorted(counts.items(), key=lambda item: (-item[1], item[0])),
     }
 
 
 def _start(view: View) -> list[list[int | str]]:
-    """How a table is sorted at first, as DataTables takes it; its names stand in the columns before."""
+    """The initial sort order of a table in the format of DataTables."""
     names = [column.name for column in columns.shown_in(view)]
     before = NAMES_BEFORE[view]
     return [[before + names.index(name), "asc"] for name in columns.default_order() if name in names]
 
 
-def _methods(findings: Findings) -> dict[str, Any]:
+def _methods(summary: Summary) -> dict[str, Any]:
     return {
-        "paragraphs": methods.paragraphs(findings),
-        "few": methods.seeds_note(findings.cells),
+        "paragraphs": methods.paragraphs(summary),
+        "few": methods.seeds_note(summary.cells),
         "meanings": methods.meanings(),
         "calibration_text": calibration.text(),
         "calibration": methods.calibration_table(),
-        "origins": methods.origins(findings.runs),
-        "machines": provenance.machines(findings.runs),
-        "failures": methods.failures(findings.runs),
-        "set_aside": [md.plain(name) for name in findings.set_aside],
-        "held": int(payload.held(findings.runs).sum()),
+        "provenance": methods.provenance_tables(summary.runs),
+        "machines": provenance.machines(summary.runs),
+        "failures": methods.failures(summary.runs),
+        "quarantined": [md.plain(name) for name in summary.quarantined],
+        "runs_on_page": int(payload.page_runs(summary.runs).sum()),
     }
 
 
 def _figures(drawn: Sequence[Figure]) -> dict[str, Any]:
-    """The figures with their numbers, by view and by task."""
+    """The figures with their indices, by view and by task."""
     by_view: dict[str, list[tuple[int, Figure]]] = {view: [] for view in figures.VIEWS}
     by_task: dict[str, list[tuple[int, Figure]]] = {}
     for number, figure in enumerate(drawn):
@@ -136,13 +136,13 @@ def _figures(drawn: Sequence[Figure]) -> dict[str, Any]:
     }
 
 
-def _payload(findings: Findings, drawn: Sequence[Figure], catalogue: Catalogue) -> Mapping[str, Any]:
-    keep = payload.held(findings.runs)
-    index = figures.indexed(findings.runs[keep])
+def _payload(summary: Summary, drawn: Sequence[Figure], catalogue: Catalogue) -> Mapping[str, Any]:
+    embedded = payload.page_runs(summary.runs)
+    index = figures.indexed(summary.runs[embedded])
     specs, parts = shared([figure.spec for figure in drawn])
     packed = [figures.packed(figure, index) for figure in drawn]
     return {
-        **payload.packed(findings.runs[keep], findings.loss[keep], Commands(catalogue)),
+        **payload.packed(summary.runs[embedded], summary.loss[embedded], Commands(catalogue)),
         "figures": [{**figure, "spec": spec} for figure, spec in zip(packed, specs, strict=True)],
         "shared": parts,
         "themes": {"light": LIGHT, "dark": DARK},
@@ -150,6 +150,6 @@ def _payload(findings: Findings, drawn: Sequence[Figure], catalogue: Catalogue) 
 
 
 def _json(value: object) -> Markup:
-    """JSON that no markup can break out of."""
+    """JSON that is safe inside a script element."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c"))

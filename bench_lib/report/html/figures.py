@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench_lib.report.cells import KEY
+from bench_lib.report.cells import CELL_ID
 from bench_lib.report.figures.figure import Figure
 from bench_lib.report.html.coding import Coded, linear, logarithmic, repeated, short, stretches
 
@@ -55,9 +55,9 @@ class Runs:
 
 def indexed(runs: pd.DataFrame) -> Runs:
     """The index of runs that are sorted by cell."""
-    grouped = runs.groupby(list(KEY), sort=False, observed=True)
+    grouped = runs.groupby(list(CELL_ID), sort=False, observed=True)
     places = {run: place for place, run in enumerate(runs["run_id"].astype(str))}
-    firsts = runs[list(KEY)].astype(str).drop_duplicates()
+    firsts = runs[list(CELL_ID)].astype(str).drop_duplicates()
     return Runs(places, grouped.ngroup().tolist(), firsts["label"].tolist())
 
 

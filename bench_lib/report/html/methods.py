@@ -1,4 +1,4 @@
-"""The method notes: what each number means, how the verdicts come about, and where the runs come from."""
+"""Method notes: meanings of the columns, rules of the verdicts, and provenance of the runs."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from bench_lib.core.record import Status
 from bench_lib.report import columns
 from bench_lib.report import formatting as md
 from bench_lib.report.analysis import calibration, provenance
-from bench_lib.report.analysis.results import Findings
-from bench_lib.report.cells import GROUP, KEY, texts
+from bench_lib.report.analysis.results import Summary
+from bench_lib.report.cells import CELL_ID, GROUP, key_parts
 from bench_lib.report.glossary import EMBEDDED, LEAST, OVER_TASKS, USE, VARIANCE
 from bench_lib.stats.design import LEAST_FOR_EQUIVALENCE, Margins
 
@@ -26,12 +26,12 @@ nothing is called so on fewer than {least} seeds. What no test settles is **unde
 which is no sign of equality."""
 
 SHOWN = 3
-"""Reasons that are named for the failures of a cell."""
+"""Maximum number of failure reasons shown per cell."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of text: its caption, its head, and its rows, of which the first column heads the row."""
+    """A text table: caption, column headings and rows, each with its first cell as heading."""
 
     caption: str
     head: Sequence[str]
@@ -39,7 +39,7 @@ class Table:
 
 
 def verdict_text() -> str:
-    """When two techniques are called equivalent, as declared in `stats.design`."""
+    """The criterion of equivalence, with the margins of `stats.design`."""
     margins = Margins()
     return VERDICT.format(
         least=LEAST_FOR_EQUIVALENCE,
@@ -51,28 +51,28 @@ def verdict_text() -> str:
     )
 
 
-def paragraphs(findings: Findings) -> list[str]:
+def paragraphs(summary: Summary) -> list[str]:
     """The notes before the tables."""
     notes = [READING.format(few=LEAST), verdict_text(), USE]
-    if (findings.cells["data"] == "embedded").any():
+    if (summary.cells["data"] == "embedded").any():
         notes.append(EMBEDDED)
-    return notes if findings.sources.empty else [*notes, VARIANCE]
+    return notes if summary.variance_components.empty else [*notes, VARIANCE]
 
 
 def meanings() -> Table:
-    """What the columns mean, of the tables here and of the files beside the page."""
+    """Meanings of the columns of the page and of the files beside it."""
     entries = [*columns.glossary(), *OVER_TASKS.items()]
     return Table("What the numbers mean, here and in the files beside this page", ("column", "meaning"), entries)
 
 
 def calibration_table() -> Table:
-    """What the comparison finds and what it claims wrongly, by scenario and ratio of spreads."""
+    """Power and false alarms of the comparison, by scenario and ratio of spreads."""
     rows = [calibration.shown(row) for row in calibration.measured().rows]
     return Table("Measured false alarms and power", calibration.HEAD, rows)
 
 
-def origins(runs: pd.DataFrame) -> list[Table]:
-    """What the records say of where and with what they were made, and what the data and models were."""
+def provenance_tables(runs: pd.DataFrame) -> list[Table]:
+    """Provenance of the runs, and fingerprints of data and models."""
     prints = provenance.fingerprints(runs)
     return [
         Table("Machines and versions", ("key", "value"), list(provenance.provenance(runs).items())),
@@ -81,26 +81,26 @@ def origins(runs: pd.DataFrame) -> list[Table]:
 
 
 def failures(runs: pd.DataFrame) -> list[Table]:
-    """Every run that failed, was lost or declined, by cell and status: real and embedded data have a table each."""
+    """Runs that failed, were lost or declined, by cell and status, in one table each for real and embedded data."""
     rest = runs[runs["status"] != str(Status.CONVERGED)]
     return [_failures(str(data), own) for data, own in rest.groupby(rest["data"].astype(str), sort=True)]
 
 
 def _failures(data: str, rest: pd.DataFrame) -> Table:
     rows = []
-    for key, own in rest.groupby([*KEY, "status"], sort=True, observed=True):
-        named = dict(zip((*KEY, "status"), texts(key), strict=True))
+    for key, own in rest.groupby([*CELL_ID, "status"], sort=True, observed=True):
+        named = dict(zip((*CELL_ID, "status"), key_parts(key), strict=True))
         names = [named[name] for name in ("label", "task", *GROUP, "status")]
         reasons = own["reason"].astype(str).value_counts()
-        told = "; ".join(md.shorten(reason) for reason in list(reasons.index[:SHOWN]) if reason)
+        shown = "; ".join(md.shorten(reason) for reason in list(reasons.index[:SHOWN]) if reason)
         more = f"; {len(reasons) - SHOWN} more" if len(reasons) > SHOWN else ""
-        rows.append([*names, md.seeds(own["seed"].tolist()), told + more])
+        rows.append([*names, md.seeds(own["seed"].tolist()), shown + more])
     head = ("technique", "task", *GROUP, "status", "seeds", "reasons")
     return Table(f"Runs on {data} data that failed, were lost or declined", head, rows)
 
 
 def seeds_note(cells: pd.DataFrame) -> str:
-    """How many cells have too few seeds."""
+    """The number of cells with too few seeds; empty if none."""
     tried = cells[cells["attempted"] > cells["unsupported"]]
     short = int((tried["converged"] < LEAST).sum())
     which = f"{short:,} of {len(tried):,} cells"

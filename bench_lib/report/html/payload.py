@@ -1,4 +1,4 @@
-"""The runs as the page holds them: columns of fixed width, in the order of the cells."""
+"""The runs embedded in the page: columns of fixed width, in the order of the cells."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bench_lib.core.record import Status
 from bench_lib.report.analysis.names import visible
-from bench_lib.report.cells import GROUP, KEY, numbers
+from bench_lib.report.cells import CELL_ID, GROUP, numbers
 from bench_lib.report.html.coding import (
     Coded,
     factored,
@@ -26,32 +26,32 @@ from bench_lib.report.html.coding import (
 from bench_lib.report.html.reproduce import Commands
 
 MOST_RUNS = 12_000
-"""Runs that the page holds at most; of more it holds the first seeds of each cell, and the runs that failed."""
+"""Maximum number of embedded runs; beyond it, the first seeds of each cell and the runs that failed."""
 
 STATUSES = "CLDOTXU"
-"""A letter a status, in the order of `Status`."""
+"""One letter per status, in the order of `Status`."""
 
 SCORE, EVALUATION = 3, 2
-"""Characters a number: 5 digits of a final score, about 3 of those before it."""
+"""Characters per number: 5 digits of a final score, about 3 of earlier scores."""
 
 BOUND = 1e-5 * (missing(SCORE) - 1) / 2
-"""Scores from minus this to this are told in whole steps of 1e-5: it is above 1."""
+"""Scores from -BOUND to BOUND, which is above 1, are stored in steps of 1e-5."""
 
 
-def held(runs: pd.DataFrame, most: int = MOST_RUNS) -> NDArray[np.bool_]:
-    """Which of the runs, sorted by cell and seed, go into a page of at most so many: (runs,).
+def page_runs(runs: pd.DataFrame, most: int = MOST_RUNS) -> NDArray[np.bool_]:
+    """Mask of the runs, sorted by cell and seed, that are embedded in a page of at most `most`: (runs,).
 
-    As many first seeds of each cell as there is room for, beside all runs that did not converge; where these alone are
-    too many, the first seeds of each cell and no more.
+    All runs that did not converge, and as many first seeds of each cell as fit; only the latter if the former are too
+    many.
     """
     if len(runs) <= most:
         return np.ones(len(runs), dtype=bool)
-    places = runs.groupby(list(KEY), sort=False, observed=True).cumcount().to_numpy()
+    places = runs.groupby(list(CELL_ID), sort=False, observed=True).cumcount().to_numpy()
     failed = (runs["status"] != str(Status.CONVERGED)).to_numpy()
-    always = failed if failed.sum() <= most else np.zeros(len(runs), dtype=bool)
-    counts = np.bincount(places[~always])
-    first = int(np.searchsorted(np.cumsum(counts), most - always.sum(), side="right"))
-    return np.asarray((places < max(first, 1)) | always)
+    required = failed if failed.sum() <= most else np.zeros(len(runs), dtype=bool)
+    counts = np.bincount(places[~required])
+    first = int(np.searchsorted(np.cumsum(counts), most - required.sum(), side="right"))
+    return np.asarray((places < max(first, 1)) | required)
 
 
 def packed(runs: pd.DataFrame, loss: NDArray[np.float32], commands: Commands) -> dict[str, Any]:
@@ -81,8 +81,8 @@ def packed(runs: pd.DataFrame, loss: NDArray[np.float32], commands: Commands) ->
 def _cells(runs: pd.DataFrame, commands: Commands) -> dict[str, Any]:
     groups, parts, notes, frames = Coded(), Coded(), Coded(), Coded()
     columns: dict[str, list[Any]] = {name: [] for name in ("label", "task", "metric", "group", "count", "seeds")}
-    told: dict[str, list[Any]] = {name: [] for name in ("command", "notes", "spec")}
-    for _, cell in runs.groupby(list(KEY), sort=False, observed=True):
+    details: dict[str, list[Any]] = {name: [] for name in ("command", "notes", "spec")}
+    for _, cell in runs.groupby(list(CELL_ID), sort=False, observed=True):
         first = cell.iloc[0]
         spec = visible(json.loads(str(first["spec"])))
         group = [str(first[name]) for name in GROUP]
@@ -90,17 +90,17 @@ def _cells(runs: pd.DataFrame, commands: Commands) -> dict[str, Any]:
         for name, value in zip(columns, (*entries, ranges(cell["seed"].tolist())), strict=True):
             columns[name].append(value)
         before, technique, after = commands.line(first, spec)
-        told["command"].append([frames.place((before, after), [before, after]), technique])
-        told["notes"].append([notes.place(note, note) for note in commands.notes(first, spec)])
-        told["spec"] += factored([spec], parts)
+        details["command"].append([frames.place((before, after), [before, after]), technique])
+        details["notes"].append([notes.place(note, note) for note in commands.notes(first, spec)])
+        details["spec"] += factored([spec], parts)
     lists = {"groups": groups, "said": notes, "parts": parts, "frames": frames}
-    return {**columns, **told, **{name: coded.values for name, coded in lists.items()}}
+    return {**columns, **details, **{name: coded.values for name, coded in lists.items()}}
 
 
 def _times(column: pd.Series[Any]) -> dict[str, Any]:
-    """When each run started, in seconds from the first on, which is in seconds from 1970; 0 for what is not known."""
+    """Start of each run, in seconds after `first` (seconds since 1970); 0 for unknown."""
     times = pd.to_datetime(column.astype(str), format="ISO8601", utc=True, errors="coerce")
-    # In whole seconds: nanoseconds, as which a difference would be told, end in the year 2262.
+    # In whole seconds: nanoseconds, the unit of a difference, end in the year 2262.
     seconds = times.dt.floor("s").dt.as_unit("s").dt.tz_localize(None).to_numpy().astype(np.int64)
     known = times.notna().to_numpy()
     first = int(seconds[known].min()) - 1 if known.any() else 0
@@ -122,7 +122,7 @@ def _flat(lists: pd.Series[Any]) -> NDArray[np.float64]:
 
 
 def _reasons(column: pd.Series[Any]) -> dict[str, Any]:
-    """The reasons that some runs have, by the place of the run."""
+    """The reasons of runs, by the index of the run."""
     texts = Coded()
     places = {str(place): texts.place(text, text) for place, text in enumerate(column.astype(str)) if text}
     return {"texts": texts.values, "places": places}

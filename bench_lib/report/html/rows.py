@@ -13,7 +13,7 @@ from bench_lib.report.column import View
 from bench_lib.report.prose import anchor
 from bench_lib.report.values import Row, Value, is_baseline, rankable
 
-ON_PAGE = (View.PAGE, View.TASK, View.TECHNIQUE, View.USE)
+ON_PAGE = (View.PAGE, View.TASK, View.TECHNIQUE, View.EFFICIENCY)
 
 
 @dataclass(frozen=True)

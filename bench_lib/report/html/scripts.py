@@ -1,4 +1,4 @@
-"""The scripts of the page: libraries as their installed packages carry them, and our own."""
+"""The scripts of the page: bundles from installed packages, and escaping for inline scripts."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from markupsafe import Markup
 from bench_lib.core.errors import BenchError
 
 TABLES = ("itables", "html/dt_bundle.js")
-"""The package that carries DataTables, and where."""
+"""The package and path of the DataTables bundle."""
 
-LEFT = "window.vegaEmbed = vegaEmbed;"
-"""What the charts' bundle leaves behind for the page."""
+EXPORT = "window.vegaEmbed = vegaEmbed;"
+"""Exports the function of the charts bundle to the page."""
 
 _EXPORT = re.compile(r"export\{([^{}]*)\}")
 _DEFAULT = re.compile(r"(?:^|,)([\w$]+) as default(?:,|$)")
@@ -26,7 +26,7 @@ _DEFAULT = re.compile(r"(?:^|,)([\w$]+) as default(?:,|$)")
 
 @functools.cache
 def tables_script() -> str:
-    """DataTables, which leaves itself at `window.DataTable`; raises `BenchError` for a bundle of no known form."""
+    """DataTables, exported as `window.DataTable`; raises `BenchError` for a bundle of unknown form."""
     content = pkgutil.get_data(*TABLES)
     text = content.decode("utf-8") if content else ""
     exports = _EXPORT.findall(text)
@@ -38,16 +38,16 @@ def tables_script() -> str:
 
 @functools.cache
 def charts_script() -> str:
-    """Vega, Vega-Lite and vega-embed, which leave themselves at `window.vegaEmbed`."""
-    text: str = vl_convert.javascript_bundle(LEFT)
+    """Vega, Vega-Lite and vega-embed, exported as `window.vegaEmbed`."""
+    text: str = vl_convert.javascript_bundle(EXPORT)
     return text
 
 
 def inline(script: str) -> Markup:
-    """A script as it may stand within an element; only the ends of that are written otherwise, and mean the same."""
+    """Escape `</script` and `<!--` so that the script can be inlined."""
     return Markup(re.sub(r"<(?=/script|!--)", r"<\\", script, flags=re.IGNORECASE))
 
 
 def digest(script: Markup) -> str:
-    """The script's name in a content security policy."""
+    """The hash of a script for a content security policy."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"

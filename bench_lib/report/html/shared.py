@@ -1,4 +1,4 @@
-"""JSON values that stand in several places, held once and referred to by number."""
+"""Deduplication of JSON values: repeated parts are stored once and referred to by index."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections.abc import Iterator
 from typing import Any
 
 MARK = "$shared"
-"""The one name of a reference, whose value is a place in the list of shared values."""
+"""The key of a reference, whose value is an index into the list of shared values."""
 
 LEAST = 60
-"""Characters below which a value is no longer than what it would save."""
+"""Minimum length of a shared value, in characters."""
 
 
 def shared(values: list[Any]) -> tuple[list[Any], list[Any]]:
-    """The values with references in place of the larger parts that repeat, and these parts, which hold none."""
+    """Replace larger repeated parts of the values by references; also returns these parts, without references."""
     counts = Counter(text for value in values for text, _ in _parts(value))
     places: dict[str, int] = {}
     found: list[Any] = []
 
-    def told(value: Any) -> Any:
+    def deduplicated(value: Any) -> Any:
         if not isinstance(value, (dict, list)):
             return value
         text = json.dumps(value)
@@ -30,14 +30,14 @@ def shared(values: list[Any]) -> tuple[list[Any], list[Any]]:
                 found.append(value)
             return {MARK: places[text]}
         if isinstance(value, dict):
-            return {name: told(part) for name, part in value.items()}
-        return [told(part) for part in value]
+            return {name: deduplicated(part) for name, part in value.items()}
+        return [deduplicated(part) for part in value]
 
-    return [told(value) for value in values], found
+    return [deduplicated(value) for value in values], found
 
 
 def _parts(value: Any) -> Iterator[tuple[str, Any]]:
-    """All objects and lists in a value, itself included, with their text."""
+    """All objects and lists in a value, including itself, with their JSON text."""
     if isinstance(value, (dict, list)):
         yield json.dumps(value), value
         for part in value.values() if isinstance(value, dict) else value:

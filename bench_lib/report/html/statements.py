@@ -15,7 +15,7 @@ import numpy as np
 from bench_lib.report import formatting as md
 from bench_lib.report.analysis.evidence import Conclusion, conclusions
 from bench_lib.report.glossary import LEAST
-from bench_lib.report.prose import count, listed, ratio
+from bench_lib.report.prose import count, name_list, ratio
 from bench_lib.report.values import Row, few
 
 
@@ -82,7 +82,7 @@ def _shift(row: Row) -> str:
 def _same(rows: Sequence[Row]) -> Iterator[str]:
     names = [str(row["task"]) for row in rows if Conclusion.AS_STEADY in conclusions(row)]
     if names:
-        yield f"as stable on {listed(names)}, within the margins of a difference that matters"
+        yield f"as stable on {name_list(names)}, within the margins of a difference that matters"
 
 
 def _undecided(rows: Sequence[Row]) -> Iterator[str]:
@@ -91,9 +91,9 @@ def _undecided(rows: Sequence[Row]) -> Iterator[str]:
     rest = [str(row["task"]) for row in left if not few(row)]
     if short:
         where = f"{len(short)} of {count(len(rows), 'task')}"
-        yield f"not decided on {where}: fewer than {LEAST} converged seeds on {listed(short)}"
+        yield f"not decided on {where}: fewer than {LEAST} converged seeds on {name_list(short)}"
     if rest:
-        yield f"not decided on {listed(rest)}, with {LEAST} converged seeds or more"
+        yield f"not decided on {name_list(rest)}, with {LEAST} converged seeds or more"
 
 
 def _alone(rows: Sequence[Row]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from bench_lib.report.analysis.evidence import Conclusion, conclusions
 from bench_lib.report.analysis.recommend import Recommendation
 from bench_lib.report.glossary import LEAST
 from bench_lib.report.html.statements import Statements
-from bench_lib.report.prose import count, listed
+from bench_lib.report.prose import count, name_list
 from bench_lib.report.values import Row, few
 
 NUMBER = re.compile(r"\d+(\.\d+)?(e[-+]?\d+)?")
@@ -30,7 +30,7 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Summary:
+class GroupSummary:
     """What one group shows: the best techniques, those to keep away from, and what is unproven."""
 
     group: tuple[str, ...]
@@ -39,13 +39,13 @@ class Summary:
     lines: tuple[str, ...]
 
 
-def summary(
+def group_summary(
     group: tuple[str, ...],
     cells: Mapping[str, Sequence[Row]],
     said: Mapping[str, Statements],
     found: Recommendation | None,
     baseline: str,
-) -> Summary:
+) -> GroupSummary:
     """The summary of a group: its cells and statements by technique, and what is recommended over all its tasks.
 
     Best are those that `recommend` ranks first and that are more stable on some task; worse are those less stable or
@@ -56,10 +56,10 @@ def summary(
     best = [one for one in found.found if one.gains] if found else []
     worse = [one for one in ranked if one.misses]
     elsewhere = [one for one in found.partly if one.gains and not one.misses] if found else []
-    return Summary(
+    return GroupSummary(
         group,
         tuple(Claim(one.name, one.technique, _praise(said[one.technique])) for one in best[:BEST]),
-        tuple(Claim(one.name, one.technique, listed(said[one.technique].hurts)) for one in worse[:BEST]),
+        tuple(Claim(one.name, one.technique, name_list(said[one.technique].hurts)) for one in worse[:BEST]),
         (
             *_reference(cells.get(baseline, ()), baseline),
             *_more([one.name for one in best], [one.name for one in worse], compared, baseline),
@@ -70,12 +70,12 @@ def summary(
 
 
 def _praise(one: Statements) -> str:
-    return "; ".join([listed(one.helps), *one.cost[:1], *one.undecided])
+    return "; ".join([name_list(one.helps), *one.cost[:1], *one.undecided])
 
 
 def _partly(names: Sequence[str]) -> list[str]:
     """Techniques that are not ranked, since they were not judged on all tasks."""
-    return [f"More stable on some tasks, and not judged on all: {listed(names)}."] if names else []
+    return [f"More stable on some tasks, and not judged on all: {name_list(names)}."] if names else []
 
 
 def _reference(rows: Sequence[Row], baseline: str) -> list[str]:
@@ -84,7 +84,7 @@ def _reference(rows: Sequence[Row], baseline: str) -> list[str]:
     if not judged:
         return []
     failed = sum(int(row["failed"]) for row in rows)
-    where = listed(sorted({str(row["task"]) for row in rows}))
+    where = name_list(sorted({str(row["task"]) for row in rows}))
     return [f"{baseline} itself fails in {failed} of {count(judged, 'run')}, on {where}."]
 
 
@@ -95,9 +95,9 @@ def _more(best: Sequence[str], worse: Sequence[str], compared: Mapping[str, Sequ
     if not best:
         lines.append(f"No technique is shown to be more stable than {baseline}.")
     if len(best) > BEST:
-        lines.append(f"{count(len(best) - BEST, 'more technique')} are as well: {listed(best[BEST:])}.")
+        lines.append(f"{count(len(best) - BEST, 'more technique')} are as well: {name_list(best[BEST:])}.")
     if len(worse) > BEST:
-        lines.append(f"{count(len(worse) - BEST, 'more technique')} do worse: {listed(worse[BEST:])}.")
+        lines.append(f"{count(len(worse) - BEST, 'more technique')} do worse: {name_list(worse[BEST:])}.")
     return lines
 
 
@@ -121,7 +121,7 @@ def _contrast(row: Row) -> bool:
     return bool(row["against"] and row["label"] != row["against"] and row["attempted"] > row["unsupported"])
 
 
-def folded(summaries: Sequence[Summary]) -> tuple[list[Summary], list[Summary]]:
+def folded(summaries: Sequence[GroupSummary]) -> tuple[list[GroupSummary], list[GroupSummary]]:
     """The summaries to be read first, and those of profiles with settings, such as `desk:per_class=8`, by the numbers.
 
     Where there are no others, the latter are read first.

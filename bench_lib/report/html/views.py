@@ -1,4 +1,4 @@
-"""What the page's views show, as plain values for the templates."""
+"""Contents of the page's views, as plain values for the templates."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from bench_lib.report import formatting as md
 from bench_lib.report.analysis import efficiency
 from bench_lib.report.analysis.names import visible
 from bench_lib.report.analysis.recommend import over_all_tasks
-from bench_lib.report.analysis.results import Findings
-from bench_lib.report.cells import GROUP, KEY
+from bench_lib.report.analysis.results import Summary
+from bench_lib.report.cells import CELL_ID, GROUP
 from bench_lib.report.html.registry_entries import Catalogue, TechniqueEntry
 from bench_lib.report.html.reproduce import stack
 from bench_lib.report.html.rows import CellRow, OverRow, cell_row, over_row
 from bench_lib.report.html.statements import Statements, place, statements
-from bench_lib.report.html.summaries import Summary, heading, summary
+from bench_lib.report.html.summaries import GroupSummary, group_summary, heading
 from bench_lib.report.prose import anchor
 from bench_lib.report.values import Row
 from bench_lib.tasks.task import Task
@@ -28,12 +28,12 @@ from bench_lib.tasks.task import Task
 Group = tuple[str, ...]
 
 UNKNOWN, SEVERAL = "not registered", "several"
-"""In place of a family: of techniques that no registry holds, and of stacks whose parts are of different ones."""
+"""Shown as family of unregistered techniques, and of stacks across families."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A technique of a stack: its settings there, and its entry where the registry has one."""
+    """A technique of a stack: its settings, and its entry if registered."""
 
     name: str
     settings: Mapping[str, Any]
@@ -43,18 +43,18 @@ class Part:
 
 @dataclass(frozen=True)
 class Section:
-    """A table of cells of one group, with what they say where they are one technique's."""
+    """A table of cells of one group, with statements if it is of one technique."""
 
     title: str
     rows: tuple[CellRow, ...]
-    said: Statements = field(default_factory=Statements)
+    statements: Statements = field(default_factory=Statements)
     notes: tuple[str, ...] = ()
-    in_use: tuple[CellRow, ...] = ()
+    efficiency: tuple[CellRow, ...] = ()
 
 
 @dataclass(frozen=True)
 class TechniqueView:
-    """A technique: its address, what it is made of, and what the groups say of it."""
+    """A technique: its anchor, the parts of its stack, and a section per group."""
 
     name: str
     anchor: str
@@ -66,7 +66,7 @@ class TechniqueView:
 
 @dataclass(frozen=True)
 class TaskView:
-    """A task: its address, its entry where the registry has one, and its cells by group."""
+    """A task: its anchor, its entry if registered, and a section per group."""
 
     name: str
     anchor: str
@@ -85,14 +85,14 @@ class OverTasks:
 
 @dataclass(frozen=True, eq=False)
 class Views:
-    """All views of tables, made from the findings and the catalogue."""
+    """All table views of a summary, with the registry entries of its catalogue."""
 
-    findings: Findings
+    summary: Summary
     catalogue: Catalogue
 
     @functools.cached_property
     def cells(self) -> list[Row]:
-        return columns.as_rows(self.findings.cells)
+        return columns.as_rows(self.summary.cells)
 
     @functools.cached_property
     def groups(self) -> list[Group]:
@@ -104,8 +104,8 @@ class Views:
 
     @functools.cached_property
     def parts(self) -> dict[str, tuple[Part, ...]]:
-        """What each technique of the results is made of, by one of its specs."""
-        firsts = self.findings.runs.drop_duplicates("technique")
+        """The stack of each technique, from one of its specs."""
+        firsts = self.summary.runs.drop_duplicates("technique")
         return {
             str(name): tuple(
                 Part(part, params, version, self.catalogue.techniques.get(part))
@@ -120,17 +120,17 @@ class Views:
 
     @functools.cached_property
     def rows(self) -> list[CellRow]:
-        """The cells as rows, in the order of `cells`; their numbers are the places of their runs' cells."""
-        names = self.findings.runs[list(KEY)].astype(str).drop_duplicates().itertuples(index=False)
+        """The cells as rows, in the order of `cells`, numbered in the order of their runs."""
+        names = self.summary.runs[list(CELL_ID)].astype(str).drop_duplicates().itertuples(index=False)
         numbers = {tuple(key): number for number, key in enumerate(names)}
         return [
-            cell_row(row, numbers[tuple(str(row[k]) for k in KEY)], self.family(str(row["technique"])))
+            cell_row(row, numbers[tuple(str(row[k]) for k in CELL_ID)], self.family(str(row["technique"])))
             for row in self.cells
         ]
 
     @functools.cached_property
     def _pairs(self) -> list[tuple[Row, CellRow]]:
-        """Cells with their rows in reading order: those that can be ranked first, then as the columns say."""
+        """Cells with their rows in display order: rankable ones first, then by the sort columns."""
         order = {group: number for number, group in enumerate(self.groups)}
         return sorted(
             zip(self.cells, self.rows, strict=True),
@@ -144,25 +144,27 @@ class Views:
         )
 
     def leaderboards(self) -> dict[str, list[CellRow]]:
-        """The rows of each kind of data, which never share a table."""
+        """The rows of real and of embedded data, in separate tables."""
         tables: dict[str, list[CellRow]] = {}
         for cell, row in self._pairs:
             tables.setdefault(str(cell["data"]), []).append(row)
         return tables
 
     @functools.cached_property
-    def said(self) -> dict[Group, dict[str, Statements]]:
+    def technique_statements(self) -> dict[Group, dict[str, Statements]]:
         partners = {place(row, row["label"]): row for row in self.cells}
         return {
             group: {name: statements(rows, partners) for name, rows in self._by_technique[group].items()}
             for group in self.groups
         }
 
-    def summaries(self) -> list[Summary]:
-        baseline = self.findings.baseline
-        found = over_all_tasks(self.findings.cells, self.findings.runs, baseline)
+    def summaries(self) -> list[GroupSummary]:
+        baseline = self.summary.baseline
+        found = over_all_tasks(self.summary.cells, self.summary.runs, baseline)
         return [
-            summary(group, self._by_technique[group], self.said[group], found.get(group), baseline)
+            group_summary(
+                group, self._by_technique[group], self.technique_statements[group], found.get(group), baseline
+            )
             for group in self.groups
         ]
 
@@ -178,41 +180,41 @@ class Views:
         families = list(dict.fromkeys(entry.family for entry in self.catalogue.techniques.values()))
         views = [self._technique(name) for name in self.parts]
         places = {family: place for place, family in enumerate(families)}
-        baseline = self.findings.baseline
+        baseline = self.summary.baseline
         return sorted(views, key=lambda v: (v.name != baseline, places.get(v.family, len(places)), v.family, v.name))
 
     def _technique(self, name: str) -> TechniqueView:
-        address = anchor("technique", name)
+        view = anchor("technique", name)
         sections = [
-            Section(heading(group), tuple(self._by_view[group, address]), self.said[group][name])
+            Section(heading(group), tuple(self._by_view[group, view]), self.technique_statements[group][name])
             for group in self.groups
-            if name in self.said[group]
+            if name in self.technique_statements[group]
         ]
         titles = dict.fromkeys(part.entry.title if part.entry else UNKNOWN for part in self.parts[name])
-        return TechniqueView(name, address, self.family(name), ", ".join(titles), self.parts[name], tuple(sections))
+        return TechniqueView(name, view, self.family(name), ", ".join(titles), self.parts[name], tuple(sections))
 
     def tasks(self) -> list[TaskView]:
         names = sorted({str(row["task"]) for row in self.cells})
         return [self._task(name) for name in names]
 
     def _task(self, name: str) -> TaskView:
-        address = anchor("task", name)
+        view = anchor("task", name)
         sections = [
             Section(
                 heading(group),
-                tuple(self._by_view[group, address]),
+                tuple(self._by_view[group, view]),
                 notes=tuple(self._task_notes(group, name)),
-                in_use=tuple(self._in_use(group, name)),
+                efficiency=tuple(self._efficiency(group, name)),
             )
             for group in self.groups
-            if (group, address) in self._by_view
+            if (group, view) in self._by_view
         ]
-        return TaskView(name, address, self.catalogue.tasks.get(name), tuple(sections))
+        return TaskView(name, view, self.catalogue.tasks.get(name), tuple(sections))
 
-    def _in_use(self, group: Group, name: str) -> list[CellRow]:
-        table = self.findings.cells
+    def _efficiency(self, group: Group, name: str) -> list[CellRow]:
+        table = self.summary.cells
         own = table[(table[[*GROUP, "task"]].astype(str) == [*group, name]).all(axis=1)]
-        known = efficiency.of_use(columns.in_order(own, self.findings.baseline))
+        known = efficiency.with_efficiency_metrics(columns.in_order(own, self.summary.baseline))
         rows = {row.label: row for row in self._by_view[group, anchor("task", name)]}
         return [rows[label] for label in known["label"].astype(str)]
 
@@ -227,7 +229,7 @@ class Views:
 
     @functools.cached_property
     def _by_view(self) -> dict[tuple[Group, str], list[CellRow]]:
-        """The rows of each technique and of each task, by group and the address of its view, in reading order."""
+        """The rows of each technique and task, by group and anchor, in display order."""
         found: dict[tuple[Group, str], list[CellRow]] = {}
         for cell, row in self._pairs:
             for kind in ("technique", "task"):
@@ -240,19 +242,19 @@ class Views:
 
     def _over(self, group: Group, ranks: Mapping[tuple[Any, ...], float]) -> OverTasks:
         cells = self._by_technique[group]
-        table = self.findings.techniques
+        table = self.summary.techniques
         own = table[(table[list(GROUP)] == list(group)).all(axis=1)].to_dict("records")
         rows = [
             over_row(row, ranks.get((*group, name), math.nan), cells.get(name, ()), self.family(name))
             for row in [{str(k): v for k, v in one.items()} for one in own]
             for name in [str(row["technique"])]
         ]
-        base = self.findings.baseline
+        base = self.summary.baseline
         rows.sort(key=lambda r: (r.technique != base, _last(r.failure_rate), _last(r.average_rank), r.technique))
         return OverTasks(heading(group), tuple(rows), max((row.tasks for row in rows), default=0))
 
     def _ranks(self) -> dict[tuple[Any, ...], float]:
-        table = self.findings.ranks
+        table = self.summary.ranks
         keys = table[[*GROUP, "technique"]].astype(str).itertuples(index=False)
         return {tuple(key): float(rank) for key, rank in zip(keys, table["average_rank"], strict=True)}
 

@@ -8,50 +8,50 @@ from dataclasses import replace
 from bench_lib.core.record import Status
 from bench_lib.report import formatting as md
 from bench_lib.report.analysis import provenance
-from bench_lib.report.analysis.results import Findings
-from bench_lib.report.cells import GROUP, apart, texts
+from bench_lib.report.analysis.results import Summary
+from bench_lib.report.cells import GROUP, key_parts, split_cells
 from bench_lib.report.figures.figure import Figure
 from bench_lib.report.figures.plan import BY_TASK, FIGURES, OF_GROUPS
 from bench_lib.report.glossary import EMBEDDED
 from bench_lib.report.markdown import sections
 
 
-def leaderboard(findings: Findings, figures: Sequence[Figure], undrawn: Sequence[str] = ()) -> str:
-    """The whole text, with the figures that could not be drawn; the same findings give the same text."""
-    parts = ["# Leaderboard\n", _summary(findings, undrawn)]
-    for key, table in findings.cells.groupby(list(GROUP), sort=True):
-        group = texts(key)
-        runs = findings.runs[(findings.runs[list(GROUP)] == list(group)).all(axis=1)]
-        parts.append(_section(group, replace(findings, runs=runs, cells=table), figures))
-    variance = sections.variance(findings.sources)
+def leaderboard(summary: Summary, figures: Sequence[Figure], undrawn: Sequence[str] = ()) -> str:
+    """The whole text, with the names of figures that could not be drawn; deterministic."""
+    parts = ["# Leaderboard\n", _summary(summary, undrawn)]
+    for key, table in summary.cells.groupby(list(GROUP), sort=True):
+        group = key_parts(key)
+        runs = summary.runs[(summary.runs[list(GROUP)] == list(group)).all(axis=1)]
+        parts.append(_section(group, replace(summary, runs=runs, cells=table), figures))
+    variance = sections.variance(summary.variance_components)
     places = sorted({figure.place for figure in figures if figure.kind == "variance"})
     parts += [variance, *(_shown(figures, "variance", place) for place in places)] if variance else []
-    parts.append("## Runs that failed, were lost or declined\n\n" + sections.not_converged(findings.runs))
+    parts.append("## Runs that failed, were lost or declined\n\n" + sections.not_converged(summary.runs))
     parts.append(sections.methods())
     parts.append(sections.calibration_section() + "\n" + _shown(figures, "power"))
-    parts.append(_provenance(findings))
+    parts.append(_provenance(summary))
     return "\n".join(parts)
 
 
-def _summary(findings: Findings, undrawn: Sequence[str]) -> str:
-    counts = findings.runs["status"].value_counts()
+def _summary(summary: Summary, undrawn: Sequence[str]) -> str:
+    counts = summary.runs["status"].value_counts()
     every = ", ".join(f"{counts[s]} {s}" for s in map(str, Status) if s in counts)
     lines = [
-        f"{len(findings.runs)} runs: {every}. The same with every run, sortable, is in [index.html](index.html) (save "
+        f"{len(summary.runs)} runs: {every}. The same with every run, sortable, is in [index.html](index.html) (save "
         "it and open it), all columns in [leaderboard.csv](leaderboard.csv); each figure's data lie beside it as CSV."
     ]
-    if findings.runs.empty:
+    if summary.runs.empty:
         return "Every stored run has streams frozen in turn: there is nothing to rank, see the variance below.\n"
-    if not (findings.cells["technique"] == findings.baseline).any():
-        lines.append(f"**No run of the baseline {md.escape(findings.baseline)} is stored: nothing is compared.**")
-    lines += [f"**A figure is missing, since it could not be drawn: {md.escape(told)}.**" for told in undrawn]
-    if findings.set_aside:
-        names = ", ".join(md.escape(name) for name in findings.set_aside)
+    if not (summary.cells["technique"] == summary.baseline).any():
+        lines.append(f"**No run of the baseline {md.escape(summary.baseline)} is stored: nothing is compared.**")
+    lines += [f"**A figure is missing, since it could not be drawn: {md.escape(figure)}.**" for figure in undrawn]
+    if summary.quarantined:
+        names = ", ".join(md.escape(name) for name in summary.quarantined)
         lines.append(f"**Damaged files, set aside and not counted: {names}.**")
     return "\n\n".join(lines) + "\n"
 
 
-def _section(group: tuple[str, ...], part: Findings, figures: Sequence[Figure]) -> str:
+def _section(group: tuple[str, ...], part: Summary, figures: Sequence[Figure]) -> str:
     table, baseline = part.cells, part.baseline
     data, model, profile = map(md.escape, group)
     parts = [f"## {data} data, model {model}, profile {profile}\n"]
@@ -66,26 +66,26 @@ def _section(group: tuple[str, ...], part: Findings, figures: Sequence[Figure]) 
         parts.append(f"### {md.escape(task)} ({data}, {model}, {profile})\n")
         parts.append("\n\n".join(sections.task_lines(own, baseline)) + "\n")
         parts.append(sections.task_table(own, baseline))
-        parts.append(sections.in_use(own, baseline))
+        parts.append(sections.efficiency_table(own, baseline))
         parts += [_shown(figures, kind, (*group, task)) for kind in BY_TASK]
     return "\n".join(filter(None, parts))
 
 
 def _shown(figures: Sequence[Figure], kind: str, place: tuple[str, ...] = ()) -> str:
-    """The figures of a kind at a place, each with what it shows in words."""
+    """The figures of a kind at a place, with their alternative text."""
     found = [figure for figure in figures if (figure.kind, figure.place) == (kind, place)]
     return "".join(f"![{md.escape(f.title)}. {md.escape(f.alt)}]({FIGURES}/{f.name}.svg)\n" for f in found)
 
 
-def _provenance(findings: Findings) -> str:
-    known = apart(findings.runs)
+def _provenance(summary: Summary) -> str:
+    known = split_cells(summary.runs)
     text = "## Provenance\n\nWhat the records say of where and with what they were made.\n\n"
     rows = [
         [md.escape(md.shorten(key)), md.escape(md.shorten(value))]
-        for key, value in provenance.provenance(findings.runs).items()
+        for key, value in provenance.provenance(summary.runs).items()
     ]
     text += md.table(["key", "value"], rows, text_columns=2) + "\n"
-    text += sections.listing(provenance.fingerprints(findings.runs))
+    text += sections.listing(provenance.fingerprints(summary.runs))
     several = provenance.variants(known)
     if len(several):
         text += "\nCells of one name with different specs, each under its own suffix, and where they differ:\n\n"

@@ -32,16 +32,16 @@ def each(table: pd.DataFrame) -> Iterator[Row]:
 
 
 def overview(table: pd.DataFrame, baseline: str) -> str:
-    """All tasks of one section: a row a technique, with MAD and failures of each task beside the figures over tasks."""
+    """All tasks of one section, one row per technique: MAD and failures of each task, and over tasks."""
     tasks = sorted(set(table["task"]))
     summary = over_tasks(table).assign(_other=lambda t: t["technique"] != baseline)
     most = int(summary["tasks"].max())
-    held: dict[tuple[str, str], list[Row]] = {}
+    by_cell: dict[tuple[str, str], list[Row]] = {}
     for row in each(table):
-        held.setdefault((row.technique, row.task), []).append(row)
+        by_cell.setdefault((row.technique, row.task), []).append(row)
     rows = []
     for row in each(summary.sort_values(["_other", "failure_rate", "technique"])):
-        cells = [_brief(held.get((row.technique, task), [])) for task in tasks]
+        cells = [_brief(by_cell.get((row.technique, task), [])) for task in tasks]
         over = md.percent(row.mad_over_tasks) + (UNEQUAL if row.tasks < most else "")
         rows.append([md.escape(row.technique), *cells, md.percent(row.failure_rate, 1), over, str(row.tasks)])
     head = ["technique", *(f"{md.escape(t)}: MAD, failed" for t in tasks), "failed, mean", "MAD over tasks", "tasks"]
@@ -49,31 +49,31 @@ def overview(table: pd.DataFrame, baseline: str) -> str:
 
 
 def task_table(table: pd.DataFrame, baseline: str) -> str:
-    """One task of one section, a row a cell."""
+    """One task of one section, one row per cell."""
     return _shown(View.MARKDOWN, columns.in_order(table, baseline))
 
 
-def in_use(table: pd.DataFrame, baseline: str) -> str:
-    """What the models of one task are worth in use, a row a cell; nothing where nothing was measured."""
-    known = efficiency.of_use(table)
-    return "" if known.empty else f"In use:\n\n{_shown(View.USE, columns.in_order(known, baseline))}"
+def efficiency_table(table: pd.DataFrame, baseline: str) -> str:
+    """Efficiency, compression and robustness of the models of one task, one row per cell; empty if not measured."""
+    known = efficiency.with_efficiency_metrics(table)
+    return "" if known.empty else f"In use:\n\n{_shown(View.EFFICIENCY, columns.in_order(known, baseline))}"
 
 
 def methods() -> str:
-    """The section on how to read the tables, and what each column means."""
+    """The section on the tables and the meanings of their columns."""
     entries = [*columns.glossary(), *OVER_TASKS.items()]
     rows = [(md.escape(title), md.escape(meaning)) for title, meaning in entries]
     return f"## Methods\n\n{READING}\n\n{USE}\n\n" + md.table(("column", "meaning"), rows, text_columns=2)
 
 
 def calibration_section() -> str:
-    """How often the comparison errs, and what it finds, as measured."""
+    """The section on measured false alarms and power of the comparison."""
     rows = [[md.escape(part) for part in calibration.shown(row)] for row in calibration.measured().rows]
     return f"## How often the comparison errs\n\n{calibration.text()}\n\n{md.table(calibration.HEAD, rows)}"
 
 
 def _shown(view: View, table: pd.DataFrame) -> str:
-    """The columns of a view, behind the names of the cells."""
+    """A table of the labels of cells and the columns of a view."""
     shown = columns.shown_in(view)
     rows = [
         [md.escape(row["label"]), *(_value(column.value(row, view)) for column in shown)]
@@ -88,7 +88,7 @@ def _value(value: Value) -> str:
 
 
 def task_lines(table: pd.DataFrame, baseline: str) -> list[str]:
-    """What is to be said of one task beside its table: metric, baseline, and who declined."""
+    """Notes on one task: metric, baseline, and the techniques that declined."""
     trivial = table["trivial_score"].dropna()
     floor = f", trivial score {md.percent(float(trivial.iloc[0]))}" if len(trivial) else ""
     against = sorted({md.escape(a) for a in table["against"] if a})
@@ -101,7 +101,7 @@ def task_lines(table: pd.DataFrame, baseline: str) -> list[str]:
 
 
 def seed_counts(table: pd.DataFrame) -> str:
-    """How many seeds the cells have, and what follows."""
+    """The range of judged seeds per cell, and a warning about cells with too few."""
     tried = table[table["attempted"] > table["unsupported"]]
     if tried.empty:
         return "Every technique declined."
@@ -115,7 +115,7 @@ def seed_counts(table: pd.DataFrame) -> str:
 
 
 def not_converged(frame: pd.DataFrame) -> str:
-    """Every run that failed, was lost or declined, grouped where only the seeds differ; the frame is a keyed one."""
+    """Runs that failed, were lost or declined, grouped by all but the seed; the frame has cell ids."""
     rest = frame[frame["status"] != Status.CONVERGED]
     return _apart(rest, _fates) or "None: every run converged.\n"
 
@@ -131,12 +131,12 @@ def _fates(rest: pd.DataFrame) -> str:
 
 
 def _apart(rows: pd.DataFrame, table: Callable[[pd.DataFrame], str]) -> str:
-    """A table of real and one of embedded data: they never share one."""
+    """Separate tables of real and of embedded data."""
     return "\n".join(table(own) for _, own in rows.groupby(rows["data"].astype(str), sort=True))
 
 
 def variance(table: pd.DataFrame) -> str:
-    """Where the variance comes from, a row a source, from the rows of `sources`; nothing where nothing was varied."""
+    """The variance decomposition, one row per source, from `variance_components`; empty without any."""
     if table.empty:
         return ""
     return f"{VARIANCE_TITLE}\n\n{VARIANCE}\n\n{_apart(table, _sources)}"
@@ -148,7 +148,7 @@ def _sources(table: pd.DataFrame) -> str:
 
 
 def _source(row: Row) -> list[str]:
-    """The square roots of a variance and its ends, in percent points; an estimate below zero shows as 0."""
+    """Square roots of a variance and its interval, in percent points; negative estimates show as 0."""
     sd, low, high = (math.sqrt(max(value, 0.0)) for value in (row.variance, row.low, row.high))
     share = md.DASH if math.isnan(row.share) else md.percent(row.share, 0) + " %"
     return [
@@ -171,5 +171,5 @@ def _brief(rows: Iterable[Row]) -> str:
 
 
 def _few(row: Row) -> str:
-    """A mark on cells that decide nothing about spread; none on those that were declined whole."""
+    """A mark on cells with too few runs for claims about spread; none if all runs were declined."""
     return FEW if row.converged < LEAST and row.attempted > row.unsupported else ""

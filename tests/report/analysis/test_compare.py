@@ -8,7 +8,15 @@ import pytest
 
 from bench_lib.core.errors import BenchError, UnknownName
 from bench_lib.core.record import RunRecord, Status
-from bench_lib.report.analysis.compare import Difference, Missing, Pair, Stores, held, stores, techniques
+from bench_lib.report.analysis.compare import (
+    Difference,
+    MissingRuns,
+    Pair,
+    StoreComparison,
+    compare_stores,
+    compare_techniques,
+    load,
+)
 from bench_lib.store import Store
 
 Make = Callable[..., RunRecord]
@@ -30,11 +38,11 @@ def fill(tmp_path: Path) -> Fill:
 
 
 @pytest.fixture
-def across(fill: Fill) -> Callable[..., Stores]:
+def across(fill: Fill) -> Callable[..., StoreComparison]:
     """What two stores of some records say of each other."""
 
-    def compared(one: Iterable[RunRecord], other: Iterable[RunRecord]) -> Stores:
-        return stores(held(fill(one, "one")), held(fill(other, "other")))
+    def compared(one: Iterable[RunRecord], other: Iterable[RunRecord]) -> StoreComparison:
+        return compare_stores(load(fill(one, "one")), load(fill(other, "other")))
 
     return compared
 
@@ -54,7 +62,7 @@ Arm = Callable[..., list[RunRecord]]
 
 
 def against(store: Store, one: str, other: str) -> list[Pair]:
-    return techniques(held(store).cells, one, other)
+    return compare_techniques(load(store).cells, one, other)
 
 
 # ---- techniques ------------------------------------------------------------------------------------------------------
@@ -87,7 +95,7 @@ def test_every_task_and_group_in_common_is_a_pair(arm: Arm, fill: Fill) -> None:
 
 def test_versions_are_told_apart_by_their_labels(arm: Arm, fill: Fill) -> None:
     store = fill([*arm("adamw", range(3)), *arm("lion", range(3)), *arm("lion", range(3), 0.02, version="2")])
-    labels = sorted({cell.named()["label"] for cell in held(store).cells} - {"adamw"})
+    labels = sorted({cell.id_fields()["label"] for cell in load(store).cells} - {"adamw"})
     (pair,) = against(store, labels[0], labels[1])
     assert (pair.one.label, pair.other.label, pair.shared) == (*labels, 3)
     assert [pair.one.label for pair in against(store, "lion", "adamw")] == labels
@@ -97,7 +105,9 @@ def test_versions_are_told_apart_by_their_labels(arm: Arm, fill: Fill) -> None:
 @pytest.mark.parametrize(("one", "other"), [("adamw", "adamw"), ("lion", "label")])
 def test_runs_are_not_compared_with_themselves(arm: Arm, fill: Fill, one: str, other: str) -> None:
     store = fill([*arm("adamw", range(2)), *arm("lion", range(2)), *arm("lion", range(2), version="2")])
-    label = next(cell.named()["label"] for cell in held(store).cells if cell.named()["label"].startswith("lion"))
+    label = next(
+        cell.id_fields()["label"] for cell in load(store).cells if cell.id_fields()["label"].startswith("lion")
+    )
     with pytest.raises(BenchError, match="are the same runs: name two different techniques"):
         against(store, one, label if other == "label" else other)
 
@@ -117,21 +127,24 @@ def test_nothing_in_common_is_refused(arm: Arm, fill: Fill, elsewhere: dict[str,
 # ---- stores ----------------------------------------------------------------------------------------------------------
 
 
-def test_equal_stores_are_equal(arm: Arm, across: Callable[..., Stores]) -> None:
+def test_equal_stores_are_equal(arm: Arm, across: Callable[..., StoreComparison]) -> None:
     runs = [*arm("adamw", range(3)), *arm("mixout", range(2))]
     slower = [dataclasses.replace(run, train_seconds=99.0, attempts=2, provenance={}) for run in runs]
-    assert across(runs, slower) == Stores((), (), 5, 0, (), ())
+    assert across(runs, slower) == StoreComparison((), (), 5, 0, (), ())
 
 
-def test_runs_of_one_store_are_named(arm: Arm, across: Callable[..., Stores]) -> None:
+def test_runs_of_one_store_are_named(arm: Arm, across: Callable[..., StoreComparison]) -> None:
     found = across([*arm("adamw", range(5)), *arm("lion", range(2))], [*arm("adamw", (0, 1, 7)), *arm("sam", (3,))])
     assert found.equal == 2
-    assert found.only_one == (Missing((*SST2, "adamw"), (2, 3, 4), False), Missing((*SST2, "lion"), (0, 1), True))
-    assert found.only_other == (Missing((*SST2, "adamw"), (7,), False), Missing((*SST2, "sam"), (3,), True))
+    assert found.only_one == (
+        MissingRuns((*SST2, "adamw"), (2, 3, 4), False),
+        MissingRuns((*SST2, "lion"), (0, 1), True),
+    )
+    assert found.only_other == (MissingRuns((*SST2, "adamw"), (7,), False), MissingRuns((*SST2, "sam"), (3,), True))
     assert found.changed == ()
 
 
-def test_runs_that_differ_are_named_with_what_differs(arm: Arm, across: Callable[..., Stores]) -> None:
+def test_runs_that_differ_are_named_with_what_differs(arm: Arm, across: Callable[..., StoreComparison]) -> None:
     ours = arm("adamw", range(3))
     failed = dataclasses.replace(ours[1], status="diverged", score=None)
     found = across(ours, [dataclasses.replace(ours[0], score=0.9), failed, ours[2]])
@@ -143,13 +156,13 @@ def test_runs_that_differ_are_named_with_what_differs(arm: Arm, across: Callable
     )
 
 
-def test_a_run_that_one_machine_lost_does_not_differ(arm: Arm, across: Callable[..., Stores]) -> None:
+def test_a_run_that_one_machine_lost_does_not_differ(arm: Arm, across: Callable[..., StoreComparison]) -> None:
     ours = arm("adamw", range(2))
     found = across(ours, [dataclasses.replace(ours[0], status="crashed", score=None), ours[1]])
     assert (found.equal, found.lost, found.differing) == (1, 1, ())
 
 
-def test_another_version_is_said_and_judged_on_the_same_seeds(arm: Arm, across: Callable[..., Stores]) -> None:
+def test_another_version_is_said_and_judged_on_the_same_seeds(arm: Arm, across: Callable[..., StoreComparison]) -> None:
     found = across(arm("lion", range(4)), arm("lion", range(2, 6), 0.02, version="2"))
     (changed,) = found.changed
     assert (changed.name, changed.settings) == ((*SST2, "lion"), ("version = 1", "version = 2"))
@@ -158,7 +171,9 @@ def test_another_version_is_said_and_judged_on_the_same_seeds(arm: Arm, across: 
     assert changed.pair.one.mad == pytest.approx(changed.pair.other.mad / 2, rel=0.2)
 
 
-def test_other_settings_are_judged_too_and_other_seeds_are_not(arm: Arm, across: Callable[..., Stores]) -> None:
+def test_other_settings_are_judged_too_and_other_seeds_are_not(
+    arm: Arm, across: Callable[..., StoreComparison]
+) -> None:
     ours = [*arm("lion", range(3)), *arm("sam", range(3))]
     theirs = [*arm("lion", range(3), rate=1e-3), *arm("sam", range(4, 6), rate=1e-3)]
     lion, sam = across(ours, theirs).changed
@@ -170,4 +185,4 @@ def test_other_settings_are_judged_too_and_other_seeds_are_not(arm: Arm, across:
 
 def test_an_empty_store_is_refused(arm: Arm, fill: Fill, tmp_path: Path) -> None:
     with pytest.raises(BenchError, match=r"no runs in .*none: fill it with `stabbench run --store"):
-        held(Store(tmp_path / "none"))
+        load(Store(tmp_path / "none"))

@@ -11,7 +11,7 @@ from bench_lib.core.errors import BadStore
 from bench_lib.core.record import Predictions, Status
 from bench_lib.report.analysis.diagnostics import DIAGNOSTICS, codes, diagnostics
 from bench_lib.report.analysis.dynamics import DYNAMICS
-from bench_lib.report.cells import gather
+from bench_lib.report.cells import group_runs
 from bench_lib.stats.bootstrap import bca_interval
 from bench_lib.stats.spread import mad
 from bench_lib.tasks.formats import Kind
@@ -34,7 +34,7 @@ def one(record: Any, frame: Any) -> Any:
     def build(scores: Any, predicted: list[Any] | None = None, **changes: Any) -> Any:
         records = [record(seed, score, **changes) for seed, score in enumerate(scores)]
         stored = dict(zip((r.run_id for r in records), predicted or [], strict=False))
-        table = diagnostics(gather(frame(records)), stored.get)
+        table = diagnostics(group_runs(frame(records)), stored.get)
         assert tuple(table.columns) == DIAGNOSTICS
         return table.iloc[0]
 
@@ -66,11 +66,11 @@ def test_few_scores_have_no_interval_and_equal_ones_no_spread(one: Any) -> None:
 
 def test_runs_that_failed_say_nothing(record: Any, frame: Any) -> None:
     runs = [record(0, 0.5, status=Status.COLLAPSED), record(1, None, status=Status.DIVERGED)]
-    table = diagnostics(gather(frame(runs)), lambda run_id: classes(0, 1))
+    table = diagnostics(group_runs(frame(runs)), lambda run_id: classes(0, 1))
     assert table[[name for name in DIAGNOSTICS if name not in table.columns[:8]]].isna().all(axis=None)
     mixed = [record(0, 0.8), record(1, 0.5, status=Status.COLLAPSED), record(2, 0.8)]
     stored = {mixed[0].run_id: classes(0, 1), mixed[1].run_id: classes(1, 0), mixed[2].run_id: classes(0, 1)}
-    assert diagnostics(gather(frame(mixed)), stored.get).iloc[0].churn == 0
+    assert diagnostics(group_runs(frame(mixed)), stored.get).iloc[0].churn == 0
 
 
 def test_churn_and_kappa_of_classes_by_hand(one: Any) -> None:
@@ -125,7 +125,7 @@ def test_a_task_that_is_not_installed_has_no_churn(one: Any) -> None:
 def test_training_is_averaged_over_the_runs_that_tell(record: Any, frame: Any) -> None:
     runs = frame([record(0), record(1), record(2), record(3, 0.5, status=Status.COLLAPSED)])
     told = runs.assign(**{name: [1.0, 2.0, np.nan, 100.0] for name in DYNAMICS}).assign(vanishing=np.nan)
-    found = diagnostics(gather(told)).iloc[0]
+    found = diagnostics(group_runs(told)).iloc[0]
     assert found[list(DYNAMICS)].drop("vanishing").tolist() == [1.5] * 4
     assert math.isnan(found.vanishing)
 
@@ -135,9 +135,9 @@ def test_a_frame_straight_from_the_store_tells_nothing_of_training(one: Any) -> 
 
 
 def test_cells_keep_their_order_and_none_have_no_rows(sweep: Any) -> None:
-    known = gather(sweep(5))
+    known = group_runs(sweep(5))
     table = diagnostics(known)
-    assert [tuple(key) for key in table.iloc[:, :8].itertuples(index=False)] == [cell.key for cell in known]
+    assert [tuple(key) for key in table.iloc[:, :8].itertuples(index=False)] == [cell.cell_id for cell in known]
     pd.testing.assert_frame_equal(diagnostics(known), table)
     assert diagnostics([]).empty
 

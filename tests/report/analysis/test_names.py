@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench_lib.report.analysis.names import LONGEST, NAMELESS, fingerprint, named, shown, visible
-from bench_lib.report.analysis.results import find
+from bench_lib.report.analysis.results import summarise
 from bench_lib.store import Store
 
 TEXT = st.text() | st.text(st.sampled_from("ab \n\t\x00\x07\x1b\u00e9e\u0301\u202e\ud800"))
@@ -108,7 +108,7 @@ def test_models_of_one_name_have_sections_of_their_own(tmp_path: Any, record: An
     for seed in range(2):
         store.append(model(record(seed), "checkpoint-500", A))
         store.append(model(record(seed), "checkpoint-500", B))
-    cells = find(store).cells
+    cells = summarise(store).cells
     assert sorted(cells["model"].astype(str)) == ["checkpoint-500@1234560", "checkpoint-500@1234567"]
     assert set(cells["label"].astype(str)) == {"adamw"}
     assert cells["attempted"].tolist() == [2, 2]

@@ -10,7 +10,7 @@ import pytest
 
 from bench_lib.report.analysis.provenance import fingerprints, machines, provenance, variants, warnings
 from bench_lib.report.analysis.runs import read
-from bench_lib.report.cells import gather
+from bench_lib.report.cells import group_runs
 from bench_lib.store import Store
 
 
@@ -59,9 +59,9 @@ def test_fingerprints_name_each_source(record: Any, frame: Any) -> None:
 
 
 def test_variants_say_where_they_differ(record: Any, frame: Any) -> None:
-    table = variants(gather(frame([record(0), record(1), record(0, rate=3e-5), record(0, technique="fgm")])))
+    table = variants(group_runs(frame([record(0), record(1), record(0, rate=3e-5), record(0, technique="fgm")])))
     assert sorted(table["settings"]) == ["profile.learning_rate = 2e-05", "profile.learning_rate = 3e-05"]
 
 
 def test_no_variants(sweep: Any) -> None:
-    assert variants(gather(sweep(2))).empty
+    assert variants(group_runs(sweep(2))).empty

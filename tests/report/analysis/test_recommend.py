@@ -11,9 +11,9 @@ from bench_lib.core.record import RunRecord, Status
 from bench_lib.core.spec import canonical_json
 from bench_lib.report.analysis.evidence import Limits
 from bench_lib.report.analysis.recommend import Recommendation, recommend, task_query
-from bench_lib.report.analysis.summary import contrasted, joined, summarised
+from bench_lib.report.analysis.summary import add_contrasts, compare_cells, summarise_cells
 from bench_lib.report.analysis.verdicts import verdicts
-from bench_lib.report.cells import KEY, apart, keyed
+from bench_lib.report.cells import CELL_ID, add_cell_ids, split_cells
 from bench_lib.stats.failure import wilson
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.formats import FORMATS, Kind
@@ -43,23 +43,23 @@ def arm(record: Make) -> Callable[..., list[RunRecord]]:
 def ask(frame: Frame) -> Ask:
     """The advised that records give; verdicts may be changed by technique."""
 
-    def asked(
+    def query(
         records: Iterable[RunRecord],
         text: str = "sst2",
         limits: Limits | None = None,
         said: dict[str, dict[str, object]] | None = None,
     ) -> list[Recommendation]:
-        known = keyed(frame(records))
-        cells = apart(known)
-        table = joined(summarised(cells), contrasted(cells))
-        table = table.merge(verdicts(cells, "adamw"), on=list(KEY), validate="one_to_one")
+        known = add_cell_ids(frame(records))
+        cells = split_cells(known)
+        table = add_contrasts(summarise_cells(cells), compare_cells(cells))
+        table = table.merge(verdicts(cells, "adamw"), on=list(CELL_ID), validate="one_to_one")
         for technique, changes in (said or {}).items():
             for column, value in changes.items():
                 table.loc[table["technique"] == technique, column] = value
         runs = known.assign(provenance=[canonical_json(entry) for entry in known["provenance"]])
         return recommend(table, runs, task_query(text, set(table["task"])), limits or Limits(), "adamw")
 
-    return asked
+    return query
 
 
 def names(advised: Recommendation) -> list[str]:
@@ -234,9 +234,9 @@ def test_several_tasks_are_ranked_over_what_was_judged_on_all(arm: Callable[...,
     (one,) = ask(runs, "sst2")
     assert sorted(names(one)) == ["lion", "sam"]
     assert one.partly == ()
-    assert one.instead == ""
+    assert one.missing_task == ""
     (other,) = ask(runs, "mrpc")
-    assert other.instead == "mrpc"
+    assert other.missing_task == "mrpc"
     assert other.tasks == ("imdb", "sst2")
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from bench_lib.report.analysis import runs
 from bench_lib.report.analysis.dynamics import DYNAMICS
 from bench_lib.report.analysis.runs import POINTS, read, thinned
-from bench_lib.report.cells import keyed
+from bench_lib.report.cells import add_cell_ids
 from bench_lib.store import Store, compact
 
 
@@ -89,8 +89,8 @@ def test_what_is_read_is_what_the_store_holds(tmp_path: Path, record: Any) -> No
     assert "seed" not in json.loads(found.frame["spec"].iloc[0])
     assert found.frame["spec"].nunique() == 2
     assert found.loss.shape == (6, POINTS)
-    labels = keyed(found.frame)[["label", "variant"]].astype(str)
-    assert labels.equals(keyed(whole)[["label", "variant"]].astype(str))
+    labels = add_cell_ids(found.frame)[["label", "variant"]].astype(str)
+    assert labels.equals(add_cell_ids(whole)[["label", "variant"]].astype(str))
 
 
 def test_of_a_run_that_stands_twice_the_later_attempt_counts(tmp_path: Path, record: Any) -> None:

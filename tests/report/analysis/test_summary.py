@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bench_lib.core.errors import UnknownName
 from bench_lib.core.record import Status
-from bench_lib.report.analysis.summary import CELLS, CONTRASTS, TECHNIQUES, cells, compare, joined, over_tasks
+from bench_lib.report.analysis.summary import CELLS, CONTRASTS, TECHNIQUES, add_contrasts, cells, compare, over_tasks
 from bench_lib.stats.compare import boschloo, brown_forsythe
 from bench_lib.stats.correct import holm
 from bench_lib.stats.failure import wilson
@@ -171,7 +171,7 @@ def test_over_tasks_leaves_out_what_is_ambiguous_or_has_no_mean(record: Any, fra
 
 def test_joining_without_contrasts_keeps_every_cell_and_column(sweep: Any) -> None:
     runs = sweep(2)
-    bare, whole = joined(cells(runs), None), joined(cells(runs), compare(runs))
+    bare, whole = add_contrasts(cells(runs), None), add_contrasts(cells(runs), compare(runs))
     assert list(bare.columns) == list(whole.columns)
     assert len(bare) == len(whole) == len(cells(runs))
     assert (bare["against"] == "").all()

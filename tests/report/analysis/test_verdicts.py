@@ -9,8 +9,8 @@ import pytest
 
 from bench_lib.core.errors import BadValue
 from bench_lib.core.record import Status
-from bench_lib.report.analysis.verdicts import NOTHING, VERDICTS, paired_arms, verdicts
-from bench_lib.report.cells import KEY, Cell, gather
+from bench_lib.report.analysis.verdicts import NOTHING, VERDICTS, paired_samples, verdicts
+from bench_lib.report.cells import CELL_ID, Cell, group_runs
 from bench_lib.stats.claims import claims, exact_evidence
 from bench_lib.stats.compare import mad_ratio
 from bench_lib.stats.verdict import PairedSamples
@@ -27,7 +27,7 @@ def row(table: pd.DataFrame, technique: str, **values: str) -> Any:
 
 
 def cell(known: list[Cell], technique: str) -> Cell:
-    (found,) = [one for one in known if one.named()["technique"] == technique]
+    (found,) = [one for one in known if one.id_fields()["technique"] == technique]
     return found
 
 
@@ -41,7 +41,7 @@ def arms(record: Any, frame: Any) -> Any:
             for seed, score in enumerate(values):
                 lost = {"score": 0.5, "status": Status.COLLAPSED} if math.isnan(score) else {"score": score}
                 runs.append(record(seed, technique=technique, **lost, **changes))
-        return gather(frame(runs))
+        return group_runs(frame(runs))
 
     return build
 
@@ -88,8 +88,8 @@ def test_seeds_are_paired_where_both_arms_were_judged(record: Any, frame: Any) -
     runs += [record(seed, OTHER[seed], "wild") for seed in (25, 3, 7, 19)]
     runs += [record(4, None, "wild", status=Status.TIMEOUT), record(5, None, "wild", status=Status.DIVERGED)]
     runs += [record(6, 0.4, "wild", status=Status.COLLAPSED)]
-    known = gather(frame(runs))
-    found = paired_arms(cell(known, "wild"), cell(known, "adamw"))
+    known = group_runs(frame(runs))
+    found = paired_samples(cell(known, "wild"), cell(known, "adamw"))
     expected = PairedSamples(np.array([OTHER[3], np.nan, np.nan, OTHER[7], OTHER[19]]), BASE[[3, 5, 6, 7, 19]])
     assert np.array_equal(found.technique, expected.technique, equal_nan=True)
     assert np.array_equal(found.baseline, expected.baseline)
@@ -119,7 +119,7 @@ def test_all_contrasts_of_a_group_share_alpha_and_groups_do_not(arms: Any, recor
 def test_a_setting_is_compared_with_the_baselines_of_that_setting_alone(arms: Any) -> None:
     known = arms({"adamw": BASE, "calm": OTHER}) + arms({"calm": OTHER}, rate=5e-5)
     table = verdicts(known, "adamw")
-    settings = {one.named()["setting"] for one in known if one.named()["technique"] == "adamw"}
+    settings = {one.id_fields()["setting"] for one in known if one.id_fields()["technique"] == "adamw"}
     beside = table[table["technique"] == "calm"].set_index("setting")["shared"]
     assert {setting: shared for setting, shared in beside.items() if setting in settings} == {settings.pop(): 30}
     assert sorted(beside) == [0, 30]
@@ -129,21 +129,21 @@ def test_what_shares_no_seed_is_not_compared(record: Any, frame: Any) -> None:
     runs = [record(seed, BASE[seed]) for seed in range(10)]
     runs += [record(seed + 10, OTHER[seed], "later") for seed in range(10)]
     runs += [record(seed, None, "declined", status=Status.UNSUPPORTED) for seed in range(10)]
-    table = verdicts(gather(frame(runs)), "adamw")
+    table = verdicts(group_runs(frame(runs)), "adamw")
     for technique in ("later", "declined"):
-        assert tuple(row(table, technique)[: len(KEY)]) == tuple(row(table, technique)[list(KEY)])
+        assert tuple(row(table, technique)[: len(CELL_ID)]) == tuple(row(table, technique)[list(CELL_ID)])
         assert [*row(table, technique)[["verdict", "shared"]]] == [NOTHING[0], 0]
 
 
 def test_no_name_moves_a_verdict(sweep: Any) -> None:
     runs = sweep(20)
-    measures = list(VERDICTS[len(KEY) :])
-    before = verdicts(gather(runs), "adamw")
-    renamed = verdicts(gather(runs.assign(technique=runs["technique"].replace("mixout", "zzz"))), "adamw")
+    measures = list(VERDICTS[len(CELL_ID) :])
+    before = verdicts(group_runs(runs), "adamw")
+    renamed = verdicts(group_runs(runs.assign(technique=runs["technique"].replace("mixout", "zzz"))), "adamw")
     for task in before["task"].unique():
         old, new = row(before, "mixout", task=task), row(renamed, "zzz", task=task)
         assert old[measures].equals(new[measures])
-    assert verdicts(gather(runs), "adamw").equals(before)
+    assert verdicts(group_runs(runs), "adamw").equals(before)
 
 
 def test_without_a_baseline_or_any_run_there_is_nothing(arms: Any) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench_lib.report.analysis.results import Findings
+from bench_lib.report.analysis.results import Summary
 from bench_lib.report.figures.agreement import COLUMNS, agreement_figure
 from bench_lib.report.figures.draw import svg
 
 
-def test_churn_in_percent(findings: Findings) -> None:
-    cells = findings.cells.assign(churn=np.linspace(0.01, 0.5, len(findings.cells)), kappa=0.7)
+def test_churn_in_percent(summary: Summary) -> None:
+    cells = summary.cells.assign(churn=np.linspace(0.01, 0.5, len(summary.cells)), kappa=0.7)
     figure = agreement_figure(cells, "adamw", "disagreement")
     assert figure is not None
     assert tuple(figure.data) == COLUMNS
@@ -21,5 +21,5 @@ def test_churn_in_percent(findings: Findings) -> None:
     svg(figure)
 
 
-def test_without_predictions_no_figure(findings: Findings) -> None:
-    assert agreement_figure(findings.cells, "adamw", "disagreement") is None
+def test_without_predictions_no_figure(summary: Summary) -> None:
+    assert agreement_figure(summary.cells, "adamw", "disagreement") is None

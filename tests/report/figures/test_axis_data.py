@@ -13,7 +13,7 @@ import pytest
 
 from bench_lib.core.record import RunRecord
 from bench_lib.core.spec import canonical_json, digest
-from bench_lib.report.analysis.results import Findings, find
+from bench_lib.report.analysis.results import Summary, summarise
 from bench_lib.report.figures.axes import AXES
 from bench_lib.report.figures.axis_data import along
 from bench_lib.report.figures.figure import Figure
@@ -45,39 +45,39 @@ def arm(record: Make) -> Callable[..., list[RunRecord]]:
 
 
 @pytest.fixture
-def found(tmp_path: Path) -> Callable[..., Findings]:
-    def make(*arms: list[RunRecord]) -> Findings:
+def found(tmp_path: Path) -> Callable[..., Summary]:
+    def make(*arms: list[RunRecord]) -> Summary:
         store = Store(tmp_path / "results")
         for run in (run for runs in arms for run in runs):
             store.append(run)
-        return find(store)
+        return summarise(store)
 
     return make
 
 
-def values(findings: Findings, axis: Any, group: tuple[str, ...] = DESK) -> list[tuple[str, float]]:
-    rows = along(axis, findings.cells, findings.runs, group)
+def values(summary: Summary, axis: Any, group: tuple[str, ...] = DESK) -> list[tuple[str, float]]:
+    rows = along(axis, summary.cells, summary.runs, group)
     assert list(rows.columns) == list(axis.columns)
     return sorted(zip(rows["technique"].astype(str), rows[axis.field], strict=True))
 
 
 def test_runs_from_before_there_was_noise_have_none(arm: Any, found: Any) -> None:
-    findings = found(arm(), arm(label_noise=0.1), arm(label_noise=0.2), arm("lion", label_noise=0.2), arm("lion"))
-    assert values(findings, NOISE) == [("adamw", 0.0), ("adamw", 0.1), ("adamw", 0.2), ("lion", 0.0), ("lion", 0.2)]
-    assert values(findings, SIZES) == values(findings, SHOTS) == []
+    summary = found(arm(), arm(label_noise=0.1), arm(label_noise=0.2), arm("lion", label_noise=0.2), arm("lion"))
+    assert values(summary, NOISE) == [("adamw", 0.0), ("adamw", 0.1), ("adamw", 0.2), ("lion", 0.0), ("lion", 0.2)]
+    assert values(summary, SIZES) == values(summary, SHOTS) == []
 
 
 def test_they_stand_at_the_first_profile_of_a_family_alone(arm: Any, found: Any) -> None:
-    findings = found(arm(per_class=8), arm(per_class=16), arm(name="deskless", per_class=99))
+    summary = found(arm(per_class=8), arm(per_class=16), arm(name="deskless", per_class=99))
     first = (*DESK[:2], "desk:per_class=16")
-    assert values(findings, SHOTS, first) == [("adamw", 8), ("adamw", 16)]
+    assert values(summary, SHOTS, first) == [("adamw", 8), ("adamw", 16)]
     for other in ("desk:per_class=8", "desk", "deskless:per_class=99"):
-        assert values(findings, SHOTS, (*DESK[:2], other)) == []
+        assert values(summary, SHOTS, (*DESK[:2], other)) == []
 
 
 def test_cells_that_differ_in_more_are_no_axis(arm: Any, found: Any) -> None:
-    findings = found(arm(label_noise=0.1), arm(label_noise=0.2, epochs=9), arm(train_examples=100, label_noise=0.1))
-    assert values(findings, NOISE, (*DESK[:2], "desk:label_noise=0.1")) == []
+    summary = found(arm(label_noise=0.1), arm(label_noise=0.2, epochs=9), arm(train_examples=100, label_noise=0.1))
+    assert values(summary, NOISE, (*DESK[:2], "desk:label_noise=0.1")) == []
 
 
 def test_sizes_under_one_name_are_an_axis_too_and_all_examples_have_no_place(arm: Any, found: Any) -> None:
@@ -96,8 +96,8 @@ def test_a_technique_is_a_line_for_each_setting_of_another_axis(arm: Any, found:
 
 def test_what_all_of_them_share_is_not_told(arm: Any, found: Any) -> None:
     noises = ({}, {"label_noise": 0.2})
-    findings = found(*(arm(attack=1.0, train_examples=n, **noise) for n in (8, 16) for noise in noises))
-    rows = values(findings, NOISE, (*DESK[:2], "desk:attack=1.0:train_examples=16"))
+    summary = found(*(arm(attack=1.0, train_examples=n, **noise) for n in (8, 16) for noise in noises))
+    rows = values(summary, NOISE, (*DESK[:2], "desk:attack=1.0:train_examples=16"))
     assert {name for name, _ in rows} == {"adamw (train_examples=8)", "adamw (train_examples=16)"}
 
 
@@ -110,20 +110,20 @@ def test_settings_that_no_name_tells_apart_have_a_digest(arm: Any, found: Any, t
     assert all(re.fullmatch(r"adamw \([0-9a-f]{6}\)", name) for name, _ in rows)
 
 
-def drawn_along(findings: Findings) -> list[Figure]:
+def drawn_along(summary: Summary) -> list[Figure]:
     """The figures along axes of a report."""
-    made = [plan.figure() for plan in planned(findings) if plan.kind in ("sizes", "shots", "noise")]
+    made = [plan.figure() for plan in planned(summary) if plan.kind in ("sizes", "shots", "noise")]
     return [figure for figure in made if figure]
 
 
 def test_the_report_draws_them_once(arm: Any, found: Any) -> None:
-    findings = found(arm(), arm(label_noise=0.2), arm(per_class=8), arm(per_class=16))
-    drawn = drawn_along(findings)
+    summary = found(arm(), arm(label_noise=0.2), arm(per_class=8), arm(per_class=16))
+    drawn = drawn_along(summary)
     assert [(figure.kind, figure.place) for figure in drawn] == [("shots", DESK), ("noise", DESK)]
-    text = leaderboard(findings, drawn)
+    text = leaderboard(summary, drawn)
     assert text.count("stability against the share of wrong training labels") == 1
     assert text.count("stability against the number of training examples per class") == 1
 
 
-def test_a_report_without_axes_has_none(findings: Findings) -> None:
-    assert not drawn_along(findings)
+def test_a_report_without_axes_has_none(summary: Summary) -> None:
+    assert not drawn_along(summary)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench_lib.report.cells import keyed
+from bench_lib.report.cells import add_cell_ids
 from bench_lib.report.figures.curves import COLUMNS, MOST, _ticks, curves_figure
 from bench_lib.report.figures.draw import svg
 
@@ -15,7 +15,7 @@ from bench_lib.report.figures.draw import svg
 @pytest.fixture
 def runs(record: Any, frame: Any) -> Any:
     records = [record(i, 0.8, t) for t in ("adamw", "mixout") for i in range(5)]
-    return keyed(frame([*records, record(7, None, "mixout", status="diverged")]))
+    return add_cell_ids(frame([*records, record(7, None, "mixout", status="diverged")]))
 
 
 def losses(count: int) -> Any:
@@ -35,7 +35,7 @@ def test_the_band_is_of_the_seeds_that_converged(runs: Any) -> None:
 
 @pytest.mark.parametrize(("status", "layers"), [("converged", ["area", "line"]), ("diverged", ["line"])])
 def test_no_layer_is_without_data(record: Any, frame: Any, status: str, layers: list[str]) -> None:
-    runs = keyed(frame([record(i, 0.8 if status == "converged" else None, status=status) for i in range(3)]))
+    runs = add_cell_ids(frame([record(i, 0.8 if status == "converged" else None, status=status) for i in range(3)]))
     figure = curves_figure(runs, losses(3), "curves")
     assert figure is not None
     drawn = figure.spec["spec"]["layer"]
@@ -63,7 +63,7 @@ def test_a_loss_that_is_not_finite_leaves_a_gap(runs: Any) -> None:
 
 
 def test_of_many_failed_runs_some_are_drawn(record: Any, frame: Any) -> None:
-    runs = keyed(frame([record(i, None, status="diverged") for i in range(90)]))
+    runs = add_cell_ids(frame([record(i, None, status="diverged") for i in range(90)]))
     figure = curves_figure(runs, losses(90), "curves")
     assert figure is not None
     assert figure.data["seed"].nunique() == MOST

@@ -12,13 +12,13 @@ import pandas as pd
 import pytest
 
 from bench_lib.report.figures.draw import svg
-from bench_lib.report.figures.figure import ROWS, Figure, rows, specified
+from bench_lib.report.figures.figure import ROWS, Figure, rows, vega_lite
 from bench_lib.report.figures.style import DARK, FALLBACK, FONT, LIGHT, SERIES
 
 
 def made(names: list[str], values: list[float | None]) -> Figure:
     chart = alt.Chart(rows()).mark_point().encode(x=alt.X("value:Q", title="value (%)"), y="name:N")
-    return Figure("made", "Made", "Dots.", specified(chart), pd.DataFrame({"name": names, "value": values}))
+    return Figure("made", "Made", "Dots.", vega_lite(chart), pd.DataFrame({"name": names, "value": values}))
 
 
 def test_the_same_figure_is_the_same_bytes() -> None:

@@ -12,15 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import ValidationError
 
-from bench_lib.report.analysis.results import Findings
+from bench_lib.report.analysis.results import Summary
 from bench_lib.report.figures.figure import Figure
 from bench_lib.report.figures.plan import BY_TASK, OF_GROUPS, figures, name, planned
 from bench_lib.report.figures.style import LIGHT
 
 
 @pytest.fixture(scope="module")
-def made_figures(findings: Findings) -> list[Figure]:
-    return figures(findings)
+def made_figures(summary: Summary) -> list[Figure]:
+    return figures(summary)
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +44,8 @@ def test_a_broken_figure_would_be_found(made: dict[str, list[dict[str, object]]]
         alt.TopLevelSpec.validate({**made["power"][0], "mark": "blob"})
 
 
-def test_a_plan_holds_all_that_it_takes(findings: Findings, made_figures: list[Figure]) -> None:
-    found = planned(findings)
+def test_a_plan_holds_all_that_it_takes(summary: Summary, made_figures: list[Figure]) -> None:
+    found = planned(summary)
     assert {plan.kind for plan in found} >= {*OF_GROUPS, *BY_TASK}
     assert len({(plan.kind, plan.place) for plan in found}) == len(found)
     sent = [pickle.loads(pickle.dumps(plan)) for plan in found]
@@ -55,17 +55,17 @@ def test_a_plan_holds_all_that_it_takes(findings: Findings, made_figures: list[F
         assert figure.data.equals(known.data)
 
 
-def test_no_spec_and_no_provenance_is_sent(findings: Findings) -> None:
-    for plan in planned(findings):
+def test_no_spec_and_no_provenance_is_sent(summary: Summary) -> None:
+    for plan in planned(summary):
         for argument in plan.arguments:
             assert not {"spec", "provenance"} & set(getattr(argument, "columns", ()))
 
 
 def test_a_store_of_one_group_with_no_cell_to_rank_has_its_other_figures(
-    findings: Findings, made_figures: list[Figure]
+    summary: Summary, made_figures: list[Figure]
 ) -> None:
-    bare = planned(dataclasses.replace(findings, ranks=findings.ranks.iloc[:0]))
-    assert [(plan.kind, plan.place) for plan in bare] == [(one.kind, one.place) for one in planned(findings)]
+    bare = planned(dataclasses.replace(summary, ranks=summary.ranks.iloc[:0]))
+    assert [(plan.kind, plan.place) for plan in bare] == [(one.kind, one.place) for one in planned(summary)]
     # Those of tasks take no ranks.
     known = {plan.kind for plan in bare if plan.kind in OF_GROUPS and plan.figure()}
     assert {"ranks"} == {figure.kind for figure in made_figures if figure.kind in OF_GROUPS} - known

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from bench_lib.report.analysis.results import Findings
+from bench_lib.report.analysis.results import Summary
 from bench_lib.report.figures.draw import svg
 from bench_lib.report.figures.profiles import COLUMNS, MOST, profiles_figure
 
 
-def test_shares_fall_and_count_failures(findings: Findings) -> None:
-    figure = profiles_figure(findings.runs, "adamw", "profiles")
+def test_shares_fall_and_count_failures(summary: Summary) -> None:
+    figure = profiles_figure(summary.runs, "adamw", "profiles")
     assert figure is not None
     assert tuple(figure.data) == COLUMNS
     for technique, own in figure.data.groupby("technique"):
@@ -22,8 +22,8 @@ def test_shares_fall_and_count_failures(findings: Findings) -> None:
     svg(figure)
 
 
-def test_only_techniques_of_every_task_have_one_and_the_baseline_is_drawn(findings: Findings) -> None:
-    figure = profiles_figure(findings.runs, "adamw", "profiles")
+def test_only_techniques_of_every_task_have_one_and_the_baseline_is_drawn(summary: Summary) -> None:
+    figure = profiles_figure(summary.runs, "adamw", "profiles")
     assert figure is not None
     assert "fgm" not in set(figure.data["technique"])
     drawn = set(figure.data[figure.data["drawn"]]["technique"])
@@ -31,10 +31,10 @@ def test_only_techniques_of_every_task_have_one_and_the_baseline_is_drawn(findin
     assert len(drawn) <= MOST
 
 
-def test_only_what_is_drawn_has_a_band(findings: Findings, monkeypatch: pytest.MonkeyPatch) -> None:
-    every = profiles_figure(findings.runs, "adamw", "profiles")
+def test_only_what_is_drawn_has_a_band(summary: Summary, monkeypatch: pytest.MonkeyPatch) -> None:
+    every = profiles_figure(summary.runs, "adamw", "profiles")
     monkeypatch.setattr("bench_lib.report.figures.profiles.MOST", 2)
-    two = profiles_figure(findings.runs, "adamw", "profiles")
+    two = profiles_figure(summary.runs, "adamw", "profiles")
     assert every is not None
     assert two is not None
     assert two.data["drawn"].any()
@@ -43,7 +43,7 @@ def test_only_what_is_drawn_has_a_band(findings: Findings, monkeypatch: pytest.M
     assert two.data["share"].tolist() == every.data["share"].tolist()
 
 
-def test_one_technique_has_nothing_to_be_held_against(findings: Findings) -> None:
-    alone = findings.runs[findings.runs["technique"].astype(str) == "adamw"]
+def test_one_technique_has_nothing_to_be_held_against(summary: Summary) -> None:
+    alone = summary.runs[summary.runs["technique"].astype(str) == "adamw"]
     assert profiles_figure(alone, "adamw", "profiles") is None
-    assert profiles_figure(findings.runs.assign(trivial_score=float("nan")), "adamw", "profiles") is None
+    assert profiles_figure(summary.runs.assign(trivial_score=float("nan")), "adamw", "profiles") is None

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from bench_lib.report.analysis.variance import SOURCES
-from bench_lib.report.cells import KEY
+from bench_lib.report.analysis.variance import COMPONENT_COLUMNS
+from bench_lib.report.cells import CELL_ID
 from bench_lib.report.figures.draw import svg
 from bench_lib.report.figures.variance import COLUMNS, variance_figure
 
-CELL = dict.fromkeys(KEY, "x") | {"task": "sst2", "label": "adamw", "data": "real"}
+CELL = dict.fromkeys(CELL_ID, "x") | {"task": "sst2", "label": "adamw", "data": "real"}
 
 
 def sources(*parts: tuple[str, float, float, float]) -> pd.DataFrame:
@@ -19,7 +19,7 @@ def sources(*parts: tuple[str, float, float, float]) -> pd.DataFrame:
          "failed": 1, "note": ""}
         for s, v, low, high in parts
     ]  # fmt: skip
-    return pd.DataFrame(rows, columns=list(SOURCES))
+    return pd.DataFrame(rows, columns=list(COMPONENT_COLUMNS))
 
 
 def test_square_roots_in_percent_points() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bench_lib.core.record import Status
-from bench_lib.report.analysis.results import Findings, find
+from bench_lib.report.analysis.results import Summary, summarise
 from bench_lib.report.html.registry_entries import Catalogue, TechniqueEntry
 from bench_lib.store import Store
 from bench_lib.tasks import TASKS
@@ -30,7 +30,7 @@ def catalogue() -> Catalogue:
 
 
 @pytest.fixture(scope="session")
-def findings(tmp_path_factory: pytest.TempPathFactory, record: Any) -> Findings:
+def summary(tmp_path_factory: pytest.TempPathFactory, record: Any) -> Summary:
     """Two groups, one of embedded data, with runs that failed, and a name that is markup."""
     store = Store(tmp_path_factory.mktemp("store"))
     for technique in ("adamw", "mixout", HOSTILE):
@@ -39,4 +39,4 @@ def findings(tmp_path_factory: pytest.TempPathFactory, record: Any) -> Findings:
         store.append(record(0, 0.7, technique, source="embedded"))
     store.append(record(4, None, "mixout", status=Status.DIVERGED, reason="not finite at step 17"))
     store.append(record(5, None, "mixout", status=Status.TIMEOUT, reason="time limit of 60 s"))
-    return find(store)
+    return summarise(store)

@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from bench_lib.report.analysis.results import Findings
+from bench_lib.report.analysis.results import Summary
 from bench_lib.report.figures.figure import Figure
 from bench_lib.report.html import payload as records
 from bench_lib.report.html.build import build
@@ -44,8 +44,8 @@ class Reader(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def figures(findings: Findings) -> list[Figure]:
-    cells = findings.cells[["task", "label", "mad"]].astype({"label": str, "task": str})
+def figures(summary: Summary) -> list[Figure]:
+    cells = summary.cells[["task", "label", "mad"]].astype({"label": str, "task": str})
     spec, group = {"mark": "point", "encoding": {}}, ("real", "minilm", "desk")
     loss = pd.DataFrame({"loss": [1.0]})
     return [
@@ -55,8 +55,8 @@ def figures(findings: Findings) -> list[Figure]:
 
 
 @pytest.fixture(scope="module")
-def page(findings: Findings, figures: list[Figure], catalogue: Catalogue) -> str:
-    return build(findings, figures, catalogue)
+def page(summary: Summary, figures: list[Figure], catalogue: Catalogue) -> str:
+    return build(summary, figures, catalogue)
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +71,9 @@ def payload(html: str) -> dict[str, object]:
 
 
 def test_the_same_results_give_the_same_text(
-    page: str, findings: Findings, figures: list[Figure], catalogue: Catalogue
+    page: str, summary: Summary, figures: list[Figure], catalogue: Catalogue
 ) -> None:
-    assert build(findings, figures, catalogue) == page
+    assert build(summary, figures, catalogue) == page
 
 
 def test_nothing_is_loaded_from_elsewhere(read: Reader) -> None:
@@ -112,38 +112,38 @@ def test_real_and_embedded_data_never_share_a_table(read: Reader) -> None:
 
 
 def test_a_page_of_too_many_runs_says_what_it_holds(
-    findings: Findings, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+    summary: Summary, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(records.held, "__defaults__", (8,))
-    text = build(findings, [], catalogue)
+    monkeypatch.setattr(records.page_runs, "__defaults__", (8,))
+    text = build(summary, [], catalogue)
     assert "This page holds 8 of the 17 runs" in text
     assert sum(payload(text)["cells"]["count"]) == 8
 
 
-def test_without_the_baseline_nothing_is_compared(findings: Findings, catalogue: Catalogue) -> None:
-    other = dataclasses.replace(findings, baseline="sgd", cells=findings.cells.assign(against=""))
+def test_without_the_baseline_nothing_is_compared(summary: Summary, catalogue: Catalogue) -> None:
+    other = dataclasses.replace(summary, baseline="sgd", cells=summary.cells.assign(against=""))
     assert "Nothing is compared: sgd was not run here" in build(other, [], catalogue)
 
 
-def test_answers_of_profiles_with_settings_are_folded_away(findings: Findings, catalogue: Catalogue) -> None:
-    assert "settings of their own" not in build(findings, [], catalogue)
+def test_answers_of_profiles_with_settings_are_folded_away(summary: Summary, catalogue: Catalogue) -> None:
+    assert "settings of their own" not in build(summary, [], catalogue)
     tables = {}
     for name in ("cells", "runs"):
-        own = getattr(findings, name).astype({"profile": str})
+        own = getattr(summary, name).astype({"profile": str})
         embedded = own["data"].astype(str) == "embedded"
         assert 0 < embedded.sum() < len(own)
         tables[name] = own.assign(profile=own["profile"].where(~embedded, "smoke:per_class=8"))
-    folded = Reader(build(dataclasses.replace(findings, **tables), [], catalogue))
+    folded = Reader(build(dataclasses.replace(summary, **tables), [], catalogue))
     assert "1 more, of profiles with settings of their own" in folded.words
 
 
-def test_damaged_files_are_named(findings: Findings, catalogue: Catalogue) -> None:
-    text = build(dataclasses.replace(findings, set_aside=["a<b>.parquet"]), [], catalogue)
+def test_damaged_files_are_named(summary: Summary, catalogue: Catalogue) -> None:
+    text = build(dataclasses.replace(summary, quarantined=["a<b>.parquet"]), [], catalogue)
     assert "a&lt;b&gt;.parquet" in text
 
 
-def test_a_technique_is_what_its_spec_says(findings: Findings, catalogue: Catalogue) -> None:
-    views = {view.name: view for view in Views(findings, catalogue).techniques()}
+def test_a_technique_is_what_its_spec_says(summary: Summary, catalogue: Catalogue) -> None:
+    views = {view.name: view for view in Views(summary, catalogue).techniques()}
     assert next(iter(views)) == "adamw"
     assert views["mixout"].family == "regularisation"
     assert [section.title for section in views["mixout"].sections] == [
@@ -153,10 +153,10 @@ def test_a_technique_is_what_its_spec_says(findings: Findings, catalogue: Catalo
     assert (unknown.family, unknown.parts[0].entry) == (UNKNOWN, None)
 
 
-def test_a_stack_is_of_its_parts(findings: Findings, catalogue: Catalogue) -> None:
+def test_a_stack_is_of_its_parts(summary: Summary, catalogue: Catalogue) -> None:
     spec = json.dumps({"stack": [["adamw", {}, "1"], ["mixout", {"p": 0.9}, "1"]]})
-    stacked = findings.runs.assign(spec=spec)
-    view = next(iter(Views(dataclasses.replace(findings, runs=stacked), catalogue).techniques()))
+    stacked = summary.runs.assign(spec=spec)
+    view = next(iter(Views(dataclasses.replace(summary, runs=stacked), catalogue).techniques()))
     assert view.family == SEVERAL
     assert [part.name for part in view.parts] == ["adamw", "mixout"]
     assert view.title == "Baselines and controls, Regularisation"

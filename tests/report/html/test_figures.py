@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench_lib.report.analysis.results import Findings
+from bench_lib.report.analysis.results import Summary
 from bench_lib.report.figures.figure import Figure
 from bench_lib.report.html.figures import MANY, Runs, indexed, packed, view_of
 
@@ -96,7 +96,7 @@ def test_a_figure_has_a_view_by_its_kind_and_a_task_by_its_place_or_its_rows() -
     ]  # fmt: skip
 
 
-def test_the_index_follows_the_cells(findings: Findings) -> None:
-    index = indexed(findings.runs)
-    assert list(index.places) == findings.runs["run_id"].tolist()
-    assert [index.labels[cell] for cell in index.cells] == findings.runs["label"].astype(str).tolist()
+def test_the_index_follows_the_cells(summary: Summary) -> None:
+    index = indexed(summary.runs)
+    assert list(index.places) == summary.runs["run_id"].tolist()
+    assert [index.labels[cell] for cell in index.cells] == summary.runs["label"].astype(str).tolist()

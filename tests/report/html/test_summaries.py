@@ -7,13 +7,13 @@ from typing import Any
 from bench_lib.report.analysis.evidence import Limits
 from bench_lib.report.analysis.recommend import TaskQuery, recommendation
 from bench_lib.report.html.statements import place, statements
-from bench_lib.report.html.summaries import BEST, Summary, folded, heading, summary
+from bench_lib.report.html.summaries import BEST, GroupSummary, folded, group_summary, heading
 
 Cell = Any
 GROUP = ("real", "minilm", "desk")
 
 
-def told(rows: list[Any], baseline: Any) -> Summary:
+def told(rows: list[Any], baseline: Any) -> GroupSummary:
     """The summary of cells and baselines, of which there is one for each task."""
     tasks = sorted({row["task"] for row in rows} | {baseline["task"]})
     bases = [{**baseline, "task": task} for task in tasks]
@@ -25,7 +25,7 @@ def told(rows: list[Any], baseline: Any) -> Summary:
     judged = [row for own in cells.values() for row in own if row["judged"]]
     known = [{**row, "stack": row["technique"], "machines": frozenset({"box"})} for row in judged]
     asked = TaskQuery("all tasks", every=True)
-    return summary(GROUP, cells, said, recommendation(asked, GROUP, known, Limits(), "adamw"), "adamw")
+    return group_summary(GROUP, cells, said, recommendation(asked, GROUP, known, Limits(), "adamw"), "adamw")
 
 
 def test_the_best_are_those_more_stable_on_most_tasks(cell: Cell, base: Cell) -> None:
@@ -85,8 +85,8 @@ def test_a_heading_is_one_line() -> None:
     assert heading(("real", "a\nb", "desk")) == "real data, a b, profile desk"
 
 
-def answered(*profiles: str, model: str = "minilm") -> list[Summary]:
-    return [Summary(("real", model, profile), (), (), ()) for profile in profiles]
+def answered(*profiles: str, model: str = "minilm") -> list[GroupSummary]:
+    return [GroupSummary(("real", model, profile), (), (), ()) for profile in profiles]
 
 
 def test_profiles_with_settings_come_after_those_without_in_the_order_of_their_numbers() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from bench_lib.cli import main
 from bench_lib.report.analysis import results
-from bench_lib.report.analysis.results import Findings, find
+from bench_lib.report.analysis.results import Summary, summarise
 from bench_lib.report.html.registry_entries import Catalogue
 from bench_lib.report.html.views import Views
 from bench_lib.store import Store
@@ -24,14 +24,14 @@ WON = {
 
 
 @pytest.fixture
-def findings(tmp_path: Any, record: Any) -> Findings:
+def summary(tmp_path: Any, record: Any) -> Summary:
     """Three techniques, each proven more stable on one task, that differ in their ratios and in what they cover."""
     store = Store(tmp_path / "store")
     for task in ("sst2", "imdb"):
         for technique in ("adamw", *(name for name, where in WON if where == task)):
             for seed in range(3):
                 store.append(record(seed, 0.8 + seed / 100, technique, task=task))
-    known = find(store)
+    known = summarise(store)
     cells = known.cells.copy()
     for (technique, task), ratio in WON.items():
         own = (cells["technique"] == technique) & (cells["task"] == task)
@@ -41,17 +41,17 @@ def findings(tmp_path: Any, record: Any) -> Findings:
 
 
 def test_the_page_and_the_command_line_name_the_same_winner(
-    findings: Findings,
+    summary: Summary,
     catalogue: Catalogue,
     tmp_path: Any,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    (summary,) = Views(findings, catalogue).summaries()
-    monkeypatch.setattr(results, "find", lambda *_: findings)
+    (group,) = Views(summary, catalogue).summaries()
+    monkeypatch.setattr(results, "summarise", lambda *_: summary)
     arguments = ["--task-like", "classification", "--store", str(tmp_path / "store"), "--json"]
     assert main(["recommend", *arguments]) == 0
     (answer,) = json.loads(capsys.readouterr().out)
-    assert [one.name for one in summary.best] == [one["name"] for one in answer["found"]] == ["uneven", "even"]
+    assert [one.name for one in group.best] == [one["name"] for one in answer["found"]] == ["uneven", "even"]
     assert answer["partly"] == ["narrow"]
-    assert any("narrow" in line for line in summary.lines)
+    assert any("narrow" in line for line in group.lines)

@@ -7,17 +7,17 @@ from typing import Any
 import pandas as pd
 
 from bench_lib.report.analysis.diagnostics import diagnostics
-from bench_lib.report.analysis.summary import cells, contrasted, joined, summarised
-from bench_lib.report.analysis.verdicts import judged
-from bench_lib.report.cells import GROUP, KEY, gather, keyed
+from bench_lib.report.analysis.summary import add_contrasts, cells, compare_cells, summarise_cells
+from bench_lib.report.analysis.verdicts import add_verdicts
+from bench_lib.report.cells import CELL_ID, GROUP, add_cell_ids, group_runs
 from bench_lib.report.formatting import DASH
 from bench_lib.report.markdown import sections
 
 
 def table(runs: pd.DataFrame, baseline: str | None = "adamw") -> pd.DataFrame:
-    known = gather(runs)
-    whole = joined(summarised(known), None if baseline is None else contrasted(known, baseline))
-    return judged(whole, known, baseline or "adamw").merge(diagnostics(known), on=list(KEY))
+    known = group_runs(runs)
+    whole = add_contrasts(summarise_cells(known), None if baseline is None else compare_cells(known, baseline))
+    return add_verdicts(whole, known, baseline or "adamw").merge(diagnostics(known), on=list(CELL_ID))
 
 
 def row(text: str, name: str) -> list[str]:
@@ -97,9 +97,9 @@ def test_seed_counts_say_what_they_decide(record: Any, frame: Any) -> None:
 def test_runs_that_did_not_converge_are_listed_with_seeds_and_reason(record: Any, frame: Any) -> None:
     runs = [record(i, None, status="diverged", reason="a | b\n<c>") for i in (0, 1, 2, 7)] + [record(3)]
     assert r"| real | minilm | desk | sst2 | adamw | 0-2, 7 | diverged | a \| b &lt;c&gt; |" in sections.not_converged(
-        keyed(frame(runs))
+        add_cell_ids(frame(runs))
     )
-    assert sections.not_converged(keyed(frame([record(0)]))) == "None: every run converged.\n"
+    assert sections.not_converged(add_cell_ids(frame([record(0)]))) == "None: every run converged.\n"
 
 
 def test_lines_of_a_task(record: Any, frame: Any) -> None:
