@@ -18,7 +18,7 @@ from bench_lib.tasks.sources.load import load_data
 from bench_lib.tasks.sources.synthetic import CORPORA
 from bench_lib.techniques.data.eda import EDA
 from bench_lib.techniques.data.synonym import Synonym
-from tests.tasks.transforms.test_word_edits import right
+from tests.tasks.formats.test_word_edits import right
 
 ALL = sorted(CORPORA)
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.tasks.transforms.test_word_edits import NER, examples, right
 
 from bench_lib.core.errors import BadValue, Unsupported
 from bench_lib.harness.loop import Loop
@@ -16,6 +15,7 @@ from bench_lib.tasks.formats.word_edits import Word
 from bench_lib.techniques.data.eda import EDA, OPERATIONS, _operations, deleted, inserted, swapped
 from bench_lib.techniques.data.synonym import Synonym
 from bench_lib.techniques.interface.training_set import Corpus
+from tests.tasks.formats.test_word_edits import NER, examples, right
 from tests.techniques.toolkit.test_thesaurus import vocabulary
 
 collated = Loop._collated

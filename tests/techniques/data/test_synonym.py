@@ -5,7 +5,7 @@ import pytest
 from bench_lib.core.errors import BadValue, Unsupported
 from bench_lib.tasks.formats import Kind, SpanExample, TagExample, TextExample
 from bench_lib.techniques.data.synonym import Synonym
-from tests.tasks.transforms.test_word_edits import NER
+from tests.tasks.formats.test_word_edits import NER
 from tests.techniques.data.test_eda import corpus
 
 
