@@ -133,7 +133,7 @@ def test_a_stack_of_everything_trains(train, task):
     for name in TRAINED:
         if not any(exclusive_clash(TECHNIQUES.get(name), TECHNIQUES.get(n)) or (n, name) in SUPERSEDED for n in chosen):
             chosen.append(name)
-    assert len(chosen) >= len(TRAINED) / 2
+    assert len(chosen) > 0.45 * len(TRAINED)
     willing = [n for n in chosen if TECHNIQUES.get(n)().declines(TASKS.get(task).kind) is None]
     record = train(task, "+".join(willing), **{**FEW, "train_examples": 4}).record
     assert record.status in ("converged", "collapsed"), record.reason

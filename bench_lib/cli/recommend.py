@@ -186,6 +186,7 @@ def _none(advised: Recommendation) -> list[str]:
 def _as_data(advised: Recommendation, top: int) -> dict[str, Any]:
     """The recommendation as plain values, without the techniques below the top and those that are not the nearest."""
     whole = dataclasses.asdict(dataclasses.replace(advised, found=advised.found[:top], others=advised.others[:1]))
+    whole["asked"]["kind"] = str(advised.asked.kind) if advised.asked.kind else None
     whole["partly"] = [one.name for one in advised.partly]
     for one in (whole["baseline"], *whole["found"], *whole["others"]):
         for part in one["evidence"]:

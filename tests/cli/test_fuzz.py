@@ -175,7 +175,7 @@ def world(tmp_path: Path, data_folder: Path, filled: Path, monkeypatch: pytest.M
         raise BenchError("nothing is drawn or measured here")
 
     monkeypatch.setattr(suite, "run_suite", sweep)
-    monkeypatch.setattr(Comparison, "answer", refuse)
+    monkeypatch.setattr(Comparison, "result", refuse)
     monkeypatch.setattr(check_command, "_breaches", lambda technique: [])
     for module, what in ((render, "render"), (render, "stale"), (environment, "_smoke"), (calibrate, "_measured")):
         monkeypatch.setattr(module, what, refuse)

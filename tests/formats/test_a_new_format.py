@@ -16,7 +16,7 @@ import bench_lib
 from bench_lib.cli import main
 from bench_lib.cli.outcome import DONE
 from bench_lib.core.errors import BadData
-from bench_lib.report.analysis.recommend import like
+from bench_lib.report.analysis.recommend import task_query
 from bench_lib.store import Store
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.formats import FORMATS, Kind
@@ -25,16 +25,14 @@ from bench_lib.tasks.sources.parse import parse
 from bench_lib.tasks.task import Task
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.stack import parse_stack
-from bench_lib.validation.conformance import PROMISES, Trial
+from bench_lib.validation.conformance import PROMISES, unkept
+from bench_lib.validation.trial import Trial
 from tests.formats.pointing import POINTING
 
 SHOUTED = Task(
     name="shouted",
     kind=POINTING,
     description="which word is shouted",
-    hub_id="none/none",
-    hub_config=None,
-    revision="0" * 40,
     columns=("words", "target"),
     labels=(),
     metrics=("hits",),
@@ -98,9 +96,7 @@ def test_the_promises_of_techniques_hold_for_a_new_format(stack: str, monkeypatc
     )
     monkeypatch.setattr(load, "synthetic", corpora)
     trial = Trial(parse_stack(stack, TECHNIQUES), "shouted")
-    assert {promise: list(unkept(trial)) for promise, unkept in PROMISES.items()} == {
-        promise: [] for promise in PROMISES
-    }
+    assert {promise: unkept(promise, trial) for promise in PROMISES} == {promise: [] for promise in PROMISES}
     assert trial.usual.status in ("converged", "collapsed")
 
 
@@ -129,7 +125,7 @@ def test_a_format_prints_as_its_name() -> None:
 
 
 def test_a_task_is_found_by_what_its_format_is_called() -> None:
-    assert like("word selection", ["shouted"]).among(["shouted", "sst2"]) == ("shouted",)
+    assert task_query("word selection", ["shouted"]).among(["shouted", "sst2"]) == ("shouted",)
 
 
 def test_a_row_that_is_wrong_is_named() -> None:

@@ -127,7 +127,7 @@ def test_another_run_makes_a_report_stale(tmp_path: Path, record: Any) -> None:
 
 def test_another_process_draws_the_same_bytes(tmp_path: Path, record: Any) -> None:
     made = store(tmp_path / "s", [record(0), record(1, source="embedded")])
-    assert module.rendered(made, executor=LocalExecutor(1)) == module.rendered(made)
+    assert module.build_report(made, executor=LocalExecutor(1)) == module.build_report(made)
 
 
 def test_embedded_data_have_a_section_of_their_own_that_says_so(rendered: Path) -> None:
