@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from bench_lib.core.errors import Unsupported
+from bench_lib.models.architecture import word_embeddings
 from bench_lib.models.word_head import WordHead
 
 
@@ -42,8 +43,7 @@ class PromptedModel(nn.Module):
         return self.get_buffer("words").device  # peft asks for it
 
     def get_input_embeddings(self) -> nn.Module:
-        found: nn.Module = self.base_model.get_input_embeddings()  # type: ignore[operator]  # PreTrainedModel's, of what nn.Module types as a module
-        return found
+        return word_embeddings(self.base_model)
 
     def forward(
         self,

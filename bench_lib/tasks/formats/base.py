@@ -85,8 +85,8 @@ class Example(ABC):
         return self
 
     def answered(self, best: Sequence[int]) -> Example:
-        """The example with predicted labels, a row each, in place of its own; for formats that predict labels."""
-        raise NotImplementedError(f"{self.format} examples bear no labels")
+        """The example with predicted labels, one a row; raises `Unsupported` for a format without labels."""
+        raise Unsupported(f"{self.format} examples bear no labels")
 
 
 @dataclass(frozen=True)
