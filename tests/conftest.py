@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +16,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
+# Set before torch is imported: each worker of pytest-xdist has one core, where more threads only wait for one another.
+# A run still computes with its profile's number of threads.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # How long an example takes says how busy the machine is, and which package it was the first to import.
 hypothesis.settings.register_profile("untimed", deadline=None)
