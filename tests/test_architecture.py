@@ -62,6 +62,7 @@ READERS = {
     **WRITERS,
     "tasks/sources/local.py": "data folders",
     "tasks/sources/hub.py": "the cache of the hub",
+    "tasks/sources/synthetic/word_lists.py": "the word lists that ship with the package",
     "models": "weights",
     "report/analysis/calibration.py": "the calibration that ships with the package",
     "report/html": "its own templates, and the scripts that itables ships",
