@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from bench_lib.pytest_plugin import Benchmark
-from bench_lib.stats.bootstrap import bca_interval, two_sample_interval
-from bench_lib.stats.compare import mad_permutation
+from bench_lib.stats.bootstrap import bca_interval
 from bench_lib.stats.flips import sign_flip
 from bench_lib.stats.location import paired_permutation, superiority_interval
 from bench_lib.stats.paired import pitman_morgan
@@ -26,17 +25,11 @@ def _mads(scores: np.ndarray) -> np.ndarray:
     return np.asarray(np.abs(scores - scores.mean(axis=-1, keepdims=True)).mean(axis=-1))
 
 
-def _ratios(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return _mads(a) / _mads(b)
-
-
 WAYS: dict[str, Callable[[np.random.Generator], object]] = {
     "sign flips": lambda draws: sign_flip(ARMS[0] - ARMS[1], draws, MILLION),
     "pitman-morgan": lambda draws: pitman_morgan(*ARMS, draws, MILLION),
-    "permutation of the MADs": lambda draws: mad_permutation(*ARMS, draws, MILLION),
     "paired permutation": lambda draws: paired_permutation(*ARMS, draws, MILLION),
     "BCa interval of the MAD": lambda draws: bca_interval(_mads, ARMS[0], draws, resamples=MILLION),
-    "interval of the MAD ratio": lambda draws: two_sample_interval(_ratios, tuple(ARMS), draws, resamples=MILLION),
     "interval of P(A > B)": lambda draws: superiority_interval(*ARMS, draws, resamples=MILLION),
 }
 

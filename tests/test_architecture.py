@@ -1,7 +1,7 @@
 """The design's roles and budgets, held by reading the source; each finding names its file and line.
 
 Which package may import which is held by import-linter, prints and numbers of parameters by ruff (`tox -e lint`), types
-and that imports exist by mypy; here stands what none of them can say.
+and that imports exist by mypy, what a file of a technique defines by the registry; here is what none of them checks.
 """
 
 from __future__ import annotations
@@ -23,18 +23,6 @@ from bench_lib.core.seeds import STREAMS
 from bench_lib.core.spec import PRECISIONS, Profile
 
 SOURCE = Path(bench_lib.__file__).parent
-
-FAMILIES = (
-    "baselines",
-    "regularisation",
-    "optimisation",
-    "layers",
-    "adversarial",
-    "data",
-    "parameter_efficient",
-    "compression",
-)
-"""Folders of techniques: what stands in one is a technique."""
 
 HEAVY = {"torch", "transformers", "peft", "pytorch_optimizer", "datasets"}
 LIGHT = (
@@ -62,6 +50,7 @@ READERS = {
     **WRITERS,
     "tasks/sources/local.py": "data folders",
     "tasks/sources/hub.py": "the cache of the hub",
+    "tasks/sources/synthetic/word_lists.py": "the word lists that ship with the package",
     "models": "weights",
     "report/analysis/calibration.py": "the calibration that ships with the package",
     "report/html": "its own templates, and the scripts that itables ships",
@@ -70,6 +59,8 @@ READERS = {
     "techniques/interface/sources.py": "what such a file imports",
     "instruments/provenance.py": "/proc/cpuinfo",
 }
+TECHNIQUE_FILE = r"techniques/(?!interface|toolkit)\w+/(?!__init__)\w+\.py"
+"""The file of a technique, which has its name; the registry refuses any other."""
 NAMELESS = {"utils", "util", "helpers", "helper", "misc", "common"}
 MAX_FILE, MEDIAN_FILE, MAX_FUNCTION, MEAN_FUNCTION = 300, 120, 50, 12
 
@@ -256,45 +247,12 @@ def check_names(package: Package) -> list[str]:
     return found + [m.at(f, f"{f.name} says nothing") for m in package for f in m.functions() if f.name in NAMELESS]
 
 
-def declared_techniques(package: Package) -> dict[str, list[tuple[Module, ast.ClassDef]]]:
-    """Technique classes by the name that they declare as a class variable."""
-    found: dict[str, list[tuple[Module, ast.ClassDef]]] = {}
-    for module in package:
-        if module.path.startswith("techniques/"):
-            for node in module.nodes:
-                if isinstance(node, ast.ClassDef) and (name := _declared_name(node)):
-                    found.setdefault(name, []).append((module, node))
-    return found
-
-
-def _declared_name(node: ast.ClassDef) -> str | None:
-    for line in node.body:
-        if isinstance(line, (ast.AnnAssign, ast.Assign)) and isinstance(line.value, ast.Constant):
-            targets = [line.target] if isinstance(line, ast.AnnAssign) else line.targets
-            if any(isinstance(target, ast.Name) and target.id == "name" for target in targets):
-                return str(line.value.value)
-    return None
-
-
-def check_technique_files(package: Package) -> list[str]:
-    """A technique is a file in a folder of its family: one class in each, called like the file."""
-    found = []
-    for name, places in declared_techniques(package).items():
-        for module, node in places:
-            if module.path not in [f"techniques/{family}/{name}.py" for family in FAMILIES]:
-                found.append(module.at(node, f"technique {name!r} belongs into techniques/FAMILY/{name}.py"))
-        if len(places) > 1:
-            module, node = places[-1]
-            found.append(module.at(node, f"technique {name!r} is declared {len(places)} times"))
-    return found
-
-
 def check_harness_names(package: Package) -> list[str]:
     """The harness holds no technique's name, as text or as identifier.
 
     A profile's field may be called like one, and so may a precision and a seed stream, as the whole of a text.
     """
-    names = set(declared_techniques(package))
+    names = {m.name.rpartition(".")[2] for m in package if re.fullmatch(TECHNIQUE_FILE, m.path)}
     settings, values = {field.name for field in fields(Profile)}, {*PRECISIONS, *STREAMS}
     return [
         module.at(node, f"names the technique {word!r}")
@@ -336,7 +294,6 @@ CHECKS: tuple[Callable[[Package], list[str]], ...] = (
     check_function_sizes,
     check_keywords,
     check_names,
-    check_technique_files,
     check_harness_names,
 )
 
@@ -365,18 +322,6 @@ def test_the_package_is_seen_whole(package: Package) -> None:
     assert len(list(package)) > 50
 
 
-def test_every_registered_technique_is_declared_in_its_own_file(package: Package) -> None:
-    from bench_lib.techniques import TECHNIQUES
-
-    shipped = {t.name: t.__module__ for t in TECHNIQUES if t.__module__.startswith("bench_lib.")}
-    folders = {t.name: t.family.replace("-", "_") for t in TECHNIQUES}
-    declared = {name: f"bench_lib.techniques.{folders[name]}.{name}" for name in declared_techniques(package)}
-    assert shipped == declared
-    assert {m.name for m in package if m.path.split("/")[1:-1] in [[f] for f in FAMILIES]} - {
-        f"bench_lib.techniques.{family}" for family in FAMILIES
-    } == set(declared.values())
-
-
 def test_light_modules_load_without_heavy_packages(package: Package) -> None:
     light = sorted(m.name for m in package if m.within(LIGHT))
     script = (
@@ -398,8 +343,7 @@ def test_light_modules_load_without_heavy_packages(package: Package) -> None:
 
 LONG = "def short() -> None: ...\n" * 9 + "def long() -> None:\n" + "    x = 1\n" * MAX_FUNCTION
 MIDDLING = "def middling() -> None:\n" + "    x = 1\n" * MEAN_FUNCTION
-TECHNIQUE = "class T:\n    name: ClassVar[str] = 'mixup'\n"
-MIXUP = {"techniques/data/mixup.py": TECHNIQUE}
+MIXUP = {"techniques/data/mixup.py": ""}
 
 BAD: list[tuple[Callable[[Package], list[str]], dict[str, str], str]] = [
     (
@@ -444,12 +388,6 @@ BAD: list[tuple[Callable[[Package], list[str]], dict[str, str], str]] = [
     (check_names, {"stats/utils.py": ""}, r"stats/utils\.py:1: utils"),
     (check_names, {"helpers/a.py": ""}, r"helpers/a\.py:1: helpers"),
     (check_names, {"runner/execute.py": "\ndef helpers(): ..."}, r"runner/execute\.py:2: helpers"),
-    (
-        check_technique_files,
-        {"techniques/other.py": "\n" + TECHNIQUE},
-        r"techniques/other\.py:2: .*techniques/FAMILY/mixup\.py",
-    ),
-    (check_technique_files, {"techniques/data/mixup.py": TECHNIQUE * 2}, r"techniques/data/mixup\.py:3: .*2 times"),
     (check_harness_names, MIXUP | {"harness/a.py": "\nif t.name == 'mixup': ..."}, r"harness/a\.py:2: .*'mixup'"),
     (check_harness_names, MIXUP | {"harness/a.py": "mixup(1)"}, r"harness/a\.py:1: .*'mixup'"),
     (check_harness_names, MIXUP | {"harness/a.py": "x.mixup"}, r"harness/a\.py:1: .*'mixup'"),
@@ -457,10 +395,7 @@ BAD: list[tuple[Callable[[Package], list[str]], dict[str, str], str]] = [
     (check_harness_names, MIXUP | {"harness/a.py": "x = 'use mixup, please'"}, r"harness/a\.py:1: .*'mixup'"),
     (
         check_harness_names,
-        {
-            "techniques/regularisation/dropout.py": TECHNIQUE.replace("mixup", "dropout"),
-            "harness/a.py": "x = 'use dropout'",
-        },
+        {"techniques/regularisation/dropout.py": "", "harness/a.py": "x = 'use dropout'"},
         r"harness/a\.py:1: .*'dropout'",
     ),
 ]
@@ -471,13 +406,13 @@ GOOD = {
     "store/a.py": "def f(path: Path, *rest: int) -> None:\n    path.write_text('x')",
     "report/render.py": "def _f(**options: int) -> None:\n    open('x', 'w')",
     "report/analysis/summary.py": "text: str = frame.to_csv(index=False)\nother = 'a'.replace('a', 'b')",
-    "harness/a.py": '"""mixup, told."""\nfrom bench_lib.techniques.interface import technique\nx = profile.clip_norm',
+    "harness/a.py": '"""mixup, named."""\nfrom bench_lib.techniques.interface import technique\nx = profile.clip_norm',
     "harness/b.py": "seed('dropout')",
     "techniques/interface/technique.py": "class Base:\n    name: ClassVar[str]",
     "techniques/__init__.py": "",
-    "techniques/data/mixup.py": TECHNIQUE,
-    "techniques/optimisation/clip_norm.py": TECHNIQUE.replace("mixup", "clip_norm"),
-    "techniques/regularisation/dropout.py": TECHNIQUE.replace("mixup", "dropout"),
+    "techniques/data/mixup.py": "",
+    "techniques/optimisation/clip_norm.py": "",
+    "techniques/regularisation/dropout.py": "",
 }
 
 

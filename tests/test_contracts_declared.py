@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +14,7 @@ import torch
 from torch.nn.modules import module as torch_module
 
 from bench_lib.core.errors import BadValue
+from bench_lib.core.parameters import setting_kinds
 from bench_lib.harness.loop import Loop
 from bench_lib.runner.execute import configured
 from bench_lib.techniques import TECHNIQUES
@@ -124,17 +127,45 @@ def test_declarations(name):
 
 
 NUMBERS = [
-    (name, field.name, type(field.default))
+    (name, field, float if float in kinds else int)
     for name in NAMES
-    for field in dataclasses.fields(TECHNIQUES.get(name))
-    if type(field.default) in (int, float)
+    for field, kinds in setting_kinds(TECHNIQUES.get(name)).items()
+    if {int, float} & {*kinds}
 ]
+BESIDE = {("pgd", "init"): {"scope": "example"}}
+"""What else has to be set for a field to have a range."""
+LOWER = (r"above ([\d.]+)|between ([\d.]+) and", r"\b(0) for\b", r"([\d.]+)(?: an epoch)? (?:or more|to|up to)\b")
+UPPER = (r"(?:below|not including,|and) ([\d.]+)(?! -)|(finite)", r"\b(?:at most|to|up to) ([\d.]+)")
+"""The bounds in the words of a message; those of the first pattern are refused themselves, the others are allowed."""
+
+
+def stated(patterns: tuple[str, ...], text: str) -> tuple[float, bool] | None:
+    """The bound that a message names and whether it is allowed itself; None where it names none."""
+    for number, pattern in enumerate(patterns):
+        if found := re.search(pattern, text):
+            value = next(filter(None, found.groups()))
+            return (math.inf if value == "finite" else float(value)), number > 0
+    return None
 
 
 @pytest.mark.promise("declared")
 @pytest.mark.parametrize(("name", "field", "kind"), NUMBERS)
 def test_numbers_out_of_range_are_refused(name, field, kind):
-    """Every number has a lower bound, which is above -1 for all that the catalogue knows."""
-    for value in (kind(-1), *([float("nan")] if kind is float else [])):
-        with pytest.raises(BadValue, match=f"{name}:{field} is {value}"):
-            TECHNIQUES.get(name)(**{field: value})
+    """Every number has a lower bound above -1. What lies just beyond the bounds that its message names is refused."""
+
+    def refusal(value: float) -> str:
+        with pytest.raises(BadValue, match=re.escape(f"{name}:{field} is {value}; allowed: ")) as caught:
+            TECHNIQUES.get(name)(**{field: value}, **BESIDE.get((name, field), {}))
+        return re.sub(r" \(.*?\)", "", str(caught.value).partition("allowed: ")[2])
+
+    text = refusal(kind(-1))
+    bounds = [(stated(LOWER, text), -1), (stated(UPPER, text), 1)]
+    relation = {f.name for f in dataclasses.fields(TECHNIQUES.get(name))} & {*re.findall(r"\w+", text)}
+    assert relation or any(bound for bound, _ in bounds), text
+    for bound, side in bounds:
+        if bound:
+            value, allowed = bound
+            beyond = math.nextafter(value, side * math.inf) if kind is float else value + side
+            refusal(kind(beyond if allowed else value))
+    if kind is float:
+        refusal(math.nan)

@@ -6,7 +6,7 @@ import functools
 import importlib.util
 import pkgutil
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Any, Generic, TypeVar, cast
@@ -63,18 +63,19 @@ class Registry(Generic[T]):
         self.check = check
         self.load = load
         self._entries: dict[str, T] = {}
-        self._files: dict[str, tuple[str, Callable[[ModuleType], T]]] = {}
+        self._files: dict[str, tuple[str, Callable[[ModuleType], Sequence[T]]]] = {}
 
-    def scan(self, package: str, entry_of: Callable[[ModuleType], T]) -> None:
-        """Offer an entry for each module of a package, by the module's name, in their order.
+    def scan(self, package: str, defined_in: Callable[[ModuleType], Sequence[T]], first: Sequence[str] = ()) -> None:
+        """Offer one entry for each module of a package, under the module's name: those named `first`, then by name.
 
-        A module is imported when its entry is asked for; `entry_of` then finds the entry in it.
+        A module is imported when its entry is asked for. `defined_in` lists the entries of a module; unless it is one
+        entry with the module's name, `get` raises `BenchError`.
         """
-        found = importlib.util.find_spec(package)
-        folders = found.submodule_search_locations if found else None
-        for name in sorted(module.name for module in pkgutil.iter_modules(folders)):
+        spec = importlib.util.find_spec(package)
+        modules = {module.name for module in pkgutil.iter_modules(spec.submodule_search_locations if spec else None)}
+        for name in (*first, *sorted(modules - {*first})):
             self._free(name)
-            self._files[name] = (f"{package}.{name}", entry_of)
+            self._files[name] = (f"{package}.{name}", defined_in)
 
     def add(self, name: str, entry: T) -> T:
         """Add an entry; a name that is taken, or is no word, raises `BenchError`."""
@@ -88,8 +89,7 @@ class Registry(Generic[T]):
         if name in self._entries:
             return self._entries[name]
         if name in self._files:
-            module, entry_of = self._files[name]
-            return self._entries.setdefault(name, entry_of(importlib.import_module(module)))
+            return self._entries.setdefault(name, self._import(name))
         if name not in self._offered():
             raise UnknownName(self.kind, name, self.names())
         return self._load(name)
@@ -124,6 +124,16 @@ class Registry(Generic[T]):
                 raise BenchError(f"{_from(point)} offers the {self.kind} {point.name!r}, and {taken}; uninstall one")
             offered[point.name] = point
         return offered
+
+    def _import(self, name: str) -> T:
+        path, defined_in = self._files[name]
+        module = importlib.import_module(path)
+        entries = defined_in(module)
+        names = [str(getattr(entry, "name", None)) for entry in entries]
+        if names != [name]:
+            found = ", ".join(map(repr, names)) or "none"
+            raise BenchError(f"{module.__file__} must define one {self.kind}, named {name!r}; it defines {found}")
+        return entries[0]
 
     def _load(self, name: str) -> T:
         point = self._offered()[name]

@@ -32,9 +32,9 @@ def violation_bound(
 ) -> float:
     """Upper confidence bound of `violation_ratio`, from 0 to 1: below 0.5, a almost stochastically dominates b.
 
-    The ratio plus a normal quantile times its bootstrap standard deviation; resamples as in `two_sample_interval`,
-    unpaired. nan for fewer than two scores in a sample. For disjoint samples every resample gives the same ratio, 0 or
-    1, which is then the bound however few the runs. Source: del Barrio et al. 2018 and Dror et al. 2019, who call it
+    The ratio plus a normal quantile times its bootstrap standard deviation, from samples resampled independently. nan
+    for fewer than two scores in a sample. For disjoint samples every resample gives the same ratio, 0 or 1, which is
+    then the bound however few the runs. Source: del Barrio et al. 2018 and Dror et al. 2019, who call it
     epsilon_min; Ulmer et al. 2022 find too many false alarms below 0.5 and advise 0.2.
     """
     first, second = checked_samples(a, b, paired=False)

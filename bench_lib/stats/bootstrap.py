@@ -15,8 +15,6 @@ from bench_lib.stats.spread import checked_scores
 Floats = NDArray[np.float64]
 Statistic = Callable[[Floats], Floats]
 """A number for each row of scores: (..., n) -> (...)."""
-TwoSampleStatistic = Callable[[Floats, Floats], Floats]
-"""A number for each pair of rows of scores: (..., n_a), (..., n_b) -> (...)."""
 
 CHUNK = 2**18
 """Scores drawn at a time: few enough for the cache of a core, enough to amortise the call."""
@@ -74,52 +72,14 @@ def bca_interval(
     return float(low), float(high)
 
 
-def two_sample_interval(
-    statistic: TwoSampleStatistic,
-    samples: tuple[ArrayLike, ArrayLike],
-    generator: np.random.Generator,
-    paired: bool = False,
-    confidence: float = 0.95,
-    resamples: int = 9999,
-) -> tuple[float, float]:
-    """Percentile bootstrap interval (low, high) of a statistic of two samples of scores, (n_a,) and (n_b,).
-
-    Unpaired samples are resampled independently, paired ones by seed. The percentiles stay within the range of the
-    statistic and are equivariant under increasing functions, such as from a ratio to its logarithm. (nan, nan) for
-    fewer than two scores in a sample. The statistic may be infinite, but never nan. Source: Efron 1979.
-    """
-    first, second = checked_samples(*samples, paired)
-    check_plan(confidence, resamples)
-    if min(first.size, second.size) < 2:
-        return math.nan, math.nan
-    return percentile_interval(resampled(statistic, [first, second], generator, resamples, paired), confidence)
-
-
-def percentile_interval(found: Floats, confidence: float) -> tuple[float, float]:
-    """The ends (low, high) of the central share of resampled statistics (resamples,), infinite ones allowed."""
-    levels = np.array([(1 - confidence) / 2, (1 + confidence) / 2])
-    if np.isfinite(found).all():
-        low, high = np.quantile(found, levels)
-        return float(low), float(high)
-    # Nothing lies between a number and infinity: the outer of the two neighbours is the end.
-    ordered, places = np.sort(found), levels * (found.size - 1)
-    return float(ordered[math.floor(places[0])]), float(ordered[math.ceil(places[1])])
-
-
 def resampled(
-    statistic: Callable[..., Floats],
-    samples: Sequence[Floats],
-    generator: np.random.Generator,
-    resamples: int,
-    paired: bool = False,
+    statistic: Callable[..., Floats], samples: Sequence[Floats], generator: np.random.Generator, resamples: int
 ) -> Floats:
-    """The statistic of each resample: (resamples,)."""
-    sizes = [sample.size for sample in samples]
-    found = []
-    for drawn in draws(sizes[:1] if paired else sizes, generator, resamples):
-        indices = drawn * len(samples) if paired else drawn
-        found.append(_applied(statistic, [sample[one] for sample, one in zip(samples, indices, strict=True)]))
-    return np.concatenate(found)
+    """The statistic of each resample, the samples resampled independently: (resamples,)."""
+    chunks = draws([sample.size for sample in samples], generator, resamples)
+    return np.concatenate(
+        [_applied(statistic, [s[rows] for s, rows in zip(samples, drawn, strict=True)]) for drawn in chunks]
+    )
 
 
 def draws(sizes: Sequence[int], generator: np.random.Generator, resamples: int) -> Iterator[list[NDArray[np.int64]]]:

@@ -9,14 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import boschloo_exact, fisher_exact, levene
 
-from bench_lib.core.errors import require
 from bench_lib.stats.failure import checked_counts
-from bench_lib.stats.flips import RESAMPLES
 from bench_lib.stats.spread import checked_scores, mad
-
-ROUNDING = 1e-12
-CHUNK = 4_000_000
-"""Scores permuted at a time."""
 
 MOST_SEARCHED = 200
 """Largest number of runs, both samples together, for Boschloo's test; beyond it Fisher's exact test is used."""
@@ -78,39 +72,6 @@ def mad_ratio(a: ArrayLike, b: ArrayLike) -> float:
     if denominator == 0:
         return 1.0 if numerator == 0 else math.inf
     return numerator / denominator
-
-
-def mad_permutation(a: ArrayLike, b: ArrayLike, generator: np.random.Generator, resamples: int = RESAMPLES) -> float:
-    """Two-sided p-value of a permutation test for equal spread of independent scores (n_a,) and (n_b,).
-
-    Both samples are centred at their medians and pooled; the p-value is the share of permutations, the observed one
-    included, with a log MAD ratio at least as far from 0. nan for fewer than two scores in a sample, 1 without any
-    spread. Centring at estimated medians costs exactness: with ten scores each the level holds to within 0.01.
-    """
-    first, second = checked_scores(a), checked_scores(b)
-    require(resamples >= 99, "number of resamples", resamples, "99 or more")
-    if min(first.size, second.size) < 2:
-        return math.nan
-    pooled = np.concatenate([first - np.median(first), second - np.median(second)])
-    scale = float(np.abs(pooled).max())
-    if scale <= ROUNDING * max(np.abs(first).max(), np.abs(second).max()):
-        return 1.0
-    observed = float(_distance_apart(pooled[None] / scale, first.size)[0]) - ROUNDING
-    size = max(1, CHUNK // pooled.size)
-    reached = 0
-    for start in range(0, resamples, size):
-        rows = np.broadcast_to(pooled / scale, (min(size, resamples - start), pooled.size))
-        reached += int((_distance_apart(generator.permuted(rows, axis=1), first.size) >= observed).sum())
-    return (reached + 1) / (resamples + 1)
-
-
-def _distance_apart(rows: NDArray[np.float64], n: int) -> NDArray[np.float64]:
-    """|log MAD ratio| of the first n scores and the others, for each row (rows, scores)."""
-    samples = (rows[:, :n], rows[:, n:])
-    mads = [np.abs(sample - sample.mean(axis=1, keepdims=True)).mean(axis=1) for sample in samples]
-    # A MAD of 0 is replaced by the rounding error, since it has no logarithm.
-    logs = [np.log(np.maximum(mad, ROUNDING)) for mad in mads]
-    return np.asarray(np.abs(logs[0] - logs[1]))
 
 
 def _distances(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import false_discovery_control
 
 from bench_lib.core.errors import BadValue, require
 
@@ -22,18 +21,6 @@ def holm(p_values: ArrayLike) -> Floats:
     factors = np.arange(order.size, 0, -1)
     rising = np.maximum.accumulate(adjusted[tested][order] * factors)
     adjusted[np.flatnonzero(tested)[order]] = np.minimum(rising, 1)
-    return adjusted
-
-
-def benjamini_hochberg(p_values: ArrayLike) -> Floats:
-    """P-values (m,) adjusted by Benjamini and Hochberg's step-up method, which bounds the share of false findings.
-
-    Source: Benjamini and Hochberg 1995.
-    """
-    adjusted = _checked(p_values)
-    tested = ~np.isnan(adjusted)
-    if tested.any():
-        adjusted[tested] = false_discovery_control(adjusted[tested], method="bh")
     return adjusted
 
 

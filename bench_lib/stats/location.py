@@ -10,17 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bench_lib.core.errors import require
-from bench_lib.stats.bootstrap import check_plan, checked_samples, draws, percentile_interval, rounding
+from bench_lib.stats.bootstrap import check_plan, checked_samples, draws, rounding
 from bench_lib.stats.flips import sign_flip
 from bench_lib.stats.spread import checked_scores
 
 Floats = NDArray[np.float64]
-
-MEANINGFUL = 0.75
-"""P(A > B) that the upper end of its interval must pass for a difference to matter, with the lower end above 0.5.
-
-Source: Bouthillier et al. 2021.
-"""
 
 
 def iqm(scores: ArrayLike) -> float:
@@ -68,44 +62,32 @@ def expected_maximum_rows(scores: Floats, k: int | Sequence[int] | NDArray[np.in
     return np.asarray(highest.reshape(highest.shape[:-1] + (1,) * runs.ndim) + below, dtype=np.float64)
 
 
-def superiority(a: ArrayLike, b: ArrayLike, paired: bool = False) -> float:
-    """P(A > B): the share of score pairs in which a is higher; ties count one half.
+def superiority(a: ArrayLike, b: ArrayLike) -> float:
+    """P(A > B): the share of all pairs of scores (n_a,) and (n_b,) in which a is higher; ties count one half.
 
-    Over all n_a n_b pairs of (n_a,) and (n_b,), which is the Mann-Whitney U divided by n_a n_b, or if paired over the n
-    pairs that share a seed. Scores that differ only by rounding tie. nan for an empty sample. Source: Bouthillier et
-    al. 2021.
+    This is the Mann-Whitney U divided by n_a n_b. Scores that differ only by rounding tie. nan for an empty sample.
+    Source: Bouthillier et al. 2021.
     """
-    first, second = checked_samples(a, b, paired)
-    if min(first.size, second.size) == 0:
-        return math.nan
-    wins = _wins(first, second)
-    return float(np.diagonal(wins).mean() if paired else wins.mean())
+    first, second = checked_samples(a, b, paired=False)
+    return float(_wins(first, second).mean()) if min(first.size, second.size) else math.nan
 
 
 def superiority_interval(
-    a: ArrayLike,
-    b: ArrayLike,
-    generator: np.random.Generator,
-    paired: bool = False,
-    confidence: float = 0.95,
-    resamples: int = 9999,
+    a: ArrayLike, b: ArrayLike, generator: np.random.Generator, confidence: float = 0.95, resamples: int = 9999
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval (low, high) of `superiority`; resamples as in `two_sample_interval`.
+    """Percentile bootstrap interval (low, high) of `superiority`; the samples are resampled independently.
 
     (nan, nan) for fewer than two scores in a sample; (1, 1) or (0, 0) if one sample is higher in all pairs, however
-    few, since every resample then agrees. Source: Bouthillier et al. 2021.
+    few, since every resample then agrees. Source: Efron 1979, Bouthillier et al. 2021.
     """
-    first, second = checked_samples(a, b, paired)
+    first, second = checked_samples(a, b, paired=False)
     check_plan(confidence, resamples)
     if min(first.size, second.size) < 2:
         return math.nan, math.nan
     wins = _wins(first, second)
-    if paired:
-        won = np.diagonal(wins)
-        found = [won[drawn].mean(axis=-1) for (drawn,) in draws([won.size], generator, resamples)]
-    else:
-        found = [_share(wins, *drawn) for drawn in draws(wins.shape, generator, resamples)]
-    return percentile_interval(np.concatenate(found), confidence)
+    shares = np.concatenate([_share(wins, *drawn) for drawn in draws(wins.shape, generator, resamples)])
+    low, high = np.quantile(shares, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
 
 
 def paired_permutation(a: ArrayLike, b: ArrayLike, generator: np.random.Generator, resamples: int = 9999) -> float:

@@ -1,25 +1,22 @@
-"""Techniques over several tasks: performance profiles, and intervals that resample the seeds within each task."""
+"""Performance profiles over several tasks."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bench_lib.core.errors import BadValue, require
-from bench_lib.stats.bootstrap import CHUNK, check_plan, percentile_interval, resampled, rounding
-from bench_lib.stats.location import iqm_rows
-from bench_lib.stats.spread import LARGEST, checked_scores
+from bench_lib.core.errors import require
+from bench_lib.stats.bootstrap import CHUNK, check_plan, rounding
+from bench_lib.stats.spread import checked_scores
 
 Floats = NDArray[np.float64]
 Groups = Sequence[ArrayLike] | NDArray[np.float64]
 """The scores of each task (seeds,): as many seeds for each or not."""
-Aggregate = Callable[[Sequence[Floats]], Floats]
-"""A number for each set of rows, one row a task: [(..., n_1), (..., n_2), ...] -> (...)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,61 +63,6 @@ def profile_share(scores: Groups, thresholds: ArrayLike, failures: Sequence[int]
     return _share(_above(scores, levels, failures), levels.size)
 
 
-def ratio_profile(costs: ArrayLike, taus: ArrayLike, floor: float = 0.0) -> Floats:
-    """Share of the tasks on which a technique costs at most tau times what the cheapest does: (techniques, taus).
-
-    Costs are (tasks, techniques), 0 or more, such as the MAD; inf where a technique failed, which no tau reaches. Where
-    the cheapest costs 0, only techniques that cost 0 too are within reach of it, at every tau; a floor above 0, such as
-    the step between two possible scores, counts smaller costs as itself. Each tau is 1 or more. nan without tasks.
-    Source: Dolan and More 2002.
-    """
-    table, factors = _checked_costs(costs), checked_scores(taus)
-    for tau in factors[factors < 1][:1]:
-        raise BadValue("tau", float(tau), "1 or more, what the cheapest itself has")
-    require(0 <= floor <= LARGEST, "floor of the costs", floor, f"0 to {LARGEST:g}")
-    if len(table) == 0:
-        return np.full((table.shape[1], factors.size), math.nan)
-    raised = np.maximum(table, floor)
-    # Products rather than ratios, which 0 has not; a cost that is the cheapest's but for rounding is the cheapest.
-    reach = raised.min(axis=1, keepdims=True, initial=math.inf) * factors * (1 + 16 * np.finfo(np.float64).eps)
-    within = (raised[:, :, None] <= reach[:, None, :]) & np.isfinite(raised)[:, :, None]
-    return np.asarray(within.mean(axis=0), dtype=np.float64)
-
-
-def stratified_interval(
-    statistic: Aggregate,
-    groups: Groups,
-    generator: np.random.Generator,
-    confidence: float = 0.95,
-    resamples: int = 9999,
-) -> tuple[float, float]:
-    """Percentile bootstrap interval (low, high) of a statistic over tasks, the seeds resampled within each task.
-
-    The tasks are the same in each resample: the interval is about these tasks and not about others. (nan, nan) without
-    tasks, or where a task has fewer than two scores. The statistic may be infinite, but never nan. Source: Agarwal et
-    al. 2021.
-    """
-    tasks = [checked_scores(group) for group in groups]
-    check_plan(confidence, resamples)
-    if min((task.size for task in tasks), default=0) < 2:
-        return math.nan, math.nan
-    found = resampled(lambda *rows: statistic(rows), tasks, generator, resamples)
-    return percentile_interval(found, confidence)
-
-
-def pooled_iqm(rows: Sequence[Floats]) -> Floats:
-    """Interquartile mean over the runs of all tasks together, in which a task with more runs weighs more.
-
-    Source: Agarwal et al. 2021.
-    """
-    return iqm_rows(np.concatenate(rows, axis=-1))
-
-
-def mean_of_means(rows: Sequence[Floats]) -> Floats:
-    """Mean over the tasks of each task's mean, in which every task weighs the same."""
-    return np.asarray(np.mean([row.mean(axis=-1) for row in rows], axis=0), dtype=np.float64)
-
-
 def _above(scores: Groups, levels: Floats, failures: Sequence[int]) -> list[Floats]:
     """Which runs of each task are above each threshold, the failed ones above none: (runs, thresholds) of 0 and 1."""
     tasks = [checked_scores(group) for group in scores]
@@ -160,15 +102,3 @@ def _checked_failures(failures: Sequence[int], tasks: int) -> Sequence[int]:
         whole = isinstance(count, Integral) and count >= 0
         require(whole, "number of failures", count, "a whole number, 0 or more")
     return counts
-
-
-def _checked_costs(costs: ArrayLike) -> Floats:
-    try:
-        values = np.asarray(costs, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise BadValue("costs", costs, "a row of numbers for each task, all of one length") from error
-    require(values.ndim == 2, "shape of the costs", values.shape, "two dimensions, (tasks, techniques)")
-    for task, one in np.argwhere(~((values >= 0) & (values <= LARGEST) | (values == math.inf)))[:1]:
-        allowed = f"0 to {LARGEST:g}, or inf where the technique failed"
-        raise BadValue(f"costs[{task}, {one}]", float(values[task, one]), allowed)
-    return values

@@ -64,25 +64,6 @@ def friedman(scores: ArrayLike) -> Friedman:
     return Friedman(statistic, float(chdtrc(freedom, statistic)), f_statistic, max(limit, least))
 
 
-def nemenyi(scores: ArrayLike) -> Floats:
-    """P-values (techniques, techniques) that two techniques of scores (tasks, techniques) rank alike over the tasks.
-
-    Already corrected for the number of pairs. 1 on the diagonal and where ranks are equal; nan beside the diagonal for
-    fewer than two tasks. Source: Nemenyi 1963, Demsar 2006.
-    """
-    table = checked_table(scores)
-    tasks, techniques = table.shape
-    found = np.full((techniques, techniques), math.nan)
-    if tasks >= 2:
-        first, second = np.triu_indices(techniques, 1)
-        ranks = average_ranks(table)
-        distances = np.abs(ranks[first] - ranks[second]) / _rank_error(techniques, tasks)
-        values = np.clip(studentized_range.sf(distances * math.sqrt(2), techniques, math.inf), 0, 1)
-        found[first, second] = found[second, first] = values
-    np.fill_diagonal(found, 1)
-    return found
-
-
 def critical_difference(techniques: int, tasks: int, alpha: float = 0.05) -> float:
     """The distance between average ranks from which on Nemenyi's test finds two techniques different at level alpha.
 

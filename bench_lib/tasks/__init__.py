@@ -1,19 +1,17 @@
-"""The tasks, by name."""
+"""The registry of tasks: every file in `bench_lib/tasks/datasets` defines one, imported when it is asked for."""
 
 from __future__ import annotations
 
+from types import ModuleType
+
 from bench_lib.core.errors import BenchError
 from bench_lib.core.registry import Registry
-from bench_lib.tasks.datasets.cola import COLA
-from bench_lib.tasks.datasets.conll2003 import CONLL2003
-from bench_lib.tasks.datasets.imdb import IMDB
-from bench_lib.tasks.datasets.mrpc import MRPC
-from bench_lib.tasks.datasets.rte import RTE
-from bench_lib.tasks.datasets.squad import SQUAD
-from bench_lib.tasks.datasets.sst2 import SST2
 from bench_lib.tasks.task import Task
 
 __all__ = ["TASKS"]
+
+FIRST = ("imdb", "sst2", "conll2003", "squad", "rte", "mrpc", "cola")
+"""The order of tasks in lists and reports; tasks that are not named here follow by name."""
 
 
 def check_task(task: object, where: str) -> None:
@@ -22,12 +20,10 @@ def check_task(task: object, where: str) -> None:
         raise BenchError(f"the task {where} is not a bench_lib.tasks.task.Task")
 
 
-TASKS: Registry[Task] = Registry("task", "stabbench.tasks", check_task)
+def tasks_in(module: ModuleType) -> list[Task]:
+    """The tasks that a module defines."""
+    return [value for value in vars(module).values() if isinstance(value, Task)]
 
-TASKS.add(IMDB.name, IMDB)
-TASKS.add(SST2.name, SST2)
-TASKS.add(CONLL2003.name, CONLL2003)
-TASKS.add(SQUAD.name, SQUAD)
-TASKS.add(RTE.name, RTE)
-TASKS.add(MRPC.name, MRPC)
-TASKS.add(COLA.name, COLA)
+
+TASKS: Registry[Task] = Registry("task", "stabbench.tasks", check_task)
+TASKS.scan(f"{__name__}.datasets", tasks_in, FIRST)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -42,30 +43,54 @@ def test_an_unknown_name_answers_with_the_nearest(fruit: Registry[int]) -> None:
         fruit.get("aple")
 
 
+MODULES = {
+    "plum": "class Fruit: name = 'plum'",
+    "fig": "raise RuntimeError('out of luck')",
+    "bean": "",
+    "pea": "class Fruit: name = 'sweet pea'",
+    "quince": "class Fruit: name = 'quince'\nclass Another: name = 'quince_2'",
+}
+
+
+def defined_in(module: ModuleType) -> list[object]:
+    return [value for value in vars(module).values() if isinstance(value, type)]
+
+
 @pytest.fixture
 def scanned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry[object]:
-    """A registry of a package with two modules, of which one cannot be imported."""
+    """A registry of a package with one good module."""
     folder = tmp_path / "orchard"
     folder.mkdir()
     (folder / "__init__.py").touch()
-    (folder / "plum.py").write_text("ENTRY = object()")
-    (folder / "fig.py").write_text("raise RuntimeError('out of luck')")
+    for name, text in MODULES.items():
+        (folder / f"{name}.py").write_text(text)
     monkeypatch.syspath_prepend(str(tmp_path))
-    for name in ("orchard", "orchard.plum", "orchard.fig"):
+    for name in ("orchard", *(f"orchard.{module}" for module in MODULES)):
         monkeypatch.delitem(sys.modules, name, raising=False)
     registry: Registry[object] = Registry("fruit")
-    registry.scan("orchard", lambda module: module.ENTRY)
+    registry.scan("orchard", defined_in, first=("plum",))
     return registry
 
 
 def test_modules_of_a_package_are_entries_imported_when_asked_for(scanned: Registry[object]) -> None:
-    assert scanned.names() == ("fig", "plum")
+    order = ("plum", "bean", "fig", "pea", "quince")
+    assert scanned.names() == order
     assert "orchard.plum" not in sys.modules
-    assert scanned.get("plum") is scanned.get("plum") is sys.modules["orchard.plum"].ENTRY
-    assert scanned.names() == ("fig", "plum"), "whatever was imported first"
+    assert scanned.get("plum") is scanned.get("plum") is sys.modules["orchard.plum"].Fruit
+    assert scanned.names() == order, "whatever was imported first"
     with pytest.raises(RuntimeError, match="out of luck"):
         scanned.get("fig")
     with pytest.raises(BenchError, match="fruit 'fig' is registered already"):
         scanned.add("fig", object())
-    with pytest.raises(BenchError, match="fruit 'fig' is registered already"):
-        scanned.scan("orchard", lambda module: module.ENTRY)
+    with pytest.raises(BenchError, match="fruit 'bean' is registered already"):
+        scanned.scan("orchard", defined_in)
+
+
+@pytest.mark.parametrize(
+    ("name", "found"), [("bean", "none"), ("pea", "'sweet pea'"), ("quince", "'quince', 'quince_2'")]
+)
+def test_a_module_defines_one_entry_of_its_name(scanned: Registry[object], name: str, found: str) -> None:
+    with pytest.raises(
+        BenchError, match=rf"orchard/{name}\.py must define one fruit, named '{name}'; it defines {found}$"
+    ):
+        scanned.get(name)

@@ -20,9 +20,7 @@ from bench_lib.stats.bootstrap import (
     check_plan,
     draws,
     mean_interval,
-    percentile_interval,
     rounding,
-    two_sample_interval,
 )
 
 SCORES = st.lists(st.floats(-10, 10), min_size=2, max_size=30)
@@ -359,106 +357,7 @@ def test_a_plan_is_checked() -> None:
         check_plan(math.nan, 100)
 
 
-# ---- two arms --------------------------------------------------------------------------------------------------------
-
-
-def gap(first: Floats, second: Floats) -> Floats:
-    return np.asarray(first.mean(axis=-1) - second.mean(axis=-1))
-
-
-def ratio(first: Floats, second: Floats) -> Floats:
-    return mad_of(first) / mad_of(second)
-
-
-@pytest.mark.parametrize("statistic", [gap, ratio])
-@pytest.mark.parametrize("confidence", [0.5, 0.95])
-def test_unpaired_arms_agree_with_scipy(statistic: object, confidence: float) -> None:
-    a, b = generator(1).lognormal(size=41), generator(2).normal(size=60)
-    theirs = bootstrap(
-        (a, b),
-        statistic,
-        n_resamples=4999,
-        batch=CHUNK // (41 + 60),
-        confidence_level=confidence,
-        method="percentile",
-        rng=generator(7),
-    ).confidence_interval
-    ours = two_sample_interval(statistic, (a, b), generator(7), confidence=confidence, resamples=4999)
-    assert ours == pytest.approx((theirs.low, theirs.high), abs=1e-9)
-
-
-@pytest.mark.parametrize("statistic", [gap, ratio])
-@pytest.mark.parametrize("n", [12, 60])
-def test_paired_arms_agree_with_scipy(statistic: object, n: int) -> None:
-    a, b = generator(1).lognormal(size=n), generator(2).normal(size=n)
-    theirs = bootstrap(
-        (a, b), statistic, paired=True, n_resamples=9999, method="percentile", rng=generator(7)
-    ).confidence_interval
-    ours = two_sample_interval(statistic, (a, b), generator(7), paired=True)
-    assert ours == pytest.approx((theirs.low, theirs.high), abs=1e-9)
-
-
-def test_pairs_stay_together() -> None:
-    b = generator(1).normal(size=20)
-    paired = two_sample_interval(gap, (b + 0.5, b), generator(), paired=True)
-    assert paired == pytest.approx((0.5, 0.5), abs=1e-12)
-    low, high = two_sample_interval(gap, (b + 0.5, b), generator())
-    assert high - low > 0.5
-
-
-def test_two_arms_without_spread() -> None:
-    assert two_sample_interval(gap, ([0.75] * 3, [0.5] * 2), generator()) == (0.25, 0.25)
-
-
-@pytest.mark.parametrize(("a", "b"), [([], []), ([0.5], [0.1, 0.2, 0.3]), ([0.1, 0.2, 0.3], [0.5])])
-def test_two_arms_need_two_scores_each(a: list[float], b: list[float]) -> None:
-    assert all(math.isnan(end) for end in two_sample_interval(gap, (a, b), generator()))
-
-
-def test_a_ratio_to_nothing_is_infinite_and_still_has_an_interval() -> None:
-    def safe(first: Floats, second: Floats) -> Floats:
-        below = mad_of(second)
-        return np.where(below > 0, mad_of(first) / np.where(below > 0, below, 1), math.inf)
-
-    # Three scores in four equal: a share of 0.75^4 of the resamples, or a bit more, lacks spread below.
-    low, high = two_sample_interval(safe, (generator(1).normal(size=10), [0.5, 0.5, 0.5, 0.9]), generator())
-    assert 0 < low < math.inf
-    assert high == math.inf
-
-
-def test_two_arms_refuse_what_is_no_pairing_no_number_and_no_plan() -> None:
-    with pytest.raises(BadValue, match="to pair is 3; allowed: 2"):
-        two_sample_interval(gap, ([0.1, 0.2], [0.1, 0.2, 0.3]), generator(), paired=True)
-    with pytest.raises(BadValue, match="statistic is nan"):
-        two_sample_interval(lambda a, b: gap(a, b) * math.nan, ([0.1, 0.2], [0.1, 0.2]), generator())
-    with pytest.raises(BadValue, match="confidence"):
-        two_sample_interval(gap, ([], []), generator(), confidence=0.0)
-    with pytest.raises(BadValue, match="resamples"):
-        two_sample_interval(gap, ([], []), generator(), resamples=1)
-
-
-@given(st.integers(0, 2**32), st.booleans())
-@settings(deadline=None, max_examples=10)
-def test_equal_seeds_give_two_arms_equal_bits(seed: int, paired: bool) -> None:
-    arms = (generator(1).normal(size=12), generator(2).normal(size=12))
-    first = two_sample_interval(gap, arms, generator(seed), paired, resamples=500)
-    assert two_sample_interval(gap, arms, generator(seed), paired, resamples=500) == first
-
-
 # ---- the parts -------------------------------------------------------------------------------------------------------
-
-
-def test_percentiles_by_hand() -> None:
-    assert percentile_interval(np.arange(101.0), 0.9) == pytest.approx((5, 95), abs=1e-9)
-    assert percentile_interval(np.array([0.0, 1.0]), 0.5) == pytest.approx((0.25, 0.75), abs=1e-9)
-
-
-def test_percentiles_beside_infinity_are_the_outer_neighbours() -> None:
-    up = np.r_[np.arange(9.0), math.inf]
-    assert percentile_interval(up, 0.5) == (2.0, 7.0)
-    assert percentile_interval(up, 0.95) == (0.0, math.inf)
-    assert percentile_interval(-up, 0.95) == (-math.inf, 0.0)
-    assert percentile_interval(np.full(100, math.inf), 0.95) == (math.inf, math.inf)
 
 
 @pytest.mark.parametrize("sizes", [[1], [30], [30, 20], [CHUNK + 1]])

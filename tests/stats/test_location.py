@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import mannwhitneyu, permutation_test, trim_mean
+from scipy.stats import bootstrap, mannwhitneyu, permutation_test, trim_mean
 
 from bench_lib.core.errors import BadValue
-from bench_lib.stats.bootstrap import Floats, bca_interval, two_sample_interval
+from bench_lib.stats.bootstrap import CHUNK, Floats, bca_interval
 from bench_lib.stats.location import (
-    MEANINGFUL,
     expected_maximum,
     expected_maximum_rows,
     iqm,
@@ -142,8 +141,6 @@ def test_runs_that_cannot_be_drawn_are_refused(k: object) -> None:
 def test_superiority_by_hand() -> None:
     # 3 beats 1 and 2 and ties with 3; 2 beats 1 and ties with 2: 2.5 and 1.5 of six.
     assert superiority([3, 2], [1, 2, 3]) == pytest.approx(4 / 6, abs=1e-12)
-    # Pair by pair: a win, a tie, a loss, a win.
-    assert superiority([3, 2, 1, 9], [1, 2, 3, 0], paired=True) == pytest.approx(2.5 / 4, abs=1e-12)
     assert superiority([3, 2, 1, 9], [1, 2, 3, 0]) == pytest.approx(11.5 / 16, abs=1e-12)
 
 
@@ -153,17 +150,12 @@ def test_superiority_is_mann_whitneys_u_over_all_pairs(a: list[int], b: list[int
     expected = mannwhitneyu(a, b, method="asymptotic").statistic / (len(a) * len(b))
     assert superiority(a, b) == pytest.approx(expected, abs=1e-9)
     assert superiority(lattice(a), lattice(b)) == pytest.approx(expected, abs=1e-9)
-
-
-@given(COUNTS, COUNTS)
-def test_superiority_of_either_arm_adds_up_to_one(a: list[int], b: list[int]) -> None:
     assert superiority(a, b) + superiority(b, a) == pytest.approx(1, abs=1e-12)
 
 
-@pytest.mark.parametrize("paired", [True, False])
-def test_rounding_decides_no_win(paired: bool) -> None:
-    assert superiority([0.1 + 0.2], [0.3], paired) == 0.5
-    assert superiority([0.3 + 1e-9], [0.3], paired) == 1.0
+def test_rounding_decides_no_win() -> None:
+    assert superiority([0.1 + 0.2], [0.3]) == 0.5
+    assert superiority([0.3 + 1e-9], [0.3]) == 1.0
 
 
 @pytest.mark.parametrize(("a", "b"), [([], []), ([0.5], []), ([], [0.5])])
@@ -171,58 +163,44 @@ def test_superiority_of_no_scores(a: list[float], b: list[float]) -> None:
     assert math.isnan(superiority(a, b))
 
 
-def test_pairs_must_match() -> None:
-    with pytest.raises(BadValue, match="to pair is 3; allowed: 2"):
-        superiority([0.1, 0.2], [0.1, 0.2, 0.3], paired=True)
-
-
-def unpaired_share(first: Floats, second: Floats) -> Floats:
+def share(first: Floats, second: Floats, axis: int) -> Floats:
     above, ties = first[..., :, None] > second[..., None, :], first[..., :, None] == second[..., None, :]
     return np.asarray((above + ties / 2).mean(axis=(-2, -1)))
 
 
-def paired_share(first: Floats, second: Floats) -> Floats:
-    return np.asarray(((first > second) + (first == second) / 2).mean(axis=-1))
-
-
 @pytest.mark.parametrize("sizes", [(30, 30), (12, 45)])
-def test_its_interval_is_that_of_the_resampled_scores(sizes: tuple[int, int]) -> None:
+def test_its_interval_is_scipys(sizes: tuple[int, int]) -> None:
     a, b = (generator(k).integers(0, 9, n).astype(float) for k, n in enumerate(sizes))
-    expected = two_sample_interval(unpaired_share, (a, b), generator(7), resamples=4999)
-    assert superiority_interval(a, b, generator(7), resamples=4999) == pytest.approx(expected, abs=1e-12)
+    theirs = bootstrap(
+        (a, b), share, n_resamples=4999, batch=CHUNK // sum(sizes), method="percentile", rng=generator(7)
+    ).confidence_interval
+    ours = superiority_interval(a, b, generator(7), resamples=4999)
+    assert ours == pytest.approx((theirs.low, theirs.high), abs=1e-12)
 
 
-def test_its_paired_interval_is_that_of_the_resampled_pairs() -> None:
-    a, b = generator(1).integers(0, 9, 30), generator(2).integers(0, 9, 30)
-    expected = two_sample_interval(paired_share, (a, b), generator(7), paired=True)
-    assert superiority_interval(a, b, generator(7), paired=True) == pytest.approx(expected, abs=1e-12)
-
-
-@pytest.mark.parametrize("paired", [True, False])
-def test_its_interval_where_no_resample_differs(paired: bool) -> None:
-    assert superiority_interval([3, 4], [1, 2], generator(), paired) == (1.0, 1.0)
-    assert superiority_interval([1, 2], [3, 4], generator(), paired) == (0.0, 0.0)
-    assert superiority_interval([1, 1, 1], [1, 1, 1], generator(), paired) == (0.5, 0.5)
+def test_its_interval_where_no_resample_differs() -> None:
+    assert superiority_interval([3, 4], [1, 2], generator()) == (1.0, 1.0)
+    assert superiority_interval([1, 2], [3, 4], generator()) == (0.0, 0.0)
+    assert superiority_interval([1, 1, 1], [1, 1, 1], generator()) == (0.5, 0.5)
 
 
 @pytest.mark.parametrize(("a", "b"), [([], []), ([0.5], [0.1]), ([0.5], [0.1, 0.2]), ([0.1, 0.2], [0.5])])
-def test_its_interval_needs_two_scores_in_each_arm(a: list[float], b: list[float]) -> None:
+def test_its_interval_needs_two_scores_in_each_sample(a: list[float], b: list[float]) -> None:
     assert all(math.isnan(end) for end in superiority_interval(a, b, generator()))
 
 
-@pytest.mark.parametrize("paired", [True, False])
-def test_its_interval_covers_about_as_often_as_it_says(paired: bool) -> None:
-    arms = generator(3).normal(size=(200, 2, 30))
-    found = np.array([superiority_interval(*two, generator(k), paired, 0.9, 299) for k, two in enumerate(arms)])
-    assert 0.82 <= np.mean((found[:, 0] <= 0.5) & (found[:, 1] >= 0.5)) <= 0.96
+def test_its_interval_covers_about_as_often_as_it_says() -> None:
+    samples = generator(3).normal(size=(200, 2, 30))
+    ends = np.array([superiority_interval(*two, generator(k), 0.9, 299) for k, two in enumerate(samples)])
+    assert 0.82 <= np.mean((ends[:, 0] <= 0.5) & (ends[:, 1] >= 0.5)) <= 0.96
 
 
-@given(st.integers(0, 2**32), st.booleans())
+@given(st.integers(0, 2**32))
 @settings(deadline=None, max_examples=10)
-def test_equal_seeds_give_its_interval_equal_bits(seed: int, paired: bool) -> None:
+def test_equal_seeds_give_its_interval_equal_bits(seed: int) -> None:
     a, b = generator(1).normal(size=20), generator(2).normal(size=20)
-    first = superiority_interval(a, b, generator(seed), paired, resamples=500)
-    assert superiority_interval(a, b, generator(seed), paired, resamples=500) == first
+    first = superiority_interval(a, b, generator(seed), resamples=500)
+    assert superiority_interval(a, b, generator(seed), resamples=500) == first
 
 
 def test_its_interval_asks_for_a_sound_plan() -> None:
@@ -230,10 +208,6 @@ def test_its_interval_asks_for_a_sound_plan() -> None:
         superiority_interval([], [], generator(), confidence=1.0)
     with pytest.raises(BadValue, match="resamples"):
         superiority_interval([], [], generator(), resamples=99)
-
-
-def test_three_wins_in_four_are_meaningful() -> None:
-    assert superiority([1, 1, 1, 0], [0.5] * 4, paired=True) == MEANINGFUL
 
 
 # ---- paired permutation ----------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from scikit_posthocs import posthoc_nemenyi_friedman
 from scipy.stats import f, friedmanchisquare, rankdata, studentized_range
 
 from bench_lib.core.errors import BadValue
-from bench_lib.stats.ranks import Friedman, average_ranks, cliques, critical_difference, friedman, nemenyi
+from bench_lib.stats.ranks import Friedman, average_ranks, cliques, critical_difference, friedman
 
 SHAPES = st.tuples(st.integers(2, 12), st.integers(3, 8))
 UNTIED = SHAPES.flatmap(lambda shape: arrays(np.float64, shape, elements=st.floats(-1, 1)))
@@ -148,38 +148,6 @@ def test_fewer_than_two_tasks_or_techniques_are_not_tested(shape: tuple[int, int
 @pytest.mark.parametrize("shape", [(2, 2), (2, 3), (9, 5)])
 def test_nothing_but_ties_speak_for_no_difference(value: float, shape: tuple[int, int]) -> None:
     assert friedman(np.full(shape, value)) == Friedman(0.0, 1.0, 0.0, 1.0)
-    assert (nemenyi(np.full(shape, value)) == 1).all()
-
-
-@pytest.mark.parametrize("shape", [(2, 2), (2, 3), (5, 4), (30, 10), (400, 3)])
-@pytest.mark.parametrize("lattice", [False, True])
-def test_nemenyi_is_that_of_scikit_posthocs(shape: tuple[int, int], lattice: bool) -> None:
-    scores = random_scores(*shape)
-    scores = np.round(scores) if lattice else scores
-    assert nemenyi(scores) == pytest.approx(posthoc_nemenyi_friedman(scores).to_numpy(), abs=1e-9)
-
-
-@given(TABLES)
-@settings(deadline=None, max_examples=30)
-def test_nemenyi_gives_a_symmetric_matrix_of_p_values(scores: np.ndarray) -> None:
-    found = nemenyi(scores)
-    assert (found == found.T).all()
-    assert (np.diag(found) == 1).all()
-    assert ((found >= 0) & (found <= 1)).all()
-    assert nemenyi(-scores.astype(np.float64)) == pytest.approx(found, abs=1e-9)
-
-
-def test_nemenyi_copes_with_ranks_as_far_apart_as_can_be() -> None:
-    found = nemenyi(np.tile(np.arange(40), (5000, 1)))
-    assert found[0, -1] < 1e-9
-
-
-def test_nemenyi_of_too_few() -> None:
-    one_task = nemenyi(random_scores(1, 3))
-    assert (np.diag(one_task) == 1).all()
-    assert np.isnan(one_task[~np.eye(3, dtype=bool)]).all()
-    assert nemenyi(random_scores(5, 1)).tolist() == [[1.0]]
-    assert nemenyi(np.zeros((5, 0))).shape == (0, 0)
 
 
 @pytest.mark.parametrize("alpha", [0.1, 0.05, 0.001])
@@ -228,7 +196,7 @@ def test_a_bar_joins_what_nemenyi_finds_no_difference_between(scores: np.ndarray
     joined = np.eye(techniques, dtype=bool)
     for group in groups:
         joined[np.ix_(group, group)] = True
-    assert (joined == (nemenyi(scores) > 0.05)).all()
+    assert (joined == (posthoc_nemenyi_friedman(scores).to_numpy() > 0.05)).all()
 
 
 def test_the_scores_are_left_alone() -> None:

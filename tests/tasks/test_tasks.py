@@ -15,8 +15,8 @@ from bench_lib.tasks.task import Task
 every_task = pytest.mark.parametrize("task", TASKS, ids=TASKS.names())
 
 
-def test_the_tasks_are_the_four_main_ones_and_the_three_unstable_ones() -> None:
-    assert TASKS.names() == ("imdb", "sst2", "conll2003", "squad", "rte", "mrpc", "cola")
+def test_the_four_main_tasks_and_the_three_unstable_ones_stand_first() -> None:
+    assert TASKS.names()[:7] == ("imdb", "sst2", "conll2003", "squad", "rte", "mrpc", "cola")
 
 
 def test_an_unknown_task_is_answered_with_the_nearest() -> None:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-import pytest
-
-from bench_lib.core.errors import BenchError
-from bench_lib.techniques import TECHNIQUES, technique_of
+from bench_lib.techniques import TECHNIQUES, techniques_in
 from bench_lib.techniques.interface.technique import FAMILIES, Technique
 
 
@@ -32,19 +29,6 @@ def test_families_follow_one_another_and_names_within_them_are_sorted() -> None:
     assert places == sorted(places)
 
 
-def test_a_file_defines_one_technique_of_its_name() -> None:
-    made = module("mine", "mine")
-    assert technique_of(made) is made.One0
-
-
-@pytest.mark.parametrize(
-    ("techniques", "found"),
-    [
-        ((), "no technique"),
-        (("other",), "One0 named 'other'"),
-        (("mine", "more"), "One0 named 'mine', One1 named 'more'"),
-    ],
-)
-def test_any_other_file_is_refused(techniques: tuple[str, ...], found: str) -> None:
-    with pytest.raises(BenchError, match=rf"layers/mine\.py defines {found}; allowed: one, named 'mine'"):
-        technique_of(module("mine", *techniques))
+def test_a_file_defines_the_techniques_whose_classes_stand_in_it() -> None:
+    mine = module("mine", "mine", "more")
+    assert techniques_in(mine) == [mine.One0, mine.One1]

@@ -41,7 +41,7 @@ class Mixup(Technique):
     alpha: float = 0.2
 
     def __post_init__(self) -> None:
-        require(0 <= self.alpha < float("inf"), "mixup:alpha", self.alpha, "0 or more")
+        require(0 <= self.alpha < float("inf"), "mixup:alpha", self.alpha, "0 or more, finite")
 
     def draws(self) -> tuple[str, ...]:
         return ("augment",)

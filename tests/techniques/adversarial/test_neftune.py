@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 
-from bench_lib.core.errors import BadValue
 from bench_lib.models.architecture import word_embeddings
 from bench_lib.techniques.adversarial.neftune import NEFTune
 
@@ -53,8 +52,5 @@ def test_another_part_of_a_batch_draws_other_noise_and_the_same_one_the_same(mic
     assert NEFTune(alpha=50.0).backward(step).item() != losses[0]
 
 
-def test_settings():
+def test_it_declares_its_passes():
     assert NEFTune().passes() == NEFTune(alpha=0.0).passes() == (1, 1)
-    for alpha in (-0.1, math.nan, math.inf):
-        with pytest.raises(BadValue, match="neftune:alpha"):
-            NEFTune(alpha)

@@ -102,8 +102,5 @@ def test_all_passes_have_the_same_dropout_masks(micro_step):
 
 def test_settings():
     assert (PGD().passes(), PGD(steps=2).passes(), PGD(epsilon=0.0).passes()) == ((4, 4), (3, 3), (1, 1))
-    for setting, value in (("steps", 0), ("step", math.inf), ("init", math.inf), ("epsilon", -1.0)):
-        with pytest.raises(BadValue, match=f"pgd:{setting}"):
-            PGD(**{setting: value}, scope="example")
     with pytest.raises(BadValue, match=r"pgd:init is 0\.1; allowed: 0 for scope=matrix"):
         PGD(init=0.1)

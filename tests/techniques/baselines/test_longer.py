@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from bench_lib.core.errors import BadValue
 from bench_lib.core.spec import Profile
 from bench_lib.techniques.baselines.longer import Longer
 
@@ -10,12 +9,6 @@ from bench_lib.techniques.baselines.longer import Longer
 def test_only_the_epochs_change():
     assert Longer().configure(Profile(epochs=3)) == Profile(epochs=20)
     assert Longer(None).configure(Profile(epochs=3)) == Profile(epochs=3)
-
-
-@pytest.mark.parametrize("epochs", [0, -1])
-def test_a_training_has_an_epoch(epochs):
-    with pytest.raises(BadValue, match=f"longer:epochs is {epochs}; allowed: 1 or more; None to keep"):
-        Longer(epochs)
 
 
 def test_warm_up_and_decay_stretch_with_the_epochs(train):

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from bench_lib.core.errors import BadValue
 from bench_lib.tasks.formats import Kind
 from bench_lib.techniques.data.mixup import Mixup
 
@@ -79,9 +78,3 @@ def test_what_has_no_representation_to_mix_is_declined():
     assert Mixup().declines(Kind.SEQUENCE) is None
     assert "place by place" in Mixup().declines(Kind.TOKENS)
     assert "places of their own" in Mixup().declines(Kind.SPAN)
-
-
-@pytest.mark.parametrize("alpha", [-0.1, float("inf"), float("nan")])
-def test_bad_settings(alpha):
-    with pytest.raises(BadValue, match="mixup:alpha is"):
-        Mixup(alpha=alpha)

@@ -8,7 +8,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench_lib.core.errors import BadValue
 from bench_lib.tasks.formats import FORMATS
 from bench_lib.techniques.data import token_cutoff
 from bench_lib.techniques.data.token_cutoff import TokenCutoff, chosen, jensen_shannon, rows_left
@@ -129,10 +128,3 @@ def test_without_share_it_is_one_ordinary_pass(given_step):
     assert TokenCutoff(share=0.0).passes() == (1, 1)
     assert TokenCutoff().passes() == (2, 1)
     assert [TokenCutoff().declines(kind) for kind in FORMATS] == [None] * 3
-
-
-@pytest.mark.parametrize("wrong", [{"share": 1.0}, {"ce_weight": -0.1}, {"js_weight": float("nan")}])
-def test_bad_settings(wrong):
-    (field,) = wrong
-    with pytest.raises(BadValue, match=f"token_cutoff:{field} is"):
-        TokenCutoff(**wrong)

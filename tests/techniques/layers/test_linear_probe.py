@@ -2,9 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from bench_lib.core.errors import BadValue
-from bench_lib.techniques.layers.linear_probe import LinearProbe
-
 HEADS = {"sst2": "classifier", "conll2003": "classifier", "squad": "qa_outputs"}
 
 
@@ -29,9 +26,3 @@ def test_under_a_wrapper_it_is_the_same_head(moves):
     _, changes = moves("sst2", "lora+linear_probe", eval_examples=4, warmup=0.0)
     assert all("classifier.modules_to_save" in name for change in changes for name in change)
     assert all(changes)
-
-
-@pytest.mark.parametrize("rate", [0.0, -1.0, float("nan")])
-def test_a_head_needs_a_rate(rate):
-    with pytest.raises(BadValue, match=r"linear_probe:learning_rate is .* allowed: above 0"):
-        LinearProbe(rate)

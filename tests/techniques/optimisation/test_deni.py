@@ -82,16 +82,7 @@ def test_the_shortest_run_ends_with_an_ensemble(steps):
     assert steps - 1 in steps_with_copies(DENI(), steps)
 
 
-@pytest.mark.parametrize(
-    ("fields", "field"),
-    [
-        ({"members": 0}, "members"),
-        ({"interval": 0.0}, "interval"),
-        ({"begin": 0.7}, "end"),
-        ({"ensemble": 0.5}, "ensemble"),
-        ({"noise": math.inf}, "noise"),
-    ],
-)
+@pytest.mark.parametrize(("fields", "field"), [({"begin": 0.7}, "end"), ({"ensemble": 0.5}, "ensemble")])
 def test_settings_out_of_their_order_are_refused(fields, field):
     with pytest.raises(BadValue, match=f"deni:{field}"):
         DENI(**fields)

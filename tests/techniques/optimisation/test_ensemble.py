@@ -3,12 +3,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from bench_lib.core.errors import BadValue
 from bench_lib.core.record import Predictions
 from bench_lib.tasks.formats import FORMATS, Kind
 from bench_lib.techniques.optimisation.ensemble import Ensemble
@@ -83,5 +81,3 @@ def test_it_declines_answer_spans_alone():
 
 def test_what_it_pools():
     assert (Ensemble().pools(), Ensemble(members=10).pools()) == (5, 10)
-    with pytest.raises(BadValue, match="ensemble:members is 0; allowed: 1 or more"):
-        Ensemble(members=0)

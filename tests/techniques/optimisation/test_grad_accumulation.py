@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench_lib.core.errors import BadValue
 from bench_lib.core.spec import Profile
 from bench_lib.techniques.optimisation.grad_accumulation import GradAccumulation
 
@@ -25,12 +24,6 @@ def test_the_largest_divisor_that_is_small_enough(data, batch, parts):
     profile = GradAccumulation(parts).configure(Profile(batch_size=batch, accumulate=before))
     assert profile.batch_size == batch
     assert profile.accumulate == max(d for d in divisors if d <= parts * before) >= before
-
-
-@pytest.mark.parametrize("parts", [0, -1])
-def test_one_part_at_least(parts):
-    with pytest.raises(BadValue, match=f"grad_accumulation:parts is {parts}; allowed: 1 or more"):
-        GradAccumulation(parts)
 
 
 def test_the_update_is_that_of_the_whole_batch(train):

@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import nn
 
-from bench_lib.core.errors import BadValue
 from bench_lib.core.spec import Profile
 from bench_lib.techniques.interface.context import Group
 from bench_lib.techniques.optimisation.lion import Lion
@@ -56,9 +55,3 @@ def test_it_trains_under_a_loss_scale():
         scaler.update()
         optimizer.zero_grad()
         assert weight.item() == expected
-
-
-@pytest.mark.parametrize("factor", [0.0, 1001.0, float("nan")])
-def test_bad_settings(factor):
-    with pytest.raises(BadValue, match="lion:factor"):
-        Lion(factor)

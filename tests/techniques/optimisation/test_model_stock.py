@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 
-from bench_lib.core.errors import BadValue
 from bench_lib.techniques.optimisation.model_stock import ModelStock
 
 START = {"w": torch.tensor([10.0, 10.0])}
@@ -76,5 +75,3 @@ def test_one_member_is_handed_through():
 
 def test_what_it_pools():
     assert (ModelStock().pools(), ModelStock(members=5).pools()) == (2, 5)
-    with pytest.raises(BadValue, match="model_stock:members is 0; allowed: 1 or more"):
-        ModelStock(members=0)

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from bench_lib.core.errors import BadValue, Unsupported
+from bench_lib.core.errors import Unsupported
 from bench_lib.core.record import Status
 from bench_lib.runner.execute import execute
 from bench_lib.runner.seed_ensembles import build_seed_ensemble
@@ -110,10 +110,3 @@ def test_members_that_diverge(make_spec, stored, tmp_path):
     assert made(1).reason == "all 1 members diverged"
     assert made(2).score is not None
     assert f"left out: seed {leader.seed} diverged" in made(2).reason
-
-
-@pytest.mark.parametrize("settings", [{"members": 0}, {"kept": 0}, {"share": 0.0}, {"share": 1.0}])
-def test_bad_settings(settings):
-    (field,) = settings
-    with pytest.raises(BadValue, match=f"start_many:{field}"):
-        StartMany(**settings)

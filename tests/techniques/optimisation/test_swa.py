@@ -5,7 +5,6 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench_lib.core.errors import BadValue
 from bench_lib.techniques.optimisation.swa import SWA
 
 
@@ -57,12 +56,6 @@ def test_frozen_parameters_are_left_out(toy, follow):
     with technique.evaluate_under(follow(technique, [1.0, 3.0])):
         assert (frozen == 3.0).all()
         assert (toy.model.classifier.weight == 2.0).all()
-
-
-@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
-def test_a_share_is_a_share(share):
-    with pytest.raises(BadValue, match=r"swa:share .* allowed: 0 \(the last weights\) to 1"):
-        SWA(share)
 
 
 def test_a_run_is_scored_under_the_mean_of_its_last_weights(train):

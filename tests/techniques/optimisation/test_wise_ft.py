@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bench_lib.core.errors import BadValue, Unsupported
+from bench_lib.core.errors import Unsupported
 from bench_lib.runner.execute import execute
 from bench_lib.techniques.optimisation.wise_ft import WiSEFT
 
@@ -65,9 +65,3 @@ def test_several_alphas_ride_on_one_training(make_spec):
     assert half.curve_loss == less.curve_loss == base.curve_loss
     values = [record.predictions.values.tobytes() for record in (base, half, less)]
     assert len(set(values)) == 3
-
-
-@pytest.mark.parametrize("alpha", [-0.1, 1.1, float("nan")])
-def test_bad_settings(alpha):
-    with pytest.raises(BadValue, match=r"wise_ft:alpha .* allowed: 0 \(the pre-trained body\) to 1"):
-        WiSEFT(alpha)

@@ -173,10 +173,8 @@ def test_a_stack_without_plain_layers_is_refused(train):
     assert (record.status, record.reason) == ("unsupported", "adalora finds no plain linear layer in the blocks")
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"target_rank": 2}, {"rank": 1}, {"before": 0.6}, {"before": 1.0}, {"beta1": 1.0}, {"beta2": 0.0}]
-)
-def test_bad_settings(wrong):
+@pytest.mark.parametrize("wrong", [{"target_rank": 2}, {"before": 0.6}])
+def test_settings_that_do_not_fit_each_other_are_refused(wrong):
     with pytest.raises(BadValue, match="adalora:"):
         AdaLoRA(**wrong)
 

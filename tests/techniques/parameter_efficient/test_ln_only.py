@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from bench_lib.core.errors import BadValue, Unsupported
+from bench_lib.core.errors import Unsupported
 from bench_lib.core.spec import Profile
 from bench_lib.models.architecture import dissect
 from bench_lib.techniques.layers.freeze_bottom import FreezeBottom
@@ -76,5 +76,3 @@ def test_without_a_norm_there_is_nothing_to_learn(toy):
 
 def test_it_has_a_rate_of_its_own():
     assert LNOnly().configure(Profile()) == Profile(learning_rate=1e-3)
-    with pytest.raises(BadValue, match="ln_only:learning_rate"):
-        LNOnly(learning_rate=0.0)

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import pytest
 import torch
 
-from bench_lib.core.errors import BadValue
 from bench_lib.techniques.regularisation.child_tuning_d import ChildTuningD, fisher, top_share
 
 BLOCKS = {f"body.layer.{i}.{part}" for i in (0, 1) for part in ("weight", "bias")}
@@ -106,9 +104,3 @@ def test_in_a_run_the_share_p_of_the_blocks_moves(train):
     assert 0.27 <= moved / sum(start.numel() for start in blocks.values()) <= 0.3001
     words = "bert.embeddings.word_embeddings.weight"
     assert not torch.equal(trained.parameters[words], trained.training.pretrained[words])
-
-
-@pytest.mark.parametrize("p", [0.0, 1.1, float("nan")])
-def test_bad_settings(p):
-    with pytest.raises(BadValue, match="child_tuning_d:p"):
-        ChildTuningD(p)

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from bench_lib.core.errors import BadValue
 from bench_lib.core.seeds import derive
 from bench_lib.core.spec import Profile
 from bench_lib.tasks.formats import Kind
@@ -67,9 +65,3 @@ def test_the_mask_compares_sixteen_bits_an_element(kept, size, seed):
         numbers = torch.empty(-(-size // 4), dtype=torch.int64).random_(-(2**63), None).tolist()
     parts = [((number >> shift) + 2**15) % 2**16 for number in numbers for shift in (0, 16, 32, 48)]
     assert mask.tolist() == [part < kept for part in parts[:size]]
-
-
-@pytest.mark.parametrize("p", [0.0, 1.1, float("nan")])
-def test_bad_settings(p):
-    with pytest.raises(BadValue, match="child_tuning_f:p"):
-        ChildTuningF(p)

@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bench_lib.core.errors import BadValue
 from bench_lib.core.spec import Profile
 from bench_lib.harness.optim import build_optimizer
 from bench_lib.techniques.interface.context import Group
@@ -16,12 +15,6 @@ def test_only_the_decay_changes():
     assert WeightDecay(0.3).configure(Profile()) == Profile(weight_decay=0.3)
     assert WeightDecay(None).configure(Profile(weight_decay=0.02)) == Profile(weight_decay=0.02)
     assert WeightDecay().configure(Profile()) != Profile(), "the published strength must differ from the baseline's"
-
-
-@pytest.mark.parametrize("strength", [-0.1, 1001.0, float("nan")])
-def test_out_of_range(strength):
-    with pytest.raises(BadValue, match=r"weight_decay:strength is .*; allowed: 0 to 1000; None to keep"):
-        WeightDecay(strength)
 
 
 def test_one_update_by_hand(toy):

@@ -11,11 +11,6 @@ T = TypeVar("T")
 Row = dict[str, Any]
 
 
-def listed(text: str) -> tuple[str, ...]:
-    """The words of a text, in its order."""
-    return tuple(text.split())
-
-
 class Draw:
     """Choices that scale uniform numbers only, so that the same generator gives the same choices on any machine."""
 

@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from bench_lib.tasks.sources.synthetic import entity_frames as frames
 from bench_lib.tasks.sources.synthetic import names
 from bench_lib.tasks.sources.synthetic.draw import Draw, Row
+from bench_lib.tasks.sources.synthetic.word_lists import allowed, listed, read_lists
 
 TYPES = ("PER", "ORG", "LOC", "MISC")
 _VOWELS = ("A", "E", "I", "O")
+_TABLES = read_lists("entities")
+_FRAMES: Sequence[str] = _TABLES["frames"]
+_NAMED = listed(_TABLES["entities"])
+_FILLERS = {
+    **listed(_TABLES["fillers"]),
+    "NUM": [str(n) for n in range(11, 98)],
+    "SMALL": [str(n) for n in range(2, 29)],
+    "GOAL": "012345",
+}
 Run = tuple[tuple[str, ...], str]
 """Words that are one entity of that type, or that lie outside any (type `O`)."""
 
@@ -51,24 +60,19 @@ def _person(draw: Draw, unseen: bool) -> str:
 
 
 def _surname(draw: Draw, unseen: bool) -> str:
-    return draw.pick(frames.JOBS[:7]).capitalize() if draw.chance(0.1) else names.bare(draw, unseen)
+    return draw.pick(_FILLERS["JOB"][:7]).capitalize() if draw.chance(0.1) else names.bare(draw, unseen)
 
 
 def _organisation(draw: Draw, unseen: bool) -> str:
-    return draw.pick(_seen(frames.ORG_FORMS, unseen)).format(names.bare(draw, unseen))
+    return draw.pick(allowed(_NAMED["ORG"], unseen)).format(names.bare(draw, unseen))
 
 
 def _event(draw: Draw, unseen: bool) -> str:
-    return draw.pick(_seen(frames.EVENT_FORMS, unseen)).format(names.bare(draw, unseen))
+    return draw.pick(allowed(_NAMED["EVENT"], unseen)).format(names.bare(draw, unseen))
 
 
 def _nationality(draw: Draw, unseen: bool) -> str:
-    return draw.pick(_seen(frames.NATIONALITIES, unseen))
-
-
-def _seen(options: Sequence[str], unseen: bool) -> Sequence[str]:
-    """The options that a split may use: the last quarter is left out of training."""
-    return options if unseen else options[: len(options) * 3 // 4]
+    return draw.pick(allowed(_NAMED["NAT"], unseen))
 
 
 _ENTITIES: dict[str, tuple[str, Callable[[Draw, bool], str]]] = {
@@ -81,23 +85,12 @@ _ENTITIES: dict[str, tuple[str, Callable[[Draw, bool], str]]] = {
     "NAT": ("MISC", _nationality),
     "EVENT": ("MISC", _event),
 }
-_FILLERS: dict[str, Sequence[str]] = {
-    "NUM": tuple(str(n) for n in range(11, 98)),
-    "SMALL": tuple(str(n) for n in range(2, 29)),
-    "GOAL": tuple("012345"),
-    "DAY": frames.DAYS,
-    "MONTH": frames.MONTHS,
-    "JOB": frames.JOBS,
-    "ROLE": frames.ROLES,
-    "GOOD": frames.GOODS,
-    "SPORT": frames.SPORTS,
-}
 
 
 def sentence(draw: Draw, unseen: bool) -> Sentence:
     """A sentence in the columns of CoNLL-2003."""
     runs: list[Run] = []
-    for slot in draw.pick(frames.FRAMES).split():
+    for slot in draw.pick(_FRAMES).split():
         run = _run(slot, draw, unseen)
         while run in runs and run[0] != (slot,):
             run = _run(slot, draw, unseen)

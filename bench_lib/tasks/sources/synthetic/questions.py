@@ -8,12 +8,35 @@ from dataclasses import dataclass, replace
 
 from bench_lib.tasks.sources.synthetic import names
 from bench_lib.tasks.sources.synthetic.draw import Draw, Row
-from bench_lib.tasks.sources.synthetic.question_facts import DOMAINS, LINKS, Domain, Relation
+from bench_lib.tasks.sources.synthetic.word_lists import read_lists
 
 SAME_DOMAIN = 0.7
 """Share of the paragraphs that say the same things of both subjects."""
 SAME_FORM = 0.5
 """Share of these whose subjects differ by a name alone."""
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A property of a subject, whose values are of one type: person, year, place or count."""
+
+    answer: str
+    statements: Sequence[str]
+    questions: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Subjects of one sort, named by a form with {} for a name, and what can be said of them."""
+
+    forms: Sequence[str]
+    relations: Sequence[Relation]
+
+
+_TABLES = read_lists("questions")
+DOMAINS = [
+    Domain(each["forms"], [Relation(**relation) for relation in each["relations"]]) for each in _TABLES["domains"]
+]
 
 Span = tuple[str, int]
 """A text and where it starts in its context."""
@@ -150,7 +173,7 @@ def _paragraph(pairs: Sequence[tuple[_Fact, _Fact]], draw: Draw) -> str:
 
 def _sentence(pair: Sequence[_Fact], draw: Draw) -> str:
     first, second = draw.some(pair, 2)
-    return draw.pick(LINKS).format(a=first.clause(draw), b=second.clause(draw))
+    return str(draw.pick(_TABLES["links"])).format(a=first.clause(draw), b=second.clause(draw))
 
 
 def _capital(sentence: str) -> str:

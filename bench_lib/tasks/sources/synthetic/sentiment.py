@@ -11,15 +11,21 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bench_lib.tasks.sources.synthetic import sentiment_frames as frames
-from bench_lib.tasks.sources.synthetic import sentiment_words as words
 from bench_lib.tasks.sources.synthetic.draw import Draw, Row
+from bench_lib.tasks.sources.synthetic.word_lists import allowed, listed, read_lists
 
 SHORT_MIX = ((0.70, "plain"), (0.82, "flipped"), (0.95, "contrast"), (1.0, "composed"))
 LONG_MIX = ((0.80, "plain"), (0.90, "flipped"), (0.97, "contrast"), (1.0, "composed"))
 """Cumulative shares of the kinds of remark, before duplicates are dropped."""
 LONG_WORDS = (80, 200)
 Mix = tuple[tuple[float, str], ...]
+Frames = Sequence[tuple[str, int]]
+"""Texts with the sign by which each turns the polarity of its opinion words."""
+
+_TABLES = read_lists("sentiment")
+_WORDS, _OPINIONS = listed(_TABLES["words"]), listed(_TABLES["opinions"])
+_REMARKS: dict[str, Frames] = _TABLES["remarks"]
+_CONTRAST, _LONG = _TABLES["contrast"], _TABLES["long"]
 
 _ARTICLE = re.compile(r"\b([Aa]) (?=[aeiou]|honest)")
 _SENTENCE = re.compile(r"(^|[.!] )([a-z])")
@@ -48,22 +54,11 @@ class Review:
         return {self.column: self.text, "label": self.label}
 
 
-def _lexicon(unseen: bool) -> dict[str, Sequence[str]]:
-    """Words by slot, with the sign where the slot has one; the last quarter of the opinions only where `unseen`."""
-    found: dict[str, Sequence[str]] = {
-        "x": words.ASPECTS, "y": words.COUNTABLE_ASPECTS, "i": words.INTENSIFIERS, "c": words.COMPANIONS,
-        "p": words.PLACES, "j": words.JOBS, "t": words.TOWNS, "e": words.ERRANDS, "s": words.EVENTS,
-    }  # fmt: skip
-    opinions: tuple[tuple[str, Sequence[str]], ...] = (
-        ("A+", words.GOOD_ADJECTIVES), ("A-", words.BAD_ADJECTIVES), ("N+", words.GOOD_NOUNS), ("N-", words.BAD_NOUNS),
-        ("V+", [past for past, _ in words.GOOD_VERBS]), ("V-", [past for past, _ in words.BAD_VERBS]),
-        ("B+", [base for _, base in words.GOOD_VERBS]), ("B-", [base for _, base in words.BAD_VERBS]),
-    )  # fmt: skip
-    found.update((slot, options if unseen else options[: len(options) * 3 // 4]) for slot, options in opinions)
-    return found
-
-
-_LEXICONS = {unseen: _lexicon(unseen) for unseen in (False, True)}
+_LEXICONS = {
+    unseen: {**_WORDS, **{slot: allowed(options, unseen) for slot, options in _OPINIONS.items()}}
+    for unseen in (False, True)
+}
+"""Words by slot; an opinion's slot ends with its sign."""
 
 
 class _Voice(dict[str, str]):
@@ -73,7 +68,7 @@ class _Voice(dict[str, str]):
         super().__init__()
         self._lexicon, self._mix, self._draw = _LEXICONS[unseen], mix, draw
         self._polarity, self._used = 1, [""] * 4
-        self._fixed = {"w": draw.pick(words.WORKS), "j": draw.pick(words.JOBS)}
+        self._fixed = {"w": draw.pick(_WORDS["w"]), "j": draw.pick(_WORDS["j"])}
 
     def __missing__(self, slot: str) -> str:
         kind = slot.rstrip("0123456789")
@@ -92,7 +87,7 @@ class _Voice(dict[str, str]):
         self._polarity = surface
         return text.format_map(self)
 
-    def mean(self, choices: frames.Frames, meaning: int) -> str:
+    def mean(self, choices: Frames, meaning: int) -> str:
         """One of the frames, filled so that it means that polarity."""
         text, sign = self._draw.pick(choices)
         return self.say(text, meaning * sign)
@@ -102,9 +97,9 @@ class _Voice(dict[str, str]):
         point = self._draw.below(1000) / 1000
         kind = next(kind for share, kind in self._mix if point < share)
         if kind != "contrast":
-            return self.mean(frames.REMARKS[kind], meaning)
-        loser, winner = self.mean(frames.ASPECT_CLAUSES, -meaning), self.mean(frames.CLAUSES, meaning)
-        return self._draw.pick(frames.CONTRASTS).format(loser=loser, winner=winner)
+            return self.mean(_REMARKS[kind], meaning)
+        loser, winner = self.mean(_CONTRAST["loser"], -meaning), self.mean(_CONTRAST["winner"], meaning)
+        return str(self._draw.pick(_CONTRAST["frames"])).format(loser=loser, winner=winner)
 
 
 def _tidy(text: str) -> str:
@@ -130,9 +125,9 @@ def long(draw: Draw, unseen: bool) -> Review:
 
 def _long_text(voice: _Voice, meaning: int, draw: Draw) -> str:
     body = _body(voice, meaning, draw)
-    verdict = voice.mean(frames.VERDICTS, meaning)
+    verdict = voice.mean(_LONG["verdicts"], meaning)
     body.insert(draw.below(3) if draw.chance(0.5) else len(body), verdict)
-    sentences = [_tidy(text) for text in [voice.say(draw.pick(frames.OPENINGS)), *body]]
+    sentences = [_tidy(text) for text in [voice.say(draw.pick(_LONG["openings"])), *body]]
     if draw.chance(0.5):
         place = 2 + draw.below(len(sentences) - 3)
         sentences[place] = "<br /><br />" + sentences[place]
@@ -142,8 +137,8 @@ def _long_text(voice: _Voice, meaning: int, draw: Draw) -> str:
 def _body(voice: _Voice, meaning: int, draw: Draw) -> list[str]:
     """Plot, hearsay and remarks, shuffled: three more remarks agree with the verdict than not."""
     against = draw.below(2)
-    body = [voice.say(text) for text in draw.some(frames.PLOTS, 2 + draw.below(3))]
-    body += [voice.say(text, draw.pick((-1, 1))) for text in draw.some(frames.HEARSAY, 1 + draw.below(2))]
+    body = [voice.say(text) for text in draw.some(_LONG["plots"], 2 + draw.below(3))]
+    body += [voice.say(text, draw.pick((-1, 1))) for text in draw.some(_LONG["hearsay"], 1 + draw.below(2))]
     body += [voice.remark(meaning) for _ in range(against + 3)]
     body += [voice.remark(-meaning) for _ in range(against)]
     return draw.some(body, len(body))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter
 from statistics import fmean
@@ -8,8 +9,8 @@ from typing import Any
 import pytest
 
 from bench_lib.tasks.formats.squad_metrics import answer_f1
-from bench_lib.tasks.sources.synthetic import generate
-from bench_lib.tasks.sources.synthetic.question_facts import DOMAINS
+from bench_lib.tasks.sources.synthetic import NOISE, generate
+from bench_lib.tasks.sources.synthetic.questions import DOMAINS
 
 Rows = list[dict[str, Any]]
 
@@ -20,10 +21,14 @@ PERSON, YEAR, COUNT, PLACE = r"\b[A-Z][a-z]+ [A-Z][a-z]+\b", r"\b[0-9]{4}\b", r"
 SORTS = frozenset(word for domain in DOMAINS for form in domain.forms for word in form.lower().split())
 
 
+@functools.cache
+def _generate(noise: float = NOISE) -> dict[str, Rows]:
+    return generate("squad", noise=noise)
+
+
 @pytest.fixture(scope="module")
 def clean() -> Rows:
-    rows = generate("squad", noise=0)
-    return [*rows["train"], *rows["evaluation"]]
+    return [*_generate(0)["train"], *_generate(0)["evaluation"]]
 
 
 def _words(text: str) -> set[str]:
@@ -50,7 +55,7 @@ def _guess(row: dict[str, Any]) -> str:
 
 
 def test_answers_stand_where_they_are_said_to(clean: Rows) -> None:
-    noisy = generate("squad", noise=0.4)["train"]
+    noisy = _generate(0.4)["train"]
     for row in [*clean, *noisy]:
         (text,), (start,) = row["answers"]["text"], row["answers"]["answer_start"]
         assert row["context"][start : start + len(text)] == text
@@ -67,12 +72,12 @@ def test_answers_are_of_the_sort_that_is_asked_for(clean: Rows) -> None:
 
 
 def test_the_likeliest_sentence_is_not_enough() -> None:
-    rows = generate("squad")["evaluation"]
+    rows = _generate()["evaluation"]
     assert 0.4 < fmean(answer_f1(_guess(row), row["answers"]["text"]) for row in rows) < 0.6
 
 
 def test_wrong_answers_are_of_the_same_sort_and_share_no_word() -> None:
-    clean, noisy = (generate("squad", noise=noise)["train"] for noise in (0, 0.4))
+    clean, noisy = (_generate(noise)["train"] for noise in (0, 0.4))
     changed = 0
     for row, other in zip(clean, noisy, strict=True):
         right, wrong = row["answers"]["text"][0], other["answers"]["text"][0]
