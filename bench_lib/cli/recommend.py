@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench_lib.cli import console
 from bench_lib.cli.arguments import location
-from bench_lib.cli.outcome import DONE, INCONCLUSIVE, tell_set_aside
+from bench_lib.cli.console import DONE, INCONCLUSIVE, print_damaged_files
 from bench_lib.core.errors import BadValue, BenchError, UnknownName, require
 from bench_lib.report.formatting import seeds as ranges
 
@@ -55,7 +55,7 @@ def _recommend(options: argparse.Namespace) -> int:
     known = summarise(store, options.baseline)
     query = task_query(options.task_like, set(known.cells["task"].astype(str)))
     found = recommend(_only(known.cells, options), _only(known.runs, options), query, limits, options.baseline)
-    tell_set_aside(store)
+    print_damaged_files(store)
     if options.json:
         print(console.machine([_as_data(advised, options.top) for advised in found]))
     else:

@@ -14,7 +14,7 @@ import pytest
 
 from bench_lib.cli import check as command
 from bench_lib.cli import main, parser
-from bench_lib.cli.outcome import DONE, INCONCLUSIVE, REGRESSION, USAGE
+from bench_lib.cli.console import DONE, INCONCLUSIVE, REGRESSION, USAGE
 from bench_lib.core.record import RunRecord, Status
 from bench_lib.core.spec import RunSpec
 from bench_lib.executors.base import Done

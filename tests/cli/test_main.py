@@ -9,7 +9,7 @@ import pytest
 
 from bench_lib import __version__
 from bench_lib.cli import main
-from bench_lib.cli.outcome import DONE, INFRASTRUCTURE, USAGE
+from bench_lib.cli.console import DONE, INFRASTRUCTURE, USAGE
 from bench_lib.core.errors import BenchError
 from bench_lib.runner import suite
 from bench_lib.runner.suite import Progress

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench_lib.cli import main
-from bench_lib.cli.outcome import DONE, REGRESSION, USAGE
+from bench_lib.cli.console import DONE, REGRESSION, USAGE
 from bench_lib.report import render
 from bench_lib.store import Store
 
