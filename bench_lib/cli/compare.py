@@ -15,7 +15,6 @@ from bench_lib.cli.arguments import location
 from bench_lib.cli.console import DONE, REGRESSION, print_damaged_files
 from bench_lib.core.errors import BadValue
 from bench_lib.report import formatting as md
-from bench_lib.report.formatting import seeds as ranges
 
 if TYPE_CHECKING:
     from bench_lib.report.analysis.compare import ChangedSpec, Difference, MissingRuns, Pair, StoreComparison
@@ -182,7 +181,7 @@ def _only(store: str, missing: Sequence[MissingRuns]) -> Iterator[str]:
         yield "  {} data, model {}, profile {}".format(*group)
         by_seeds: dict[tuple[str, str, bool], list[str]] = {}
         for found in members:
-            by_seeds.setdefault((found.name[3], ranges(found.seeds), found.whole), []).append(found.name[4])
+            by_seeds.setdefault((found.name[3], md.seeds(found.seeds), found.whole), []).append(found.name[4])
         for (task, seeds, whole_cell), names in by_seeds.items():
             other = "" if whole_cell else f", where {there} has other runs"
             yield console.hanging(f"    {task}", f"seeds {seeds}{other}: {', '.join(names)}", 16)

@@ -68,12 +68,6 @@ def legend(columns: Sequence[Column]) -> str:
     return "\n".join(hanging(f"{typed(one.title)}:", typed(_sentence(one.meaning)), 4) for one in columns)
 
 
-def interval(value: float, low: float, high: float) -> str:
-    """A number with the ends of its interval, if they are known."""
-    ends = (md.number(low), md.number(high))
-    return md.number(value) + ("" if md.DASH in ends else f" [{ends[0]}, {ends[1]}]")
-
-
 def typed(text: str) -> str:
     """Visible text without signs that a terminal may lack."""
     return plain(text).translate(TYPED)

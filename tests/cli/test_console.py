@@ -42,8 +42,6 @@ def test_lines_are_broken_and_hang() -> None:
 
 def test_what_is_not_known_is_a_dash_or_null() -> None:
     assert console.columns(("a",), [(md.number(math.nan),)], text_columns=1)[1] == "-"
-    assert console.interval(0.5, math.nan, 2.0) == "0.50"
-    assert console.interval(0.5, 0.25, 1.0) == "0.50 [0.25, 1.00]"
     assert json.loads(console.machine({"b": (math.nan, math.inf), "a": [1.5]})) == {"a": [1.5], "b": [None, "inf"]}
 
 

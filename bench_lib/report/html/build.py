@@ -105,7 +105,7 @@ def _tables(summary: Summary, catalogue: Catalogue) -> dict[str, Any]:
         "over": views.over_tasks(),
         "techniques": views.techniques(),
         "tasks": views.tasks(),
-        "columns": {view.name.lower(): columns.shown_in(view) for view in ON_PAGE},
+        "columns": {view.name.lower(): columns.shown_in(view) for view in ON_PAGE} | {"over": columns.OVER_TASKS},
         "starts": {view.name.lower(): _start(view) for view in ON_PAGE},
         "baseline": summary.baseline,
         "runs": len(summary.runs),

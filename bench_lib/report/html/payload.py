@@ -120,4 +120,5 @@ def _rounded(values: NDArray[np.float64], decimals: int) -> list[float | None]:
 
 
 def _texts(column: pd.Series[Any]) -> list[str]:
-    return column.astype(str).tolist()
+    texts: list[str] = column.astype(str).tolist()
+    return texts
