@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -45,8 +46,8 @@ def page_runs(runs: pd.DataFrame, most: int = MOST_RUNS) -> NDArray[np.bool_]:
 
 def compressed(value: Mapping[str, Any]) -> str:
     """JSON, deflated and in base 64, as the script of the page reads it."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return base64.b64encode(zlib.compress(text.encode(), level=9)).decode("ascii")
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return base64.b64encode(zlib.compress(text.encode("ascii"), level=9)).decode("ascii")
 
 
 def run_columns(runs: pd.DataFrame, loss: NDArray[np.float32]) -> dict[str, list[Any]]:
@@ -116,7 +117,7 @@ def json_value(value: object, digits: int = DIGITS) -> object:
 
 
 def _rounded(values: NDArray[np.float64], decimals: int) -> list[float | None]:
-    return [value if np.isfinite(value) else None for value in np.round(values, decimals).tolist()]
+    return [round(value, decimals) if math.isfinite(value) else None for value in values.tolist()]
 
 
 def _texts(column: pd.Series[Any]) -> list[str]:

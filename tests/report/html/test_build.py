@@ -6,8 +6,6 @@ import base64
 import dataclasses
 import json
 import re
-import subprocess
-import sys
 import zlib
 from html.parser import HTMLParser
 from typing import Any
@@ -171,11 +169,6 @@ def test_the_catalogue_is_that_of_the_registries() -> None:
     assert known.techniques["mixout"].equation
     assert all(entry.sentence and entry.paper and entry.title for entry in known.techniques.values())
     assert set(known.tasks) == set(TASKS.names())
-
-
-def test_the_page_is_made_without_the_heavy_packages() -> None:
-    code = "import sys, bench_lib.report.html.build; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def csv_files(html: str, view: str) -> list[str]:
