@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from bench_lib import __version__
 from bench_lib.cli import audit, check, compare, doctor, listing, recommend, report, run, store
-from bench_lib.cli.outcome import DONE, INFRASTRUCTURE, USAGE
+from bench_lib.cli.console import DONE, INFRASTRUCTURE, USAGE
 from bench_lib.core.errors import BadPlan, BenchError, Unwritten, one_line
 
 Command = Callable[[argparse.Namespace], int]

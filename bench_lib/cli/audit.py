@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench_lib.cli import console
-from bench_lib.cli.outcome import DONE, USAGE
+from bench_lib.cli.console import DONE, USAGE
 from bench_lib.core.errors import BadData
 from bench_lib.report import formatting as md
 

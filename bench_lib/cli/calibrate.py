@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from bench_lib.cli import console
-from bench_lib.cli.outcome import DONE
+from bench_lib.cli.console import DONE
 from bench_lib.cli.run import chosen_executor
 from bench_lib.core.errors import BenchError, require
 

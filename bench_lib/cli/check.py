@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from bench_lib.cli.arguments import location
 from bench_lib.cli.calibrate import calibrate
-from bench_lib.cli.outcome import DONE, INCONCLUSIVE, REGRESSION, tell_set_aside
-from bench_lib.cli.progress import ProgressLine
+from bench_lib.cli.console import DONE, INCONCLUSIVE, REGRESSION, ProgressLine, print_damaged_files
 from bench_lib.cli.run import add_setting, chosen_executor
 from bench_lib.cli.verdicts import broken, human, machine
 from bench_lib.core.errors import BenchError, require
@@ -67,7 +66,7 @@ def _check(options: argparse.Namespace) -> int:
     with ProgressLine(sys.stderr) as line:
         comparison.report, comparison.executor = line, line.watch(comparison.executor)
         result = comparison.result()
-    tell_set_aside(comparison.store)
+    print_damaged_files(comparison.store)
     print(machine(result) if options.json else human(result))
     if CODES[result.outcome] == INCONCLUSIVE:
         print(f"stabbench: {_more(result, comparison.seeds, options)}", file=sys.stderr)

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from bench_lib.cli import console
 from bench_lib.cli.arguments import location
-from bench_lib.cli.outcome import DONE, REGRESSION, tell_set_aside
+from bench_lib.cli.console import DONE, REGRESSION, print_damaged_files
 from bench_lib.core.errors import BadValue
 from bench_lib.report import formatting as md
-from bench_lib.report.formatting import seeds as ranges
 
 if TYPE_CHECKING:
     from bench_lib.report.analysis.compare import ChangedSpec, Difference, MissingRuns, Pair, StoreComparison
@@ -75,7 +74,7 @@ def _techniques(options: argparse.Namespace) -> int:
 
     store = Store(options.store)
     pairs = compare_techniques(load(store).cells, options.one, options.other)
-    tell_set_aside(store)
+    print_damaged_files(store)
     if options.json:
         print(console.machine([_as_data(pair) for pair in pairs]))
     else:
@@ -128,7 +127,7 @@ def _stores(options: argparse.Namespace) -> int:
 
     one, other = (Store(Path(text)) for text in (options.one, options.other))
     found = compare_stores(load(one), load(other))
-    tell_set_aside(one, other)
+    print_damaged_files(one, other)
     print(console.machine(_as_data(found)) if options.json else "\n".join(_found(found, options)))
     return REGRESSION if found.differing else DONE
 
@@ -182,7 +181,7 @@ def _only(store: str, missing: Sequence[MissingRuns]) -> Iterator[str]:
         yield "  {} data, model {}, profile {}".format(*group)
         by_seeds: dict[tuple[str, str, bool], list[str]] = {}
         for found in members:
-            by_seeds.setdefault((found.name[3], ranges(found.seeds), found.whole), []).append(found.name[4])
+            by_seeds.setdefault((found.name[3], md.seeds(found.seeds), found.whole), []).append(found.name[4])
         for (task, seeds, whole_cell), names in by_seeds.items():
             other = "" if whole_cell else f", where {there} has other runs"
             yield console.hanging(f"    {task}", f"seeds {seeds}{other}: {', '.join(names)}", 16)

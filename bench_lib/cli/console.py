@@ -1,20 +1,33 @@
-"""How the command line lays out what it says: aligned columns and hanging lines for people, JSON for machines."""
+"""Output of the command line: exit codes, tables and text for people, JSON for programs, progress of a sweep."""
 
 from __future__ import annotations
 
 import json
 import math
 import re
+import sys
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
+from bench_lib.core.record import Status
 from bench_lib.report import formatting as md
 from bench_lib.report.formatting import plain
 from bench_lib.report.glossary import FEW
+from bench_lib.runner.progress import Pace, counts, named, result
 
 if TYPE_CHECKING:
+    from bench_lib.core.record import RunRecord
+    from bench_lib.core.spec import RunSpec
+    from bench_lib.executors.base import Executor
     from bench_lib.report.column import Column
+    from bench_lib.runner.suite import Progress
+    from bench_lib.store import Store
+
+DONE, REGRESSION, USAGE, INCONCLUSIVE, INFRASTRUCTURE = 0, 1, 2, 3, 4
+"""Exit codes."""
+
+BAR = "{percentage:3.0f}%|{bar:16}| {n_fmt}/{total_fmt} [{elapsed}{postfix}] {desc}"
 
 WIDTH = 100
 """Characters that a line is kept to where its words allow it."""
@@ -55,15 +68,71 @@ def legend(columns: Sequence[Column]) -> str:
     return "\n".join(hanging(f"{typed(one.title)}:", typed(_sentence(one.meaning)), 4) for one in columns)
 
 
-def interval(value: float, low: float, high: float) -> str:
-    """A number with the ends of its interval, if they are known."""
-    ends = (md.number(low), md.number(high))
-    return md.number(value) + ("" if md.DASH in ends else f" [{ends[0]}, {ends[1]}]")
-
-
 def typed(text: str) -> str:
     """Visible text without signs that a terminal may lack."""
     return plain(text).translate(TYPED)
+
+
+def print_damaged_files(*stores: Store) -> None:
+    """Name the damaged files that these stores quarantined or skipped, on the standard error stream."""
+    for store in stores:
+        for file, why in store.set_aside:
+            text = f"stabbench: set aside the damaged file {file} in {store.root}/quarantine: {why}"
+            print(plain(text), file=sys.stderr)
+        for file, why in store.passed_over.items():
+            print(plain(f"stabbench: passed over {file} in {store.root}: it is {why}"), file=sys.stderr)
+
+
+class ProgressLine:
+    """Progress of a sweep: a bar on a terminal, a line for each run elsewhere, on the standard output or a stream."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        from tqdm import tqdm
+
+        self.stream = stream
+        self.pace = Pace()
+        self.last: RunRecord | None = None
+        self.terminal = sys.stderr.isatty()
+        self.bar = tqdm(disable=not self.terminal, unit="run", dynamic_ncols=True, bar_format=BAR)
+
+    def __enter__(self) -> ProgressLine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+    def watch(self, executor: Executor) -> Executor:
+        """An executor that shows and times its jobs here."""
+        from bench_lib.executors.watched import Watched
+
+        return Watched(executor, self._start, self.pace.end)
+
+    def __call__(self, progress: Progress) -> None:
+        """Show the progress; a run has one line, even if counts change after it."""
+        new, self.last = progress.last is None or progress.last is not self.last, progress.last
+        if not self.terminal:
+            if new:
+                self._print(result(progress, self.pace))
+            return
+        if progress.last is None and not self.pace.runs:
+            self.bar.reset(total=progress.total)
+            self.bar.initial = progress.stored
+        elif new and (progress.last is None or Status(progress.last.status).lost):
+            self.bar.write(result(progress, self.pace), file=sys.stderr)
+        self.bar.n = progress.total - progress.left
+        self.bar.set_postfix_str(counts(progress, self.pace), refresh=False)
+        self.bar.set_description_str(self.pace.running())
+
+    def _start(self, group: Sequence[RunSpec]) -> None:
+        self.pace.start(group)
+        if self.terminal:
+            self.bar.set_description_str(self.pace.running())
+        elif not self.pace.runs:
+            # Until the first is done there is nothing else to see; later every run has its line anyway.
+            self._print(f"running {named(group)}")
+
+    def _print(self, text: str) -> None:
+        print(text, flush=True, file=self.stream)
 
 
 def _sentence(text: str) -> str:

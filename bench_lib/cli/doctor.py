@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from bench_lib.cli.outcome import DONE, USAGE
+from bench_lib.cli.console import DONE, USAGE
 
 
 def add_to(command: argparse.ArgumentParser) -> None:

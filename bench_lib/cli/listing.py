@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from bench_lib.cli.outcome import DONE
+from bench_lib.cli.console import DONE
 from bench_lib.core.errors import require
 
 if TYPE_CHECKING:

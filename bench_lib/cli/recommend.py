@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from bench_lib.cli import console
 from bench_lib.cli.arguments import location
-from bench_lib.cli.outcome import DONE, INCONCLUSIVE, tell_set_aside
+from bench_lib.cli.console import DONE, INCONCLUSIVE, print_damaged_files
 from bench_lib.core.errors import BadValue, BenchError, UnknownName, require
-from bench_lib.report.formatting import seeds as ranges
+from bench_lib.report import formatting as md
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +55,7 @@ def _recommend(options: argparse.Namespace) -> int:
     known = summarise(store, options.baseline)
     query = task_query(options.task_like, set(known.cells["task"].astype(str)))
     found = recommend(_only(known.cells, options), _only(known.runs, options), query, limits, options.baseline)
-    tell_set_aside(store)
+    print_damaged_files(store)
     if options.json:
         print(console.machine([_as_data(advised, options.top) for advised in found]))
     else:
@@ -141,7 +141,7 @@ def _wanted(limits: Limits, base: str) -> Iterator[str]:
     if math.isfinite(limits.cost):
         yield f"time <= {limits.cost:g}x that of {base}"
     if limits.failure < 1:
-        yield f"failure rate <= {100 * limits.failure:g} %"
+        yield f"failure rate <= {md.rate(limits.failure, 4)}"
 
 
 def _rows(place: str, one: Candidate, advised: Recommendation) -> list[tuple[str, ...]]:
@@ -166,7 +166,7 @@ def _statements(title: str, said: Sequence[Sequence[str]]) -> list[str]:
     for place, lines in enumerate(said, 1):
         for line in lines:
             places.setdefault(line, []).append(place)
-    found = [console.hanging(f"  {ranges(held)}", line, INDENT) for line, held in places.items()]
+    found = [console.hanging(f"  {md.seeds(held)}", line, INDENT) for line, held in places.items()]
     return ["", title, *found] if found else []
 
 

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from bench_lib.cli.arguments import location
-from bench_lib.cli.outcome import DONE, REGRESSION, tell_set_aside
+from bench_lib.cli.console import DONE, REGRESSION, print_damaged_files
 from bench_lib.cli.run import MOST_WORKERS
 from bench_lib.core.errors import require
 
@@ -40,7 +40,7 @@ def _report(options: argparse.Namespace) -> int:
         print(*[path for path in paths if path.parent == options.out], sep="\n")
         print(f"{options.out / 'figures'}{os.sep}: {len(paths)} files in all")
         code = DONE
-    tell_set_aside(store)
+    print_damaged_files(store)
     return code
 
 

@@ -6,14 +6,12 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from bench_lib.cli import axes
 from bench_lib.cli.arguments import location
-from bench_lib.cli.outcome import DONE, INFRASTRUCTURE, USAGE, tell_set_aside
-from bench_lib.cli.progress import ProgressLine
+from bench_lib.cli.console import DONE, INFRASTRUCTURE, USAGE, ProgressLine, print_damaged_files
 from bench_lib.core.errors import BadPlan, BadValue, Problems, one_line, require
 from bench_lib.core.record import Status
 from bench_lib.core.seeds import parse_seeds
-from bench_lib.runner.options import parse_frozen_configurations, parse_statuses
+from bench_lib.runner.options import AXES, Axes, axes_of, parse_frozen_configurations, parse_statuses
 
 if TYPE_CHECKING:
     from bench_lib.executors.base import Executor
@@ -53,9 +51,22 @@ def add_to(command: argparse.ArgumentParser) -> None:
         help="a set of runs for each seed stream in turn, the others frozen: init,order; both at once: init+order; "
         "a grid of both: initxorder; every stream at once: all",
     )
-    axes.add_to(command)
+    _add_axes(command)
     add("--retry", default="", metavar="STATUS,...", help="stored runs to attempt again, such as crashed,oom")
     command.set_defaults(command=_run)
+
+
+def _add_axes(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group(
+        "axes", "settings of the profile, for which several values may be given: every combination is run"
+    )
+    for name, (values, text) in AXES.items():
+        group.add_argument(f"--{name.replace('_', '-')}", metavar=values, help=text)
+
+
+def parse_axes(options: argparse.Namespace) -> Axes:
+    """The axes that the options give, in the order of `AXES`; a value of another type raises `BadValue`."""
+    return axes_of({name: getattr(options, name) for name in AXES}, "--")
 
 
 def add_setting(command: argparse.ArgumentParser) -> None:
@@ -85,7 +96,7 @@ def _run(options: argparse.Namespace) -> int:
     store = Store(options.store)
     with ProgressLine() as line:
         progress = run_suite(grid, store, line.watch(executor), line, retry)
-    tell_set_aside(store)
+    print_damaged_files(store)
     counts = ", ".join(f"{count} {status}" for status, count in sorted(progress.statuses.items())) or "nothing to do"
     new = f"{progress.finished} are new ({counts})"
     if progress.elsewhere:
@@ -100,7 +111,7 @@ def _asked(options: argparse.Namespace) -> tuple[Grid, Executor, frozenset[Statu
     seeds = problems.of(parse_seeds, options.seeds) or STAND_IN
     retry = problems.of(parse_statuses, options.retry)
     frozen = problems.of(parse_frozen_configurations, options.vary, options.freeze, seeds)
-    crossed = problems.of(axes.parse_axes, options)
+    crossed = problems.of(parse_axes, options)
     executor = problems.of(chosen_executor, options)
     from bench_lib.runner.seed_streams import refuse_pools
     from bench_lib.runner.suite import Grid, all_tasks, all_techniques, named, plan

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from bench_lib.cli.arguments import location
-from bench_lib.cli.outcome import DONE, USAGE, tell_set_aside
+from bench_lib.cli.console import DONE, USAGE, print_damaged_files
 from bench_lib.core.errors import BadValue
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def _store(options: argparse.Namespace) -> int:
         return USAGE if problems else DONE
     gone = compact(store)
     print(f"{gone} files of runs were merged; {len(store.files('runs'))} are in {store.root}")
-    tell_set_aside(store)
+    print_damaged_files(store)
     return DONE
 
 
@@ -53,5 +53,5 @@ def _merge(store: Store, other: Store) -> int:
     print(f"{merged.written} runs of {other.root} were added; {len(store.ids())} are in {store.root}")
     for line in merged.disagreeing:
         print(f"stabbench: {line}", file=sys.stderr)
-    tell_set_aside(store, other)
+    print_damaged_files(store, other)
     return USAGE if merged.disagreeing else DONE

@@ -68,11 +68,11 @@ def _row(task: TaskResult) -> tuple[str, ...]:
         task.task,
         f"{verdict.stability}{by}",
         str(verdict.seeds),
-        _rate(ours[0]),
-        _rate(theirs[0]),
-        console.interval(*task.ratio()),
+        md.rate(ours[0], 0),
+        md.rate(theirs[0], 0),
+        md.estimate(*task.ratio()),
         md.number(verdict.p_spread, 4),
-        console.interval(verdict.superiority.estimate, *_shares(*verdict.superiority.interval())),
+        md.estimate(verdict.superiority.estimate, *_shares(*verdict.superiority.interval())),
         "undecided" if verdict.location == "open" else str(verdict.location),
         _times(task.cost.time) + (" too dear" if task.exceeds_max_cost else ""),
         _times(task.cost.memory),
@@ -116,10 +116,6 @@ def _overall(result: ComparisonResult) -> str:
 def _shares(*ends: float) -> list[float]:
     """The ends of a Student interval of a share, clipped to 0 and 1."""
     return [end if math.isnan(end) else min(max(end, 0.0), 1.0) for end in ends]
-
-
-def _rate(value: float) -> str:
-    return md.DASH if math.isnan(value) else f"{md.percent(value, 0)} %"
 
 
 def _times(value: float) -> str:

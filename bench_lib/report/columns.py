@@ -13,7 +13,7 @@ from bench_lib.core.record import Status
 from bench_lib.report import values
 from bench_lib.report.cells import Cell
 from bench_lib.report.column import Column, View, count, efficiency, name, number, share
-from bench_lib.report.glossary import FEW, LEAST
+from bench_lib.report.glossary import FEW, LEAST, UNEQUAL
 from bench_lib.report.values import Row
 from bench_lib.stats.design import FIRST_LOOK
 
@@ -232,6 +232,40 @@ USE = (
         for n, shown in ((1, values.number("latency_1_ratio")), (32, values.number("latency_32_ratio")))
     ),
 )
+OVER_TASKS = (
+    Column("tasks", "tasks", "Tasks on which some run of the technique converged.", values.number("tasks", 0)),
+    Column("more", "more stable on", "Tasks on which the verdict is more stable.", values.number("more", 0)),
+    Column("less", "less stable on", "Tasks on which the verdict is less stable.", values.number("less", 0)),
+    Column("undecided", "undecided on", "Tasks on which it is undecided.", values.number("undecided", 0)),
+    Column(
+        "mean_failure_rate",
+        "failed, mean %",
+        "The mean of the failure rates of its tasks.",
+        values.percent("failure_rate", digits=1),
+    ),
+    Column(
+        "average_rank",
+        "average rank",
+        "Mean rank over the tasks that all ranked techniques share: 1 is best.",
+        values.number("average_rank", 1),
+    ),
+    Column(
+        "mad_over_tasks",
+        "MAD over tasks",
+        "Mean absolute deviation of the technique's mean scores over its tasks, the classic measure; it mixes metrics, "
+        f"and says more of the tasks than of the seeds. {UNEQUAL} marks a technique that covers fewer tasks than "
+        "another: not comparable.",
+        values.mad_over_tasks,
+    ),
+    Column(
+        "mean_time",
+        "time, mean",
+        "The geometric mean over its tasks of its training time over the baseline's.",
+        values.number("time_ratio"),
+    ),
+)
+"""Measures of a technique over the tasks of a group, which no file has; `most_tasks` is the most of any technique."""
+
 COLUMNS: tuple[Column, ...] = (*NAMES, *OUTCOMES, *SCORES, *CONTRASTS, *COST, *TRAINING, *USE)
 
 
@@ -241,8 +275,8 @@ def shown_in(view: View) -> list[Column]:
 
 
 def glossary() -> list[tuple[str, str]]:
-    """Titles and meanings of the columns: those shown in tables first, then those of the files only."""
-    ordered = sorted(COLUMNS, key=lambda column: not column.shown_in)
+    """Titles and meanings: columns shown in tables, then those of the files only, then those over several tasks."""
+    ordered = [*sorted(COLUMNS, key=lambda column: not column.shown_in), *OVER_TASKS]
     return [(column.title, column.meaning) for column in ordered]
 
 

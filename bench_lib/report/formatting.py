@@ -6,7 +6,7 @@ import html
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 DASH = "\u2013"
 """An en dash, for undefined values."""
@@ -60,10 +60,22 @@ def p_value(value: float | None) -> str:
     return "<0.001" if value is not None and value < 0.001 else number(value, 3)
 
 
-def interval(low: float | None, high: float | None, digits: int = 2) -> str:
-    """An interval of fractions in percent points; empty if undefined."""
-    ends = (percent(low, digits), percent(high, digits))
+def rate(value: float | None, digits: int = 1) -> str:
+    """A fraction in percent with the sign, at most `digits` decimals and no trailing zeros, such as `2.5 %`."""
+    return DASH if value is None or not math.isfinite(value) else f"{round(100 * value, digits) + 0.0:g} %"
+
+
+def interval(
+    low: float | None, high: float | None, digits: int = 2, shown: Callable[[float | None, int], str] = percent
+) -> str:
+    """An interval in brackets, of fractions in percent points unless `shown` is `number`; empty if undefined."""
+    ends = (shown(low, digits), shown(high, digits))
     return "" if DASH in ends else f"[{ends[0]}, {ends[1]}]"
+
+
+def estimate(value: float, low: float, high: float) -> str:
+    """A number with its interval, if known."""
+    return f"{number(value)} {interval(low, high, shown=number)}".rstrip()
 
 
 def seeds(numbers: Iterable[int]) -> str:

@@ -9,13 +9,6 @@ FEW = "\u2020"
 UNEQUAL = "\u2021"
 """Marks: a dagger and a double dagger."""
 
-OVER_TASKS = {
-    "MAD over tasks": f"""Mean absolute deviation of the technique's mean scores over its tasks, the classic measure; it
-        mixes metrics, and says more of the tasks than of the seeds. {UNEQUAL} marks a technique that covers fewer tasks
-        than another: not comparable.""",
-}
-"""Meanings of the measures over several tasks."""
-
 READING = """Scores are in percent points of the task's metric. The unit of replication is the seed. Below the baseline,
 rows are ordered by failure rate, then by MAD; the order is not a claim, the verdicts are. Each of the two p-values is
 corrected by Holm's method over all contrasts (techniques by tasks) of its section, apart from the verdicts. A large

@@ -56,9 +56,3 @@ def name_list(names: Sequence[str], limit: int = 4, width: int | None = None, la
 def count(number: int, noun: str) -> str:
     """A number with its noun, such as `1 seed` and `3 seeds`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def ratio(value: float, low: float, high: float) -> str:
-    """A ratio with its interval, if known."""
-    ends = (md.number(low), md.number(high))
-    return md.number(value) + ("" if md.DASH in ends else f" [{ends[0]}, {ends[1]}]")

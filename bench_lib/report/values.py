@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench_lib.report import formatting as md
-from bench_lib.report.glossary import FEW, LEAST
+from bench_lib.report.glossary import FEW, LEAST, UNEQUAL
 from bench_lib.report.prose import count
 from bench_lib.stats.verdict import Location, Stability
 
@@ -53,9 +53,7 @@ def number(name: str, digits: int = 2, factor: float = 1) -> Format:
 
 def percent(name: str, low: str = "", high: str = "", digits: int = 2) -> Format:
     """A fraction in percent points, with its interval from two other columns."""
-    return lambda row: Value(
-        md.percent(row.get(name), digits), md.interval(row.get(low), row.get(high), digits) if low else ""
-    )
+    return lambda row: Value(md.percent(row.get(name), digits), md.interval(row.get(low), row.get(high), digits))
 
 
 def difference(name: str) -> Format:
@@ -70,8 +68,7 @@ def ratio(name: str, low: str = "", high: str = "") -> Format:
         if is_baseline(row):
             return NOTHING
         value = row.get(name, UNKNOWN)
-        ends = [md.number(row.get(end)) for end in (low, high) if end]
-        interval = f"[{', '.join(ends)}]" if ends and md.DASH not in ends else ""
+        interval = md.interval(row.get(low), row.get(high), shown=md.number)
         return Value("∞" if value == math.inf else md.number(value), interval)
 
     return shown
@@ -104,6 +101,11 @@ def failures(row: Row) -> Value:
     order = f"{row['failed'] / row['judged']:.3g}" if row["failed"] else ""
     interval = md.interval(row["failure_low"], row["failure_high"], 1)
     return Value(f"{row['failed']}/{row['judged']}", interval, order=order)
+
+
+def mad_over_tasks(row: Row) -> Value:
+    """The MAD over tasks, marked if another technique covers more tasks."""
+    return Value(md.percent(row["mad_over_tasks"]), mark=UNEQUAL if row["tasks"] < row["most_tasks"] else "")
 
 
 def verdict(row: Row) -> Value:

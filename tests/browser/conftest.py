@@ -17,6 +17,7 @@ from filelock import FileLock
 
 from bench_lib.core.record import RunRecord, Status
 from bench_lib.core.spec import Profile, Ref, RunSpec, TechniqueSpec, canonical_json
+from bench_lib.report.glossary import LEAST
 from bench_lib.store import Store
 
 CHROMIUM, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
@@ -57,7 +58,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """Two tasks of real data, one of embedded; a name that holds markup, and cells of too few seeds."""
     made = Store(tmp_path_factory.mktemp("store"))
     for technique in SPREADS:
-        for seed in range(30):
+        for seed in range(LEAST):
             made.append(run("sst2", technique, seed))
         for seed in range(3):
             made.append(run("rte", technique, seed))
@@ -133,6 +134,15 @@ class Browser:
         self.driver.get_log("browser"), self.driver.get_log("performance")
         self.driver.get(page.as_uri() + view)
         self.until("return document.documentElement.classList.contains('ready')")
+        return self
+
+    def show(self, view: str) -> Browser:
+        """Another view or dialog of the page that is open, once its charts are drawn."""
+        address = view or "#leaderboard"
+        self.driver.execute_script("location.hash = arguments[0]", address)
+        opened = "dialog[open] h2" if address.startswith(("#run=", "#cell=")) else f'.view.shown[id="{address[1:]}"]'
+        self.until(f"return document.querySelector('{opened}')")
+        self.until("return [...document.querySelectorAll('.view.shown .chart')].every(c => c.querySelector('svg'))")
         return self
 
     def until(self, script: str, seconds: float = 60) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench_lib.cli import main
-from bench_lib.cli.outcome import DONE
+from bench_lib.cli.console import DONE
 from bench_lib.store import Store
 
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bench_lib.cli import main
-from bench_lib.cli.outcome import DONE, USAGE
+from bench_lib.cli.console import DONE, USAGE
 
 Written = pytest.CaptureFixture[str]
 Write = Callable[..., Path]

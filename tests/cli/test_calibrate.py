@@ -10,7 +10,7 @@ import pytest
 
 from bench_lib.cli import main
 from bench_lib.cli.calibrate import FEWEST, RATIOS, SEVERAL
-from bench_lib.cli.outcome import DONE, USAGE
+from bench_lib.cli.console import DONE, USAGE
 from bench_lib.core.record import RunRecord, Status
 from bench_lib.core.spec import RunSpec
 from bench_lib.report.analysis.calibration import HEAD

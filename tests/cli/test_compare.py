@@ -9,7 +9,7 @@ import pytest
 
 from bench_lib.cli import main
 from bench_lib.cli.compare import are_folders
-from bench_lib.cli.outcome import DONE, REGRESSION, USAGE
+from bench_lib.cli.console import DONE, REGRESSION, USAGE
 from bench_lib.core.errors import BadValue
 from bench_lib.store import Store
 

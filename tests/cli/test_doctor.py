@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from bench_lib.cli import main
-from bench_lib.cli.outcome import DONE, USAGE
+from bench_lib.cli.console import DONE, USAGE
 from bench_lib.runner.forecast import Speed
 
 Written = pytest.CaptureFixture[str]

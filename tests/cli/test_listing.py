@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from bench_lib.cli import main
-from bench_lib.cli.outcome import DONE, USAGE
+from bench_lib.cli.console import DONE, USAGE
 from bench_lib.core.profiles import PROFILES
 from bench_lib.models import MODELS
 from bench_lib.tasks import TASKS

@@ -9,7 +9,7 @@ import pytest
 
 from bench_lib import __version__
 from bench_lib.cli import main
-from bench_lib.cli.outcome import DONE, INFRASTRUCTURE, USAGE
+from bench_lib.cli.console import DONE, INFRASTRUCTURE, USAGE
 from bench_lib.core.errors import BenchError
 from bench_lib.runner import suite
 from bench_lib.runner.suite import Progress
@@ -32,17 +32,24 @@ def test_what_does_not_parse_is_bad_usage(capsys: Written, arguments: list[str])
     assert "usage: stabbench" in capsys.readouterr().err
 
 
-def test_the_command_starts_and_lists_without_the_heavy_packages() -> None:
+def test_the_command_helps_and_lists_without_the_heavy_packages() -> None:
     code = """
 import sys
-from bench_lib.cli import main, parser
-parser()
+from bench_lib.cli import main
+heavy = {"torch", "transformers", "datasets", "peft", "pandas", "matplotlib"}
+for words in (["--help"], ["check", "--help"]):
+    try:
+        main(words)
+    except SystemExit as ended:
+        assert ended.code == 0
+assert not {*heavy, "scipy"} & sys.modules.keys(), "help"
 for kind in ("tasks", "models", "profiles"):
     assert main(["list", kind]) == 0
-print(sorted({"torch", "transformers", "datasets", "peft", "pandas", "matplotlib"} & sys.modules.keys()))
+print(sorted(heavy & sys.modules.keys()))
 """
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.splitlines()[-1] == "[]"
+    assert "--max-cost RATIO" in found.stdout
 
 
 def test_the_module_is_the_command() -> None:

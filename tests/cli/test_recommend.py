@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench_lib.cli import main
-from bench_lib.cli.outcome import DONE, INCONCLUSIVE, USAGE
+from bench_lib.cli.console import DONE, INCONCLUSIVE, USAGE
 from bench_lib.cli.recommend import parsed
 from bench_lib.core.errors import BadValue
 from bench_lib.store import Store

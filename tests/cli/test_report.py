@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench_lib.cli import main
-from bench_lib.cli.outcome import DONE, REGRESSION, USAGE
+from bench_lib.cli.console import DONE, REGRESSION, USAGE
 from bench_lib.report import render
 from bench_lib.store import Store
 
@@ -14,6 +14,20 @@ Damage = Callable[[Path], Path]
 Written = pytest.CaptureFixture[str]
 
 
+@pytest.fixture(scope="module")
+def whole(filled: Path) -> render.Report:
+    """The report of the store, built once."""
+    return render.build_report(Store(filled))
+
+
+@pytest.fixture
+def built(whole: render.Report, monkeypatch: pytest.MonkeyPatch) -> render.Report:
+    """The report that the command writes in place of building its own."""
+    monkeypatch.setattr(render, "build_report", lambda *_: whole)
+    return whole
+
+
+@pytest.mark.usefixtures("built")
 def test_a_report_names_the_files_that_it_wrote(capsys: Written, store: Path, tmp_path: Path) -> None:
     out = tmp_path / "reports"
     assert main(["report", "--store", str(store), "--out", str(out)]) == DONE
@@ -47,11 +61,8 @@ def test_a_report_tells_of_damaged_files(
     assert name in capsys.readouterr().err
 
 
-def test_a_report_is_held_against_what_stands(
-    capsys: Written, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = render.build_report(Store(store))
-    monkeypatch.setattr(render, "build_report", lambda *_: whole)
+@pytest.mark.usefixtures("built")
+def test_a_report_is_held_against_what_stands(capsys: Written, store: Path, tmp_path: Path) -> None:
     command = ["report", "--store", str(store), "--out", str(tmp_path / "reports")]
     assert main([*command, "--check"]) == REGRESSION
     assert f"missing: {tmp_path / 'reports' / 'leaderboard.md'}" in capsys.readouterr().out

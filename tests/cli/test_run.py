@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bench_lib.cli import main
-from bench_lib.cli.outcome import DONE, INFRASTRUCTURE, USAGE
+from bench_lib.cli.console import DONE, INFRASTRUCTURE, USAGE
 from bench_lib.core.record import Status
 from bench_lib.executors import InlineExecutor, LocalExecutor
 from bench_lib.runner import suite

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench_lib.cli import main
-from bench_lib.cli.outcome import DONE, USAGE
+from bench_lib.cli.console import DONE, USAGE
 from bench_lib.store import Store
 
 Small = tuple[str, ...]

@@ -14,7 +14,7 @@ import pytest
 
 import bench_lib
 from bench_lib.cli import main
-from bench_lib.cli.outcome import DONE
+from bench_lib.cli.console import DONE
 from bench_lib.core.errors import BadData
 from bench_lib.report.analysis.recommend import task_query
 from bench_lib.store import Store

@@ -70,7 +70,8 @@ def test_the_glossary_begins_with_what_tables_show() -> None:
     titles = [title for title, _ in columns.glossary()]
     assert titles[0] == "seeds"
     assert titles.index("P(higher)") < titles.index("sd")
-    assert len(titles) == len(columns.COLUMNS)
+    assert len(titles) == len(columns.COLUMNS) + len(columns.OVER_TASKS)
+    assert titles[-2:] == ["MAD over tasks", "time, mean"]
 
 
 def test_reading_order_puts_the_baseline_first_and_what_has_no_figures_last() -> None:

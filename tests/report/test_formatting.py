@@ -69,6 +69,21 @@ def test_thousands_are_separated() -> None:
 def test_intervals() -> None:
     assert md.interval(0.1, 0.25, 1) == "[10.0, 25.0]"
     assert md.interval(math.nan, math.nan) == ""
+    assert md.interval(0.5, 1.25, shown=md.number) == "[0.50, 1.25]"
+    assert md.estimate(0.5, 0.25, 1.0) == "0.50 [0.25, 1.00]"
+    assert md.estimate(0.5, math.nan, 2.0) == "0.50"
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "shown"),
+    [(0.02, 1, "2 %"), (0.0255, 1, "2.5 %"), (1 / 3, 0, "33 %"), (-0.001, 0, "0 %"), (0.00125, 4, "0.125 %")],
+)
+def test_a_rate_has_its_sign_and_no_trailing_zeros(value: float, digits: int, shown: str) -> None:
+    assert md.rate(value, digits) == shown
+
+
+def test_an_unknown_rate_is_a_dash() -> None:
+    assert md.rate(math.nan) == md.rate(None) == md.DASH
 
 
 @settings(deadline=None)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench_lib.report.prose import anchor, count, linked, name_list, ratio
+from bench_lib.report.prose import anchor, count, linked, name_list
 
 
 def test_code_stress_and_sources_are_marked_up() -> None:
@@ -42,8 +40,3 @@ def test_lists_and_counts_read_as_in_a_sentence() -> None:
         "a, b and 1 more",
     ]
     assert (count(1, "seed"), count(2000, "seed")) == ("1 seed", "2,000 seeds")
-
-
-def test_a_ratio_has_its_interval_where_it_is_known() -> None:
-    assert ratio(0.6, 0.4, 0.9) == "0.60 [0.40, 0.90]"
-    assert ratio(0.6, math.nan, 0.9) == "0.60"

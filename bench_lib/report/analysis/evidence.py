@@ -11,6 +11,7 @@ from enum import StrEnum
 from scipy.stats import norm
 
 from bench_lib.core.errors import require
+from bench_lib.report import formatting as md
 from bench_lib.report.glossary import LEAST
 from bench_lib.report.values import Row
 from bench_lib.stats.verdict import Location, Stability
@@ -112,14 +113,14 @@ def proven(one: Evidence, limits: Limits, base: Row) -> Iterator[str]:
     if Conclusion.HIGHER in said:
         yield f"scores above {name} on {one.task}"
     if one.failure_high <= limits.failure < 1:
-        yield f"failure rate at most {share(limits.failure)} on {one.task} (Wilson 95 %)"
+        yield f"failure rate at most {md.rate(limits.failure)} on {one.task} (Wilson 95 %)"
 
 
 def unproven(one: Evidence, limits: Limits, base: Row) -> Iterator[str]:
     """Unproven statements, one sentence each."""
     name = base["label"]
     if one.failure_high > limits.failure:
-        yield f"failure rate at most {share(limits.failure)} on {one.task} is not shown: {_doubt(one, limits)}"
+        yield f"failure rate at most {md.rate(limits.failure)} on {one.task} is not shown: {_doubt(one, limits)}"
     said = conclusions(one.row)
     if Conclusion.OPEN in said:
         yield f"spread against {name} on {one.task} is undecided: {_reach(one)}"
@@ -167,13 +168,8 @@ def needed(failed: int, limit: float) -> float:
     return float(math.ceil(root**2))
 
 
-def share(value: float) -> str:
-    """A rate in percent, such as `2 %`."""
-    return f"{round(100 * value, 1):g} %"
-
-
 def _doubt(one: Evidence, limits: Limits) -> str:
-    so_far = f"{one.failed} of {one.judged} seeds leave up to {share(one.failure_high)} possible (Wilson 95 %)"
+    so_far = f"{one.failed} of {one.judged} seeds leave up to {md.rate(one.failure_high)} possible (Wilson 95 %)"
     enough = needed(one.failed, limits.failure)
     if math.isinf(enough):
         return f"{so_far}; no number of seeds shows a rate of 0"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,12 +17,11 @@ from bench_lib.report.column import View
 from bench_lib.report.figures.figure import Figure
 from bench_lib.report.figures.plan import FIGURES
 from bench_lib.report.figures.style import DARK, LIGHT
-from bench_lib.report.html import figures, methods, payload
+from bench_lib.report.html import methods, payload
 from bench_lib.report.html.registry_entries import Catalogue
 from bench_lib.report.html.reproduce import Commands
 from bench_lib.report.html.rows import ON_PAGE
 from bench_lib.report.html.scripts import charts_script, digest, inline, tables_script
-from bench_lib.report.html.shared import shared
 from bench_lib.report.html.summaries import folded, heading
 from bench_lib.report.html.views import Views
 from bench_lib.report.prose import anchor, linked
@@ -31,6 +29,22 @@ from bench_lib.report.prose import anchor, linked
 FIRST = Markup("document.documentElement.classList.add('js')")
 """The first script: with scripts enabled, the page shows one view at a time."""
 
+
+FIGURE_VIEWS = {
+    "seeds": "Seeds",
+    "cost": "Cost",
+    "curves": "Curves",
+    "profiles": "Profiles",
+    "ranks": "Critical difference",
+    "variance": "Variance",
+    "sizes": "Sizes",
+    "shots": "Examples per class",
+    "noise": "Label noise",
+    "disagreement": "Disagreement",
+    "power": "Power",
+    "more": "More figures",
+}
+"""Views that show figures, by their kind; figures of another kind stand under `more`."""
 
 NAMES_BEFORE = {View.PAGE: 3, View.TASK: 2, View.TECHNIQUE: 1, View.EFFICIENCY: 1}
 """The number of columns before the values in each table."""
@@ -48,7 +62,7 @@ def build(summary: Summary, drawn: Sequence[Figure], catalogue: Catalogue, undra
         **_methods(summary),
         **_figures(drawn),
         "undrawn": undrawn,
-        "payload": _json(_payload(summary, drawn, catalogue)),
+        "payload": payload.compressed(_payload(summary, drawn, catalogue)),
         "scripts": scripts,
         "first": FIRST,
         "policy": _policy([FIRST, *scripts]),
@@ -91,7 +105,7 @@ def _tables(summary: Summary, catalogue: Catalogue) -> dict[str, Any]:
         "over": views.over_tasks(),
         "techniques": views.techniques(),
         "tasks": views.tasks(),
-        "columns": {view.name.lower(): columns.shown_in(view) for view in ON_PAGE},
+        "columns": {view.name.lower(): columns.shown_in(view) for view in ON_PAGE} | {"over": columns.OVER_TASKS},
         "starts": {view.name.lower(): _start(view) for view in ON_PAGE},
         "baseline": summary.baseline,
         "runs": len(summary.runs),
@@ -123,33 +137,26 @@ def _methods(summary: Summary) -> dict[str, Any]:
 
 def _figures(drawn: Sequence[Figure]) -> dict[str, Any]:
     """The figures with their indices, by view and by task."""
-    by_view: dict[str, list[tuple[int, Figure]]] = {view: [] for view in figures.VIEWS}
+    by_view: dict[str, list[tuple[int, Figure]]] = {view: [] for view in FIGURE_VIEWS}
     by_task: dict[str, list[tuple[int, Figure]]] = {}
     for number, figure in enumerate(drawn):
-        by_view[figures.view_of(figure)].append((number, figure))
+        by_view[figure.kind if figure.kind in FIGURE_VIEWS else "more"].append((number, figure))
         by_task.setdefault(figure.task, []).append((number, figure))
     return {
         "by_view": by_view,
         "by_task": by_task,
-        "galleries": [(v, title) for v, title in figures.VIEWS.items() if by_view[v] and v != "power"],
+        "galleries": [(v, title) for v, title in FIGURE_VIEWS.items() if by_view[v] and v != "power"],
         "folder": FIGURES,
     }
 
 
 def _payload(summary: Summary, drawn: Sequence[Figure], catalogue: Catalogue) -> Mapping[str, Any]:
     embedded = payload.page_runs(summary.runs)
-    index = figures.indexed(summary.runs[embedded])
-    specs, parts = shared([figure.spec for figure in drawn])
-    packed = [figures.packed(figure, index) for figure in drawn]
+    runs = payload.run_columns(summary.runs[embedded], summary.loss[embedded])
     return {
-        **payload.packed(summary.runs[embedded], summary.loss[embedded], Commands(catalogue)),
-        "figures": [{**figure, "spec": spec} for figure, spec in zip(packed, specs, strict=True)],
-        "shared": parts,
+        "runs": runs,
+        "cells": payload.cells(summary.runs[embedded], Commands(catalogue)),
+        "provenances": payload.provenances(summary.runs[embedded]),
+        "figures": [payload.figure_data(figure, runs["id"]) for figure in drawn],
         "themes": {"light": LIGHT, "dark": DARK},
     }
-
-
-def _json(value: object) -> Markup:
-    """JSON that is safe inside a script element."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return Markup(text.replace("<", "\\u003c"))

@@ -13,7 +13,7 @@ from bench_lib.report import formatting as md
 from bench_lib.report.analysis import calibration, provenance
 from bench_lib.report.analysis.results import Summary
 from bench_lib.report.cells import CELL_ID, GROUP, key_parts
-from bench_lib.report.glossary import EMBEDDED, LEAST, OVER_TASKS, USE, VARIANCE
+from bench_lib.report.glossary import EMBEDDED, LEAST, USE, VARIANCE
 from bench_lib.stats.design import LEAST_FOR_EQUIVALENCE, Margins
 
 READING = """Scores are in percent points of the task's metric. The unit of replication is the seed. Cells with at least
@@ -61,8 +61,8 @@ def paragraphs(summary: Summary) -> list[str]:
 
 def meanings() -> Table:
     """Meanings of the columns of the page and of the files beside it."""
-    entries = [*columns.glossary(), *OVER_TASKS.items()]
-    return Table("What the numbers mean, here and in the files beside this page", ("column", "meaning"), entries)
+    title = "What the numbers mean, here and in the files beside this page"
+    return Table(title, ("column", "meaning"), columns.glossary())
 
 
 def calibration_table() -> Table:

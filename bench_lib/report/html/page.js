@@ -1,70 +1,22 @@
 // The page's own behaviour: one view at a time, tables that sort and filter, charts drawn when seen, runs in a dialog.
 // All text from results goes in through textContent, so that a name is never markup.
 const { DataTable, vegaEmbed } = window;
-const data = JSON.parse(document.getElementById("data").textContent);
+const data = await inflated(document.getElementById("data").textContent);
 const { runs, cells } = data;
 const dialog = document.getElementById("dialog");
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const FIRST = "leaderboard";
 const DASH = "–";
 
-// ---- the data: numbers are codes of fixed width, see coding.py -----------------------------------------------------
-const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-const DIGITS = Object.fromEntries([...ALPHABET].map((letter, value) => [letter, value]));
-
-function code(text, place, width) {
-  let value = 0;
-  for (let i = place * width; i < (place + 1) * width; i++) value = 64 * value + DIGITS[text[i]];
-  return value === 64 ** width - 1 ? null : value;
+// ---- data: JSON, deflated, in base 64; runs and figures by column --------------------------------------------------
+function inflated(text) {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).json();
 }
 
-const pick = (codes, place) => code(codes.text, place, codes.width);
-
-function number(scale, place) {
-  const value = code(scale.text, place, scale.width);
-  if (value === null) return null;
-  const share = value / (64 ** scale.width - 2);
-  return scale.log ? scale.low * (scale.high / scale.low) ** share : scale.low + share * (scale.high - scale.low);
-}
-
-// Losses are logarithms in 9 bits, two of them in three characters.
-function lossOf(run, point) {
-  const { text, low, high, points } = runs.loss;
-  const pair = code(text, (run * points + point) >> 1, 3) ?? 64 ** 3 - 1;
-  const value = point % 2 ? pair % 512 : pair >> 9;
-  return value === 511 ? null : low * (high / low) ** (value / 510);
-}
-
-// Where each cell's runs begin, and each run's evaluations: both are stored as counts.
-const starts = [0];
-for (const count of cells.count) starts.push(starts.at(-1) + count);
-const evaluations = [0];
-for (let run = 0; run < runs.status.length; run++) {
-  const schedule = data.schedules[pick(runs.schedule, run)];
-  evaluations.push(evaluations.at(-1) + schedule[1].length);
-}
-
-const statusOf = (run) => data.statuses[runs.status[run]];
-const cellOf = (run) => starts.findLastIndex((start) => start <= run);
-const runsOf = (cell) => Array.from({ length: cells.count[cell] }, (_, i) => starts[cell] + i);
+const runsOf = (cell) => [...runs.id.keys()].filter((run) => runs.cell[run] === cell);
 const fixed = (value, digits = 2) => (value === null ? DASH : value.toFixed(digits));
-const percent = (run) => { const score = number(runs.score, run); return score === null ? null : +(100 * score).toFixed(3); };
-
-function seedOf(run) {
-  const cell = cellOf(run);
-  const seeds = cells.seeds[cell];
-  return Array.isArray(seeds) ? seeds[run - starts[cell]] : seeds + run - starts[cell];
-}
-
-function idOf(run) {
-  const { text, width, length, hex } = runs.id;
-  const own = text.slice(run * width, (run + 1) * width);
-  if (!hex) return own.trimEnd();
-  const digits = Array.from({ length: width / 2 }, (_, i) => code(own, i, 2) ?? 4095);
-  return digits.map((value) => value.toString(16).padStart(3, "0")).join("").slice(0, length);
-}
-
-const runNamed = (id) => Array.from(runs.status).findIndex((_, run) => idOf(run) === id);
+const percent = (value, digits = 2) => fixed(value === null ? null : 100 * value, digits);
 
 // ---- elements ------------------------------------------------------------------------------------------------------
 function el(name, attributes = {}, ...children) {
@@ -87,32 +39,11 @@ function tableOf(caption, head, rows) {
 
 // ---- charts --------------------------------------------------------------------------------------------------------
 function rowsOf(figure) {
-  if (figure.runs) {
-    const places = [];
-    for (let i = 0; i < figure.runs.length; i += 2) for (let k = 0; k < figure.runs[i + 1]; k++) places.push(figure.runs[i] + k);
-    return places.map((run) => (
-      { technique: figure.names[cellOf(run)] ?? cells.label[cellOf(run)], seed: seedOf(run), score: percent(run), status: statusOf(run), run: idOf(run) }));
-  }
-  const at = (column, row) => {
-    if (Array.isArray(column)) return column[row];
-    return +number(column, row).toPrecision(5);
-  };
-  const unfold = ({ values, each, times }) => { // values that stand several times in a row
-    const rows = [];
-    for (let i = 0; i * each.width < each.text.length; i++) for (let k = pick(times, i); k > 0; k--) rows.push(values[pick(each, i)]);
-    return rows;
-  };
-  return figure.blocks.flatMap((block) => {
-    const columns = Object.entries(block.columns).map(([name, column]) => [name, column.each ? unfold(column) : column]);
-    return Array.from({ length: block.rows }, (_, row) => Object.fromEntries(columns.map(([name, column]) => [name, at(column, row)])));
+  const columns = Object.entries(figure.columns);
+  return Array.from({ length: columns[0]?.[1].length ?? 0 }, (_, row) => {
+    const known = columns.map(([name, values]) => [name, values[row]]).filter(([, value]) => value !== null);
+    return Object.fromEntries(known.map(([name, value]) => [name, name === "run" ? runs.id[value] : value]));
   });
-}
-
-// Parts of specs that repeat are held once, see shared.py.
-function whole(value) {
-  if (value === null || typeof value !== "object") return value;
-  if ("$shared" in value) return data.shared[value.$shared];
-  return Array.isArray(value) ? value.map(whole) : Object.fromEntries(Object.entries(value).map(([name, part]) => [name, whole(part)]));
 }
 
 const drawn = new Map(); // the container of each chart with what draws it again, for another colour scheme
@@ -135,7 +66,7 @@ async function drawFigure(container) {
   if (drawn.has(container)) return;
   const figure = data.figures[container.dataset.figure];
   const rows = rowsOf(figure);
-  const spec = whole(figure.spec);
+  const { spec } = figure;
   const subtitle = spec.title?.subtitle; // the title itself stands above as the caption
   const details = container.closest("figure").querySelector("details");
   details.addEventListener("toggle", () => {
@@ -235,15 +166,15 @@ function open(title, ...content) {
   dialog.scrollTop = 0;
 }
 
-const groupOf = (cell) => data.cells.groups[cells.group[cell]];
-const nameOf = (cell) => `${cells.label[cell]} on ${cells.task[cell]}`;
+const groupOf = ({ data: kind, model, profile }) => `${kind} data, ${model}, profile ${profile}`;
+const nameOf = (cell) => `${cell.label} on ${cell.task}`;
 
-function openCell(cell) {
-  const list = runsOf(cell).map((run) => [el("a", { href: `#run=${idOf(run)}` }, `seed ${seedOf(run)}`), statusOf(run),
-    fixed(percent(run)), fixed(number(runs.seconds, run), 1)]);
-  const [kind, model, profile] = groupOf(cell);
-  open(`Runs of ${nameOf(cell)}`, el("p", { class: "how" }, `${kind} data, ${model}, profile ${profile}`),
-    tableOf("A seed opens its run", ["run", "status", `${cells.metric[cell] || "score"} (%)`, "training (s)"], list));
+function openCell(number) {
+  const cell = cells[number];
+  const rows = runsOf(number).map((run) => [el("a", { href: `#run=${runs.id[run]}` }, `seed ${runs.seed[run]}`), runs.status[run],
+    percent(runs.score[run]), fixed(runs.seconds[run], 1)]);
+  open(`Runs of ${nameOf(cell)}`, el("p", { class: "how" }, groupOf(cell)),
+    tableOf("A seed opens its run", ["run", "status", `${cell.metric || "score"} (%)`, "training (s)"], rows));
 }
 
 function leaves(value, path) {
@@ -254,34 +185,26 @@ function leaves(value, path) {
 }
 
 function openRun(run) {
-  const cell = cellOf(run);
-  const seed = seedOf(run);
-  const [steps, at] = data.schedules[pick(runs.schedule, run)];
-  const scores = at.map((step, i) => `${fixed(number(runs.evaluations, evaluations[run] + i) * 100, 1)} at step ${step}`);
-  const started = pick(runs.started, run);
-  const reason = data.reasons.texts[data.reasons.places[run]];
-  const origin = (data.origins[pick(runs.origin, run)] ?? []).map((part) => data.facts[part]);
-  const [kind, model, profile] = groupOf(cell);
-  const [frame, technique] = cells.command[cell];
-  const [before, after] = cells.frames[frame];
+  const cell = cells[runs.cell[run]];
+  const scores = runs.evaluations[run].map((score, i) => `${percent(score, 1)} at step ${runs.evaluation_steps[run][i]}`);
+  const started = runs.started[run] ? [["started", runs.started[run]]] : [];
   const chart = el("div", { class: "chart" });
-  open(`Seed ${seed}: ${nameOf(cell)}`,
-    facts([["run", idOf(run)], ["status", statusOf(run) + (reason ? `: ${reason}` : "")],
-      [cells.metric[cell] || "score", `${fixed(percent(run), 3)} %`], ["evaluations (%)", scores.join(", ") || DASH],
-      ["data, model, profile", `${kind}, ${model}, ${profile}`], ["training", `${fixed(number(runs.seconds, run), 1)} s, ${steps} steps`],
-      ["peak memory", `${fixed(number(runs.memory, run), 0)} MiB`]]),
+  open(`Seed ${runs.seed[run]}: ${nameOf(cell)}`,
+    facts([["run", runs.id[run]], ["status", [runs.status[run], runs.reason[run]].filter(Boolean).join(": ")],
+      [cell.metric || "score", `${percent(runs.score[run], 3)} %`], ["evaluations (%)", scores.join(", ") || DASH],
+      ["group", groupOf(cell)], ["training", `${fixed(runs.seconds[run], 1)} s, ${runs.steps[run]} steps`],
+      ["peak memory", `${fixed(runs.memory_mib[run], 0)} MiB`]]),
     el("h3", {}, "Training loss"), chart,
-    el("h3", {}, "The command that repeats it"), el("pre", { class: "command", tabindex: "0", "aria-label": "command" }, `${before} ${technique} ${after} ${seed}`),
-    ...cells.notes[cell].map((note) => el("p", { class: "how" }, cells.said[note])),
-    el("h3", {}, "Spec"), facts(cells.spec[cell].flatMap((part) => leaves(cells.parts[part][1], cells.parts[part][0]))),
-    el("h3", {}, "Provenance"), facts([...origin, ...(started ? [["started", new Date(1000 * (runs.started.first + started)).toISOString().replace(".000Z", " UTC").replace("T", " ")]] : [])]),
-    el("p", {}, el("a", { href: `#cell=${cell}` }, "All runs of this cell")));
-  drawLoss(chart, run, steps);
+    el("h3", {}, "The command that repeats it"), el("pre", { class: "command", tabindex: "0", "aria-label": "command" }, `${cell.command} ${runs.seed[run]}`),
+    ...cell.notes.map((note) => el("p", { class: "how" }, note)),
+    el("h3", {}, "Spec"), facts(leaves(cell.spec, "")),
+    el("h3", {}, "Provenance"), facts([...Object.entries(data.provenances[runs.provenance[run]]), ...started]),
+    el("p", {}, el("a", { href: `#cell=${runs.cell[run]}` }, "All runs of this cell")));
+  drawLoss(chart, runs.loss[run], runs.steps[run]);
 }
 
-function drawLoss(chart, run, steps) {
-  const points = Array.from({ length: runs.loss.points }, (_, i) => (
-    { step: Math.round(((i + 0.5) * steps) / runs.loss.points), loss: lossOf(run, i) })).filter((point) => point.loss !== null);
+function drawLoss(chart, losses, steps) {
+  const points = losses.map((loss, i) => ({ step: Math.round(((i + 0.5) * steps) / losses.length), loss })).filter(({ loss }) => loss !== null);
   if (!points.length) return void chart.append(el("p", { class: "how" }, "No loss is recorded."));
   draw(chart, {
     width: Math.min(560, dialog.clientWidth - 110), height: 150, mark: { type: "line", point: true },
@@ -315,7 +238,7 @@ function show(view, focus) {
 function route(focus = true) {
   const hash = location.hash.slice(1);
   const [kind, name] = hash.split("=");
-  const place = kind === "run" ? runNamed(name) : kind === "cell" && Number(name) < cells.count.length ? Number(name) : -1;
+  const place = kind === "run" ? runs.id.indexOf(name) : kind === "cell" && Number(name) in cells ? Number(name) : -1;
   if (kind === "run" || kind === "cell") {
     if (!current) show(document.getElementById(FIRST), false);
     if (place < 0) return open("No such run", el("p", {}, `This page holds no ${kind} ${name}.`));

@@ -1,8 +1,12 @@
-"""The runs embedded in the page: columns of fixed width, in the order of the cells."""
+"""The data of the page's script: the runs with their cells, and the figures."""
 
 from __future__ import annotations
 
+import base64
 import json
+import math
+import zlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,30 +16,16 @@ from numpy.typing import NDArray
 from bench_lib.core.record import Status
 from bench_lib.report.analysis.names import visible
 from bench_lib.report.cells import CELL_ID, GROUP, numbers
-from bench_lib.report.html.coding import (
-    Coded,
-    factored,
-    halved,
-    hexadecimal,
-    linear,
-    logarithmic,
-    missing,
-    narrow,
-    ranges,
-)
+from bench_lib.report.figures.figure import Figure
 from bench_lib.report.html.reproduce import Commands
 
 MOST_RUNS = 12_000
 """Maximum number of embedded runs; beyond it, the first seeds of each cell and the runs that failed."""
 
-STATUSES = "CLDOTXU"
-"""One letter per status, in the order of `Status`."""
+DIGITS = 5
+"""Significant digits of the numbers of figures."""
 
-SCORE, EVALUATION = 3, 2
-"""Characters per number: 5 digits of a final score, about 3 of earlier scores."""
-
-BOUND = 1e-5 * (missing(SCORE) - 1) / 2
-"""Scores from -BOUND to BOUND, which is above 1, are stored in steps of 1e-5."""
+LOSS_DIGITS = 3
 
 
 def page_runs(runs: pd.DataFrame, most: int = MOST_RUNS) -> NDArray[np.bool_]:
@@ -54,80 +44,82 @@ def page_runs(runs: pd.DataFrame, most: int = MOST_RUNS) -> NDArray[np.bool_]:
     return np.asarray((places < max(first, 1)) | required)
 
 
-def packed(runs: pd.DataFrame, loss: NDArray[np.float32], commands: Commands) -> dict[str, Any]:
-    """The runs and their cells, both sorted by cell; `loss` is (runs, points)."""
-    origins, schedules = Coded(), Coded()
+def compressed(value: Mapping[str, Any]) -> str:
+    """JSON, deflated and in base 64, as the script of the page reads it."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return base64.b64encode(zlib.compress(text.encode("ascii"), level=9)).decode("ascii")
+
+
+def run_columns(runs: pd.DataFrame, loss: NDArray[np.float32]) -> dict[str, list[Any]]:
+    """The runs by column, rounded to what the page shows; `loss` is (runs, points).
+
+    `cell` and `provenance` are indices into `cells` and `provenances` of the same runs.
+    """
+    started = pd.to_datetime(runs["started"].astype(str), format="ISO8601", utc=True, errors="coerce")
     return {
-        "statuses": dict(zip(STATUSES, map(str, Status), strict=True)),
-        "cells": _cells(runs, commands),
-        "runs": {
-            "id": hexadecimal(runs["run_id"].astype(str).tolist()),
-            "status": "".join(runs["status"].astype(str).map(dict(zip(map(str, Status), STATUSES, strict=True)))),
-            "score": linear(numbers(runs["score"]), -BOUND, BOUND, SCORE).packed(),
-            "seconds": logarithmic(numbers(runs["train_seconds"]), SCORE).packed(),
-            "memory": logarithmic(numbers(runs["peak_memory_bytes"]) / 2**20, SCORE).packed(),
-            "loss": {**halved(loss), "points": loss.shape[1]},
-            "started": _times(runs["started"]),
-            "schedule": narrow([_schedule(row, schedules) for row in _schedules(runs)]),
-            "evaluations": linear(_flat(runs["eval_score"]), -1, 1, EVALUATION).packed(),
-            "origin": narrow([origins.place(text, json.loads(text)) for text in runs["provenance"].astype(str)]),
-        },
-        "schedules": schedules.values,
-        "reasons": _reasons(runs["reason"]),
-        **_origins(origins),
+        "id": _texts(runs["run_id"]),
+        "cell": runs.groupby(list(CELL_ID), sort=False, observed=True).ngroup().tolist(),
+        "seed": runs["seed"].tolist(),
+        "status": _texts(runs["status"]),
+        "reason": _texts(runs["reason"]),
+        "score": _rounded(numbers(runs["score"]), 5),
+        "seconds": _rounded(numbers(runs["train_seconds"]), 1),
+        "memory_mib": _rounded(numbers(runs["peak_memory_bytes"]) / 2**20, 0),
+        "steps": runs["steps"].tolist(),
+        "evaluation_steps": [[int(step) for step in steps] for steps in runs["eval_step"]],
+        "evaluations": [_rounded(np.asarray(scores, dtype=np.float64), 3) for scores in runs["eval_score"]],
+        "loss": [[json_value(value, LOSS_DIGITS) for value in losses] for losses in loss],
+        "started": started.dt.strftime("%Y-%m-%d %H:%M:%S UTC").fillna("").tolist(),
+        "provenance": pd.factorize(runs["provenance"].astype(str))[0].tolist(),
     }
 
 
-def _cells(runs: pd.DataFrame, commands: Commands) -> dict[str, Any]:
-    groups, parts, notes, frames = Coded(), Coded(), Coded(), Coded()
-    columns: dict[str, list[Any]] = {name: [] for name in ("label", "task", "metric", "group", "count", "seeds")}
-    details: dict[str, list[Any]] = {name: [] for name in ("command", "notes", "spec")}
-    for _, cell in runs.groupby(list(CELL_ID), sort=False, observed=True):
-        first = cell.iloc[0]
+def provenances(runs: pd.DataFrame) -> list[dict[str, Any]]:
+    """The different provenances of the runs."""
+    return [json.loads(text) for text in runs["provenance"].astype(str).unique()]
+
+
+def cells(runs: pd.DataFrame, commands: Commands) -> list[dict[str, Any]]:
+    """The cells of the runs, both in the same order, with the command that repeats a run, but for its seed."""
+    found = []
+    for _, first in runs.drop_duplicates(list(CELL_ID)).iterrows():
         spec = visible(json.loads(str(first["spec"])))
-        group = [str(first[name]) for name in GROUP]
-        entries = (first["label"], first["task"], first["metric"], groups.place(tuple(group), group), len(cell))
-        for name, value in zip(columns, (*entries, ranges(cell["seed"].tolist())), strict=True):
-            columns[name].append(value)
-        before, technique, after = commands.line(first, spec)
-        details["command"].append([frames.place((before, after), [before, after]), technique])
-        details["notes"].append([notes.place(note, note) for note in commands.notes(first, spec)])
-        details["spec"] += factored([spec], parts)
-    lists = {"groups": groups, "said": notes, "parts": parts, "frames": frames}
-    return {**columns, **details, **{name: coded.values for name, coded in lists.items()}}
+        found.append(
+            {
+                **{name: str(first[name]) for name in ("label", "task", "metric", *GROUP)},
+                "command": commands.line(first, spec),
+                "notes": commands.notes(first, spec),
+                "spec": spec,
+            }
+        )
+    return found
 
 
-def _times(column: pd.Series[Any]) -> dict[str, Any]:
-    """Start of each run, in seconds after `first` (seconds since 1970); 0 for unknown."""
-    times = pd.to_datetime(column.astype(str), format="ISO8601", utc=True, errors="coerce")
-    # In whole seconds: nanoseconds, the unit of a difference, end in the year 2262.
-    seconds = times.dt.floor("s").dt.as_unit("s").dt.tz_localize(None).to_numpy().astype(np.int64)
-    known = times.notna().to_numpy()
-    first = int(seconds[known].min()) - 1 if known.any() else 0
-    return {"first": first, **narrow(np.where(known, seconds - first, 0))}
+def figure_data(figure: Figure, run_ids: Sequence[str]) -> dict[str, Any]:
+    """A figure's specification and data by column; runs are indices into `run_ids`, rows of other runs are left out."""
+    data = figure.data
+    if "run" in data:
+        places = data["run"].astype(str).map({run: place for place, run in enumerate(run_ids)})
+        data = data.assign(run=places)[places.notna()].astype({"run": int})
+    columns = {str(name): [json_value(value) for value in data[name].astype(object)] for name in data}
+    return {"spec": figure.spec, "columns": columns}
 
 
-def _schedules(runs: pd.DataFrame) -> list[tuple[int, tuple[int, ...]]]:
-    pairs = zip(runs["steps"], runs["eval_step"], strict=True)
-    return [(int(steps), tuple(int(step) for step in evaluations)) for steps, evaluations in pairs]
+def json_value(value: object, digits: int = DIGITS) -> object:
+    """A value as JSON takes it: a number to so many significant digits, None for what is not finite."""
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        return float(f"{value:.{digits}g}") if np.isfinite(value) else None
+    return None if value is None else str(value)
 
 
-def _schedule(row: tuple[int, tuple[int, ...]], schedules: Coded) -> int:
-    steps, evaluations = row
-    return schedules.place(row, [steps, list(evaluations)])
+def _rounded(values: NDArray[np.float64], decimals: int) -> list[float | None]:
+    return [round(value, decimals) if math.isfinite(value) else None for value in values.tolist()]
 
 
-def _flat(lists: pd.Series[Any]) -> NDArray[np.float64]:
-    return np.concatenate([np.empty(0), *(np.asarray(one, dtype=np.float64) for one in lists)])
-
-
-def _reasons(column: pd.Series[Any]) -> dict[str, Any]:
-    """The reasons of runs, by the index of the run."""
-    texts = Coded()
-    places = {str(place): texts.place(text, text) for place, text in enumerate(column.astype(str)) if text}
-    return {"texts": texts.values, "places": places}
-
-
-def _origins(origins: Coded) -> dict[str, Any]:
-    parts = Coded()
-    return {"origins": factored(origins.values, parts), "facts": parts.values}
+def _texts(column: pd.Series[Any]) -> list[str]:
+    texts: list[str] = column.astype(str).tolist()
+    return texts

@@ -26,8 +26,8 @@ class Commands:
 
     catalogue: Catalogue
 
-    def line(self, run: Row, spec: Mapping[str, Any]) -> tuple[str, str, str]:
-        """The command without its seed, which is the last word: before the technique, the technique, after it."""
+    def line(self, run: Row, spec: Mapping[str, Any]) -> str:
+        """The command without its seed, which is the last word."""
         options = {
             "profile": run["profile"],
             "model": "FOLDER" if _is_folder(spec) else run["model"],
@@ -36,8 +36,8 @@ class Commands:
         if spec.get("frozen", FROZEN) != FROZEN:
             options["freeze"] = ",".join(f"{k}={v}" for k, v in sorted(spec["frozen"].items())) or "none"
         words = " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in options.items())
-        before = f"stabbench run --tasks {shlex.quote(str(run['task']))} --techniques"
-        return before, shlex.quote(str(run["technique"])), f"{words} --seeds"
+        task, technique = (shlex.quote(str(run[name])) for name in ("task", "technique"))
+        return f"stabbench run --tasks {task} --techniques {technique} {words} --seeds"
 
     def notes(self, run: Row, spec: Mapping[str, Any]) -> list[str]:
         """What the command leaves open or would do otherwise today, a sentence each."""

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench_lib.report import columns
-from bench_lib.report import formatting as md
 from bench_lib.report.analysis.evidence import Conclusion, conclusions
 from bench_lib.report.column import View
 from bench_lib.report.prose import anchor
 from bench_lib.report.values import Row, Value, is_baseline, rankable
 
 ON_PAGE = (View.PAGE, View.TASK, View.TECHNIQUE, View.EFFICIENCY)
+
+COUNTED = (Conclusion.STEADIER, Conclusion.LESS_STEADY, Conclusion.OPEN)
 
 
 @dataclass(frozen=True)
@@ -48,42 +49,29 @@ def cell_row(row: Row, number: int, family: str) -> CellRow:
 
 @dataclass(frozen=True)
 class OverRow:
-    """A technique over the tasks of a group."""
+    """A technique over the tasks of a group, with its values by the names of `columns.OVER_TASKS`."""
 
     technique: str
     link: str
     family: str
-    tasks: int
-    more: int
-    less: int
-    undecided: int
-    failure_rate: float
-    average_rank: float
-    failed: Value
-    mad: Value
-    rank: Value
-    time: Value
+    values: Mapping[str, Value]
 
 
-def over_row(row: Row, rank: float, cells: Sequence[Row], family: str) -> OverRow:
-    """A technique with its average rank (nan where there is none) and its cells in the group."""
+def over_row(row: Row, family: str) -> OverRow:
+    """A technique with its measures over tasks as a row."""
     name = str(row["technique"])
+    return OverRow(
+        name, anchor("technique", name), family, {column.name: column.format(row) for column in columns.OVER_TASKS}
+    )
+
+
+def measures_over_tasks(row: Row, rank: float, cells: Sequence[Row]) -> Row:
+    """A row of `summary.over_tasks` with the average rank, nan for none, and measures from its cells in the group."""
     known = [float(cell["cost_ratio"]) for cell in cells if math.isfinite(cell["cost_ratio"])]
     time = math.exp(sum(map(math.log, known)) / len(known)) if known and min(known) > 0 else math.nan
     compared = [conclusions(cell) for cell in cells if cell["against"] and not is_baseline(cell)]
-    counted = {kind: sum(kind in said for said in compared) for kind in Conclusion}
-    return OverRow(
-        technique=name,
-        link=anchor("technique", name),
-        family=family,
-        tasks=int(row["tasks"]),
-        more=counted[Conclusion.STEADIER],
-        less=counted[Conclusion.LESS_STEADY],
-        undecided=counted[Conclusion.OPEN],
-        failure_rate=float(row["failure_rate"]),
-        average_rank=rank,
-        failed=Value(md.percent(row["failure_rate"], 1)),
-        mad=Value(md.percent(row["mad_over_tasks"])),
-        rank=Value(md.number(rank, 1)),
-        time=Value(md.number(time)),
-    )
+    counted = {
+        name: sum(kind in found for found in compared)
+        for name, kind in zip(("more", "less", "undecided"), COUNTED, strict=True)
+    }
+    return {**row, **counted, "average_rank": rank, "time_ratio": time}

@@ -15,7 +15,7 @@ import numpy as np
 from bench_lib.report import formatting as md
 from bench_lib.report.analysis.evidence import Conclusion, conclusions
 from bench_lib.report.glossary import LEAST
-from bench_lib.report.prose import count, name_list, ratio
+from bench_lib.report.prose import count, name_list
 from bench_lib.report.values import Row, few
 
 
@@ -55,7 +55,7 @@ def steadier(row: Row, base: Row) -> str:
     if row["decided_by"] == "failures":
         theirs = f"{base['failed']} of {base['judged']}"
         return f"{row['failed']} of {row['judged']} runs fail, {theirs} of {row['against']}'s"
-    shown = ratio(row["mad_ratio"], row["mad_ratio_low"], row["mad_ratio_high"])
+    shown = md.estimate(row["mad_ratio"], row["mad_ratio_low"], row["mad_ratio_high"])
     return f"MAD ratio {shown}, {count(int(_known(row['shared'])), 'seed')}"
 
 

@@ -18,7 +18,7 @@ from bench_lib.report.analysis.results import Summary
 from bench_lib.report.cells import CELL_ID, GROUP
 from bench_lib.report.html.registry_entries import Catalogue, TechniqueEntry
 from bench_lib.report.html.reproduce import stack
-from bench_lib.report.html.rows import CellRow, OverRow, cell_row, over_row
+from bench_lib.report.html.rows import CellRow, OverRow, cell_row, measures_over_tasks, over_row
 from bench_lib.report.html.statements import Statements, place, statements
 from bench_lib.report.html.summaries import GroupSummary, group_summary, heading
 from bench_lib.report.prose import anchor
@@ -80,7 +80,6 @@ class OverTasks:
 
     title: str
     rows: tuple[OverRow, ...]
-    tasks: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,15 +242,17 @@ class Views:
     def _over(self, group: Group, ranks: Mapping[tuple[Any, ...], float]) -> OverTasks:
         cells = self._by_technique[group]
         table = self.summary.techniques
-        own = table[(table[list(GROUP)] == list(group)).all(axis=1)].to_dict("records")
+        own = columns.as_rows(table[(table[list(GROUP)] == list(group)).all(axis=1)])
+        base, most = self.summary.baseline, max((int(row["tasks"]) for row in own), default=0)
         rows = [
-            over_row(row, ranks.get((*group, name), math.nan), cells.get(name, ()), self.family(name))
-            for row in [{str(k): v for k, v in one.items()} for one in own]
+            measures_over_tasks({**row, "most_tasks": most}, ranks.get((*group, name), math.nan), cells.get(name, ()))
+            for row in own
             for name in [str(row["technique"])]
         ]
-        base = self.summary.baseline
-        rows.sort(key=lambda r: (r.technique != base, _last(r.failure_rate), _last(r.average_rank), r.technique))
-        return OverTasks(heading(group), tuple(rows), max((row.tasks for row in rows), default=0))
+        rows.sort(
+            key=lambda r: (r["technique"] != base, _last(r["failure_rate"]), _last(r["average_rank"]), r["technique"])
+        )
+        return OverTasks(heading(group), tuple(over_row(row, self.family(str(row["technique"]))) for row in rows))
 
     def _ranks(self) -> dict[tuple[Any, ...], float]:
         table = self.summary.ranks

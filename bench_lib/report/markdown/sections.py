@@ -15,10 +15,12 @@ from bench_lib.report.analysis import calibration, efficiency
 from bench_lib.report.analysis.summary import over_tasks
 from bench_lib.report.cells import GROUP
 from bench_lib.report.column import View
-from bench_lib.report.glossary import FEW, LEAST, OVER_TASKS, READING, UNEQUAL, USE, VARIANCE
+from bench_lib.report.glossary import FEW, LEAST, READING, USE, VARIANCE
 from bench_lib.report.values import Value
 
 SOURCE_KEY = (*GROUP, "task", "label", "design", "source")
+
+IN_OVERVIEW = ("mean_failure_rate", "mad_over_tasks", "tasks")
 
 VARIANCE_TITLE = "## Where the variance comes from"
 
@@ -35,16 +37,18 @@ def overview(table: pd.DataFrame, baseline: str) -> str:
     """All tasks of one section, one row per technique: MAD and failures of each task, and over tasks."""
     tasks = sorted(set(table["task"]))
     summary = over_tasks(table).assign(_other=lambda t: t["technique"] != baseline)
-    most = int(summary["tasks"].max())
+    summary = summary.assign(most_tasks=summary["tasks"].max())
     by_cell: dict[tuple[str, str], list[Row]] = {}
     for row in each(table):
         by_cell.setdefault((row.technique, row.task), []).append(row)
+    declared = {column.name: column for column in columns.OVER_TASKS}
+    shown = [declared[name] for name in IN_OVERVIEW]
     rows = []
-    for row in each(summary.sort_values(["_other", "failure_rate", "technique"])):
-        cells = [_brief(by_cell.get((row.technique, task), [])) for task in tasks]
-        over = md.percent(row.mad_over_tasks) + (UNEQUAL if row.tasks < most else "")
-        rows.append([md.escape(row.technique), *cells, md.percent(row.failure_rate, 1), over, str(row.tasks)])
-    head = ["technique", *(f"{md.escape(t)}: MAD, failed" for t in tasks), "failed, mean", "MAD over tasks", "tasks"]
+    for over in columns.as_rows(summary.sort_values(["_other", "failure_rate", "technique"])):
+        name = str(over["technique"])
+        cells = [_brief(by_cell.get((name, task), [])) for task in tasks]
+        rows.append([md.escape(name), *cells, *(str(column.format(over)) for column in shown)])
+    head = ["technique", *(f"{md.escape(t)}: MAD, failed" for t in tasks), *(column.title for column in shown)]
     return md.table(head, rows)
 
 
@@ -61,8 +65,7 @@ def efficiency_table(table: pd.DataFrame, baseline: str) -> str:
 
 def methods() -> str:
     """The section on the tables and the meanings of their columns."""
-    entries = [*columns.glossary(), *OVER_TASKS.items()]
-    rows = [(md.escape(title), md.escape(meaning)) for title, meaning in entries]
+    rows = [(md.escape(title), md.escape(meaning)) for title, meaning in columns.glossary()]
     return f"## Methods\n\n{READING}\n\n{USE}\n\n" + md.table(("column", "meaning"), rows, text_columns=2)
 
 
@@ -150,10 +153,9 @@ def _sources(table: pd.DataFrame) -> str:
 def _source(row: Row) -> list[str]:
     """Square roots of a variance and its interval, in percent points; negative estimates show as 0."""
     sd, low, high = (math.sqrt(max(value, 0.0)) for value in (row.variance, row.low, row.high))
-    share = md.DASH if math.isnan(row.share) else md.percent(row.share, 0) + " %"
     return [
         f"{md.percent(sd)} {md.interval(low, high)}".strip(),
-        share,
+        md.rate(row.share, 0),
         str(row.runs),
         str(row.failed),
         md.escape(row.note),

@@ -35,7 +35,7 @@ def commands(catalogue: Catalogue) -> Commands:
 
 
 def test_a_run_as_it_would_be_today_needs_no_note(commands: Commands, spec: dict[str, Any]) -> None:
-    line = " ".join(commands.line(RUN, spec))
+    line = commands.line(RUN, spec)
     assert (
         line == "stabbench run --tasks sst2 --techniques mixout --profile desk --model minilm --data embedded --seeds"
     )
@@ -44,7 +44,7 @@ def test_a_run_as_it_would_be_today_needs_no_note(commands: Commands, spec: dict
 
 def test_real_data_are_named_by_their_fingerprint(commands: Commands, spec: dict[str, Any]) -> None:
     run = RUN | {"data": "real"}
-    assert "--data DIR" in " ".join(commands.line(run, spec))
+    assert "--data DIR" in commands.line(run, spec)
     assert commands.notes(run, spec) == [
         "DIR is hub, or a folder that holds the same rows: their fingerprint is rows0."
     ]
@@ -52,7 +52,7 @@ def test_real_data_are_named_by_their_fingerprint(commands: Commands, spec: dict
 
 def test_a_model_from_a_folder_is_named_by_what_it_holds(commands: Commands, spec: dict[str, Any]) -> None:
     run, held = RUN | {"model": "checkpoint-500@1a2b3c"}, {**spec, "model": "sha256:1a2b3c4d"}
-    assert "--model FOLDER" in " ".join(commands.line(run, held))
+    assert "--model FOLDER" in commands.line(run, held)
     assert commands.notes(run, held) == [
         "FOLDER is the folder of the model checkpoint-500@1a2b3c: the digest of its files is sha256:1a2b3c4d."
     ]
@@ -60,7 +60,7 @@ def test_a_model_from_a_folder_is_named_by_what_it_holds(commands: Commands, spe
 
 def test_names_are_one_word_of_the_shell(commands: Commands, spec: dict[str, Any]) -> None:
     run = RUN | {"technique": "a b'; rm -rf $HOME", "model": "dir/with space"}
-    words = shlex.split(" ".join(commands.line(run, spec)))
+    words = shlex.split(commands.line(run, spec))
     assert words[words.index("--techniques") + 1] == run["technique"]
     assert words[words.index("--model") + 1] == run["model"]
 
@@ -69,7 +69,7 @@ def test_names_are_one_word_of_the_shell(commands: Commands, spec: dict[str, Any
 def test_other_frozen_streams_are_options(
     commands: Commands, spec: dict[str, Any], frozen: dict[str, int], option: str
 ) -> None:
-    assert f"--freeze {option} " in " ".join(commands.line(RUN, spec | {"frozen": frozen}))
+    assert f"--freeze {option} " in commands.line(RUN, spec | {"frozen": frozen})
 
 
 def test_a_profile_that_changed_says_how(commands: Commands, spec: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bench_lib.report import columns
-from bench_lib.report.html.rows import ON_PAGE, cell_row, over_row
+from bench_lib.report.html.rows import ON_PAGE, cell_row, measures_over_tasks, over_row
 
 Cell = Any
 
@@ -23,6 +23,9 @@ def test_a_technique_over_tasks_counts_its_verdicts(cell: Cell) -> None:
         cell(cost_ratio=4.0),
         cell(verdict="equivalent", cost_ratio=2.0),
     ]
-    row = over_row({"technique": "mixout", "tasks": 3, "failure_rate": 0.05, "mad_over_tasks": 0.1}, 2.5, cells, "f")
-    assert (row.more, row.less, row.undecided, row.tasks) == (1, 0, 1, 3)
-    assert (row.failed.text, row.rank.text, row.time.text, row.mad.text) == ("5.0", "2.5", "2.00", "10.00")
+    over = {"technique": "mixout", "tasks": 3, "most_tasks": 4, "failure_rate": 0.05, "mad_over_tasks": 0.1}
+    row = over_row(measures_over_tasks(over, 2.5, cells), "f")
+    assert (row.technique, row.link, row.family) == ("mixout", "technique=mixout", "f")
+    shown = {"tasks": "3", "more": "1", "less": "0", "undecided": "1", "mean_failure_rate": "5.0"}
+    shown |= {"average_rank": "2.5", "mad_over_tasks": "10.00‡", "mean_time": "2.00"}
+    assert {name: str(value) for name, value in row.values.items()} == shown

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench_lib.cli import main
-from bench_lib.cli.axes import add_to, parse_axes
-from bench_lib.cli.outcome import DONE, USAGE
+from bench_lib.cli.console import DONE, USAGE
+from bench_lib.cli.run import add_to, parse_axes
 from bench_lib.core.errors import BadValue
 from bench_lib.core.spec import Profile
 from bench_lib.runner.options import AXES
