@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bench_lib.core.record import RunRecord
     from bench_lib.core.spec import RunSpec
     from bench_lib.executors.base import Executor
-    from bench_lib.runner.suite import Progress
+    from bench_lib.runner.sweep import Progress
 
 BAR = "{percentage:3.0f}%|{bar:16}| {n_fmt}/{total_fmt} [{elapsed}{postfix}] {desc}"
 
@@ -53,7 +53,7 @@ class ProgressLine:
         if progress.last is None and not self.pace.runs:
             self.bar.reset(total=progress.total)
             self.bar.initial = progress.stored
-        elif new and (progress.last is None or Status(progress.last.status).lost):
+        elif new and (progress.last is None or Status(progress.last.status).lost_to_infrastructure):
             self.bar.write(result(progress, self.pace), file=sys.stderr)
         self.bar.n = progress.total - progress.left
         self.bar.set_postfix_str(counts(progress, self.pace), refresh=False)

@@ -10,8 +10,9 @@ import pytest
 from bench_lib.cli.progress import ProgressLine
 from bench_lib.core.record import RunRecord, Status
 from bench_lib.executors import InlineExecutor
-from bench_lib.runner.execute import blank_record
-from bench_lib.runner.suite import Grid, Progress, plan
+from bench_lib.runner.grid import Grid, plan
+from bench_lib.runner.records import blank_record
+from bench_lib.runner.sweep import Progress
 
 Written = pytest.CaptureFixture[str]
 
