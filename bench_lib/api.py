@@ -11,7 +11,8 @@ from bench_lib.executors.base import Executor
 from bench_lib.executors.inline import InlineExecutor
 from bench_lib.report.analysis.dominance import dominance
 from bench_lib.report.analysis.summary import cells, compare
-from bench_lib.runner.suite import Grid, Progress, run_suite
+from bench_lib.runner.grid import Grid
+from bench_lib.runner.sweep import Progress, run_suite
 from bench_lib.store import Store
 
 __all__ = ["Grid", "compare", "dominance", "load", "run", "summarise"]

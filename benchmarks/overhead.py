@@ -26,8 +26,8 @@ from bench_lib.instruments.memory import PeakMemory
 from bench_lib.models import MODELS
 from bench_lib.models.source import package_folder
 from bench_lib.runner.execute import execute
-from bench_lib.runner.suite import Grid, plan
-from bench_lib.tasks import TASKS
+from bench_lib.runner.grid import Grid, plan
+from bench_lib.runner.resolved import spec_data
 from bench_lib.tasks.formats import TextExample
 
 PROFILE = Profile(train_examples=320, eval_examples=400, learning_rate=5e-4, precision="bf16", max_length=64, stride=16)
@@ -44,8 +44,8 @@ def spec_of(data: str, seed: int = 0) -> RunSpec:
 def examples_of(data: str) -> tuple[Examples, Examples]:
     """The training and evaluation examples of the work."""
     spec = spec_of(data)
-    evaluation = evaluation_set(data_key(TASKS.get("sst2"), spec.data, spec.model, PROFILE), 400).examples
-    return train_examples("sst2", data, Subset(320, 0)), evaluation
+    evaluation = evaluation_set(data_key(spec_data(spec), spec.model, PROFILE), 400).examples
+    return train_examples(spec_data(spec), Subset(320, 0)), evaluation
 
 
 def fresh_model() -> tuple[Any, Any]:

@@ -15,7 +15,7 @@ import pytest
 from bench_lib.core.spec import RunSpec
 from bench_lib.pytest_plugin import Benchmark
 from bench_lib.runner.execute import execute
-from bench_lib.runner.suite import Grid, plan
+from bench_lib.runner.grid import Grid, plan
 
 OBSERVERS = ("early_stopping", "best_checkpoint", "ema", "swa", "lawa")
 ROUNDS = 3

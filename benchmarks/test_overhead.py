@@ -57,7 +57,7 @@ def test_sweep(benchmark: Benchmark, figures: dict[str, Figures], request: pytes
         for done in LocalExecutor(workers).run(execute, jobs):
             assert done.result is not None, done.failure
             ends.append(time.perf_counter())
-            peaks.append(int(done.result[0].peak_memory_bytes or 0))
+            peaks.append(int(done.result[0].timing.peak_memory_bytes or 0))
 
     benchmark.pedantic(measure, setup=tuple, rounds=1, iterations=1)
     # From the end of each worker's first run on: a sweep pays once for starting its processes.

@@ -16,7 +16,7 @@ from bench_lib.core.spec import RunSpec, Scalar
 from bench_lib.instruments.kernels import bf16_products
 from bench_lib.pytest_plugin import Benchmark
 from bench_lib.runner.execute import execute
-from bench_lib.runner.suite import Grid, plan
+from bench_lib.runner.grid import Grid, plan
 
 ROUNDS = 3
 FEW: dict[str, Scalar] = {"train_examples": 64, "eval_examples": 32, "epochs": 1, "evaluations": 1}

@@ -15,12 +15,13 @@ from pathlib import Path
 from bench_lib.core.errors import BenchError
 from bench_lib.core.record import RunRecord
 from bench_lib.executors import InlineExecutor
-from bench_lib.runner.suite import Grid, run_suite
+from bench_lib.runner.grid import Grid
+from bench_lib.runner.sweep import run_suite
 from bench_lib.store import Store
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.effects import Effects, Measured, encoded, measured
 from bench_lib.techniques.interface.stack import parse_stack
-from bench_lib.validation.effect import Bench, Reference, compared, reference
+from bench_lib.validation.effect_measurement import Bench, Reference, compared, reference
 
 
 def measurements(bench: Bench, names: Sequence[str]) -> Iterator[tuple[str, Measured]]:

@@ -8,7 +8,7 @@ import pytest
 from bench_lib.api import Grid, compare, load, run, summarise
 from bench_lib.core.errors import UnknownName
 from bench_lib.executors import InlineExecutor
-from bench_lib.runner.suite import Progress
+from bench_lib.runner.sweep import Progress
 
 
 @pytest.fixture(scope="module")

@@ -108,10 +108,10 @@ def rotated(name: str) -> str:
 def test_strength_zero_is_the_baseline_bit_for_bit(train, baseline, trial, name):
     task = rotated(name)
     neutral, base = train(task, neutral_text(name)), baseline(task)
-    assert base.record.steps > 3
+    assert base.record.cost.steps > 3
     runs = {neutral_text(name): neutral.record, "adamw": base.record}
     assert unkept("neutral", trial(name, task, runs)) == []
-    assert len(neutral.record.eval_step) == (1 if gets_last_evaluation(name) else 2)
+    assert len(neutral.record.evaluations.steps) == (1 if gets_last_evaluation(name) else 2)
     assert neutral.parameters.keys() == base.parameters.keys()
     different = [n for n, p in base.parameters.items() if not torch.equal(p, neutral.parameters[n])]
     assert not different
@@ -222,7 +222,7 @@ def test_a_failing_evaluation_is_a_crash_that_leaves_no_trace(make_spec, monkeyp
         (record,) = execute([spec])
     assert left == []
     # The average is evaluated at the end only.
-    assert (record.status, record.steps, record.score) == ("crashed", 2, None)
+    assert (record.status, record.cost.steps, record.score) == ("crashed", 2, None)
     assert "out of luck" in record.reason
 
 
@@ -262,7 +262,7 @@ def test_same_spec_same_record_whatever_ran_between(usual, trial, name):
 @pytest.mark.parametrize("name", TRAINED)
 def test_another_seed_is_another_training(train, usual, name):
     task, brief = rotated(name), {**SHORT, "eval_examples": 4, "evaluations": 1}
-    assert train(task, name, seed=1, **brief).record.curve_loss != usual(name, task).record.curve_loss
+    assert train(task, name, seed=1, **brief).record.curve.loss != usual(name, task).record.curve.loss
 
 
 @pytest.mark.promise("streams", of=("text",))
@@ -288,7 +288,7 @@ def test_runs_on_every_task_evaluates_cleanly_and_leaves_no_trace_or_says_why_no
     assert run.left == []
     if record.status != "unsupported":
         assert record.score is not None
-        assert len(record.curve_loss) == record.steps > 0
+        assert len(record.curve.loss) == record.cost.steps > 0
         assert run.evaluations == ([""] if gets_last_evaluation(name) else ["", ""])
 
 
@@ -301,11 +301,11 @@ def test_survives_batches_of_every_shape(train, name):
     shape |= {"train_examples": (17, 21)[TRAINED.index(name) % 2], "eval_examples": 4, "evaluations": 1}
     record = train(rotated(name), name, **shape).record
     assert record.status in ("converged", "collapsed"), record.reason
-    assert np.isfinite(record.curve_loss).all()
-    finite = np.isfinite(record.curve_grad_norm)
-    assert record.nonfinite_steps == (~finite).sum()
+    assert np.isfinite(record.curve.loss).all()
+    finite = np.isfinite(record.curve.grad_norm)
+    assert record.curve.nonfinite_steps == (~finite).sum()
     # Its loss scale begins high and is found by what overflows, which is skipped.
-    assert finite.all() or (name == "fp16" and record.nonfinite_steps < 3)
+    assert finite.all() or (name == "fp16" and record.curve.nonfinite_steps < 3)
 
 
 @pytest.mark.promise("runs")
@@ -313,7 +313,7 @@ def test_survives_batches_of_every_shape(train, name):
 def test_runs_in_lower_precision(train, usual, name):
     record = train("sst2", name, precision="bf16", **SHORT).record
     assert record.status in ("converged", "collapsed"), record.reason
-    assert record.curve_loss[0] == pytest.approx(usual(name, "sst2").record.curve_loss[0], rel=0.02)
+    assert record.curve.loss[0] == pytest.approx(usual(name, "sst2").record.curve.loss[0], rel=0.02)
 
 
 @pytest.mark.parametrize("task", TASK_OF.values())

@@ -16,7 +16,7 @@ from torch.nn.modules import module as torch_module
 from bench_lib.core.errors import BadValue
 from bench_lib.core.parameters import setting_kinds
 from bench_lib.harness.loop import Loop
-from bench_lib.runner.execute import configured
+from bench_lib.runner.resolved import configured
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.stack import Stack, parse_stack
 from bench_lib.validation.conformance import unkept
@@ -97,14 +97,14 @@ def test_declared_passes_are_the_counted_ones(train, make_spec, brief, monkeypat
         # Batches of 8 and 4 in parts of 4, or of what it says itself; an epoch is surveyed before, or many are trained.
         profile = configured(make_spec("sst2", **TWELVE).profile, Stack((made,)))
         parts = trained_on()
-        assert len(parts) == record.steps
+        assert len(parts) == record.cost.steps
         surveyed = 12 // (profile.batch_size // profile.accumulate)
-        trained = [[each * n for each in made.passes_at(step, record.steps)] for step, n in enumerate(parts)]
+        trained = [[each * n for each in made.passes_at(step, record.cost.steps)] for step, n in enumerate(parts)]
         kinds = zip(zip(*trained, strict=True), made.survey_passes(), made.prelude_passes(profile.epochs), strict=True)
         forward, backward = (sum(each) + (seen + before) * surveyed for each, seen, before in kinds)
         passes = {"forward": forward, "backward": backward}
         assert count == passes
-        assert {"forward": record.forward_passes, "backward": record.backward_passes} == passes
+        assert {"forward": record.cost.forward_passes, "backward": record.cost.backward_passes} == passes
         assert unkept("passes", Trial(Stack((made,)), "sst2", spec_of, {(made.spec(),): record})) == []
 
 

@@ -98,7 +98,7 @@ def assert_the_run_itself(made, store, seed=0):
         "forward_passes",
         "parameters",
     )
-    assert [getattr(made, field) for field in fields] == [getattr(run, field) for field in fields]
+    assert [made.columns()[field] for field in fields] == [run.columns()[field] for field in fields]
     found = store.predictions(run.run_id)
     assert made.predictions.values.tobytes() == found.values.tobytes()
     assert (made.predictions.lengths is None) == (found.lengths is None)
@@ -254,7 +254,7 @@ def test_the_passes_of_a_pool_are_those_of_its_members_and_none_is_added(stored,
         hook.remove()
     assert count == {"forward": 0, "backward": 0}
     for field in ("forward_passes", "backward_passes", "steps", "tokens", "examples"):
-        assert getattr(made, field) == sum(getattr(run, field) for run in store.records()) > 0
+        assert getattr(made.cost, field) == sum(getattr(run.cost, field) for run in store.records()) > 0
 
 
 @pytest.mark.promise("declared")

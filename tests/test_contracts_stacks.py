@@ -186,7 +186,7 @@ def watched(train):
 @pytest.mark.parametrize("name", OBSERVERS)
 def test_an_observer_leaves_the_trajectory_to_the_bit(watched, make_spec, name):
     base, observed = watched("adamw"), watched(name)
-    assert observed.record.curve_loss == base.record.curve_loss
+    assert observed.record.curve.loss == base.record.curve.loss
     assert observed.record.training_id == base.record.training_id
     assert all(torch.equal(p, base.parameters[n]) for n, p in observed.parameters.items())
 
@@ -201,13 +201,13 @@ def test_a_stopped_track_counts_what_it_rode_on_and_no_more(make_spec):
     # Without a rate all evaluations are equal: the second, at step 2 of 4, is the first without a better score.
     changes = {**FEW, "evaluations": 4, "learning_rate": 0.0}
     whole, stopped = execute([make_spec("sst2", stack, **changes) for stack in ("adamw", "early_stopping:patience=1")])
-    assert (whole.steps, stopped.steps) == (4, 2)
-    assert (stopped.examples, stopped.forward_passes, stopped.backward_passes) == (8, 2, 2)
-    assert 0 < stopped.tokens < whole.tokens
-    assert stopped.eval_step == whole.eval_step[:2] == (1, 2)
+    assert (whole.cost.steps, stopped.cost.steps) == (4, 2)
+    assert (stopped.cost.examples, stopped.cost.forward_passes, stopped.cost.backward_passes) == (8, 2, 2)
+    assert 0 < stopped.cost.tokens < whole.cost.tokens
+    assert stopped.evaluations.steps == whole.evaluations.steps[:2] == (1, 2)
     for name in ("curve_loss", "curve_learning_rate", "curve_grad_norm", "eval_score"):
         assert getattr(stopped, name) == getattr(whole, name)[:2]
-    assert stopped.train_seconds < whole.train_seconds
+    assert stopped.timing.train_seconds < whole.timing.train_seconds
 
 
 @dataclass(frozen=True)
@@ -235,7 +235,7 @@ def test_a_track_that_stopped_does_not_share_the_later_failure_of_its_base(make_
     specs = [make_spec("sst2", stack, **changes) for stack in (explode, f"{explode}+early_stopping:patience=1")]
     base, stopped = execute(specs)
     assert (base.status, base.reason, base.score) == ("diverged", "the loss was not finite at step 3", None)
-    assert len(base.curve_loss) == base.steps == 3
+    assert len(base.curve.loss) == base.cost.steps == 3
     assert stopped.status in ("converged", "collapsed")
     assert bits(stopped) == bits(execute(specs[1:])[0])
 
@@ -280,9 +280,9 @@ def test_a_batch_in_parts_has_the_gradients_of_the_whole(make_spec, monkeypatch,
     for seen in parts:
         for name, gradient in whole.items():
             torch.testing.assert_close(seen[name], gradient, rtol=1e-3, atol=1e-6, msg=lambda m, n=name: f"{n}: {m}")
-    assert [r.curve_loss[0] for r in records] == pytest.approx([records[0].curve_loss[0]] * 3, rel=1e-5)
-    assert records[1].forward_passes == 2 * records[0].forward_passes
-    assert len({r.tokens for r in records}) == 1
+    assert [r.curve.loss[0] for r in records] == pytest.approx([records[0].curve.loss[0]] * 3, rel=1e-5)
+    assert records[1].cost.forward_passes == 2 * records[0].cost.forward_passes
+    assert len({r.cost.tokens for r in records}) == 1
 
 
 def test_stacks_are_values():

@@ -17,11 +17,10 @@ from bench_lib.harness.fitness import model_problems
 from bench_lib.models import MODELS
 from bench_lib.models.load import load_template
 from bench_lib.models.source import resolve
-from bench_lib.runner.execute import configured, execute, prepared
+from bench_lib.runner.execute import execute, prepared
+from bench_lib.runner.resolved import resolve_run
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.formats import Kind
-from bench_lib.techniques import TECHNIQUES
-from bench_lib.techniques.interface.stack import parse_stack
 
 FAMILIES = ["bert", "roberta", "xlm-r", "distilbert", "electra", "albert", "deberta-v2", "deberta", "mpnet"]
 FAMILIES += ["modernbert", "nomic", "convbert", "rembert", "roformer", "xlm-r-xl", "megatron-bert", "xlm", "flaubert"]
@@ -76,7 +75,7 @@ def test_a_family_trains_on_every_kind_of_task_that_it_has_a_head_for(
         return
     assert problems == []
     assert record.status in ("converged", "collapsed"), record.reason
-    assert record.steps >= 2
+    assert record.cost.steps >= 2
     # A step of training moves every block, and the embeddings.
     assert len(record.drift) >= 2
     assert all(moved > 0 for moved in record.drift)
@@ -86,15 +85,14 @@ def test_a_family_trains_on_every_kind_of_task_that_it_has_a_head_for(
 @pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.parametrize("technique", DECLINED)
 def test_a_technique_takes_a_family_or_says_why_not(make_spec: Any, families: Any, name: str, technique: str) -> None:
-    spec, stack = spec_of(make_spec, families, name, "sst2", technique), parse_stack(technique, TECHNIQUES)
-    profile = configured(spec.profile, stack)
+    run = resolve_run(spec_of(make_spec, families, name, "sst2", technique))
     reason = DECLINED[technique].get(name)
     if reason is not None:
         with pytest.raises(Unsupported, match=re.escape(reason)) as caught:
-            prepared(spec, profile, stack, torch.device("cpu"))
+            prepared(run, torch.device("cpu"))
         assert "peft does not take" not in str(caught.value)
         return
-    training = prepared(spec, profile, stack, torch.device("cpu"))
+    training = prepared(run, torch.device("cpu"))
     assert training.trainable()
 
 
@@ -111,8 +109,8 @@ def test_what_is_added_stands_where_the_layout_says(
     make_spec: Any, families: Any, name: str, queries: str, outer: str
 ) -> None:
     for technique, place, added in (("lora", queries, "lora_A"), ("ia3", outer, "ia3_l")):
-        spec, stack = spec_of(make_spec, families, name, "sst2", technique), parse_stack(technique, TECHNIQUES)
-        training = prepared(spec, configured(spec.profile, stack), stack, torch.device("cpu"))
+        run = resolve_run(spec_of(make_spec, families, name, "sst2", technique))
+        training = prepared(run, torch.device("cpu"))
         names = {n for n in training.trainable() if f".{added}" in n and f".{place}." in n}
         assert len(names) == training.anatomy.depth
 

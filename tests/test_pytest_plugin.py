@@ -16,8 +16,9 @@ from bench_lib.core.record import Predictions, RunRecord, Status
 from bench_lib.executors import InlineExecutor
 from bench_lib.pytest_plugin import OPTIONAL, OPTIONS, grid_of
 from bench_lib.pytest_plugin.session import Lines, Session
-from bench_lib.runner.execute import blank_record
-from bench_lib.runner.suite import Grid, plan, run_suite
+from bench_lib.runner.grid import Grid, plan
+from bench_lib.runner.records import blank_record
+from bench_lib.runner.sweep import run_suite
 from bench_lib.store import Store
 from bench_lib.tasks import TASKS
 from bench_lib.techniques import TECHNIQUES
@@ -93,7 +94,7 @@ def test_a_cell_is_a_row_and_a_seed_a_round(bench: Bench) -> None:
         assert facts["metric"] == ["accuracy", "accuracy"]
         assert all(score is not None for score in facts["score"])
         for name in ("status", "score", "train_seconds", "eval_seconds", "tokens_per_second", "peak_memory_bytes"):
-            assert facts[name] == [getattr(run, name) for run in runs], name
+            assert facts[name] == [run.columns()[name] for run in runs], name
 
 
 def test_without_pytest_benchmark_it_is_said_what_to_install(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +145,7 @@ def test_a_rerun_keeps_seeds_that_were_missing(bench: Bench) -> None:
 
 def test_a_rerun_names_the_fields_that_differ(bench: Bench) -> None:
     first, second = fill(bench, techniques=("adamw",))
-    bench.store.append(dataclasses.replace(second, tokens=second.tokens + 1, train_seconds=99.0))
+    bench.store.append(second.changed({"tokens": second.cost.tokens + 1, "train_seconds": 99.0}))
     result = bench("--bench-rerun", techniques="adamw")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*seed 1 differs from the stored run in tokens"])
@@ -284,7 +285,7 @@ def test_a_pool_is_a_cell_after_those_of_its_members(bench: Bench) -> None:
     }
     assert bench.store.ids() == {spec.run_id() for spec in plan(asked)}
     made = {(r.technique, r.seed): r for r in bench.store.records()}
-    assert made[SOUP, 0].steps == 2 * made["adamw", 0].steps
+    assert made[SOUP, 0].cost.steps == 2 * made["adamw", 0].cost.steps
     assert not [*(bench.store.root / "weights").iterdir()], "the weights have served"
     other = Store(bench.pytester.path / "other")
     run_suite(asked, other, InlineExecutor())

@@ -77,7 +77,7 @@ def _audit(options: argparse.Namespace) -> int:
 
 def _names(options: argparse.Namespace) -> tuple[list[str], list[str]]:
     """The tasks to audit, and, where all are asked for, those of which the folder has nothing."""
-    from bench_lib.runner.suite import all_tasks, named
+    from bench_lib.runner.grid import all_tasks, named
     from bench_lib.tasks.sources.load import source_kind
     from bench_lib.tasks.sources.local import LAYOUT, holdings
 

@@ -89,7 +89,7 @@ def _comparison(options: argparse.Namespace) -> Comparison:
 
 def _request(options: argparse.Namespace) -> ComparisonRequest:
     from bench_lib.comparison.sequential import ComparisonRequest
-    from bench_lib.runner.suite import all_tasks, named
+    from bench_lib.runner.grid import all_tasks, named
     from bench_lib.stats.design import Margins
 
     return ComparisonRequest(
@@ -149,7 +149,7 @@ def _again(options: argparse.Namespace, tasks: Sequence[str], seeds: Sequence[in
     techniques = [options.technique, *([] if options.against else [options.baseline])]
     numbers = f"0-{len(seeds) - 1}" if list(seeds) == list(range(len(seeds))) else ",".join(map(str, seeds))
     words = ["--tasks", ",".join(tasks), "--techniques", ",".join(techniques), "--seeds", numbers]
-    retry = ",".join(status for status in Status if status.lost)
+    retry = ",".join(status for status in Status if status.lost_to_infrastructure)
     return ["stabbench", "run", *words, *_given(options, SETTINGS - {"tasks"}), "--retry", retry]
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bench_lib.core.spec import RunSpec
     from bench_lib.executors.base import Executor
     from bench_lib.report.column import Column
-    from bench_lib.runner.suite import Progress
+    from bench_lib.runner.sweep import Progress
     from bench_lib.store import Store
 
 DONE, REGRESSION, USAGE, INCONCLUSIVE, INFRASTRUCTURE = 0, 1, 2, 3, 4
@@ -117,7 +117,7 @@ class ProgressLine:
         if progress.last is None and not self.pace.runs:
             self.bar.reset(total=progress.total)
             self.bar.initial = progress.stored
-        elif new and (progress.last is None or Status(progress.last.status).lost):
+        elif new and (progress.last is None or Status(progress.last.status).lost_to_infrastructure):
             self.bar.write(result(progress, self.pace), file=sys.stderr)
         self.bar.n = progress.total - progress.left
         self.bar.set_postfix_str(counts(progress, self.pace), refresh=False)

@@ -15,7 +15,8 @@ from bench_lib.runner.options import AXES, Axes, axes_of, parse_frozen_configura
 
 if TYPE_CHECKING:
     from bench_lib.executors.base import Executor
-    from bench_lib.runner.suite import Grid, Progress
+    from bench_lib.runner.grid import Grid
+    from bench_lib.runner.sweep import Progress
     from bench_lib.store import Store
 
 LONGEST_RUN = 86_400.0
@@ -89,7 +90,7 @@ def add_setting(command: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from bench_lib.runner.suite import run_suite
+    from bench_lib.runner.sweep import run_suite
     from bench_lib.store import Store
 
     grid, executor, retry = _asked(options)
@@ -113,8 +114,8 @@ def _asked(options: argparse.Namespace) -> tuple[Grid, Executor, frozenset[Statu
     frozen = problems.of(parse_frozen_configurations, options.vary, options.freeze, seeds)
     crossed = problems.of(parse_axes, options)
     executor = problems.of(chosen_executor, options)
+    from bench_lib.runner.grid import Grid, all_tasks, all_techniques, named, plan
     from bench_lib.runner.seed_streams import refuse_pools
-    from bench_lib.runner.suite import Grid, all_tasks, all_techniques, named, plan
 
     grid = Grid(
         tasks=named(options.tasks, all_tasks(options.data)),
@@ -136,18 +137,18 @@ def _asked(options: argparse.Namespace) -> tuple[Grid, Executor, frozenset[Statu
 
 def _lost(progress: Progress) -> int:
     """Tell what the machine lost, with the way to try it again, and give the exit code that it makes."""
-    lost = [status for status in Status if status.lost and progress.statuses[status]]
+    lost = [status for status in Status if status.lost_to_infrastructure and progress.statuses[status]]
     if lost:
         print(f"stabbench: the same command with --retry {','.join(lost)} tries the lost runs again", file=sys.stderr)
     if progress.left:
-        again = f"--retry {','.join(status for status in Status if status.lost)}"
+        again = f"--retry {','.join(status for status in Status if status.lost_to_infrastructure)}"
         print(f"stabbench: {progress.left} pools wait for lost members; {again} tries those again", file=sys.stderr)
     return INFRASTRUCTURE if lost or progress.left else DONE
 
 
 def _declined(grid: Grid, store: Store, progress: Progress) -> int:
     """Tell what was declined and why, and give the exit code: a grid of which nothing can run is bad input."""
-    from bench_lib.runner.suite import plan
+    from bench_lib.runner.grid import plan
 
     if not progress.total or (progress.finished and not progress.statuses[Status.UNSUPPORTED]):
         return DONE

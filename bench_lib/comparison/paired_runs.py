@@ -43,13 +43,15 @@ class TaskRuns:
         """Scores of the seeds that converged or failed for both, sorted by seed."""
         shared = [seed for seed in sorted(self.technique) if seed in self.baseline]
         pairs = [(self.technique[seed], self.baseline[seed]) for seed in shared]
-        valid = [pair for pair in pairs if all(Status(record.status).judged for record in pair)]
+        valid = [pair for pair in pairs if all(Status(record.status).completed for record in pair)]
         scores = np.array([[_score(record) for record in pair] for pair in valid]).reshape(-1, 2).T
         return PairedSamples(scores[0], scores[1])
 
     def lost_to_infrastructure(self) -> int:
         """Number of runs lost to infrastructure, technique and baseline together."""
-        return sum(Status(r.status).lost for runs in (self.technique, self.baseline) for r in runs.values())
+        return sum(
+            Status(r.status).lost_to_infrastructure for runs in (self.technique, self.baseline) for r in runs.values()
+        )
 
     def decline_reason(self) -> str:
         """Why the technique or the baseline declines the task; empty if neither does."""
@@ -72,7 +74,7 @@ def earlier_runs(store: Store, specs: Sequence[RunSpec]) -> ByTask:
     """
     identities = [canonical_json(spec.identity()) for spec in specs]
     current = {_identity_without_version(text): technique_versions(text) for text in identities}
-    valid = [record for record in store.records() if not Status(record.status).lost]
+    valid = [record for record in store.records() if not Status(record.status).lost_to_infrastructure]
     matching = [record for record in valid if _identity_without_version(record.spec) in current]
     earlier = [r for r in matching if technique_versions(r.spec) != current[_identity_without_version(r.spec)]]
     versions = sorted({technique_versions(record.spec) for record in earlier})
@@ -108,7 +110,7 @@ def _score(record: RunRecord) -> float:
 
 
 def _converged_values(runs: Mapping[int, RunRecord], name: str) -> list[float]:
-    values = [getattr(record, name) for record in runs.values() if record.status == Status.CONVERGED]
+    values = [record.columns()[name] for record in runs.values() if record.status == Status.CONVERGED]
     return [float(value) for value in values if value is not None]
 
 

@@ -17,7 +17,8 @@ from bench_lib.comparison.result import ComparisonResult, TaskResult
 from bench_lib.core.errors import BadPlan, BenchError, Problems, require
 from bench_lib.core.spec import digest
 from bench_lib.executors.base import Executor
-from bench_lib.runner.suite import Grid, Progress, plan, run_suite
+from bench_lib.runner.grid import Grid, plan
+from bench_lib.runner.sweep import Progress, run_suite
 from bench_lib.stats.design import STEP, Design, Margins, looks_up_to
 from bench_lib.stats.power import detectable_ratio, seeds_needed
 from bench_lib.stats.verdict import Verdict, judge, look_generator

@@ -17,7 +17,6 @@ from bench_lib.harness.formats.features import Feature
 from bench_lib.models.architecture import word_embeddings
 from bench_lib.models.load import load_template, load_tokenizer
 from bench_lib.models.translation import load_translator
-from bench_lib.tasks import TASKS
 from bench_lib.tasks.formats import Example
 from bench_lib.tasks.formats.text_classification import TEXT_CLASSIFICATION
 from bench_lib.techniques.interface.hooks import Augments
@@ -49,7 +48,7 @@ class Augmented:
 @functools.lru_cache(maxsize=8)
 def augmented(key: DataKey, draw: Draw, augmenters: tuple[Augments, ...]) -> Augmented:
     """The training examples after every augmenter, in order; where there are none, nothing is augmented."""
-    examples: Sequence[Example] = train_examples(key.task, key.data.name, draw.subset)
+    examples: Sequence[Example] = train_examples(key.data, draw.subset)
     reported: dict[str, float] = {}
     kept: list[Sequence[Example]] = []
     for technique in augmenters if examples else ():
@@ -57,8 +56,8 @@ def augmented(key: DataKey, draw: Draw, augmenters: tuple[Augments, ...]) -> Aug
             train=examples,
             evaluation=evaluation_set(key, draw.evaluation).examples,
             kind=key.kind,
-            labels=TASKS.get(key.task).labels,
-            judges_wording=TASKS.get(key.task).judges_wording,
+            labels=key.task.labels,
+            judges_wording=key.task.judges_wording,
             generator=np.random.default_rng(derive(draw.augment, "augment", technique.name)),
             vocabulary=functools.partial(vocabulary, key.model),
             translator=load_translator,

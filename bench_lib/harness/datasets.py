@@ -16,12 +16,10 @@ from bench_lib.harness.formats import torch_half
 from bench_lib.harness.formats.features import Feature
 from bench_lib.harness.prompted import encode_prompts
 from bench_lib.models.load import load_tokenizer
-from bench_lib.tasks import TASKS
 from bench_lib.tasks.formats import Example, Format
 from bench_lib.tasks.formats.base import Room
 from bench_lib.tasks.scoring.constant_baseline import room, trivial_score
-from bench_lib.tasks.sources.load import load_data
-from bench_lib.tasks.task import Task
+from bench_lib.tasks.task import Data, Task
 from bench_lib.tasks.transforms.label_noise import mislabelled
 from bench_lib.tasks.transforms.sampling import choose, choose_per_class
 from bench_lib.techniques.interface.hooks import Prompts
@@ -67,16 +65,19 @@ class Subset:
 class DataKey:
     """What decides the features of a task's examples, with the technique that puts them into prompts, if any."""
 
-    task: str
-    data: Ref
+    data: Data
     model: Ref
     max_length: int
     stride: int
     prompts: Prompts | None = None
 
     @property
+    def task(self) -> Task:
+        return self.data.task
+
+    @property
     def kind(self) -> Format:
-        return TASKS.get(self.task).kind
+        return self.task.kind
 
     @property
     def window(self) -> tuple[int, int]:
@@ -90,76 +91,75 @@ class DataKey:
         if not examples:
             return ()
         if self.prompts is not None:
-            return tuple(encode_prompts(self.prompts, self.task, examples, self.tokenizer(), self.max_length))
+            return tuple(encode_prompts(self.prompts, self.task.name, examples, self.tokenizer(), self.max_length))
         return tuple(torch_half(self.kind).encode(examples, self.tokenizer(), self.max_length, self.stride))
 
 
-def data_key(task: Task, data: Ref, model: Ref, profile: Profile, stack: Stack = PLAIN) -> DataKey:
+def data_key(data: Data, model: Ref, profile: Profile, stack: Stack = PLAIN) -> DataKey:
     """The key of a task's data under a profile, read as a stack's techniques ask about them."""
     prompts = next(iter(stack.having(Prompts)), None)
-    return DataKey(task.name, data, model, profile.max_length, profile.stride, prompts)
+    return DataKey(data, model, profile.max_length, profile.stride, prompts)
 
 
 @functools.lru_cache(maxsize=8)
-def train_examples(task: str, source: str, subset: Subset) -> tuple[Example, ...]:
+def train_examples(data: Data, subset: Subset) -> tuple[Example, ...]:
     """The training examples of a run; what cannot be drawn or mislabelled raises `Unsupported`."""
-    examples, labels = load_data(TASKS.get(task), source).train, TASKS.get(task).labels
-    generator = subset.generator(task)
+    examples, task = data.train, data.task
+    generator = subset.generator(task.name)
     if subset.per_class is None:
         drawn = choose(len(examples), subset.size, generator)
     else:
-        drawn = choose_per_class(examples, labels, subset.per_class, generator)
+        drawn = choose_per_class(examples, task.labels, subset.per_class, generator)
     chosen = [examples[i] for i in drawn]
-    return mislabelled(chosen, subset.label_noise, labels, subset.generator(task, "label noise"))
+    return mislabelled(chosen, subset.label_noise, task.labels, subset.generator(task.name, "label noise"))
 
 
-def held_out_examples(task: str, source: str, trained: Subset, size: int) -> tuple[Example, ...]:
+def held_out_examples(data: Data, trained: Subset, size: int) -> tuple[Example, ...]:
     """Examples of the training set, `size` or as many as are left, of which a run on the subset reads none.
 
     Raises `Unsupported` where none is left.
     """
-    left = unread_examples(task, source, trained)
+    left, task = unread_examples(data, trained), data.task.name
     if not left:
         raise Unsupported(f"{task} has no training example left to hold out: every text is trained on")
     return tuple(left[i] for i in choose(len(left), size, trained.generator(task, "held out")))
 
 
 @functools.lru_cache(maxsize=8)
-def unread_examples(task: str, source: str, trained: Subset) -> tuple[Example, ...]:
+def unread_examples(data: Data, trained: Subset) -> tuple[Example, ...]:
     """Examples of the training set of which a run on the subset reads none."""
-    seen = {example.inputs for example in train_examples(task, source, trained)}
-    return tuple(e for e in load_data(TASKS.get(task), source).train if e.inputs not in seen)
+    seen = {example.inputs for example in train_examples(data, trained)}
+    return tuple(e for e in data.train if e.inputs not in seen)
 
 
 def held_out_set(key: DataKey, trained: Subset, size: int) -> Evaluation:
     """Held-out examples, to be evaluated like the evaluation set."""
-    chosen = held_out_examples(key.task, key.data.name, trained, size)
-    return Evaluation(chosen, key.encode(chosen), trivial_score(TASKS.get(key.task), chosen))
+    chosen = held_out_examples(key.data, trained, size)
+    return Evaluation(chosen, key.encode(chosen), trivial_score(key.task, chosen))
 
 
 @functools.lru_cache(maxsize=8)
 def train_features(key: DataKey, subset: Subset) -> tuple[Feature, ...]:
     """The training features of a run whose techniques leave the examples alone."""
-    return key.encode(train_examples(key.task, key.data.name, subset))
+    return key.encode(train_examples(key.data, subset))
 
 
 @functools.lru_cache(maxsize=8)
 def evaluation_set(key: DataKey, size: int | None) -> Evaluation:
     """The evaluation set of a profile, the same for all seeds and techniques."""
-    chosen = evaluation_examples(key.task, key.data.name, size)
-    return Evaluation(chosen, key.encode(chosen), evaluation_room(key.task, key.data.name, size).trivial)
+    chosen = evaluation_examples(key.data, size)
+    return Evaluation(chosen, key.encode(chosen), evaluation_room(key.data, size).trivial)
 
 
 @functools.lru_cache(maxsize=32)
-def evaluation_examples(task: str, source: str, size: int | None) -> tuple[Example, ...]:
+def evaluation_examples(data: Data, size: int | None) -> tuple[Example, ...]:
     """The examples of an evaluation set, as a profile's size draws them."""
-    examples = load_data(TASKS.get(task), source).evaluation
-    generator = np.random.default_rng(derive(EVALUATION_SEED, "subset", task, "evaluation"))
+    examples = data.evaluation
+    generator = np.random.default_rng(derive(EVALUATION_SEED, "subset", data.task.name, "evaluation"))
     return tuple(examples[i] for i in choose(len(examples), size, generator))
 
 
 @functools.lru_cache(maxsize=256)
-def evaluation_room(task: str, source: str, size: int | None) -> Room:
+def evaluation_room(data: Data, size: int | None) -> Room:
     """What an evaluation set leaves between a constant predictor and a perfect one."""
-    chosen = evaluation_examples(task, source, size)
-    return room(TASKS.get(task), chosen)
+    return room(data.task, evaluation_examples(data, size))

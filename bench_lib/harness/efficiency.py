@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from bench_lib.core.record import Latency, ModelSize
 from bench_lib.harness.batches import collate
 from bench_lib.harness.formats.features import Batch, Feature
 from bench_lib.harness.precision import autocast
@@ -28,15 +29,10 @@ SMALL, LARGE = 1, 32
 
 @dataclass(frozen=True)
 class Footprint:
-    """What a run takes in a file and in time, by the names that a record has for it."""
+    """The size and the latency of a model, as a record has them."""
 
-    saved_bytes: int | None = None
-    uncompressed_bytes: int | None = None
-    sparsity: float | None = None
-    latency_1: float | None = None
-    latency_32: float | None = None
-    uncompressed_latency_1: float | None = None
-    uncompressed_latency_32: float | None = None
+    size: ModelSize
+    latency: Latency
 
 
 @contextmanager
@@ -64,15 +60,8 @@ def footprint(training: Training, trained: nn.Module, inputs: Callable[[int], Ba
     """
     models = (training.model, plain_copy(trained))
     small, large = (_latencies(training, models, inputs(size)) for size in (SMALL, LARGE))
-    return Footprint(
-        saved_bytes=saved_bytes(models[0].state_dict()),
-        uncompressed_bytes=saved_bytes(models[1].state_dict()),
-        sparsity=sparsity(models[0]),
-        latency_1=small[0],
-        latency_32=large[0],
-        uncompressed_latency_1=small[1],
-        uncompressed_latency_32=large[1],
-    )
+    kept, before = (saved_bytes(model.state_dict()) for model in models)
+    return Footprint(ModelSize(kept, before, sparsity(models[0])), Latency(small[0], large[0], small[1], large[1]))
 
 
 def learnt(training: Training, loaded: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:

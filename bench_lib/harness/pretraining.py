@@ -5,9 +5,8 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from torch import nn
 
 from bench_lib.core.errors import BadData, Diverged, Unavailable, UnknownName, Unsupported
 from bench_lib.core.record import Predictions
-from bench_lib.core.spec import Profile, RunSpec
+from bench_lib.core.spec import Profile
 from bench_lib.harness.datasets import (
     DataKey,
     Evaluation,
@@ -36,9 +35,9 @@ from bench_lib.models.architecture import dissect, word_embeddings
 from bench_lib.models.load import instantiate, load_template
 from bench_lib.models.prompted import PromptedModel, mask_id
 from bench_lib.models.word_head import word_head
-from bench_lib.tasks import TASKS
 from bench_lib.tasks.formats import Example, Format
 from bench_lib.tasks.formats.token_classification import TOKEN_CLASSIFICATION
+from bench_lib.tasks.task import Data, Task
 from bench_lib.tasks.transforms.sampling import choose
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.hooks import Precedes, Prepares
@@ -77,10 +76,14 @@ class StudyLoop(Loop):
 class RunPrelude:
     """The prelude of one run, for each of its techniques in turn, the `owner` of what is trained meanwhile.
 
+    `profile` is the run's before any technique changed it; `other_data` looks up another task in the run's source.
     `features` are those that the run will train on, and `cost` what it took so far, in passes, tokens and seconds.
     """
 
-    spec: RunSpec
+    key: DataKey
+    subset: Subset
+    profile: Profile
+    other_data: Callable[[str], Data]
     stack: Stack
     training: Training
     features: Sequence[Feature]
@@ -95,30 +98,17 @@ class RunPrelude:
                 technique.precede(self)
 
     @property
-    def profile(self) -> Profile:
-        return self.spec.profile
-
-    @property
     def sequences(self) -> int:
         return len(self.features)
 
-    @property
-    def key(self) -> DataKey:
-        task, run = TASKS.get(self.spec.task), self.spec
-        return data_key(task, run.data, run.model, self.training.profile, self.stack)
-
-    @property
-    def subset(self) -> Subset:
-        return Subset.of(self.training.profile, self.spec.base_seed("subset"))
-
     def pieces(self) -> tuple[int, int]:
         tokenizer = self.key.tokenizer()
-        return mask_id(tokenizer, self.owner, self.spec.model.name), len(tokenizer)
+        return mask_id(tokenizer, self.owner, self.key.model.name), len(tokenizer)
 
     def word_head(self) -> nn.Module | None:
         if isinstance(self.training.model, PromptedModel):
             return self.training.model.word_head
-        head = word_head(self.spec.model)
+        head = word_head(self.key.model)
         if head is not None:
             head.tie(word_embeddings(self.training.model).get_parameter("weight"))
         return head
@@ -126,10 +116,11 @@ class RunPrelude:
     def unused(self, size: int) -> Sequence[Example]:
         evaluation = evaluation_set(self.key, self.training.profile.eval_examples).examples
         known = {example.inputs for example in evaluation}
-        left = [e for e in unread_examples(self.spec.task, self.spec.data.name, self.subset) if e.inputs not in known]
+        left = [e for e in unread_examples(self.key.data, self.subset) if e.inputs not in known]
+        task = self.key.task.name
         if not left:
-            raise Unsupported(f"{self.owner} finds no training example of {self.spec.task} that the run does not use")
-        return [left[i] for i in choose(len(left), size, self.subset.generator(self.spec.task, "unused"))]
+            raise Unsupported(f"{self.owner} finds no training example of {task} that the run does not use")
+        return [left[i] for i in choose(len(left), size, self.subset.generator(task, "unused"))]
 
     def add(self, examples: Sequence[Example]) -> None:
         more = self.key.encode(examples)
@@ -147,9 +138,8 @@ class RunPrelude:
         self._run(loop)
 
     def tune(self, task: str, profile: Profile) -> None:
-        features = self._features_of(task, profile)
-        chosen = TASKS.get(task)
-        template = load_template(self.spec.model, chosen.kind, len(chosen.labels))
+        chosen, features = self._task_and_features(task, profile)
+        template = load_template(self.key.model, chosen.kind, len(chosen.labels))
         generator = torch.Generator().manual_seed(self._seed("init", "head"))
         model: nn.Module = instantiate(template, generator).to(self.training.device)  # type: ignore[arg-type]
         set_dropout(model, profile.dropout)
@@ -169,17 +159,14 @@ class RunPrelude:
         assert track.kept is not None, "a track without observers keeps its last evaluation"
         return track.kept.predictions
 
-    def took(self) -> dict[str, Any]:
-        """The cost so far and what was reported, as a record has it: all there is of a run that ends in its prelude."""
-        cost, reported = self.cost, dict(self.training.reported)
-        passes = {"forward_passes": cost.forward_passes, "backward_passes": cost.backward_passes}
-        return {**passes, "tokens": cost.tokens, "train_seconds": cost.seconds, "reported": reported}
+    def progress(self) -> Progress:
+        """The cost so far and what was reported: all there is of a run that ends in its prelude."""
+        return dataclasses.replace(self.cost, reported=dict(self.training.reported))
 
     def _run(self, loop: Loop, asked: Evaluation = NOBODY) -> None:
         """Train, then evaluate on what is asked if there is a track for it; what it took is counted also on failure."""
-        task = TASKS.get(self.spec.task)
         try:
-            loop.run(lambda: evaluate(loop.training, task, asked, self._pad_id()))
+            loop.run(lambda: evaluate(loop.training, self.key.task, asked, self._pad_id()))
         except Diverged as error:
             raise Diverged(error.step, f"{self.owner}, before the training: {error.what}") from error
         finally:
@@ -218,15 +205,15 @@ class RunPrelude:
     def _pad_id(self) -> int:
         return int(self.key.tokenizer().pad_token_id)
 
-    def _features_of(self, task: str, profile: Profile) -> Sequence[Feature]:
-        """The training features of another task, from the run's source."""
-        if task == self.spec.task:
+    def _task_and_features(self, task: str, profile: Profile) -> tuple[Task, Sequence[Feature]]:
+        """Another task and its training features, from the run's source."""
+        if task == self.key.task.name:
             raise Unsupported(f"{self.owner} is to begin with {task}, which is the run's own task; choose another")
         try:
-            key = data_key(TASKS.get(task), self.spec.data, self.spec.model, profile)
-            return train_features(key, Subset.of(profile, self.spec.base_seed("subset")))
+            key = data_key(self.other_data(task), self.key.model, profile)
+            return key.task, train_features(key, Subset.of(profile, self.subset.seed))
         except (UnknownName, BadData, Unavailable) as error:
-            if isinstance(error, Unavailable) and self.spec.data.name == "hub":
+            if isinstance(error, Unavailable) and self.key.data.source == "hub":
                 raise  # out of reach for now: no verdict on the combination
             raise Unsupported(f"{self.owner} needs the task {task} from the run's data source: {error}") from error
 

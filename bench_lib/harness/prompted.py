@@ -9,14 +9,14 @@ import numpy as np
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from bench_lib.core.errors import Unsupported
-from bench_lib.core.spec import RunSpec
+from bench_lib.core.spec import Ref
 from bench_lib.harness.formats.features import Feature
 from bench_lib.models.load import load_tokenizer
 from bench_lib.models.pretrained import Pretrained
 from bench_lib.models.prompted import PromptedModel, mask_id, word_ids
 from bench_lib.models.word_head import word_head
-from bench_lib.tasks import TASKS
 from bench_lib.tasks.formats import Example
+from bench_lib.tasks.task import Task
 from bench_lib.techniques.interface.cloze import Piece
 from bench_lib.techniques.interface.hooks import Prompts
 
@@ -95,15 +95,17 @@ def _tokens(pieces: set[Glued], tokenizer: PreTrainedTokenizerBase, length: int)
     return {each: np.array(ids, dtype=np.int64) for each, ids in kept.items()}
 
 
-def prompted_model(model: PreTrainedModel, pretrained: Pretrained, spec: RunSpec, prompts: Prompts) -> PromptedModel:
+def prompted_model(
+    model: PreTrainedModel, pretrained: Pretrained, ref: Ref, task: Task, prompts: Prompts, keep_head: bool
+) -> PromptedModel:
     """The body of a model with words for its answers, all of it pre-trained, as `pretrained` then knows.
 
     Raises `Unsupported` where the checkpoint holds no head for it, or the words do not fit the labels or the tokenizer.
     """
-    task, tokenizer = TASKS.get(spec.task), load_tokenizer(spec.model)
-    if spec.profile.keep_head:
+    tokenizer = load_tokenizer(ref)
+    if keep_head:
         raise Unsupported(f"{prompts.name} answers by the head for masked words, where keep_head asks for another")
-    head = word_head(spec.model)
+    head = word_head(ref)
     if head is None:
         raise Unsupported(
             f"{prompts.name} needs the head for masked words that a model was pre-trained with, and the checkpoint "
@@ -115,7 +117,7 @@ def prompted_model(model: PreTrainedModel, pretrained: Pretrained, spec: RunSpec
             f"{prompts.name} has the {len(words)} words {', '.join(words)} for the {len(task.labels)} labels "
             f"{', '.join(task.labels)} of {task.name}; give one for each"
         )
-    mask = mask_id(tokenizer, prompts.name, spec.model.name)
+    mask = mask_id(tokenizer, prompts.name, ref.name)
     answering = PromptedModel(model, head, mask, word_ids(tokenizer, words))
     pretrained.answer_with_words(answering)
     return answering

@@ -17,7 +17,6 @@ from bench_lib.harness.formats import torch_half
 from bench_lib.harness.formats.features import Batch
 from bench_lib.harness.precision import autocast
 from bench_lib.harness.step import cross_entropy
-from bench_lib.tasks import TASKS
 from bench_lib.tasks.formats import Example
 from bench_lib.tasks.transforms.input_noise import perturbed
 from bench_lib.techniques.interface.context import Training
@@ -53,7 +52,7 @@ class Examination:
         return cls(training, key, evaluation, noisy, pad_id, any(stack.having(Selects) for stack in observers))
 
     def __call__(self) -> Scored:
-        training, task = self.training, TASKS.get(self.key.task)
+        training, task = self.training, self.key.task
         found = evaluate(training, task, self.evaluation, self.pad_id)
         if not self.always and training.step < training.total_steps:
             return found
@@ -72,8 +71,8 @@ def perturbed_set(key: DataKey, size: int | None, share: float) -> Evaluation:
 
 
 def _perturbed(example: Example, share: float, key: DataKey, number: int) -> Example:
-    generator = np.random.default_rng(derive(EVALUATION_SEED, "augment", key.task, "perturbed", number))
-    found = perturbed(example, share, TASKS.get(key.task).labels, generator)
+    generator = np.random.default_rng(derive(EVALUATION_SEED, "augment", key.task.name, "perturbed", number))
+    found = perturbed(example, share, key.task.labels, generator)
     return torch_half(key.kind).fitted(found, example, key.tokenizer(), key.window)
 
 
@@ -83,9 +82,8 @@ def attacked(training: Training, key: DataKey, evaluation: Evaluation, pad_id: i
     r = epsilon * g / ||g||,  g = dL/de over the embedded sequence e of one example (Miyato et al. 2017, equation 5),
     real tokens only; of a context that is read in several windows, each is attacked, and so is each of a committee.
     """
-    task = TASKS.get(key.task)
-    predictions = together(training, lambda: predict(training, task, evaluation, pad_id, _under_attack))
-    return scored(task, evaluation, predictions).primary
+    predictions = together(training, lambda: predict(training, key.task, evaluation, pad_id, _under_attack))
+    return scored(key.task, evaluation, predictions).primary
 
 
 def _under_attack(training: Training, batch: Batch) -> Tensor:

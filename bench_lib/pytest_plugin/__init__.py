@@ -15,7 +15,7 @@ from bench_lib.runner.options import AXES, axes_of, parse_frozen_configurations,
 
 if TYPE_CHECKING:
     from bench_lib.core.spec import RunSpec
-    from bench_lib.runner.suite import Grid
+    from bench_lib.runner.grid import Grid
 
 __all__ = ["BenchCell", "Benchmark", "grid_of"]
 
@@ -52,8 +52,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def grid_of(config: pytest.Config) -> Grid:
     """The grid that the command line asks for."""
+    from bench_lib.runner.grid import Grid, all_tasks, all_techniques, named
     from bench_lib.runner.seed_streams import refuse_pools
-    from bench_lib.runner.suite import Grid, all_tasks, all_techniques, named
 
     given = {name: str(config.getoption(f"--bench-{name}")) for name in OPTIONS}
     optional: dict[str, str | None] = {name: config.getoption(f"--bench-{name.replace('_', '-')}") for name in OPTIONAL}
@@ -79,7 +79,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     from bench_lib.core.errors import BenchError
     from bench_lib.core.extras import check_installed
-    from bench_lib.runner.suite import plan
+    from bench_lib.runner.grid import plan
     from bench_lib.store import Store
 
     config = metafunc.config

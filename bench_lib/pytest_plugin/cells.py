@@ -126,7 +126,7 @@ class BenchCell:
         old = earlier.get(record.run_id)
         if old is None:
             self.store.append(record)
-        elif not Status(old.status).judged:
+        elif not Status(old.status).completed:
             # A lost run says nothing of what it must give: it counts as tried once more.
             self.store.append(dataclasses.replace(record, attempts=old.attempts + 1))
 
@@ -147,7 +147,8 @@ def _metrics(records: list[RunRecord]) -> dict[str, object]:
         "tokens_per_second",
         "peak_memory_bytes",
     )
-    return {name: [getattr(record, name) for record in records] for name in fields}
+    rows = [record.columns() for record in records]
+    return {name: [row[name] for row in rows] for name in fields}
 
 
 def _judge(records: list[RunRecord], earlier: dict[str, RunRecord]) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from bench_lib.core.record import RunRecord
     from bench_lib.core.spec import RunSpec
-    from bench_lib.runner.suite import Progress
+    from bench_lib.runner.sweep import Progress
 
     Forecast = Callable[[Sequence[RunSpec]], float | None]
 
@@ -120,7 +120,7 @@ class Session:
         return bool(self.statuses) and set(self.statuses) == {"unsupported"}
 
     def _progress(self, last: RunRecord | None = None) -> Progress:
-        from bench_lib.runner.suite import Progress
+        from bench_lib.runner.sweep import Progress
 
         return Progress(self.total, self.stored, self.statuses.total(), self.statuses, last)
 

@@ -89,10 +89,10 @@ class Cell:
         return sum(self.statuses.count(str(status)) for status in statuses)
 
     def judged(self) -> int:
-        return self.count(*(s for s in Status if s.judged))
+        return self.count(*(s for s in Status if s.completed))
 
     def failed(self) -> int:
-        return self.count(*(s for s in Status if s.unstable))
+        return self.count(*(s for s in Status if s.failed))
 
     @functools.cached_property
     def converged_mask(self) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What stands in the way of planned runs, found before anything is trained: models, lengths, evaluation sets."""
+"""Why planned runs cannot succeed, found before anything is trained: packages, models, lengths, evaluation sets."""
 
 from __future__ import annotations
 
@@ -20,20 +20,23 @@ from bench_lib.harness.datasets import (
 )
 from bench_lib.harness.fitness import model_problems
 from bench_lib.harness.formats import torch_half
-from bench_lib.runner.execute import configured
-from bench_lib.tasks import TASKS
+from bench_lib.runner.resolved import resolve_run
+from bench_lib.tasks.task import Data, Task
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.stack import from_spec
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What runs have in common that differ in seeds, and in techniques that leave the profile alone."""
+    """What is shared by runs that differ in seeds, and in techniques that leave the profile alone."""
 
-    task: str
-    data: Ref
+    data: Data
     model: Ref
     profile: Profile
+
+    @property
+    def task(self) -> Task:
+        return self.data.task
 
 
 def hindrances(specs: Sequence[RunSpec]) -> list[str]:
@@ -49,7 +52,7 @@ def hindrances(specs: Sequence[RunSpec]) -> list[str]:
     drawn: dict[tuple[Setting, Subset | None], None] = {}
     for spec, setting in _settings(specs, problems):
         named.setdefault(setting, spec.profile_name)
-        if TASKS.get(spec.task).kind.reads_windows:
+        if setting.task.kind.reads_windows:
             drawn[setting, Subset.of(setting.profile, spec.base_seed("subset"))] = None
             drawn[setting, None] = None
     for setting, name in named.items():
@@ -69,33 +72,35 @@ def _check_packages(stack: tuple[TechniqueSpec, ...]) -> None:
 
 
 def _settings(specs: Sequence[RunSpec], problems: Problems) -> Iterator[tuple[RunSpec, Setting]]:
-    """Each spec with its profile as its techniques set it; a technique that declines the task is left to the run."""
-    profiles: dict[tuple[object, ...], Profile | None] = {}
+    """Each spec with its setting; those with the same one are resolved once."""
+    settings: dict[tuple[object, ...], Setting | None] = {}
     for spec in specs:
-        key = (spec.profile, spec.stack, spec.task)
-        if key not in profiles:
-            profiles[key] = problems.of(_profile, spec)
-        profile = profiles[key]
-        if profile is not None:
-            yield spec, Setting(spec.task, spec.data, spec.model, profile)
+        key = (spec.profile, spec.stack, spec.task, spec.data, spec.model)
+        if key not in settings:
+            settings[key] = problems.of(_setting, spec)
+        setting = settings[key]
+        if setting is not None:
+            yield spec, setting
 
 
-def _profile(spec: RunSpec) -> Profile:
-    stack = from_spec(spec.stack, TECHNIQUES)
+def _setting(spec: RunSpec) -> Setting:
+    """The setting with the profile as the techniques configure it; one that declines the task is left to the run."""
+    run = resolve_run(spec)
     try:
-        stack.check(TASKS.get(spec.task).kind)
-        return configured(spec.profile, stack)
+        run.techniques.check(run.task.kind)
+        profile = run.profile
     except Unsupported:
-        return spec.profile
+        profile = spec.profile
+    return Setting(run.data, spec.model, profile)
 
 
 def _indistinct(setting: Setting, name: str) -> list[str]:
     """Why the evaluation set cannot tell a model from a constant, or nothing where it can."""
-    task, size = TASKS.get(setting.task), setting.profile.eval_examples
-    room = evaluation_room(task.name, setting.data.name, size)
+    task, size = setting.task, setting.profile.eval_examples
+    room = evaluation_room(setting.data, size)
     if room:
         return []
-    given = len(evaluation_examples(task.name, setting.data.name, size))
+    given = len(evaluation_examples(setting.data, size))
     return [
         f"the evaluation set of {task.name} under profile {name} ({given:,} examples) cannot tell a model from a "
         f"constant: {task.primary} of the best constant is {room.constant:.3f} of {room.best:.3f}; evaluate more or "
@@ -105,16 +110,15 @@ def _indistinct(setting: Setting, name: str) -> list[str]:
 
 def _misfits(setting: Setting) -> list[str]:
     """Why the model cannot take the task under the profile."""
-    task = TASKS.get(setting.task)
-    return model_problems(setting.model, task.kind, len(task.labels), setting.profile)
+    return model_problems(setting.model, setting.task.kind, len(setting.task.labels), setting.profile)
 
 
 def _check_questions(setting: Setting, subset: Subset | None) -> None:
     """Raise `Unsupported` for a question of a subset, or of the evaluation set, that the model cannot be asked."""
-    key = data_key(TASKS.get(setting.task), setting.data, setting.model, setting.profile)
+    key = data_key(setting.data, setting.model, setting.profile)
     problem = _unaskable(key, setting.profile.eval_examples if subset is None else subset)
     if problem:
-        raise Unsupported(f"{setting.task}: {problem}")
+        raise Unsupported(f"{setting.task.name}: {problem}")
 
 
 @functools.lru_cache(maxsize=1024)
@@ -122,9 +126,9 @@ def _unaskable(key: DataKey, examples: Subset | int | None) -> str:
     """What is wrong with one of the questions, or nothing: too long for the windows, or answered by no token."""
     try:
         if isinstance(examples, Subset):
-            chosen = train_examples(key.task, key.data.name, examples)
+            chosen = train_examples(key.data, examples)
         else:
-            chosen = evaluation_examples(key.task, key.data.name, examples)
+            chosen = evaluation_examples(key.data, examples)
     except Unsupported:
         return ""  # such a subset cannot be drawn, which is said of each run that asks for it
     try:

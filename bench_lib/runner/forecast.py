@@ -12,7 +12,7 @@ import torch
 from bench_lib.core.errors import BenchError
 from bench_lib.core.spec import Profile, Ref, RunSpec
 from bench_lib.harness.batches import collate
-from bench_lib.harness.datasets import Subset, data_key, evaluation_set, train_features
+from bench_lib.harness.datasets import train_features
 from bench_lib.harness.formats.features import Batch, Feature
 from bench_lib.harness.precision import autocast
 from bench_lib.harness.step import MicroStep, Passes
@@ -20,13 +20,10 @@ from bench_lib.instruments.determinism import isolated
 from bench_lib.instruments.timing import Stopwatch
 from bench_lib.models.architecture import dissect
 from bench_lib.models.load import instantiate, load_template
-from bench_lib.runner.execute import configured
-from bench_lib.tasks import TASKS
+from bench_lib.runner.resolved import resolve_run
 from bench_lib.tasks.formats.text_classification import TEXT_CLASSIFICATION
-from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.hooks import Prompts
-from bench_lib.techniques.interface.stack import from_spec
 
 TEXTS, LENGTH = 16, 40
 """The batch whose step is timed: so many texts of so many tokens."""
@@ -68,20 +65,19 @@ def forecast(specs: Sequence[RunSpec]) -> float:
 
 
 def _seconds(spec: RunSpec) -> float:
-    stack = from_spec(spec.stack, TECHNIQUES)
-    profile = configured(spec.profile, stack)
+    run = resolve_run(spec)
     try:
-        stack.check(TASKS.get(spec.task).kind)
-        for technique in stack.having(Prompts):
+        run.stack.check(run.task.kind)
+        for technique in run.stack.having(Prompts):
             technique.label_words(spec.task)
     except BenchError:
         return 0.0  # declined, with nothing trained
-    key = data_key(TASKS.get(spec.task), spec.data, spec.model, profile, stack)
-    read = profile.epochs * _tokens(train_features(key, Subset.of(profile, spec.base_seed("subset"))))
-    evaluated = profile.evaluations * _tokens(evaluation_set(key, profile.eval_examples).features)
+    profile = run.profile
+    read = profile.epochs * _tokens(train_features(run.key, run.subset))
+    evaluated = profile.evaluations * _tokens(run.evaluation().features)
     known = speed(spec.model, profile.precision, profile.threads)
     # A forward pass is about a third of a step, and so is one that a technique adds.
-    passes = [stack.passes_at(step, STEPS) for step in range(STEPS)]
+    passes = [run.stack.passes_at(step, STEPS) for step in range(STEPS)]
     share = sum((forward + 2 * backward) / 3 for forward, backward in passes) / STEPS
     batch = TEXTS * LENGTH
     return SETUP + read / batch * known.step * share + evaluated / batch * known.evaluation

@@ -150,7 +150,9 @@ def _cells(grid: Grid, parsed: _ParsedGrid, problems: Problems) -> list[RunSpec]
             continue
         blank = RunSpec(task.name, task.version, Ref(grid.data, data.fingerprint), (), model, Profile(), seed=0)
         found += [
-            problems.of(_cell, blank, stack, profile, name, frozen)
+            problems.of(
+                _cell, task, dataclasses.replace(blank, stack=stack, profile=profile, profile_name=name, frozen=frozen)
+            )
             for stack in parsed.stacks
             for name, profile in profiles
             if profile is not None
@@ -159,10 +161,8 @@ def _cells(grid: Grid, parsed: _ParsedGrid, problems: Problems) -> list[RunSpec]
     return [cell for cell in found if cell is not None]
 
 
-def _cell(blank: RunSpec, stack: tuple[TechniqueSpec, ...], profile: Profile, name: str, frozen: Frozen) -> RunSpec:
-    """The spec of the cell with seed 0, its corrections set from model, techniques and profile."""
-    task = TASKS.get(blank.task)
-    cell = dataclasses.replace(blank, stack=stack, profile=profile, profile_name=name, frozen=frozen)
+def _cell(task: Task, cell: RunSpec) -> RunSpec:
+    """The cell with its corrections, which follow from model, techniques and profile."""
     return dataclasses.replace(cell, corrections=corrections_of(cell, task.kind, task.labels))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bench_lib.core.spec import RunSpec
-    from bench_lib.runner.suite import Progress
+    from bench_lib.runner.sweep import Progress
 
 REASON_CHARACTERS = 160
 

@@ -11,20 +11,20 @@ import torch
 from torch import Tensor
 
 from bench_lib.core.errors import BenchError, Unsupported
-from bench_lib.core.record import Predictions, RunRecord, Status
+from bench_lib.core.record import Cost, Evaluations, Predictions, RunRecord, Status, Timing
 from bench_lib.core.spec import RunSpec
 from bench_lib.executors.worker import retire
-from bench_lib.harness.datasets import Evaluation, Subset, data_key, evaluation_set, held_out_examples, held_out_set
+from bench_lib.harness.datasets import Evaluation, held_out_examples, held_out_set
 from bench_lib.harness.ending import failure
 from bench_lib.harness.evaluate import Scored, evaluate, scored
 from bench_lib.harness.precision import computed_by
 from bench_lib.harness.robustness import Examination
 from bench_lib.instruments.determinism import isolated
 from bench_lib.instruments.provenance import left_behind, provenance
-from bench_lib.models.load import load_tokenizer
-from bench_lib.runner.execute import blank_record, check_data, configured, prepared, with_score
+from bench_lib.runner.execute import prepared
+from bench_lib.runner.records import blank_record, scored_record
+from bench_lib.runner.resolved import ResolvedRun, resolve_run
 from bench_lib.store import Store
-from bench_lib.tasks import TASKS
 from bench_lib.tasks.task import Task
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.context import Training
@@ -40,10 +40,10 @@ from bench_lib.techniques.interface.hooks import (
     Selects,
     Weights,
 )
-from bench_lib.techniques.interface.stack import Stack, from_spec, is_foreign, parse_stack
+from bench_lib.techniques.interface.stack import parse_stack
 
 COUNTS = ("steps", "tokens", "examples", "forward_passes", "backward_passes")
-"""Integer cost fields of a record."""
+"""The costs that add up over members; parameter counts do not."""
 DEFAULT_MEMBER = "adamw"
 """Technique of the members if the stack consists of the ensemble technique only."""
 
@@ -53,17 +53,17 @@ def members(spec: RunSpec) -> tuple[RunSpec, ...]:
 
     Empty if the ensemble is declined whatever the members' results.
     """
-    full_stack = from_spec(spec.stack, TECHNIQUES)
+    run = resolve_run(spec)
     stack = tuple(t for t in spec.stack if not t.pools) or parse_stack(DEFAULT_MEMBER, TECHNIQUES).spec()
-    needs_weights = bool(full_stack.having(PoolsWeights) or full_stack.having(MergesWeights))
-    choosers = {t.name for t in full_stack.techniques if isinstance(t, Compresses | EvaluatesUnder | Selects)}
+    needs_weights = bool(run.techniques.having(PoolsWeights) or run.techniques.having(MergesWeights))
+    choosers = {t.name for t in run.techniques.techniques if isinstance(t, Compresses | EvaluatesUnder | Selects)}
     if needs_weights and choosers:
         raise BenchError(
             f"{spec.technique()} pools the weights that training ends with, and {', '.join(sorted(choosers))} "
             "evaluates others; leave it out, or take ensemble"
         )
     try:
-        _check(spec, full_stack)
+        _check(run)
     except Unsupported:
         return ()
     seeds = range(spec.seed, spec.seed + spec.pools())
@@ -108,15 +108,14 @@ def build_seed_ensemble(spec: RunSpec, store: Store) -> RunRecord:
     """
     started = time.perf_counter()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    runs = _member_records(spec, store)
+    run, runs = resolve_run(spec), _member_records(spec, store)
     counted: Sequence[RunRecord] = runs
     left: list[str] = []
-    foreign = is_foreign(spec.stack, TECHNIQUES)
-    if foreign:
+    if run.foreign:
         retire()  # foreign code may leave state behind, as in `execute`
     try:
-        with isolated(spec.profile.threads, device, foreign) as left:
-            record, counted = _build(spec, runs, store, device)
+        with isolated(spec.profile.threads, device, run.foreign) as left:
+            record, counted = _build(run, runs, store, device)
     except Unsupported as error:
         record = blank_record(spec, Status.UNSUPPORTED, str(error))
     except (MemoryError, RuntimeError) as error:
@@ -125,27 +124,38 @@ def build_seed_ensemble(spec: RunSpec, store: Store) -> RunRecord:
             raise
         record = blank_record(spec, status, reason)
     seconds = time.perf_counter() - started
-    facts = {**provenance(device), **computed_by(device, spec.profile.precision), **left_behind(left)}
-    return dataclasses.replace(_with_total_cost(record, counted), eval_seconds=seconds, provenance=facts)
+    cost = _total_cost(counted)
+    peaks = [peak for run in counted if (peak := run.timing.peak_memory_bytes) is not None]
+    return dataclasses.replace(
+        record,
+        cost=cost,
+        evaluations=Evaluations() if record.score is None else Evaluations((cost.steps,), (record.score,)),
+        timing=Timing(
+            setup_seconds=sum(run.timing.setup_seconds for run in counted),
+            train_seconds=sum(run.timing.train_seconds for run in counted),
+            eval_seconds=seconds,
+            peak_memory_bytes=max(peaks, default=None),
+        ),
+        provenance={**provenance(device), **computed_by(device, spec.profile.precision), **left_behind(left)},
+    )
 
 
-def _check(spec: RunSpec, stack: Stack) -> None:
+def _check(run: ResolvedRun) -> None:
     """Raise `Unsupported` if the ensemble is declined whatever the members' results."""
-    stack.check(TASKS.get(spec.task).kind)
-    for soup in stack.having(PoolsWeights):
-        for technique in stack.techniques:
+    run.techniques.check(run.task.kind)
+    for soup in run.techniques.having(PoolsWeights):
+        for technique in run.techniques.techniques:
             if technique.reads_unused:
                 raise Unsupported(f"no example is held out from members with {technique.name}, which reads unused ones")
-        if "subset" not in dict(spec.frozen):
+        if "subset" not in dict(run.spec.frozen):
             raise Unsupported("no example is held out from every member where each trains on a subset of its own")
-        trained = Subset.of(configured(spec.profile, stack), spec.base_seed("subset"))
-        held_out_examples(spec.task, spec.data.name, trained, soup.held_out)
+        held_out_examples(run.data, run.subset, soup.held_out)
 
 
 def _valid_records(specs: Iterable[RunSpec], store: Store) -> dict[str, RunRecord]:
     """Stored records of these specs by run id, without those lost to infrastructure."""
     found = store.records([spec.run_id() for spec in specs])
-    return {record.run_id: record for record in found if not Status(record.status).lost}
+    return {record.run_id: record for record in found if not Status(record.status).lost_to_infrastructure}
 
 
 def _member_records(spec: RunSpec, store: Store) -> list[RunRecord]:
@@ -159,16 +169,16 @@ def _member_records(spec: RunSpec, store: Store) -> list[RunRecord]:
 
 
 def _build(
-    spec: RunSpec, runs: Sequence[RunRecord], store: Store, device: torch.device
+    ensemble: ResolvedRun, runs: Sequence[RunRecord], store: Store, device: torch.device
 ) -> tuple[RunRecord, Sequence[RunRecord]]:
     """The record without its cost, and the member records whose cost counts, truncated where a member was stopped."""
-    stack = from_spec(spec.stack, TECHNIQUES)
-    _check(spec, stack)
+    spec, data = ensemble.spec, ensemble.data
+    _check(ensemble)
     for run in runs:
         if run.status == Status.UNSUPPORTED:
             raise Unsupported(run.reason)
-    counted, trivial, reported = runs, runs[0].trivial_score, {}
-    for hook in stack.having(ChoosesRun):
+    counted, baseline, reported = runs, runs[0].constant_baseline, {}
+    for hook in ensemble.techniques.having(ChoosesRun):
         choice = hook.choose([_history(run) for run in runs])
         counted = [run if i in choice.finished else _truncated(run, choice.stopped_at) for i, run in enumerate(runs)]
         reported = {f"{hook.name}.seed": runs[choice.run].seed, f"{hook.name}.stopped_at": choice.stopped_at}
@@ -177,56 +187,53 @@ def _build(
     diverged = [run for run in runs if run.status == Status.DIVERGED]
     usable = [run for run in runs if run.status != Status.DIVERGED]
     if not usable:
-        record = blank_record(spec, Status.DIVERGED, f"all {len(runs)} members diverged")
-        return with_score(record, None, trivial), counted
+        end = (Status.DIVERGED, f"all {len(runs)} members diverged")
+        return scored_record(spec, data, end, None, baseline), counted
     left_out = f"left out: {', '.join(f'seed {run.seed} diverged' for run in diverged)}" if diverged else ""
-    record = dataclasses.replace(blank_record(spec, Status.CONVERGED, left_out), reported=reported)
-    found = _score_ensemble(spec, stack, usable, store, device)
-    return with_score(record, found, trivial, spec.profile.trains), counted
+    found = _score_ensemble(ensemble, usable, store, device)
+    record = scored_record(spec, data, (Status.CONVERGED, left_out), found, baseline)
+    return dataclasses.replace(record, reported=reported), counted
 
 
 def _history(run: RunRecord) -> History:
     score = None if run.status == Status.DIVERGED else run.score
-    return History(tuple(zip(run.eval_step, run.eval_score, strict=True)), score)
+    return History(tuple(zip(run.evaluations.steps, run.evaluations.scores, strict=True)), score)
 
 
 def _truncated(run: RunRecord, step: int) -> RunRecord:
     """The record with its cost up to a step, pro rata; pre-training stages count as spread evenly."""
-    share = min(1.0, step / max(1, run.steps))
-    counts = {name: round(share * getattr(run, name)) for name in COUNTS}
-    return dataclasses.replace(run, train_seconds=share * run.train_seconds, **counts)
+    share = min(1.0, step / max(1, run.cost.steps))
+    counts = {name: round(share * getattr(run.cost, name)) for name in COUNTS}
+    timing = dataclasses.replace(run.timing, train_seconds=share * run.timing.train_seconds)
+    return dataclasses.replace(run, cost=dataclasses.replace(run.cost, **counts), timing=timing)
 
 
-def _score_ensemble(
-    spec: RunSpec, stack: Stack, runs: Sequence[RunRecord], store: Store, device: torch.device
-) -> Scored:
-    task = TASKS.get(spec.task)
-    check_data(spec)
-    profile = configured(spec.profile, stack)
-    key = data_key(task, spec.data, spec.model, profile, stack)
-    evaluation = evaluation_set(key, profile.eval_examples)
-    for ensemble in stack.having(PoolsPredictions):
-        return scored(task, evaluation, ensemble.pool([_predictions(store, run) for run in runs]))
+def _score_ensemble(ensemble: ResolvedRun, runs: Sequence[RunRecord], store: Store, device: torch.device) -> Scored:
+    ensemble.check_data()
+    stack, task, evaluation = ensemble.techniques, ensemble.task, ensemble.evaluation()
+    for pooling in stack.having(PoolsPredictions):
+        return scored(task, evaluation, pooling.pool([_predictions(store, run) for run in runs]))
     if stack.having(ChoosesRun):
         run, found = runs[0], scored(task, evaluation, _predictions(store, runs[0]))
-        return dataclasses.replace(found, drift=run.drift, robust=run.robust_score, adversarial=run.adversarial_score)
-    base = members(spec)[0]
-    trained = from_spec(base.training().stack, TECHNIQUES)
-    training = prepared(base, profile, trained, device)
+        return dataclasses.replace(
+            found, drift=run.drift, robust=run.robustness.perturbed, adversarial=run.robustness.adversarial
+        )
+    base = resolve_run(members(ensemble.spec)[0])
+    training = prepared(base, device)
     _check_state(training.model)
-    pad_id = int(load_tokenizer(spec.model).pad_token_id)
+    pad_id = int(ensemble.key.tokenizer().pad_token_id)
     loaders = [functools.partial(_weights, store, run.run_id, device) for run in runs]
     try:
         for soup in stack.having(PoolsWeights):
-            held_out = held_out_set(key, Subset.of(profile, spec.base_seed("subset")), soup.held_out)
+            held_out = held_out_set(ensemble.key, ensemble.subset, soup.held_out)
             score = functools.partial(_scored_by, training=training, task=task, held_out=held_out, pad_id=pad_id)
             _load_into(soup.pool_weights(loaders, score), training.model)
         for merger in stack.having(MergesWeights):
             pretrained = {name: value.to(device) for name, value in training.pretrained.items()}
             _load_into(merger.merge_weights(loaders, pretrained), training.model)
-        return Examination.of(training, key, evaluation, pad_id)()
+        return Examination.of(training, ensemble.key, evaluation, pad_id)()
     finally:
-        for hook in trained.having(Finishes):
+        for hook in base.stack.having(Finishes):
             hook.finish(training)
 
 
@@ -264,16 +271,11 @@ def _load_into(weights: Mapping[str, Tensor], model: torch.nn.Module) -> None:
         parameter.copy_(weights[name])
 
 
-def _with_total_cost(record: RunRecord, runs: Sequence[RunRecord]) -> RunRecord:
-    """The record with the summed cost of all members; parameter counts are those of a single member."""
-    sums = (*COUNTS, "train_seconds", "setup_seconds")
-    peaks = [run.peak_memory_bytes for run in runs if run.peak_memory_bytes is not None]
-    total = dataclasses.replace(record, **{name: sum(getattr(run, name) for run in runs) for name in sums})
-    return dataclasses.replace(
-        total,
-        parameters=max((run.parameters for run in runs), default=0),
-        trainable_parameters=max((run.trainable_parameters for run in runs), default=0),
-        peak_memory_bytes=max(peaks, default=None),
-        eval_step=() if record.score is None else (total.steps,),
-        eval_score=() if record.score is None else (record.score,),
+def _total_cost(runs: Sequence[RunRecord]) -> Cost:
+    """The summed cost of all members; parameter counts are those of a single member."""
+    costs = [run.cost for run in runs]
+    return Cost(
+        parameters=max((cost.parameters for cost in costs), default=0),
+        trainable_parameters=max((cost.trainable_parameters for cost in costs), default=0),
+        **{name: sum(getattr(cost, name) for cost in costs) for name in COUNTS},
     )

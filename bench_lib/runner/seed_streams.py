@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from bench_lib.core.errors import BenchError
 from bench_lib.core.seeds import STREAMS
 from bench_lib.core.spec import RunSpec
-from bench_lib.tasks import TASKS
-from bench_lib.tasks.sources.load import load_data
+from bench_lib.runner.resolved import resolve_run
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.hooks import Precedes, Prepares, Prompts
-from bench_lib.techniques.interface.stack import from_spec, parse_stack
+from bench_lib.techniques.interface.stack import parse_stack
 
 
 def refuse_pools(techniques: Iterable[str]) -> None:
@@ -41,8 +40,8 @@ def check_frozen_configurations(cells: Iterable[RunSpec]) -> None:
 
 def _inert_streams(spec: RunSpec) -> dict[str, str]:
     """The streams that cannot change the run, each with the reason."""
-    profile, available = spec.profile, len(load_data(TASKS.get(spec.task), spec.data.name).train)
-    stack = from_spec(spec.stack, TECHNIQUES)
+    run = resolve_run(spec)
+    profile, stack, available = spec.profile, run.techniques, len(run.data.train)
     # Modules added by techniques are drawn from init as well; a prompted model without them has no new parameters.
     drawn_anew = stack.having(Prepares) or stack.having(Precedes) or not stack.having(Prompts)
     found = {} if drawn_anew else {"init": "no part of the model is drawn"}

@@ -1,4 +1,7 @@
-"""Execute runs into a store that several processes may share."""
+"""Run a grid: skip stored runs, execute the others, and store them as the executor returns them.
+
+Several processes may share a store.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,9 @@ from bench_lib.core.errors import BenchError
 from bench_lib.core.record import RunRecord, Status
 from bench_lib.core.spec import RunSpec
 from bench_lib.executors.base import Done, Executor
-from bench_lib.runner.execute import blank_record, execute
+from bench_lib.runner.execute import execute
+from bench_lib.runner.grid import Grid, plan
+from bench_lib.runner.records import blank_record
 from bench_lib.runner.seed_ensembles import (
     build_seed_ensemble,
     deletable_weights,
@@ -65,6 +70,21 @@ def grouped(specs: Sequence[RunSpec]) -> list[Group]:
     for spec in specs:
         groups.setdefault(spec.training().run_id(), []).append(spec)
     return [tuple(group) for group in groups.values()]
+
+
+def run_suite(
+    grid: Grid,
+    store: Store,
+    executor: Executor,
+    report: Report = lambda progress: None,
+    retry: frozenset[Status] = frozenset(),
+) -> Progress:
+    """Run what is not stored and append each record when it is complete; stored runs with a `retry` status run again.
+
+    After an interruption the same call resumes with the missing runs. Several processes may share a grid and a store;
+    each run is executed by one of them.
+    """
+    return sweep(plan(grid), store, executor, report, retry)
 
 
 def sweep(

@@ -1,34 +1,15 @@
-"""Files of earlier versions: what they hold, and how their rows become rows of this version."""
+"""Files of earlier schema versions: their columns, and their rows as rows of this version."""
 
 from __future__ import annotations
 
 import pyarrow as pa
 
 from bench_lib.core.errors import BadStore
-from bench_lib.core.record import LATENCIES
+from bench_lib.core.record import COLUMNS
 from bench_lib.store.schema import METADATA, VERSION, VERSION_KEY
 
-ADDED = {
-    2: (
-        "curve_grad_norm_first",
-        "curve_grad_norm_last",
-        "grad_norm_max",
-        "clipped_steps",
-        "nonfinite_steps",
-        "drift",
-    ),
-    3: (
-        "robust_score",
-        "adversarial_score",
-        "saved_bytes",
-        "uncompressed_bytes",
-        "sparsity",
-        "reported",
-        *LATENCIES,
-    ),
-    4: (),
-}
-"""The columns that a version added to those before it; all of them are columns of runs, predictions stayed alike."""
+SINCE = {column.name: column.since for column in COLUMNS}
+"""The version that added a column of runs; predictions have had the same columns in all versions."""
 
 OLDEST = 1
 SEALED = 4
@@ -36,7 +17,7 @@ SEALED = 4
 
 
 def version_of(found: pa.Schema) -> int:
-    """The version that a file's schema says, 0 where it says none."""
+    """The version stamped on a file's schema, 0 if there is none."""
     text = _stamped(found)
     return int(text) if text.isdecimal() else 0
 
@@ -59,14 +40,14 @@ def check_schema(found: pa.Schema, declared: pa.Schema, origin: str) -> None:
 
 def as_of(version: int, declared: pa.Schema) -> pa.Schema:
     """The declared schema as it was in a version: without the columns that were added later."""
-    later = {name for number, names in ADDED.items() if number > version for name in names}
-    return pa.schema([field for field in declared if field.name not in later], {VERSION_KEY: str(version).encode()})
+    known = [field for field in declared if SINCE.get(field.name, OLDEST) <= version]
+    return pa.schema(known, {VERSION_KEY: str(version).encode()})
 
 
 def migrated(table: pa.Table, declared: pa.Schema) -> pa.Table:
-    """A table of any version with all columns of the declared schema: what was not recorded is null or empty.
+    """A table of any version with all columns of the declared schema; columns that it lacks are null or empty.
 
-    Columns that are there stay as they are, to the bit; nothing is cast.
+    Existing columns stay bit-identical; nothing is cast.
     """
     if table.column_names == declared.names:
         return table.replace_schema_metadata(METADATA)
@@ -78,8 +59,8 @@ def migrated(table: pa.Table, declared: pa.Schema) -> pa.Table:
 
 
 def recorded(name: str, value: object) -> bool:
-    """Whether a field of a record says anything: those that were added may be unknown, None or empty."""
-    return value not in (None, (), {}) or not any(name in names for names in ADDED.values())
+    """Whether the value of a column is known: None or empty in a column added later may mean that it is not."""
+    return value not in (None, (), {}) or SINCE[name] == OLDEST
 
 
 def _stamped(found: pa.Schema) -> str:

@@ -2,74 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from bench_lib.core.record import LATENCIES, Predictions, RunRecord
+from bench_lib.core.record import COLUMNS, Predictions, RunRecord
 from bench_lib.store.damage import Unstorable
 
 VERSION = 4
-"""Raised with what a file holds: `migrate` says what each version added and reads the earlier ones."""
+"""Raised when the columns or the metadata of files change; `migrate` reads the earlier versions."""
 
 VERSION_KEY = b"stabbench_schema"
 METADATA = {VERSION_KEY: str(VERSION).encode()}
-
-_TEXT = ("run_id", "training_id", "task", "technique", "model", "profile", "data_source")
-_COUNTS = ("steps", "tokens", "examples", "parameters", "trainable_parameters", "forward_passes", "backward_passes")
-_CURVES = (
-    "curve_loss",
-    "curve_learning_rate",
-    "curve_grad_norm",
-    "curve_grad_norm_first",
-    "curve_grad_norm_last",
-)
-
-
-def _given(name: str, kind: pa.DataType) -> pa.Field:
-    return pa.field(name, kind, nullable=False)
-
-
-def _optional(name: str, kind: pa.DataType) -> pa.Field:
-    return pa.field(name, kind, nullable=True)
 
 
 def _list(kind: pa.DataType) -> pa.DataType:
     return pa.list_(pa.field("element", kind, nullable=False))
 
 
-RUNS = pa.schema(
-    [
-        *(_given(name, pa.string()) for name in _TEXT),
-        _given("seed", pa.int64()),
-        *(_given(name, pa.string()) for name in ("spec", "status", "reason")),
-        _given("attempts", pa.int64()),
-        _given("metric", pa.string()),
-        _optional("score", pa.float64()),
-        _optional("trivial_score", pa.float64()),
-        _given("metrics", pa.map_(pa.string(), pa.float64())),
-        *(_given(name, pa.int64()) for name in _COUNTS),
-        *(_given(name, _list(pa.float64())) for name in _CURVES),
-        _optional("grad_norm_max", pa.float64()),
-        *(_optional(name, pa.int64()) for name in ("clipped_steps", "nonfinite_steps")),
-        _given("drift", _list(pa.float64())),
-        *(_optional(name, pa.float64()) for name in ("robust_score", "adversarial_score")),
-        *(_optional(name, pa.int64()) for name in ("saved_bytes", "uncompressed_bytes")),
-        _optional("sparsity", pa.float64()),
-        _given("reported", pa.map_(pa.string(), pa.float64())),
-        _given("eval_step", _list(pa.int64())),
-        _given("eval_score", _list(pa.float64())),
-        *(_given(name, pa.float64()) for name in ("setup_seconds", "train_seconds", "eval_seconds")),
-        *(_optional(name, pa.float64()) for name in ("tokens_per_second", "examples_per_second", *LATENCIES)),
-        _optional("peak_memory_bytes", pa.int64()),
-        _given("provenance", pa.map_(pa.string(), pa.string())),
-    ],
-    METADATA,
-)
-"""One row a run: every field of `RunRecord` but the predictions and the weights, in its order."""
+_TYPES = {
+    str: pa.string(),
+    int: pa.int64(),
+    float: pa.float64(),
+    tuple[int, ...]: _list(pa.int64()),
+    tuple[float, ...]: _list(pa.float64()),
+    Mapping[str, str]: pa.map_(pa.string(), pa.string()),
+    Mapping[str, float]: pa.map_(pa.string(), pa.float64()),
+}
+
+RUNS = pa.schema([pa.field(c.name, _TYPES[c.type], nullable=c.optional) for c in COLUMNS], METADATA)
+"""One row a run: the columns that `RunRecord` declares."""
+
+
+def _given(name: str, kind: pa.DataType) -> pa.Field:
+    return pa.field(name, kind, nullable=False)
+
 
 PREDICTIONS = pa.schema(
     [
@@ -77,7 +47,7 @@ PREDICTIONS = pa.schema(
         _given("attempts", pa.int64()),
         _given("width", pa.int32()),
         _given("values", pa.large_list(_given("element", pa.float32()))),
-        _optional("lengths", _list(pa.int64())),
+        pa.field("lengths", _list(pa.int64())),
     ],
     METADATA,
 )
@@ -86,13 +56,14 @@ PREDICTIONS = pa.schema(
 
 def to_table(records: Sequence[RunRecord]) -> pa.Table:
     """Records as rows; a value that its column cannot hold exactly raises `Unstorable`."""
-    columns = [_column(column, [_stored(getattr(r, column.name)) for r in records]) for column in RUNS]
+    columns = [_column(RUNS.field(c.name), [_stored(c.of(record)) for record in records]) for c in COLUMNS]
     return pa.Table.from_arrays(columns, schema=RUNS)
 
 
 def to_records(table: pa.Table) -> list[RunRecord]:
     """Rows of the runs' schema as records, without their predictions and weights."""
-    return [RunRecord(**{k: _plain(v) for k, v in row.items()}) for row in table.to_pylist(maps_as_pydicts="strict")]
+    rows = table.to_pylist(maps_as_pydicts="strict")
+    return [RunRecord.of({k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}) for row in rows]
 
 
 def predictions_table(record: RunRecord) -> pa.Table:
@@ -158,7 +129,3 @@ def _flat(values: list[Any]) -> Iterator[Any]:
 def _stored(value: Any) -> Any:
     # Sorted keys, so that the same record is the same bytes however its maps were filled.
     return sorted(value.items()) if hasattr(value, "items") else value
-
-
-def _plain(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value

@@ -1,8 +1,7 @@
-"""Text as it can be stored and shown: what an exception or a library says may hold anything."""
+"""Text that can be stored and shown: messages of exceptions and libraries may hold any character."""
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from bench_lib.core.record import RunRecord
 
 _UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-_IDENTITY = frozenset({"run_id", "training_id", "spec", "predictions", "weights"})
+_IDENTITY = frozenset({"run_id", "training_id", "spec"})
 
 
 def clean(text: str) -> str:
@@ -19,10 +18,10 @@ def clean(text: str) -> str:
 
 
 def cleaned(record: RunRecord) -> RunRecord:
-    """A record whose text can be stored, but for what its id is made of, which stays as it is."""
-    found = {f.name: getattr(record, f.name) for f in dataclasses.fields(record) if f.name not in _IDENTITY}
-    changed = {name: value for name, old in found.items() if (value := _cleaned(old)) is not old}
-    return dataclasses.replace(record, **changed) if changed else record
+    """The record with text that can be stored; the text that its id is computed from stays as it is."""
+    found = ((name, old, _cleaned(old)) for name, old in record.columns().items() if name not in _IDENTITY)
+    changed = {name: new for name, old, new in found if new is not old}
+    return record.changed(changed) if changed else record
 
 
 def _cleaned(value: Any) -> Any:

@@ -16,7 +16,7 @@ from bench_lib.store.migrate import recorded
 from bench_lib.store.parquet import RELISTINGS, Store
 from bench_lib.store.schema import PREDICTIONS, RUNS, to_records
 
-_JUDGED = frozenset(status.value for status in Status if status.judged)
+_JUDGED = frozenset(status.value for status in Status if status.completed)
 
 
 def verify(store: Store) -> list[str]:

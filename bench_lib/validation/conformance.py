@@ -9,14 +9,15 @@ from dataclasses import dataclass
 
 from bench_lib.core.errors import BadData, Unavailable
 from bench_lib.core.record import RunRecord, Status
-from bench_lib.runner.execute import configured, execute
+from bench_lib.runner.execute import execute
+from bench_lib.runner.resolved import configured
 from bench_lib.tasks.formats import FORMATS
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.hooks import Selects
 from bench_lib.techniques.interface.stack import Stack, from_spec, is_foreign, parse_stack
 from bench_lib.techniques.interface.state import kept_state
 from bench_lib.techniques.interface.technique import FAMILIES
-from bench_lib.validation.effect import Bench, compared, reference
+from bench_lib.validation.effect_measurement import Bench, compared, reference
 from bench_lib.validation.trial import BASE, Trial, baseline, differences
 
 TASK_OF = {kind: kind.sample_task for kind in FORMATS}
@@ -118,11 +119,11 @@ def _runs(trial: Trial) -> Iterator[str]:
 
 def _repeats(trial: Trial) -> Iterator[str]:
     spec, before = trial.spec(trial.stack), kept_state(trial.stack)
-    again = trial.made(spec, around=1)
+    again = trial.execute(spec, around=1)
     if not differences(trial.usual, again):
         return
     # With the generators as they were: what differs now too differs by itself.
-    same = list(_if_any("differs in", differences(trial.usual, trial.made(spec, around=0))))
+    same = list(_if_any("differs in", differences(trial.usual, trial.execute(spec, around=0))))
     after = kept_state(trial.stack)
     changed = [name for name, state in after.items() if state != before.get(name)]
     if same and changed:
@@ -144,7 +145,7 @@ def _neutral(trial: Trial) -> Iterator[str]:
 
 def _leaves_no_trace(trial: Trial) -> Iterator[str]:
     seen = [f"{what} is not as it was before the run" for what in dict.fromkeys(trial.traces)]
-    again = trial.made(trial.spec(baseline()), around=0)
+    again = trial.execute(trial.spec(baseline()), around=0)
     said = f"it leaves state behind: after it ran, {BASE} differs in"
     spoilt = list(_if_any(said, differences(trial.base, again)))
     trial.spoilt = bool(spoilt)
@@ -157,10 +158,10 @@ def _passes(trial: Trial) -> Iterator[str]:
         return
     profile = configured(spec.profile, trial.stack)
     part = profile.batch_size // profile.accumulate
-    epoch = math.ceil(record.examples / profile.epochs / part)  # micro-batches, of which the last may be short
-    steps = [trial.stack.passes_at(step, record.steps) for step in range(record.steps)]
+    epoch = math.ceil(record.cost.examples / profile.epochs / part)  # micro-batches, of which the last may be short
+    steps = [trial.stack.passes_at(step, record.cost.steps) for step in range(record.cost.steps)]
     # The last batch of an epoch may have fewer micro-batches, and which of its steps it is at is drawn.
-    lacking = record.steps * profile.accumulate - profile.epochs * epoch
+    lacking = record.cost.steps * profile.accumulate - profile.epochs * epoch
     surveyed = [each * epoch for each in trial.stack.survey_passes()]
     counted = _own(record, "forward_passes"), _own(record, "backward_passes")
     columns = list(zip(*steps, strict=True))
@@ -179,7 +180,7 @@ def _passes(trial: Trial) -> Iterator[str]:
 def _own(record: RunRecord, passes: str) -> int:
     """The passes of the training itself, without those of the stages before it, which are reported."""
     before = sum(value for name, value in record.reported.items() if name.endswith(f".{passes}"))
-    return int(getattr(record, passes) - before)
+    return int(record.columns()[passes] - before)
 
 
 def _observes(trial: Trial) -> Iterator[str]:
@@ -201,7 +202,7 @@ def _streams(trial: Trial) -> Iterator[str]:
     if trial.usual.status == Status.UNSUPPORTED or any("augment" in t.draws() for t in stack.techniques):
         return
     spec = trial.spec(stack)
-    other = trial.made(dataclasses.replace(spec, frozen=(("augment", 1), *spec.frozen)), around=0)
+    other = trial.execute(dataclasses.replace(spec, frozen=(("augment", 1), *spec.frozen)), around=0)
     said = "`draws` does not name the seed stream augment, which changes"
     yield from _if_any(said, differences(trial.usual, other))
 

@@ -20,7 +20,8 @@ from bench_lib.instruments.provenance import provenance
 from bench_lib.models import MODELS
 from bench_lib.models.source import resolve
 from bench_lib.runner.forecast import LENGTH, TEXTS, forecast, speed
-from bench_lib.runner.suite import Grid, all_tasks, plan, run_suite
+from bench_lib.runner.grid import Grid, all_tasks, plan
+from bench_lib.runner.sweep import run_suite
 from bench_lib.store import Store
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.sources.load import load_data
@@ -96,7 +97,7 @@ def _smoke() -> str:
         grid = Grid(all_tasks("embedded"), ("adamw",), (0,), profile="smoke", model="tiny")
         progress = run_suite(grid, store, InlineExecutor())
         rows = store.frame()[["task", "status", "reason"]].to_dict("records")
-    bad = [f"{row['task']} {row['status']}: {row['reason']}" for row in rows if not Status(row["status"]).judged]
+    bad = [f"{row['task']} {row['status']}: {row['reason']}" for row in rows if not Status(row["status"]).completed]
     if bad or len(rows) != progress.total:
         raise BenchError("; ".join(bad) or f"{progress.total - len(rows)} of {progress.total} runs were not stored")
     return f"{len(rows)} runs"

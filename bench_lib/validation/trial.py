@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from bench_lib.core.profiles import PROFILES
-from bench_lib.core.record import RunRecord
+from bench_lib.core.profiles import PROFILES, ProfileFamily
+from bench_lib.core.record import ModelSize, RunRecord
 from bench_lib.core.spec import Ref, RunSpec, TechniqueSpec, canonical_json
-from bench_lib.harness.efficiency import Footprint
 from bench_lib.instruments.surroundings import GENERATORS, SETTINGS, Surroundings, bits
 from bench_lib.models import MODELS
 from bench_lib.models.source import resolve
@@ -27,6 +26,7 @@ from bench_lib.techniques.interface.stack import Stack, parse_stack
 
 LABELS = {"run_id", "training_id", "spec", "technique"}
 BASE = "adamw"
+FEW = {"train_examples": 16, "eval_examples": 8, "evaluations": 2}
 GLOBALS = GENERATORS | SETTINGS
 """The global state that a run must not change, and that is restored if it does."""
 
@@ -36,20 +36,24 @@ def baseline() -> Stack:
     return parse_stack(BASE, TECHNIQUES)
 
 
-def tiny_spec(task: str, stack: Stack) -> RunSpec:
-    """The spec of a run of the tiny model on a few generated examples; it takes a fraction of a second."""
+def generated_spec(task: str, stack: Stack, model: str, family: ProfileFamily) -> RunSpec:
+    """The spec of a run on generated examples, with seed 0."""
     found = TASKS.get(task)
-    profile = PROFILES.get("smoke")(found.name, found.kind)
     return RunSpec(
         task=found.name,
         task_version=found.version,
         data=Ref("embedded", load_data(found, "embedded").fingerprint),
         stack=stack.spec(),
-        model=resolve("tiny", MODELS),
-        profile=dataclasses.replace(profile, train_examples=16, eval_examples=8, evaluations=2),
+        model=resolve(model, MODELS),
+        profile=family(found.name, found.kind),
         seed=0,
-        profile_name="smoke",
+        profile_name=family.name,
     )
+
+
+def tiny_spec(task: str, stack: Stack) -> RunSpec:
+    """The spec of a run of the tiny model on a few generated examples; it takes a fraction of a second."""
+    return generated_spec(task, stack, "tiny", PROFILES.get("smoke").at(FEW))
 
 
 @dataclass(eq=False)
@@ -73,11 +77,11 @@ class Trial:
 
     def run(self, stack: Stack) -> RunRecord:
         if stack.spec() not in self.runs:
-            self.runs[stack.spec()] = self.made(self.spec(stack), around=0)
+            self.runs[stack.spec()] = self.execute(self.spec(stack), around=0)
         return self.runs[stack.spec()]
 
-    def made(self, spec: RunSpec, around: int) -> RunRecord:
-        """Make a run, with the global generators seeded with `around`."""
+    def execute(self, spec: RunSpec, around: int) -> RunRecord:
+        """Execute a run, with the global generators seeded with `around`."""
         with surrounded(around, self.foreign) as changed:
             (record,) = execute([spec])
         self.traces += [*changed, *filter(None, record.provenance.get("left_behind", "").split(", "))]
@@ -108,7 +112,7 @@ def differences(one: RunRecord, other: RunRecord, last_only: Stack | None = None
     if last_only is not None and evaluated_last(last_only):
         results = [r | {name: r[name][-1:] for name in ("eval_step", "eval_score")} for r in results]
     if last_only is not None and last_only.having(Compresses):
-        results = [r | dict.fromkeys(f.name for f in dataclasses.fields(Footprint)) for r in results]
+        results = [r | dict.fromkeys(f.name for f in dataclasses.fields(ModelSize)) for r in results]
     found = [name for name in results[0] if canonical_json(results[0][name]) != canonical_json(results[1][name])]
     values = [b"" if r.predictions is None else r.predictions.values.tobytes() for r in (one, other)]
     return found if values[0] == values[1] else [*found, "predictions"]

@@ -34,14 +34,15 @@ def run(task: str, technique: str, seed: int, source: str = "local") -> RunRecor
     draws = np.random.default_rng([seed, *technique.encode()])
     stack = tuple(TechniqueSpec(name) for name in technique.split("+"))
     spec = RunSpec(task, "1", Ref(source, f"{source}-rows"), stack, Ref("minilm", "weights0"), Profile(), seed, "desk")
-    record = RunRecord(
-        run_id=spec.run_id(), training_id=spec.training().run_id(), task=task, technique=technique, model="minilm",
-        profile="desk", data_source=source, seed=seed, spec=canonical_json(spec.identity()), status=Status.CONVERGED,
-        metric="accuracy", score=float(0.8 + SPREADS.get(technique, 0.02) * draws.normal()), trivial_score=0.5,
-        steps=96, curve_loss=tuple(np.exp(-np.arange(96) / 30)), eval_step=(48, 96), eval_score=(0.7, 0.8),
-        train_seconds=float(30 + draws.random()), peak_memory_bytes=900 * 2**20,
-        provenance={"torch": "2.13.0", "machine": "box", "started": f"2026-01-01T00:00:{seed:02}+00:00"},
-    )  # fmt: skip
+    record = RunRecord.of({
+        "run_id": spec.run_id(), "training_id": spec.training().run_id(), "task": task, "technique": technique,
+        "model": "minilm", "profile": "desk", "data_source": source, "seed": seed,
+        "spec": canonical_json(spec.identity()), "status": Status.CONVERGED, "metric": "accuracy", "trivial_score": 0.5,
+        "score": float(0.8 + SPREADS.get(technique, 0.02) * draws.normal()),
+        "steps": 96, "curve_loss": tuple(np.exp(-np.arange(96) / 30)), "eval_step": (48, 96), "eval_score": (0.7, 0.8),
+        "train_seconds": float(30 + draws.random()), "peak_memory_bytes": 900 * 2**20,
+        "provenance": {"torch": "2.13.0", "machine": "box", "started": f"2026-01-01T00:00:{seed:02}+00:00"},
+    })  # fmt: skip
     if technique == "bertadam" and seed % 2:
         record = dataclasses.replace(record, status=Status.DIVERGED, reason="not finite at step 17", score=None)
     return record

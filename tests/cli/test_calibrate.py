@@ -14,8 +14,8 @@ from bench_lib.cli.console import DONE, USAGE
 from bench_lib.core.record import RunRecord, Status
 from bench_lib.core.spec import RunSpec
 from bench_lib.report.analysis.calibration import HEAD
-from bench_lib.runner.execute import blank_record
-from bench_lib.runner.suite import Grid, plan
+from bench_lib.runner.grid import Grid, plan
+from bench_lib.runner.records import blank_record
 from bench_lib.stats import calibration
 from bench_lib.store import Store
 

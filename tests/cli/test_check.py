@@ -16,7 +16,7 @@ from bench_lib.cli.console import DONE, INCONCLUSIVE, REGRESSION, USAGE
 from bench_lib.core.record import RunRecord, Status
 from bench_lib.core.spec import RunSpec
 from bench_lib.executors.base import Done
-from bench_lib.runner.execute import blank_record
+from bench_lib.runner.records import blank_record
 from bench_lib.store import Store
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.validation import conformance
@@ -91,7 +91,7 @@ class Told:
         draws = np.random.default_rng([spec.seed, *map(ord, spec.technique())])
         record = blank_record(spec, Status.CONVERGED, "")
         usual = {"score": 0.8 + 0.01 * float(draws.normal()), "train_seconds": 10.0, "peak_memory_bytes": 2**20}
-        return dataclasses.replace(record, **{**usual, **self.become(spec)})
+        return record.changed({**usual, **self.become(spec)})
 
 
 def wide(factor: float) -> Callable[[RunSpec], dict[str, Any]]:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -26,7 +25,7 @@ def change(store: Path, **changes: object) -> None:
     """Change the first run of adamw."""
     filled = Store(store)
     record = next(r for r in filled.records() if r.technique == "adamw")
-    filled.append(dataclasses.replace(record, **changes, predictions=filled.predictions(record.run_id)))
+    filled.append(record.changed({**changes, "predictions": filled.predictions(record.run_id)}))
 
 
 def test_techniques_stand_side_by_side(capsys: Written, store: Path) -> None:

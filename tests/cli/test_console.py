@@ -18,8 +18,9 @@ from bench_lib.executors import InlineExecutor
 from bench_lib.report import formatting as md
 from bench_lib.report.column import View
 from bench_lib.report.columns import shown_in
-from bench_lib.runner.execute import blank_record
-from bench_lib.runner.suite import Grid, Progress, plan
+from bench_lib.runner.grid import Grid, plan
+from bench_lib.runner.records import blank_record
+from bench_lib.runner.sweep import Progress
 
 Written = pytest.CaptureFixture[str]
 

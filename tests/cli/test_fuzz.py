@@ -19,7 +19,8 @@ from bench_lib.comparison.sequential import Comparison
 from bench_lib.core.errors import BenchError
 from bench_lib.report import render
 from bench_lib.runner import suite
-from bench_lib.runner.suite import Progress, plan
+from bench_lib.runner.grid import plan
+from bench_lib.runner.sweep import Progress
 from bench_lib.validation import environment
 
 EXAMPLES = int(os.environ.get("STABBENCH_FUZZ_EXAMPLES", "60"))

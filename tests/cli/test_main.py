@@ -12,7 +12,7 @@ from bench_lib.cli import main
 from bench_lib.cli.console import DONE, INFRASTRUCTURE, USAGE
 from bench_lib.core.errors import BenchError
 from bench_lib.runner import suite
-from bench_lib.runner.suite import Progress
+from bench_lib.runner.sweep import Progress
 
 Written = pytest.CaptureFixture[str]
 

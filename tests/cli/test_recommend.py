@@ -21,7 +21,7 @@ def store(store: Path) -> Path:
     filled = Store(store)
     for record in filled.records():
         score, seconds = 0.8 + 0.01 * record.seed, 2.0 if record.technique == "mixout" else 1.0
-        good = dataclasses.replace(record, status="converged", score=score, train_seconds=seconds)
+        good = record.changed({"status": "converged", "score": score, "train_seconds": seconds})
         filled.append(dataclasses.replace(good, predictions=filled.predictions(record.run_id)))
     return store
 

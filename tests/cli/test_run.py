@@ -13,8 +13,9 @@ from bench_lib.cli.console import DONE, INFRASTRUCTURE, USAGE
 from bench_lib.core.record import Status
 from bench_lib.executors import InlineExecutor, LocalExecutor
 from bench_lib.runner import suite
+from bench_lib.runner.grid import Grid
 from bench_lib.runner.options import parse_frozen, parse_frozen_configurations, parse_statuses
-from bench_lib.runner.suite import Grid, Progress
+from bench_lib.runner.sweep import Progress
 from bench_lib.store import Store
 from bench_lib.tasks import TASKS
 from bench_lib.techniques import TECHNIQUES

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -68,7 +67,7 @@ def test_stores_are_merged(capsys: Written, store: Path, tmp_path: Path) -> None
 def test_stores_that_disagree_are_told_run_by_run(capsys: Written, store: Path, tmp_path: Path) -> None:
     other = shutil.copytree(store, tmp_path / "other")
     changed = Store(other).records()[1]
-    Store(other).append(dataclasses.replace(changed, tokens=changed.tokens + 1))
+    Store(other).append(changed.changed({"tokens": changed.cost.tokens + 1}))
     assert main(["store", "merge", str(store), str(other)]) == USAGE
     written = capsys.readouterr()
     assert written.err == f"stabbench: run {changed.run_id} disagrees in tokens\n"

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import math
 
 import numpy as np
@@ -13,7 +12,7 @@ from bench_lib.core.record import RunRecord, Status
 def run(seed: int, score: float | None = 0.8, **changes: object) -> RunRecord:
     names = dict.fromkeys(("run_id", "training_id", "technique", "model", "profile", "data_source", "spec"), "")
     record = RunRecord(**names, task="sst2", seed=seed, status="converged", score=score)
-    return dataclasses.replace(record, **changes)
+    return record.changed(changes)
 
 
 def by_seed(*records: RunRecord) -> dict[int, RunRecord]:

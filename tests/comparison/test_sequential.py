@@ -16,7 +16,7 @@ from bench_lib.core.errors import BadPlan, BadValue, BenchError
 from bench_lib.core.record import RunRecord, Status
 from bench_lib.core.spec import RunSpec
 from bench_lib.executors.base import Done
-from bench_lib.runner.execute import blank_record
+from bench_lib.runner.records import blank_record
 from bench_lib.stats.verdict import Location, Stability
 from bench_lib.store import Store
 from bench_lib.techniques.regularisation.mixout import Mixout
@@ -42,7 +42,7 @@ class Told:
 
 def scored(spec: RunSpec, score: float, seconds: float = 10.0) -> RunRecord:
     record = blank_record(spec, Status.CONVERGED, "")
-    return dataclasses.replace(record, score=score, train_seconds=seconds, peak_memory_bytes=2**20)
+    return record.changed({"score": score, "train_seconds": seconds, "peak_memory_bytes": 2**20})
 
 
 def noise(spec: RunSpec) -> float:
@@ -198,7 +198,7 @@ def test_a_declined_task_is_said_and_counts_for_nothing(store: Store) -> None:
 def test_cost_beyond_the_bound_is_a_regression(store: Store) -> None:
     def world(spec: RunSpec) -> RunRecord:
         slow = 20.0 if spec.technique() == "mixout" else 10.0
-        return dataclasses.replace(spread(mixout=0.2)(spec), train_seconds=slow)
+        return spread(mixout=0.2)(spec).changed({"train_seconds": slow})
 
     assert check(question(max_cost=2.5), store, Told(world)).outcome is Outcome.HOLDS
     answer = check(question(max_cost=1.5), store, Told(world))

@@ -11,7 +11,7 @@ import pytest
 from bench_lib.core.errors import BadPlan, Unavailable
 from bench_lib.core.extras import EXTRAS, check_installed, install, is_installed, optional
 from bench_lib.models.translation import Marian
-from bench_lib.runner.suite import Grid, plan
+from bench_lib.runner.grid import Grid, plan
 from bench_lib.techniques import TECHNIQUES
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 import pytest
 
 from bench_lib.core.errors import BadData, Unavailable, Unsupported
-from bench_lib.core.spec import Ref
 from bench_lib.harness.augment import Draw, augmented
 from bench_lib.harness.datasets import DataKey, Subset, train_examples, train_features
 from bench_lib.models import MODELS
@@ -24,8 +23,7 @@ ALL = sorted(CORPORA)
 
 
 def key_of(task: str, max_length: int = 64, stride: int = 16) -> DataKey:
-    data = Ref("embedded", load_data(TASKS.get(task), "embedded").fingerprint)
-    return DataKey(task, data, resolve("tiny", MODELS), max_length, stride)
+    return DataKey(load_data(TASKS.get(task), "embedded"), resolve("tiny", MODELS), max_length, stride)
 
 
 def draw_of(size: int | None = 40, seed: int = 0) -> Draw:
@@ -36,7 +34,7 @@ def draw_of(size: int | None = 40, seed: int = 0) -> Draw:
 @pytest.mark.parametrize("technique", [EDA(), Synonym(copies=2), EDA(alpha=0.9, copies=2)])
 def test_targets_stay_right_over_the_embedded_tasks(task, technique):
     key, draw = key_of(task), draw_of(100)
-    train = train_examples(task, "embedded", draw.subset)
+    train = train_examples(key.data, draw.subset)
     made = augmented(key, draw, (technique,))
     assert made.examples[: len(train)] == train
     assert len(made.examples) > 1.5 * len(train)

@@ -31,8 +31,7 @@ SST2 = TASKS.get("sst2")
 @pytest.fixture
 def key(data: Path, tiny: Ref) -> Callable[..., DataKey]:
     def make(max_length: int = 32) -> DataKey:
-        reference = Ref(str(data), load_data(SST2, str(data)).fingerprint)
-        return data_key(SST2, reference, tiny, Profile(max_length=max_length, stride=8))
+        return data_key(load_data(SST2, str(data)), tiny, Profile(max_length=max_length, stride=8))
 
     return make
 
@@ -72,11 +71,11 @@ def test_what_changes_the_features_is_tokenised_again(key: Callable[..., DataKey
 
 def test_subsets_follow_their_seed_and_the_smaller_lies_in_the_larger(data: Path) -> None:
     source = str(data)
-    one, same, other = (train_examples("sst2", source, Subset(16, seed)) for seed in (0, 0, 1))
+    one, same, other = (train_examples(load_data(SST2, source), Subset(16, seed)) for seed in (0, 0, 1))
     assert one == same != other
     assert len(set(one)) == 16
-    assert set(train_examples("sst2", source, Subset(8, 0))) < set(one)
-    assert set(train_examples("sst2", source, Subset(None, 5))) == set(load_data(SST2, source).train)
+    assert set(train_examples(load_data(SST2, source), Subset(8, 0))) < set(one)
+    assert set(train_examples(load_data(SST2, source), Subset(None, 5))) == set(load_data(SST2, source).train)
 
 
 def labels(examples: Sequence[Example]) -> list[int]:
@@ -84,7 +83,7 @@ def labels(examples: Sequence[Example]) -> list[int]:
 
 
 def test_features_are_of_the_examples_in_order(key: Callable[..., DataKey], data: Path) -> None:
-    examples = train_examples("sst2", str(data), Subset(16, 3))
+    examples = train_examples(load_data(SST2, str(data)), Subset(16, 3))
     features = train_features(key(), Subset(16, 3))
     assert [feature.item for feature in features] == list(range(16))
     assert [int(feature.targets[0]) for feature in features] == labels(examples)
@@ -123,17 +122,17 @@ def test_nothing_is_held_out_that_is_trained_on(data_folder: Path, task: str, tr
     """Repeats of what is trained on included, of which the folder has some."""
     source, read = str(data_folder), INPUTS[task]
     rows = load_data(TASKS.get(task), source).train
-    seen = {read(e) for e in train_examples(task, source, Subset(trained, 0))}
+    seen = {read(e) for e in train_examples(load_data(TASKS.get(task), source), Subset(trained, 0))}
     left = [e for e in rows if read(e) not in seen]
     if not left:
         assert trained == 39
         with pytest.raises(Unsupported, match=f"{task} has no training example left to hold out"):
-            held_out_examples(task, source, Subset(trained, 0), 5)
+            held_out_examples(load_data(TASKS.get(task), source), Subset(trained, 0), 5)
         return
-    found = held_out_examples(task, source, Subset(trained, 0), 5)
+    found = held_out_examples(load_data(TASKS.get(task), source), Subset(trained, 0), 5)
     assert len(found) == min(5, len(left))
     assert not {read(e) for e in found} & seen
-    assert list(held_out_examples(task, source, Subset(trained, 0), 1000)) == left
+    assert list(held_out_examples(load_data(TASKS.get(task), source), Subset(trained, 0), 1000)) == left
 
 
 def rewritten(folder: Path, task: str, make: Callable[[dict[str, object], int], dict[str, object]]) -> str:
@@ -159,14 +158,14 @@ def test_repeats_count_as_trained_on_under_another_label_or_name(
     for file in (data_folder / task).iterdir():
         (tmp_path / task / file.name).write_bytes(file.read_bytes())
     source, read = rewritten(tmp_path, task, change), INPUTS[task]
-    seen = {read(e) for e in train_examples(task, source, Subset(12, 0))}
-    found = held_out_examples(task, source, Subset(12, 0), 1000)
+    seen = {read(e) for e in train_examples(load_data(TASKS.get(task), source), Subset(12, 0))}
+    found = held_out_examples(load_data(TASKS.get(task), source), Subset(12, 0), 1000)
     assert found
     assert not {read(e) for e in found} & seen
 
 
 def test_the_held_out_follow_the_subset_seed(data_folder: Path) -> None:
-    one, same, other = (held_out_examples("sst2", str(data_folder), Subset(16, seed), 8) for seed in (0, 0, 1))
+    one, same, other = (held_out_examples(load_data(SST2, str(data_folder)), Subset(16, seed), 8) for seed in (0, 0, 1))
     assert one == same != other
     assert len(one) == 8
 
@@ -181,7 +180,7 @@ def test_where_all_is_trained_on_nothing_can_be_held_out(
 
 def test_the_held_out_set_is_built_like_the_evaluation_set(key: Callable[..., DataKey], data: Path) -> None:
     built = held_out_set(key(), Subset(16, 3), 6)
-    assert built.examples == held_out_examples("sst2", str(data), Subset(16, 3), 6)
+    assert built.examples == held_out_examples(load_data(SST2, str(data)), Subset(16, 3), 6)
     assert len(built.features) == 6
     assert [int(feature.targets[0]) for feature in built.features] == labels(built.examples)
     assert built.trivial == trivial_score(SST2, built.examples)
@@ -196,31 +195,34 @@ def test_a_profile_says_which_examples(data: Path) -> None:
 
 
 def test_so_many_of_each_class_are_drawn_by_the_subset_seed(data: Path) -> None:
-    one, same, other = (train_examples("sst2", str(data), Subset(None, seed, 5)) for seed in (0, 0, 1))
+    one, same, other = (train_examples(load_data(SST2, str(data)), Subset(None, seed, 5)) for seed in (0, 0, 1))
     assert one == same != other
     assert sorted(labels(one)) == [0] * 5 + [1] * 5
-    assert train_examples("sst2", str(data), Subset(None, 0, 0)) == ()
+    assert train_examples(load_data(SST2, str(data)), Subset(None, 0, 0)) == ()
 
 
 def test_labels_are_wrong_on_the_examples_that_are_right_without_noise(data: Path) -> None:
-    right, noisy, same = (train_examples("sst2", str(data), Subset(16, 3, None, share)) for share in (0.0, 0.25, 0.25))
+    right, noisy, same = (
+        train_examples(load_data(SST2, str(data)), Subset(16, 3, None, share)) for share in (0.0, 0.25, 0.25)
+    )
     assert noisy == same
     assert sum(a != b for a, b in zip(labels(right), labels(noisy), strict=True)) == 4
     assert [read.text for read in right] == [read.text for read in noisy]  # type: ignore[union-attr]
-    other = train_examples("sst2", str(data), Subset(16, 4, None, 0.25))
+    other = train_examples(load_data(SST2, str(data)), Subset(16, 4, None, 0.25))
     assert labels(other) != labels(noisy)
 
 
 def test_what_is_held_out_is_right_and_not_what_is_trained_on_with_wrong_labels(data: Path) -> None:
     noisy = Subset(16, 3, None, 1.0)
-    held = held_out_examples("sst2", str(data), noisy, 100)
-    assert set(held) == set(load_data(SST2, str(data)).train) - set(train_examples("sst2", str(data), Subset(16, 3)))
-    assert held == held_out_examples("sst2", str(data), Subset(16, 3), 100)
+    held = held_out_examples(load_data(SST2, str(data)), noisy, 100)
+    assert set(held) == set(load_data(SST2, str(data)).train) - set(
+        train_examples(load_data(SST2, str(data)), Subset(16, 3))
+    )
+    assert held == held_out_examples(load_data(SST2, str(data)), Subset(16, 3), 100)
 
 
 @pytest.mark.parametrize("task", INPUTS)
 def test_nothing_to_train_on_gives_no_features(data_folder: Path, tiny: Ref, task: str) -> None:
     found = TASKS.get(task)
-    source = Ref(str(data_folder), load_data(found, str(data_folder)).fingerprint)
-    key = data_key(found, source, tiny, Profile(max_length=32, stride=8))
+    key = data_key(load_data(found, str(data_folder)), tiny, Profile(max_length=32, stride=8))
     assert train_features(key, Subset(0, 0)) == train_features(key, Subset(None, 0, 0)) == ()

@@ -171,10 +171,10 @@ def test_a_footprint_by_hand(prepare: Callable[..., Training], featurise: Callab
     turns = [[("small", size, False, False), ("whole", size, False, False)] * (WARM_UP + REPEATS) for size in (1, 32)]
     assert passes == turns[0] + turns[1]
     # 0, 2, ... 12 of the one and 1, 3, ... 13 of the other.
-    assert (found.latency_1, found.uncompressed_latency_1) == (6, 7)
-    assert (found.latency_32, found.uncompressed_latency_32) == (6, 7)
-    assert found.saved_bytes == found.uncompressed_bytes == saved_bytes(trained.state_dict())
-    assert found.sparsity == sparsity(training.model) > sparsity(trained)
+    assert (found.latency.latency_1, found.latency.uncompressed_latency_1) == (6, 7)
+    assert (found.latency.latency_32, found.latency.uncompressed_latency_32) == (6, 7)
+    assert found.size.saved_bytes == found.size.uncompressed_bytes == saved_bytes(trained.state_dict())
+    assert found.size.sparsity == sparsity(training.model) > sparsity(trained)
     assert torch.equal(torch.get_rng_state(), state)
 
 
@@ -188,15 +188,15 @@ def test_a_run_says_how_large_what_it_trained_is_and_a_compressed_one_how_large_
     trained = train("sst2", "lora", **FEW).training
     assert lora.saved_bytes == saved_bytes(trained.trainable()) < whole.saved_bytes / 50
     merged = plain_copy(trained.model).state_dict()
-    assert small.uncompressed_bytes == saved_bytes(merged) == pytest.approx(whole.saved_bytes, rel=0.01)
-    assert small.uncompressed_bytes < saved_bytes(trained.model.state_dict())
-    assert small.saved_bytes < small.uncompressed_bytes
+    assert small.size.uncompressed_bytes == saved_bytes(merged) == pytest.approx(whole.saved_bytes, rel=0.01)
+    assert small.size.uncompressed_bytes < saved_bytes(trained.model.state_dict())
+    assert small.saved_bytes < small.size.uncompressed_bytes
 
 
 def test_what_a_prelude_changed_is_in_the_file_of_a_run_that_froze_it_then(train) -> None:
     stacks = ("lora", "tapt:epochs=1+lora", "tapt:epochs=0+lora", "freeze_bottom", "freeze_bottom+noisy_tune")
     lora, moved, same, frozen, noisy = (train("sst2", stack, **FEW) for stack in stacks)
-    assert moved.record.trainable_parameters == lora.record.trainable_parameters
+    assert moved.record.cost.trainable_parameters == lora.record.cost.trainable_parameters
     assert same.record.saved_bytes == lora.record.saved_bytes
     body = sum(p.nbytes for name, p in moved.training.pretrained.items() if "pooler" not in name)
     assert body < moved.record.saved_bytes - lora.record.saved_bytes < body * 1.1
@@ -254,8 +254,8 @@ def test_a_copy_that_failed_is_not_kept_in_memory(make_spec, monkeypatch: pytest
 def test_each_evaluation_is_of_the_compressed_model_where_one_is_chosen(make_spec) -> None:
     changes = {**FEW, "train_examples": 40, "eval_examples": 24, "evaluations": 4, "learning_rate": 0.01}
     chosen, last = execute([make_spec("sst2", s, **changes) for s in ("best_checkpoint+layer_drop", "layer_drop")])
-    assert len(chosen.eval_step) == 4
-    assert last.eval_step == chosen.eval_step[-1:]
-    assert last.eval_score == chosen.eval_score[-1:]
-    assert chosen.score == max(chosen.eval_score)
+    assert len(chosen.evaluations.steps) == 4
+    assert last.evaluations.steps == chosen.evaluations.steps[-1:]
+    assert last.evaluations.scores == chosen.evaluations.scores[-1:]
+    assert chosen.score == max(chosen.evaluations.scores)
     assert chosen.sparsity is not None

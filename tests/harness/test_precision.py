@@ -194,5 +194,5 @@ def test_a_training_agrees_with_the_kernels_of_torch(train, monkeypatch, task, n
     monkeypatch.setattr(RoundedProducts, "__torch_function__", plain)
     theirs = train(task, precision=name, **FEW)
     assert {F.linear, torch.matmul} <= set(called)
-    assert ours.record.curve_loss == pytest.approx(theirs.record.curve_loss, rel=5e-3)
+    assert ours.record.curve.loss == pytest.approx(theirs.record.curve.loss, rel=5e-3)
     assert ours.record.provenance["bf16"] == "emulated" if name == "bf16" else "bf16" not in ours.record.provenance

@@ -14,7 +14,7 @@ from bench_lib.core.errors import Unavailable, Unsupported
 from bench_lib.core.profiles import PROFILES
 from bench_lib.core.record import RunRecord
 from bench_lib.core.spec import Profile, Ref, RunSpec
-from bench_lib.harness.datasets import Evaluation
+from bench_lib.harness.datasets import Evaluation, Subset, data_key
 from bench_lib.harness.formats.features import IGNORED, Feature
 from bench_lib.harness.pretraining import RunPrelude
 from bench_lib.models.load import load_tokenizer
@@ -22,6 +22,7 @@ from bench_lib.runner.execute import execute
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.formats import Example, Kind, TextExample
 from bench_lib.tasks.sources.load import load_data
+from bench_lib.tasks.task import Data
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.context import Output, Training
 from bench_lib.techniques.interface.pretraining import Prelude, Study
@@ -38,12 +39,15 @@ FEW = {"train_examples": 8, "eval_examples": 4}
 def play(data: Path, tiny: Ref, prepare: Prepare, featurise: Featurise) -> Play:
     """A prelude of a run on SST-2 that is about to be trained; its five training texts are those of the fixtures."""
 
+    def other(task: str) -> Data:
+        return load_data(TASKS.get(task), str(data))
+
     def prelude(*techniques: Technique, **changes: object) -> RunPrelude:
         training = prepare(Kind.SEQUENCE, **changes)
-        task = TASKS.get("sst2")
-        found = Ref(str(data), load_data(task, str(data)).fingerprint)
-        spec = RunSpec("sst2", task.version, found, Stack(techniques).spec(), tiny, training.profile, 0)
-        return RunPrelude(spec, Stack(techniques), training, featurise(Kind.SEQUENCE), owner="one")
+        profile, stack = training.profile, Stack(techniques)
+        key = data_key(load_data(TASKS.get("sst2"), str(data)), tiny, profile, stack)
+        features = featurise(Kind.SEQUENCE)
+        return RunPrelude(key, Subset.of(profile, 0), profile, other, stack, training, features, owner="one")
 
     return prelude
 
@@ -102,7 +106,7 @@ def test_what_it_took_adds_up_and_is_reported_by_owner(play: Play) -> None:
     reported = prelude.training.reported
     assert [reported[f"{owner}.steps"] for owner in ("one", "two")] == [3, 9]
     assert reported["two.forward_passes"] == reported["two.backward_passes"] == 9
-    assert prelude.took()["train_seconds"] == prelude.cost.seconds
+    assert prelude.progress().reported == reported
 
 
 def test_texts_without_a_word_are_left_out_and_alone_are_nothing_to_study(play: Play) -> None:
@@ -208,27 +212,27 @@ def run(data: Path, tiny: Ref, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call
 
 def test_a_prelude_leaves_the_streams_of_the_training_alone(run: Callable[..., RunRecord]) -> None:
     base, taught = run("adamw", epochs=2), run("teaches", epochs=2)
-    assert taught.curve_loss == base.curve_loss
-    assert taught.eval_score == base.eval_score
-    assert (taught.steps, taught.examples) == (base.steps, base.examples) == (2, 16)
-    assert (taught.forward_passes, taught.tokens) == (2 * base.forward_passes, 2 * base.tokens)
+    assert taught.curve.loss == base.curve.loss
+    assert taught.evaluations.scores == base.evaluations.scores
+    assert (taught.cost.steps, taught.cost.examples) == (base.cost.steps, base.cost.examples) == (2, 16)
+    assert (taught.cost.forward_passes, taught.cost.tokens) == (2 * base.cost.forward_passes, 2 * base.cost.tokens)
     # The teacher draws from streams of its own.
-    assert taught.reported["teaches.loss"] != base.curve_loss[-1]
+    assert taught.reported["teaches.loss"] != base.curve.loss[-1]
 
 
 def test_the_stack_trains_the_teacher_too(run: Callable[..., RunRecord]) -> None:
     for stack in ("r_drop", "fgm", "child_tuning_d"):
         alone, taught = run(stack), run(f"teaches+{stack}")
-        assert taught.reported["teaches.forward_passes"] == alone.forward_passes
-        assert taught.reported["teaches.backward_passes"] == alone.backward_passes
-        assert taught.forward_passes == 2 * alone.forward_passes
+        assert taught.reported["teaches.forward_passes"] == alone.cost.forward_passes
+        assert taught.reported["teaches.backward_passes"] == alone.cost.backward_passes
+        assert taught.cost.forward_passes == 2 * alone.cost.forward_passes
 
 
 def test_a_prelude_that_diverges_is_the_runs_end_and_its_cost(run: Callable[..., RunRecord]) -> None:
     record = run("explodes", epochs=3)
     assert record.status == "diverged"
     assert record.reason == "explodes, before the training: the loss was not finite at step 2"
-    assert (record.steps, record.curve_loss, record.score) == (0, (), None)
-    assert record.forward_passes == record.backward_passes > 0
-    assert record.tokens > 0
-    assert record.train_seconds > 0
+    assert (record.cost.steps, record.curve.loss, record.score) == (0, (), None)
+    assert record.cost.forward_passes == record.cost.backward_passes > 0
+    assert record.cost.tokens > 0
+    assert record.timing.train_seconds > 0

@@ -36,7 +36,7 @@ def key_of(data_folder: Path, tiny: Ref) -> Callable[..., DataKey]:
     def make(task: str, max_length: int = 48) -> DataKey:
         found, source = TASKS.get(task), str(data_folder)
         profile = Profile(max_length=max_length, stride=8)
-        return data_key(found, Ref(source, load_data(found, source).fingerprint), tiny, profile)
+        return data_key(load_data(found, source), tiny, profile)
 
     return make
 
@@ -131,8 +131,8 @@ def test_an_attack_leaves_weights_gradients_and_modes_as_they_are(live: Any, tas
 def test_the_stronger_the_attack_the_lower_the_score(train: Any) -> None:
     learnt = {"epochs": 15, "train_examples": None, "learning_rate": 3e-3}
     found = [train("conll2003", attack=epsilon, **learnt).record for epsilon in (1e-6, 1.0, 3.0)]
-    assert found[0].adversarial_score == found[0].score > 0.9
-    assert found[0].score > found[1].adversarial_score > found[2].adversarial_score
+    assert found[0].robustness.adversarial == found[0].score > 0.9
+    assert found[0].score > found[1].robustness.adversarial > found[2].robustness.adversarial
 
 
 # ---- which weights they are of ---------------------------------------------------------------------------------------
@@ -168,9 +168,9 @@ def test_they_are_of_the_checkpoint_that_is_kept(make_spec: Any, monkeypatch: py
     ]
     last, best = execute(specs)
     assert len(calls) == 4
-    assert last.adversarial_score == 0.3
-    assert best.adversarial_score == last.eval_score.index(max(last.eval_score)) / 10
-    assert best.score == max(last.eval_score)
+    assert last.robustness.adversarial == 0.3
+    assert best.robustness.adversarial == last.evaluations.scores.index(max(last.evaluations.scores)) / 10
+    assert best.score == max(last.evaluations.scores)
 
 
 # ---- nothing of the training changes ---------------------------------------------------------------------------------

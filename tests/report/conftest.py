@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench_lib.core.record import RunRecord, Status
+from bench_lib.core.record import COLUMNS, RunRecord, Status
 from bench_lib.core.spec import Profile, Ref, RunSpec, TechniqueSpec, canonical_json
 from bench_lib.report.analysis.results import Summary, summarise
 from bench_lib.store import Store
@@ -50,25 +49,27 @@ def record() -> Make:
             seed=seed,
             profile_name="desk",
         )
-        return RunRecord(
-            run_id=spec.run_id(),
-            training_id=spec.training().run_id(),
-            task=spec.task,
-            technique=technique,
-            model=spec.model.name,
-            profile=str(settings.get("profile", "desk")),
-            data_source=source,
-            seed=seed,
-            spec=canonical_json(spec.identity()),
-            status=str(settings.get("status", Status.CONVERGED)),
-            reason=str(settings.get("reason", "")),
-            metric="accuracy",
-            score=score,
-            trivial_score=float(str(settings.get("trivial", 0.51))),
-            train_seconds=float(str(settings.get("seconds", 10.0))),
-            tokens_per_second=2000.0,
-            peak_memory_bytes=900 * 2**20,
-            provenance={"torch": "2.13.0", "machine": "box"},
+        return RunRecord.of(
+            {
+                "run_id": spec.run_id(),
+                "training_id": spec.training().run_id(),
+                "task": spec.task,
+                "technique": technique,
+                "model": spec.model.name,
+                "profile": str(settings.get("profile", "desk")),
+                "data_source": source,
+                "seed": seed,
+                "spec": canonical_json(spec.identity()),
+                "status": str(settings.get("status", Status.CONVERGED)),
+                "reason": str(settings.get("reason", "")),
+                "metric": "accuracy",
+                "score": score,
+                "trivial_score": float(str(settings.get("trivial", 0.51))),
+                "train_seconds": float(str(settings.get("seconds", 10.0))),
+                "tokens_per_second": 2000.0,
+                "peak_memory_bytes": 900 * 2**20,
+                "provenance": {"torch": "2.13.0", "machine": "box"},
+            },
         )
 
     return make
@@ -102,8 +103,8 @@ def frame() -> Frame:
     """Records as the store's DataFrame has them: a column a field, without predictions and weights."""
 
     def build(records: Iterable[RunRecord]) -> pd.DataFrame:
-        names = [f.name for f in dataclasses.fields(RunRecord) if f.name not in ("predictions", "weights")]
-        return pd.DataFrame([[getattr(r, name) for name in names] for r in records], columns=names)
+        names = [column.name for column in COLUMNS]
+        return pd.DataFrame([list(r.columns().values()) for r in records], columns=names)
 
     return build
 
@@ -125,7 +126,7 @@ def summary(tmp_path_factory: pytest.TempPathFactory, record: Make) -> Summary:
     for task in TASKS:
         for number, run in enumerate(_task_runs(record, task, 6)):
             loss = tuple(round(2.0 * 0.97**step + 0.01 * (number % 7), 4) for step in range(30))
-            store.append(dataclasses.replace(run, curve_loss=loss))
+            store.append(run.changed({"curve_loss": loss}))
     return summarise(store)
 
 

@@ -127,7 +127,7 @@ def hostile(record: Callable[..., RunRecord]) -> list[RunRecord]:
     params = {NAMES["markup"]: NAMES["closing"], "x\x1b\u202e": [1, {"z": "\ud800"}], "long": "p" * 10_000}
     spec = json.loads(record(0, 0.8, "odd").spec) | {"stack": [["odd\x1b<i>", params, "1\u202e"]], "protocol": "\ud800"}
     runs.append(dataclasses.replace(record(0, 0.8, "odd"), spec=json.dumps(spec), data_source="<x>\x07"))
-    return [dataclasses.replace(run, curve_loss=run.curve_loss or (2.0, 1.0, 0.5)) for run in runs]
+    return [run.changed({"curve_loss": run.curve.loss or (2.0, 1.0, 0.5)}) for run in runs]
 
 
 @pytest.fixture(scope="module")

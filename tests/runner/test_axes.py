@@ -10,7 +10,8 @@ import pytest
 from bench_lib.core.record import Status
 from bench_lib.executors import InlineExecutor
 from bench_lib.runner.execute import execute
-from bench_lib.runner.suite import Grid, run_suite
+from bench_lib.runner.grid import Grid
+from bench_lib.runner.sweep import run_suite
 from bench_lib.store import Store
 from bench_lib.tasks import TASKS
 from bench_lib.techniques import TECHNIQUES
@@ -24,21 +25,21 @@ def test_every_technique_has_a_score_before_training(make_spec: Any, name: str) 
     technique = TECHNIQUES.get(name)()
     task = next(task for task in ("sst2", "conll2003", "squad") if not technique.declines(TASKS.get(task).kind))
     (record,) = execute([make_spec(task, name, train_examples=0, perturb=0.3, attack=1.0, eval_examples=8)])
-    assert (record.steps, record.examples, record.curve_loss, record.backward_passes) == (0, 0, (), 0)
+    assert (record.cost.steps, record.cost.examples, record.curve.loss, record.cost.backward_passes) == (0, 0, (), 0)
     if record.status == Status.UNSUPPORTED:
         assert record.reason
         return
     assert (record.status, record.reason) == (Status.CONVERGED, "")
-    assert record.eval_step == (0,)
-    assert record.eval_score == (record.score,)
-    assert None not in (record.robust_score, record.adversarial_score, record.trivial_score)
+    assert record.evaluations.steps == (0,)
+    assert record.evaluations.scores == (record.score,)
+    assert None not in (record.robustness.perturbed, record.robustness.adversarial, record.constant_baseline)
 
 
 def test_none_of_each_class_is_before_training_too(make_spec: Any) -> None:
     zero, none = (
         execute([make_spec("sst2", train_examples=size, per_class=each)])[0] for size, each in ((0, None), (None, 0))
     )
-    assert (none.steps, none.score, none.metrics) == (0, zero.score, zero.metrics)
+    assert (none.cost.steps, none.score, none.metrics) == (0, zero.score, zero.metrics)
     assert none.run_id != zero.run_id
 
 
@@ -56,9 +57,9 @@ def test_before_training_the_seed_of_the_head_decides_alone(make_spec: Any) -> N
 def test_so_many_of_each_class_are_trained_on(make_spec: Any, task: str, examples: int) -> None:
     (record,) = execute([make_spec(task, train_examples=None, per_class=4)])
     assert record.status in (Status.CONVERGED, Status.COLLAPSED)
-    assert record.examples >= examples  # a long context is several sequences
+    assert record.cost.examples >= examples  # a long context is several sequences
     if task == "sst2":
-        assert record.examples == examples
+        assert record.cost.examples == examples
 
 
 def test_a_class_that_has_too_few_is_a_reason(make_spec: Any) -> None:
@@ -74,9 +75,9 @@ def test_a_class_that_has_too_few_is_a_reason(make_spec: Any) -> None:
 def test_wrong_labels_change_the_training_and_not_the_evaluation(make_spec: Any, task: str) -> None:
     clean, noisy, same = (execute([make_spec(task, label_noise=share)])[0] for share in (0.0, 0.5, 0.5))
     assert noisy.result() == same.result()
-    assert noisy.curve_loss != clean.curve_loss
-    assert noisy.trivial_score == clean.trivial_score
-    assert noisy.tokens == clean.tokens
+    assert noisy.curve.loss != clean.curve.loss
+    assert noisy.constant_baseline == clean.constant_baseline
+    assert noisy.cost.tokens == clean.cost.tokens
 
 
 def test_pools_follow_the_axes(make_spec: Any, data_folder: Any, tmp_path: Any) -> None:
@@ -90,6 +91,10 @@ def test_pools_follow_the_axes(make_spec: Any, data_folder: Any, tmp_path: Any) 
     assert len(records) == 4 * 4
     for record in records:
         if "train_examples=0" in record.profile:
-            assert (record.status, record.steps) == (Status.CONVERGED, 0)
+            assert (record.status, record.cost.steps) == (Status.CONVERGED, 0)
         # Predictions are stored of the clean inputs alone.
-        assert (record.robust_score is None) == (record.adversarial_score is None) == ("ensemble" in record.technique)
+        assert (
+            (record.robustness.perturbed is None)
+            == (record.robustness.adversarial is None)
+            == ("ensemble" in record.technique)
+        )

@@ -29,7 +29,8 @@ from bench_lib.core.spec import Profile, Ref, RunSpec, canonical_json
 from bench_lib.models import MODELS
 from bench_lib.models.load import load_tokenizer
 from bench_lib.models.source import resolve
-from bench_lib.runner.execute import blank_record, execute
+from bench_lib.runner.execute import execute
+from bench_lib.runner.records import blank_record
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.formats import Kind
 from bench_lib.tasks.sources import load
@@ -279,7 +280,7 @@ def test_a_run_is_the_same_in_another_process(plan: Plan) -> None:
 
 def test_seeds_differ(plan: Plan) -> None:
     one, other = run(plan(seed=0)), run(plan(seed=1))
-    assert one.curve_loss != other.curve_loss
+    assert one.curve.loss != other.curve.loss
     assert one.run_id != other.run_id
 
 
@@ -289,7 +290,7 @@ def test_circumstances_do_not_enter_the_result(plan: Plan, monkeypatch: pytest.M
     second = run(dataclasses.replace(plan(), profile_name="renamed"))
     assert second.provenance == {"cpu": "another", "new_parameters": "classifier", "head_layers": "1"}
     assert second.profile == "renamed"
-    assert second.train_seconds != first.train_seconds
+    assert second.timing.train_seconds != first.timing.train_seconds
     assert text(second) == text(first)
     assert not CIRCUMSTANCES & first.result().keys()
 
@@ -325,19 +326,19 @@ def test_a_record_is_complete(plan: Plan, task: str) -> None:
     assert (record.profile, record.data_source, record.seed, record.attempts) == ("smoke", "local", 0, 1)
     assert record.spec == canonical_json(spec.identity())
     assert record.metric == TASKS.get(task).primary == next(iter(record.metrics))
-    assert record.score == record.metrics[record.metric] == record.eval_score[-1]
-    assert record.steps == len(record.curve_loss) == len(record.curve_learning_rate) == len(record.curve_grad_norm)
-    assert record.eval_step[-1] == record.steps
-    assert record.parameters >= record.trainable_parameters > 0
-    assert record.forward_passes == record.backward_passes == record.steps
-    assert record.examples >= 64
-    assert record.tokens > 5 * record.examples
-    assert min(record.setup_seconds, record.train_seconds, record.eval_seconds) > 0
-    assert record.peak_memory_bytes is not None
-    assert record.peak_memory_bytes > 10**7
-    assert record.tokens_per_second is not None
-    assert record.examples_per_second is not None
-    assert record.tokens_per_second > record.examples_per_second > 0
+    assert record.score == record.metrics[record.metric] == record.evaluations.scores[-1]
+    assert record.cost.steps == len(record.curve.loss) == len(record.curve.learning_rate) == len(record.curve.grad_norm)
+    assert record.evaluations.steps[-1] == record.cost.steps
+    assert record.cost.parameters >= record.cost.trainable_parameters > 0
+    assert record.cost.forward_passes == record.cost.backward_passes == record.cost.steps
+    assert record.cost.examples >= 64
+    assert record.cost.tokens > 5 * record.cost.examples
+    assert min(record.timing.setup_seconds, record.timing.train_seconds, record.timing.eval_seconds) > 0
+    assert record.timing.peak_memory_bytes is not None
+    assert record.timing.peak_memory_bytes > 10**7
+    assert record.timing.tokens_per_second is not None
+    assert record.timing.examples_per_second is not None
+    assert record.timing.tokens_per_second > record.timing.examples_per_second > 0
     assert {"torch", "cpu", "started"} <= record.provenance.keys()
     assert record.predictions is not None
 
@@ -347,13 +348,13 @@ def test_a_model_that_learns_has_converged(plan: Plan) -> None:
     assert (record.status, record.reason) == (Status.CONVERGED, "")
     assert record.score is not None
     assert record.score > 0.9
-    assert record.curve_loss[-1] < 0.3 < record.curve_loss[0]
+    assert record.curve.loss[-1] < 0.3 < record.curve.loss[0]
 
 
 def test_a_model_that_learns_nothing_has_collapsed(plan: Plan) -> None:
     record = run(plan(learning_rate=0.0))
     assert record.status == Status.COLLAPSED
-    assert (record.score, record.trivial_score) == (0.5, 0.5)
+    assert (record.score, record.constant_baseline) == (0.5, 0.5)
     assert record.reason == "score 0.5000 is not above what a constant predictor reaches, 0.5000"
     assert record.metrics == {"accuracy": 0.5}
     assert record.predictions is not None
@@ -362,8 +363,8 @@ def test_a_model_that_learns_nothing_has_collapsed(plan: Plan) -> None:
 @pytest.mark.parametrize("evaluations", [1, 3, 4, 99])
 def test_a_run_is_evaluated_as_often_as_asked(plan: Plan, evaluations: int) -> None:
     record = run(plan(evaluations=evaluations))
-    assert record.eval_step == {1: (4,), 3: (2, 3, 4), 4: (1, 2, 3, 4), 99: (1, 2, 3, 4)}[evaluations]
-    assert len(record.eval_score) == len(record.eval_step)
+    assert record.evaluations.steps == {1: (4,), 3: (2, 3, 4), 4: (1, 2, 3, 4), 99: (1, 2, 3, 4)}[evaluations]
+    assert len(record.evaluations.scores) == len(record.evaluations.steps)
 
 
 @pytest.mark.parametrize("task", ["sst2", "conll2003", "squad"])
@@ -372,23 +373,23 @@ def test_every_precision_trains(plan: Plan, precision: str, task: str) -> None:
     record = run(plan(task=task, precision=precision))
     assert record.status in (Status.CONVERGED, Status.COLLAPSED), record.reason
     exact = run(plan(task=task))
-    assert record.curve_loss[0] == pytest.approx(exact.curve_loss[0], rel=0.01)
+    assert record.curve.loss[0] == pytest.approx(exact.curve.loss[0], rel=0.01)
     # Under fp16 a first step may overflow and be skipped, so that the runs part.
-    assert record.curve_loss == pytest.approx(exact.curve_loss, rel=0.1)
-    assert (record.curve_loss == exact.curve_loss) == (precision == "fp32")
+    assert record.curve.loss == pytest.approx(exact.curve.loss, rel=0.1)
+    assert (record.curve.loss == exact.curve.loss) == (precision == "fp32")
 
 
 @pytest.mark.parametrize("accumulate", [1, 2, 8])
 def test_fewer_examples_than_a_batch_train(plan: Plan, accumulate: int) -> None:
     record = run(plan(train_examples=3, epochs=2, accumulate=accumulate))
     assert record.status in (Status.CONVERGED, Status.COLLAPSED), record.reason
-    assert (record.steps, record.examples) == (2, 6)
-    assert record.forward_passes == 2 * (3 if accumulate == 8 else 1)
+    assert (record.cost.steps, record.cost.examples) == (2, 6)
+    assert record.cost.forward_passes == 2 * (3 if accumulate == 8 else 1)
 
 
 def test_a_profiles_dropout_reaches_the_model(plan: Plan) -> None:
     own, same, none = (run(plan(dropout=rate)) for rate in (None, 0.1, 0.0))
-    assert own.curve_loss == same.curve_loss != none.curve_loss
+    assert own.curve.loss == same.curve.loss != none.curve.loss
 
 
 # ---- runs that fail are rows -----------------------------------------------------------------------------------------
@@ -401,9 +402,15 @@ def test_a_technique_that_raises_is_a_crashed_row(plan: Plan, register: Callable
     assert record.reason.startswith("ValueError: the technique's own words (at test_execute.py:")
     assert "after_update" in record.reason
     assert (record.score, record.metrics, record.predictions) == (None, {}, None)
-    assert record.steps == len(record.curve_loss) == len(record.curve_learning_rate) == len(record.curve_grad_norm) == 2
-    assert record.curve_loss == run(plan()).curve_loss[:2]
-    assert (record.trivial_score, record.eval_step) == (0.5, (2,))
+    assert (
+        record.cost.steps
+        == len(record.curve.loss)
+        == len(record.curve.learning_rate)
+        == len(record.curve.grad_norm)
+        == 2
+    )
+    assert record.curve.loss == run(plan()).curve.loss[:2]
+    assert (record.constant_baseline, record.evaluations.steps) == (0.5, (2,))
     assert run(plan()).status != Status.CRASHED
 
 
@@ -412,7 +419,7 @@ def test_a_technique_that_fails_before_the_first_step_is_a_row_too(
 ) -> None:
     register(Prepares)
     record = run(plan("prepares"))
-    assert (record.status, record.steps, record.curve_loss, record.parameters) == (Status.CRASHED, 0, (), 0)
+    assert (record.status, record.cost.steps, record.curve.loss, record.cost.parameters) == (Status.CRASHED, 0, (), 0)
     assert record.reason.startswith("KeyError: 'no such layer'")
     assert record.provenance
 
@@ -422,9 +429,9 @@ def test_a_loss_that_is_nan_is_a_diverged_row(plan: Plan, register: Callable[[ty
     register(Fails)
     record = run(plan(f"fails:at={at}:how=nan", epochs=4, evaluations=1))
     assert (record.status, record.reason) == (Status.DIVERGED, f"the loss was not finite at step {at + 1}")
-    assert len(record.curve_loss) == len(record.curve_learning_rate) == len(record.curve_grad_norm) == at + 1
-    assert record.curve_loss[:-1] == run(plan(epochs=4, evaluations=1)).curve_loss[:at]
-    assert math.isnan(record.curve_loss[-1])
+    assert len(record.curve.loss) == len(record.curve.learning_rate) == len(record.curve.grad_norm) == at + 1
+    assert record.curve.loss[:-1] == run(plan(epochs=4, evaluations=1)).curve.loss[:at]
+    assert math.isnan(record.curve.loss[-1])
     assert (record.score, record.predictions) == (None, None)
 
 
@@ -441,7 +448,7 @@ def test_too_little_memory_is_a_row(plan: Plan, register: Callable[[type[Techniq
     record = run(plan(f"fails:how={how}"))
     assert record.status == Status.OOM
     assert "Error" in record.reason
-    assert record.steps == 1
+    assert record.cost.steps == 1
 
 
 def test_what_this_machine_says_of_too_little_memory_is_understood(
@@ -459,7 +466,7 @@ def test_a_task_that_is_declined_is_a_row_with_the_reason(
     register(Declines)
     record = run(plan("declines", "conll2003"))
     assert (record.status, record.reason) == (Status.UNSUPPORTED, "declines declines tokens tasks: words have no class")
-    assert (record.steps, record.score, record.metric) == (0, None, "entity_f1")
+    assert (record.cost.steps, record.score, record.metric) == (0, None, "entity_f1")
     assert run(plan("declines")).status != Status.UNSUPPORTED
 
 
@@ -484,8 +491,8 @@ def test_an_observer_that_stopped_before_the_failure_did_not_fail(
     failed, stopped = execute(specs)
     assert failed.status == Status.CRASHED
     # Nothing is learnt, so that it stops at the second evaluation, two steps before.
-    assert (stopped.status, stopped.eval_step, stopped.steps) == (Status.COLLAPSED, (1, 2), 2)
-    assert len(stopped.curve_loss) == len(stopped.curve_grad_norm) == 2
+    assert (stopped.status, stopped.evaluations.steps, stopped.cost.steps) == (Status.COLLAPSED, (1, 2), 2)
+    assert len(stopped.curve.loss) == len(stopped.curve.grad_norm) == 2
 
 
 def test_a_failure_leaves_the_process_as_it_was(plan: Plan, register: Callable[[type[Technique]], None]) -> None:
@@ -503,7 +510,7 @@ def test_a_run_of_which_nothing_came_back_has_a_row(plan: Plan, status: Status) 
     spec = plan("llrd+reinit")
     record = blank_record(spec, status, "its process died")
     assert (record.status, record.reason, record.run_id) == (status.value, "its process died", spec.run_id())
-    assert (record.technique, record.metric, record.score, record.steps) == ("llrd+reinit", "accuracy", None, 0)
+    assert (record.technique, record.metric, record.score, record.cost.steps) == ("llrd+reinit", "accuracy", None, 0)
 
 
 # ---- input that cannot be used ---------------------------------------------------------------------------------------
@@ -543,8 +550,8 @@ def test_a_question_too_long_for_the_profile_is_declined(tmp_path: Path) -> None
 def test_with_all_streams_frozen_every_seed_is_the_same_run(plan: Plan) -> None:
     frozen = tuple((stream, 4) for stream in STREAMS)
     one, other = run(plan(seed=0, frozen=frozen)), run(plan(seed=1, frozen=frozen))
-    assert one.curve_loss == other.curve_loss
-    assert one.curve_grad_norm == other.curve_grad_norm
+    assert one.curve.loss == other.curve.loss
+    assert one.curve.grad_norm == other.curve.grad_norm
     assert one.run_id != other.run_id
 
 
@@ -552,7 +559,7 @@ def test_with_all_streams_frozen_every_seed_is_the_same_run(plan: Plan) -> None:
 def test_each_stream_alone_makes_runs_differ(plan: Plan, free: str) -> None:
     frozen = tuple((stream, 4) for stream in STREAMS if stream != free)
     one, other = (run(plan(seed=seed, frozen=frozen)) for seed in (0, 1))
-    assert one.curve_loss != other.curve_loss
+    assert one.curve.loss != other.curve.loss
 
 
 def watched(spec: RunSpec) -> tuple[list[Any], Tensor]:
@@ -612,11 +619,15 @@ def test_augmented_examples_are_trained_on_and_drawn_from_their_stream(
 ) -> None:
     register(Doubles)
     record, plain = run(plan("doubles")), run(plan())
-    assert (record.steps, record.examples, record.tokens) == (2 * plain.steps, 2 * plain.examples, 2 * plain.tokens)
+    assert (record.cost.steps, record.cost.examples, record.cost.tokens) == (
+        2 * plain.cost.steps,
+        2 * plain.cost.examples,
+        2 * plain.cost.tokens,
+    )
     assert text(run(plan("doubles"))) == text(record)
     frozen = tuple((stream, 4) for stream in STREAMS if stream != "augment")
     one, other = (run(plan("doubles", seed=seed, frozen=frozen)) for seed in (0, 1))
-    assert one.curve_loss != other.curve_loss
+    assert one.curve.loss != other.curve.loss
 
 
 def test_texts_are_tokenised_once_for_all_seeds_and_techniques(
@@ -653,5 +664,5 @@ def test_a_profile_that_a_technique_changed_is_the_one_that_is_run(
 
     register(Shortens)
     record = run(plan("shortens", epochs=3))
-    assert (record.steps, record.examples) == (2, 32)
+    assert (record.cost.steps, record.cost.examples) == (2, 32)
     assert '"epochs":3' in record.spec

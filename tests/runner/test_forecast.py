@@ -7,7 +7,7 @@ import pytest
 from bench_lib.harness.datasets import Subset, data_key, evaluation_set, train_features
 from bench_lib.runner import forecast as module
 from bench_lib.runner.forecast import LENGTH, SETUP, TEXTS, Speed, forecast, speed
-from bench_lib.tasks import TASKS
+from bench_lib.runner.resolved import spec_data
 
 STEP, EVALUATION = 3.0, 0.5
 
@@ -19,7 +19,7 @@ def known(monkeypatch):
 
 def tokens(spec):
     """Of one epoch and of one evaluation."""
-    key = data_key(TASKS.get(spec.task), spec.data, spec.model, spec.profile)
+    key = data_key(spec_data(spec), spec.model, spec.profile)
     parts = train_features(key, Subset.of(spec.profile, 0)), evaluation_set(key, spec.profile.eval_examples).features
     return [sum(map(len, part)) for part in parts]
 

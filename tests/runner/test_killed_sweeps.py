@@ -15,7 +15,8 @@ import pytest
 
 from bench_lib.core.record import RunRecord
 from bench_lib.executors import InlineExecutor
-from bench_lib.runner.suite import Grid, run_suite
+from bench_lib.runner.grid import Grid
+from bench_lib.runner.sweep import run_suite
 from bench_lib.store import Store
 from bench_lib.store.compact import compact
 

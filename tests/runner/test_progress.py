@@ -9,7 +9,7 @@ import pytest
 from bench_lib.core.record import RunRecord
 from bench_lib.core.spec import RunSpec
 from bench_lib.runner.progress import Pace, counts, duration, named, result
-from bench_lib.runner.suite import Progress
+from bench_lib.runner.sweep import Progress
 
 MakeSpec = Callable[..., RunSpec]
 

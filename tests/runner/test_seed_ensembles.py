@@ -15,7 +15,7 @@ import pytest
 import torch
 
 import bench_lib.harness.robustness
-import bench_lib.runner.execute
+import bench_lib.runner.resolved
 import bench_lib.runner.seed_ensembles
 from bench_lib.core.errors import BadData, BenchError, Unsupported
 from bench_lib.core.record import RunRecord, Status
@@ -27,15 +27,16 @@ from bench_lib.harness.datasets import Subset, data_key, evaluation_set, held_ou
 from bench_lib.harness.evaluate import evaluate
 from bench_lib.models.load import load_tokenizer
 from bench_lib.runner.execute import execute, prepared
+from bench_lib.runner.grid import Grid, plan
+from bench_lib.runner.resolved import resolve_run, spec_data
 from bench_lib.runner.seed_ensembles import build_seed_ensemble, members
-from bench_lib.runner.suite import Grid, Progress, plan, run_suite
+from bench_lib.runner.sweep import Progress, run_suite
 from bench_lib.store import Store, verify
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.formats import TextExample
 from bench_lib.tasks.scoring.metrics import score
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.context import Training
-from bench_lib.techniques.interface.stack import from_spec
 from bench_lib.techniques.interface.technique import Technique
 
 Cell = tuple[str, str, int]
@@ -121,19 +122,19 @@ def test_members_are_trained_once_and_pooled(whole: tuple[Store, Noting, Progres
 def test_what_became_of_each(whole: tuple[Store, Noting, Progress]) -> None:
     records = by_cell(whole[0])
     declined = records.pop(("squad", ENSEMBLE, 0))
-    assert (declined.status, declined.score, declined.steps) == ("unsupported", None, 0)
+    assert (declined.status, declined.score, declined.cost.steps) == ("unsupported", None, 0)
     assert declined.reason.startswith("ensemble declines span tasks: of an answer only the best span is stored")
     for record in records.values():
-        assert Status(record.status).judged
+        assert Status(record.status).completed
         assert record.score is not None
-        assert record.trivial_score is not None
-        assert record.status == ("converged" if record.score > record.trivial_score else "collapsed")
-        assert record.trivial_score == records[record.task, "adamw", 0].trivial_score
+        assert record.constant_baseline is not None
+        assert record.status == ("converged" if record.score > record.constant_baseline else "collapsed")
+        assert record.constant_baseline == records[record.task, "adamw", 0].constant_baseline
         assert record.metrics[record.metric] == record.score
         # Of a pool no parameter is new: it is made of trained ones.
         whole = records[record.task, "adamw", 0].provenance.keys()
         assert record.provenance.keys() | {"new_parameters", "head_layers"} == whole
-    assert records["squad", SOUP, 0].eval_seconds > 0
+    assert records["squad", SOUP, 0].timing.eval_seconds > 0
 
 
 @pytest.mark.parametrize("task", ["sst2", "conll2003"])
@@ -161,7 +162,7 @@ def test_an_ensemble_is_computed_from_the_stored_predictions(
 
 
 def _key(spec: RunSpec) -> Any:
-    return data_key(TASKS.get(spec.task), spec.data, spec.model, spec.profile)
+    return data_key(spec_data(spec), spec.model, spec.profile)
 
 
 def _evaluation(spec: RunSpec) -> Any:
@@ -178,7 +179,7 @@ def test_a_soup_is_computed_from_the_weights_that_training_ended_with(
     assert two is not None
     mean = {name: one[name] + (two[name] - one[name]) / 2 for name in one}
     base = members(spec)[0]
-    training = prepared(base, spec.profile, from_spec(base.training().stack, TECHNIQUES), torch.device("cpu"))
+    training = prepared(resolve_run(base), torch.device("cpu"))
     pad = load_tokenizer(spec.model).pad_token_id
 
     def scored(held: dict[str, np.ndarray], what: Any) -> Any:
@@ -218,7 +219,7 @@ def test_the_soup_is_chosen_on_what_no_member_was_trained_on(
     assert set(map(len, held_out)) == {5}
     (spec,) = (s for s in plan(small("adamw", seeds=(0,))))
     assert last == _evaluation(spec).examples
-    examples = train_examples("sst2", spec.data.name, Subset.of(spec.profile, 3))
+    examples = train_examples(spec_data(spec), Subset.of(spec.profile, 3))
     trained = {e.text for e in examples if isinstance(e, TextExample)}
     assert len(trained) > 1
     assert not trained & {e.text for examples in held_out for e in examples}
@@ -229,12 +230,15 @@ def test_a_pool_costs_what_its_members_cost(whole: tuple[Store, Noting, Progress
     for name, seeds in ((ENSEMBLE, (0, 1, 2)), (SOUP, (0, 1))):
         found, parts = records["sst2", name, 0], [records["sst2", "adamw", seed] for seed in seeds]
         for what in SUMMED:
-            assert getattr(found, what) == pytest.approx(sum(getattr(part, what) for part in parts)), what
-        assert found.steps == 4 * len(seeds)
-        assert (found.parameters, found.trainable_parameters) == (parts[0].parameters, parts[0].trainable_parameters)
-        assert found.peak_memory_bytes == max(part.peak_memory_bytes for part in parts)
-        assert (found.eval_step, found.eval_score) == ((found.steps,), (found.score,))
-        assert found.curve_loss == ()
+            assert found.columns()[what] == pytest.approx(sum(part.columns()[what] for part in parts)), what
+        assert found.cost.steps == 4 * len(seeds)
+        assert (found.cost.parameters, found.cost.trainable_parameters) == (
+            parts[0].cost.parameters,
+            parts[0].cost.trainable_parameters,
+        )
+        assert found.timing.peak_memory_bytes == max(part.timing.peak_memory_bytes for part in parts)
+        assert (found.evaluations.steps, found.evaluations.scores) == ((found.cost.steps,), (found.score,))
+        assert found.curve.loss == ()
 
 
 def test_weights_are_dropped_once_they_are_pooled(whole: tuple[Store, Noting, Progress]) -> None:
@@ -374,8 +378,8 @@ def test_a_member_that_diverged_is_left_out(
         assert f"left out: seed {lost} diverged" in found.reason
         assert (found.status, found.score, found.metrics) == (sound.status, sound.score, sound.metrics)
         assert predicted(store, found) == predicted(store, sound)
-        assert found.steps == sum(records["sst2", "fails", seed].steps for seed in (0, 1)) > sound.steps
-        assert (found.parameters, found.eval_step) == (sound.parameters, (found.steps,))
+        assert found.cost.steps == sum(records["sst2", "fails", seed].cost.steps for seed in (0, 1)) > sound.cost.steps
+        assert (found.cost.parameters, found.evaluations.steps) == (sound.cost.parameters, (found.cost.steps,))
     assert weights(store) == []
     assert run_suite(small(*BOTH), store, InlineExecutor()).finished == 0
 
@@ -389,9 +393,9 @@ def test_a_pool_of_which_every_member_diverged_has_diverged(
     for name in BOTH:
         found = records["sst2", name, 0]
         assert (found.status, found.reason) == ("diverged", "all 2 members diverged")
-        assert (found.score, found.eval_step, found.eval_score) == (None, (), ())
-        assert found.steps == sum(records["sst2", "fails", seed].steps for seed in (0, 1)) > 0
-        assert found.trivial_score == records["sst2", "fails", 0].trivial_score is not None
+        assert (found.score, found.evaluations.steps, found.evaluations.scores) == (None, (), ())
+        assert found.cost.steps == sum(records["sst2", "fails", seed].cost.steps for seed in (0, 1)) > 0
+        assert found.constant_baseline == records["sst2", "fails", 0].constant_baseline is not None
         assert store.predictions(found.run_id) is None
 
 
@@ -454,7 +458,7 @@ def test_a_pool_that_fails_is_a_row_that_can_be_tried_again(
     run_suite(grid, store, noting, retry=CRASHED)
     assert noting.trained == []
     pools = [r for r in store.records() if r.technique != "adamw"]
-    assert [(Status(r.status).judged, r.attempts) for r in pools] == [(True, 2)] * 2
+    assert [(Status(r.status).completed, r.attempts) for r in pools] == [(True, 2)] * 2
     assert weights(store) == []
 
 
@@ -508,9 +512,9 @@ def test_data_that_changed_are_refused(
     whole: tuple[Store, Noting, Progress], wide: Grid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (spec,) = (s for s in plan(wide) if (s.task, s.technique()) == ("sst2", ENSEMBLE))
-    found = bench_lib.runner.execute.load_data(TASKS.get("sst2"), spec.data.name)
+    found = spec_data(spec)
     changed = dataclasses.replace(found, fingerprint="another")
-    monkeypatch.setattr(bench_lib.runner.execute, "load_data", lambda *_: changed)
+    monkeypatch.setattr(bench_lib.runner.resolved, "load_data", lambda *_: changed)
     with pytest.raises(BadData, match="the data of sst2 changed since this run was planned"):
         build_seed_ensemble(spec, whole[0])
 
@@ -549,7 +553,7 @@ def test_where_all_is_trained_on_there_is_no_soup(make_spec: Callable[..., RunSp
     spec = make_spec("sst2", "greedy_soup:members=2", train_examples=None)
     assert members(spec) == ()
     record = build_seed_ensemble(spec, store)
-    assert (record.status, record.steps) == ("unsupported", 0)
+    assert (record.status, record.cost.steps) == ("unsupported", 0)
     assert record.reason == "sst2 has no training example left to hold out: every text is trained on"
 
 

@@ -18,9 +18,10 @@ from bench_lib.core.seeds import STREAMS, parse_vary
 from bench_lib.core.spec import canonical_json
 from bench_lib.executors import Done, Failure, InlineExecutor, LocalExecutor
 from bench_lib.executors.base import attempt
-from bench_lib.runner.execute import blank_record
+from bench_lib.runner.grid import Grid, all_tasks, all_techniques, plan
+from bench_lib.runner.records import blank_record
 from bench_lib.runner.seed_streams import refuse_pools
-from bench_lib.runner.suite import Grid, Group, Progress, all_tasks, all_techniques, grouped, plan, run_suite
+from bench_lib.runner.sweep import Group, Progress, grouped, run_suite
 from bench_lib.store import Store, compact
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.sources.load import load_data
@@ -555,7 +556,7 @@ def test_a_sweep_stores_everything_and_the_same_again_trains_nothing(small: Grid
     assert (progress.total, progress.stored, progress.finished, progress.left) == (4, 0, 4, 0)
     assert first.names == [("adamw", 0), ("mixout", 0), ("adamw", 1), ("mixout", 1)]
     assert store.ids() == {spec.run_id() for spec in plan(small)}
-    assert all(Status(r.status).judged and r.attempts == 1 and r.steps == 4 for r in store.records())
+    assert all(Status(r.status).completed and r.attempts == 1 and r.cost.steps == 4 for r in store.records())
     before = contents(store)
     again = run_suite(small, store, second)
     assert second.jobs == []
@@ -674,7 +675,7 @@ def test_a_training_that_fails_is_a_row_and_the_sweep_goes_on(
     assert failed.status == status
     assert reason in failed.reason
     assert failed.score is None
-    assert Status(sound.status).judged
+    assert Status(sound.status).completed
     assert sound.score is not None
     assert (progress.finished, progress.statuses[status]) == (2, 1)
 
@@ -696,7 +697,7 @@ def test_a_job_of_which_nothing_came_back_is_a_row_for_each_of_its_runs(
     for name in ("adamw", "ema"):
         row = records[name, 0]
         assert (row.status, row.reason, row.attempts) == (status, outcome["failure"].message, attempts)
-        assert (row.score, row.steps, row.metric) == (None, 0, "accuracy")
+        assert (row.score, row.cost.steps, row.metric) == (None, 0, "accuracy")
         assert records[name, 1].status == Status.CONVERGED
     assert progress.statuses == Counter({status.value: 2, "converged": 2})
 
@@ -774,5 +775,5 @@ def test_results_do_not_depend_on_the_executor(small: Grid, tmp_path: Path) -> N
     progress = run_suite(grid, local, LocalExecutor(workers=1))  # two at once are in test_local
     assert progress.finished == 4
     assert contents(local) == contents(inline)
-    assert all(Status(record.status).judged for record in local.records())
+    assert all(Status(record.status).completed for record in local.records())
     assert not [*(local.root / "weights").iterdir()]

@@ -22,8 +22,9 @@ from bench_lib.core.record import RunRecord, Status
 from bench_lib.core.spec import canonical_json
 from bench_lib.executors import Done, InlineExecutor
 from bench_lib.runner import sweep
-from bench_lib.runner.execute import blank_record
-from bench_lib.runner.suite import Grid, Group, Progress, plan, run_suite
+from bench_lib.runner.grid import Grid, plan
+from bench_lib.runner.records import blank_record
+from bench_lib.runner.sweep import Group, Progress, run_suite
 from bench_lib.store import Claims, Store, compact, files, merge, verify
 
 Outcomes = Generator[Any, None, None]
@@ -65,7 +66,7 @@ def by_cell(store: Store) -> dict[tuple[str, int], RunRecord]:
 
 def only(seed: int, **changes: Any) -> Change:
     """Change the records of one seed of adamw."""
-    return lambda r: dataclasses.replace(r, **changes) if (r.technique, r.seed) == ("adamw", seed) else r
+    return lambda r: r.changed(changes) if (r.technique, r.seed) == ("adamw", seed) else r
 
 
 # ---- what cannot be stored -------------------------------------------------------------------------------------------
@@ -273,7 +274,8 @@ import sys, time
 from pathlib import Path
 from bench_lib.executors import InlineExecutor
 from bench_lib.store import Store
-from bench_lib.runner.suite import Grid, run_suite
+from bench_lib.runner.grid import Grid
+from bench_lib.runner.sweep import run_suite
 
 root, data, log, go, pause = *map(Path, sys.argv[1:5]), float(sys.argv[5])
 

@@ -68,7 +68,7 @@ def make_record(seed: int = 0, **changes: Any) -> RunRecord:
         "provenance": {"torch": "2.13.0", "host": "désert"},
         "predictions": Predictions(values),
     }
-    return RunRecord(**{**fields, **changes})
+    return RunRecord.of({**fields, **changes})
 
 
 def write_row(store: Store, record: RunRecord, path: Path | None = None) -> Path:

@@ -14,7 +14,7 @@ from bench_lib.core.errors import BadStore
 from bench_lib.core.record import LATENCIES, RunRecord
 from bench_lib.store import Merged, Store, compact, merge, verify
 from bench_lib.store.files import opened, read
-from bench_lib.store.migrate import ADDED, as_of, check_schema, migrated, recorded
+from bench_lib.store.migrate import OLDEST, SINCE, as_of, check_schema, migrated, recorded
 from bench_lib.store.schema import PREDICTIONS, RUNS, VERSION, predictions_table, to_table
 
 Make = Callable[..., RunRecord]
@@ -146,8 +146,9 @@ def test_the_columns_of_earlier_versions_are_what_they_were() -> None:
 
 def test_this_version_is_as_declared() -> None:
     assert as_of(VERSION, RUNS).equals(RUNS, check_metadata=True)
-    assert max(ADDED) == VERSION
-    assert {name for names in ADDED.values() for name in names} == UNKNOWN[1].keys() < set(RUNS.names)
+    assert SINCE.keys() == set(RUNS.names)
+    assert {name for name, version in SINCE.items() if version > OLDEST} == UNKNOWN[1].keys()
+    assert max(SINCE.values()) <= VERSION
 
 
 def test_runs_of_an_earlier_version_come_back_with_the_rest_unknown(old: Store, make: Make, version: int) -> None:
@@ -171,7 +172,7 @@ def test_runs_of_both_versions_stand_side_by_side(old: Store, make: Make, versio
     old.append(make(2, attempts=2))
     old.append(make(3))
     unknown = UNKNOWN[version].get("sparsity", 0.5)
-    assert [record.sparsity for record in old.records()] == [unknown, unknown, 0.5, 0.5]
+    assert [record.size.sparsity for record in old.records()] == [unknown, unknown, 0.5, 0.5]
     assert verify(old) == []
 
 
@@ -204,7 +205,7 @@ def test_an_earlier_store_is_merged_and_unknown_is_no_disagreement(
     other.append(make(0))
     assert merge(other, old) == Merged(2, ())
     unknown = UNKNOWN[version].get("sparsity", 0.5)
-    assert [record.sparsity for record in other.records()] == [0.5, unknown, unknown]
+    assert [record.size.sparsity for record in other.records()] == [0.5, unknown, unknown]
     assert _values(other, make(2).run_id) == _bits(make(2))
 
 

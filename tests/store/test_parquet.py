@@ -172,8 +172,8 @@ def test_a_diverged_run_keeps_its_infinities(store: Store, make: Make) -> None:
     curve = (0.7, math.inf, -math.inf)
     store.append(make(curve_loss=(*curve, math.nan), status="diverged", score=None, predictions=None))
     (record,) = store.records()
-    assert record.curve_loss[:3] == curve
-    assert math.isnan(record.curve_loss[3])
+    assert record.curve.loss[:3] == curve
+    assert math.isnan(record.curve.loss[3])
 
 
 def test_predictions_keep_their_lengths(store: Store, make: Make) -> None:

@@ -16,6 +16,7 @@ from bench_lib.harness.batches import collate
 from bench_lib.harness.datasets import Subset, data_key, train_features
 from bench_lib.harness.step import MicroStep, Passes
 from bench_lib.models.architecture import dissect
+from bench_lib.runner.resolved import spec_data
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.formats import Kind
 from bench_lib.techniques import TECHNIQUES
@@ -173,7 +174,7 @@ def micro_step(make_spec: Callable, train: Callable) -> Callable[..., MicroStep]
         changes = {"learning_rate": 0.0, "train_examples": 8, "eval_examples": 8}
         training = train(task, stack, **changes).training
         spec = make_spec(task, stack, **changes)
-        features = train_features(data_key(TASKS.get(task), spec.data, spec.model, spec.profile), Subset(8, 0))[:4]
+        features = train_features(data_key(spec_data(spec), spec.model, spec.profile), Subset(8, 0))[:4]
         batch = collate(features, TASKS.get(task).kind, 0, training.device)
         training.optimizer.zero_grad()
         scaler = torch.amp.GradScaler(training.device.type, enabled=False)

@@ -13,7 +13,7 @@ from bench_lib.core.seeds import derive
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.stack import parse_stack
 from bench_lib.validation.conformance import PROMISES, Breach, breaches
-from bench_lib.validation.effect import Bench
+from bench_lib.validation.effect_measurement import Bench
 from bench_lib.validation.trial import GLOBALS
 
 TASKS = ["sst2", "conll2003", "squad"]

@@ -48,12 +48,12 @@ def test_each_field_and_the_predictions_are_compared_to_the_bit(record: RunRecor
     values = record.predictions.values.copy()
     values.flat[0] = np.nextafter(values.flat[0], np.inf)
     moved = dataclasses.replace(record.predictions, values=values)
-    assert differences(record, dataclasses.replace(record, steps=7, predictions=moved)) == ["steps", "predictions"]
+    assert differences(record, record.changed({"steps": 7, "predictions": moved})) == ["steps", "predictions"]
     assert differences(record, dataclasses.replace(record, predictions=None)) == ["predictions"]
 
 
 def test_of_an_observer_that_is_evaluated_last_the_last_evaluation_is_compared(record: RunRecord) -> None:
-    last = dataclasses.replace(record, eval_step=record.eval_step[-1:], eval_score=record.eval_score[-1:])
+    last = record.changed({"eval_step": record.evaluations.steps[-1:], "eval_score": record.evaluations.scores[-1:]})
     assert differences(record, last) == ["eval_step", "eval_score"]
     assert differences(record, last, parse_stack("ema", TECHNIQUES)) == []
     assert differences(record, last, parse_stack("mixout", TECHNIQUES)) == ["eval_step", "eval_score"]

@@ -218,7 +218,7 @@ def _shared(one: LoadedStore, other: LoadedStore, ids: Sequence[str]) -> tuple[i
     equal, lost, differing = 0, 0, []
     for start in range(0, len(ids), CHUNK):
         for ours, theirs in zip(*(to_records(table.slice(start, CHUNK)) for table in tables), strict=True):
-            if not (Status(ours.status).judged and Status(theirs.status).judged):
+            if not (Status(ours.status).completed and Status(theirs.status).completed):
                 lost += 1
             elif fields := differences(ours, theirs):
                 differing.append(_difference(ours, theirs, fields, key_parts(tuple(names.loc[ours.run_id]))))

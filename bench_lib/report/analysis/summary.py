@@ -115,7 +115,7 @@ def _outcome(cell: Cell) -> dict[str, object]:
         "attempted": cell.size,
         "judged": judged,
         "failed": failed,
-        "lost": cell.count(*(s for s in Status if s.lost)),
+        "lost": cell.count(*(s for s in Status if s.lost_to_infrastructure)),
         "reason": "; ".join(declined),
         "failure_rate": failed / judged if judged else math.nan,
         "failure_low": low,

@@ -153,7 +153,7 @@ def _designs(cell: Cell) -> Iterator[Design]:
 
 def _stream_groups(cell: Cell) -> list[StreamGroup]:
     """Stream groups, sorted by the number of varied streams, then by the frozen seeds."""
-    judged = cell.runs[cell.runs["status"].isin([str(s) for s in Status if s.judged])]
+    judged = cell.runs[cell.runs["status"].isin([str(s) for s in Status if s.completed])]
     frozen = [json.loads(text) for text in sorted(set(cell.runs["frozen"]))]
     groups = [
         StreamGroup(seeds, judged[judged["frozen"] == canonical_json(seeds)])

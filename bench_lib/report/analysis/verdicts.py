@@ -22,7 +22,7 @@ MEASURES = (
     *("mad_ratio", "mad_ratio_low", "mad_ratio_high", "superiority"),
 )
 VERDICTS = (*CELL_ID, *MEASURES)
-JUDGED = frozenset(str(status) for status in Status if status.judged)
+JUDGED = frozenset(str(status) for status in Status if status.completed)
 NOTHING = ("", "", "", 0, math.nan, math.nan, math.nan, math.nan)
 """The values of a cell without a comparison."""
 

@@ -19,7 +19,7 @@ from bench_lib.report.prose import count
 COLUMNS = ("technique", "progress", "median", "low", "high", "loss", "seed", "status")
 BAND = (0.1, 0.9)
 COLUMN_COUNT, WIDTH, HEIGHT = 5, 132, 100
-UNSTABLE = [str(status) for status in Status if status.unstable]
+UNSTABLE = [str(status) for status in Status if status.failed]
 
 Floats = NDArray[np.float64]
 Rows = list[tuple[object, ...]]

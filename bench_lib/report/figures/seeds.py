@@ -29,9 +29,9 @@ STEP, WIDTH, LOW, NO_SCORE = 18, 460, 150, 46
 GOLDEN = 0.6180339887498949
 """Multiples of it have fractions that lie evenly: neighbouring seeds are drawn apart."""
 
-LOST = [str(status) for status in Status if status.lost]
+LOST = [str(status) for status in Status if status.lost_to_infrastructure]
 UNJUDGED = [*LOST, str(Status.UNSUPPORTED)]
-UNSTABLE = [str(status) for status in Status if status.unstable]
+UNSTABLE = [str(status) for status in Status if status.failed]
 
 Floats = NDArray[np.float64]
 

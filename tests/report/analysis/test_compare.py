@@ -129,7 +129,7 @@ def test_nothing_in_common_is_refused(arm: Arm, fill: Fill, elsewhere: dict[str,
 
 def test_equal_stores_are_equal(arm: Arm, across: Callable[..., StoreComparison]) -> None:
     runs = [*arm("adamw", range(3)), *arm("mixout", range(2))]
-    slower = [dataclasses.replace(run, train_seconds=99.0, attempts=2, provenance={}) for run in runs]
+    slower = [run.changed({"train_seconds": 99.0, "attempts": 2, "provenance": {}}) for run in runs]
     assert across(runs, slower) == StoreComparison((), (), 5, 0, (), ())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ MIB = 2**20
 def smaller(run: Any, size: int, latency: float, **changes: object) -> Any:
     measured = {"saved_bytes": size * MIB, "uncompressed_bytes": 80 * MIB, "sparsity": 0.25}
     times = {"latency_1": latency, "uncompressed_latency_1": 0.02, "latency_32": 0.3, "uncompressed_latency_32": 0.2}
-    return dataclasses.replace(run, parameters=1000, trainable_parameters=1000, **measured, **times, **changes)
+    return run.changed({"parameters": 1000, "trainable_parameters": 1000, **measured, **times, **changes})
 
 
 def test_ratios_are_medians_of_the_runs_that_converged(record: Any, frame: Any) -> None:
@@ -37,7 +36,7 @@ def test_ratios_are_medians_of_the_runs_that_converged(record: Any, frame: Any) 
 
 
 def test_robust_scores_are_means(record: Any, frame: Any) -> None:
-    runs = [dataclasses.replace(record(i), robust_score=0.7 + i / 10, adversarial_score=0.5) for i in range(2)]
+    runs = [record(i).changed({"robust_score": 0.7 + i / 10, "adversarial_score": 0.5}) for i in range(2)]
     (row,) = efficiency_metrics(group_runs(frame(runs))).to_dict("records")
     assert (row["robust"], row["adversarial"]) == pytest.approx((0.75, 0.5))
 
@@ -54,9 +53,9 @@ def test_a_table_has_what_is_smaller_what_trains_less_and_what_was_attacked(reco
     whole = {"parameters": 1000, "trainable_parameters": 1000, "saved_bytes": 80 * MIB}
     runs = [
         smaller(record(0, 0.8, "layer_drop"), 40, 0.01),
-        dataclasses.replace(record(0, 0.8, "lora"), **few),
-        dataclasses.replace(record(0, 0.8, "fgm"), **whole, adversarial_score=0.6),
-        dataclasses.replace(record(0, 0.8, "adamw"), **whole),
+        record(0, 0.8, "lora").changed(few),
+        record(0, 0.8, "fgm").changed({**whole, "adversarial_score": 0.6}),
+        record(0, 0.8, "adamw").changed(whole),
     ]
     table = efficiency_metrics(group_runs(frame(runs))).assign(mean=0.8, failure_rate=0.0, mad=0.01)
     assert sorted(with_efficiency_metrics(table)["technique"]) == ["fgm", "layer_drop", "lora"]

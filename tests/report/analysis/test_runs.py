@@ -60,16 +60,17 @@ def test_a_loss_that_is_not_finite_spoils_its_own_part_alone() -> None:
 
 def test_what_is_read_is_what_the_store_holds(tmp_path: Path, record: Any) -> None:
     records = [
-        dataclasses.replace(
-            record(i, 0.7 + i / 100, t),
-            curve_loss=tuple(float(x) for x in range(20)),
-            curve_grad_norm=(1.0, 2.0, 50.0, 1.0),
-            eval_step=(1, 2),
-            eval_score=(0.5, 0.75),
-            drift=(0.1, 0.3),
-            clipped_steps=1,
-            nonfinite_steps=0,
-            provenance={"torch": "2", "started": f"2026-01-0{i + 1}"},
+        record(i, 0.7 + i / 100, t).changed(
+            {
+                "curve_loss": tuple(float(x) for x in range(20)),
+                "curve_grad_norm": (1.0, 2.0, 50.0, 1.0),
+                "eval_step": (1, 2),
+                "eval_score": (0.5, 0.75),
+                "drift": (0.1, 0.3),
+                "clipped_steps": 1,
+                "nonfinite_steps": 0,
+                "provenance": {"torch": "2", "started": f"2026-01-0{i + 1}"},
+            }
         )
         for i in range(3)
         for t in ("adamw", "mixout")
@@ -112,7 +113,7 @@ def test_batches_change_nothing(tmp_path: Path, record: Any, monkeypatch: pytest
 
 
 def test_a_record_whose_curves_contradict_one_another_says_nothing(tmp_path: Path, record: Any) -> None:
-    odd = dataclasses.replace(record(0), curve_grad_norm=(1.0, 2.0), clipped_steps=7)
+    odd = record(0).changed({"curve_grad_norm": (1.0, 2.0), "clipped_steps": 7})
     found = read(stored(tmp_path / "s", [odd])).frame
     assert found[list(DYNAMICS)].isna().all(axis=None)
 

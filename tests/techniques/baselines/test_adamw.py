@@ -48,4 +48,4 @@ def test_only_matrices_decay(toy):
 def test_the_rate_warms_up_and_falls_to_zero_linearly(train):
     record = train("sst2", epochs=5, warmup=0.2, learning_rate=0.01, eval_examples=4).record
     expected = [0.01 * (step / 4 if step < 4 else (20 - step) / 16) for step in range(20)]
-    assert record.curve_learning_rate == pytest.approx(expected)
+    assert record.curve.learning_rate == pytest.approx(expected)

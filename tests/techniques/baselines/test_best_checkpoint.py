@@ -23,13 +23,15 @@ def test_it_never_stops_and_keeps_the_first_best(history):
 def test_a_run_goes_on_to_the_end_and_keeps_its_best_evaluation(train):
     changes = {"evaluations": 4, "learning_rate": 0.01}
     usual, best = (train("conll2003", stack, **changes).record for stack in ("adamw", "best_checkpoint"))
-    assert (best.eval_score, best.steps) == (usual.eval_score, usual.steps)
-    assert best.score == max(best.eval_score) > best.eval_score[-1], "or the last would have been the best"
+    assert (best.evaluations.scores, best.cost.steps) == (usual.evaluations.scores, usual.cost.steps)
+    assert best.score == max(best.evaluations.scores) > best.evaluations.scores[-1], (
+        "or the last would have been the best"
+    )
 
 
 def test_of_equal_scores_it_keeps_the_first_ones_predictions(train):
     changes = {"evaluations": 4, "learning_rate": 0.01, "epochs": 2}
     usual, best = (train("conll2003", stack, **changes).record for stack in ("adamw", "best_checkpoint"))
-    assert len(set(best.eval_score)) == 1
-    assert best.steps == usual.steps, "equal scores do not stop it"
+    assert len(set(best.evaluations.scores)) == 1
+    assert best.cost.steps == usual.cost.steps, "equal scores do not stop it"
     assert best.predictions.values.tobytes() != usual.predictions.values.tobytes()

@@ -16,7 +16,7 @@ def test_only_the_schedule_changes():
 
 def test_every_rate_by_hand(train):
     changes = {"epochs": 4, "train_examples": 16, "eval_examples": 4, "learning_rate": 0.01, "warmup": 0.25}
-    usual, constant = (train("sst2", stack, **changes).record.curve_learning_rate for stack in ("adamw", "constant"))
+    usual, constant = (train("sst2", stack, **changes).record.curve.learning_rate for stack in ("adamw", "constant"))
     assert constant == pytest.approx([0, 0.005, *[0.01] * 6])
     assert usual[:3] == constant[:3]
     assert usual[3] < constant[3]

@@ -35,7 +35,7 @@ def test_every_rate_by_hand(train):
     # 8 steps: 2 up, then (1 + cos(pi * k / 6)) / 2 for k = 0 ... 5.
     root = math.sqrt(3) / 2
     falling = [1, (1 + root) / 2, 0.75, 0.5, 0.25, (1 - root) / 2]
-    assert record.curve_learning_rate == pytest.approx([0, 0.005, *(0.01 * rate for rate in falling)])
+    assert record.curve.learning_rate == pytest.approx([0, 0.005, *(0.01 * rate for rate in falling)])
 
 
 @given(warmup=st.floats(0, 0.9), steps=st.integers(1, 60))

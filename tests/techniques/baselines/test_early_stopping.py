@@ -39,21 +39,21 @@ def test_the_first_best_is_kept(history, patience):
 def test_a_run_keeps_the_score_of_its_best_evaluation(train):
     changes = {"evaluations": 4, "learning_rate": 0.01}
     usual, best = (train("conll2003", stack, **changes).record for stack in ("adamw", "early_stopping"))
-    assert len(usual.eval_score) == len(best.eval_score) == 4
-    assert usual.score == usual.eval_score[-1]
-    assert best.score == max(best.eval_score)
-    assert best.eval_score == usual.eval_score
+    assert len(usual.evaluations.scores) == len(best.evaluations.scores) == 4
+    assert usual.score == usual.evaluations.scores[-1]
+    assert best.score == max(best.evaluations.scores)
+    assert best.evaluations.scores == usual.evaluations.scores
 
 
 def test_a_run_stops_where_patience_ends(train):
     # Without a rate every evaluation is equal, so that the second of four is the first without a better score.
     record = train("sst2", "early_stopping:patience=1", evaluations=4, learning_rate=0.0).record
-    assert (record.steps, record.eval_step) == (2, (1, 2))
-    assert (record.forward_passes, record.backward_passes, record.examples) == (2, 2, 16)
-    assert len(record.curve_loss) == len(record.curve_learning_rate) == len(record.curve_grad_norm) == 2
+    assert (record.cost.steps, record.evaluations.steps) == (2, (1, 2))
+    assert (record.cost.forward_passes, record.cost.backward_passes, record.cost.examples) == (2, 2, 16)
+    assert len(record.curve.loss) == len(record.curve.learning_rate) == len(record.curve.grad_norm) == 2
 
 
 @pytest.mark.parametrize("patience", [2, 3])
 def test_patience_counts_evaluations_and_not_steps(train, patience):
     record = train("sst2", f"early_stopping:patience={patience}", evaluations=4, learning_rate=0.0, epochs=2).record
-    assert record.eval_step == (2, 4, 6, 8)[: patience + 1]
+    assert record.evaluations.steps == (2, 4, 6, 8)[: patience + 1]

@@ -12,6 +12,6 @@ def test_only_the_rate_changes():
 
 
 def test_every_step_is_at_half_the_rate(train):
-    usual, lower = (train("sst2", stack, eval_examples=4).record.curve_learning_rate for stack in ("adamw", "low_lr"))
+    usual, lower = (train("sst2", stack, eval_examples=4).record.curve.learning_rate for stack in ("adamw", "low_lr"))
     assert lower == pytest.approx([rate / 2 for rate in usual])
     assert max(usual) > 0

@@ -18,7 +18,7 @@ def test_only_the_warm_up_changes():
 def test_every_rate_by_hand(train):
     record = train("sst2", "warmup:share=0.4", epochs=5, train_examples=16, eval_examples=4, learning_rate=0.01).record
     # 10 steps: 4 up to the full rate, 6 down from it.
-    assert record.curve_learning_rate == pytest.approx(
+    assert record.curve.learning_rate == pytest.approx(
         [0, 0.0025, 0.005, 0.0075, 0.01, 0.01 * 5 / 6, 0.01 * 4 / 6, 0.01 * 3 / 6, 0.01 * 2 / 6, 0.01 * 1 / 6]
     )
 

@@ -62,4 +62,4 @@ def test_settings():
 def test_the_file_lacks_the_blocks(train):
     record = train("sst2", "layer_drop", train_examples=8, eval_examples=4).record
     block = 4 * (4 * (32 * 32 + 32) + 2 * 2 * 32 + 2 * 32 * 64 + 32 + 64)  # bytes: attention, two norms, two layers
-    assert record.uncompressed_bytes - record.saved_bytes == pytest.approx(block, rel=0.15)
+    assert record.size.uncompressed_bytes - record.size.saved_bytes == pytest.approx(block, rel=0.15)

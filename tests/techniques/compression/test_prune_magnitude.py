@@ -72,9 +72,19 @@ def test_a_model_without_linear_layers_is_declined(toy):
 def test_the_record_has_what_it_took(train, share):
     base, pruned = (train("sst2", s, epochs=1).record for s in ("adamw", f"prune_magnitude:share={share}"))
     weights = 2 * (4 * 32 * 32 + 2 * 32 * 64)  # of two blocks, 32 and 64 wide
-    assert pruned.sparsity == pytest.approx(share * weights / base.parameters, rel=0.01)
-    assert pruned.saved_bytes == pruned.uncompressed_bytes == base.saved_bytes, "a dense file does not shrink"
-    assert min(pruned.latency_1, pruned.latency_32, pruned.uncompressed_latency_1, pruned.uncompressed_latency_32) > 0
-    assert (base.sparsity, base.latency_1, base.uncompressed_bytes) == (None, None, None)
-    assert pruned.curve_loss == base.curve_loss
+    assert pruned.size.sparsity == pytest.approx(share * weights / base.cost.parameters, rel=0.01)
+    assert pruned.size.saved_bytes == pruned.size.uncompressed_bytes == base.size.saved_bytes, (
+        "a dense file does not shrink"
+    )
+    assert (
+        min(
+            pruned.timing.latency.latency_1,
+            pruned.timing.latency.latency_32,
+            pruned.timing.latency.uncompressed_latency_1,
+            pruned.timing.latency.uncompressed_latency_32,
+        )
+        > 0
+    )
+    assert (base.size.sparsity, base.timing.latency.latency_1, base.size.uncompressed_bytes) == (None, None, None)
+    assert pruned.curve.loss == base.curve.loss
     assert pruned.drift == base.drift

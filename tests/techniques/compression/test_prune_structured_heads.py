@@ -70,4 +70,4 @@ def test_the_heads_are_gone_from_the_file(train, stack):
     assert record.status in ("converged", "collapsed"), record.reason
     head = 4 * (4 * 32 * 16 + 3 * 16)  # bytes of a head 16 wide, of its rows and columns and biases
     heads = 1 if stack == "freeze_bottom" else 2
-    assert record.uncompressed_bytes - record.saved_bytes == pytest.approx(heads * head, rel=0.05)
+    assert record.size.uncompressed_bytes - record.size.saved_bytes == pytest.approx(heads * head, rel=0.05)

@@ -55,9 +55,9 @@ def test_it_runs_in_every_precision_and_the_file_shrinks(train, stack, precision
     few = {"train_examples": 8, "eval_examples": 4, "epochs": 1, "precision": precision}
     record = train("conll2003", f"{stack}+quantize_dynamic_int8", **few).record
     assert record.status in ("converged", "collapsed"), record.reason
-    saved = record.uncompressed_bytes - record.saved_bytes
+    saved = record.size.uncompressed_bytes - record.size.saved_bytes
     assert 0.7 * 3 * 16384 < saved < 3 * 16384 + 20000  # 16,384 weights of 4 bytes each are now of one
-    assert min(record.latency_1, record.latency_32) > 0
+    assert min(record.timing.latency.latency_1, record.timing.latency.latency_32) > 0
 
 
 def test_settings_of_the_process_are_as_they_were(toy, monkeypatch):

@@ -105,7 +105,7 @@ def test_a_run_with_two_tiny_models(train, tiny_marian, monkeypatch, tmp_path):
     stack = f"back_translation:there={there}:back={back}"
     first = train("sst2", stack, train_examples=4, eval_examples=4).record
     assert first.status in ("converged", "collapsed"), first.reason
-    assert first.examples == 4 + first.reported["back_translation.copies"] > 4
+    assert first.cost.examples == 4 + first.reported["back_translation.copies"] > 4
     for name in (there, back):
         (tmp_path / name.partition("@")[0] / "config.json").unlink()
     bench_lib.harness.augment.augmented.cache_clear()

@@ -69,7 +69,7 @@ def test_a_question_is_the_same_under_another_number_and_leaks_whatever_its_answ
 
 def test_a_run_trains_on_what_is_left(train):
     whole, left = (train("sst2", stack, eval_examples=4).record for stack in ("adamw", "dedupe"))
-    assert 0 < left.examples < whole.examples == 32
+    assert 0 < left.cost.examples < whole.cost.examples == 32
     assert sum(left.reported.values()) > 0 == len(whole.reported)
 
 
@@ -77,4 +77,4 @@ def test_nothing_left_is_said_and_not_trained(train, monkeypatch):
     monkeypatch.setattr(Dedupe, "augment", lambda *_: [])
     record = train("sst2", "dedupe", eval_examples=3).record
     assert (record.status, record.reason) == ("unsupported", "dedupe leaves none of 32 training examples")
-    assert record.steps == 0
+    assert record.cost.steps == 0

@@ -143,10 +143,10 @@ def test_an_epoch_is_as_long_as_without_copies_unless_all_are_to_be_read(train, 
     changes = {"train_examples": 20, "eval_examples": 4, "epochs": 3}
     stacks = ("adamw", "eda:copies=16", "eda:copies=16:same_steps=False")
     base, same, whole = (train(task, stack, **changes).record for stack in stacks)
-    assert same.steps == base.steps
+    assert same.cost.steps == base.cost.steps
     assert same.reported == whole.reported
-    assert whole.steps > 10 * base.steps
-    assert same.tokens < 2 * base.tokens
+    assert whole.cost.steps > 10 * base.cost.steps
+    assert same.cost.tokens < 2 * base.cost.tokens
 
 
 def test_every_epoch_reads_another_part_of_the_copies(train, monkeypatch):
@@ -163,7 +163,7 @@ def test_what_a_teacher_adds_is_read_beside_it(train):
     stacks = ("self_training:threshold=0.0", "eda+self_training:threshold=0.0")
     base, run = (train("sst2", stack, train_examples=16, eval_examples=4).record for stack in stacks)
     assert run.reported["self_training.added"] > 0
-    assert run.steps > 2
+    assert run.cost.steps > 2
     assert run.reported["self_training.steps"] == base.reported["self_training.steps"], "the teacher is trained alike"
 
 

@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 
-import bench_lib.runner.execute
+import bench_lib.runner.resolved
 from bench_lib.core.errors import BadValue
 from bench_lib.core.seeds import derive
 from bench_lib.runner.execute import execute
@@ -37,7 +37,7 @@ def test_the_same_streams_give_the_same_body_as_a_run_of_its_own(train, monkeypa
     still = {**FEW, "learning_rate": 0.0}
     run = train("conll2003", "intermediate_task:task=sst2:epochs=2:learning_rate=0.001", **still)
     monkeypatch.setattr(
-        bench_lib.runner.execute,
+        bench_lib.runner.resolved,
         "derive",
         lambda base, stream, *names: derive(base, stream, "intermediate_task", *names),
     )
@@ -50,7 +50,7 @@ def test_it_goes_on_from_what_went_before_it(train):
     still, words = {**FEW, "learning_rate": 0.0}, "tapt:epochs=1:learning_rate=0.01"
     both, one = (train("squad", stack, **still) for stack in (f"{words}+intermediate_task:task=sst2", words))
     assert all(torch.equal(p, one.parameters[n]) for n, p in both.parameters.items())
-    assert both.record.forward_passes == one.record.forward_passes + 6
+    assert both.record.cost.forward_passes == one.record.cost.forward_passes + 6
 
 
 def test_how_much_of_the_other_task_is_trained_on(train):

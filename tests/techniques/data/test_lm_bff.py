@@ -18,7 +18,9 @@ from bench_lib.models import MODELS
 from bench_lib.models.load import load_tokenizer
 from bench_lib.models.source import resolve
 from bench_lib.runner.execute import execute
-from bench_lib.runner.suite import Grid, plan, run_suite
+from bench_lib.runner.grid import Grid, plan
+from bench_lib.runner.resolved import spec_data
+from bench_lib.runner.sweep import run_suite
 from bench_lib.store import Store
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.formats import Kind, TextExample
@@ -40,7 +42,7 @@ def on(spec, folder):
 
 
 def key_of(spec):
-    return data_key(TASKS.get(spec.task), spec.data, spec.model, spec.profile, parse_stack("lm_bff", TECHNIQUES))
+    return data_key(spec_data(spec), spec.model, spec.profile, parse_stack("lm_bff", TECHNIQUES))
 
 
 def told(folder, texts, words):
@@ -63,7 +65,7 @@ def told(folder, texts, words):
 def test_before_training_it_tells_what_the_checkpoint_tells(make_spec, with_words, family, task):
     spec = on(make_spec(task, "lm_bff", train_examples=0, eval_examples=12), with_words(family))
     (record,) = execute([spec])
-    assert (record.status, record.forward_passes) == ("converged", 0), record.reason
+    assert (record.status, record.cost.forward_passes) == ("converged", 0), record.reason
     examples = evaluation_set(key_of(spec), 12).examples
     texts = [WRITTEN[task](example.text.strip(), example.pair) for example in examples]
     expected = told(spec.model.name, texts, PROMPTS[task][1].split())
@@ -96,7 +98,7 @@ def test_the_loss_is_over_the_label_words_alone(make_spec, with_words):
         texts = [text.replace(" .", ".") for text in texts]
     logits = torch.tensor(told(spec.model.name, texts, ("terrible", "great")))
     targets = torch.tensor([int(f.targets[0]) for f in features])
-    assert record.curve_loss[0] == pytest.approx(F.cross_entropy(logits, targets).item(), rel=1e-4)
+    assert record.curve.loss[0] == pytest.approx(F.cross_entropy(logits, targets).item(), rel=1e-4)
 
 
 def test_all_of_it_trains_and_the_decoder_is_the_word_embeddings(train):
@@ -108,7 +110,7 @@ def test_all_of_it_trains_and_the_decoder_is_the_word_embeddings(train):
     assert not still
     decoder = model.word_head.masked_lm.get_submodule(model.word_head.decoder)
     assert decoder.weight is model.get_input_embeddings().weight
-    assert found.record.parameters == found.record.trainable_parameters
+    assert found.record.cost.parameters == found.record.cost.trainable_parameters
 
 
 def test_a_text_is_cut_and_the_template_never(make_spec):
@@ -158,7 +160,7 @@ def test_noise_is_in_the_text_and_not_in_the_template(make_spec):
     assert all(one != other for one, other in zip(*texts, strict=True))
     assert all(text.replace(" .", ".").endswith(end) for each in texts for text in each)
     (record,) = execute([make_spec("sst2", "lm_bff", **FEW, perturb=0.5, attack=1.0)])
-    assert None not in (record.robust_score, record.adversarial_score)
+    assert None not in (record.robustness.perturbed, record.robustness.adversarial)
 
 
 @pytest.mark.parametrize("name", ["minilm", "tiny"])
@@ -202,7 +204,7 @@ def test_own_templates_and_words_are_settings(train):
     own = "lm_bff:template={mask}. {text}:words=incorrect correct"
     one, other = (train("sst2", text, **FEW).record for text in (own, "lm_bff"))
     assert one.status in ("converged", "collapsed")
-    assert one.curve_loss != other.curve_loss
+    assert one.curve.loss != other.curve.loss
     assert one.technique.startswith(own)
     for field, value in (("template", "{text} It was."), ("words", "great great")):
         with pytest.raises(BadValue, match=f"lm_bff:{field}"):
@@ -235,14 +237,14 @@ def test_the_whole_suite_runs_on_it_and_goes_on_where_it_stopped(with_words, tmp
     first = {record.run_id: record for record in store.records()}
     assert first.keys() == again.keys()
     assert all(first[name].result() == again[name].result() for name in first)
-    losses = {record.curve_loss for record in first.values() if record.technique == "lm_bff"}
+    losses = {record.curve.loss for record in first.values() if record.technique == "lm_bff"}
     assert len(losses) == 2, "order and dropout differ"
 
 
 def test_seeds_of_the_head_change_nothing_and_are_refused(make_spec, with_words):
     spec = make_spec("sst2", "lm_bff", **FEW)
     one, other = (execute([dataclasses.replace(spec, frozen=(("init", seed), ("subset", 0)))])[0] for seed in (0, 1))
-    assert one.curve_loss == other.curve_loss
+    assert one.curve.loss == other.curve.loss
     held = (("augment", 0), ("dropout", 0), ("order", 0), ("subset", 0))
     grid = Grid(("sst2",), ("lm_bff",), (0, 1), "smoke", with_words("bert"), frozen=(held,))
     with pytest.raises(BenchError, match="would be equal, since no part of the model is drawn"):

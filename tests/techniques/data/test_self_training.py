@@ -79,9 +79,9 @@ def test_the_student_starts_anew_and_trains_on_more(train, task):
     assert all(torch.equal(p, base.parameters[n]) for n, p in run.parameters.items())
     reported = run.record.reported
     assert reported["self_training.asked"] == reported["self_training.added"] == 8
-    assert (base.record.examples, run.record.examples) == (16, 24)
-    assert reported["self_training.steps"] == base.record.steps == 2
-    assert run.record.forward_passes == 2 + 3
+    assert (base.record.cost.examples, run.record.cost.examples) == (16, 24)
+    assert reported["self_training.steps"] == base.record.cost.steps == 2
+    assert run.record.cost.forward_passes == 2 + 3
 
 
 def test_the_teacher_is_trained_as_the_run_would_be(train, monkeypatch):
@@ -97,8 +97,8 @@ def test_the_teacher_is_trained_as_the_run_would_be(train, monkeypatch):
     for stack in ("", "+r_drop", "+lora", "+longer:epochs=2"):
         run, alone = train("sst2", f"self_training{stack}", **FEW), train("sst2", f"adamw{stack}", **FEW)
         reported, own = run.record.reported, alone.record
-        assert reported["self_training.loss"] == pytest.approx(np.mean(own.curve_loss[-2:]), rel=1e-6)
-        assert reported["self_training.forward_passes"] == own.forward_passes
+        assert reported["self_training.loss"] == pytest.approx(np.mean(own.curve.loss[-2:]), rel=1e-6)
+        assert reported["self_training.forward_passes"] == own.cost.forward_passes
     assert [len(answers.values) for _, answers in seen] == [len(examples) for examples, _ in seen] == [16] * 4
 
 

@@ -62,4 +62,4 @@ def test_the_source_decides_what_is_trained_on(train):
     record = train("sst2", "synonym", train_examples=8, eval_examples=4).record
     assert record.status in ("converged", "collapsed"), record.reason
     assert record.reported["synonym.wordnet"] == 0.0
-    assert record.examples == 8 + record.reported["synonym.copies"] > 12
+    assert record.cost.examples == 8 + record.reported["synonym.copies"] > 12

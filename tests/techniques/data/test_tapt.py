@@ -64,11 +64,14 @@ def test_its_steps_are_a_cost_and_not_the_trainings_own(train):
     base, run = (train("sst2", stack, **FEW, epochs=2).record for stack in ("adamw", "tapt:epochs=3:batch_size=4"))
     # Micro-batches of 8, the profile's own, are the least.
     assert run.reported["tapt.steps"] == run.reported["tapt.forward_passes"] == 3
-    assert (run.steps, run.examples) == (base.steps, base.examples) == (2, 16)
-    assert len(run.curve_loss) == 2
-    assert (run.forward_passes, run.backward_passes) == (base.forward_passes + 3, base.backward_passes + 3)
-    assert run.tokens == base.tokens + 3 * base.tokens // 2
-    assert run.train_seconds > base.train_seconds
+    assert (run.cost.steps, run.cost.examples) == (base.cost.steps, base.cost.examples) == (2, 16)
+    assert len(run.curve.loss) == 2
+    assert (run.cost.forward_passes, run.cost.backward_passes) == (
+        base.cost.forward_passes + 3,
+        base.cost.backward_passes + 3,
+    )
+    assert run.cost.tokens == base.cost.tokens + 3 * base.cost.tokens // 2
+    assert run.timing.train_seconds > base.timing.train_seconds
 
 
 @pytest.mark.parametrize("name", ["bert", "roberta"])
@@ -100,7 +103,7 @@ def test_the_words_are_told_by_the_head_that_the_checkpoint_was_pretrained_with(
 
 def test_nothing_to_read_is_nothing_to_learn(train):
     record = train("sst2", "tapt", train_examples=0, eval_examples=4).record
-    assert (record.steps, record.forward_passes, dict(record.reported)) == (0, 0, {})
+    assert (record.cost.steps, record.cost.forward_passes, dict(record.reported)) == (0, 0, {})
 
 
 def test_another_technique_finds_the_adapted_body(train):

@@ -97,8 +97,8 @@ def test_it_trains_and_its_neutral_point_is_the_baseline(file, make_spec):
     (neutral,) = execute([make_spec("sst2", f"{file}:Half:share=1.0", **short)])
     (base,) = execute([make_spec("sst2", **short)])
     assert record.technique == "half"
-    assert record.curve_learning_rate == pytest.approx([rate / 2 for rate in base.curve_learning_rate])
-    assert neutral.curve_loss == base.curve_loss
+    assert record.curve.learning_rate == pytest.approx([rate / 2 for rate in base.curve.learning_rate])
+    assert neutral.curve.loss == base.curve.loss
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def test_another_helper_is_another_version_and_runs(folder: Path, way: str) -> N
     assert loaded(written(folder, *WAYS[way], value=1)) == (before, 1)
 
 
-@pytest.mark.parametrize("top", ["", "import numpy, bench_lib.runner.suite, sklearn\n"])
+@pytest.mark.parametrize("top", ["", "import numpy, bench_lib.runner.sweep, sklearn\n"])
 def test_a_file_that_stands_alone_has_the_hash_of_its_text(folder: Path, top: str) -> None:
     path = written(folder, top, "return 1", value=1)
     assert loaded(path)[0] == hashlib.sha256(path.read_bytes()).hexdigest()[:12]
@@ -133,9 +133,9 @@ def test_what_is_installed_is_not_ones_own(tmp_path: Path) -> None:
 
     import numpy
 
-    import bench_lib.runner.suite
+    import bench_lib.runner.sweep
 
-    for module in (json, numpy, bench_lib.runner.suite):
+    for module in (json, numpy, bench_lib.runner.sweep):
         assert not is_own(str(module.__file__))
     assert is_own(__file__)
     assert not is_own("<string>")

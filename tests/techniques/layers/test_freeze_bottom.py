@@ -28,6 +28,6 @@ def test_frozen_parts_keep_their_bits_and_the_others_learn(train):
 def test_the_record_counts_what_learns(train):
     few = {"train_examples": 8, "eval_examples": 4}
     frozen, whole = train("sst2", "freeze_bottom", **few).record, train("sst2", **few)
-    assert frozen.parameters == whole.record.parameters == whole.record.trainable_parameters
+    assert frozen.cost.parameters == whole.record.cost.parameters == whole.record.cost.trainable_parameters
     block = sum(p.numel() for n, p in whole.parameters.items() if ".layer.1." in n)
-    assert frozen.trainable_parameters == block + (32 * 32 + 32) + (32 * 2 + 2)
+    assert frozen.cost.trainable_parameters == block + (32 * 32 + 32) + (32 * 2 + 2)

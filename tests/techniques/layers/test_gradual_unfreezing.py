@@ -51,15 +51,15 @@ def test_a_run_thaws_from_the_top_and_what_is_frozen_stays_to_the_bit(moves):
     head = {"classifier"}  # a model for tokens has no pooler
     expected = [head] * 2 + [head | {"layer.1"}] * 2 + [ALL - {"pooler"}] * 4
     assert [parts(change) for change in changes] == expected
-    assert record.curve_learning_rate == pytest.approx([1e-3 * (8 - step) / 8 for step in range(8)])
-    assert record.trainable_parameters == record.parameters
+    assert record.curve.learning_rate == pytest.approx([1e-3 * (8 - step) / 8 for step in range(8)])
+    assert record.cost.trainable_parameters == record.cost.parameters
 
 
 def test_the_pooler_trains_with_the_head_and_the_lowest_never_in_a_short_run(moves):
     record, changes = moves("sst2", "gradual_unfreezing", **SETTINGS, epochs=2)
     assert [parts(change) for change in changes] == [TOP] * 2 + [TOP | {"layer.1"}] * 2
     frozen, _ = moves("sst2", "freeze_bottom", **SETTINGS, epochs=2)
-    assert record.trainable_parameters == frozen.trainable_parameters, "half of two blocks"
+    assert record.cost.trainable_parameters == frozen.cost.trainable_parameters, "half of two blocks"
 
 
 def test_more_blocks_an_epoch(moves):

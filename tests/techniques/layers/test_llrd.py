@@ -43,7 +43,7 @@ def test_groups_are_split_and_nothing_else_changes(toy):
 
 def test_the_curve_shows_the_full_rate(train):
     usual, layered = (train("sst2", stack, eval_examples=4).record for stack in ("adamw", "llrd:decay=0.5"))
-    assert layered.curve_learning_rate == usual.curve_learning_rate
+    assert layered.curve.learning_rate == usual.curve.learning_rate
 
 
 def test_the_schedule_moves_all_levels_together(train):

@@ -15,17 +15,17 @@ def parts(change):
 
 def test_the_head_moves_first_and_then_everything(moves):
     record, changes = moves("sst2", "lp_ft:probe_rate=0.001", **SETTINGS, epochs=2)
-    assert record.steps == len(changes) == 8
+    assert record.cost.steps == len(changes) == 8
     assert [change.keys() == HEAD for change in changes] == [True] * 4 + [False] * 4
     assert all(parts(change) == {"embeddings", "layer", "pooler", "classifier"} for change in changes[4:])
-    assert record.trainable_parameters == record.parameters
+    assert record.cost.trainable_parameters == record.cost.parameters
 
 
 def test_either_part_runs_through_the_schedule_at_its_own_rate(moves):
     changes = SETTINGS | {"warmup": 0.25}
     record, _ = moves("sst2", "lp_ft", **changes, epochs=2)
     shape = [0, 1, 2 / 3, 1 / 3]
-    assert record.curve_learning_rate == pytest.approx([1e-2 * s for s in shape] + [4e-4 * s for s in shape])
+    assert record.curve.learning_rate == pytest.approx([1e-2 * s for s in shape] + [4e-4 * s for s in shape])
 
 
 def test_fine_tuning_goes_on_from_the_probed_head_with_a_new_optimiser(moves):

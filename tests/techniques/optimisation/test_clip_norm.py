@@ -39,5 +39,5 @@ def test_the_whole_gradient_is_scaled_to_the_norm(toy, max_norm, expected):
 def test_the_curve_keeps_the_norm_before_clipping_and_the_clipped_steps_are_counted(train):
     changes = {"train_examples": 8, "eval_examples": 4, "clip_norm": math.inf}
     usual, clipped = (train("sst2", stack, **changes).record for stack in ("adamw", "clip_norm:max_norm=0.01"))
-    assert clipped.curve_grad_norm[0] == usual.curve_grad_norm[0] > 0.01
-    assert (usual.clipped_steps, clipped.clipped_steps) == (0, 1)
+    assert clipped.curve.grad_norm[0] == usual.curve.grad_norm[0] > 0.01
+    assert (usual.curve.clipped_steps, clipped.curve.clipped_steps) == (0, 1)

@@ -233,7 +233,7 @@ def watched(train, monkeypatch):
         seen.clear()
         monkeypatch.setattr(evaluation, "predict", noted)
         trained = train(task, stack, **changes)
-        return trained, [entry for entry in seen if entry[0] == trained.record.steps], list(seen)
+        return trained, [entry for entry in seen if entry[0] == trained.record.cost.steps], list(seen)
 
     return run
 
@@ -273,8 +273,8 @@ def test_under_an_attack_all_members_vote(train, monkeypatch):
     changes = {**FEW, "attack": 0.1, "perturb": 0.2, "eval_batch_size": 8}
     record = train("sst2", "deni:members=3", **changes).record
     assert len(calls) == 3
-    assert record.adversarial_score is not None
-    assert record.robust_score is not None
+    assert record.robustness.adversarial is not None
+    assert record.robustness.perturbed is not None
 
 
 def test_a_compressed_model_predicts_alone(watched):
@@ -365,6 +365,6 @@ def test_fp16_trains_and_votes(watched):
 
 def test_what_copies_repeat_counts_as_passes_and_not_as_tokens(train):
     usual, copied = (train("sst2", stack, **FEW).record for stack in ("adamw", "deni:members=5"))
-    assert (copied.tokens, copied.examples) == (usual.tokens, usual.examples)
+    assert (copied.cost.tokens, copied.cost.examples) == (usual.cost.tokens, usual.cost.examples)
     expected = sum(DENI(members=5).passes_at(step, 4)[0] for step in range(4))
-    assert copied.forward_passes == copied.backward_passes == expected > usual.forward_passes
+    assert copied.cost.forward_passes == copied.cost.backward_passes == expected > usual.cost.forward_passes

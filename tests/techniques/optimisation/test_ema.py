@@ -100,7 +100,7 @@ def test_equal_averages_beside_each_other_do_not_share_their_state(toy):
 def test_a_run_is_scored_under_the_average_and_trained_without_it(train):
     changes = {"evaluations": 4, "learning_rate": 0.01}
     usual, averaged = (train("sst2", stack, **changes) for stack in ("adamw", "ema"))
-    assert averaged.record.curve_loss == usual.record.curve_loss
+    assert averaged.record.curve.loss == usual.record.curve.loss
     assert all(torch.equal(p, usual.parameters[n]) for n, p in averaged.parameters.items())
     assert not (averaged.record.predictions.values == usual.record.predictions.values).all()
 

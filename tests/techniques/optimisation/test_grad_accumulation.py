@@ -29,8 +29,8 @@ def test_the_largest_divisor_that_is_small_enough(data, batch, parts):
 def test_the_update_is_that_of_the_whole_batch(train):
     changes = {"train_examples": 8, "eval_examples": 4, "dropout": 0.0}
     whole, parts = (train("conll2003", stack, **changes) for stack in ("adamw", "grad_accumulation"))
-    assert (whole.record.forward_passes, parts.record.forward_passes) == (1, 4)
-    assert (whole.record.backward_passes, parts.record.backward_passes) == (1, 4)
-    assert parts.record.steps == whole.record.steps == 1
-    assert parts.record.curve_loss == pytest.approx(whole.record.curve_loss, rel=1e-5)
-    assert parts.record.curve_grad_norm == pytest.approx(whole.record.curve_grad_norm, rel=1e-4)
+    assert (whole.record.cost.forward_passes, parts.record.cost.forward_passes) == (1, 4)
+    assert (whole.record.cost.backward_passes, parts.record.cost.backward_passes) == (1, 4)
+    assert parts.record.cost.steps == whole.record.cost.steps == 1
+    assert parts.record.curve.loss == pytest.approx(whole.record.curve.loss, rel=1e-5)
+    assert parts.record.curve.grad_norm == pytest.approx(whole.record.curve.grad_norm, rel=1e-4)

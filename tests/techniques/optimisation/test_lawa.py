@@ -77,7 +77,7 @@ def test_frozen_parameters_are_left_out(toy, follow):
 def test_a_run_is_scored_under_the_mean_of_its_checkpoints(train):
     changes = {"evaluations": 1, "learning_rate": 0.01, "epochs": 2}
     usual, averaged, last = (train("sst2", stack, **changes) for stack in ("adamw", "lawa", "lawa:checkpoints=1"))
-    assert averaged.record.curve_loss == usual.record.curve_loss
+    assert averaged.record.curve.loss == usual.record.curve.loss
     assert all(torch.equal(p, usual.parameters[n]) for n, p in averaged.parameters.items())
     assert not (averaged.record.predictions.values == usual.record.predictions.values).all()
     assert (last.record.predictions.values == usual.record.predictions.values).all()

@@ -114,6 +114,6 @@ def test_without_rho_there_is_one_pass(toy):
 def test_a_run_records_the_loss_of_its_own_weights(train):
     few = {"train_examples": 8, "eval_examples": 4}
     usual, sharp = train("sst2", **few).record, train("sst2", "sam", **few).record
-    assert sharp.curve_loss[0] == usual.curve_loss[0]
-    assert sharp.curve_grad_norm[0] != usual.curve_grad_norm[0]
-    assert (sharp.tokens, sharp.examples) == (usual.tokens, usual.examples)
+    assert sharp.curve.loss[0] == usual.curve.loss[0]
+    assert sharp.curve.grad_norm[0] != usual.curve.grad_norm[0]
+    assert (sharp.cost.tokens, sharp.cost.examples) == (usual.cost.tokens, usual.cost.examples)

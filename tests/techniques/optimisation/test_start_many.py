@@ -74,31 +74,37 @@ def test_a_pool_is_the_chosen_run_and_costs_what_was_needed(make_spec, stored):
     store, runs = stored
     spec = make_spec("sst2", "start_many:members=4", learning_rate=0.01, **SHORT)
     made = build_seed_ensemble(spec, store)
-    steps = runs[0].steps
-    at = runs[0].eval_step[0]
+    steps = runs[0].cost.steps
+    at = runs[0].evaluations.steps[0]
     assert at == math.ceil(steps / 4)
     assert made.reported["start_many.stopped_at"] == at
-    order = sorted(runs, key=lambda r: -r.eval_score[0])[:2]
+    order = sorted(runs, key=lambda r: -r.evaluations.scores[0])[:2]
     best = max(order, key=lambda r: r.score)
     assert (made.score, made.metrics, made.drift) == (best.score, best.metrics, best.drift)
     assert made.reported["start_many.seed"] == best.seed
     assert made.predictions.values.tobytes() == store.predictions(best.run_id).values.tobytes()
-    assert made.steps == 2 * steps + 2 * at
+    assert made.cost.steps == 2 * steps + 2 * at
     shares = [1.0 if r in order else at / steps for r in runs]
     for field in ("tokens", "examples", "forward_passes", "backward_passes"):
-        assert getattr(made, field) == sum(round(s * getattr(r, field)) for s, r in zip(shares, runs, strict=True))
-    assert made.train_seconds == pytest.approx(sum(s * r.train_seconds for s, r in zip(shares, runs, strict=True)))
-    assert made.setup_seconds == pytest.approx(sum(r.setup_seconds for r in runs))
+        assert getattr(made.cost, field) == sum(
+            round(s * getattr(r.cost, field)) for s, r in zip(shares, runs, strict=True)
+        )
+    assert made.timing.train_seconds == pytest.approx(
+        sum(s * r.timing.train_seconds for s, r in zip(shares, runs, strict=True))
+    )
+    assert made.timing.setup_seconds == pytest.approx(sum(r.timing.setup_seconds for r in runs))
 
 
 def test_members_that_diverge(make_spec, stored, tmp_path):
     """The leader diverges late and is lost; where nobody else was finished, so has the pool."""
     _, runs = stored
-    leader = max(runs, key=lambda r: r.eval_score[0])
+    leader = max(runs, key=lambda r: r.evaluations.scores[0])
     gone = {"status": Status.DIVERGED.value, "score": None, "reason": "the loss was not finite"}
     store = Store(tmp_path)
     for record in runs:
-        lost = dataclasses.replace(record, eval_step=record.eval_step[:1], eval_score=record.eval_score[:1], **gone)
+        lost = record.changed(
+            {"eval_step": record.evaluations.steps[:1], "eval_score": record.evaluations.scores[:1], **gone}
+        )
         whole = dataclasses.replace(record, predictions=stored[0].predictions(record.run_id))
         store.append(lost if record is leader else whole)
 

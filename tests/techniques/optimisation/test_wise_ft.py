@@ -56,12 +56,12 @@ def test_a_base_that_it_declines_is_untouched_by_it(make_spec, base):
     riding, declined = execute([make_spec("sst2", stack, **FEW) for stack in (base, f"{base}+wise_ft")])
     assert declined.status == "unsupported"
     assert declined.reason.startswith("wise_ft finds no parameter in training")
-    assert (riding.status, riding.score, riding.curve_loss) == (alone.status, alone.score, alone.curve_loss)
+    assert (riding.status, riding.score, riding.curve.loss) == (alone.status, alone.score, alone.curve.loss)
 
 
 def test_several_alphas_ride_on_one_training(make_spec):
     stacks = ["adamw", "wise_ft", "wise_ft:alpha=0.1"]
     base, half, less = execute([make_spec("sst2", stack, learning_rate=0.01, **FEW) for stack in stacks])
-    assert half.curve_loss == less.curve_loss == base.curve_loss
+    assert half.curve.loss == less.curve.loss == base.curve.loss
     values = [record.predictions.values.tobytes() for record in (base, half, less)]
     assert len(set(values)) == 3

@@ -204,7 +204,7 @@ def test_a_smaller_budget_is_a_smaller_file(train):
     assert all(record.status != "unsupported" for record in sizes.values())
     assert sizes[1].parameters == sizes[3].parameters
     # 12 layers, two triplets less in each on average, of 4 bytes a number: (32 + 1 + 32) or (32 + 1 + 64) of them.
-    assert sizes[3].saved_bytes - sizes[1].saved_bytes > 0.8 * 12 * 2 * 65 * 4
+    assert sizes[3].size.saved_bytes - sizes[1].size.saved_bytes > 0.8 * 12 * 2 * 65 * 4
 
 
 def test_it_reports_the_rank_at_the_step_where_a_track_stopped(make_spec):
@@ -214,5 +214,5 @@ def test_it_reports_the_rank_at_the_step_where_a_track_stopped(make_spec):
     specs = [make_spec("sst2", stack, **changes) for stack in stacks]
     whole, stopped = execute(specs)
     (alone,) = execute(specs[1:])
-    assert stopped.steps == alone.steps < whole.steps
+    assert stopped.cost.steps == alone.cost.steps < whole.cost.steps
     assert stopped.reported == alone.reported

@@ -33,7 +33,7 @@ def test_at_the_start_it_is_the_base_model_to_the_bit(train, task, head):
 @pytest.mark.parametrize("task", [task for task, _ in HEADS])
 def test_its_first_loss_is_the_baselines(train, task):
     base, lora = (train(task, stack, **FEW).record for stack in ("adamw", "lora"))
-    assert lora.curve_loss[0] == base.curve_loss[0]
+    assert lora.curve.loss[0] == base.curve.loss[0]
 
 
 @pytest.mark.parametrize(("task", "head"), HEADS)
@@ -84,7 +84,7 @@ def test_it_has_a_rate_of_its_own():
 def test_the_record_counts_what_learns(train):
     record, whole = (train("sst2", stack, **FEW).record for stack in ("lora:rank=2", "adamw"))
     matrices = 2 * 2 * (2 * 32 + 32 * 2)
-    assert record.trainable_parameters == matrices + 32 * 2 + 2 < whole.trainable_parameters
+    assert record.cost.trainable_parameters == matrices + 32 * 2 + 2 < whole.cost.trainable_parameters
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_in_a_run_what_rests_does_not_move(moves):
     """Without momentum or decay: in stage II three tenths of each matrix stay as they are."""
     changes = {"train_examples": 32, "batch_size": 4, "eval_examples": 4, "weight_decay": 0.0, "warmup": 0.0}
     record, steps = moves("sst2", "sgd:learning_rate=1.0:momentum=0.0+dps:update_ratio=0.25", **changes)
-    assert record.reported["dps.stage"] == int(0.25 * record.steps)
+    assert record.reported["dps.stage"] == int(0.25 * record.cost.steps)
     name = "bert.encoder.layer.1.output.dense.weight"
     still = [(step[name] == 0).float().mean().item() for step in steps]
     stage = int(record.reported["dps.stage"])

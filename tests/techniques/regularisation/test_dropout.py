@@ -94,7 +94,7 @@ def test_each_rate_is_felt_in_training_and_not_in_evaluation(train, place):
     settings = ":".join(f"{p}={0.5 if p == place else None}" for p in OWN)
     changes = {"train_examples": 8, "eval_examples": 4, "dropout": 0.0, "learning_rate": 0.0}
     usual, dropped = (train("sst2", stack, **changes).record for stack in ("adamw", f"dropout:{settings}"))
-    assert dropped.curve_loss != usual.curve_loss
+    assert dropped.curve.loss != usual.curve.loss
     assert dropped.predictions.values.tobytes() == usual.predictions.values.tobytes()
 
 

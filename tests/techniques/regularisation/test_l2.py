@@ -39,6 +39,6 @@ def test_what_has_no_gradient_is_passed_over(toy):
 def test_the_curve_holds_the_norm_and_the_loss_without_it(train):
     changes = {"train_examples": 8, "eval_examples": 4}
     usual, pulled = (train("sst2", stack, **changes).record for stack in ("adamw", "l2:strength=100.0"))
-    assert pulled.curve_grad_norm == usual.curve_grad_norm
-    assert pulled.curve_loss == usual.curve_loss
+    assert pulled.curve.grad_norm == usual.curve.grad_norm
+    assert pulled.curve.loss == usual.curve.loss
     assert pulled.predictions.values.tobytes() != usual.predictions.values.tobytes()

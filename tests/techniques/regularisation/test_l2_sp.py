@@ -85,8 +85,8 @@ def test_a_strong_penalty_holds_the_body_near_its_start(train):
     changes = {"eval_examples": 4, "evaluations": 1, "schedule": "constant_with_warmup", "warmup": 0.0}
     changes |= {"weight_decay": 0.0, "epochs": 4}
     free, held = (train("sst2", stack, **changes).record for stack in ("adamw", "l2_sp:alpha=10.0:beta=0"))
-    assert held.curve_grad_norm[0] == free.curve_grad_norm[0], "the norm on record is the loss's own"
-    assert held.curve_loss[:2] == free.curve_loss[:2], "at the start there is nothing to penalise"
+    assert held.curve.grad_norm[0] == free.curve.grad_norm[0], "the norm on record is the loss's own"
+    assert held.curve.loss[:2] == free.curve.loss[:2], "at the start there is nothing to penalise"
     assert all(h < f / 2 for h, f in zip(held.drift, free.drift, strict=True))
 
 

@@ -81,5 +81,5 @@ def test_on_answer_spans_with_padding_all_gradients_are_finite(micro_step, stack
 def test_the_run_is_scored_with_it(train):
     changes = {"train_examples": 8, "eval_examples": 4, "batch_size": 8, "dropout": 0.0}
     plain, smooth = (train("conll2003", s, **changes).record for s in ("adamw", "label_smoothing:epsilon=0.5"))
-    assert plain.steps == 1
-    assert smooth.curve_loss[0] != plain.curve_loss[0]
+    assert plain.cost.steps == 1
+    assert smooth.curve.loss[0] != plain.curve.loss[0]

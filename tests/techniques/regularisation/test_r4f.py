@@ -94,7 +94,7 @@ def test_the_gradient_is_that_of_the_normalised_loss(micro_step):
 @pytest.mark.parametrize("weight", [0.0, 1.0])
 def test_without_the_norm_it_is_r3f_to_the_bit(train, weight):
     plain, other = (train("sst2", f"{s}:weight={weight}", **FEW) for s in ("r3f", "r4f:spectral=False"))
-    assert plain.record.curve_loss == other.record.curve_loss
+    assert plain.record.curve.loss == other.record.curve.loss
     assert all(torch.equal(p, other.parameters[n]) for n, p in plain.parameters.items())
 
 

@@ -48,7 +48,7 @@ def test_a_strong_pull_keeps_the_states_near(train, task):
 
     (free, base), (held, record) = distance("adamw"), distance("repina:strength=1000.0")
     assert held < free
-    assert record.forward_passes == 2 * base.forward_passes
+    assert record.cost.forward_passes == 2 * base.cost.forward_passes
 
 
 def test_without_a_strength_it_is_one_plain_pass(toy_step):

@@ -221,4 +221,4 @@ def test_lower_precision_trains(train, technique, precision):
         "sst2", technique.spec().label, train_examples=16, eval_examples=8, precision=precision, epochs=2
     ).record
     assert record.status in ("converged", "collapsed"), record.reason
-    assert record.nonfinite_steps < record.steps
+    assert record.curve.nonfinite_steps < record.cost.steps

@@ -73,9 +73,13 @@ def test_a_prefix_changes_the_output_from_the_start(begin):
 def test_the_record_counts_what_learns(train, name, task):
     record, whole = (train(task, stack, **FEW).record for stack in (name, "adamw"))
     pooler = 32 if name == "bitfit" and task == "sst2" else 0
-    assert record.trainable_parameters == BESIDE_THE_HEAD[name] + pooler + HEADS[task] < whole.trainable_parameters
+    assert (
+        record.cost.trainable_parameters
+        == BESIDE_THE_HEAD[name] + pooler + HEADS[task]
+        < whole.cost.trainable_parameters
+    )
     # What is added, and no second head that was never trained.
-    assert record.parameters == whole.parameters + ADDED[name]
+    assert record.cost.parameters == whole.cost.parameters + ADDED[name]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -100,7 +104,7 @@ def test_the_head_moves_and_the_frozen_weights_do_not(train, name):
 @pytest.mark.parametrize(("first", "second"), [*itertools.pairwise((*NAMES, NAMES[0]))])
 def test_two_of_them_are_refused_by_name(train, first, second):
     record = train("sst2", f"{first}+{second}", **FEW).record
-    assert (record.status, record.steps) == ("unsupported", 0)
+    assert (record.status, record.cost.steps) == ("unsupported", 0)
     assert f"{second} cannot follow {first}" in record.reason
 
 

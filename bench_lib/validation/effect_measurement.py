@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 from collections.abc import Mapping
@@ -11,18 +12,17 @@ import numpy as np
 
 from bench_lib.core.profiles import PROFILES
 from bench_lib.core.record import RunRecord
-from bench_lib.core.spec import Ref, RunSpec
+from bench_lib.core.spec import RunSpec
 from bench_lib.models import MODELS
 from bench_lib.models.load import load_template
 from bench_lib.models.source import resolve
 from bench_lib.runner.execute import execute
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.sources.load import load_data
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.effects import Effect
 from bench_lib.techniques.interface.stack import Stack, parse_stack
+from bench_lib.validation.trial import baseline, generated_spec
 
-BASE = "adamw"
 ROUNDED = tuple(f"noisy_tune:strength={strength}" for strength in (1e-6, 2e-6, 3e-6))
 """The baseline with initial weights perturbed by ten times the fp32 spacing, as rounding of all steps does."""
 
@@ -41,21 +41,10 @@ class Bench:
     def __str__(self) -> str:
         return f"{self.model} on {self.task} ({self.profile}, {self.epochs} epochs of {self.train_examples} examples)"
 
-    def spec(self, stack: Stack, seed: int = 0) -> RunSpec:
-        task = TASKS.get(self.task)
+    def spec(self, stack: Stack) -> RunSpec:
         sizes = {"train_examples": self.train_examples, "eval_examples": self.eval_examples, "epochs": self.epochs}
-        family = PROFILES.get(self.profile).at(sizes)
-        return RunSpec(
-            task=task.name,
-            task_version=task.version,
-            data=Ref("embedded", load_data(task, "embedded").fingerprint),
-            stack=stack.spec(),
-            model=resolve(self.model, MODELS),
-            profile=family(task.name, task.kind),
-            seed=seed,
-            profile_name=family.name,
-            keep_weights=True,
-        )
+        spec = generated_spec(self.task, stack, self.model, PROFILES.get(self.profile).at(sizes))
+        return dataclasses.replace(spec, keep_weights=True)
 
     def start(self) -> dict[str, np.ndarray]:
         """The pre-trained weights, by name."""
@@ -80,24 +69,29 @@ class Reference:
 @functools.lru_cache(maxsize=1)
 def reference(bench: Bench) -> Reference:
     """The reference of effects, from four short trainings, made once per process."""
-    base, start = bench.run(parse_stack(BASE, TECHNIQUES)), bench.start()
+    base, start = bench.run(baseline()), bench.start()
     rounded = (bench.run(parse_stack(text, TECHNIQUES)) for text in ROUNDED)
     return Reference(base, start, tuple(compared(record, base, start) for record in rounded))
 
 
 def compared(run: RunRecord, base: RunRecord, start: Mapping[str, np.ndarray]) -> Effect:
     """The effect of a run against the baseline's run of the same seed; both records have their weights."""
+    saved, usual = run.size.saved_bytes, base.size.saved_bytes
     moved = np.divide(run.drift, base.drift) if len(run.drift) == len(base.drift) else None
     return Effect(
-        trained=run.trainable_parameters / run.parameters,
-        steps=run.steps / base.steps,
-        passes=(run.forward_passes + run.backward_passes) / (base.forward_passes + base.backward_passes),
-        saved=run.saved_bytes / base.saved_bytes if run.saved_bytes and base.saved_bytes else None,
+        trained=run.cost.trainable_parameters / run.cost.parameters,
+        steps=run.cost.steps / base.cost.steps,
+        passes=_passes(run) / _passes(base),
+        saved=saved / usual if saved and usual else None,
         moved=None if moved is None else float(moved.mean()),
         uneven=None if moved is None else _rms(moved - 1),
         apart=_apart(run.weights or {}, base.weights or {}, start),
         answers=_answers(run, base),
     )
+
+
+def _passes(run: RunRecord) -> int:
+    return run.cost.forward_passes + run.cost.backward_passes
 
 
 def _apart(

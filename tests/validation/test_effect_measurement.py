@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 
 from bench_lib.core.record import Predictions, RunRecord
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.stack import parse_stack
-from bench_lib.validation.effect import ROUNDED, Bench, compared, reference
+from bench_lib.validation.effect_measurement import ROUNDED, Bench, compared, reference
 
 SMALL = Bench("tiny", "sst2", "smoke", 16, 8, 2)
 START = {"body": np.zeros(2, np.float32)}
@@ -18,28 +16,30 @@ START = {"body": np.zeros(2, np.float32)}
 
 def record(*body: float, **changes: object) -> RunRecord:
     """A run that ended with these weights, and with predictions of which the standard deviation is 2."""
-    base = RunRecord(
-        run_id="r",
-        training_id="t",
-        task="sst2",
-        technique="adamw",
-        model="m",
-        profile="p",
-        data_source="d",
-        seed=0,
-        spec="",
-        status="converged",
-        steps=4,
-        parameters=10,
-        trainable_parameters=10,
-        forward_passes=4,
-        backward_passes=4,
-        drift=(0.1, 0.2),
-        saved_bytes=100,
-        predictions=Predictions(np.array([[2.0], [-2.0]], np.float32)),
-        weights={"body": np.array(body, np.float32), "head": np.ones(1, np.float32)},
+    base = RunRecord.of(
+        {
+            "run_id": "r",
+            "training_id": "t",
+            "task": "sst2",
+            "technique": "adamw",
+            "model": "m",
+            "profile": "p",
+            "data_source": "d",
+            "seed": 0,
+            "spec": "",
+            "status": "converged",
+            "steps": 4,
+            "parameters": 10,
+            "trainable_parameters": 10,
+            "forward_passes": 4,
+            "backward_passes": 4,
+            "drift": (0.1, 0.2),
+            "saved_bytes": 100,
+            "predictions": Predictions(np.array([[2.0], [-2.0]], np.float32)),
+            "weights": {"body": np.array(body, np.float32), "head": np.ones(1, np.float32)},
+        },
     )
-    return dataclasses.replace(base, **changes)
+    return base.changed(changes)
 
 
 def test_quantities_by_hand():
