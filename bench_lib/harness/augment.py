@@ -56,7 +56,7 @@ def augmented(key: DataKey, draw: Draw, augmenters: tuple[Augments, ...]) -> Aug
         corpus = Corpus(
             train=examples,
             evaluation=evaluation_set(key, draw.evaluation).examples,
-            kind=key.kind,
+            format=key.format,
             labels=TASKS.get(key.task).labels,
             judges_wording=TASKS.get(key.task).judges_wording,
             generator=np.random.default_rng(derive(draw.augment, "augment", technique.name)),
@@ -66,7 +66,7 @@ def augmented(key: DataKey, draw: Draw, augmenters: tuple[Augments, ...]) -> Aug
             kept=kept,
         )
         made = _made(technique, corpus)
-        examples = torch_half(key.kind).readable(made, corpus.train, key.tokenizer(), key.window)
+        examples = torch_half(key.format).readable(made, corpus.train, key.tokenizer(), key.window)
     return Augmented(tuple(examples), key.encode(examples), reported, len(key.encode(kept[0])) if kept else None)
 
 

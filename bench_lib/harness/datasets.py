@@ -19,7 +19,7 @@ from bench_lib.models.load import load_tokenizer
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.formats import Example, Format
 from bench_lib.tasks.formats.base import Room
-from bench_lib.tasks.scoring.constant_baseline import room, trivial_score
+from bench_lib.tasks.scoring.constant_baseline import constant_baseline, room
 from bench_lib.tasks.sources.load import load_data
 from bench_lib.tasks.task import Task
 from bench_lib.tasks.transforms.label_noise import mislabelled
@@ -38,7 +38,7 @@ class Evaluation:
 
     examples: tuple[Example, ...]
     features: tuple[Feature, ...]
-    trivial: float
+    constant_baseline: float
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ class DataKey:
     prompts: Prompts | None = None
 
     @property
-    def kind(self) -> Format:
-        return TASKS.get(self.task).kind
+    def format(self) -> Format:
+        return TASKS.get(self.task).format
 
     @property
     def window(self) -> tuple[int, int]:
@@ -91,7 +91,7 @@ class DataKey:
             return ()
         if self.prompts is not None:
             return tuple(encode_prompts(self.prompts, self.task, examples, self.tokenizer(), self.max_length))
-        return tuple(torch_half(self.kind).encode(examples, self.tokenizer(), self.max_length, self.stride))
+        return tuple(torch_half(self.format).encode(examples, self.tokenizer(), self.max_length, self.stride))
 
 
 def data_key(task: Task, data: Ref, model: Ref, profile: Profile, stack: Stack = PLAIN) -> DataKey:
@@ -134,7 +134,7 @@ def unread_examples(task: str, source: str, trained: Subset) -> tuple[Example, .
 def held_out_set(key: DataKey, trained: Subset, size: int) -> Evaluation:
     """Held-out examples, to be evaluated like the evaluation set."""
     chosen = held_out_examples(key.task, key.data.name, trained, size)
-    return Evaluation(chosen, key.encode(chosen), trivial_score(TASKS.get(key.task), chosen))
+    return Evaluation(chosen, key.encode(chosen), constant_baseline(TASKS.get(key.task), chosen))
 
 
 @functools.lru_cache(maxsize=8)
@@ -147,7 +147,7 @@ def train_features(key: DataKey, subset: Subset) -> tuple[Feature, ...]:
 def evaluation_set(key: DataKey, size: int | None) -> Evaluation:
     """The evaluation set of a profile, the same for all seeds and techniques."""
     chosen = evaluation_examples(key.task, key.data.name, size)
-    return Evaluation(chosen, key.encode(chosen), evaluation_room(key.task, key.data.name, size).trivial)
+    return Evaluation(chosen, key.encode(chosen), evaluation_room(key.task, key.data.name, size).constant_baseline)
 
 
 @functools.lru_cache(maxsize=32)

@@ -23,9 +23,9 @@ from bench_lib.harness.efficiency import Footprint, learnt, sampled, saved_bytes
 from bench_lib.harness.ending import ending
 from bench_lib.harness.evaluate import Scored
 from bench_lib.harness.loop import Loop
-from bench_lib.harness.observers import Track
+from bench_lib.harness.observers import ObserverRun
 from bench_lib.harness.precision import computed_by
-from bench_lib.harness.pretraining import RunPrelude, prepare
+from bench_lib.harness.pretraining import RunPretraining, prepare
 from bench_lib.harness.prompted import prompted_model
 from bench_lib.harness.robustness import Examination
 from bench_lib.instruments.determinism import isolated
@@ -33,7 +33,7 @@ from bench_lib.instruments.memory import PeakMemory
 from bench_lib.instruments.provenance import left_behind, provenance
 from bench_lib.instruments.timing import Stopwatch
 from bench_lib.models import MODELS
-from bench_lib.models.architecture import dissect
+from bench_lib.models.architecture import architecture_of
 from bench_lib.models.load import instantiate, load_template, load_tokenizer
 from bench_lib.models.pretrained import Pretrained
 from bench_lib.models.source import display_name
@@ -57,12 +57,12 @@ class Attempt:
     setup_seconds: float = 0.0
     status: Status = Status.CONVERGED
     reason: str = ""
-    trivial: float | None = None
+    constant_baseline: float | None = None
     training: Training | None = None
     pretrained: Pretrained | None = None
-    prelude: RunPrelude | None = None
+    stage: RunPretraining | None = None
     loop: Loop | None = None
-    tracks: list[Track] = field(default_factory=list)
+    observer_runs: list[ObserverRun] = field(default_factory=list)
     footprint: Footprint = field(default_factory=Footprint)
 
 
@@ -97,37 +97,39 @@ def execute(specs: Sequence[RunSpec]) -> list[RunRecord]:
     facts = {**provenance(device), **computed_by(device, precision), **left_behind(left)}
     if attempt.pretrained is not None and attempt.training is not None:
         facts |= attempt.pretrained.of_head(specs[0].profile.keep_head)
-    tracks: list[Track | None] = [*attempt.tracks, *([None] * (len(specs) - len(attempt.tracks)))]
-    return [_record(spec, track, attempt, facts) for spec, track in zip(specs, tracks, strict=True)]
+    runs: list[ObserverRun | None] = [*attempt.observer_runs, *([None] * (len(specs) - len(attempt.observer_runs)))]
+    return [_record(spec, run, attempt, facts) for spec, run in zip(specs, runs, strict=True)]
 
 
 def _train(spec: RunSpec, stack: Stack, observers: Sequence[Stack], attempt: Attempt) -> None:
     task = TASKS.get(spec.task)
     for one in (stack, *observers):
-        one.check(task.kind)
+        one.check(task.format)
     profile = configured(spec.profile, stack)
     made, evaluation = _data(spec, profile, stack)
-    attempt.trivial = evaluation.trivial
+    attempt.constant_baseline = evaluation.constant_baseline
     attempt.pretrained = pretrained = _pretrained(spec)
     attempt.training = training = _loaded(spec, stack, profile, attempt.device, pretrained)
     training.reported.update(made.reported)
     training.epoch_size = made.epoch_size
     loaded = dict(training.model.named_parameters())
-    attempt.prelude = prelude = RunPrelude(spec, stack, training, made.features)
-    prelude.play()
+    attempt.stage = stage = RunPretraining(spec, stack, training, made.features)
+    stage.train()
     prepare(training, stack)
     pad_id = int(load_tokenizer(spec.model).pad_token_id)
     inputs = functools.partial(sampled, training, evaluation.features, pad_id)
-    attempt.tracks = [Track(o, Stopwatch(attempt.device), Stopwatch(attempt.device), inputs) for o in observers]
-    attempt.loop = Loop(training, stack, prelude.features, pad_id, attempt.tracks, prelude.cost)
+    for stacked in observers:
+        run = ObserverRun(stacked, Stopwatch(attempt.device), Stopwatch(attempt.device), inputs)
+        attempt.observer_runs.append(run)
+    attempt.loop = Loop(training, stack, stage.features, pad_id, attempt.observer_runs, stage.cost)
     key = data_key(task, spec.data, spec.model, profile, stack)
     examine = Examination.of(training, key, evaluation, pad_id, observers)
-    attempt.setup_seconds = time.perf_counter() - attempt.started - prelude.cost.seconds
+    attempt.setup_seconds = time.perf_counter() - attempt.started - stage.cost.seconds
     try:
         attempt.loop.run(examine)
     finally:
-        # Also after a failure: a track that stopped earlier still gets its record.
-        tensors = functools.reduce(lambda kept, hook: hook.saved(kept), stack.having(Saves), learnt(training, loaded))
+        # Also after a failure: an observer run that stopped earlier still gets its record.
+        tensors = functools.reduce(lambda saved, hook: hook.saved(saved), stack.having(Saves), learnt(training, loaded))
         attempt.footprint = Footprint(saved_bytes(tensors))
 
 
@@ -165,7 +167,9 @@ def prepared(spec: RunSpec, profile: Profile, stack: Stack, device: torch.device
 
 def _pretrained(spec: RunSpec) -> Pretrained:
     task = TASKS.get(spec.task)
-    return Pretrained(load_template(spec.model, task.kind, len(task.labels)), copies=is_foreign(spec.stack, TECHNIQUES))
+    return Pretrained(
+        load_template(spec.model, task.format, len(task.labels)), copies=is_foreign(spec.stack, TECHNIQUES)
+    )
 
 
 def _loaded(spec: RunSpec, stack: Stack, profile: Profile, device: torch.device, pretrained: Pretrained) -> Training:
@@ -179,8 +183,8 @@ def _loaded(spec: RunSpec, stack: Stack, profile: Profile, device: torch.device,
     set_dropout(model, profile.dropout)
     return Training(
         model=model.to(device),
-        anatomy=dissect(model),
-        kind=TASKS.get(spec.task).kind,
+        architecture=architecture_of(model),
+        format=TASKS.get(spec.task).format,
         profile=profile,
         pretrained=pretrained,
         seed=seed,
@@ -206,38 +210,40 @@ def blank_record(spec: RunSpec, status: Status, reason: str) -> RunRecord:
     )
 
 
-def _record(spec: RunSpec, track: Track | None, attempt: Attempt, facts: dict[str, str]) -> RunRecord:
+def _record(spec: RunSpec, run: ObserverRun | None, attempt: Attempt, facts: dict[str, str]) -> RunRecord:
     status, reason = attempt.status, attempt.reason
-    if track is not None and not track.running:
-        # The track stopped earlier; what happened to the training later does not concern it.
-        status, reason = ending(track.failed) if track.failed else (Status.CONVERGED, "")
-    kept = track.kept if track is not None and status is Status.CONVERGED else None
+    if run is not None and not run.running:
+        # The observer run stopped earlier; what happened to the training later does not concern it.
+        status, reason = ending(run.failed) if run.failed else (Status.CONVERGED, "")
+    selected = run.selected if run is not None and status is Status.CONVERGED else None
     record = dataclasses.replace(
-        with_score(blank_record(spec, status, reason), kept, attempt.trivial, spec.profile.trains),
-        eval_step=tuple(track.steps) if track else (),
-        eval_score=tuple(track.scores) if track else (),
+        with_score(blank_record(spec, status, reason), selected, attempt.constant_baseline, spec.profile.trains),
+        eval_step=tuple(run.steps) if run else (),
+        eval_score=tuple(run.scores) if run else (),
         setup_seconds=attempt.setup_seconds,
-        eval_seconds=track.evaluating.seconds if track else 0.0,
+        eval_seconds=run.evaluating.seconds if run else 0.0,
         peak_memory_bytes=attempt.memory.peak(),
         provenance=facts,
     )
-    record = dataclasses.replace(record, **vars((kept and kept.footprint) or attempt.footprint))
-    if attempt.prelude:
-        record = dataclasses.replace(record, **attempt.prelude.took())
-    if kept and spec.keep_weights and attempt.training:
+    record = dataclasses.replace(record, **vars((selected and selected.footprint) or attempt.footprint))
+    if attempt.stage:
+        record = dataclasses.replace(record, **attempt.stage.took())
+    if selected and spec.keep_weights and attempt.training:
         weights = {name: p.detach().cpu().numpy() for name, p in attempt.training.model.named_parameters()}
         record = dataclasses.replace(record, weights=weights)
-    return _with_training(record, track, attempt) if track else record
+    return _with_training(record, run, attempt) if run else record
 
 
-def with_score(record: RunRecord, found: Scored | None, trivial: float | None, trained: bool = True) -> RunRecord:
+def with_score(
+    record: RunRecord, found: Scored | None, constant_baseline: float | None, trained: bool = True
+) -> RunRecord:
     """The record with its score and metrics, if any; `collapsed` if trained and no better than a constant predictor."""
-    record = dataclasses.replace(record, trivial_score=trivial)
+    record = dataclasses.replace(record, trivial_score=constant_baseline)
     if found is None:
         return record
     score = found.primary
-    if trained and trivial is not None and score <= trivial:
-        why = f"score {score:.4f} is not above what a constant predictor reaches, {trivial:.4f}"
+    if trained and constant_baseline is not None and score <= constant_baseline:
+        why = f"score {score:.4f} is not above what a constant predictor reaches, {constant_baseline:.4f}"
         reason = "; ".join(filter(None, (why, record.reason)))
         record = dataclasses.replace(record, status=Status.COLLAPSED.value, reason=reason)
     return dataclasses.replace(
@@ -251,12 +257,12 @@ def with_score(record: RunRecord, found: Scored | None, trivial: float | None, t
     )
 
 
-def _with_training(record: RunRecord, track: Track, attempt: Attempt) -> RunRecord:
-    """The record with what is known once the loop was built; a track that stopped early counts only what it rode on."""
+def _with_training(record: RunRecord, run: ObserverRun, attempt: Attempt) -> RunRecord:
+    """The record with what the loop measured, for an observer run that stopped early up to that step."""
     loop, training = attempt.loop, attempt.training
     if loop is None or training is None:
         return record
-    reached, curve = track.stopped or loop.progress(), loop.curve
+    reached, curve = run.stopped or loop.progress(), loop.curve
     norms = [norm for norm in curve.grad_norm[: reached.steps] if math.isfinite(norm)]
     return dataclasses.replace(
         record,
@@ -276,7 +282,7 @@ def _with_training(record: RunRecord, track: Track, attempt: Attempt) -> RunReco
         reported=dict(reached.reported),
         clipped_steps=sum(curve.clipped[: reached.steps]),
         nonfinite_steps=sum(curve.skipped[: reached.steps]),
-        train_seconds=reached.seconds + track.own.seconds,
+        train_seconds=reached.seconds + run.own.seconds,
         tokens_per_second=loop.throughput.tokens_per_second(),
         examples_per_second=loop.throughput.examples_per_second(),
     )

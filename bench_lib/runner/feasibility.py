@@ -49,7 +49,7 @@ def hindrances(specs: Sequence[RunSpec]) -> list[str]:
     drawn: dict[tuple[Setting, Subset | None], None] = {}
     for spec, setting in _settings(specs, problems):
         named.setdefault(setting, spec.profile_name)
-        if TASKS.get(spec.task).kind.reads_windows:
+        if TASKS.get(spec.task).format.reads_windows:
             drawn[setting, Subset.of(setting.profile, spec.base_seed("subset"))] = None
             drawn[setting, None] = None
     for setting, name in named.items():
@@ -83,7 +83,7 @@ def _settings(specs: Sequence[RunSpec], problems: Problems) -> Iterator[tuple[Ru
 def _profile(spec: RunSpec) -> Profile:
     stack = from_spec(spec.stack, TECHNIQUES)
     try:
-        stack.check(TASKS.get(spec.task).kind)
+        stack.check(TASKS.get(spec.task).format)
         return configured(spec.profile, stack)
     except Unsupported:
         return spec.profile
@@ -106,7 +106,7 @@ def _indistinct(setting: Setting, name: str) -> list[str]:
 def _misfits(setting: Setting) -> list[str]:
     """Why the model cannot take the task under the profile."""
     task = TASKS.get(setting.task)
-    return model_problems(setting.model, task.kind, len(task.labels), setting.profile)
+    return model_problems(setting.model, task.format, len(task.labels), setting.profile)
 
 
 def _check_questions(setting: Setting, subset: Subset | None) -> None:
@@ -128,7 +128,7 @@ def _unaskable(key: DataKey, examples: Subset | int | None) -> str:
     except Unsupported:
         return ""  # such a subset cannot be drawn, which is said of each run that asks for it
     try:
-        torch_half(key.kind).check(chosen, key.tokenizer(), key.max_length, key.stride)
+        torch_half(key.format).check(chosen, key.tokenizer(), key.max_length, key.stride)
     except Unsupported as error:
         return str(error)
     return ""

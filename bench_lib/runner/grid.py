@@ -145,7 +145,7 @@ def _cells(grid: Grid, parsed: _ParsedGrid, problems: Problems) -> list[RunSpec]
     found: list[RunSpec | None] = []
     for task in parsed.tasks:
         data = problems.of(load_data, task, grid.data)
-        profiles = [(family.name, problems.of(family, task.name, task.kind)) for family in parsed.families]
+        profiles = [(family.name, problems.of(family, task.name, task.format)) for family in parsed.families]
         if data is None or model is None:
             continue
         blank = RunSpec(task.name, task.version, Ref(grid.data, data.fingerprint), (), model, Profile(), seed=0)
@@ -163,7 +163,7 @@ def _cell(blank: RunSpec, stack: tuple[TechniqueSpec, ...], profile: Profile, na
     """The spec of the cell with seed 0, its corrections set from model, techniques and profile."""
     task = TASKS.get(blank.task)
     cell = dataclasses.replace(blank, stack=stack, profile=profile, profile_name=name, frozen=frozen)
-    return dataclasses.replace(cell, corrections=corrections_of(cell, task.kind, task.labels))
+    return dataclasses.replace(cell, corrections=corrections_of(cell, task.format, task.labels))
 
 
 def _planned(cells: Sequence[RunSpec], seeds: tuple[int, ...]) -> list[RunSpec]:

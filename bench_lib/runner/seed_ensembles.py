@@ -131,11 +131,13 @@ def build_seed_ensemble(spec: RunSpec, store: Store) -> RunRecord:
 
 def _check(spec: RunSpec, stack: Stack) -> None:
     """Raise `Unsupported` if the ensemble is declined whatever the members' results."""
-    stack.check(TASKS.get(spec.task).kind)
+    stack.check(TASKS.get(spec.task).format)
     for soup in stack.having(PoolsWeights):
         for technique in stack.techniques:
-            if technique.reads_unused:
-                raise Unsupported(f"no example is held out from members with {technique.name}, which reads unused ones")
+            if technique.reads_unlabelled:
+                raise Unsupported(
+                    f"no example is held out from members with {technique.name}, which reads the unlabelled pool"
+                )
         if "subset" not in dict(spec.frozen):
             raise Unsupported("no example is held out from every member where each trains on a subset of its own")
         trained = Subset.of(configured(spec.profile, stack), spec.base_seed("subset"))
@@ -167,7 +169,7 @@ def _build(
     for run in runs:
         if run.status == Status.UNSUPPORTED:
             raise Unsupported(run.reason)
-    counted, trivial, reported = runs, runs[0].trivial_score, {}
+    counted, constant_baseline, reported = runs, runs[0].trivial_score, {}
     for hook in stack.having(ChoosesRun):
         choice = hook.choose([_history(run) for run in runs])
         counted = [run if i in choice.finished else _truncated(run, choice.stopped_at) for i, run in enumerate(runs)]
@@ -178,11 +180,11 @@ def _build(
     usable = [run for run in runs if run.status != Status.DIVERGED]
     if not usable:
         record = blank_record(spec, Status.DIVERGED, f"all {len(runs)} members diverged")
-        return with_score(record, None, trivial), counted
+        return with_score(record, None, constant_baseline), counted
     left_out = f"left out: {', '.join(f'seed {run.seed} diverged' for run in diverged)}" if diverged else ""
     record = dataclasses.replace(blank_record(spec, Status.CONVERGED, left_out), reported=reported)
     found = _score_ensemble(spec, stack, usable, store, device)
-    return with_score(record, found, trivial, spec.profile.trains), counted
+    return with_score(record, found, constant_baseline, spec.profile.trains), counted
 
 
 def _history(run: RunRecord) -> History:

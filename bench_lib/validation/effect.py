@@ -51,7 +51,7 @@ class Bench:
             data=Ref("embedded", load_data(task, "embedded").fingerprint),
             stack=stack.spec(),
             model=resolve(self.model, MODELS),
-            profile=family(task.name, task.kind),
+            profile=family(task.name, task.format),
             seed=seed,
             profile_name=family.name,
             keep_weights=True,
@@ -60,7 +60,7 @@ class Bench:
     def start(self) -> dict[str, np.ndarray]:
         """The pre-trained weights, by name."""
         task = TASKS.get(self.task)
-        template = load_template(resolve(self.model, MODELS), task.kind, len(task.labels))
+        template = load_template(resolve(self.model, MODELS), task.format, len(task.labels))
         return {name: tensor.numpy() for name, tensor in template.pretrained().items()}
 
     def run(self, stack: Stack) -> RunRecord:

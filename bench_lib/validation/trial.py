@@ -39,7 +39,7 @@ def baseline() -> Stack:
 def tiny_spec(task: str, stack: Stack) -> RunSpec:
     """The spec of a run of the tiny model on a few generated examples; it takes a fraction of a second."""
     found = TASKS.get(task)
-    profile = PROFILES.get("smoke")(found.name, found.kind)
+    profile = PROFILES.get("smoke")(found.name, found.format)
     return RunSpec(
         task=found.name,
         task_version=found.version,
