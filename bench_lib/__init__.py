@@ -5,19 +5,22 @@ import logging
 from typing import TYPE_CHECKING
 
 __all__ = [
+    "QUESTION_ANSWERING",
+    "TEXT_CLASSIFICATION",
+    "TOKEN_CLASSIFICATION",
     "BadValue",
     "BenchError",
     "Choice",
     "Corpus",
     "Diverged",
     "Example",
+    "Format",
     "Group",
     "History",
-    "Kind",
     "Output",
     "Phase",
     "Predictions",
-    "Prelude",
+    "PretrainingStage",
     "Profile",
     "Scalar",
     "SpanExample",
@@ -45,19 +48,22 @@ for _logger in ("torchao", "torch.utils._pytree"):
     logging.getLogger(_logger).setLevel(logging.ERROR)
 
 PUBLIC = {
+    "QUESTION_ANSWERING": "tasks.formats",
+    "TEXT_CLASSIFICATION": "tasks.formats",
+    "TOKEN_CLASSIFICATION": "tasks.formats",
     "BadValue": "core.errors",
     "BenchError": "core.errors",
     "Choice": "techniques.interface.history",
     "Corpus": "techniques.interface.training_set",
     "Diverged": "core.errors",
     "Example": "tasks.formats",
+    "Format": "tasks.formats",
     "Group": "techniques.interface.context",
     "History": "techniques.interface.history",
-    "Kind": "tasks.formats",
     "Output": "techniques.interface.context",
     "Phase": "techniques.interface.context",
     "Predictions": "core.record",
-    "Prelude": "techniques.interface.pretraining",
+    "PretrainingStage": "techniques.interface.pretraining",
     "Profile": "core.spec",
     "Scalar": "core.spec",
     "SpanExample": "tasks.formats",
@@ -84,14 +90,23 @@ if TYPE_CHECKING:
     from bench_lib.core.errors import BadValue, BenchError, Diverged, Unsupported, require
     from bench_lib.core.record import Predictions
     from bench_lib.core.spec import Profile, Scalar
-    from bench_lib.tasks.formats import Example, Kind, SpanExample, TagExample, TextExample
+    from bench_lib.tasks.formats import (
+        QUESTION_ANSWERING,
+        TEXT_CLASSIFICATION,
+        TOKEN_CLASSIFICATION,
+        Example,
+        Format,
+        SpanExample,
+        TagExample,
+        TextExample,
+    )
     from bench_lib.tasks.task import Task
     from bench_lib.techniques.interface.context import Group, Output, Phase, Step, Training, Update
     from bench_lib.techniques.interface.gradients import with_gradients
     from bench_lib.techniques.interface.history import Choice, History
     from bench_lib.techniques.interface.hooks import Weights
     from bench_lib.techniques.interface.optimizers import decoupled_adam, parameter_groups
-    from bench_lib.techniques.interface.pretraining import Prelude, Study
+    from bench_lib.techniques.interface.pretraining import PretrainingStage, Study
     from bench_lib.techniques.interface.technique import Technique
     from bench_lib.techniques.interface.training_set import Corpus, Vocabulary
 else:

@@ -53,8 +53,8 @@ def _cell(task: str, technique: str, group: int, seeds: int, draws: np.random.Ge
     spec = RunSpec(task, "1", Ref("local", f"data-{task}"), (TechniqueSpec(technique),), Ref("minilm", "weights"),
                    Profile(learning_rate=1e-5 * (group + 1)), 0, f"profile{group}")  # fmt: skip
     text = canonical_json(spec.identity())
-    trivial, failed = TASKS[task], draws.random(seeds) < 0.04
-    scores = np.where(failed, trivial, 0.8 + draws.normal(0, 0.005 + 0.01 * draws.random(), seeds))
+    baseline, failed = TASKS[task], draws.random(seeds) < 0.04
+    scores = np.where(failed, baseline, 0.8 + draws.normal(0, 0.005 + 0.01 * draws.random(), seeds))
     specs = [text.replace('"seed":0', f'"seed":{seed}') for seed in range(seeds)]
     ids = [hashlib.sha256(one.encode()).hexdigest()[:20] for one in specs]
     steps = np.arange(STEPS)
@@ -65,7 +65,8 @@ def _cell(task: str, technique: str, group: int, seeds: int, draws: np.random.Ge
         "profile": spec.profile_name, "data_source": "local", "seed": np.arange(seeds),
         "spec": specs,
         "status": np.where(failed, str(Status.COLLAPSED), str(Status.CONVERGED)), "reason": "", "attempts": 1,
-        "metric": "accuracy", "score": scores, "trivial_score": trivial, "metrics": [[("accuracy", s)] for s in scores],
+        "metric": "accuracy", "score": scores, "trivial_score": baseline,
+        "metrics": [[("accuracy", s)] for s in scores],
         "curve_loss": list(curve), "curve_learning_rate": list(np.broadcast_to(1e-5 * steps, curve.shape)),
         "curve_grad_norm": list(norms), "curve_grad_norm_first": list(norms), "curve_grad_norm_last": list(norms),
         "grad_norm_max": norms.max(axis=1), "clipped_steps": STEPS // 2, "nonfinite_steps": 0,

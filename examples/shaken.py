@@ -23,7 +23,7 @@ class Shaken(Technique):
     name: ClassVar[str] = "shaken"
     family: ClassVar[str] = "baselines"
     paper: ClassVar[str] = "none"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"strength": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"strength": 0.0}
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"strength": (0.005, 0.01, 0.02, 0.05)}
 
     strength: float = 0.02

@@ -19,7 +19,7 @@ from bench_lib.core.profiles import PROFILES
 from bench_lib.core.record import Status
 from bench_lib.core.spec import Ref, RunSpec
 from bench_lib.models import MODELS
-from bench_lib.models.architecture import Anatomy, dissect
+from bench_lib.models.architecture import Architecture, architecture_of
 from bench_lib.models.source import resolve
 from bench_lib.runner.execute import execute
 from bench_lib.tasks import TASKS
@@ -45,8 +45,8 @@ the families' own classes in transformers.
 
 ## Where the parts lie
 
-Level 0 is below the first block, the n blocks of a model are levels 1 to n, and pooler and head are above them. What
-techniques freeze, anchor, mix or slow down follows from these levels.
+Layer 0 is below the first block, the n blocks of a model are layers 1 to n, and pooler and head are above them. What
+techniques freeze, anchor, mix or slow down follows from these layers.
 """
 TECHNIQUES_OF = f"""
 ## What techniques do with them
@@ -75,10 +75,10 @@ def page(families: Families, outcomes: Outcomes) -> str:
 
 def where(families: Families, names: Iterable[str]) -> str:
     """The first half of the page, which takes no runs: where families have their parts."""
-    parts = [("family", "embeddings", "blocks", "beside them, with their levels", "pooler")]
+    parts = [("family", "embeddings", "blocks", "beside them, with their layers", "pooler")]
     for name in names:
         model = families.model(name)
-        parts.append((name, *_parts(dissect(model), [n for n, _ in model.named_parameters()])))
+        parts.append((name, *_parts(architecture_of(model), [n for n, _ in model.named_parameters()])))
     return "\n".join([INTRODUCTION, *_table(parts)])
 
 
@@ -97,15 +97,15 @@ def _declined(technique: type[Technique], ref: Ref) -> str:
     made = technique()
     if made.pools():
         return ""
-    kind = next(kind for kind in TASK_OF if not made.declines(kind))
-    task = TASKS.get(TASK_OF[kind])
+    task_format = next(task_format for task_format in TASK_OF if not made.declines(task_format))
+    task = TASKS.get(TASK_OF[task_format])
     spec = RunSpec(
         task=task.name,
         task_version=task.version,
         data=Ref("embedded", load_data(task, "embedded").fingerprint),
         stack=parse_stack(STACKS.get(made.name, made.name), TECHNIQUES).spec(),
         model=ref,
-        profile=dataclasses.replace(PROFILES.get("smoke")(task.name, kind), **SMALL),
+        profile=dataclasses.replace(PROFILES.get("smoke")(task.name, task_format), **SMALL),
         seed=0,
         profile_name="smoke",
     )
@@ -119,13 +119,22 @@ def _declined(technique: type[Technique], ref: Ref) -> str:
     return named if record.status == Status.UNSUPPORTED else ""
 
 
-def _parts(anatomy: Anatomy, names: list[str]) -> tuple[str, ...]:
-    known = tuple(f"{place}." for place in (*anatomy.embedded, *anatomy.lists, anatomy.pooler) if place)
-    beside = {n.rpartition(".")[0]: anatomy.level(n) for n in names if anatomy.in_body(n) and not n.startswith(known)}
-    blocks = _code(anatomy.lists) + (", which layers share" if anatomy.shared else "")
-    levels = {0: "0", 1: "1", anatomy.depth: "n"}
-    odd = ", ".join(f"`{part}` {levels[level]}" for part, level in beside.items())
-    return (_code(anatomy.embedded), blocks, odd or "none", f"`{anatomy.pooler}`" if anatomy.pooler else "none")
+def _parts(architecture: Architecture, names: list[str]) -> tuple[str, ...]:
+    known = tuple(f"{place}." for place in (*architecture.embedded, *architecture.lists, architecture.pooler) if place)
+    beside = {
+        n.rpartition(".")[0]: architecture.layer_index(n)
+        for n in names
+        if architecture.in_body(n) and not n.startswith(known)
+    }
+    blocks = _code(architecture.lists) + (", which layers share" if architecture.shared else "")
+    layers = {0: "0", 1: "1", architecture.depth: "n"}
+    odd = ", ".join(f"`{part}` {layers[layer]}" for part, layer in beside.items())
+    return (
+        _code(architecture.embedded),
+        blocks,
+        odd or "none",
+        f"`{architecture.pooler}`" if architecture.pooler else "none",
+    )
 
 
 def _code(names: Iterable[str]) -> str:

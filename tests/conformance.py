@@ -55,10 +55,10 @@ def table(found: dict[str, dict[str, Counter[str]]]) -> str:
         forward, backward = technique.passes()
         most = "at most " * (len({technique.passes_at(step, 100) for step in range(100)}) > 1)
         passes = f"{most}{forward} + {backward}" if not technique.pools() else "none"
-        if any(technique.survey_passes()):
-            passes += ", and {} + {} for each of one epoch before".format(*technique.survey_passes())
-        if any(technique.prelude_passes(1)):
-            passes += ", and at most {} + {} for each of one epoch before".format(*technique.prelude_passes(1))
+        if any(technique.estimation_passes()):
+            passes += ", and {} + {} for each of one epoch before".format(*technique.estimation_passes())
+        if any(technique.pretraining_passes(1)):
+            passes += ", and at most {} + {} for each of one epoch before".format(*technique.pretraining_passes(1))
         lines.append(f"| {' | '.join([name, *cells, passes, measured().text(name, technique.version)])} |")
     return "\n".join(lines)
 

@@ -169,7 +169,7 @@ def make_spec(
             data=Ref(str(data_folder), load_data(found, str(data_folder)).fingerprint),
             stack=parsed.spec(),
             model=resolve(request.getfixturevalue("with_words")("bert") if parsed.having(Prompts) else "tiny", MODELS),
-            profile=dataclasses.replace(PROFILES.get("smoke")(task, found.kind), **changes),
+            profile=dataclasses.replace(PROFILES.get("smoke")(task, found.format), **changes),
             seed=seed,
             profile_name="smoke",
         )
@@ -269,7 +269,7 @@ def _watch() -> Any:
         """Keeps the training when it ends."""
 
         __module__ = "bench_lib.watch"  # or each run would be guarded as one with foreign code, in twice the time
-        name, paper, neutral, observer = "watch", "none", {}, True
+        name, paper, identity, observer = "watch", "none", {}, True
         seen: list[Training] = []  # noqa: RUF012 (shared on purpose: the run makes its own instance)
 
         def finish(self, training: Training) -> None:

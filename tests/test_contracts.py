@@ -1,4 +1,4 @@
-"""What every registered technique promises, on every kind of task: a new technique arrives with these tests written.
+"""What every registered technique promises, on every task format: a new technique arrives with these tests written.
 
 What pools trained seeds is held to its own promises in test_contracts_pools.
 """
@@ -22,7 +22,7 @@ from bench_lib.harness.step import MicroStep
 from bench_lib.models.load import load_template
 from bench_lib.runner.execute import execute
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.formats import Kind
+from bench_lib.tasks.formats import QUESTION_ANSWERING, TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.hooks import Augments, Prompts
 from bench_lib.techniques.interface.stack import parse_stack
@@ -31,15 +31,17 @@ from bench_lib.validation.trial import Trial, differences, evaluated_last, surro
 
 NAMES = TECHNIQUES.names()
 TRAINED = tuple(n for n in NAMES if not TECHNIQUES.get(n)().pools())
-TASK_OF = {Kind.SEQUENCE: "sst2", Kind.TOKENS: "conll2003", Kind.SPAN: "squad"}
-CASES = [(n, t) for n in TRAINED for kind, t in TASK_OF.items() if TECHNIQUES.get(n)().declines(kind) is None]
+TASK_OF = {TEXT_CLASSIFICATION: "sst2", TOKEN_CLASSIFICATION: "conll2003", QUESTION_ANSWERING: "squad"}
+CASES = [
+    (n, t) for n in TRAINED for task_format, t in TASK_OF.items() if TECHNIQUES.get(n)().declines(task_format) is None
+]
 EVERYWHERE = [(n, t) for n in TRAINED for t in TASK_OF.values()]
 SHORT = {"train_examples": 16, "eval_examples": 8}
 
 
-def neutral_text(name: str) -> str:
+def identity_text(name: str) -> str:
     technique = TECHNIQUES.get(name)
-    return technique(**technique.neutral).spec().label
+    return technique(**technique.identity).spec().label
 
 
 def gets_last_evaluation(name: str) -> bool:
@@ -95,7 +97,7 @@ def reads_texts(name: str) -> bool:
 
 
 def rotated(name: str) -> str:
-    """One of the tasks that a technique takes, so that over all techniques every kind of task comes up."""
+    """One of the tasks that a technique takes, so that over all techniques every task format comes up."""
     tasks = [task for taker, task in CASES if taker == name]
     return tasks[TRAINED.index(name) % len(tasks)]
 
@@ -103,25 +105,25 @@ def rotated(name: str) -> str:
 # 1. Strength zero is the baseline.
 
 
-@pytest.mark.promise("neutral")
-@pytest.mark.parametrize("name", [n for n in TRAINED if TECHNIQUES.get(n).neutral is not None])
+@pytest.mark.promise("identity")
+@pytest.mark.parametrize("name", [n for n in TRAINED if TECHNIQUES.get(n).identity is not None])
 def test_strength_zero_is_the_baseline_bit_for_bit(train, baseline, trial, name):
     task = rotated(name)
-    neutral, base = train(task, neutral_text(name)), baseline(task)
+    identity, base = train(task, identity_text(name)), baseline(task)
     assert base.record.cost.steps > 3
-    runs = {neutral_text(name): neutral.record, "adamw": base.record}
-    assert unkept("neutral", trial(name, task, runs)) == []
-    assert len(neutral.record.evaluations.steps) == (1 if gets_last_evaluation(name) else 2)
-    assert neutral.parameters.keys() == base.parameters.keys()
-    different = [n for n, p in base.parameters.items() if not torch.equal(p, neutral.parameters[n])]
+    runs = {identity_text(name): identity.record, "adamw": base.record}
+    assert unkept("identity", trial(name, task, runs)) == []
+    assert len(identity.record.evaluations.steps) == (1 if gets_last_evaluation(name) else 2)
+    assert identity.parameters.keys() == base.parameters.keys()
+    different = [n for n, p in base.parameters.items() if not torch.equal(p, identity.parameters[n])]
     assert not different
 
 
 @pytest.mark.promise("declared")
 @pytest.mark.parametrize("name", NAMES)
-def test_a_technique_says_why_where_it_has_no_neutral_point(name):
+def test_a_technique_says_why_where_it_has_no_identity_setting(name):
     technique = TECHNIQUES.get(name)
-    assert bool(technique.no_identity) == (technique.neutral is None)
+    assert bool(technique.no_identity) == (technique.identity is None)
     for file in re.findall(r"test_\w+\.py", technique.no_identity):
         assert list(Path(__file__).parent.glob(f"techniques/**/{file}")), "the test that shows it instead"
 
@@ -173,7 +175,7 @@ def left_as_it_was(spec) -> Iterator[list[str]]:
     """What a run leaves changed of the process around it, and of the model that was loaded for it."""
 
     task = TASKS.get(spec.task)
-    template = load_template(spec.model, task.kind, len(task.labels)).model
+    template = load_template(spec.model, task.format, len(task.labels)).model
     weights = {n: p.detach().clone() for n, p in template.named_parameters()}
     left: list[str] = []
     with surrounded(0, foreign=False) as changed:
@@ -283,7 +285,7 @@ def test_runs_on_every_task_evaluates_cleanly_and_leaves_no_trace_or_says_why_no
     record = run.record
     assert unkept("runs", trial(name, task)) == []
     assert record.reason or record.status == "converged"
-    declined = TECHNIQUES.get(name)().declines(TASKS.get(task).kind)
+    declined = TECHNIQUES.get(name)().declines(TASKS.get(task).format)
     assert (record.status == "unsupported") == (declined is not None), record.reason
     assert run.left == []
     if record.status != "unsupported":

@@ -84,24 +84,33 @@ def trained_on(monkeypatch) -> Callable[[], list[int]]:
 def test_declared_passes_are_the_counted_ones(train, make_spec, brief, monkeypatch, trained_on, name):
     technique = TECHNIQUES.get(name)
     (usual,) = parse_stack(brief(name), TECHNIQUES).techniques
-    neutral = technique(**(technique.neutral or {}))
+    identity = technique(**(technique.identity or {}))
     # One at strength zero that declares the passes of the baseline is held to them by a contract of its own.
-    plain = neutral.passes_at(0, 3) + neutral.survey_passes() + neutral.prelude_passes(2) == (1, 1, 0, 0, 0, 0)
+    plain = identity.passes_at(0, 3) + identity.estimation_passes() + identity.pretraining_passes(2) == (
+        1,
+        1,
+        0,
+        0,
+        0,
+        0,
+    )
 
     def spec_of(task, stack):
         return make_spec(task, "+".join(part.label for part in stack.spec()), **TWELVE)
 
-    for made in (usual,) if plain or technique.neutral is None else (usual, neutral):
+    for made in (usual,) if plain or technique.identity is None else (usual, identity):
         with counted(monkeypatch) as count:
             record = train("sst2", made.spec().label, **TWELVE).record
-        # Batches of 8 and 4 in parts of 4, or of what it says itself; an epoch is surveyed before, or many are trained.
+        # Batches of 8 and 4 in parts of 4, or of what it says itself; an epoch is read before, or many are trained.
         profile = configured(make_spec("sst2", **TWELVE).profile, Stack((made,)))
         parts = trained_on()
         assert len(parts) == record.cost.steps
-        surveyed = 12 // (profile.batch_size // profile.accumulate)
+        estimated = 12 // (profile.batch_size // profile.accumulate)
         trained = [[each * n for each in made.passes_at(step, record.cost.steps)] for step, n in enumerate(parts)]
-        kinds = zip(zip(*trained, strict=True), made.survey_passes(), made.prelude_passes(profile.epochs), strict=True)
-        forward, backward = (sum(each) + (seen + before) * surveyed for each, seen, before in kinds)
+        kinds = zip(
+            zip(*trained, strict=True), made.estimation_passes(), made.pretraining_passes(profile.epochs), strict=True
+        )
+        forward, backward = (sum(each) + (seen + before) * estimated for each, seen, before in kinds)
         passes = {"forward": forward, "backward": backward}
         assert count == passes
         assert {"forward": record.cost.forward_passes, "backward": record.cost.backward_passes} == passes
@@ -121,7 +130,7 @@ def test_declarations(name):
     assert first.endswith("."), "one sentence first"
     assert any(sign in part for part in rest for sign in ("=", "<-", "~")), "then an equation"
     assert rest[-1].endswith("."), "then where it and its settings come from"
-    for made in (technique(), technique(**(technique.neutral or {}))):
+    for made in (technique(), technique(**(technique.identity or {}))):
         assert parse_stack(made.spec().label, TECHNIQUES).techniques == (made,)
         assert unkept("declared", Trial(Stack((made,)), "")) == []
 

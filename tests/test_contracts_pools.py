@@ -17,7 +17,7 @@ from bench_lib.runner.execute import execute
 from bench_lib.runner.seed_ensembles import build_seed_ensemble, members
 from bench_lib.store import Store
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.formats import Kind
+from bench_lib.tasks.formats import TOKEN_CLASSIFICATION
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.hooks import (
     POOLING,
@@ -38,7 +38,7 @@ NAMES = TECHNIQUES.names()
 POOLS = tuple(n for n in NAMES if TECHNIQUES.get(n)().pools())
 TRAINED = tuple(n for n in NAMES if n not in POOLS)
 TASKS_TRIED = ("sst2", "rte", "conll2003", "squad")
-CASES = [(n, t) for n in POOLS for t in TASKS_TRIED if TECHNIQUES.get(n)().declines(TASKS.get(t).kind) is None]
+CASES = [(n, t) for n in POOLS for t in TASKS_TRIED if TECHNIQUES.get(n)().declines(TASKS.get(t).format) is None]
 SHORT = {"train_examples": 16, "eval_examples": 8}
 SEEDS = (0, 1, 2)
 CHOOSERS = tuple(n for n in TRAINED if isinstance(TECHNIQUES.get(n)(), Compresses | EvaluatesUnder | Selects))
@@ -47,7 +47,7 @@ MAKERS = tuple(
     for n in TRAINED
     if isinstance(TECHNIQUES.get(n)(), Augments | Configures | Groups | Prepares)
     and n not in CHOOSERS
-    and TECHNIQUES.get(n)().declines(Kind.TOKENS) is None
+    and TECHNIQUES.get(n)().declines(TOKEN_CLASSIFICATION) is None
 )
 """What the model is like that is evaluated depends on these hooks, and on no others."""
 WITHOUT_SOUP = {"r4f": "its head is divided by a norm that the model keeps beside its weights"}
@@ -80,8 +80,8 @@ def contents(store: Store) -> dict[str, bytes]:
 # 1. One member is the run itself.
 
 
-def test_one_member_is_the_neutral_point_of_every_pool():
-    assert all(TECHNIQUES.get(name).neutral == {"members": 1} for name in POOLS)
+def test_one_member_is_the_identity_setting_of_every_pool():
+    assert all(TECHNIQUES.get(name).identity == {"members": 1} for name in POOLS)
 
 
 def assert_the_run_itself(made, store, seed=0):
@@ -105,7 +105,7 @@ def assert_the_run_itself(made, store, seed=0):
     assert found.lengths is None or made.predictions.lengths.tolist() == found.lengths.tolist()
 
 
-@pytest.mark.promise("neutral")
+@pytest.mark.promise("identity")
 @pytest.mark.parametrize(("name", "task"), CASES)
 def test_one_member_is_the_run_itself_bit_for_bit(stored, make_spec, name, task):
     made = build_seed_ensemble(make_spec(task, f"{name}:members=1", seed=1, **SHORT), stored(task))
@@ -186,7 +186,7 @@ def test_a_pool_that_fails_leaves_no_trace(stored, make_spec, monkeypatch, name)
 @pytest.mark.parametrize("name", POOLS)
 def test_pools_on_every_task_or_says_why_not(stored, make_spec, name, task):
     spec = make_spec(task, f"{name}:members=3", **SHORT)
-    declined = TECHNIQUES.get(name)().declines(TASKS.get(task).kind)
+    declined = TECHNIQUES.get(name)().declines(TASKS.get(task).format)
     if declined is None:
         made = build_seed_ensemble(spec, stored(task))
         assert made.status in ("converged", "collapsed"), made.reason
@@ -195,7 +195,7 @@ def test_pools_on_every_task_or_says_why_not(stored, make_spec, name, task):
     # Without its members, which need not be trained for it.
     made = build_seed_ensemble(spec, Store(stored(task).root / "nowhere"))
     assert (made.status, made.score, members(spec)) == ("unsupported", None, ())
-    assert made.reason == f"{name} declines {TASKS.get(task).kind} tasks: {declined}"
+    assert made.reason == f"{name} declines {TASKS.get(task).format} tasks: {declined}"
 
 
 # 8. Stacks.
@@ -212,7 +212,7 @@ def test_a_pool_stacks_with_anything_that_is_trained(make_spec, brief, other):
                     members(spec)
                 continue
             parts = members(spec)
-            if TECHNIQUES.get(other).reads_unused and isinstance(TECHNIQUES.get(name)(), PoolsWeights):
+            if TECHNIQUES.get(other).reads_unlabelled and isinstance(TECHNIQUES.get(name)(), PoolsWeights):
                 assert parts == (), "no example is held out from them"
                 continue
             assert [part.technique() for part in parts] == [brief(other)] * spec.pools()

@@ -15,7 +15,7 @@ from bench_lib.core.seeds import derive
 from bench_lib.core.spec import canonical_json
 from bench_lib.runner.execute import execute
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.formats import Kind
+from bench_lib.tasks.formats import TOKEN_CLASSIFICATION
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.hooks import EXCLUSIVE, OBSERVING, TRAINING
 from bench_lib.techniques.interface.stack import Stack, parse_stack
@@ -79,7 +79,9 @@ def test_every_pair_composes_unless_both_claim_an_exclusive_hook(first):
         stack, made = parse_stack(f"{first}+{second}", TECHNIQUES), [technique() for technique in techniques]
         assert stack.techniques == tuple(made)
         assert stack.passes() == tuple(a * b for a, b in zip(*(t.passes() for t in made), strict=True))
-        assert stack.survey_passes() == tuple(a + b for a, b in zip(*(t.survey_passes() for t in made), strict=True))
+        assert stack.estimation_passes() == tuple(
+            a + b for a, b in zip(*(t.estimation_passes() for t in made), strict=True)
+        )
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +91,7 @@ def alone(train):
 
 def taken_by(*names: str) -> str:
     """A task that all techniques take: words with tags, or else whole texts."""
-    willing = all(TECHNIQUES.get(name)().declines(Kind.TOKENS) is None for name in names)
+    willing = all(TECHNIQUES.get(name)().declines(TOKEN_CLASSIFICATION) is None for name in names)
     return "conll2003" if willing else "sst2"
 
 
@@ -145,7 +147,7 @@ def all_together() -> list[str]:
 def test_a_stack_of_everything_trains(train, task):
     chosen = all_together()
     assert len(chosen) >= len(TRAINED) / 2
-    willing = [n for n in chosen if TECHNIQUES.get(n)().declines(TASKS.get(task).kind) is None]
+    willing = [n for n in chosen if TECHNIQUES.get(n)().declines(TASKS.get(task).format) is None]
     record = train(task, "+".join(willing), **{**FEW, "train_examples": 4}).record
     assert record.status in ("converged", "collapsed"), record.reason
 
@@ -216,7 +218,7 @@ class Explode(Technique):
 
     name: ClassVar[str] = "explode"
     paper: ClassVar[str] = "none"
-    neutral: ClassVar[None] = None
+    identity: ClassVar[None] = None
 
     def backward(self, step):
         loss = step.loss(step.forward())
@@ -260,7 +262,7 @@ class Gradients(Technique):
 
     name: ClassVar[str] = "gradients"
     paper: ClassVar[str] = "none"
-    neutral: ClassVar[None] = None
+    identity: ClassVar[None] = None
     seen: ClassVar[list[dict[str, torch.Tensor]]] = []
 
     def after_backward(self, training):

@@ -20,7 +20,7 @@ from bench_lib.models.source import resolve
 from bench_lib.runner.execute import execute, prepared
 from bench_lib.runner.resolved import resolve_run
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.formats import Kind
+from bench_lib.tasks.formats import QUESTION_ANSWERING
 
 FAMILIES = ["bert", "roberta", "xlm-r", "distilbert", "electra", "albert", "deberta-v2", "deberta", "mpnet"]
 FAMILIES += ["modernbert", "nomic", "convbert", "rembert", "roformer", "xlm-r-xl", "megatron-bert", "xlm", "flaubert"]
@@ -68,7 +68,7 @@ def test_a_family_trains_on_every_kind_of_task_that_it_has_a_head_for(
 ) -> None:
     spec, found = spec_of(make_spec, families, name, task), TASKS.get(task)
     (record,) = execute([spec])
-    problems = model_problems(spec.model, found.kind, len(found.labels), spec.profile)
+    problems = model_problems(spec.model, found.format, len(found.labels), spec.profile)
     if (name, task) == ("nomic", "squad"):
         assert (record.status, record.reason) == ("unsupported", problems[0])
         assert problems[0].endswith("(nomic_bert) has no head for span tasks")
@@ -112,7 +112,7 @@ def test_what_is_added_stands_where_the_layout_says(
         run = resolve_run(spec_of(make_spec, families, name, "sst2", technique))
         training = prepared(run, torch.device("cpu"))
         names = {n for n in training.trainable() if f".{added}" in n and f".{place}." in n}
-        assert len(names) == training.anatomy.depth
+        assert len(names) == training.architecture.depth
 
 
 @pytest.mark.parametrize("kind", ["rte", "conll2003", "squad"])
@@ -122,7 +122,7 @@ def test_deberta_runs_in_half_precision_and_is_what_it_was_in_fp32(
 ) -> None:
     """Its biases are fp32 beside projections in half precision, which transformers' own mask cannot take."""
     task = TASKS.get(kind)
-    model = load_template(resolve(str(families.folder("deberta")), MODELS), task.kind, len(task.labels)).model
+    model = load_template(resolve(str(families.folder("deberta")), MODELS), task.format, len(task.labels)).model
     plain = copy.deepcopy(model)
     mended = [module for module in plain.modules() if vars(module).pop("transpose_for_scores", None)]
     assert len(mended) == 2
@@ -130,7 +130,7 @@ def test_deberta_runs_in_half_precision_and_is_what_it_was_in_fp32(
 
     def logits(model: Any) -> Tensor:
         output = model.eval()(**texts)
-        return output.start_logits if task.kind is Kind.SPAN else output.logits
+        return output.start_logits if task.format is QUESTION_ANSWERING else output.logits
 
     exact = logits(plain)
     assert torch.equal(logits(model), exact)

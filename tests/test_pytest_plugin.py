@@ -203,7 +203,7 @@ def test_bad_options_are_answered_with_what_is_allowed(bench: Bench, names: dict
 class Raises(Technique):
     """Raises in the middle of the training."""
 
-    name, paper, neutral = "raises", "none", None
+    name, paper, identity = "raises", "none", None
 
     def after_update(self, training: Training) -> None:
         raise RuntimeError("the wheel came off")
@@ -222,7 +222,7 @@ def test_a_run_that_crashed_fails_its_cell_but_is_stored(bench: Bench, monkeypat
 class Interrupts(Technique):
     """Interrupts the second training that it takes part in."""
 
-    name, paper, neutral = "interrupts", "none", None
+    name, paper, identity = "interrupts", "none", None
     seen: list[int] = []  # noqa: RUF012 (shared on purpose: each run makes its own instance)
 
     def prepare(self, training: Training) -> None:
@@ -242,9 +242,9 @@ def test_an_interrupt_keeps_the_rounds_before_it(bench: Bench, monkeypatch: pyte
 class Declines(Technique):
     """Takes no task."""
 
-    name, paper, neutral = "declines", "none", None
+    name, paper, identity = "declines", "none", None
 
-    def declines(self, kind: object) -> str:
+    def declines(self, task_format: object) -> str:
         return "there is nothing it can do"
 
 

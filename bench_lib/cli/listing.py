@@ -55,7 +55,7 @@ def _rows(kind: str) -> Rows:
     from bench_lib.tasks import TASKS
 
     if kind == "tasks":
-        return [(t.name, f"{t.description} [{t.kind}; {', '.join(t.metrics)}]") for t in TASKS]
+        return [(t.name, f"{t.description} [{t.format}; {', '.join(t.metrics)}]") for t in TASKS]
     return [(entry.name, entry.description) for entry in (MODELS if kind == "models" else PROFILES)]
 
 

@@ -1,4 +1,4 @@
-"""Named profiles: a budget for all tasks, with what differs by kind of task or by task."""
+"""Named profiles: a budget for all tasks, with what differs by task format or by task."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ class ProfileFamily:
     name: str
     description: str
     base: Profile
-    by_kind: Mapping[str, Settings] = field(default_factory=dict)
+    by_format: Mapping[str, Settings] = field(default_factory=dict)
     by_task: Mapping[str, Settings] = field(default_factory=dict)
     settings: Settings = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_name("name of a profile", self.name)
 
-    def __call__(self, task: str, kind: object) -> Profile:
+    def __call__(self, task: str, task_format: object) -> Profile:
         """The profile for one task, whose kind is a task format or the name of one."""
-        found = {**self.by_kind.get(str(kind), {}), **self.by_task.get(task, {}), **self.settings}
+        found = {**self.by_format.get(str(task_format), {}), **self.by_task.get(task, {}), **self.settings}
         return dataclasses.replace(self.base, **found)  # type: ignore[arg-type]
 
     def at(self, settings: Settings) -> ProfileFamily:
@@ -59,7 +59,7 @@ class ProfileFamily:
 
     def _changes(self, name: str, value: Scalar) -> bool:
         plain = getattr(self.base, name)
-        own = (self.settings, *self.by_kind.values(), *self.by_task.values())
+        own = (self.settings, *self.by_format.values(), *self.by_task.values())
         return any(settings.get(name, plain) != value for settings in own)
 
 
@@ -74,7 +74,7 @@ def stressed(family: ProfileFamily, factor: float) -> ProfileFamily:
         f"{family.name}-stress",
         f"{family.name} at {factor:g} times the rate without warm-up: a negative control",
         dataclasses.replace(family.base, learning_rate=family.base.learning_rate * factor, warmup=0.0),
-        {kind: harsher(settings) for kind, settings in family.by_kind.items()},
+        {task_format: harsher(settings) for task_format, settings in family.by_format.items()},
         {task: harsher(settings) for task, settings in family.by_task.items()},
     )
 

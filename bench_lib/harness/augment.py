@@ -55,7 +55,7 @@ def augmented(key: DataKey, draw: Draw, augmenters: tuple[Augments, ...]) -> Aug
         corpus = Corpus(
             train=examples,
             evaluation=evaluation_set(key, draw.evaluation).examples,
-            kind=key.kind,
+            format=key.format,
             labels=key.task.labels,
             judges_wording=key.task.judges_wording,
             generator=np.random.default_rng(derive(draw.augment, "augment", technique.name)),
@@ -65,7 +65,7 @@ def augmented(key: DataKey, draw: Draw, augmenters: tuple[Augments, ...]) -> Aug
             kept=kept,
         )
         made = _made(technique, corpus)
-        examples = torch_half(key.kind).readable(made, corpus.train, key.tokenizer(), key.window)
+        examples = torch_half(key.format).readable(made, corpus.train, key.tokenizer(), key.window)
     return Augmented(tuple(examples), key.encode(examples), reported, len(key.encode(kept[0])) if kept else None)
 
 

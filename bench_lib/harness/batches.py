@@ -33,7 +33,7 @@ def by_length(features: Sequence[Feature], batch_size: int) -> list[list[int]]:
     return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
 
 
-def collate(features: Sequence[Feature], kind: Format, pad_id: int, device: torch.device) -> Batch:
+def collate(features: Sequence[Feature], task_format: Format, pad_id: int, device: torch.device) -> Batch:
     """Pad features to the longest of them."""
     length = max(map(len, features))
     inputs = {"input_ids": padded([f.input_ids for f in features], length, pad_id)}
@@ -41,7 +41,7 @@ def collate(features: Sequence[Feature], kind: Format, pad_id: int, device: torc
     types = [f.token_types for f in features if f.token_types is not None]
     if types:
         inputs["token_type_ids"] = padded(types, length, 0)
-    half = torch_half(kind)
+    half = torch_half(task_format)
     targets = half.targets(features, length)
     places = torch.zeros(len(features), length, dtype=torch.bool)
     places[range(len(features)), list(map(half.row_place, features))] = True

@@ -12,12 +12,12 @@ from bench_lib.techniques.toolkit.dropout_rates import NEED_DROPOUT, SET_DROPOUT
 Corrections = tuple[tuple[str, str], ...]
 
 
-def corrections_of(spec: RunSpec, kind: Format, labels: Sequence[str]) -> Corrections:
+def corrections_of(spec: RunSpec, task_format: Format, labels: Sequence[str]) -> Corrections:
     """The corrections that a run needs, for `RunSpec.corrections`; none of a model that cannot be loaded."""
-    return corrections(spec, kind, labels, model_facts(spec.model, kind, len(labels)))
+    return corrections(spec, task_format, labels, model_facts(spec.model, task_format, len(labels)))
 
 
-def corrections(spec: RunSpec, kind: Format, labels: Sequence[str], facts: ModelFacts) -> Corrections:
+def corrections(spec: RunSpec, task_format: Format, labels: Sequence[str], facts: ModelFacts) -> Corrections:
     """The corrections that a run needs, by what is known of its model: each a name and the version that is right.
 
     `words`: words were read by themselves and not as running text. `head`: the head of a checkpoint that was fine-tuned
@@ -31,11 +31,11 @@ def corrections(spec: RunSpec, kind: Format, labels: Sequence[str], facts: Model
     rate = spec.profile.dropout
     without_any = rate == 0 or (rate is None and not facts.drops_out)
     needed = {
-        "words": "words" in kind.corrections and not facts.reads_words_alike,
+        "words": "words" in task_format.corrections and not facts.reads_words_alike,
         "head": bool(facts.kept_head) and not spec.profile.keep_head,
-        "outside": "outside" in kind.corrections and "O" in labels and labels[0] != "O",
+        "outside": "outside" in task_format.corrections and "O" in labels and labels[0] != "O",
         "dropout": (facts.dropout_outside and set_somewhere) or (without_any and not names.isdisjoint(NEED_DROPOUT)),
-        "answers": "answers" in kind.corrections and facts.shares_characters,
+        "answers": "answers" in task_format.corrections and facts.shares_characters,
         "parts": facts.misplaced,
     }
     return tuple((name, "2") for name, applies in needed.items() if applies)

@@ -1,4 +1,4 @@
-"""The training curve, read from the device in stretches."""
+"""The training curve, read from the device in intervals."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from bench_lib.harness.prompted import encode_prompts
 from bench_lib.models.load import load_tokenizer
 from bench_lib.tasks.formats import Example, Format
 from bench_lib.tasks.formats.base import Room
-from bench_lib.tasks.scoring.constant_baseline import room, trivial_score
+from bench_lib.tasks.scoring.constant_baseline import constant_baseline, room
 from bench_lib.tasks.task import Data, Task
 from bench_lib.tasks.transforms.label_noise import mislabelled
 from bench_lib.tasks.transforms.sampling import choose, choose_per_class
@@ -36,7 +36,7 @@ class Evaluation:
 
     examples: tuple[Example, ...]
     features: tuple[Feature, ...]
-    trivial: float
+    constant_baseline: float
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ class DataKey:
         return self.data.task
 
     @property
-    def kind(self) -> Format:
-        return self.task.kind
+    def format(self) -> Format:
+        return self.task.format
 
     @property
     def window(self) -> tuple[int, int]:
@@ -92,7 +92,7 @@ class DataKey:
             return ()
         if self.prompts is not None:
             return tuple(encode_prompts(self.prompts, self.task.name, examples, self.tokenizer(), self.max_length))
-        return tuple(torch_half(self.kind).encode(examples, self.tokenizer(), self.max_length, self.stride))
+        return tuple(torch_half(self.format).encode(examples, self.tokenizer(), self.max_length, self.stride))
 
 
 def data_key(data: Data, model: Ref, profile: Profile, stack: Stack = PLAIN) -> DataKey:
@@ -135,7 +135,7 @@ def unread_examples(data: Data, trained: Subset) -> tuple[Example, ...]:
 def held_out_set(key: DataKey, trained: Subset, size: int) -> Evaluation:
     """Held-out examples, to be evaluated like the evaluation set."""
     chosen = held_out_examples(key.data, trained, size)
-    return Evaluation(chosen, key.encode(chosen), trivial_score(key.task, chosen))
+    return Evaluation(chosen, key.encode(chosen), constant_baseline(key.task, chosen))
 
 
 @functools.lru_cache(maxsize=8)
@@ -148,7 +148,7 @@ def train_features(key: DataKey, subset: Subset) -> tuple[Feature, ...]:
 def evaluation_set(key: DataKey, size: int | None) -> Evaluation:
     """The evaluation set of a profile, the same for all seeds and techniques."""
     chosen = evaluation_examples(key.data, size)
-    return Evaluation(chosen, key.encode(chosen), evaluation_room(key.data, size).trivial)
+    return Evaluation(chosen, key.encode(chosen), evaluation_room(key.data, size).constant_baseline)
 
 
 @functools.lru_cache(maxsize=32)

@@ -14,15 +14,15 @@ def drift(training: Training) -> tuple[float, ...]:
 
     Empty where a wrapper holds the pre-trained weights under other names, as peft's does, and where there are none.
     """
-    squares: list[list[Tensor]] = [[] for _ in range(2 * (training.anatomy.depth + 1))]
+    squares: list[list[Tensor]] = [[] for _ in range(2 * (training.architecture.depth + 1))]
     for name, parameter in training.model.named_parameters():
-        level = training.anatomy.level(name)
-        if name in training.pretrained and training.anatomy.is_pretrained(name):
+        layer = training.architecture.layer_index(name)
+        if name in training.pretrained and training.architecture.is_pretrained(name):
             start = training.pretrained[name].to(parameter.device)
-            squares[2 * level].append(torch.linalg.vector_norm(parameter - start).square())
-            squares[2 * level + 1].append(torch.linalg.vector_norm(start).square())
+            squares[2 * layer].append(torch.linalg.vector_norm(parameter - start).square())
+            squares[2 * layer + 1].append(torch.linalg.vector_norm(start).square())
     if not all(squares):
         return ()
-    # Read from the device at once, and not level by level.
+    # Read from the device at once, and not layer by layer.
     moved, whole = torch.stack([torch.stack(parts).sum() for parts in squares]).sqrt().view(-1, 2).unbind(1)
     return tuple((moved / whole).tolist())

@@ -67,8 +67,8 @@ def footprint(training: Training, trained: nn.Module, inputs: Callable[[int], Ba
 def learnt(training: Training, loaded: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
     """What a file has to hold beside the pre-trained model: what trained, and what moved though it does not train.
 
-    `loaded` are the parameters as they were before any technique, by name: a prelude may have changed the whole body,
-    of which the training then freezes all but a part, and gives it other names.
+    `loaded` are the parameters as they were before any technique, by name: a pre-training stage may change the whole
+    body before the training freezes most of it and renames it.
     """
     trained = training.trainable()
     origin = {id(p): training.pretrained[name] for name, p in loaded.items() if name in training.pretrained}
@@ -98,7 +98,7 @@ def sampled(training: Training, features: Sequence[Feature], pad_id: int, size: 
     """A batch of so many of the first features, repeated where they run out; one alone is of middle length."""
     first = sorted(features[:LARGE], key=len)
     chosen = [first[len(first) // 2]] if size == SMALL else [first[i % len(first)] for i in range(size)]
-    return collate(chosen, training.kind, pad_id, training.device)
+    return collate(chosen, training.format, pad_id, training.device)
 
 
 @torch.inference_mode()

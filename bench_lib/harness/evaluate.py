@@ -50,7 +50,7 @@ Forward = Callable[[Training, Batch], Tensor]
 def logits_table(training: Training, batch: Batch) -> Tensor:
     """The logits of a plain forward pass."""
     raw = training.model(**batch.inputs)
-    parts = torch_half(training.kind).logits(raw, batch.inputs["attention_mask"])
+    parts = torch_half(training.format).logits(raw, batch.inputs["attention_mask"])
     return parts[0] if len(parts) == 1 else torch.stack(parts, dim=-1)
 
 
@@ -82,24 +82,24 @@ def predict(
 ) -> Predictions:
     """What a forward pass makes of the evaluation set, without dropout; the model is left in training mode."""
     outputs = _outputs(training, evaluation.features, pad_id, forward)
-    return torch_half(task.kind).decode(evaluation.examples, evaluation.features, outputs, task.labels)
+    return torch_half(task.format).decode(evaluation.examples, evaluation.features, outputs, task.labels)
 
 
 def scored(task: Task, evaluation: Evaluation, predictions: Predictions, moved: tuple[float, ...] = ()) -> Scored:
     """Score predictions of the evaluation set."""
     references = [example.reference for example in evaluation.examples]
-    answers = task.kind.answers(evaluation.examples, predictions)
+    answers = task.format.answers(evaluation.examples, predictions)
     return Scored(score(task, answers, references), predictions, moved)
 
 
 def _outputs(training: Training, features: Sequence[Feature], pad_id: int, forward: Forward) -> list[np.ndarray]:
     """For each feature the logits that its answer is read from."""
-    half = torch_half(training.kind)
+    half = torch_half(training.format)
     outputs: dict[int, np.ndarray] = {}
     size = training.profile.eval_batch_size
     training.model.eval()
     for indices in by_length(features, size):
-        batch = collate([features[i] for i in indices], training.kind, pad_id, training.device)
+        batch = collate([features[i] for i in indices], training.format, pad_id, training.device)
         for i, row in zip(indices, forward(training, batch).cpu().numpy(), strict=True):
             outputs[i] = half.read(row, features[i])
     training.model.train()

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 
 from bench_lib.core.errors import BenchError
 from bench_lib.core.spec import Profile, Ref
-from bench_lib.models.architecture import dissect, is_matrix, word_embeddings
+from bench_lib.models.architecture import architecture_of, is_matrix, word_embeddings
 from bench_lib.models.load import Template, load_template, load_tokenizer
 from bench_lib.models.words import reads_words_alike, shares_characters
 from bench_lib.tasks.formats import Format
@@ -46,7 +46,7 @@ class ModelFacts:
 
 
 def model_problems(ref: Ref, kind: Format, labels: int, profile: Profile) -> list[str]:
-    """Why no run of a kind of task under the profile could use the model, one line a reason; empty where it can.
+    """Why no run of a task format under the profile could use the model, one line a reason; empty where it can.
 
     The model is loaded once for each kind and number of labels, and not kept.
     """
@@ -99,7 +99,7 @@ def _problems(ref: Ref, template: Template) -> Iterator[str]:
     tokenizer, model = load_tokenizer(ref), template.model
     tables: tuple[str, ...] = ()
     try:
-        tables = dissect(model).embedded
+        tables = architecture_of(model).embedded
     except BenchError as error:
         yield f"model {ref.name!r}: {error}"
     rows, largest = len(word_embeddings(model).get_parameter("weight")), max(tokenizer.get_vocab().values())
@@ -138,10 +138,10 @@ def _misplaced(model: PreTrainedModel) -> bool:
     What a body has beside embeddings, blocks and pooler passed for the head, shared blocks for single ones, and a bias
     of two dimensions for a matrix.
     """
-    anatomy = dissect(model)
-    known = tuple(f"{place}." for place in (*anatomy.embedded, *anatomy.lists, anatomy.pooler) if place)
-    return anatomy.shared or any(
-        (anatomy.in_body(name) and not name.startswith(known))
+    architecture = architecture_of(model)
+    known = tuple(f"{place}." for place in (*architecture.embedded, *architecture.lists, architecture.pooler) if place)
+    return architecture.shared or any(
+        (architecture.in_body(name) and not name.startswith(known))
         or (parameter.dim() >= 2 and not is_matrix(name, parameter))
         for name, parameter in model.named_parameters()
     )

@@ -34,11 +34,11 @@ class Gradients:
 
     def __init__(self, training: Training, stack: Stack) -> None:
         named = training.trainable()
-        depth = training.anatomy.depth
+        depth = training.architecture.depth
         self.training, self.hooks = training, stack.having(AfterBackward)
         self.parameters = list(named.values())
-        self.first_block = [p for name, p in named.items() if training.anatomy.level(name) == 1]
-        self.last_block = [p for name, p in named.items() if training.anatomy.level(name) == depth]
+        self.first_block = [p for name, p in named.items() if training.architecture.layer_index(name) == 1]
+        self.last_block = [p for name, p in named.items() if training.architecture.layer_index(name) == depth]
         self.skipped = 0
         self.skipped_in_a_row = 0
 

@@ -1,4 +1,4 @@
-"""The training loop: batches in, hooks called in order, tracks evaluated at even distances."""
+"""The training loop: batches in, hooks called in order, observer runs evaluated at even distances."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench_lib.harness.curve import Curve
 from bench_lib.harness.evaluate import Scored
 from bench_lib.harness.formats.features import Batch, Feature
 from bench_lib.harness.gradients import Gradients
-from bench_lib.harness.observers import NOTHING, Progress, Track
+from bench_lib.harness.observers import NOTHING, ObserverRun, Progress
 from bench_lib.harness.optim import Optimization
 from bench_lib.harness.step import MicroStep, Passes, cross_entropy
 from bench_lib.instruments.timing import UNTIMED_STEPS, Stopwatch, Throughput
@@ -23,11 +23,11 @@ from bench_lib.techniques.interface.context import Step, Training
 from bench_lib.techniques.interface.hooks import (
     AfterUpdate,
     ComputesLoss,
+    Estimates,
     EvaluatesUnder,
     Finishes,
     RunsBackward,
     RunsUpdate,
-    Surveys,
 )
 from bench_lib.techniques.interface.stack import Stack
 
@@ -51,7 +51,7 @@ class BatchUpdate:
 
 
 class Loop:
-    """One training, shared by its tracks; what went `before` it counts as passes, tokens and seconds of its own."""
+    """One training, shared by its observer runs; the cost of what went `before` is added to its own."""
 
     def __init__(
         self,
@@ -59,11 +59,12 @@ class Loop:
         stack: Stack,
         features: Sequence[Feature],
         pad_id: int,
-        tracks: list[Track],
+        observer_runs: list[ObserverRun],
         before: Progress = NOTHING,
     ) -> None:
         profile = training.profile
-        self.training, self.stack, self.features, self.pad_id, self.tracks = training, stack, features, pad_id, tracks
+        self.training, self.stack, self.features = training, stack, features
+        self.pad_id, self.observer_runs = pad_id, observer_runs
         self.curve, self.throughput = Curve(), Throughput()
         self.passes = Passes(before.forward_passes, before.backward_passes)
         self.clock = Stopwatch(training.device)
@@ -77,39 +78,40 @@ class Loop:
 
     def progress(self) -> Progress:
         """How far the training is; what the observers did beside it is on their own clocks."""
-        seconds = self.clock.seconds - sum(track.own.seconds for track in self.tracks)
+        seconds = self.clock.seconds - sum(run.own.seconds for run in self.observer_runs)
         steps, passes, reported = self.training.step, self.passes, dict(self.training.reported)
         return Progress(steps, self.tokens, self.examples, passes.forward, passes.backward, seconds, reported)
 
     def run(self, evaluate: Callable[[], Scored]) -> None:
-        """Train, evaluating the tracks on the way; ends early when every track has stopped.
+        """Train, evaluating the observer runs on the way; ends early when every observer run has stopped.
 
-        Without anything to train on, the tracks are evaluated once, as the model is before training.
+        Without anything to train on, the observer runs are evaluated once, as the model is before training.
         """
         batches = self._batches()
         self.training.model.train()
         try:
-            self._survey()
-            for end in self._stretches():
-                self._stretch(batches, end)
+            self._estimate()
+            for end in self._intervals():
+                self._train_interval(batches, end)
                 if end in self._evaluation_steps():
                     self._evaluate(evaluate, last=end == self.training.total_steps)
-                if self.tracks and not any(track.running for track in self.tracks):
+                if self.observer_runs and not any(run.running for run in self.observer_runs):
                     break
         except Exception:
             # The curve is kept up to the failure; a loss that was not finite is the cause of whatever failed after it.
             self.curve.flush()
             raise
         finally:
-            for hook in [*self.stack.having(Finishes), *(h for t in self.tracks for h in t.observers.having(Finishes))]:
+            stacks = [self.stack, *(run.observers for run in self.observer_runs)]
+            for hook in [hook for stack in stacks for hook in stack.having(Finishes)]:
                 hook.finish(self.training)
 
     def _evaluation_steps(self) -> list[int]:
         total, count = self.training.total_steps, self.training.profile.evaluations
         return sorted({math.ceil(total * i / count) for i in range(1, count + 1)})
 
-    def _stretches(self) -> list[int]:
-        """The last steps of the stretches that are timed as a whole."""
+    def _intervals(self) -> list[int]:
+        """The last steps of the intervals that are timed as a whole."""
         return sorted({min(UNTIMED_STEPS, self.training.total_steps), *self._evaluation_steps()})
 
     def _batches(self) -> Iterator[list[list[Feature]]]:
@@ -125,14 +127,14 @@ class Loop:
         for indices in batches[: self.training.steps_per_epoch]:
             yield [[self.features[i] for i in indices[at : at + micro]] for at in range(0, len(indices), micro)]
 
-    def _survey(self) -> None:
+    def _estimate(self) -> None:
         """Let the techniques that ask for it pass over the training set, if any, once before the first update."""
         with self.clock.running():
-            for hook in self.stack.having(Surveys) if self.features else ():
-                hook.survey(self.training, self._surveyed())
+            for hook in self.stack.having(Estimates) if self.features else ():
+                hook.estimate(self.training, self._estimation_steps())
                 self.training.model.zero_grad(set_to_none=True)
 
-    def _surveyed(self) -> Iterator[MicroStep]:
+    def _estimation_steps(self) -> Iterator[MicroStep]:
         # Numbered below 0, so that no micro-batch of the training draws the same masks.
         number = 0
         for micro_batches in self._epoch("survey"):
@@ -141,14 +143,14 @@ class Loop:
                 yield self._micro_step(self._collated(micro), number, 1.0)
 
     def _collated(self, features: Sequence[Feature]) -> Batch:
-        return collate(features, self.training.kind, self.pad_id, self.training.device)
+        return collate(features, self.training.format, self.pad_id, self.training.device)
 
     def _micro_step(self, batch: Batch, number: int, share: float) -> MicroStep:
         criteria = self.stack.having(ComputesLoss)
         criterion = criteria[0].loss if criteria else cross_entropy
         return MicroStep(self.training, batch, number, share, self.passes, self.scaler, criterion)
 
-    def _stretch(self, batches: Iterator[list[list[Feature]]], end: int) -> None:
+    def _train_interval(self, batches: Iterator[list[list[Feature]]], end: int) -> None:
         before = self.progress()
         with self.clock.running():
             while self.training.step < end:
@@ -173,8 +175,8 @@ class Loop:
             for hook in self.stack.having(AfterUpdate):
                 hook.after_update(training)
         self.scaler.update()
-        for track in self.tracks:
-            track.after_update(training)
+        for run in self.observer_runs:
+            run.after_update(training)
         optimization.end_step()
         training.step += 1
         self.curve.add(loss, rate, norms)
@@ -208,17 +210,17 @@ class Loop:
             for hook in self.stack.having(EvaluatesUnder):
                 contexts.enter_context(hook.evaluate_under(self.training))
             shared, watch = None, Stopwatch(self.training.device)
-            for track in filter(lambda t: t.due(last), self.tracks):
-                if track.alters_weights:
-                    scored = track.under(self.training, evaluate)
+            for run in filter(lambda t: t.due(last), self.observer_runs):
+                if run.alters_weights:
+                    scored = run.under(self.training, evaluate)
                 else:
                     if shared is None:
                         with watch.running():
                             shared = evaluate()
                     scored = shared
-                    track.evaluating.seconds += watch.seconds
+                    run.evaluating.seconds += watch.seconds
                 if scored is not None:
-                    track.add(scored, self.progress())
+                    run.add(scored, self.progress())
 
 
 def _plain_backward(step: Step) -> Tensor:

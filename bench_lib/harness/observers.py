@@ -1,4 +1,4 @@
-"""A track: one record in the making, for the training itself or for observers that ride on it."""
+"""An observer run: one record in the making, for the training itself or for observers that ride on it."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ NOTHING = Progress(0, 0, 0, 0, 0, 0.0)
 
 
 @dataclass(eq=False)
-class Track:
+class ObserverRun:
     """The evaluations of one record and its own cost beside the training that it shares.
 
-    `stopped` is how far the training was when the track stopped, None while it goes on; `kept` is the evaluation that
-    counts. `inputs` gives batches of a size for timing; `failed` is what an observer raised that compresses,
-    or the reason of one that declines.
+    `stopped` is how far the training was when the observer run stopped, None while it goes on; `selected` is the
+    evaluation of the selected checkpoint. `inputs` gives batches of a size for timing; `failed` is the error of an
+    observer that compresses, or the reason of one that declines.
     """
 
     observers: Stack
@@ -52,7 +52,7 @@ class Track:
     inputs: Callable[[int], Batch]
     steps: list[int] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
-    kept: Scored | None = None
+    selected: Scored | None = None
     stopped: Progress | None = None
     failed: Exception | None = None
 
@@ -66,7 +66,7 @@ class Track:
         return bool(self.observers.having(EvaluatesUnder) or self.observers.having(Compresses))
 
     def due(self, last: bool) -> bool:
-        """Whether the track takes part in an evaluation.
+        """Whether the observer run takes part in an evaluation.
 
         One of its own costs a pass over the evaluation set, so it gets the last only, unless it chooses among several.
         """
@@ -97,7 +97,7 @@ class Track:
                 return self._compressed(compressors[0], training, evaluate)
             except (BadData, Unavailable):
                 raise
-            except Exception as error:  # what comes after the training is no failure of it, nor of its other tracks
+            except Exception as error:  # neither the training nor its other observer runs fail with it
                 # Its frames hold the compressed copy, which would stay in memory for the rest of the training.
                 traceback.clear_frames(error.__traceback__)
                 self.failed = error
@@ -117,6 +117,6 @@ class Track:
         self.scores.append(next(iter(scored.metrics.values())))
         choosers = self.observers.having(Selects)
         if all(chooser.select(self.scores) == len(self.scores) - 1 for chooser in choosers):
-            self.kept = scored
+            self.selected = scored
         if any(chooser.stop(self.scores) for chooser in choosers):
             self.stopped = progress

@@ -28,10 +28,10 @@ from bench_lib.harness.efficiency import sampled
 from bench_lib.harness.evaluate import evaluate
 from bench_lib.harness.formats.features import IGNORED, Batch, Feature
 from bench_lib.harness.loop import Loop
-from bench_lib.harness.observers import NOTHING, Progress, Track
+from bench_lib.harness.observers import NOTHING, ObserverRun, Progress
 from bench_lib.harness.step import MicroStep
 from bench_lib.instruments.timing import Stopwatch
-from bench_lib.models.architecture import dissect, word_embeddings
+from bench_lib.models.architecture import architecture_of, word_embeddings
 from bench_lib.models.load import instantiate, load_template
 from bench_lib.models.prompted import PromptedModel, mask_id
 from bench_lib.models.word_head import word_head
@@ -40,7 +40,7 @@ from bench_lib.tasks.formats.token_classification import TOKEN_CLASSIFICATION
 from bench_lib.tasks.task import Data, Task
 from bench_lib.tasks.transforms.sampling import choose
 from bench_lib.techniques.interface.context import Training
-from bench_lib.techniques.interface.hooks import Precedes, Prepares
+from bench_lib.techniques.interface.hooks import Prepares, Pretrains
 from bench_lib.techniques.interface.pretraining import Study
 from bench_lib.techniques.interface.stack import Stack
 from bench_lib.techniques.toolkit.dropout_rates import set_dropout
@@ -73,8 +73,8 @@ class StudyLoop(Loop):
 
 
 @dataclass(eq=False)
-class RunPrelude:
-    """The prelude of one run, for each of its techniques in turn, the `owner` of what is trained meanwhile.
+class RunPretraining:
+    """The pre-training stage of one run, for each of its techniques in turn, the `owner` of what is trained meanwhile.
 
     `profile` is the run's before any technique changed it; `other_data` looks up another task in the run's source.
     `features` are those that the run will train on, and `cost` what it took so far, in passes, tokens and seconds.
@@ -90,12 +90,12 @@ class RunPrelude:
     owner: str = ""
     cost: Progress = field(default=NOTHING)
 
-    def play(self) -> None:
+    def train(self) -> None:
         """Let the techniques that ask for it train what they need, if the run trains at all."""
         for technique in self.stack.techniques if self.features else ():
             self.owner = technique.name
-            if isinstance(technique, Precedes):
-                technique.precede(self)
+            if isinstance(technique, Pretrains):
+                technique.pretrain(self)
 
     @property
     def sequences(self) -> int:
@@ -113,7 +113,7 @@ class RunPrelude:
             head.tie(word_embeddings(self.training.model).get_parameter("weight"))
         return head
 
-    def unused(self, size: int) -> Sequence[Example]:
+    def unlabelled(self, size: int) -> Sequence[Example]:
         evaluation = evaluation_set(self.key, self.training.profile.eval_examples).examples
         known = {example.inputs for example in evaluation}
         left = [e for e in unread_examples(self.key.data, self.subset) if e.inputs not in known]
@@ -139,32 +139,32 @@ class RunPrelude:
 
     def tune(self, task: str, profile: Profile) -> None:
         chosen, features = self._task_and_features(task, profile)
-        template = load_template(self.key.model, chosen.kind, len(chosen.labels))
+        template = load_template(self.key.model, chosen.format, len(chosen.labels))
         generator = torch.Generator().manual_seed(self._seed("init", "head"))
         model: nn.Module = instantiate(template, generator).to(self.training.device)  # type: ignore[arg-type]
         set_dropout(model, profile.dropout)
         self._hand_over(self.training.model, model)
-        self._run(Loop(self._training(model, chosen.kind, profile), ALONE, features, self._pad_id(), []))
+        self._run(Loop(self._training(model, chosen.format, profile), ALONE, features, self._pad_id(), []))
         self._hand_over(model, self.training.model)
 
-    def teach(self, examples: Sequence[Example]) -> Predictions:
+    def pseudo_labels(self, examples: Sequence[Example]) -> Predictions:
         profile = dataclasses.replace(self.training.profile, evaluations=1)
-        teacher = self._training(copy.deepcopy(self.training.model), self.training.kind, profile)
+        teacher = self._training(copy.deepcopy(self.training.model), self.training.format, profile)
         teacher.epoch_size = self.training.epoch_size
         prepare(teacher, self.stack)
         asked = Evaluation(tuple(examples), self.key.encode(examples), 0.0)
         inputs = functools.partial(sampled, teacher, asked.features, self._pad_id())
-        track = Track(ALONE, Stopwatch(teacher.device), Stopwatch(teacher.device), inputs)
-        self._run(Loop(teacher, self.stack, self.features, self._pad_id(), [track]), asked)
-        assert track.kept is not None, "a track without observers keeps its last evaluation"
-        return track.kept.predictions
+        run = ObserverRun(ALONE, Stopwatch(teacher.device), Stopwatch(teacher.device), inputs)
+        self._run(Loop(teacher, self.stack, self.features, self._pad_id(), [run]), asked)
+        assert run.selected is not None, "an observer run without observers keeps its last evaluation"
+        return run.selected.predictions
 
     def progress(self) -> Progress:
-        """The cost so far and what was reported: all there is of a run that ends in its prelude."""
+        """The cost so far and what was reported: all there is of a run that ends in its pre-training stage."""
         return dataclasses.replace(self.cost, reported=dict(self.training.reported))
 
     def _run(self, loop: Loop, asked: Evaluation = NOBODY) -> None:
-        """Train, then evaluate on what is asked if there is a track for it; what it took is counted also on failure."""
+        """Train, then evaluate if there is an observer run for it; the cost is counted also on failure."""
         try:
             loop.run(lambda: evaluate(loop.training, self.key.task, asked, self._pad_id()))
         except Diverged as error:
@@ -180,11 +180,11 @@ class RunPrelude:
             tokens=self.cost.tokens + more.tokens,
             forward_passes=self.cost.forward_passes + more.forward_passes,
             backward_passes=self.cost.backward_passes + more.backward_passes,
-            seconds=self.cost.seconds + more.seconds + sum(track.evaluating.seconds for track in loop.tracks),
+            seconds=self.cost.seconds + more.seconds + sum(run.evaluating.seconds for run in loop.observer_runs),
         )
 
     def _report(self, loop: Loop) -> None:
-        """Note the prelude's own steps and passes, and the mean loss of its last epoch."""
+        """Note the pre-training stage's own steps and passes, and the mean loss of its last epoch."""
         done, last = loop.progress(), loop.curve.loss[-loop.training.steps_per_epoch :]
         for quantity, value in (
             ("steps", done.steps),
@@ -194,10 +194,10 @@ class RunPrelude:
         ):
             self.training.report(self.owner, quantity, value)
 
-    def _training(self, model: nn.Module, kind: Format, profile: Profile) -> Training:
+    def _training(self, model: nn.Module, task_format: Format, profile: Profile) -> Training:
         """A training of its own, which draws from streams under the owner's name."""
         run = self.training
-        return Training(model, dissect(model), kind, profile, run.pretrained, self._seed, run.device)
+        return Training(model, architecture_of(model), task_format, profile, run.pretrained, self._seed, run.device)
 
     def _seed(self, stream: str, *names: str | int) -> int:
         return self.training.seed(stream, self.owner, *names)

@@ -67,13 +67,13 @@ def perturbed_set(key: DataKey, size: int | None, share: float) -> Evaluation:
     """The evaluation set of a profile with a share of its words changed, the same for all seeds and techniques."""
     clean = evaluation_set(key, size)
     examples = tuple(_perturbed(example, share, key, number) for number, example in enumerate(clean.examples))
-    return Evaluation(examples, key.encode(examples), clean.trivial)
+    return Evaluation(examples, key.encode(examples), clean.constant_baseline)
 
 
 def _perturbed(example: Example, share: float, key: DataKey, number: int) -> Example:
     generator = np.random.default_rng(derive(EVALUATION_SEED, "augment", key.task.name, "perturbed", number))
     found = perturbed(example, share, key.task.labels, generator)
-    return torch_half(key.kind).fitted(found, example, key.tokenizer(), key.window)
+    return torch_half(key.format).fitted(found, example, key.tokenizer(), key.window)
 
 
 def attacked(training: Training, key: DataKey, evaluation: Evaluation, pad_id: int) -> float:
@@ -104,6 +104,6 @@ def _gradient(training: Training, batch: Batch) -> Tensor:
     full = training.profile.precision == "fp16"
     with embedding_changed(training.model, watched), autocast(training, full_precision=full):
         raw = training.model(**batch.inputs)
-        loss = cross_entropy(torch_half(training.kind).output(raw, batch))
+        loss = cross_entropy(torch_half(training.format).output(raw, batch))
     (gradient,) = torch.autograd.grad(loss, words)
     return gradient

@@ -62,7 +62,7 @@ class MicroStep:
         listening = hidden_states(self.training, captured) if hidden else nullcontext()
         with listening, autocast(self.training, full_precision):
             raw = self.training.model(**self.batch.inputs)
-        return replace(torch_half(self.training.kind).output(raw, self.batch), hidden=tuple(captured))
+        return replace(torch_half(self.training.format).output(raw, self.batch), hidden=tuple(captured))
 
     def loss(self, output: Output) -> Tensor:
         return self.criterion(output)
@@ -83,7 +83,7 @@ def hidden_states(training: Training, found: list[Tensor]) -> Iterator[None]:
     def collect(_module: nn.Module, _inputs: object, output: Tensor | tuple[Tensor, ...]) -> None:
         found.append(output[0] if isinstance(output, tuple) else output)
 
-    places = (training.anatomy.embeddings, training.anatomy.block_list)
+    places = (training.architecture.embeddings, training.architecture.block_list)
     named = dict(training.model.named_modules())
     # By the end of the name: a wrapper such as peft's puts a prefix before it.
     embeddings, blocks = (next(m for n, m in named.items() if n == p or n.endswith(f".{p}")) for p in places)

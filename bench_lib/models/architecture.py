@@ -25,7 +25,7 @@ before the blocks or are read by all of them.
 
 
 @dataclass(frozen=True, eq=False)
-class Anatomy:
+class Architecture:
     """Parts of a model by module name; the head is what lies outside the body.
 
     `embedded` is the module that gives the first block its input, or the tables that the body adds up itself. `lists`
@@ -96,8 +96,8 @@ class Anatomy:
         """Whether a parameter belongs to the body's pooler."""
         return self.pooler is not None and f".{self.pooler}." in f".{name}."
 
-    def level(self, name: str) -> int:
-        """The level of a parameter: 0 embeddings, 1 to `depth` blocks, `depth` + 1 pooler and head.
+    def layer_index(self, name: str) -> int:
+        """The layer of a parameter: 0 embeddings, 1 to `depth` blocks, `depth` + 1 pooler and head.
 
         Wrappers such as peft's put a prefix before a name, so parts are searched for and not only matched at the start.
         A prompt is read before the first block, as the embeddings are; what else the body has is where `PLACES` say.
@@ -114,10 +114,10 @@ class Anatomy:
 
     def is_pretrained(self, name: str) -> bool:
         """Whether a parameter belongs to the embeddings or blocks, and so neither to the pooler nor to the new head."""
-        return self.level(name) <= self.depth
+        return self.layer_index(name) <= self.depth
 
 
-def dissect(model: nn.Module) -> Anatomy:
+def architecture_of(model: nn.Module) -> Architecture:
     """Find the parts of a transformers encoder with a task head; a model without them raises `Unsupported`."""
     prefix = getattr(model, "base_model_prefix", "")
     body = getattr(model, prefix) if prefix else nn.Module()
@@ -130,7 +130,7 @@ def dissect(model: nn.Module) -> Anatomy:
     depth = max(map(len, lists.values()))
     longest = [name for name, blocks in lists.items() if len(blocks) == depth]
     owner = longest[0].rpartition(".")[0]
-    return Anatomy(
+    return Architecture(
         body=prefix,
         embedded=tuple(f"{prefix}.{name}" for name in embedded),
         lists=tuple(f"{prefix}.{name}" for name in longest if name.rpartition(".")[0] == owner),

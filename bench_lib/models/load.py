@@ -133,7 +133,7 @@ def load_tokenizer(ref: Ref) -> PreTrainedTokenizerBase:
 
 
 @functools.lru_cache(maxsize=3)  # a sweep over all tasks goes back and forth between three heads
-def load_template(ref: Ref, kind: Head, labels: int) -> Template:
+def load_template(ref: Ref, task_format: Head, labels: int) -> Template:
     """The model with the head that a task's format asks for, in fp32; safetensors only, no remote code.
 
     Attention is eager: with dropout on it is the fastest on CPUs, and its gradients are deterministic everywhere. A
@@ -141,12 +141,12 @@ def load_template(ref: Ref, kind: Head, labels: int) -> Template:
     """
     source = find_source(ref.name, MODELS)
     place, options = place_of(source, ref)
-    auto_model, outputs = getattr(transformers, kind.auto_model), kind.head_outputs(labels)
+    auto_model, outputs = getattr(transformers, task_format.auto_model), task_format.head_outputs(labels)
     heads = {} if outputs is None else {"num_labels": outputs}
     with explained(ref):
         config = AutoConfig.from_pretrained(place, **heads, **(TINY if source.random else {}), **options)
         if type(config) not in auto_model._model_mapping:
-            raise Unsupported(f"model {ref.name!r} ({config.model_type}) has no head for {kind} tasks")
+            raise Unsupported(f"model {ref.name!r} ({config.model_type}) has no head for {task_format} tasks")
         if source.random:
             return _random(auto_model.from_config(config, attn_implementation="eager"))
         options |= {"config": config, "dtype": torch.float32, "attn_implementation": "eager", "use_safetensors": True}

@@ -51,7 +51,7 @@ OUTCOMES = (
     Column(
         "failure_rate",
         "failed",
-        "Collapsed (final score at or below the trivial score) or diverged (loss not finite), of the judged runs, "
+        "Collapsed (final score at or below the constant baseline) or diverged (loss not finite), of the judged runs, "
         "with Wilson's 95 % interval in percent. Lost runs (out of memory, time limit, crash) are listed, not "
         "counted.",
         values.failures,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import time
 from collections.abc import Sequence
 
@@ -18,16 +19,16 @@ from bench_lib.harness.datasets import train_features
 from bench_lib.harness.efficiency import learnt, sampled, saved_bytes
 from bench_lib.harness.ending import ending
 from bench_lib.harness.loop import Loop
-from bench_lib.harness.observers import Track
+from bench_lib.harness.observers import ObserverRun
 from bench_lib.harness.precision import computed_by
-from bench_lib.harness.pretraining import RunPrelude, prepare
+from bench_lib.harness.pretraining import RunPretraining, prepare
 from bench_lib.harness.prompted import prompted_model
 from bench_lib.harness.robustness import Examination
 from bench_lib.instruments.determinism import isolated
 from bench_lib.instruments.memory import PeakMemory
 from bench_lib.instruments.provenance import left_behind, provenance
 from bench_lib.instruments.timing import Stopwatch
-from bench_lib.models.architecture import dissect
+from bench_lib.models.architecture import architecture_of
 from bench_lib.models.load import instantiate, load_template
 from bench_lib.models.pretrained import Pretrained
 from bench_lib.runner.records import Attempt
@@ -69,38 +70,39 @@ def execute(specs: Sequence[RunSpec]) -> list[RunRecord]:
     facts = {**provenance(device), **computed_by(device, precision), **left_behind(left)}
     if attempt.pretrained is not None and attempt.training is not None:
         facts |= attempt.pretrained.of_head(specs[0].profile.keep_head)
-    tracks: list[Track | None] = [*attempt.tracks, *([None] * (len(specs) - len(attempt.tracks)))]
-    return [attempt.record(run.spec, run.data, track, facts) for run, track in zip(runs, tracks, strict=True)]
+    observed = itertools.zip_longest(runs, attempt.observer_runs)
+    return [attempt.record(run.spec, run.data, observer_run, facts) for run, observer_run in observed]
 
 
 def _train(run: ResolvedRun, observers: Sequence[Stack], attempt: Attempt) -> None:
     for stack in (run.stack, *observers):
-        stack.check(run.task.kind)
+        stack.check(run.task.format)
     run.check_data()
     evaluation, made = run.evaluation(), _training_set(run)
-    attempt.trivial = evaluation.trivial
+    attempt.constant_baseline = evaluation.constant_baseline
     attempt.pretrained = pretrained = _pretrained(run)
     attempt.training = training = _loaded(run, attempt.device, pretrained)
     training.reported.update(made.reported)
     training.epoch_size = made.epoch_size
     loaded = dict(training.model.named_parameters())
-    attempt.prelude = prelude = RunPrelude(
+    attempt.stage = stage = RunPretraining(
         run.key, run.subset, run.spec.profile, run.other_data, run.stack, training, made.features
     )
-    prelude.play()
+    stage.train()
     prepare(training, run.stack)
     pad_id = int(run.key.tokenizer().pad_token_id)
     inputs = functools.partial(sampled, training, evaluation.features, pad_id)
-    attempt.tracks = [Track(o, Stopwatch(attempt.device), Stopwatch(attempt.device), inputs) for o in observers]
-    attempt.loop = Loop(training, run.stack, prelude.features, pad_id, attempt.tracks, prelude.cost)
+    for riding in observers:
+        attempt.observer_runs.append(ObserverRun(riding, Stopwatch(attempt.device), Stopwatch(attempt.device), inputs))
+    attempt.loop = Loop(training, run.stack, stage.features, pad_id, attempt.observer_runs, stage.cost)
     examine = Examination.of(training, run.key, evaluation, pad_id, observers)
-    attempt.setup_seconds = time.perf_counter() - attempt.started - prelude.cost.seconds
+    attempt.setup_seconds = time.perf_counter() - attempt.started - stage.cost.seconds
     try:
         attempt.loop.run(examine)
     finally:
-        # Also after a failure: a track that stopped earlier still gets its record.
+        # Also after a failure: an observer run that stopped earlier still gets its record.
         tensors = functools.reduce(
-            lambda kept, hook: hook.saved(kept), run.stack.having(Saves), learnt(training, loaded)
+            lambda saved, hook: hook.saved(saved), run.stack.having(Saves), learnt(training, loaded)
         )
         attempt.size = ModelSize(saved_bytes(tensors))
 
@@ -121,7 +123,7 @@ def prepared(run: ResolvedRun, device: torch.device) -> Training:
 
 
 def _pretrained(run: ResolvedRun) -> Pretrained:
-    template = load_template(run.spec.model, run.task.kind, len(run.task.labels))
+    template = load_template(run.spec.model, run.task.format, len(run.task.labels))
     return Pretrained(template, copies=run.foreign)
 
 
@@ -135,8 +137,8 @@ def _loaded(run: ResolvedRun, device: torch.device, pretrained: Pretrained) -> T
     set_dropout(model, run.profile.dropout)
     return Training(
         model=model.to(device),
-        anatomy=dissect(model),
-        kind=run.task.kind,
+        architecture=architecture_of(model),
+        format=run.task.format,
         profile=run.profile,
         pretrained=pretrained,
         seed=run.seed,

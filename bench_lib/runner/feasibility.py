@@ -52,7 +52,7 @@ def hindrances(specs: Sequence[RunSpec]) -> list[str]:
     drawn: dict[tuple[Setting, Subset | None], None] = {}
     for spec, setting in _settings(specs, problems):
         named.setdefault(setting, spec.profile_name)
-        if setting.task.kind.reads_windows:
+        if setting.task.format.reads_windows:
             drawn[setting, Subset.of(setting.profile, spec.base_seed("subset"))] = None
             drawn[setting, None] = None
     for setting, name in named.items():
@@ -87,7 +87,7 @@ def _setting(spec: RunSpec) -> Setting:
     """The setting with the profile as the techniques configure it; one that declines the task is left to the run."""
     run = resolve_run(spec)
     try:
-        run.techniques.check(run.task.kind)
+        run.techniques.check(run.task.format)
         profile = run.profile
     except Unsupported:
         profile = spec.profile
@@ -110,7 +110,7 @@ def _indistinct(setting: Setting, name: str) -> list[str]:
 
 def _misfits(setting: Setting) -> list[str]:
     """Why the model cannot take the task under the profile."""
-    return model_problems(setting.model, setting.task.kind, len(setting.task.labels), setting.profile)
+    return model_problems(setting.model, setting.task.format, len(setting.task.labels), setting.profile)
 
 
 def _check_questions(setting: Setting, subset: Subset | None) -> None:
@@ -132,7 +132,7 @@ def _unaskable(key: DataKey, examples: Subset | int | None) -> str:
     except Unsupported:
         return ""  # such a subset cannot be drawn, which is said of each run that asks for it
     try:
-        torch_half(key.kind).check(chosen, key.tokenizer(), key.max_length, key.stride)
+        torch_half(key.format).check(chosen, key.tokenizer(), key.max_length, key.stride)
     except Unsupported as error:
         return str(error)
     return ""

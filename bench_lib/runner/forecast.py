@@ -18,7 +18,7 @@ from bench_lib.harness.precision import autocast
 from bench_lib.harness.step import MicroStep, Passes
 from bench_lib.instruments.determinism import isolated
 from bench_lib.instruments.timing import Stopwatch
-from bench_lib.models.architecture import dissect
+from bench_lib.models.architecture import architecture_of
 from bench_lib.models.load import instantiate, load_template
 from bench_lib.runner.resolved import resolve_run
 from bench_lib.tasks.formats.text_classification import TEXT_CLASSIFICATION
@@ -67,7 +67,7 @@ def forecast(specs: Sequence[RunSpec]) -> float:
 def _seconds(spec: RunSpec) -> float:
     run = resolve_run(spec)
     try:
-        run.stack.check(run.task.kind)
+        run.stack.check(run.task.format)
         for technique in run.stack.having(Prompts):
             technique.label_words(spec.task)
     except BenchError:
@@ -92,8 +92,8 @@ def _training(model: Ref, profile: Profile, device: torch.device) -> Training:
     body = instantiate(template, torch.Generator().manual_seed(0))
     return Training(
         model=body.to(device).train(),  # type: ignore[arg-type]  # transformers types this for its own tensors
-        anatomy=dissect(body),
-        kind=TEXT_CLASSIFICATION,
+        architecture=architecture_of(body),
+        format=TEXT_CLASSIFICATION,
         profile=profile,
         pretrained={},
         seed=lambda *_: 0,

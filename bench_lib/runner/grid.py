@@ -145,7 +145,7 @@ def _cells(grid: Grid, parsed: _ParsedGrid, problems: Problems) -> list[RunSpec]
     found: list[RunSpec | None] = []
     for task in parsed.tasks:
         data = problems.of(load_data, task, grid.data)
-        profiles = [(family.name, problems.of(family, task.name, task.kind)) for family in parsed.families]
+        profiles = [(family.name, problems.of(family, task.name, task.format)) for family in parsed.families]
         if data is None or model is None:
             continue
         blank = RunSpec(task.name, task.version, Ref(grid.data, data.fingerprint), (), model, Profile(), seed=0)
@@ -163,7 +163,7 @@ def _cells(grid: Grid, parsed: _ParsedGrid, problems: Problems) -> list[RunSpec]
 
 def _cell(task: Task, cell: RunSpec) -> RunSpec:
     """The cell with its corrections, which follow from model, techniques and profile."""
-    return dataclasses.replace(cell, corrections=corrections_of(cell, task.kind, task.labels))
+    return dataclasses.replace(cell, corrections=corrections_of(cell, task.format, task.labels))
 
 
 def _planned(cells: Sequence[RunSpec], seeds: tuple[int, ...]) -> list[RunSpec]:

@@ -27,8 +27,8 @@ from bench_lib.harness.efficiency import Footprint
 from bench_lib.harness.ending import ending
 from bench_lib.harness.evaluate import Scored
 from bench_lib.harness.loop import Loop
-from bench_lib.harness.observers import NOTHING, Progress, Track
-from bench_lib.harness.pretraining import RunPrelude
+from bench_lib.harness.observers import NOTHING, ObserverRun, Progress
+from bench_lib.harness.pretraining import RunPretraining
 from bench_lib.instruments.memory import PeakMemory
 from bench_lib.models import MODELS
 from bench_lib.models.pretrained import Pretrained
@@ -51,40 +51,40 @@ class Attempt:
     started: float = field(default_factory=time.perf_counter)
     setup_seconds: float = 0.0
     ending: Ending = (Status.CONVERGED, "")
-    trivial: float | None = None
+    constant_baseline: float | None = None
     training: Training | None = None
     pretrained: Pretrained | None = None
-    prelude: RunPrelude | None = None
+    stage: RunPretraining | None = None
     loop: Loop | None = None
-    tracks: list[Track] = field(default_factory=list)
+    observer_runs: list[ObserverRun] = field(default_factory=list)
     size: ModelSize = field(default_factory=ModelSize)
 
-    def record(self, spec: RunSpec, data: Data, track: Track | None, facts: Mapping[str, str]) -> RunRecord:
-        """The record of one of the runs; a track that stopped early counts only the steps up to there."""
+    def record(self, spec: RunSpec, data: Data, observed: ObserverRun | None, facts: Mapping[str, str]) -> RunRecord:
+        """The record of one of the runs; an observer run that stopped early counts only the steps up to there."""
         end = self.ending
-        if track is not None and not track.running:
+        if observed is not None and not observed.running:
             # What happened to the training later does not concern it.
-            end = ending(track.failed) if track.failed else (Status.CONVERGED, "")
-        counted = track.kept if track is not None and end[0] is Status.CONVERGED else None
+            end = ending(observed.failed) if observed.failed else (Status.CONVERGED, "")
+        counted = observed.selected if observed is not None and end[0] is Status.CONVERGED else None
         found = (counted and counted.footprint) or Footprint(self.size, Latency())
-        reached = self._reached(track)
+        reached = self._reached(observed)
         return dataclasses.replace(
-            scored_record(spec, data, end, counted, self.trivial),
+            scored_record(spec, data, end, counted, self.constant_baseline),
             cost=self._cost(reached),
             curve=self._curve(reached.steps),
             size=found.size,
             reported=dict(reached.reported),
-            evaluations=Evaluations(tuple(track.steps), tuple(track.scores)) if track else Evaluations(),
-            timing=self._timing(track, reached, found.latency),
+            evaluations=Evaluations(tuple(observed.steps), tuple(observed.scores)) if observed else Evaluations(),
+            timing=self._timing(observed, reached, found.latency),
             provenance=facts,
             weights=self._weights() if counted and spec.keep_weights else None,
         )
 
-    def _reached(self, track: Track | None) -> Progress:
-        """How far the training was when the track stopped or the attempt ended, with the cost of all stages."""
+    def _reached(self, observed: ObserverRun | None) -> Progress:
+        """How far the training was when the observer run stopped or the attempt ended, with the cost of all stages."""
         if self.loop is not None:
-            return (track and track.stopped) or self.loop.progress()
-        return NOTHING if self.prelude is None else self.prelude.progress()
+            return (observed and observed.stopped) or self.loop.progress()
+        return NOTHING if self.stage is None else self.stage.progress()
 
     def _cost(self, reached: Progress) -> Cost:
         cost = Cost(
@@ -119,12 +119,12 @@ class Attempt:
             nonfinite_steps=sum(curve.skipped[:steps]),
         )
 
-    def _timing(self, track: Track | None, reached: Progress, latency: Latency) -> Timing:
+    def _timing(self, observed: ObserverRun | None, reached: Progress, latency: Latency) -> Timing:
         throughput = self.loop.throughput if self.loop else None
         return Timing(
             setup_seconds=self.setup_seconds,
-            train_seconds=reached.seconds + (track.own.seconds if track else 0.0),
-            eval_seconds=track.evaluating.seconds if track else 0.0,
+            train_seconds=reached.seconds + (observed.own.seconds if observed else 0.0),
+            eval_seconds=observed.evaluating.seconds if observed else 0.0,
             tokens_per_second=throughput.tokens_per_second() if throughput else None,
             examples_per_second=throughput.examples_per_second() if throughput else None,
             latency=latency,

@@ -142,11 +142,13 @@ def build_seed_ensemble(spec: RunSpec, store: Store) -> RunRecord:
 
 def _check(run: ResolvedRun) -> None:
     """Raise `Unsupported` if the ensemble is declined whatever the members' results."""
-    run.techniques.check(run.task.kind)
+    run.techniques.check(run.task.format)
     for soup in run.techniques.having(PoolsWeights):
         for technique in run.techniques.techniques:
-            if technique.reads_unused:
-                raise Unsupported(f"no example is held out from members with {technique.name}, which reads unused ones")
+            if technique.reads_unlabelled:
+                raise Unsupported(
+                    f"no example is held out from members with {technique.name}, which reads the unlabelled pool"
+                )
         if "subset" not in dict(run.spec.frozen):
             raise Unsupported("no example is held out from every member where each trains on a subset of its own")
         held_out_examples(run.data, run.subset, soup.held_out)

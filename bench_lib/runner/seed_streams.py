@@ -9,7 +9,7 @@ from bench_lib.core.seeds import STREAMS
 from bench_lib.core.spec import RunSpec
 from bench_lib.runner.resolved import resolve_run
 from bench_lib.techniques import TECHNIQUES
-from bench_lib.techniques.interface.hooks import Precedes, Prepares, Prompts
+from bench_lib.techniques.interface.hooks import Prepares, Pretrains, Prompts
 from bench_lib.techniques.interface.stack import parse_stack
 
 
@@ -43,7 +43,7 @@ def _inert_streams(spec: RunSpec) -> dict[str, str]:
     run = resolve_run(spec)
     profile, stack, available = spec.profile, run.techniques, len(run.data.train)
     # Modules added by techniques are drawn from init as well; a prompted model without them has no new parameters.
-    drawn_anew = stack.having(Prepares) or stack.having(Precedes) or not stack.having(Prompts)
+    drawn_anew = stack.having(Prepares) or stack.having(Pretrains) or not stack.having(Prompts)
     found = {} if drawn_anew else {"init": "no part of the model is drawn"}
     if not profile.trains:
         return found | dict.fromkeys((s for s in STREAMS if s != "init"), "there is nothing to train on")

@@ -9,23 +9,23 @@ from bench_lib.core.errors import require
 from bench_lib.tasks.formats.base import Format
 
 
-def check_columns(kind: Format, columns: Sequence[str], task: str) -> None:
+def check_columns(task_format: Format, columns: Sequence[str], task: str) -> None:
     """Raise `BadValue` for more or fewer columns than the format has, or one that is named twice."""
-    least, most = kind.columns
+    least, most = task_format.columns
     allowed = f"{least} different ones" if least == most else f"{least} to {most} different ones"
     fits = least <= len(columns) <= most and len(set(columns)) == len(columns)
-    require(fits, f"columns of task {task} ({kind})", tuple(columns), allowed)
+    require(fits, f"columns of task {task} ({task_format})", tuple(columns), allowed)
 
 
-def check_labels(kind: Format, labels: Sequence[str], task: str) -> None:
+def check_labels(task_format: Format, labels: Sequence[str], task: str) -> None:
     """Raise `BadValue` for labels that a task of the format cannot have."""
-    what = f"labels of task {task} ({kind})"
+    what = f"labels of task {task} ({task_format})"
     twice = [label for label, count in Counter(labels).items() if count > 1]
     require(not twice, what, tuple(twice), "each label once")
-    kind.check_labels(labels, what)
+    task_format.check_labels(labels, what)
 
 
-def check_metrics(kind: Format, metrics: Sequence[str], labels: Sequence[str], task: str) -> None:
+def check_metrics(task_format: Format, metrics: Sequence[str], labels: Sequence[str], task: str) -> None:
     """Raise `BenchError` for a metric that the format does not have, or that does not fit the labels."""
     require(len(metrics) == len(set(metrics)) > 0, f"metrics of task {task}", tuple(metrics), "at least one, each once")
-    kind.check_metrics(metrics, labels, task)
+    task_format.check_metrics(metrics, labels, task)

@@ -14,7 +14,7 @@ from bench_lib.tasks.formats.base import Example, Format
 class Task:
     """A data set, its split, and how it is scored; complete, and pinned where it is on the hub.
 
-    `kind` is the format of its examples. `columns` are the hub's own: the inputs first and the target last. `metrics`
+    `format` is the format of its examples. `columns` are the hub's own: the inputs first and the target last. `metrics`
     name what the format computes; the first is the primary one. `judges_wording` says that the labels are of the
     wording itself, so that a text in other words may need another. `version` is raised when parsing or scoring changes.
     A task that is read from folders alone leaves out `hub_id` and `revision`. Columns, labels or metrics that do not
@@ -22,7 +22,7 @@ class Task:
     """
 
     name: str
-    kind: Format
+    format: Format
     description: str
     columns: tuple[str, ...]
     labels: tuple[str, ...]
@@ -43,14 +43,14 @@ class Task:
         plain = not set(self.name) & set("/\\,:=+ ") and self.name.strip(".") != ""
         require(plain, "name of a task", self.name, "no blank, slash, comma, colon, equals or plus sign")
         require(
-            isinstance(self.kind, Format),
-            f"kind of task {self.name}",
-            self.kind,
-            "a task format, such as bench_lib.Kind.SEQUENCE",
+            isinstance(self.format, Format),
+            f"format of task {self.name}",
+            self.format,
+            "a task format, such as bench_lib.TEXT_CLASSIFICATION",
         )
-        check_columns(self.kind, self.columns, self.name)
-        check_labels(self.kind, self.labels, self.name)
-        check_metrics(self.kind, self.metrics, self.labels, self.name)
+        check_columns(self.format, self.columns, self.name)
+        check_labels(self.format, self.labels, self.name)
+        check_metrics(self.format, self.metrics, self.labels, self.name)
         self._check_hub()
 
     def _check_hub(self) -> None:

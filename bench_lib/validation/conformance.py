@@ -20,7 +20,7 @@ from bench_lib.techniques.interface.technique import FAMILIES
 from bench_lib.validation.effect_measurement import Bench, compared, reference
 from bench_lib.validation.trial import BASE, Trial, baseline, differences
 
-TASK_OF = {kind: kind.sample_task for kind in FORMATS}
+TASK_OF = {task_format: task_format.sample_task for task_format in FORMATS}
 BENCH = Bench()
 CHOOSER = "best_checkpoint"
 """An observer that selects among all evaluations, so that other observers act at each of them."""
@@ -39,7 +39,7 @@ class Breach:
 class Promise:
     """A promise of every technique, and its check.
 
-    `unkept` yields violations, on each kind of task or, without `on_tasks`, of the stack alone. It is None if only the
+    `unkept` yields violations, on each task format or, without `on_tasks`, of the stack alone. It is None if only the
     tests of this suite, which know the technique, can check it.
     """
 
@@ -50,7 +50,7 @@ class Promise:
 
 
 def breaches(stack: Stack) -> list[Breach]:
-    """Check a stack of techniques on every kind of task; takes seconds.
+    """Check a stack of techniques on every task format; takes seconds.
 
     The promise `acts` is checked last, if all others hold: it uses real weights and takes a minute.
     """
@@ -134,13 +134,13 @@ def _repeats(trial: Trial) -> Iterator[str]:
         yield from _if_any("run twice with one seed it differs in", differences(trial.usual, again))
 
 
-def _neutral(trial: Trial) -> Iterator[str]:
+def _identity(trial: Trial) -> Iterator[str]:
     techniques = trial.stack.techniques
-    if trial.usual.status == Status.UNSUPPORTED or any(t.neutral is None for t in techniques):
+    if trial.usual.status == Status.UNSUPPORTED or any(t.identity is None for t in techniques):
         return
-    neutral = Stack(tuple(dataclasses.replace(t, **(t.neutral or {})) for t in techniques))
-    differing = differences(trial.run(neutral), trial.base, neutral)
-    yield from _if_any(f"at its neutral point it differs from {BASE} in", differing)
+    identity = Stack(tuple(dataclasses.replace(t, **(t.identity or {})) for t in techniques))
+    differing = differences(trial.run(identity), trial.base, identity)
+    yield from _if_any(f"at its identity setting it differs from {BASE} in", differing)
 
 
 def _leaves_no_trace(trial: Trial) -> Iterator[str]:
@@ -162,13 +162,13 @@ def _passes(trial: Trial) -> Iterator[str]:
     steps = [trial.stack.passes_at(step, record.cost.steps) for step in range(record.cost.steps)]
     # The last batch of an epoch may have fewer micro-batches, and which of its steps it is at is drawn.
     lacking = record.cost.steps * profile.accumulate - profile.epochs * epoch
-    surveyed = [each * epoch for each in trial.stack.survey_passes()]
+    estimated = [each * epoch for each in trial.stack.estimation_passes()]
     counted = _own(record, "forward_passes"), _own(record, "backward_passes")
     columns = list(zip(*steps, strict=True))
     most, least = (
         tuple(
             sum(each) * profile.accumulate - lacking * extreme(each) + before
-            for each, before in zip(columns, surveyed, strict=True)
+            for each, before in zip(columns, estimated, strict=True)
         )
         for extreme in (min, max)
     )
@@ -216,10 +216,10 @@ PROMISES = {
             _undeclared,
             False,
         ),
-        Promise("runs", "it runs on every kind of task, or declines with a reason", _runs),
+        Promise("runs", "it runs on every task format, or declines with a reason", _runs),
         Promise("leaves no trace", "generators, settings and later runs are as if it had not run", _leaves_no_trace),
         Promise("repeats", "the same spec gives the same record, whatever ran before", _repeats),
-        Promise("neutral", "at its neutral point it equals the baseline bit for bit", _neutral),
+        Promise("identity", "at its identity setting it equals the baseline bit for bit", _identity),
         Promise("observes", "as an observer it leaves the training to the bit as it is without it", _observes),
         Promise("streams", "another seed of augmentation changes nothing unless it declares that stream", _streams),
         Promise("passes", "it makes the forward and backward passes that it declares", _passes),

@@ -49,7 +49,7 @@ def audit(task: Task, source: str, model: Ref, family: ProfileFamily) -> TaskAud
     found, unread = _splits(task, source)
     used = (task.train_split, task.eval_split)
     indexed: dict[str, Inputs] = {split: index(examples) for split, examples in found.items()}
-    tokenizer, profile = load_tokenizer(model), family(task.name, task.kind)
+    tokenizer, profile = load_tokenizer(model), family(task.name, task.format)
     return TaskAudit(
         task=task.name,
         source=source_kind(source),
@@ -58,7 +58,7 @@ def audit(task: Task, source: str, model: Ref, family: ProfileFamily) -> TaskAud
                 split=split,
                 used=split in used,
                 counts=count(examples, indexed[split], task.labels),
-                reading=read(task.kind, examples, tokenizer, profile),
+                reading=read(task.format, examples, tokenizer, profile),
             )
             for split, examples in found.items()
         ],

@@ -49,7 +49,7 @@ class Bench:
     def start(self) -> dict[str, np.ndarray]:
         """The pre-trained weights, by name."""
         task = TASKS.get(self.task)
-        template = load_template(resolve(self.model, MODELS), task.kind, len(task.labels))
+        template = load_template(resolve(self.model, MODELS), task.format, len(task.labels))
         return {name: tensor.numpy() for name, tensor in template.pretrained().items()}
 
     def run(self, stack: Stack) -> RunRecord:

@@ -52,9 +52,11 @@ class _Measured:
     unknown: np.ndarray
 
 
-def read(kind: Format, examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, profile: Profile) -> Reading:
+def read(
+    task_format: Format, examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, profile: Profile
+) -> Reading:
     """Tokenise the examples without truncation, and compare their lengths with the profile's."""
-    parts = [_measure(column, tokenizer) for column in kind.encoded(examples)]
+    parts = [_measure(column, tokenizer) for column in task_format.encoded(examples)]
     added = tokenizer.num_special_tokens_to_add(pair=len(parts) == 2)
     content = np.sum([part.tokens for part in parts], axis=0)
     lengths = content + added
@@ -72,8 +74,8 @@ def read(kind: Format, examples: Sequence[Example], tokenizer: PreTrainedTokeniz
         longest=int(lengths.max()),
         too_long=0 if limit is None else int((lengths > limit).sum()),
         cut=float((over > 0).mean()),
-        lost=0.0 if kind.reads_windows else _share(over.sum(), content.sum()),
-        crowded=int((room <= profile.stride).sum()) if kind.reads_windows else 0,
+        lost=0.0 if task_format.reads_windows else _share(over.sum(), content.sum()),
+        crowded=int((room <= profile.stride).sum()) if task_format.reads_windows else 0,
     )
 
 

@@ -45,7 +45,7 @@ def generated_spec(task: str, stack: Stack, model: str, family: ProfileFamily) -
         data=Ref("embedded", load_data(found, "embedded").fingerprint),
         stack=stack.spec(),
         model=resolve(model, MODELS),
-        profile=family(found.name, found.kind),
+        profile=family(found.name, found.format),
         seed=0,
         profile_name=family.name,
     )

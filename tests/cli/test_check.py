@@ -65,13 +65,13 @@ def test_a_broken_file_is_not_compared_at_all(tmp_path: Path, capsys: Written, m
     monkeypatch.setattr(conformance, "breaches", lambda stack: found or found.extend(breaches(stack)) or found)
     assert main(words) == REGRESSION
     written = capsys.readouterr()
-    assert "does not keep the promise 'neutral' on sst2: at its neutral point it differs from adamw" in written.err
+    assert "does not keep the promise 'identity' on sst2: at its identity setting it differs from adamw" in written.err
     assert written.out == ""
     assert not store.exists()
     assert main([*words, "--json"]) == REGRESSION
     answer = json.loads(capsys.readouterr().out)
     assert (answer["outcome"], answer["technique"]) == ("broken", f"{broken}:Shaken")
-    assert {breach["promise"] for breach in answer["breaches"]} == {"neutral"}
+    assert {breach["promise"] for breach in answer["breaches"]} == {"identity"}
 
 
 # With made-up scores.

@@ -226,7 +226,7 @@ def test_nothing_need_be_frozen_or_tried_again() -> None:
 class Raises(Technique):
     """Raises in the middle of the training, if it is told to."""
 
-    name, paper, neutral = "raises", "none", None
+    name, paper, identity = "raises", "none", None
     broken = True
 
     def after_update(self, training: Training) -> None:

@@ -19,7 +19,7 @@ from bench_lib.core.errors import BadData
 from bench_lib.report.analysis.recommend import task_query
 from bench_lib.store import Store
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.formats import FORMATS, Kind
+from bench_lib.tasks.formats import FORMATS, QUESTION_ANSWERING
 from bench_lib.tasks.sources import load
 from bench_lib.tasks.sources.parse import parse
 from bench_lib.tasks.task import Task
@@ -31,7 +31,7 @@ from tests.formats.pointing import POINTING
 
 SHOUTED = Task(
     name="shouted",
-    kind=POINTING,
+    format=POINTING,
     description="which word is shouted",
     columns=("words", "target"),
     labels=(),
@@ -114,14 +114,14 @@ def test_nothing_outside_the_formats_tells_them_apart() -> None:
 
 def _tells(node: ast.Attribute | ast.Name | ast.alias) -> bool:
     if isinstance(node, ast.Attribute):
-        return isinstance(node.value, ast.Name) and node.value.id in ("Kind", "Format")
+        return isinstance(node.value, ast.Name) and node.value.id in ("Format", "Format")
     return (node.id if isinstance(node, ast.Name) else node.name) in ("TextExample", "TagExample", "SpanExample")
 
 
 def test_a_format_prints_as_its_name() -> None:
-    assert [str(kind) for kind in FORMATS] == ["sequence", "tokens", "span", "pointing"]
+    assert [str(task_format) for task_format in FORMATS] == ["sequence", "tokens", "span", "pointing"]
     assert POINTING == "pointing"
-    assert POINTING != Kind.SPAN
+    assert POINTING != QUESTION_ANSWERING
 
 
 def test_a_task_is_found_by_what_its_format_is_called() -> None:

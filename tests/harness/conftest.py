@@ -17,30 +17,39 @@ from bench_lib.harness.datasets import Evaluation
 from bench_lib.harness.formats import torch_half
 from bench_lib.harness.formats.features import Feature
 from bench_lib.models import MODELS
-from bench_lib.models.architecture import dissect
+from bench_lib.models.architecture import architecture_of
 from bench_lib.models.load import instantiate, load_template, load_tokenizer
 from bench_lib.models.source import resolve
-from bench_lib.tasks.formats import Example, Kind, SpanExample, TagExample, TextExample
+from bench_lib.tasks.formats import (
+    QUESTION_ANSWERING,
+    TEXT_CLASSIFICATION,
+    TOKEN_CLASSIFICATION,
+    Example,
+    Format,
+    SpanExample,
+    TagExample,
+    TextExample,
+)
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.toolkit.dropout_rates import set_dropout
 
-LABELS = {Kind.SEQUENCE: 2, Kind.TOKENS: 9, Kind.SPAN: 0}
-EXAMPLES: dict[Kind, list[Example]] = {
-    Kind.SEQUENCE: [
+LABELS = {TEXT_CLASSIFICATION: 2, TOKEN_CLASSIFICATION: 9, QUESTION_ANSWERING: 0}
+EXAMPLES: dict[Format, list[Example]] = {
+    TEXT_CLASSIFICATION: [
         TextExample("a fine film with a heart", 1),
         TextExample("dull", 0),
         TextExample("the plot is thin, the acting thinner and the end does not come soon enough", 0),
         TextExample("great fun", 1),
         TextExample("not bad at all", 1),
     ],
-    Kind.TOKENS: [
+    TOKEN_CLASSIFICATION: [
         TagExample(("Peter", "Blackburn", "left", "Brussels"), (1, 2, 0, 5)),
         TagExample(("EU", "rejects", "German", "call"), (3, 0, 7, 0)),
         TagExample(("nothing", "happened"), (0, 0)),
         TagExample(("The", "Ministry", "of", "Works", "said", "so", "on", "Monday"), (0, 3, 4, 4, 0, 0, 0, 0)),
         TagExample(("Oslo",), (5,)),
     ],
-    Kind.SPAN: [
+    QUESTION_ANSWERING: [
         SpanExample("a", "It was built in 1879 by the Fathers.", "When was it built?", ("1879",), (16,)),
         SpanExample("b", "The river Aare flows through Berne.", "Which river?", ("Aare", "The river Aare"), (10, 0)),
         SpanExample("c", "Anna sold the red boat to her uncle.", "What was sold?", ("the red boat",), (10,)),
@@ -59,16 +68,18 @@ def tokenizer(tiny: Ref) -> PreTrainedTokenizerBase:
 
 
 @pytest.fixture
-def examples() -> dict[Kind, list[Example]]:
+def examples() -> dict[Format, list[Example]]:
     return EXAMPLES
 
 
 @pytest.fixture
 def featurise(tokenizer: PreTrainedTokenizerBase) -> Callable[..., list[Feature]]:
     def features(
-        kind: Kind, rows: Sequence[Example] | None = None, max_length: int = 32, stride: int = 8
+        task_format: Format, rows: Sequence[Example] | None = None, max_length: int = 32, stride: int = 8
     ) -> list[Feature]:
-        return torch_half(kind).encode(EXAMPLES[kind] if rows is None else rows, tokenizer, max_length, stride)
+        return torch_half(task_format).encode(
+            EXAMPLES[task_format] if rows is None else rows, tokenizer, max_length, stride
+        )
 
     return features
 
@@ -77,17 +88,17 @@ def featurise(tokenizer: PreTrainedTokenizerBase) -> Callable[..., list[Feature]
 def prepare(tiny: Ref) -> Callable[..., Training]:
     """A run of the tiny model about to be trained, without dropout unless asked for."""
 
-    def training(kind: Kind, seed: int = 0, **changes: Any) -> Training:
+    def training(task_format: Format, seed: int = 0, **changes: Any) -> Training:
         profile = dataclasses.replace(
             Profile(max_length=32, stride=8, batch_size=2, learning_rate=1e-3, dropout=0.0), **changes
         )
-        template = load_template(tiny, kind, LABELS[kind])
+        template = load_template(tiny, task_format, LABELS[task_format])
         model = instantiate(template, torch.Generator().manual_seed(seed))
         set_dropout(model, profile.dropout)
         return Training(
             model=model.train(),
-            anatomy=dissect(model),
-            kind=kind,
+            architecture=architecture_of(model),
+            format=task_format,
             profile=profile,
             pretrained=template.pretrained(),
             seed=lambda stream, *names: derive(seed, stream, *names),
@@ -111,10 +122,10 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def evaluation(
-    featurise: Callable[..., list[Feature]], examples: dict[Kind, list[Example]]
+    featurise: Callable[..., list[Feature]], examples: dict[Format, list[Example]]
 ) -> Callable[..., Evaluation]:
-    def build(kind: Kind, rows: Sequence[Example] | None = None, max_length: int = 32) -> Evaluation:
-        chosen = tuple(examples[kind] if rows is None else rows)
-        return Evaluation(chosen, tuple(featurise(kind, chosen, max_length)), 0.0)
+    def build(task_format: Format, rows: Sequence[Example] | None = None, max_length: int = 32) -> Evaluation:
+        chosen = tuple(examples[task_format] if rows is None else rows)
+        return Evaluation(chosen, tuple(featurise(task_format, chosen, max_length)), 0.0)
 
     return build

@@ -12,7 +12,7 @@ from bench_lib.harness.datasets import DataKey, Subset, train_examples, train_fe
 from bench_lib.models import MODELS
 from bench_lib.models.source import resolve
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.formats import Kind, SpanExample
+from bench_lib.tasks.formats import QUESTION_ANSWERING, TOKEN_CLASSIFICATION, SpanExample
 from bench_lib.tasks.sources.load import load_data
 from bench_lib.tasks.sources.synthetic import CORPORA
 from bench_lib.techniques.data.eda import EDA
@@ -40,7 +40,7 @@ def test_targets_stay_right_over_the_embedded_tasks(task, technique):
     assert len(made.examples) > 1.5 * len(train)
     assert all(right(example) for example in made.examples)
     assert made.reported[f"{technique.name}.copies"] >= len(made.examples) - len(train)
-    if key.kind is Kind.SPAN:
+    if key.format is QUESTION_ANSWERING:
         assert {e.answers for e in made.examples} == {e.answers for e in train}
 
 
@@ -103,7 +103,11 @@ def test_an_epoch_is_as_long_as_the_first_that_keeps_the_steps_found_the_set():
 def test_what_a_technique_may_look_at():
     augmented(key_of("conll2003"), draw_of(), (Counts(),))
     (corpus,) = SEEN
-    assert (corpus.kind, corpus.labels, len(corpus.evaluation)) == (Kind.TOKENS, TASKS.get("conll2003").labels, 8)
+    assert (corpus.format, corpus.labels, len(corpus.evaluation)) == (
+        TOKEN_CLASSIFICATION,
+        TASKS.get("conll2003").labels,
+        8,
+    )
     assert not corpus.judges_wording
     words = corpus.vocabulary()
     assert words.embeddings.shape == (len(words.pieces), 32)

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 
 from bench_lib.harness.batches import by_length, collate, epoch_order
 from bench_lib.harness.formats.features import IGNORED, Feature
-from bench_lib.tasks.formats import FORMATS, Kind, TextExample
+from bench_lib.tasks.formats import (
+    FORMATS,
+    QUESTION_ANSWERING,
+    TEXT_CLASSIFICATION,
+    TOKEN_CLASSIFICATION,
+    Format,
+    TextExample,
+)
 
 CPU = torch.device("cpu")
 PAD = 7
@@ -79,7 +86,7 @@ def test_the_order_comes_from_the_generator_alone() -> None:
 
 
 def test_evaluation_begins_with_the_longest(featurise: Featurise) -> None:
-    features = featurise(Kind.SEQUENCE)
+    features = featurise(TEXT_CLASSIFICATION)
     batches = by_length(features, 2)
     order = [i for batch in batches for i in batch]
     assert [len(batch) for batch in batches] == [2, 2, 1]
@@ -88,8 +95,8 @@ def test_evaluation_begins_with_the_longest(featurise: Featurise) -> None:
 
 
 def test_padding_stands_on_the_right(featurise: Featurise) -> None:
-    features = featurise(Kind.SEQUENCE)
-    batch = collate(features, Kind.SEQUENCE, PAD, CPU)
+    features = featurise(TEXT_CLASSIFICATION)
+    batch = collate(features, TEXT_CLASSIFICATION, PAD, CPU)
     longest = max(map(len, features))
     for row, feature in enumerate(features):
         n = len(feature)
@@ -101,38 +108,38 @@ def test_padding_stands_on_the_right(featurise: Featurise) -> None:
 
 
 def test_classes_are_targets(featurise: Featurise) -> None:
-    batch = collate(featurise(Kind.SEQUENCE), Kind.SEQUENCE, PAD, CPU)
+    batch = collate(featurise(TEXT_CLASSIFICATION), TEXT_CLASSIFICATION, PAD, CPU)
     assert batch.targets.tolist() == [1, 0, 0, 1, 1]
     assert batch.counted == 5
 
 
 def test_tags_are_targets_and_padding_has_none(featurise: Featurise) -> None:
-    features = featurise(Kind.TOKENS)
-    batch = collate(features, Kind.TOKENS, PAD, CPU)
+    features = featurise(TOKEN_CLASSIFICATION)
+    batch = collate(features, TOKEN_CLASSIFICATION, PAD, CPU)
     assert batch.targets.shape == batch.inputs["input_ids"].shape
     assert (batch.targets[batch.inputs["attention_mask"] == 0] == IGNORED).all()
     assert batch.counted == 4 + 4 + 2 + 8 + 1 == int((batch.targets != IGNORED).sum())
 
 
 def test_spans_are_targets(featurise: Featurise) -> None:
-    features = featurise(Kind.SPAN)
-    batch = collate(features, Kind.SPAN, PAD, CPU)
+    features = featurise(QUESTION_ANSWERING)
+    batch = collate(features, QUESTION_ANSWERING, PAD, CPU)
     assert batch.targets.tolist() == [f.targets.tolist() for f in features]
     assert batch.counted == len(features)
 
 
 def test_token_types_are_padded_where_the_model_has_them(featurise: Featurise) -> None:
-    features = featurise(Kind.SEQUENCE, [TextExample("a b", 0, "c"), TextExample("a", 0, "b c d e")])
-    types = collate(features, Kind.SEQUENCE, PAD, CPU).inputs["token_type_ids"]
+    features = featurise(TEXT_CLASSIFICATION, [TextExample("a b", 0, "c"), TextExample("a", 0, "b c d e")])
+    types = collate(features, TEXT_CLASSIFICATION, PAD, CPU).inputs["token_type_ids"]
     assert types.tolist() == [[0, 0, 0, 0, 1, 1, 0, 0], [0, 0, 0, 1, 1, 1, 1, 1]]
 
 
 def test_a_model_without_token_types_gets_none(featurise: Featurise) -> None:
-    bare = [dataclasses.replace(feature, token_types=None) for feature in featurise(Kind.SEQUENCE)]
-    assert collate(bare, Kind.SEQUENCE, PAD, CPU).inputs.keys() == {"input_ids", "attention_mask"}
+    bare = [dataclasses.replace(feature, token_types=None) for feature in featurise(TEXT_CLASSIFICATION)]
+    assert collate(bare, TEXT_CLASSIFICATION, PAD, CPU).inputs.keys() == {"input_ids", "attention_mask"}
 
 
-@pytest.mark.parametrize("kind", FORMATS, ids=str)
-def test_a_batch_of_one_needs_no_padding(featurise: Featurise, kind: Kind) -> None:
-    batch = collate(featurise(kind)[:1], kind, PAD, CPU)
+@pytest.mark.parametrize("task_format", FORMATS, ids=str)
+def test_a_batch_of_one_needs_no_padding(featurise: Featurise, task_format: Format) -> None:
+    batch = collate(featurise(task_format)[:1], task_format, PAD, CPU)
     assert batch.inputs["attention_mask"].all()

@@ -22,7 +22,7 @@ from bench_lib.harness.datasets import (
 )
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.formats import Example, TextExample
-from bench_lib.tasks.scoring.constant_baseline import trivial_score
+from bench_lib.tasks.scoring.constant_baseline import constant_baseline
 from bench_lib.tasks.sources.load import load_data
 
 SST2 = TASKS.get("sst2")
@@ -97,7 +97,7 @@ def test_the_evaluation_set_is_the_same_for_every_seed_and_no_training_example(
     assert len(built.examples) == len(built.features) == 12
     assert set(built.examples) < set(held.evaluation)
     assert not set(built.examples) & set(held.train)
-    assert built.trivial == trivial_score(SST2, built.examples)
+    assert built.constant_baseline == constant_baseline(SST2, built.examples)
     evaluation_set.cache_clear()  # as in another process
     assert evaluation_set(key(), 12).examples == built.examples
 
@@ -183,7 +183,7 @@ def test_the_held_out_set_is_built_like_the_evaluation_set(key: Callable[..., Da
     assert built.examples == held_out_examples(load_data(SST2, str(data)), Subset(16, 3), 6)
     assert len(built.features) == 6
     assert [int(feature.targets[0]) for feature in built.features] == labels(built.examples)
-    assert built.trivial == trivial_score(SST2, built.examples)
+    assert built.constant_baseline == constant_baseline(SST2, built.examples)
 
 
 # ---- few of each class, and wrong labels -----------------------------------------------------------------------------

@@ -6,18 +6,18 @@ import pytest
 import torch
 
 from bench_lib.harness.drift import drift
-from bench_lib.tasks.formats import Kind
+from bench_lib.tasks.formats import TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION
 from bench_lib.techniques.interface.context import Training
 
 Prepare = Callable[..., Training]
 
 
 def test_nothing_moved_yet(prepare: Prepare) -> None:
-    assert drift(prepare(Kind.SEQUENCE)) == (0.0, 0.0, 0.0)
+    assert drift(prepare(TEXT_CLASSIFICATION)) == (0.0, 0.0, 0.0)
 
 
 def test_by_level_and_by_hand(prepare: Prepare) -> None:
-    training = prepare(Kind.TOKENS)
+    training = prepare(TOKEN_CLASSIFICATION)
     with torch.no_grad():
         for name, parameter in training.model.named_parameters():
             # Embeddings stand, the first block doubles, the second turns round, the head goes where it likes.
@@ -26,7 +26,7 @@ def test_by_level_and_by_hand(prepare: Prepare) -> None:
 
 
 def test_it_is_relative_to_the_whole_level_and_not_a_mean_of_ratios(prepare: Prepare) -> None:
-    training = prepare(Kind.SEQUENCE)
+    training = prepare(TEXT_CLASSIFICATION)
     name = "bert.encoder.layer.0.output.dense.bias"
     with torch.no_grad():
         training.model.get_parameter(name).add_(3.0)
@@ -37,7 +37,7 @@ def test_it_is_relative_to_the_whole_level_and_not_a_mean_of_ratios(prepare: Pre
 
 
 def test_pooler_and_head_are_left_out(prepare: Prepare) -> None:
-    training = prepare(Kind.SEQUENCE)
+    training = prepare(TEXT_CLASSIFICATION)
     with torch.no_grad():
         for name in ("bert.pooler.dense.weight", "classifier.weight"):
             training.model.get_parameter(name).add_(1.0)
@@ -45,6 +45,6 @@ def test_pooler_and_head_are_left_out(prepare: Prepare) -> None:
 
 
 def test_unknown_names_give_no_figure(prepare: Prepare) -> None:
-    training = prepare(Kind.SEQUENCE)
+    training = prepare(TEXT_CLASSIFICATION)
     training.pretrained = {f"base_model.{name}": p for name, p in training.pretrained.items()}
     assert drift(training) == ()

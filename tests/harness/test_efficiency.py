@@ -17,7 +17,7 @@ from bench_lib.harness import efficiency
 from bench_lib.harness.efficiency import REPEATS, WARM_UP, deployed, footprint, sampled, saved_bytes, sparsity
 from bench_lib.harness.formats.features import Feature
 from bench_lib.runner.execute import execute
-from bench_lib.tasks.formats import Kind
+from bench_lib.tasks.formats import TEXT_CLASSIFICATION
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.compression.prune_magnitude import PruneMagnitude
 from bench_lib.techniques.interface.context import Committee, Training
@@ -74,7 +74,7 @@ class Halved(Technique):
     name: ClassVar[str] = "halved"
     family: ClassVar[str] = "compression"
     paper: ClassVar[str] = "none"
-    neutral: ClassVar[None] = None
+    identity: ClassVar[None] = None
     observer: ClassVar[bool] = True
 
     error: type[Exception] | None = None
@@ -90,7 +90,7 @@ class Halved(Technique):
 
 
 def test_it_stands_in_the_trained_models_place_for_a_while(prepare: Callable[..., Training]) -> None:
-    training = prepare(Kind.SEQUENCE)
+    training = prepare(TEXT_CLASSIFICATION)
     training.model.train()
     own, pretrained = training.model, training.pretrained
     before = [p.detach().clone() for p in own.parameters()]
@@ -106,7 +106,7 @@ def test_it_stands_in_the_trained_models_place_for_a_while(prepare: Callable[...
 
 
 def test_it_predicts_alone(prepare: Callable[..., Training]) -> None:
-    training = prepare(Kind.SEQUENCE)
+    training = prepare(TEXT_CLASSIFICATION)
     committee = Committee((), lambda predictions: predictions[0])
     with training.predicting_as(committee):
         with deployed(training, Halved()):
@@ -117,7 +117,7 @@ def test_it_predicts_alone(prepare: Callable[..., Training]) -> None:
 
 @pytest.mark.parametrize("within", [True, False])
 def test_the_trained_model_is_back_also_if_something_raises(prepare: Callable[..., Training], within: bool) -> None:
-    training = prepare(Kind.SEQUENCE)
+    training = prepare(TEXT_CLASSIFICATION)
     own, pretrained = training.model.train(), training.pretrained
     with pytest.raises(KeyError), deployed(training, Halved(None if within else KeyError)):
         raise KeyError
@@ -130,7 +130,7 @@ def test_the_trained_model_is_back_also_if_something_raises(prepare: Callable[..
 def test_batches_are_of_real_inputs_repeated_where_they_run_out(
     prepare: Callable[..., Training], featurise: Callable[..., list[Feature]]
 ) -> None:
-    training, features = prepare(Kind.SEQUENCE), featurise(Kind.SEQUENCE)
+    training, features = prepare(TEXT_CLASSIFICATION), featurise(TEXT_CLASSIFICATION)
     lengths = sorted(len(feature) for feature in features)
     one, many = (sampled(training, features, 0, size).inputs["attention_mask"].sum(1).tolist() for size in (1, 32))
     assert one == [lengths[2]], "the middle one of five"
@@ -156,8 +156,8 @@ def ticking(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("ticking")
 def test_a_footprint_by_hand(prepare: Callable[..., Training], featurise: Callable[..., list[Feature]]) -> None:
-    training, passes = prepare(Kind.SEQUENCE), []
-    features, state = featurise(Kind.SEQUENCE), torch.get_rng_state()
+    training, passes = prepare(TEXT_CLASSIFICATION), []
+    features, state = featurise(TEXT_CLASSIFICATION), torch.get_rng_state()
     trained, training.model = training.model, PruneMagnitude(0.5).compress(training)
     for name, model in (("small", training.model), ("whole", trained)):
         model.train()
@@ -193,7 +193,7 @@ def test_a_run_says_how_large_what_it_trained_is_and_a_compressed_one_how_large_
     assert small.saved_bytes < small.size.uncompressed_bytes
 
 
-def test_what_a_prelude_changed_is_in_the_file_of_a_run_that_froze_it_then(train) -> None:
+def test_what_a_pretraining_stage_changed_is_in_the_file_of_a_run_that_froze_it_then(train) -> None:
     stacks = ("lora", "tapt:epochs=1+lora", "tapt:epochs=0+lora", "freeze_bottom", "freeze_bottom+noisy_tune")
     lora, moved, same, frozen, noisy = (train("sst2", stack, **FEW) for stack in stacks)
     assert moved.record.cost.trainable_parameters == lora.record.cost.trainable_parameters
@@ -233,7 +233,7 @@ def test_a_copy_that_failed_is_not_kept_in_memory(make_spec, monkeypatch: pytest
         raise ValueError("out of luck")
 
     class After(Halved):
-        """Compresses after another has failed to, in a track of its own."""
+        """Compresses after another has failed to, in an observer run of its own."""
 
         name: ClassVar[str] = "after"
 

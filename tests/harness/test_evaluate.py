@@ -12,7 +12,7 @@ from bench_lib.harness.datasets import Evaluation
 from bench_lib.harness.evaluate import evaluate
 from bench_lib.harness.formats.features import Feature
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.formats import FORMATS, Kind, TagExample
+from bench_lib.tasks.formats import FORMATS, TEXT_CLASSIFICATION, Format, TagExample
 from bench_lib.tasks.scoring.metrics import score
 from bench_lib.techniques.interface.context import Committee, Training
 from bench_lib.techniques.toolkit.averaging import held
@@ -24,29 +24,29 @@ Prepare = Callable[..., Training]
 # ---- a whole evaluation ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", FORMATS, ids=str)
+@pytest.mark.parametrize("task_format", FORMATS, ids=str)
 def test_stored_predictions_score_as_they_did(
-    prepare: Prepare, evaluation: Callable[..., Evaluation], kind: Kind
+    prepare: Prepare, evaluation: Callable[..., Evaluation], task_format: Format
 ) -> None:
-    task, built = TASKS.get(kind.sample_task), evaluation(kind)
-    scored = evaluate(prepare(kind), task, built, 0)
+    task, built = TASKS.get(task_format.sample_task), evaluation(task_format)
+    scored = evaluate(prepare(task_format), task, built, 0)
     assert tuple(scored.metrics) == task.metrics
     assert scored.predictions.values.dtype == np.float32
     rows = sum(len(e.words) for e in built.examples if isinstance(e, TagExample)) or len(built.examples)
     assert scored.predictions.values.shape == (rows, {"squad": 3}.get(task.name, len(task.labels)))
     references = [example.reference for example in built.examples]
-    assert score(task, kind.answers(built.examples, scored.predictions), references) == scored.metrics
+    assert score(task, task_format.answers(built.examples, scored.predictions), references) == scored.metrics
 
 
-@pytest.mark.parametrize("kind", FORMATS, ids=str)
+@pytest.mark.parametrize("task_format", FORMATS, ids=str)
 def test_evaluation_is_without_dropout_and_leaves_the_model_as_it_was(
-    prepare: Prepare, evaluation: Callable[..., Evaluation], kind: Kind
+    prepare: Prepare, evaluation: Callable[..., Evaluation], task_format: Format
 ) -> None:
-    training = prepare(kind, dropout=0.5)
+    training = prepare(task_format, dropout=0.5)
     before = {name: p.detach().clone() for name, p in training.model.named_parameters()}
     torch.manual_seed(0)
     state = torch.get_rng_state()
-    one, other = (evaluate(training, TASKS.get(kind.sample_task), evaluation(kind), 0) for _ in range(2))
+    one, other = (evaluate(training, TASKS.get(task_format.sample_task), evaluation(task_format), 0) for _ in range(2))
     assert np.array_equal(one.predictions.values, other.predictions.values)
     assert torch.equal(torch.get_rng_state(), state)
     assert training.model.training
@@ -54,12 +54,12 @@ def test_evaluation_is_without_dropout_and_leaves_the_model_as_it_was(
     assert all(p.grad is None for p in training.model.parameters())
 
 
-@pytest.mark.parametrize("kind", FORMATS, ids=str)
+@pytest.mark.parametrize("task_format", FORMATS, ids=str)
 def test_predictions_come_in_the_examples_order_whatever_the_batches(
-    prepare: Prepare, evaluation: Callable[..., Evaluation], kind: Kind
+    prepare: Prepare, evaluation: Callable[..., Evaluation], task_format: Format
 ) -> None:
-    task, built = TASKS.get(kind.sample_task), evaluation(kind)
-    alone, together = (evaluate(prepare(kind, eval_batch_size=size), task, built, 0) for size in (1, 3))
+    task, built = TASKS.get(task_format.sample_task), evaluation(task_format)
+    alone, together = (evaluate(prepare(task_format, eval_batch_size=size), task, built, 0) for size in (1, 3))
     np.testing.assert_allclose(alone.predictions.values, together.predictions.values, rtol=1e-4, atol=1e-5)
     # The rows differ from one another, so that a wrong order would be seen.
     assert len(np.unique(alone.predictions.values[:, -1])) > 1
@@ -69,11 +69,15 @@ def test_predictions_come_in_the_examples_order_whatever_the_batches(
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("kind", FORMATS, ids=str)
+@pytest.mark.parametrize("task_format", FORMATS, ids=str)
 def test_each_member_predicts_with_its_own_weights_and_all_are_combined(
-    evaluation: Callable[..., Evaluation], prepare: Prepare, kind: Kind, precision: str
+    evaluation: Callable[..., Evaluation], prepare: Prepare, task_format: Format, precision: str
 ) -> None:
-    training, task, built = prepare(kind, precision=precision), TASKS.get(kind.sample_task), evaluation(kind)
+    training, task, built = (
+        prepare(task_format, precision=precision),
+        TASKS.get(task_format.sample_task),
+        evaluation(task_format),
+    )
     parameters = list(training.model.parameters())
     others = [p.detach() * 3 for p in parameters]
     before = [p.detach().clone() for p in parameters]
@@ -99,7 +103,7 @@ def test_each_member_predicts_with_its_own_weights_and_all_are_combined(
 
 
 def test_a_committee_that_raises_is_undone(prepare: Prepare) -> None:
-    training = prepare(Kind.SEQUENCE)
+    training = prepare(TEXT_CLASSIFICATION)
     with pytest.raises(KeyError), training.predicting_as(Committee((), lambda predictions: predictions[0])):
         raise KeyError
     assert training.committee is None

@@ -16,7 +16,7 @@ from bench_lib.harness.fitness import ModelFacts, model_facts, model_problems, p
 from bench_lib.models import MODELS
 from bench_lib.models.source import resolve
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.formats import Kind
+from bench_lib.tasks.formats import QUESTION_ANSWERING, TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION
 
 SHORT = Profile(max_length=32, stride=8)
 POSITIONS = 64
@@ -40,7 +40,7 @@ def test_the_models_of_this_machine_take_every_task_under_every_profile(model: s
     ref, family = resolve(model, MODELS), PROFILES.get(profile)
     for name in ("sst2", "imdb", "conll2003", "squad"):
         task = TASKS.get(name)
-        assert model_problems(ref, task.kind, len(task.labels), family(name, task.kind)) == []
+        assert model_problems(ref, task.format, len(task.labels), family(name, task.format)) == []
 
 
 @pytest.mark.parametrize("name", [*WITH_A_TABLE, *BY_ROTATION, *RELATIVE])
@@ -50,8 +50,8 @@ def test_a_sequence_may_be_as_long_as_there_are_positions_and_no_longer(families
     model = families.model(name)
     assert positions(model) == limit
     fits = dataclasses.replace(SHORT, max_length=POSITIONS)
-    assert model_problems(ref, Kind.SEQUENCE, 2, fits) == []
-    found = model_problems(ref, Kind.SEQUENCE, 2, dataclasses.replace(SHORT, max_length=POSITIONS + 1))
+    assert model_problems(ref, TEXT_CLASSIFICATION, 2, fits) == []
+    found = model_problems(ref, TEXT_CLASSIFICATION, 2, dataclasses.replace(SHORT, max_length=POSITIONS + 1))
     assert found == [
         f"model {ref.name!r} has {limit} positions, and the profile's max_length for sequence tasks is 65; "
         "lower max_length"
@@ -66,7 +66,7 @@ def test_a_sequence_may_be_as_long_as_there_are_positions_and_no_longer(families
 def test_a_tokenizer_with_more_tokens_than_there_are_embeddings_is_told(families: Any) -> None:
     ref = ref_of(families, "bert", place="few-embeddings", vocab_size=100)
     largest = len(families.tokenizer("bert")) - 1
-    (problem,) = model_problems(ref, Kind.SEQUENCE, 2, SHORT)
+    (problem,) = model_problems(ref, TEXT_CLASSIFICATION, 2, SHORT)
     assert problem.startswith(
         f"model {ref.name!r}: its tokenizer has tokens up to number {largest}, and the model has "
     )
@@ -77,33 +77,33 @@ def test_a_tokenizer_of_another_family_is_told(families: Any, tmp_path: Path) ->
     shutil.copytree(families.folder("roberta"), tmp_path / "own")
     for path in families.folder("bert").glob("tokenizer*"):
         shutil.copy(path, tmp_path / "own")
-    (problem,) = model_problems(resolve(str(tmp_path / "own"), MODELS), Kind.SEQUENCE, 2, SHORT)
+    (problem,) = model_problems(resolve(str(tmp_path / "own"), MODELS), TEXT_CLASSIFICATION, 2, SHORT)
     assert "gives the second text of a pair type 1, and the model has embeddings for 1 types" in problem
 
 
 def test_token_types_that_a_model_would_take_for_words_are_told(families: Any, tmp_path: Path) -> None:
-    assert model_problems(ref_of(families, "xlm"), Kind.SEQUENCE, 2, SHORT) == []
+    assert model_problems(ref_of(families, "xlm"), TEXT_CLASSIFICATION, 2, SHORT) == []
     shutil.copytree(families.folder("xlm"), tmp_path / "own")
     for path in families.folder("bert").glob("tokenizer*"):
         shutil.copy(path, tmp_path / "own")
-    (problem,) = model_problems(resolve(str(tmp_path / "own"), MODELS), Kind.SEQUENCE, 2, SHORT)
+    (problem,) = model_problems(resolve(str(tmp_path / "own"), MODELS), TEXT_CLASSIFICATION, 2, SHORT)
     assert "gives token types, which XLMForSequenceClassification looks up among its words; leave" in problem
 
 
 def test_no_head_a_broken_body_and_a_wrong_layout_are_each_a_line(families: Any, tmp_path: Path) -> None:
     nomic = ref_of(families, "nomic")
-    assert model_problems(nomic, Kind.SPAN, 0, SHORT) == [
+    assert model_problems(nomic, QUESTION_ANSWERING, 0, SHORT) == [
         f"model {nomic.name!r} (nomic_bert) has no head for span tasks"
     ]
     llama = ref_of(families, "llama")
-    (problem,) = model_problems(llama, Kind.SEQUENCE, 2, SHORT)
+    (problem,) = model_problems(llama, TEXT_CLASSIFICATION, 2, SHORT)
     assert problem.endswith("LlamaForSequenceClassification has no embeddings followed by a list of equal blocks")
     shutil.copytree(families.folder("bert"), tmp_path / "own")
     config = json.loads((tmp_path / "own" / "config.json").read_text())
     (tmp_path / "own" / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 4}))
-    (problem,) = model_problems(resolve(str(tmp_path / "own"), MODELS), Kind.SEQUENCE, 2, SHORT)
+    (problem,) = model_problems(resolve(str(tmp_path / "own"), MODELS), TEXT_CLASSIFICATION, 2, SHORT)
     assert "does not hold the body whole" in problem
-    assert model_problems(Ref(str(tmp_path / "none"), "sha256:0"), Kind.SEQUENCE, 2, SHORT)[0].startswith(
+    assert model_problems(Ref(str(tmp_path / "none"), "sha256:0"), TEXT_CLASSIFICATION, 2, SHORT)[0].startswith(
         "unknown model"
     )
 
@@ -111,7 +111,7 @@ def test_no_head_a_broken_body_and_a_wrong_layout_are_each_a_line(families: Any,
 def test_every_problem_is_told_at_once(families: Any) -> None:
     ref = ref_of(families, "bert", place="few-embeddings", vocab_size=100)
     profile = dataclasses.replace(SHORT, max_length=128, keep_head=True)
-    found = model_problems(ref, Kind.TOKENS, 9, profile)
+    found = model_problems(ref, TOKEN_CLASSIFICATION, 9, profile)
     assert [part for problem in found for part in ("tokens up to", "64 positions", "keep_head") if part in problem] == [
         "tokens up to",
         "64 positions",
@@ -121,19 +121,19 @@ def test_every_problem_is_told_at_once(families: Any) -> None:
 
 def test_a_stride_that_leaves_no_room_for_any_question_is_told(families: Any) -> None:
     ref = ref_of(families, "roberta")
-    assert model_problems(ref, Kind.SPAN, 0, Profile(max_length=32, stride=27)) == []
-    (problem,) = model_problems(ref, Kind.SPAN, 0, Profile(max_length=32, stride=28))
+    assert model_problems(ref, QUESTION_ANSWERING, 0, Profile(max_length=32, stride=27)) == []
+    (problem,) = model_problems(ref, QUESTION_ANSWERING, 0, Profile(max_length=32, stride=28))
     assert "adds 4 special tokens, which leaves 28 of max_length 32 for question and context" in problem
-    assert model_problems(ref, Kind.SEQUENCE, 2, Profile(max_length=32, stride=28)) == []
+    assert model_problems(ref, TEXT_CLASSIFICATION, 2, Profile(max_length=32, stride=28)) == []
 
 
 def test_a_model_is_looked_at_once(families: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     ref = ref_of(families, "electra")
-    first = model_facts(ref, Kind.SEQUENCE, 2)
+    first = model_facts(ref, TEXT_CLASSIFICATION, 2)
     monkeypatch.setattr("bench_lib.harness.fitness.load_tokenizer", lambda ref: 1 / 0)
     for length in (32, 48, 100):
-        model_problems(ref, Kind.SEQUENCE, 2, dataclasses.replace(SHORT, max_length=length))
-    assert model_facts(ref, Kind.SEQUENCE, 2) is first
+        model_problems(ref, TEXT_CLASSIFICATION, 2, dataclasses.replace(SHORT, max_length=length))
+    assert model_facts(ref, TEXT_CLASSIFICATION, 2) is first
 
 
 # ---- what was once wrong ---------------------------------------------------------------------------------------------
@@ -174,13 +174,13 @@ def spec_of(model: Ref = Ref("m", "1"), stack: tuple[str, ...] = ("adamw",), **p
 def test_corrections_are_those_of_runs_that_were_wrong(
     facts: dict[str, Any], task: Any, spec: RunSpec, expected: list[str]
 ) -> None:
-    found = corrections(spec, task.kind, task.labels, dataclasses.replace(RIGHT, **facts))
+    found = corrections(spec, task.format, task.labels, dataclasses.replace(RIGHT, **facts))
     assert found == tuple((name, "2") for name in expected)
 
 
 @pytest.mark.parametrize("labels", [("O", "B-PER", "I-PER"), ("B-PER", "I-PER", "O")])
 def test_words_that_were_cut_off_were_wrong_where_o_is_not_first(labels: tuple[str, ...]) -> None:
-    found = corrections(spec_of(), Kind.TOKENS, labels, RIGHT)
+    found = corrections(spec_of(), TOKEN_CLASSIFICATION, labels, RIGHT)
     assert found == ((("outside", "2"),) if labels[0] != "O" else ())
 
 
@@ -189,13 +189,13 @@ def test_words_that_were_cut_off_were_wrong_where_o_is_not_first(labels: tuple[s
 def test_runs_of_the_stored_models_need_none(model: str, stack: tuple[str, ...]) -> None:
     ref = resolve(model, MODELS)
     for task in (SST2, CONLL, SQUAD):
-        assert corrections_of(spec_of(ref, stack), task.kind, task.labels) == ()
+        assert corrections_of(spec_of(ref, stack), task.format, task.labels) == ()
 
 
 def test_families_that_were_read_wrong_need_them(families: Any, tmp_path: Path) -> None:
     def needed(name: str, task: Any, *stack: str) -> list[str]:
         spec = spec_of(ref_of(families, name), stack or ("adamw",))
-        return [correction for correction, _ in corrections_of(spec, task.kind, task.labels)]
+        return [correction for correction, _ in corrections_of(spec, task.format, task.labels)]
 
     def of_all(task: Any, *stack: str) -> dict[str, list[str]]:
         return {name: found for name in families if (found := needed(name, task, *stack))}
@@ -216,6 +216,6 @@ def test_a_checkpoint_that_was_fine_tuned_needs_one_where_its_head_fits(families
 
     ref = ref_of(families, "bert", transformers.AutoModelForSequenceClassification, "fine-tuned", num_labels=2)
     for labels, expected in ((2, (("head", "2"),)), (3, ())):
-        assert corrections_of(spec_of(ref), Kind.SEQUENCE, [str(i) for i in range(labels)]) == expected
-    assert model_facts(ref, Kind.SEQUENCE, 2).kept_head == ("classifier",)
-    assert corrections_of(spec_of(ref, keep_head=True), Kind.SEQUENCE, ["a", "b"]) == ()
+        assert corrections_of(spec_of(ref), TEXT_CLASSIFICATION, [str(i) for i in range(labels)]) == expected
+    assert model_facts(ref, TEXT_CLASSIFICATION, 2).kept_head == ("classifier",)
+    assert corrections_of(spec_of(ref, keep_head=True), TEXT_CLASSIFICATION, ["a", "b"]) == ()

@@ -8,7 +8,7 @@ import torch
 
 from bench_lib.core.errors import Diverged
 from bench_lib.harness.gradients import MOST_SKIPPED, Gradients
-from bench_lib.tasks.formats import Kind
+from bench_lib.tasks.formats import TEXT_CLASSIFICATION
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.stack import Stack
 from bench_lib.techniques.interface.technique import Technique
@@ -27,7 +27,7 @@ def count(training: Training, part: str = "") -> int:
 
 
 def test_norms_by_hand_and_before_the_clipping(prepare: Prepare) -> None:
-    training = filled(prepare(Kind.SEQUENCE, clip_norm=1.0), 2.0)
+    training = filled(prepare(TEXT_CLASSIFICATION, clip_norm=1.0), 2.0)
     norms = Gradients(training, Stack(())).settle()
     assert norms.whole.item() == pytest.approx(2 * count(training) ** 0.5, rel=1e-5)
     assert norms.first_block.item() == pytest.approx(2 * count(training, ".layer.0.") ** 0.5, rel=1e-5)
@@ -40,7 +40,7 @@ def test_norms_by_hand_and_before_the_clipping(prepare: Prepare) -> None:
 
 def test_what_is_below_the_limit_is_not_clipped(prepare: Prepare) -> None:
     for limit in (1e9, math.inf):
-        training = filled(prepare(Kind.SEQUENCE, clip_norm=limit))
+        training = filled(prepare(TEXT_CLASSIFICATION, clip_norm=limit))
         assert Gradients(training, Stack(())).settle().clipped.item() is False
         assert all(torch.all(p.grad == 1.0) for p in training.trainable().values() if p.grad is not None)
 
@@ -50,7 +50,7 @@ class Scales(Technique):
 
     name = "scales"
     paper = "none"
-    neutral = None
+    identity = None
 
     factor = 1e-6
 
@@ -61,14 +61,14 @@ class Scales(Technique):
 
 
 def test_clipping_follows_the_techniques_and_the_norm_goes_before_them(prepare: Prepare) -> None:
-    training = filled(prepare(Kind.SEQUENCE, clip_norm=1.0))
+    training = filled(prepare(TEXT_CLASSIFICATION, clip_norm=1.0))
     norms = Gradients(training, Stack((Scales(),))).settle()
     assert norms.whole.item() == pytest.approx(count(training) ** 0.5, rel=1e-5)
     assert norms.clipped.item() is False
 
 
 def test_frozen_blocks_have_a_norm_of_zero(prepare: Prepare) -> None:
-    training = filled(prepare(Kind.SEQUENCE))
+    training = filled(prepare(TEXT_CLASSIFICATION))
     for name, parameter in training.trainable().items():
         if ".layer." in name:
             parameter.grad = None
@@ -78,7 +78,7 @@ def test_frozen_blocks_have_a_norm_of_zero(prepare: Prepare) -> None:
 
 @pytest.mark.parametrize("bad", [math.inf, -math.inf, math.nan])
 def test_one_bad_number_makes_a_gradient_unusable(prepare: Prepare, bad: float) -> None:
-    training = filled(prepare(Kind.SEQUENCE))
+    training = filled(prepare(TEXT_CLASSIFICATION))
     gradients = Gradients(training, Stack(()))
     weight = training.model.get_parameter("bert.encoder.layer.0.output.dense.weight")
     assert weight.grad is not None
@@ -91,7 +91,7 @@ def test_one_bad_number_makes_a_gradient_unusable(prepare: Prepare, bad: float) 
 
 
 def test_too_many_in_a_row_end_the_run(prepare: Prepare) -> None:
-    training = prepare(Kind.SEQUENCE)
+    training = prepare(TEXT_CLASSIFICATION)
     training.total_steps = 1000
     gradients = Gradients(training, Stack(()))
     for step in range(1, MOST_SKIPPED):

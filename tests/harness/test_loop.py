@@ -18,10 +18,10 @@ from bench_lib.core.spec import Profile
 from bench_lib.harness.evaluate import Scored
 from bench_lib.harness.formats.features import Batch, Feature
 from bench_lib.harness.loop import Loop
-from bench_lib.harness.observers import Track
+from bench_lib.harness.observers import ObserverRun
 from bench_lib.instruments import timing
 from bench_lib.instruments.timing import UNTIMED_STEPS, Stopwatch
-from bench_lib.tasks.formats import Kind
+from bench_lib.tasks.formats import TEXT_CLASSIFICATION
 from bench_lib.techniques.interface.context import Group, Output, Phase, Step, Training, Update
 from bench_lib.techniques.interface.stack import Stack
 from bench_lib.techniques.interface.technique import Technique
@@ -38,18 +38,20 @@ def timed_on_nothing(size: int) -> Batch:
     raise AssertionError("what is not compressed is not timed")
 
 
-def track(*observers: Technique) -> Track:
-    return Track(Stack(observers), Stopwatch(CPU), Stopwatch(CPU), timed_on_nothing)
+def observed_by(*observers: Technique) -> ObserverRun:
+    return ObserverRun(Stack(observers), Stopwatch(CPU), Stopwatch(CPU), timed_on_nothing)
 
 
 @pytest.fixture
 def build(prepare: Callable[..., Training], featurise: Callable[..., list[Feature]]) -> Build:
     """A loop over five texts in batches of two: three steps an epoch."""
 
-    def loop(*techniques: Technique, tracks: Sequence[Track] | None = None, seed: int = 0, **profile: Any) -> Loop:
-        training = prepare(Kind.SEQUENCE, seed, **{"epochs": 2, "warmup": 0.0, **profile})
-        chosen = list(tracks) if tracks is not None else [track()]
-        return Loop(training, Stack(techniques), featurise(Kind.SEQUENCE), 0, chosen)
+    def loop(
+        *techniques: Technique, observer_runs: Sequence[ObserverRun] | None = None, seed: int = 0, **profile: Any
+    ) -> Loop:
+        training = prepare(TEXT_CLASSIFICATION, seed, **{"epochs": 2, "warmup": 0.0, **profile})
+        chosen = list(observer_runs) if observer_runs is not None else [observed_by()]
+        return Loop(training, Stack(techniques), featurise(TEXT_CLASSIFICATION), 0, chosen)
 
     return loop
 
@@ -71,7 +73,7 @@ class Noting(Technique):
 
     name = "noting"
     paper = "none"
-    neutral = None
+    identity = None
 
     log: list[Any] = field(default_factory=list, compare=False)
 
@@ -98,7 +100,7 @@ class Descends(Technique):
 
     name = "descends"
     paper = "none"
-    neutral = None
+    identity = None
 
     def optimizer(self, groups: list[Group], profile: Profile) -> torch.optim.Optimizer:
         return torch.optim.SGD([p for g in groups for p in g.parameters.values()], lr=profile.learning_rate)
@@ -110,7 +112,7 @@ class Erases(Technique):
 
     name = "erases"
     paper = "none"
-    neutral = None
+    identity = None
 
     def after_backward(self, training: Training) -> None:
         for parameter in training.trainable().values():
@@ -124,7 +126,7 @@ class Breaks(Technique):
 
     name = "breaks"
     paper = "none"
-    neutral = None
+    identity = None
 
     poison: int = 0
     fail: int = 0
@@ -142,7 +144,7 @@ class Stops(Technique):
 
     name = "stops"
     paper = "none"
-    neutral = None
+    identity = None
     observer = True
 
     after: int = 1
@@ -160,7 +162,7 @@ class Watches(Technique):
 
     name = "watches"
     paper = "none"
-    neutral = None
+    identity = None
     observer = True
 
     work: Callable[[float], None] = field(default=lambda seconds: None, compare=False)
@@ -197,7 +199,7 @@ def test_evaluations_stand_at_even_distances_and_one_at_the_end(
         return scored()
 
     loop.run(evaluate)
-    assert seen == steps == loop.tracks[0].steps
+    assert seen == steps == loop.observer_runs[0].steps
 
 
 def test_every_example_is_trained_on_once_an_epoch(build: Build) -> None:
@@ -307,13 +309,13 @@ def test_an_overflow_under_fp16_skips_the_step_and_nothing_else(build: Build, op
 
         name = "compares"
         paper = "none"
-        neutral = None
+        identity = None
         observer = True
 
         def after_update(self, training: Training) -> None:
             moved.append(distance(before, weights(loop)) > 0)
 
-    loop.tracks.append(track(Compares()))
+    loop.observer_runs.append(observed_by(Compares()))
     loop.run(scored)
     skipped = loop.curve.skipped
     assert 0 < skipped.count(True) < 15
@@ -331,7 +333,7 @@ def spoils(step_numbers: Sequence[int]) -> Technique:
 
         name = "spoils"
         paper = "none"
-        neutral = None
+        identity = None
 
         def after_backward(self, training: Training) -> None:
             if training.step in step_numbers:
@@ -367,7 +369,7 @@ def test_a_run_of_skipped_updates_alone_is_a_divergence(build: Build) -> None:
         build(spoils(range(3)), epochs=1).run(scored)
 
 
-# ---- whole updates, surveys, losses, phases --------------------------------------------------------------------------
+# ---- whole updates, estimation passes, losses, phases ----------------------------------------------------------------
 
 
 def test_an_update_may_take_its_gradients_twice(build: Build) -> None:
@@ -375,7 +377,7 @@ def test_an_update_may_take_its_gradients_twice(build: Build) -> None:
     class Twice(Technique):
         name = "twice"
         paper = "none"
-        neutral = None
+        identity = None
 
         def update(self, update: Update) -> Tensor:
             first = update.backward()
@@ -403,7 +405,7 @@ def test_an_update_may_draw_other_dropout_masks_and_knows_the_scale(build: Build
     class Others(Technique):
         name = "others"
         paper = "none"
-        neutral = None
+        identity = None
 
         def update(self, update: Update) -> Tensor:
             scales.append(update.scale)
@@ -429,9 +431,9 @@ def test_a_survey_passes_over_every_example_once_and_leaves_no_gradient(build: B
     class Looks(Technique):
         name = "looks"
         paper = "none"
-        neutral = None
+        identity = None
 
-        def survey(self, training: Training, steps: Iterable[Step]) -> None:
+        def estimate(self, training: Training, steps: Iterable[Step]) -> None:
             for step in steps:
                 step.backward(step.loss(step.forward()))
                 seen.append(len(step.real_tokens))
@@ -450,7 +452,7 @@ def test_a_technique_may_decide_what_a_prediction_costs(build: Build) -> None:
     class Doubles(Technique):
         name = "doubles"
         paper = "none"
-        neutral = None
+        identity = None
 
         def loss(self, output: Output) -> Tensor:
             return 2 * torch.nn.functional.cross_entropy(output.logits[0], output.targets[0])
@@ -467,7 +469,7 @@ def phased(*phases: Phase) -> Technique:
     class Phased(Technique):
         name = "phased"
         paper = "none"
-        neutral = None
+        identity = None
 
         def phases(self, training: Training) -> Sequence[Phase]:
             return phases
@@ -550,7 +552,7 @@ def test_a_failure_that_followed_a_divergence_is_a_divergence(build: Build) -> N
 
         name = "overflows"
         paper = "none"
-        neutral = None
+        identity = None
 
         def backward(self, step: Step) -> Tensor:
             loss = step.loss(step.forward())
@@ -567,26 +569,26 @@ def test_a_failure_that_followed_a_divergence_is_a_divergence(build: Build) -> N
 def test_observers_are_finished_too_whatever_happens(build: Build) -> None:
     watching = Watches()
     with pytest.raises(ValueError, match="broke"):
-        build(Breaks(fail=2), tracks=[track(watching)]).run(scored)
+        build(Breaks(fail=2), observer_runs=[observed_by(watching)]).run(scored)
     assert watching.log == ["finish"]
 
 
-# ---- tracks ----------------------------------------------------------------------------------------------------------
+# ---- observer runs ---------------------------------------------------------------------------------------------------
 
 
 def test_the_run_ends_when_every_track_has_stopped(build: Build) -> None:
-    loop = build(tracks=[track(Stops(1)), track(Stops(2))], evaluations=6)
+    loop = build(observer_runs=[observed_by(Stops(1)), observed_by(Stops(2))], evaluations=6)
     loop.run(scored)
     assert loop.training.step == 2
-    assert [t.steps for t in loop.tracks] == [[1], [1, 2]]
-    assert [t.stopped.steps for t in loop.tracks if t.stopped] == [1, 2]
+    assert [t.steps for t in loop.observer_runs] == [[1], [1, 2]]
+    assert [t.stopped.steps for t in loop.observer_runs if t.stopped] == [1, 2]
 
 
 def test_a_track_that_stopped_does_not_stop_the_others(build: Build) -> None:
-    loop = build(tracks=[track(Stops(2)), track()], evaluations=6)
+    loop = build(observer_runs=[observed_by(Stops(2)), observed_by()], evaluations=6)
     values = iter([0.4, 0.3, 0.9, 0.1, 0.2, 0.6])
     loop.run(lambda: scored(next(values)))
-    stopped, going = loop.tracks
+    stopped, going = loop.observer_runs
     assert (stopped.scores, going.scores) == ([0.4, 0.3], [0.4, 0.3, 0.9, 0.1, 0.2, 0.6])
     assert stopped.stopped is not None
     assert (stopped.stopped.steps, stopped.running, going.running) == (2, False, True)
@@ -598,7 +600,7 @@ def test_a_track_that_stopped_does_not_stop_the_others(build: Build) -> None:
 
 def test_tracks_share_an_evaluation_unless_they_alter_the_weights(build: Build) -> None:
     noting, watching = Noting(), Watches()
-    loop = build(noting, tracks=[track(), track(Stops(9)), track(watching)], evaluations=1)
+    loop = build(noting, observer_runs=[observed_by(), observed_by(Stops(9)), observed_by(watching)], evaluations=1)
     calls: list[list[str]] = []
     loop.run(lambda: calls.append(list(watching.log)) or scored())
     assert calls == [[], ["enter"]]
@@ -607,7 +609,10 @@ def test_tracks_share_an_evaluation_unless_they_alter_the_weights(build: Build) 
 
 
 def test_observers_leave_the_training_alone(build: Build) -> None:
-    alone, watched = build(dropout=0.1), build(dropout=0.1, tracks=[track(), track(Watches()), track(Stops(9))])
+    alone, watched = (
+        build(dropout=0.1),
+        build(dropout=0.1, observer_runs=[observed_by(), observed_by(Watches()), observed_by(Stops(9))]),
+    )
     alone.run(scored)
     watched.run(scored)
     assert alone.curve.loss == watched.curve.loss
@@ -634,7 +639,7 @@ def test_evaluation_and_observers_are_timed_apart_from_training(build: Build, cl
     class Takes(Technique):
         name = "takes"
         paper = "none"
-        neutral = None
+        identity = None
 
         def after_update(self, training: Training) -> None:
             clock(1.0)
@@ -643,8 +648,8 @@ def test_evaluation_and_observers_are_timed_apart_from_training(build: Build, cl
         clock(1000.0)
         return scored()
 
-    plain, watching = track(), track(Watches(clock))
-    loop = build(Takes(), tracks=[plain, watching], evaluations=2)
+    plain, watching = observed_by(), observed_by(Watches(clock))
+    loop = build(Takes(), observer_runs=[plain, watching], evaluations=2)
     loop.run(evaluate)
     assert loop.progress().seconds == 6.0
     assert (plain.own.seconds, watching.own.seconds) == (0.0, 30.0)

@@ -10,7 +10,7 @@ import torch
 from bench_lib.core.record import Predictions
 from bench_lib.harness.evaluate import Scored
 from bench_lib.harness.formats.features import Batch
-from bench_lib.harness.observers import Progress, Track
+from bench_lib.harness.observers import ObserverRun, Progress
 from bench_lib.instruments.timing import Stopwatch
 from bench_lib.techniques.interface.stack import Stack
 from bench_lib.techniques.interface.technique import Technique
@@ -22,7 +22,7 @@ class Best(Technique):
 
     name = "best"
     paper = "none"
-    neutral = None
+    identity = None
     observer = True
 
     target: float = 2.0
@@ -38,35 +38,37 @@ def timed_on_nothing(size: int) -> Batch:
     raise AssertionError("what is not compressed is not timed")
 
 
-def after(scores: list[float], *observers: Technique) -> Track:
-    track = Track(Stack(observers), Stopwatch(torch.device("cpu")), Stopwatch(torch.device("cpu")), timed_on_nothing)
+def after(scores: list[float], *observers: Technique) -> ObserverRun:
+    run = ObserverRun(
+        Stack(observers), Stopwatch(torch.device("cpu")), Stopwatch(torch.device("cpu")), timed_on_nothing
+    )
     for number, value in enumerate(scores, start=1):
-        if track.running:
+        if run.running:
             found = Scored({"f1": value, "em": value / 2}, Predictions(np.array([[value]], np.float32)))
-            track.add(found, Progress(10 * number, 0, 0, 0, 0, 0.0))
-    return track
+            run.add(found, Progress(10 * number, 0, 0, 0, 0, 0.0))
+    return run
 
 
 def test_without_observers_the_last_evaluation_counts() -> None:
-    track = after([0.2, 0.9, 0.4])
-    assert track.kept is not None
-    assert (track.kept.metrics["f1"], track.steps, track.scores) == (0.4, [10, 20, 30], [0.2, 0.9, 0.4])
-    assert track.running
+    run = after([0.2, 0.9, 0.4])
+    assert run.selected is not None
+    assert (run.selected.metrics["f1"], run.steps, run.scores) == (0.4, [10, 20, 30], [0.2, 0.9, 0.4])
+    assert run.running
 
 
 @pytest.mark.parametrize(
     ("scores", "kept"), [([0.2, 0.9, 0.4], 0.9), ([0.9, 0.1], 0.9), ([0.1, 0.2, 0.3], 0.3), ([0.5, 0.5], 0.5)]
 )
 def test_an_observer_may_keep_an_earlier_one_with_its_predictions(scores: list[float], kept: float) -> None:
-    track = after(scores, Best())
-    assert track.kept is not None
-    assert track.kept.metrics == {"f1": kept, "em": kept / 2}
-    assert track.kept.predictions.values.tolist() == [[pytest.approx(kept)]]
+    run = after(scores, Best())
+    assert run.selected is not None
+    assert run.selected.metrics == {"f1": kept, "em": kept / 2}
+    assert run.selected.predictions.values.tolist() == [[pytest.approx(kept)]]
 
 
 def test_an_observer_may_stop_the_track() -> None:
-    track = after([0.2, 0.8, 0.9], Best(0.8))
-    assert not track.running
-    assert track.scores == [0.2, 0.8]
-    assert track.stopped is not None
-    assert track.stopped.steps == 20
+    run = after([0.2, 0.8, 0.9], Best(0.8))
+    assert not run.running
+    assert run.scores == [0.2, 0.8]
+    assert run.stopped is not None
+    assert run.stopped.steps == 20

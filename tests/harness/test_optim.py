@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bench_lib.core.spec import SCHEDULES, Profile
 from bench_lib.harness.optim import build_optimizer, build_schedule
-from bench_lib.tasks.formats import Kind
+from bench_lib.tasks.formats import TEXT_CLASSIFICATION
 from bench_lib.techniques.interface.context import Group, Training
 from bench_lib.techniques.interface.stack import Stack
 from bench_lib.techniques.interface.technique import Technique
@@ -80,7 +80,7 @@ def test_every_schedule_peaks_at_the_end_of_its_warmup(schedule: str, steps: int
 
 
 def test_biases_and_norms_do_not_decay(prepare: Prepare) -> None:
-    training = prepare(Kind.SEQUENCE, weight_decay=0.02)
+    training = prepare(TEXT_CLASSIFICATION, weight_decay=0.02)
     names = {id(p): name for name, p in training.trainable().items()}
     groups = build_optimizer(training, NOTHING).param_groups
     assert [group["weight_decay"] for group in groups] == [0.02, 0.0]
@@ -91,14 +91,14 @@ def test_biases_and_norms_do_not_decay(prepare: Prepare) -> None:
 
 
 def test_the_baseline_is_adamw_with_the_profiles_settings(prepare: Prepare) -> None:
-    optimizer = build_optimizer(prepare(Kind.SEQUENCE, beta1=0.8, beta2=0.95, eps=1e-7), NOTHING)
+    optimizer = build_optimizer(prepare(TEXT_CLASSIFICATION, beta1=0.8, beta2=0.95, eps=1e-7), NOTHING)
     assert isinstance(optimizer, torch.optim.AdamW)
     for group in optimizer.param_groups:
         assert (group["betas"], group["eps"], group["lr"]) == ((0.8, 0.95), 1e-7, 1e-3)
 
 
 def test_frozen_parameters_are_not_optimised(prepare: Prepare) -> None:
-    training = prepare(Kind.SEQUENCE)
+    training = prepare(TEXT_CLASSIFICATION)
     for name, parameter in training.model.named_parameters():
         parameter.requires_grad_(name == "classifier.bias")
     (group,) = build_optimizer(training, NOTHING).param_groups
@@ -112,7 +112,7 @@ class Splits(Technique):
 
     name = "splits"
     paper = "none"
-    neutral = None
+    identity = None
 
     def groups(self, groups: list[Group], training: Training) -> list[Group]:
         found = []
@@ -129,7 +129,7 @@ class Plain(Technique):
 
     name = "plain"
     paper = "none"
-    neutral = None
+    identity = None
 
     def optimizer(self, groups: list[Group], profile: Profile) -> torch.optim.Optimizer:
         return torch.optim.SGD([{"params": list(g.parameters.values()), "lr": g.learning_rate} for g in groups])
@@ -137,7 +137,7 @@ class Plain(Technique):
 
 @pytest.mark.parametrize("stack", [Stack((Splits(),)), Stack((Splits(), Plain()))], ids=["adamw", "own"])
 def test_groups_have_their_rates_and_the_schedule_scales_them_alike(prepare: Prepare, stack: Stack) -> None:
-    training = prepare(Kind.SEQUENCE, warmup=0.0)
+    training = prepare(TEXT_CLASSIFICATION, warmup=0.0)
     optimizer = build_optimizer(training, stack)
     assert type(optimizer) is (torch.optim.SGD if len(stack.techniques) > 1 else torch.optim.AdamW)
     assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([1e-3, 1e-2, 1e-3, 1e-2])

@@ -16,40 +16,40 @@ from bench_lib.core.record import RunRecord
 from bench_lib.core.spec import Profile, Ref, RunSpec
 from bench_lib.harness.datasets import Evaluation, Subset, data_key
 from bench_lib.harness.formats.features import IGNORED, Feature
-from bench_lib.harness.pretraining import RunPrelude
+from bench_lib.harness.pretraining import RunPretraining
 from bench_lib.models.load import load_tokenizer
 from bench_lib.runner.execute import execute
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.formats import Example, Kind, TextExample
+from bench_lib.tasks.formats import TEXT_CLASSIFICATION, Example, TextExample
 from bench_lib.tasks.sources.load import load_data
 from bench_lib.tasks.task import Data
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.context import Output, Training
-from bench_lib.techniques.interface.pretraining import Prelude, Study
+from bench_lib.techniques.interface.pretraining import PretrainingStage, Study
 from bench_lib.techniques.interface.stack import Stack, parse_stack
 from bench_lib.techniques.interface.technique import Technique
 
 Prepare = Callable[..., Training]
 Featurise = Callable[..., list[Feature]]
-Play = Callable[..., RunPrelude]
+Play = Callable[..., RunPretraining]
 FEW = {"train_examples": 8, "eval_examples": 4}
 
 
 @pytest.fixture
 def play(data: Path, tiny: Ref, prepare: Prepare, featurise: Featurise) -> Play:
-    """A prelude of a run on SST-2 that is about to be trained; its five training texts are those of the fixtures."""
+    """The pre-training stage of a run on SST-2; its five training texts are those of the fixtures."""
 
     def other(task: str) -> Data:
         return load_data(TASKS.get(task), str(data))
 
-    def prelude(*techniques: Technique, **changes: object) -> RunPrelude:
-        training = prepare(Kind.SEQUENCE, **changes)
+    def stage(*techniques: Technique, **changes: object) -> RunPretraining:
+        training = prepare(TEXT_CLASSIFICATION, **changes)
         profile, stack = training.profile, Stack(techniques)
         key = data_key(load_data(TASKS.get("sst2"), str(data)), tiny, profile, stack)
-        features = featurise(Kind.SEQUENCE)
-        return RunPrelude(key, Subset.of(profile, 0), profile, other, stack, training, features, owner="one")
+        features = featurise(TEXT_CLASSIFICATION)
+        return RunPretraining(key, Subset.of(profile, 0), profile, other, stack, training, features, owner="one")
 
-    return prelude
+    return stage
 
 
 class Words(nn.Module):
@@ -68,8 +68,8 @@ class Words(nn.Module):
 
 
 def test_a_study_reads_what_was_corrupted_and_is_asked_for_the_first_ids(play: Play) -> None:
-    prelude = play()
-    model, seen = Words(prelude.training), []
+    stage = play()
+    model, seen = Words(stage.training), []
 
     def second(ids: np.ndarray, special: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         assert special[0]
@@ -81,78 +81,78 @@ def test_a_study_reads_what_was_corrupted_and_is_asked_for_the_first_ids(play: P
         assert len(output.logits[0]) == len(output.targets[0]) == int(output.places.sum())
         return output.logits[0].square().mean()
 
-    profile = dataclasses.replace(prelude.profile, epochs=2, batch_size=4, accumulate=2)
-    prelude.study(Study(model, second, loss), profile)
+    profile = dataclasses.replace(stage.profile, epochs=2, batch_size=4, accumulate=2)
+    stage.study(Study(model, second, loss), profile)
     assert [len(ids) for ids in model.batches] == [len(targets) for targets in seen]
     assert sorted(map(len, seen)) == [1, 1, 2, 2, 2, 2]
     assert all((ids[:, 1] == 999).all() for ids in model.batches)
-    first = sorted(int(feature.input_ids[1]) for feature in prelude.features)
+    first = sorted(int(feature.input_ids[1]) for feature in stage.features)
     assert sorted(torch.cat(seen[:3]).tolist()) == sorted(torch.cat(seen[3:]).tolist()) == first
-    assert all((feature.targets != IGNORED).all() for feature in prelude.features), "the run's own are left alone"
+    assert all((feature.targets != IGNORED).all() for feature in stage.features), "the run's own are left alone"
 
 
 def test_what_it_took_adds_up_and_is_reported_by_owner(play: Play) -> None:
-    prelude = play()
-    study = Study(Words(prelude.training), lambda ids, special: (ids, ~special), lambda output: output.logits[0].sum())
-    words = sum(map(len, prelude.features))
+    stage = play()
+    study = Study(Words(stage.training), lambda ids, special: (ids, ~special), lambda output: output.logits[0].sum())
+    words = sum(map(len, stage.features))
     for owner, epochs in (("one", 1), ("two", 3)):
-        prelude.owner = owner
-        prelude.study(study, dataclasses.replace(prelude.profile, epochs=epochs, batch_size=2))
+        stage.owner = owner
+        stage.study(study, dataclasses.replace(stage.profile, epochs=epochs, batch_size=2))
     # Five texts in batches of two: three steps to an epoch.
-    assert (prelude.cost.forward_passes, prelude.cost.backward_passes) == (12, 12)
-    assert prelude.cost.tokens == 4 * words
-    assert (prelude.cost.steps, prelude.cost.examples) == (0, 0)
-    assert prelude.cost.seconds > 0
-    reported = prelude.training.reported
+    assert (stage.cost.forward_passes, stage.cost.backward_passes) == (12, 12)
+    assert stage.cost.tokens == 4 * words
+    assert (stage.cost.steps, stage.cost.examples) == (0, 0)
+    assert stage.cost.seconds > 0
+    reported = stage.training.reported
     assert [reported[f"{owner}.steps"] for owner in ("one", "two")] == [3, 9]
     assert reported["two.forward_passes"] == reported["two.backward_passes"] == 9
-    assert prelude.progress().reported == reported
+    assert stage.progress().reported == reported
 
 
 def test_texts_without_a_word_are_left_out_and_alone_are_nothing_to_study(play: Play) -> None:
-    prelude = play()
-    empty = dataclasses.replace(prelude.features[0], special=np.ones_like(prelude.features[0].special))
-    model = Words(prelude.training)
+    stage = play()
+    empty = dataclasses.replace(stage.features[0], special=np.ones_like(stage.features[0].special))
+    model = Words(stage.training)
     study = Study(model, lambda ids, special: (ids, ~special), lambda output: output.logits[0].sum())
-    prelude.features = [empty, prelude.features[1]]
-    prelude.study(study, dataclasses.replace(prelude.profile, epochs=1))
+    stage.features = [empty, stage.features[1]]
+    stage.study(study, dataclasses.replace(stage.profile, epochs=1))
     assert [len(ids) for ids in model.batches] == [1]
-    prelude.features = [empty]
+    stage.features = [empty]
     with pytest.raises(Unsupported, match="one finds no word in the training texts"):
-        prelude.study(study, prelude.profile)
+        stage.study(study, stage.profile)
 
 
 def test_pieces_are_the_tokenizers_and_need_a_mask(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
-    prelude = play()
-    assert prelude.pieces() == (103, 30522)
-    monkeypatch.setitem(load_tokenizer(prelude.spec.model)._special_tokens_map, "mask_token", None)
+    stage = play()
+    assert stage.pieces() == (103, 30522)
+    monkeypatch.setitem(load_tokenizer(stage.spec.model)._special_tokens_map, "mask_token", None)
     with pytest.raises(Unsupported, match="one needs a model whose tokenizer has a mask, which tiny lacks"):
-        prelude.pieces()
+        stage.pieces()
 
 
-def test_unused_examples_are_the_same_for_every_seed_and_none_is_trained_on(play: Play) -> None:
+def test_unlabelled_examples_are_the_same_for_every_seed_and_none_is_trained_on(play: Play) -> None:
     one, two = (play(seed=seed, train_examples=30) for seed in (0, 1))
-    assert one.unused(4) == two.unused(4)
-    every = one.unused(99)
+    assert one.unlabelled(4) == two.unlabelled(4)
+    every = one.unlabelled(99)
     assert len(every) == 10
-    assert set(one.unused(4)) < set(every)
+    assert set(one.unlabelled(4)) < set(every)
     with pytest.raises(Unsupported, match="one finds no training example of sst2 that the run does not use"):
-        play(train_examples=None).unused(1)
+        play(train_examples=None).unlabelled(1)
 
 
-def test_what_the_run_is_evaluated_on_is_not_unused(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
-    prelude = play(train_examples=30)
-    every = prelude.unused(99)
+def test_what_the_run_is_evaluated_on_is_not_unlabelled(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = play(train_examples=30)
+    every = stage.unlabelled(99)
     shared = Evaluation((dataclasses.replace(every[0], label=1 - every[0].label), every[3]), (), 0.0)
     monkeypatch.setattr("bench_lib.harness.pretraining.evaluation_set", lambda *_: shared)
-    assert set(prelude.unused(99)) == set(every) - {every[0], every[3]}
+    assert set(stage.unlabelled(99)) == set(every) - {every[0], every[3]}
 
 
 def test_added_examples_are_trained_on_with_the_rest(play: Play) -> None:
-    prelude = play()
-    prelude.add([TextExample("more of it", 1)])
-    assert prelude.sequences == 6
-    assert prelude.features[5].targets.tolist() == [1]
+    stage = play()
+    stage.add([TextExample("more of it", 1)])
+    assert stage.sequences == 6
+    assert stage.features[5].targets.tolist() == [1]
 
 
 @pytest.mark.parametrize(("source", "raised"), [("hub", Unavailable), ("embedded", Unsupported)])
@@ -163,10 +163,10 @@ def test_a_task_that_is_out_of_reach_for_now_is_not_declined_for_good(
         raise Unavailable("not there")
 
     monkeypatch.setattr("bench_lib.harness.pretraining.train_features", unreachable)
-    prelude = play()
-    prelude.spec = dataclasses.replace(prelude.spec, data=Ref(source, ""))
+    stage = play()
+    stage.spec = dataclasses.replace(stage.spec, data=Ref(source, ""))
     with pytest.raises(raised, match="not there"):
-        prelude.tune("mrpc", prelude.profile)
+        stage.tune("mrpc", stage.profile)
 
 
 # ---- within a run ----------------------------------------------------------------------------------------------------
@@ -175,11 +175,11 @@ def test_a_task_that_is_out_of_reach_for_now_is_not_declined_for_good(
 class Teaches(Technique):
     """Trains a teacher and forgets what it said."""
 
-    name, paper, neutral = "teaches", "none", None
+    name, paper, identity = "teaches", "none", None
 
-    def precede(self, prelude: Prelude) -> None:
+    def pretrain(self, stage: PretrainingStage) -> None:
         examples: list[Example] = [TextExample("a fine film", 1)]
-        assert prelude.teach(examples).values.shape == (1, 2)
+        assert stage.pseudo_labels(examples).values.shape == (1, 2)
 
 
 class Explodes(Teaches):
@@ -201,7 +201,7 @@ def run(data: Path, tiny: Ref, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call
 
     def one(stack: str, **changes: object) -> RunRecord:
         task = TASKS.get("sst2")
-        profile: Profile = dataclasses.replace(PROFILES.get("smoke")("sst2", task.kind), **{**FEW, **changes})
+        profile: Profile = dataclasses.replace(PROFILES.get("smoke")("sst2", task.format), **{**FEW, **changes})
         found = Ref(str(data), load_data(task, str(data)).fingerprint)
         spec = RunSpec("sst2", task.version, found, parse_stack(stack, TECHNIQUES).spec(), tiny, profile, 0)
         return execute([spec])[0]
@@ -210,7 +210,7 @@ def run(data: Path, tiny: Ref, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call
     Explodes.steps.clear()
 
 
-def test_a_prelude_leaves_the_streams_of_the_training_alone(run: Callable[..., RunRecord]) -> None:
+def test_a_pretraining_stage_leaves_the_streams_of_the_training_alone(run: Callable[..., RunRecord]) -> None:
     base, taught = run("adamw", epochs=2), run("teaches", epochs=2)
     assert taught.curve.loss == base.curve.loss
     assert taught.evaluations.scores == base.evaluations.scores
@@ -228,7 +228,7 @@ def test_the_stack_trains_the_teacher_too(run: Callable[..., RunRecord]) -> None
         assert taught.cost.forward_passes == 2 * alone.cost.forward_passes
 
 
-def test_a_prelude_that_diverges_is_the_runs_end_and_its_cost(run: Callable[..., RunRecord]) -> None:
+def test_a_pretraining_stage_that_diverges_is_the_runs_end_and_its_cost(run: Callable[..., RunRecord]) -> None:
     record = run("explodes", epochs=3)
     assert record.status == "diverged"
     assert record.reason == "explodes, before the training: the loss was not finite at step 2"

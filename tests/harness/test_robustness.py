@@ -21,13 +21,13 @@ from bench_lib.harness.robustness import Examination, attacked, perturbed_set
 from bench_lib.harness.step import cross_entropy
 from bench_lib.runner.execute import execute
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.formats import Kind, SpanExample
+from bench_lib.tasks.formats import QUESTION_ANSWERING, TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION, SpanExample
 from bench_lib.tasks.sources.load import load_data
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.toolkit.embedding import embedding_changed
 from bench_lib.techniques.toolkit.embedding_perturbation import steepest
 
-KINDS = {"sst2": Kind.SEQUENCE, "conll2003": Kind.TOKENS, "squad": Kind.SPAN}
+KINDS = {"sst2": TEXT_CLASSIFICATION, "conll2003": TOKEN_CLASSIFICATION, "squad": QUESTION_ANSWERING}
 Prepare = Callable[..., Training]
 
 
@@ -60,7 +60,7 @@ def test_the_perturbed_set_is_the_same_in_every_process_and_other_than_the_clean
     clean, noisy = evaluation_set(key_of(task), 12), perturbed_set(key_of(task), 12, 0.4)
     assert len(noisy.examples) == len(clean.examples) == 12
     assert sum(a != b for a, b in zip(clean.examples, noisy.examples, strict=True)) >= 10
-    assert noisy.trivial == clean.trivial
+    assert noisy.constant_baseline == clean.constant_baseline
     assert {feature.item for feature in noisy.features} == set(range(12))
     perturbed_set.cache_clear()
     assert perturbed_set(key_of(task), 12, 0.4).examples == noisy.examples
@@ -100,7 +100,7 @@ def test_the_gradient_is_that_of_the_loss_by_the_words(live: Any, task: str) -> 
 
     def loss(shift: Any) -> float:
         with torch.no_grad(), embedding_changed(training.model, lambda e: e + shift):
-            return float(cross_entropy(torch_half(training.kind).output(training.model(**batch.inputs), batch)))
+            return float(cross_entropy(torch_half(training.format).output(training.model(**batch.inputs), batch)))
 
     step = 1e-2 * gradient / gradient.norm()
     assert loss(step) - loss(-step) == pytest.approx(2e-2 * float(gradient.norm()), rel=0.02)

@@ -9,7 +9,7 @@ import pytest
 from bench_lib.models import MODELS
 from bench_lib.models.load import load_template, load_tokenizer
 from bench_lib.models.source import resolve
-from bench_lib.tasks.formats import Kind
+from bench_lib.tasks.formats import TEXT_CLASSIFICATION
 from tests.techniques.conftest import toy
 
 __all__ = ["toy"]
@@ -34,7 +34,7 @@ def folder(tmp_path: Path, tiny: Ref) -> Callable[[str], Path]:
 
     def save(name: str) -> Path:
         place = tmp_path / name
-        load_template(tiny, Kind.SEQUENCE, 2).model.base_model.save_pretrained(place)
+        load_template(tiny, TEXT_CLASSIFICATION, 2).model.base_model.save_pretrained(place)
         load_tokenizer(tiny).save_pretrained(place)
         return place
 

@@ -17,7 +17,7 @@ from bench_lib.core.spec import Ref
 from bench_lib.models import MODELS
 from bench_lib.models.load import load_template
 from bench_lib.models.source import resolve
-from bench_lib.tasks.formats import FORMATS, Kind
+from bench_lib.tasks.formats import FORMATS, QUESTION_ANSWERING, TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION, Format
 
 FAMILIES = ["bert", "roberta", "xlm-r", "distilbert", "electra", "albert", "deberta-v2", "deberta", "mpnet"]
 FAMILIES += ["modernbert", "nomic"]
@@ -56,7 +56,7 @@ def spoilt(weights: Weights) -> Weights:
     return {**weights, name: torch.full_like(weights[name], torch.nan)}
 
 
-@pytest.mark.parametrize("kind", FORMATS, ids=str)
+@pytest.mark.parametrize("task_format", FORMATS, ids=str)
 @pytest.mark.parametrize(
     ("change", "settings", "expected"),
     [
@@ -82,24 +82,24 @@ def spoilt(weights: Weights) -> Weights:
 )
 def test_a_body_that_is_not_loaded_whole_is_refused(
     broken: Callable[..., Ref],
-    kind: Kind,
+    task_format: Format,
     change: Callable[[Weights], Weights],
     settings: dict[str, int],
     expected: str,
 ) -> None:
     with pytest.raises(BadData, match=expected) as caught:
-        load_template(broken(change, **settings), kind, 3)
+        load_template(broken(change, **settings), task_format, 3)
     assert "own" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_a_pooler_that_is_not_there_is_drawn_with_the_head(broken: Callable[..., Ref]) -> None:
     ref = broken(lambda weights: {name: tensor for name, tensor in weights.items() if "pooler" not in name})
-    template = load_template(ref, Kind.SEQUENCE, 2)
+    template = load_template(ref, TEXT_CLASSIFICATION, 2)
     assert template.missing == template.fresh
     assert {name.rpartition(".")[0] for name in template.fresh} == {"classifier", "bert.pooler.dense"}
     assert template.new_parts() == "classifier, pooler"
-    assert load_template(ref, Kind.TOKENS, 2).new_parts() == "classifier"
+    assert load_template(ref, TOKEN_CLASSIFICATION, 2).new_parts() == "classifier"
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -107,8 +107,8 @@ def test_a_checkpoint_of_pre_training_loads_whole_and_its_old_head_counts_for_no
     auto = PRE_TRAINING.get(name, transformers.AutoModelForPreTraining)
     folder = families.folder(name, auto, f"{name}-pre-training")
     held = families.model(name, auto).state_dict()
-    for kind in (Kind.SEQUENCE, Kind.TOKENS):
-        template = load_template(resolve(str(folder), MODELS), kind, 3)
+    for task_format in (TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION):
+        template = load_template(resolve(str(folder), MODELS), task_format, 3)
         body = f"{template.model.base_model_prefix}."
         assert all(key.startswith(body) for key in template.pretrained())
         missing = template.pretrained().keys() - held.keys()
@@ -121,7 +121,10 @@ def test_a_checkpoint_of_pre_training_loads_whole_and_its_old_head_counts_for_no
 def test_answer_spans_of_a_decoder_start_from_its_language_model(families: Any) -> None:
     """Its class calls the body `transformer`, where the checkpoint says `model`."""
     folder = families.folder("llama", transformers.AutoModelForCausalLM, "llama-lm")
-    template, held = load_template(resolve(str(folder), MODELS), Kind.SPAN, 0), load_file(folder / "model.safetensors")
+    template, held = (
+        load_template(resolve(str(folder), MODELS), QUESTION_ANSWERING, 0),
+        load_file(folder / "model.safetensors"),
+    )
     assert template.fresh == {"qa_outputs.weight", "qa_outputs.bias"}
     found = template.pretrained()
     assert len(found) == len([name for name in held if name.startswith("model.")])
@@ -129,14 +132,16 @@ def test_answer_spans_of_a_decoder_start_from_its_language_model(families: Any) 
         assert torch.equal(tensor, held[name.replace("transformer.", "model.", 1)]), name
 
 
-@pytest.mark.parametrize(("make", "kind"), [("BartConfig", Kind.TOKENS), ("OPTConfig", Kind.TOKENS)])
+@pytest.mark.parametrize(
+    ("make", "task_format"), [("BartConfig", TOKEN_CLASSIFICATION), ("OPTConfig", TOKEN_CLASSIFICATION)]
+)
 def test_a_model_without_a_head_of_the_kind_is_told_before_its_weights_are_read(
-    tmp_path: Path, make: str, kind: Kind
+    tmp_path: Path, make: str, task_format: Format
 ) -> None:
     config = getattr(transformers, make)()
     config.save_pretrained(tmp_path)
     with pytest.raises(Unsupported, match=rf"\({config.model_type}\) has no head for tokens tasks"):
-        load_template(Ref(str(tmp_path), "sha256:0"), kind, 9)
+        load_template(Ref(str(tmp_path), "sha256:0"), task_format, 9)
 
 
 def test_a_tokenizer_without_padding_is_refused(families: Any, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from bench_lib.core.spec import Ref
 from bench_lib.models import MODELS
 from bench_lib.models.load import TINY, Template, copied, instantiate, load_template, load_tokenizer
 from bench_lib.models.source import WAYS_OUT, resolve
-from bench_lib.tasks.formats import Kind
+from bench_lib.tasks.formats import QUESTION_ANSWERING, TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION, Format
 
 HEAD = {"classifier.weight", "classifier.bias"}
 
@@ -36,7 +36,7 @@ def state(model: nn.Module) -> dict[str, Tensor]:
 
 
 def test_minilm_loads_offline_with_a_new_head_on_its_own_weights(minilm: Ref) -> None:
-    template = load_template(minilm, Kind.SEQUENCE, 2)
+    template = load_template(minilm, TEXT_CLASSIFICATION, 2)
     assert template.fresh == HEAD
     model = template.model
     assert model.config.num_hidden_layers == 6
@@ -48,36 +48,39 @@ def test_minilm_loads_offline_with_a_new_head_on_its_own_weights(minilm: Ref) ->
 
 
 def test_minilm_loads_for_every_kind(minilm: Ref) -> None:
-    assert load_template(minilm, Kind.TOKENS, 9).model.classifier.out_features == 9
-    template = load_template(minilm, Kind.SPAN, 0)
+    assert load_template(minilm, TOKEN_CLASSIFICATION, 9).model.classifier.out_features == 9
+    template = load_template(minilm, QUESTION_ANSWERING, 0)
     assert template.model.qa_outputs.out_features == 2
     assert template.fresh == {"qa_outputs.weight", "qa_outputs.bias"}
 
 
-@pytest.mark.parametrize(("kind", "labels", "head"), [(Kind.SEQUENCE, 2, 2), (Kind.TOKENS, 9, 9), (Kind.SPAN, 0, 2)])
-def test_tiny_loads_for_every_kind(tiny: Ref, kind: Kind, labels: int, head: int) -> None:
-    template = load_template(tiny, kind, labels)
+@pytest.mark.parametrize(
+    ("task_format", "labels", "head"),
+    [(TEXT_CLASSIFICATION, 2, 2), (TOKEN_CLASSIFICATION, 9, 9), (QUESTION_ANSWERING, 0, 2)],
+)
+def test_tiny_loads_for_every_kind(tiny: Ref, task_format: Format, labels: int, head: int) -> None:
+    template = load_template(tiny, task_format, labels)
     assert template.model.config.num_hidden_layers == TINY["num_hidden_layers"]
     assert {len(p) for n, p in state(template.model).items() if n in template.fresh} == {head}
     assert sum(p.numel() for p in template.model.parameters()) < 2e6
 
 
 def test_the_same_seed_draws_the_same_head_and_another_another(tiny: Ref) -> None:
-    template = load_template(tiny, Kind.SEQUENCE, 2)
+    template = load_template(tiny, TEXT_CLASSIFICATION, 2)
     one, same, other = (state(drawn(template, seed)) for seed in (1, 1, 2))
     assert all(torch.equal(one[name], same[name]) for name in one)
     assert {name for name in one if not torch.equal(one[name], other[name])} == {"classifier.weight"}
 
 
 def test_a_head_is_drawn_as_bert_draws_it(tiny: Ref) -> None:
-    model = drawn(load_template(tiny, Kind.TOKENS, 500), 0)
+    model = drawn(load_template(tiny, TOKEN_CLASSIFICATION, 500), 0)
     assert model.classifier.weight.std().item() == pytest.approx(model.config.initializer_range, rel=0.05)
     assert abs(model.classifier.weight.mean().item()) < 0.001
     assert not model.classifier.bias.any()
 
 
 def test_drawing_reads_no_global_generator(tiny: Ref) -> None:
-    template = load_template(tiny, Kind.SEQUENCE, 2)
+    template = load_template(tiny, TEXT_CLASSIFICATION, 2)
     torch.manual_seed(1)
     one = drawn(template, 3)
     torch.manual_seed(2)
@@ -87,7 +90,7 @@ def test_drawing_reads_no_global_generator(tiny: Ref) -> None:
 
 
 def test_copies_share_nothing_with_the_template(tiny: Ref) -> None:
-    template = load_template(tiny, Kind.SEQUENCE, 2)
+    template = load_template(tiny, TEXT_CLASSIFICATION, 2)
     before = {name: p.clone() for name, p in state(template.model).items()}
     with torch.no_grad():
         for parameter in drawn(template, 0).parameters():
@@ -96,7 +99,7 @@ def test_copies_share_nothing_with_the_template(tiny: Ref) -> None:
 
 
 def test_a_copy_is_what_deepcopy_makes(tiny: Ref) -> None:
-    model = copy.deepcopy(load_template(tiny, Kind.SEQUENCE, 2).model)
+    model = copy.deepcopy(load_template(tiny, TEXT_CLASSIFICATION, 2).model)
     model.tied, model.notes = model.classifier, {"layer": model.classifier, "sizes": [1, 2]}
     model.classifier.register_forward_hook(lambda module, inputs, output: output + 1)
     model.register_buffer("table", torch.arange(3))
@@ -119,17 +122,17 @@ def test_a_copy_is_what_deepcopy_makes(tiny: Ref) -> None:
 def test_tiny_is_the_same_model_in_every_process(tiny: Ref) -> None:
     load_template.cache_clear()
     torch.manual_seed(1)
-    one = load_template(tiny, Kind.SEQUENCE, 2).pretrained()
+    one = load_template(tiny, TEXT_CLASSIFICATION, 2).pretrained()
     load_template.cache_clear()
     torch.manual_seed(2)
-    other = load_template(tiny, Kind.SEQUENCE, 2).pretrained()
+    other = load_template(tiny, TEXT_CLASSIFICATION, 2).pretrained()
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 @pytest.mark.parametrize("name", ["tiny", "minilm"])
 def test_what_was_pretrained_holds_the_body_and_no_head(name: str) -> None:
-    template = load_template(resolve(name, MODELS), Kind.SEQUENCE, 2)
+    template = load_template(resolve(name, MODELS), TEXT_CLASSIFICATION, 2)
     held = template.pretrained()
     assert held.keys() == state(template.model).keys() - HEAD
     assert all(key.startswith("bert.") for key in held)
@@ -140,7 +143,7 @@ def test_what_was_pretrained_holds_the_body_and_no_head(name: str) -> None:
 
 def test_a_folder_loads_with_the_weights_it_holds(folder: Callable[[str], Path], tiny: Ref) -> None:
     ref = resolve(str(folder("own")), MODELS)
-    template, origin = (load_template(r, Kind.TOKENS, 9) for r in (ref, tiny))
+    template, origin = (load_template(r, TOKEN_CLASSIFICATION, 9) for r in (ref, tiny))
     assert template.fresh == HEAD
     assert all(torch.equal(origin.pretrained()[name], value) for name, value in template.pretrained().items())
     assert load_tokenizer(ref)("some words")["input_ids"] == load_tokenizer(tiny)("some words")["input_ids"]
@@ -149,7 +152,7 @@ def test_a_folder_loads_with_the_weights_it_holds(folder: Callable[[str], Path],
 @pytest.fixture
 def classifier(tmp_path: Path, tiny: Ref) -> Ref:
     """A folder of a model that was fine-tuned before, on a task of three labels."""
-    saved = drawn(load_template(tiny, Kind.SEQUENCE, 3), 5)
+    saved = drawn(load_template(tiny, TEXT_CLASSIFICATION, 3), 5)
     saved.save_pretrained(tmp_path / "classifier")
     load_tokenizer(tiny).save_pretrained(tmp_path / "classifier")
     return resolve(str(tmp_path / "classifier"), MODELS)
@@ -157,7 +160,7 @@ def classifier(tmp_path: Path, tiny: Ref) -> Ref:
 
 @pytest.mark.parametrize("labels", [2, 3])
 def test_a_head_that_was_fine_tuned_before_is_drawn_anew_whether_it_fits_or_not(classifier: Ref, labels: int) -> None:
-    template = load_template(classifier, Kind.SEQUENCE, labels)
+    template = load_template(classifier, TEXT_CLASSIFICATION, labels)
     assert template.fresh == HEAD
     assert template.missing == (HEAD if labels == 2 else frozenset())
     assert template.pretrained().keys() == state(template.model).keys() - HEAD
@@ -167,7 +170,7 @@ def test_a_head_that_was_fine_tuned_before_is_drawn_anew_whether_it_fits_or_not(
 
 
 def test_a_head_is_kept_where_that_is_asked_for(classifier: Ref) -> None:
-    template = load_template(classifier, Kind.SEQUENCE, 3)
+    template = load_template(classifier, TEXT_CLASSIFICATION, 3)
     one, other = (instantiate(template, torch.Generator().manual_seed(seed), keep_head=True) for seed in (0, 1))
     assert all(torch.equal(value, state(other)[name]) for name, value in state(one).items())
     assert torch.equal(one.classifier.weight, template.model.classifier.weight)
@@ -179,7 +182,7 @@ def test_a_head_that_is_not_there_cannot_be_kept(classifier: Ref, minilm: Ref) -
         with pytest.raises(
             BadData, match=r"keep_head is True; allowed: False.*lacks classifier.bias, classifier.weight"
         ):
-            instantiate(load_template(ref, Kind.SEQUENCE, 2), torch.Generator(), keep_head=True)
+            instantiate(load_template(ref, TEXT_CLASSIFICATION, 2), torch.Generator(), keep_head=True)
 
 
 def test_an_empty_tokenizer_is_refused(folder: Callable[[str], Path]) -> None:
@@ -196,7 +199,7 @@ def test_an_empty_tokenizer_is_refused(folder: Callable[[str], Path]) -> None:
 def test_a_hub_model_that_cannot_be_reached_names_the_ways_out(name: str) -> None:
     ref = resolve(name, MODELS)
     start = time.perf_counter()
-    for load in (lambda: load_template(ref, Kind.SEQUENCE, 2), lambda: load_tokenizer(ref)):
+    for load in (lambda: load_template(ref, TEXT_CLASSIFICATION, 2), lambda: load_tokenizer(ref)):
         with pytest.raises(Unavailable, match=f"model '{name}' could not be loaded") as caught:
             load()
         assert WAYS_OUT in str(caught.value)
@@ -207,7 +210,7 @@ def test_a_hub_model_that_cannot_be_reached_names_the_ways_out(name: str) -> Non
 def test_loading_says_nothing_and_leaves_logging_as_it_was(minilm: Ref, capfd: pytest.CaptureFixture[str]) -> None:
     level = logging.getLogger("transformers").level
     load_template.cache_clear()
-    load_template(minilm, Kind.SEQUENCE, 2)
+    load_template(minilm, TEXT_CLASSIFICATION, 2)
     assert logging.getLogger("transformers").level == level
     assert capfd.readouterr() == ("", "")
 
@@ -232,4 +235,4 @@ def test_the_tokenizer_is_fast_and_loaded_once(minilm: Ref) -> None:
 )
 def test_the_layers_of_a_head_are_counted(families: Any, name: str, layers: int) -> None:
     ref = resolve(str(families.folder(name)), MODELS)
-    assert load_template(ref, Kind.SEQUENCE, 2).head_layers == layers
+    assert load_template(ref, TEXT_CLASSIFICATION, 2).head_layers == layers

@@ -64,7 +64,7 @@ def record() -> Make:
                 "reason": str(settings.get("reason", "")),
                 "metric": "accuracy",
                 "score": score,
-                "trivial_score": float(str(settings.get("trivial", 0.51))),
+                "trivial_score": float(str(settings.get("constant_baseline", 0.51))),
                 "train_seconds": float(str(settings.get("seconds", 10.0))),
                 "tokens_per_second": 2000.0,
                 "peak_memory_bytes": 900 * 2**20,
@@ -150,16 +150,18 @@ def _task_runs(record: Make, task: str, seeds: int) -> list[RunRecord]:
 
 
 def _run(record: Make, task: str, technique: str, seed: int, draws: np.random.Generator) -> RunRecord:
-    (base, trivial), (sd, failure, cost) = TASKS[task], TECHNIQUES[technique]
+    (base, constant_baseline), (sd, failure, cost) = TASKS[task], TECHNIQUES[technique]
     score, luck, noise = float(draws.normal(base, sd)), draws.random(), float(draws.normal(1, 0.05))
-    changes: dict[str, object] = {"task": task, "trivial": trivial, "seconds": 27 * cost * noise}
+    changes: dict[str, object] = {"task": task, "constant_baseline": constant_baseline, "seconds": 27 * cost * noise}
     if technique == "fgm" and task == "squad":
         return record(seed, None, technique, **changes, status=Status.UNSUPPORTED, reason="spans are not supported")
     if luck < failure / 2:
         return record(seed, None, technique, **changes, status=Status.DIVERGED, reason="not finite at step 17")
     if luck < failure:
-        low = trivial - 0.005 * int(draws.integers(0, 3))
-        return record(seed, low, technique, **changes, status=Status.COLLAPSED, reason="at or below trivial")
+        low = constant_baseline - 0.005 * int(draws.integers(0, 3))
+        return record(
+            seed, low, technique, **changes, status=Status.COLLAPSED, reason="at or below the constant baseline"
+        )
     if luck > 0.99:
         return record(seed, None, technique, **changes, status=Status.TIMEOUT, reason="time limit of 60 s")
     return record(seed, score, technique, **changes)

@@ -23,7 +23,7 @@ TRAINED = [t.name for t in TECHNIQUES if not t().pools()]
 def test_every_technique_has_a_score_before_training(make_spec: Any, name: str) -> None:
     """The loop evaluates once, and how robust that is can be measured; a technique may decline with its reason."""
     technique = TECHNIQUES.get(name)()
-    task = next(task for task in ("sst2", "conll2003", "squad") if not technique.declines(TASKS.get(task).kind))
+    task = next(task for task in ("sst2", "conll2003", "squad") if not technique.declines(TASKS.get(task).format))
     (record,) = execute([make_spec(task, name, train_examples=0, perturb=0.3, attack=1.0, eval_examples=8)])
     assert (record.cost.steps, record.cost.examples, record.curve.loss, record.cost.backward_passes) == (0, 0, (), 0)
     if record.status == Status.UNSUPPORTED:

@@ -32,7 +32,7 @@ from bench_lib.models.source import resolve
 from bench_lib.runner.execute import execute
 from bench_lib.runner.records import blank_record
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.formats import Kind
+from bench_lib.tasks.formats import TOKEN_CLASSIFICATION, Format
 from bench_lib.tasks.sources import load
 from bench_lib.tasks.sources.load import load_data
 from bench_lib.techniques import TECHNIQUES
@@ -96,7 +96,7 @@ def planned(folder: Path, stack: str = "adamw", task: str = "sst2", seed: int = 
         data=Ref(str(folder), load_data(chosen, str(folder)).fingerprint),
         stack=parse_stack(stack, TECHNIQUES).spec(),
         model=resolve("tiny", MODELS),
-        profile=dataclasses.replace(PROFILES.get("smoke")(task, chosen.kind), **profile),
+        profile=dataclasses.replace(PROFILES.get("smoke")(task, chosen.format), **profile),
         seed=seed,
         profile_name="smoke",
         frozen=frozen,
@@ -144,7 +144,7 @@ class Fails(Technique):
 
     name = "fails"
     paper = "none"
-    neutral = None
+    identity = None
 
     at: int = 2
     how: str = "raise"
@@ -169,7 +169,7 @@ class Prepares(Technique):
 
     name = "prepares"
     paper = "none"
-    neutral = None
+    identity = None
 
     def prepare(self, training: Training) -> None:
         raise KeyError("no such layer")
@@ -181,7 +181,7 @@ class Greedy(Technique):
 
     name = "greedy"
     paper = "none"
-    neutral = None
+    identity = None
 
     def after_update(self, training: Training) -> None:
         torch.empty(2**60, dtype=torch.uint8)
@@ -193,10 +193,10 @@ class Declines(Technique):
 
     name = "declines"
     paper = "none"
-    neutral = None
+    identity = None
 
-    def declines(self, kind: Kind) -> str | None:
-        return "words have no class" if kind is Kind.TOKENS else None
+    def declines(self, task_format: Format) -> str | None:
+        return "words have no class" if task_format is TOKEN_CLASSIFICATION else None
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,7 @@ class Spies(Technique):
 
     name = "spies"
     paper = "none"
-    neutral = None
+    identity = None
 
     def backward(self, step: Step) -> Tensor:
         training = step.training
@@ -227,7 +227,7 @@ class Doubles(Technique):
 
     name = "doubles"
     paper = "none"
-    neutral = None
+    identity = None
 
     def augment(self, corpus: Corpus) -> Sequence[Any]:
         train, evaluation, generator = corpus.train, corpus.evaluation, corpus.generator
@@ -657,7 +657,7 @@ def test_a_profile_that_a_technique_changed_is_the_one_that_is_run(
     class Shortens(Technique):
         name = "shortens"
         paper = "none"
-        neutral = None
+        identity = None
 
         def configure(self, profile: Profile) -> Profile:
             return dataclasses.replace(profile, epochs=1, batch_size=16)

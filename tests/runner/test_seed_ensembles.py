@@ -339,7 +339,7 @@ def test_no_weights_are_kept_for_what_needs_none(small: Callable[..., Grid], sto
 class Fails(Technique):
     """Fails in the middle of the training, for the seeds that it is told."""
 
-    name, paper, neutral = "fails", "none", None
+    name, paper, identity = "fails", "none", None
     seeds: tuple[int, ...] = ()
     crash = False
 
@@ -429,7 +429,7 @@ def test_a_member_that_was_declined_declines_the_pool(
     small: Callable[..., Grid], store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Refuses(Technique):
-        name, paper, neutral = "refuses", "none", None
+        name, paper, identity = "refuses", "none", None
 
         def prepare(self, training: Training) -> None:
             raise Unsupported("refuses finds nothing to do")
@@ -470,7 +470,7 @@ def test_a_pool_is_isolated_and_tidies_up(
     seen: list[Any] = []
 
     class Draws(Technique):
-        name, paper, neutral = "draws", "none", None
+        name, paper, identity = "draws", "none", None
 
         def prepare(self, training: Training) -> None:
             torch.rand(1)

@@ -102,7 +102,7 @@ def stop_after(records: int) -> Callable[[Progress], None]:
 class Raises(Technique):
     """Raises in the middle of the training."""
 
-    name, paper, neutral = "raises", "none", None
+    name, paper, identity = "raises", "none", None
 
     def after_update(self, training: Training) -> None:
         raise RuntimeError("the wheel came off")
@@ -111,7 +111,7 @@ class Raises(Technique):
 class Explodes(Technique):
     """Sets a weight to NaN."""
 
-    name, paper, neutral = "explodes", "none", None
+    name, paper, identity = "explodes", "none", None
 
     def after_update(self, training: Training) -> None:
         next(iter(training.trainable().values())).data.fill_(math.nan)
@@ -245,7 +245,7 @@ def test_an_arm_that_is_asked_for_twice_is_run_once(small: Grid) -> None:
 class Doubles(Technique):
     """Trains on every example twice, in an order that it draws."""
 
-    name, paper, neutral = "doubles", "none", None
+    name, paper, identity = "doubles", "none", None
 
     def draws(self) -> tuple[str, ...]:
         return ("augment",)

@@ -13,10 +13,10 @@ from bench_lib.tasks.task import Task
 
 
 def test_every_metric_that_a_task_may_name_can_be_computed() -> None:
-    for kind in FORMATS:
-        assert kind.metrics
-        for name in kind.metrics:
-            assert callable(metric(kind, name))
+    for task_format in FORMATS:
+        assert task_format.metrics
+        for name in task_format.metrics:
+            assert callable(metric(task_format, name))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from bench_lib.core.errors import UnknownName
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.formats import Kind
+from bench_lib.tasks.formats import TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION
 from bench_lib.tasks.scoring.metrics import metric
 from bench_lib.tasks.task import Task
 
@@ -40,11 +40,11 @@ def test_metadata_is_complete(task: Task) -> None:
 @every_task
 def test_columns_and_labels_fit_the_kind(task: Task) -> None:
     inputs, target = task.columns[:-1], task.columns[-1]
-    if task.kind is Kind.SEQUENCE:
+    if task.format is TEXT_CLASSIFICATION:
         assert len(inputs) in (1, 2)
         assert target == "label"
         assert len(task.labels) == 2
-    elif task.kind is Kind.TOKENS:
+    elif task.format is TOKEN_CLASSIFICATION:
         assert len(inputs) == 1
         assert task.labels[0] == "O"
         assert all(task.labels[i][2:] == task.labels[i + 1][2:] for i in range(1, len(task.labels), 2))
@@ -55,13 +55,13 @@ def test_columns_and_labels_fit_the_kind(task: Task) -> None:
 
 @every_task
 def test_every_metric_of_a_task_is_known(task: Task) -> None:
-    assert all(callable(metric(task.kind, name)) for name in task.metrics)
+    assert all(callable(metric(task.format, name)) for name in task.metrics)
     assert task.primary == task.metrics[0]
 
 
 def test_an_unknown_metric_is_answered_with_the_nearest() -> None:
     with pytest.raises(UnknownName, match="did you mean 'accuracy'"):
-        metric(Kind.SEQUENCE, "acuracy")
+        metric(TEXT_CLASSIFICATION, "acuracy")
 
 
 def test_conll_tags_are_in_the_order_of_the_hub() -> None:

@@ -15,10 +15,10 @@ from bench_lib.core.spec import Profile
 from bench_lib.harness.batches import collate
 from bench_lib.harness.datasets import Subset, data_key, train_features
 from bench_lib.harness.step import MicroStep, Passes
-from bench_lib.models.architecture import dissect
+from bench_lib.models.architecture import architecture_of
 from bench_lib.runner.resolved import spec_data
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.formats import Kind
+from bench_lib.tasks.formats import TEXT_CLASSIFICATION
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.context import Output, Training
 from bench_lib.techniques.interface.hooks import AfterUpdate
@@ -137,8 +137,8 @@ def toy() -> Training:
         model = ToyModel()
     return Training(
         model=model,
-        anatomy=dissect(model),
-        kind=Kind.SEQUENCE,
+        architecture=architecture_of(model),
+        format=TEXT_CLASSIFICATION,
         profile=Profile(),
         pretrained={n: p.detach().clone() for n, p in model.named_parameters() if n.startswith("body")},
         seed=lambda stream, *names: derive(0, stream, *names),
@@ -175,7 +175,7 @@ def micro_step(make_spec: Callable, train: Callable) -> Callable[..., MicroStep]
         training = train(task, stack, **changes).training
         spec = make_spec(task, stack, **changes)
         features = train_features(data_key(spec_data(spec), spec.model, spec.profile), Subset(8, 0))[:4]
-        batch = collate(features, TASKS.get(task).kind, 0, training.device)
+        batch = collate(features, TASKS.get(task).format, 0, training.device)
         training.optimizer.zero_grad()
         scaler = torch.amp.GradScaler(training.device.type, enabled=False)
         return MicroStep(training, batch, 0, 1.0, Passes(), scaler)
@@ -209,7 +209,7 @@ def moves(train: Callable, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tup
     class Snapshots(Technique):
         """Keeps the weights before the first update and after each."""
 
-        name, paper, neutral = "snapshots", "none", None
+        name, paper, identity = "snapshots", "none", None
 
         def prepare(self, training: Training) -> None:
             seen[:] = [{n: p.detach().clone() for n, p in training.model.named_parameters()}]
@@ -242,7 +242,7 @@ def encoders() -> Callable[[str], Training]:
             model = getattr(transformers, f"{family}ForSequenceClassification")(config)
             for parameter in model.parameters():
                 torch.nn.init.normal_(parameter)
-        anatomy, profile = dissect(model), Profile()
-        return Training(model.eval(), anatomy, Kind.SEQUENCE, profile, {}, lambda *names: derive(0, *names))
+        architecture, profile = architecture_of(model), Profile()
+        return Training(model.eval(), architecture, TEXT_CLASSIFICATION, profile, {}, lambda *names: derive(0, *names))
 
     return make

@@ -14,7 +14,7 @@ from torch import nn
 from bench_lib.core.errors import Unsupported
 from bench_lib.harness.drift import drift
 from bench_lib.harness.optim import build_optimizer
-from bench_lib.models.architecture import Anatomy, dissect, is_matrix
+from bench_lib.models.architecture import Architecture, architecture_of, is_matrix
 from bench_lib.techniques.compression.layer_drop import LayerDrop
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.stack import Stack
@@ -39,21 +39,21 @@ class Parts:
     odd: dict[str, int] = field(default_factory=dict)
     embeddings: tuple[str, ...] = ()
 
-    def level(self, name: str) -> int:
+    def layer_index(self, name: str) -> int:
         for each in self.blocks:
             if name.startswith(f"{each}."):
                 return int(name.removeprefix(f"{each}.").split(".")[0]) + 1
-        found = [level for part, level in self.levels().items() if name.startswith(f"{part}.")]
+        found = [layer for part, layer in self.layers().items() if name.startswith(f"{part}.")]
         assert len(found) == 1, f"{name} is in none or several of the parts that were written down"
         return found[0]
 
-    def levels(self) -> dict[str, int]:
+    def layers(self) -> dict[str, int]:
         return {**dict.fromkeys(self.embeddings, BOTTOM), **dict.fromkeys(self.heads, TOP), **self.odd}
 
 
 def usual(body: str, *heads: str, blocks: str = "encoder.layer", **odd: int) -> Parts:
     """A body with one module of embeddings and one list of blocks; what is odd in it has __ for a dot."""
-    named = {f"{body}.{name.replace('__', '.')}": level for name, level in odd.items()}
+    named = {f"{body}.{name.replace('__', '.')}": layer for name, layer in odd.items()}
     return Parts((f"{body}.{blocks}",), heads, named, (f"{body}.embeddings",))
 
 
@@ -102,14 +102,14 @@ def training(families: Any, toy: Training, name: str) -> Training:
 
 
 def training_of(toy: Training, model: Any) -> Training:
-    anatomy = dissect(model)
-    start = {n: p.detach().clone() for n, p in model.named_parameters() if n.startswith(f"{anatomy.body}.")}
-    return dataclasses.replace(toy, model=model, anatomy=anatomy, pretrained=start, trained=None, memory={})
+    architecture = architecture_of(model)
+    start = {n: p.detach().clone() for n, p in model.named_parameters() if n.startswith(f"{architecture.body}.")}
+    return dataclasses.replace(toy, model=model, architecture=architecture, pretrained=start, trained=None, memory={})
 
 
-def at(training: Training, name: str, *levels: int) -> set[str]:
-    """The parameters that lie at some levels, by what was written down."""
-    return {n for n, _ in training.model.named_parameters() if PARTS[name].level(n) in levels}
+def at(training: Training, name: str, *layers: int) -> set[str]:
+    """The parameters that lie at some layers, by what was written down."""
+    return {n for n, _ in training.model.named_parameters() if PARTS[name].layer_index(n) in layers}
 
 
 def trains(training: Training) -> set[str]:
@@ -125,17 +125,17 @@ def test_no_family_is_left_out(families: Any) -> None:
 
 @every_family
 @pytest.mark.parametrize("wrapper", WRAPPERS)
-def test_every_parameter_has_its_level(training: Training, name: str, wrapper: str) -> None:
+def test_every_parameter_has_its_layer(training: Training, name: str, wrapper: str) -> None:
     """Also under the prefix of a wrapper, where a part of it is called like the body, as ModernBERT's is."""
-    names, parts, anatomy = [n for n, _ in training.model.named_parameters()], PARTS[name], training.anatomy
-    assert {n: anatomy.level(wrapper + n) for n in names} == {n: parts.level(n) for n in names}
-    assert {n for n in names if anatomy.is_pretrained(wrapper + n)} == at(training, name, *range(TOP))
-    assert anatomy.depth == DEPTH
-    assert not anatomy.shared
-    for part in (*parts.levels(), *anatomy.lists, *anatomy.embedded):
+    names, parts, architecture = [n for n, _ in training.model.named_parameters()], PARTS[name], training.architecture
+    assert {n: architecture.layer_index(wrapper + n) for n in names} == {n: parts.layer_index(n) for n in names}
+    assert {n for n in names if architecture.is_pretrained(wrapper + n)} == at(training, name, *range(TOP))
+    assert architecture.depth == DEPTH
+    assert not architecture.shared
+    for part in (*parts.layers(), *architecture.lists, *architecture.embedded):
         assert any(n.startswith(f"{part}.") for n in names)
-    assert set(anatomy.lists) == set(parts.blocks)
-    assert set(anatomy.embedded) == set(parts.embeddings)
+    assert set(architecture.lists) == set(parts.blocks)
+    assert set(architecture.embedded) == set(parts.embeddings)
 
 
 @every_family
@@ -157,7 +157,7 @@ def test_each_level_learns_at_its_rate(training: Training, name: str) -> None:
     optimizer = build_optimizer(training, Stack((LLRD(decay=0.5),)), learning_rate=1.0)
     names = {id(p): n for n, p in training.model.named_parameters()}
     rates = {names[id(p)]: group["lr"] for group in optimizer.param_groups for p in group["params"]}
-    assert rates == {n: 0.5 ** (TOP - PARTS[name].level(n)) for n in trains(training)}
+    assert rates == {n: 0.5 ** (TOP - PARTS[name].layer_index(n)) for n in trains(training)}
 
 
 @every_family
@@ -193,16 +193,16 @@ def test_linear_layers_that_were_loaded_are_mixed(training: Training, name: str)
 
 
 @every_family
-def test_what_moves_is_told_at_its_level(training: Training, name: str) -> None:
+def test_what_moves_is_told_at_its_layer(training: Training, name: str) -> None:
     assert drift(training) == (0.0,) * (DEPTH + 1)
-    for level in range(TOP + 1):
+    for layer in range(TOP + 1):
         with torch.no_grad():
-            for parameter in map(training.model.get_parameter, at(training, name, level)):
+            for parameter in map(training.model.get_parameter, at(training, name, layer)):
                 parameter.add_(1.0)
             moved = drift(training)
-            for parameter in map(training.model.get_parameter, at(training, name, level)):
+            for parameter in map(training.model.get_parameter, at(training, name, layer)):
                 parameter.sub_(1.0)
-        assert [moved[place] > 1e-3 for place in range(DEPTH + 1)] == [place == level for place in range(DEPTH + 1)]
+        assert [moved[place] > 1e-3 for place in range(DEPTH + 1)] == [place == layer for place in range(DEPTH + 1)]
 
 
 @every_family
@@ -270,15 +270,15 @@ def shared(families: Any, toy: Training) -> Training:
 
 
 def test_levels_of_shared_blocks(shared: Training) -> None:
-    anatomy = shared.anatomy
-    assert (anatomy.depth, anatomy.layers, anatomy.shared) == (1, DEPTH, True)
+    architecture = shared.architecture
+    assert (architecture.depth, architecture.layers, architecture.shared) == (1, DEPTH, True)
     parts = usual(
         "albert", "albert.pooler", "classifier", blocks="encoder.albert_layer_groups",
         encoder__embedding_hidden_mapping_in=BOTTOM,
     )  # fmt: skip
     names = [n for n, _ in shared.model.named_parameters()]
-    assert {n: anatomy.level(n) for n in names} == {n: min(2, parts.level(n)) for n in names}
-    below = {n for n in names if parts.level(n) < TOP}
+    assert {n: architecture.layer_index(n) for n in names} == {n: min(2, parts.layer_index(n)) for n in names}
+    below = {n for n in names if parts.layer_index(n) < TOP}
     assert below <= with_start(shared, "l2_sp").keys() <= shared.pretrained.keys()
     Mixout(p=0.5).prepare(shared)
     left = {n for n, module in shared.model.named_modules() if isinstance(module, nn.Linear)}
@@ -311,17 +311,17 @@ def test_what_does_not_takes_them(shared: Training) -> None:
 @pytest.mark.parametrize(("groups", "inner", "is_shared"), [(3, 1, False), (1, 2, True), (2, 1, True)])
 def test_a_group_of_layers_is_a_block(families: Any, groups: int, inner: int, is_shared: bool) -> None:
     model = families.model("albert", num_hidden_layers=DEPTH, num_hidden_groups=groups, inner_group_num=inner)
-    anatomy = dissect(model)
-    assert (anatomy.depth, anatomy.shared) == (groups, is_shared)
-    assert anatomy.block_list == "albert.encoder.albert_layer_groups"
+    architecture = architecture_of(model)
+    assert (architecture.depth, architecture.shared) == (groups, is_shared)
+    assert architecture.block_list == "albert.encoder.albert_layer_groups"
 
 
 def test_a_list_within_a_block_is_not_the_list_of_blocks() -> None:
     sizes = {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 8, "embedding_size": 8, "vocab_size": 9}
     config = transformers.MobileBertConfig(num_hidden_layers=2, num_feedforward_networks=4, **sizes)
     config.intra_bottleneck_size = config.true_hidden_size = 16
-    anatomy = dissect(transformers.MobileBertForSequenceClassification(config))
-    assert (anatomy.block_list, anatomy.depth) == ("mobilebert.encoder.layer", 2)
+    architecture = architecture_of(transformers.MobileBertForSequenceClassification(config))
+    assert (architecture.block_list, architecture.depth) == ("mobilebert.encoder.layer", 2)
 
 
 def test_groups_of_layers_without_one_list_are_declined() -> None:
@@ -329,7 +329,7 @@ def test_groups_of_layers_without_one_list_are_declined() -> None:
     for head in ("SequenceClassification", "TokenClassification"):
         model = getattr(transformers, f"FunnelFor{head}")(config)
         with pytest.raises(Unsupported, match=f"FunnelFor{head} has groups of layers in encoder.blocks, and no one"):
-            dissect(model)
+            architecture_of(model)
 
 
 @pytest.mark.parametrize("name", ["xlm", "flaubert"])
@@ -337,16 +337,19 @@ def test_what_is_in_several_places_is_not_given_as_one(training: Training, name:
     with pytest.raises(
         Unsupported, match=r"adds up transformer\.position_embeddings, .*transformer\.embeddings itself"
     ):
-        _ = training.anatomy.embeddings
+        _ = training.architecture.embeddings
     with pytest.raises(Unsupported, match=r"parts of its blocks in each of transformer\.attentions, transformer\.la"):
-        _ = training.anatomy.block_list
-    assert training.anatomy.block(1) == [f"{each}.1" for each in XLM.blocks]
+        _ = training.architecture.block_list
+    assert training.architecture.block(1) == [f"{each}.1" for each in XLM.blocks]
 
 
 def test_norms_of_decoders_close_the_last_block() -> None:
     for body, norm in (("model", "norm"), ("transformer", "ln_f"), ("gpt_neox", "final_layer_norm")):
-        anatomy = Anatomy(body, (f"{body}.wte",), (f"{body}.h",), DEPTH, None)
-        assert anatomy.level(f"{body}.{norm}.weight") == LAST
-        assert anatomy.level(f"{body}.h.0.{norm}.weight") == FIRST
-        assert anatomy.level(f"{body}.wpe.weight") == BOTTOM
-    assert Anatomy("model", (), ("model.decoder.layers",), 2, None).level("model.decoder.final_layer_norm.bias") == 2
+        architecture = Architecture(body, (f"{body}.wte",), (f"{body}.h",), DEPTH, None)
+        assert architecture.layer_index(f"{body}.{norm}.weight") == LAST
+        assert architecture.layer_index(f"{body}.h.0.{norm}.weight") == FIRST
+        assert architecture.layer_index(f"{body}.wpe.weight") == BOTTOM
+    assert (
+        Architecture("model", (), ("model.decoder.layers",), 2, None).layer_index("model.decoder.final_layer_norm.bias")
+        == 2
+    )

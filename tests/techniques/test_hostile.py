@@ -48,7 +48,7 @@ class Hostile(Technique):
     name = {name}
     family = "baselines"
     paper = "none"
-    neutral = None
+    identity = None
 
 {body}
 '''
@@ -272,15 +272,15 @@ SAYING = {
     "def passes(self): return (1, float('nan'))": "passes() of the technique hostile is nan",
     "def draws(self): return 'augment'": "draws() of the technique hostile is 'augment'; allowed: a tuple of init",
     "def draws(self): return ('augmnt',)": "draws() of the technique hostile is ('augmnt',)",
-    "def declines(self, kind): return 3": "is 3; allowed: the reason as text",
-    "def declines(self, kind): sys.exit()": "raised SystemExit",
+    "def declines(self, task_format): return 3": "is 3; allowed: the reason as text",
+    "def declines(self, task_format): sys.exit()": "raised SystemExit",
     "def spec(self): return None": "'spec' says what the technique is by value",
     "version = 3": "version of the technique",
     "observer = 'yes'": "observer of the technique",
     "packages = 'peft'": "packages of the technique",
-    "neutral = 3": "neutral of the technique",
-    "neutral = {'strenght': 1.0}": "is 'strenght'; allowed: none, since it has no fields",
-    "strength: float = 1.0\nneutral = {'strength': 'x'}": "strength in neutral of the technique",
+    "identity = 3": "identity of the technique",
+    "identity = {'strenght': 1.0}": "is 'strenght'; allowed: none, since it has no fields",
+    "strength: float = 1.0\nneutral = {'strength': 'x'}": "strength in identity of the technique",
     "strength: list = None": "type of the field Hostile.strength",
     "strength: 'Nowhere' = None": "the types of the fields of Hostile cannot be read: NameError",
     "strength: float = field(default_factory=float)": "comes from a factory",

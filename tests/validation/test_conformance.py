@@ -39,7 +39,7 @@ class Mine(Technique):
     name: ClassVar[str] = "mine"
     family: ClassVar[str] = "baselines"
     paper: ClassVar[str] = "none"
-    neutral: ClassVar[Mapping[str, float] | None] = {"strength": 0.0}
+    identity: ClassVar[Mapping[str, float] | None] = {"strength": 0.0}
 
     strength: float = 1.0
 
@@ -92,8 +92,8 @@ BROKEN = {
         "    def _noise(self, training, weight): return random.gauss(0, 1)",
     ),
     "acts without strength": (
-        "neutral",
-        "at its neutral point it differs from adamw in ",
+        "identity",
+        "at its identity setting it differs from adamw in ",
         """
     @torch.no_grad()
     def prepare(self, training):
@@ -101,8 +101,8 @@ BROKEN = {
             weight *= 0.99
 """,
     ),
-    "has a neutral point that its constructor refuses": (
-        "neutral",
+    "has an identity setting that its constructor refuses": (
+        "identity",
         "raised ValueError: ",
         "    def __post_init__(self):\n        if not self.strength: raise ValueError('none')",
     ),
@@ -201,10 +201,10 @@ SEEN = []
         "declares (3, 2) forward and backward passes and makes (2, 2)",
         "    def passes_at(self, step, steps): return (2, 1) if step == 1 else (1, 1)",
     ),
-    "surveys more than it does": (
+    "declares an estimation pass that it does not make": (
         "passes",
         "declares (4, 2) forward and backward passes and makes (2, 2)",
-        "    def survey_passes(self): return (1, 0)",
+        "    def estimation_passes(self): return (1, 0)",
     ),
 }
 
@@ -221,14 +221,14 @@ def tried(folder: Path, source: str) -> list[Breach]:
     return breaches(parse_stack(f"{path}:Mine", TECHNIQUES))
 
 
-# Each on one kind of task, since the contracts try every technique on all; a stack on all of them.
+# Each on one task format, since the contracts try every technique on all; a stack on all of them.
 KEPT = {
     "adamw": "squad",
     "mixout": "conll2003",
     "ema": "sst2",
     "longer:epochs=2": "conll2003",  # more epochs than the profile
     "llrd+reinit": "",
-    "child_tuning_d": "squad",  # surveys beforehand
+    "child_tuning_d": "squad",  # has an estimation pass
     "tapt:epochs=1": "sst2",  # trains before
     "self_training:threshold=0.0+r_drop": "sst2",  # as well
     "dedupe": "sst2",

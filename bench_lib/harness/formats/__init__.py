@@ -10,8 +10,8 @@ from bench_lib.tasks.formats.base import Format
 
 
 @functools.cache
-def torch_half(kind: Format) -> TorchFormat:
+def torch_half(task_format: Format) -> TorchFormat:
     """The torch half of a format, imported from where the format says that it is."""
-    module, _, name = kind.torch_half.partition(":")
+    module, _, name = task_format.torch_half.partition(":")
     half: TorchFormat = getattr(importlib.import_module(module), name)()
     return half

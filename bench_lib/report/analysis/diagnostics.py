@@ -47,7 +47,7 @@ def diagnostics(known: Iterable[Cell], predictions: Reader | None = None) -> pd.
     return pd.DataFrame(rows, columns=list(DIAGNOSTICS))
 
 
-def codes(kind: Format, found: Sequence[Predictions]) -> NDArray[np.integer] | None:
+def codes(task_format: Format, found: Sequence[Predictions]) -> NDArray[np.integer] | None:
     """Predictions as integer codes (runs, items): classes, the tags of all words concatenated, or spans.
 
     None if the runs have predictions for different items.
@@ -56,7 +56,7 @@ def codes(kind: Format, found: Sequence[Predictions]) -> NDArray[np.integer] | N
     for other in found[1:]:
         if other.values.shape != first.values.shape or not _same(other.lengths, first.lengths):
             return None
-    return kind.codes(np.stack([one.values for one in found]))
+    return task_format.codes(np.stack([one.values for one in found]))
 
 
 def _same(lengths: NDArray[np.integer] | None, others: NDArray[np.integer] | None) -> bool:
@@ -89,7 +89,7 @@ def _agreement(cell: Cell, predictions: Reader | None) -> dict[str, float]:
         for one in map(predictions, itertools.compress(cell.texts("run_id"), cell.converged_mask))
         if one is not None
     ]
-    predicted = codes(TASKS.get(task).kind, found) if len(found) >= 2 else None
+    predicted = codes(TASKS.get(task).format, found) if len(found) >= 2 else None
     return {} if predicted is None else {"churn": churn(predicted).mean, "kappa": fleiss_kappa(predicted)}
 
 

@@ -258,4 +258,4 @@ def _word(text: str) -> str:
 
 
 def _kind(task: str) -> Format | None:
-    return TASKS.get(task).kind if task in TASKS else None
+    return TASKS.get(task).format if task in TASKS else None

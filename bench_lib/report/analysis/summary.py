@@ -108,8 +108,8 @@ def _outcome(cell: Cell) -> dict[str, object]:
     low, high = wilson(failed, judged) if judged else (math.nan, math.nan)
     reasons = zip(cell.statuses, cell.texts("reason"), strict=True)
     declined = dict.fromkeys(reason for status, reason in reasons if status == Status.UNSUPPORTED)
-    trivial = cell.numbers("trivial_score")
-    trivial = trivial[~np.isnan(trivial)]
+    constant_baseline = cell.numbers("trivial_score")
+    constant_baseline = constant_baseline[~np.isnan(constant_baseline)]
     return {
         **{str(s): cell.count(s) for s in Status},
         "attempted": cell.size,
@@ -121,7 +121,7 @@ def _outcome(cell: Cell) -> dict[str, object]:
         "failure_low": low,
         "failure_high": high,
         "metric": max(cell.texts("metric"), default=""),
-        "trivial_score": float(trivial[0]) if len(trivial) else math.nan,
+        "trivial_score": float(constant_baseline[0]) if len(constant_baseline) else math.nan,
     }
 
 

@@ -28,11 +28,11 @@ Floats = NDArray[np.float64]
 def profiles_figure(runs: pd.DataFrame, baseline: str, name: str) -> Figure | None:
     """Share of the runs of one group whose normalised score is above each threshold, a line a technique.
 
-    Scores of a task run from 0, its trivial score, to 1, the best mean of any technique; failed runs are above nothing.
-    Only techniques that were judged on every task have a profile; drawn are the baseline's and those with the largest
-    area below them, and all are in the data (`COLUMNS`, shares in percent). None for fewer than two techniques, or
-    where some task has no trivial score. Bands are bootstrap intervals at 95 %, of what is drawn. Source: Agarwal et
-    al. 2021.
+    Scores of a task run from 0, its constant baseline, to 1, the best mean of any technique; failed runs are above
+    nothing. Only techniques that were judged on every task have a profile; drawn are the baseline's and those with the
+    largest area below them, and all are in the data (`COLUMNS`, shares in percent). None for fewer than two techniques,
+    or where some task has no constant baseline. Bands are bootstrap intervals at 95 %, of what is drawn. Source:
+    Agarwal et al. 2021.
     """
     cells = [cell for cell in split_cells(runs) if cell.judged()]
     tasks = sorted({cell.id_fields()["task"] for cell in cells})
@@ -52,10 +52,10 @@ def profiles_figure(runs: pd.DataFrame, baseline: str, name: str) -> Figure | No
 
 
 def _bounds(cells: list[Cell]) -> tuple[float, float]:
-    """The trivial score of a task and the best mean; (nan, nan) where either is unknown."""
-    trivial = np.concatenate([cell.numbers("trivial_score") for cell in cells])
+    """The constant baseline of a task and the best mean; (nan, nan) where either is unknown."""
+    constant_baseline = np.concatenate([cell.numbers("trivial_score") for cell in cells])
     means = [cell.scores().mean() for cell in cells if cell.scores().size]
-    known = trivial[np.isfinite(trivial)]
+    known = constant_baseline[np.isfinite(constant_baseline)]
     return (float(known[0]), float(max(means))) if known.size and means else (np.nan, np.nan)
 
 
@@ -104,7 +104,7 @@ def _chart(drawn: list[str], title: str) -> alt.TopLevelMixin:
         alt.Chart(width=WIDTH, height=HEIGHT)
         .transform_filter("datum.drawn")
         .encode(
-            x=alt.X("tau:Q", title="normalised score (0: trivial, 1: best mean of any technique)"),
+            x=alt.X("tau:Q", title="normalised score (0: constant baseline, 1: best mean of any technique)"),
             color=alt.Color(
                 "technique:N", title=None, scale=alt.Scale(domain=drawn), legend=alt.Legend(symbolOpacity=1)
             ),

@@ -38,7 +38,7 @@ def scales(survivors: Floats, others: Floats) -> Scales:
     bulk = survivors[survivors >= lower - FAR * max(upper - lower, 0.1)]
     main = _padded(bulk, 0.1)
     rest = np.concatenate([survivors, others])
-    # What lies above the bulk without being of it, such as a trivial score that nobody reaches, is shown beside it.
+    # What lies above the bulk without being of it, such as a constant baseline that nobody reaches, is shown beside it.
     main = (main[0], max(main[1], round(float(rest.max()) + 0.1, 3)))
     below = rest[rest < main[0]]
     return Scales(main, (_padded(np.append(below, main[0]), 1.0)[0], main[0]) if below.size else None)

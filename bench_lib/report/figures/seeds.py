@@ -52,7 +52,7 @@ def seeds_figure(runs: pd.DataFrame, baseline: str, name: str) -> Figure:
 
     The runs are rows of `Summary.runs` of one group and task. Columns of the data are `COLUMNS`: `technique` is the
     cell's label, and `run` the id. What lies far below the bulk stands on a scale of its own, and runs without a score
-    beside it; the trivial score is dashed, the mean of the runs that converged is a bar.
+    beside it; the constant baseline is dashed, the mean of the runs that converged is a bar.
     """
     scores = (100 * numbers(runs["score"])).round(3)
     table = pd.DataFrame(
@@ -69,14 +69,14 @@ def seeds_figure(runs: pd.DataFrame, baseline: str, name: str) -> Figure:
     order = sorted(ranks, key=lambda label: (label not in first, *ranks[label], label))
     drawn = _thinned(table)
     metric = plain(max(runs["metric"].astype(str), default="")) or "score"
-    trivial = 100 * numbers(runs["trivial_score"].dropna())[:1]
+    constant_baseline = 100 * numbers(runs["trivial_score"].dropna())[:1]
     title = f"{place(runs, task=True)}: final score of every seed"
     if len(drawn) < len(table):
         title = f"{place(runs, task=True)}: final scores, {MOST} seeds of each technique at even ranks"
     # Of runs that are not all drawn, the mean cannot be told from those that are.
     means = _averages(table) if len(drawn) < len(table) else {}
-    subtitle = "bar: mean of the runs that converged; dashes: trivial score"
-    chart = _chart(drawn, order, metric, trivial, means).properties(title=alt.Title(title, subtitle=subtitle))
+    subtitle = "bar: mean of the runs that converged; dashes: constant baseline"
+    chart = _chart(drawn, order, metric, constant_baseline, means).properties(title=alt.Title(title, subtitle=subtitle))
     return Figure(name, title, _alt(table, order, first), vega_lite(chart), drawn)
 
 
@@ -106,11 +106,11 @@ def _averages(table: pd.DataFrame) -> dict[str, float]:
 
 
 def _chart(
-    drawn: pd.DataFrame, order: list[str], metric: str, trivial: Floats, means: dict[str, float]
+    drawn: pd.DataFrame, order: list[str], metric: str, constant_baseline: Floats, means: dict[str, float]
 ) -> alt.TopLevelMixin:
     converged = drawn["status"] == Status.CONVERGED
     others = numbers(drawn["score"][~converged].dropna())
-    limits = scales(numbers(drawn["score"][converged]), np.concatenate([others, trivial]))
+    limits = scales(numbers(drawn["score"][converged]), np.concatenate([others, constant_baseline]))
     border = limits.main[0] if limits.main else np.inf
     panels = []
     if drawn["score"].isna().any():
@@ -121,12 +121,12 @@ def _chart(
     if limits.main:
         above = f"isValid(datum.score) && datum.score >= {border}"
         panels.append(Panel(above, limits.main, WIDTH, f"{metric} (%)", not panels))
-    drawn_panels = [_panel(panel, order, trivial, means) for panel in panels]
+    drawn_panels = [_panel(panel, order, constant_baseline, means) for panel in panels]
     chart: alt.TopLevelMixin = alt.hconcat(*drawn_panels, data=rows(), spacing=6).resolve_scale(y="shared")
     return chart
 
 
-def _panel(panel: Panel, order: list[str], trivial: Floats, means: dict[str, float]) -> alt.LayerChart:
+def _panel(panel: Panel, order: list[str], constant_baseline: Floats, means: dict[str, float]) -> alt.LayerChart:
     labels = alt.Axis(labels=panel.labelled, ticks=False, domain=False, grid=True)
     y = alt.Y("technique:N", title=None, sort=order, scale=alt.Scale(domain=order), axis=labels)
     if panel.limits is None:
@@ -158,8 +158,8 @@ def _panel(panel: Panel, order: list[str], trivial: Floats, means: dict[str, flo
     layers: list[alt.Chart] = [dots]
     if panel.limits is not None:
         layers.append(_means(panel, means).encode(x=alt.X("average:Q"), y=y))
-        if trivial.size and panel.limits[0] <= trivial[0] <= panel.limits[1]:
-            layers.append(reference("x", float(trivial[0].round(3))))
+        if constant_baseline.size and panel.limits[0] <= constant_baseline[0] <= panel.limits[1]:
+            layers.append(reference("x", float(constant_baseline[0].round(3))))
     return alt.LayerChart(layer=layers)
 
 

@@ -85,7 +85,7 @@ def _profile(run: Row, spec: Mapping[str, Any]) -> Iterator[str]:
     """How the named profile of today differs from the one that the run had."""
     name, task = str(run["profile"]), str(run["task"])
     try:
-        today = find_profile(name)(task, TASKS.get(task).kind).settings()
+        today = find_profile(name)(task, TASKS.get(task).format).settings()
     except BenchError:
         yield f"This version has no profile {name} for a task {task}."
         return

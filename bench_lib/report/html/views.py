@@ -222,9 +222,9 @@ class Views:
         metric = max((str(row["metric"]) for row in own), default="") or "none recorded"
         floors = {md.percent(row["trivial_score"]) for row in own} - {md.DASH}
         against = sorted({str(row["against"]) for row in own if row["against"]})
-        trivial = f", trivial score {', '.join(sorted(floors))}" if floors else ""
+        constant_baseline = f", constant baseline {', '.join(sorted(floors))}" if floors else ""
         compared = f"Compared with {', '.join(against)}." if against else "Nothing to compare with."
-        return [f"Metric: {metric}{trivial}. {compared}"]
+        return [f"Metric: {metric}{constant_baseline}. {compared}"]
 
     @functools.cached_property
     def _by_view(self) -> dict[tuple[Group, str], list[CellRow]]:

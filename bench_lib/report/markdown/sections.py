@@ -92,8 +92,8 @@ def _value(value: Value) -> str:
 
 def task_lines(table: pd.DataFrame, baseline: str) -> list[str]:
     """Notes on one task: metric, baseline, and the techniques that declined."""
-    trivial = table["trivial_score"].dropna()
-    floor = f", trivial score {md.percent(float(trivial.iloc[0]))}" if len(trivial) else ""
+    constant_baseline = table["trivial_score"].dropna()
+    floor = f", constant baseline {md.percent(float(constant_baseline.iloc[0]))}" if len(constant_baseline) else ""
     against = sorted({md.escape(a) for a in table["against"] if a})
     metric = md.escape(max(table["metric"])) or "none recorded"
     compared = f"Compared with: {', '.join(against)}." if against else f"No run of {md.escape(baseline)}: not compared."

@@ -7,7 +7,7 @@ from bench_lib.tasks.task import Task
 
 COLA = Task(
     name="cola",
-    kind=TEXT_CLASSIFICATION,
+    format=TEXT_CLASSIFICATION,
     description="linguistic acceptability of example sentences from the literature, scored by Matthews correlation",
     hub_id="nyu-mll/glue",
     hub_config="cola",

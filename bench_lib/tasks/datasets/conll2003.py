@@ -7,7 +7,7 @@ from bench_lib.tasks.task import Task
 
 CONLL2003 = Task(
     name="conll2003",
-    kind=TOKEN_CLASSIFICATION,
+    format=TOKEN_CLASSIFICATION,
     description="named entities of four types in English newswire, tagged in IOB2",
     hub_id="lhoestq/conll2003",
     hub_config=None,

@@ -7,7 +7,7 @@ from bench_lib.tasks.task import Task
 
 IMDB = Task(
     name="imdb",
-    kind=TEXT_CLASSIFICATION,
+    format=TEXT_CLASSIFICATION,
     description="sentiment of long film reviews, 25,000 for training and 25,000 for evaluation, half per class",
     hub_id="stanfordnlp/imdb",
     hub_config=None,

@@ -7,7 +7,7 @@ from bench_lib.tasks.task import Task
 
 MRPC = Task(
     name="mrpc",
-    kind=TEXT_CLASSIFICATION,
+    format=TEXT_CLASSIFICATION,
     description="paraphrases among pairs of newswire sentences, 3,668 for training; two thirds are paraphrases",
     hub_id="nyu-mll/glue",
     hub_config="mrpc",

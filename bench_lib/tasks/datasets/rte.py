@@ -7,7 +7,7 @@ from bench_lib.tasks.task import Task
 
 RTE = Task(
     name="rte",
-    kind=TEXT_CLASSIFICATION,
+    format=TEXT_CLASSIFICATION,
     description="textual entailment of sentence pairs, 2,490 for training; known for fine-tuning that fails",
     hub_id="nyu-mll/glue",
     hub_config="rte",

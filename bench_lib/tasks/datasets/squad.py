@@ -7,7 +7,7 @@ from bench_lib.tasks.task import Task
 
 SQUAD = Task(
     name="squad",
-    kind=QUESTION_ANSWERING,
+    format=QUESTION_ANSWERING,
     description="questions on Wikipedia paragraphs, each answered by a span of its paragraph",
     hub_id="rajpurkar/squad",
     hub_config=None,

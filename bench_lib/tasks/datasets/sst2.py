@@ -7,7 +7,7 @@ from bench_lib.tasks.task import Task
 
 SST2 = Task(
     name="sst2",
-    kind=TEXT_CLASSIFICATION,
+    format=TEXT_CLASSIFICATION,
     description="sentiment of phrases from film reviews; evaluation is on whole sentences (the GLUE split)",
     hub_id="stanfordnlp/sst2",
     hub_config=None,

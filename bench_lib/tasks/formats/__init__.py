@@ -9,7 +9,17 @@ from bench_lib.tasks.formats.question_answering import QUESTION_ANSWERING, SpanE
 from bench_lib.tasks.formats.text_classification import TEXT_CLASSIFICATION, TextExample
 from bench_lib.tasks.formats.token_classification import TOKEN_CLASSIFICATION, TagExample
 
-__all__ = ["FORMATS", "Example", "Format", "Kind", "SpanExample", "TagExample", "TextExample"]
+__all__ = [
+    "FORMATS",
+    "QUESTION_ANSWERING",
+    "TEXT_CLASSIFICATION",
+    "TOKEN_CLASSIFICATION",
+    "Example",
+    "Format",
+    "SpanExample",
+    "TagExample",
+    "TextExample",
+]
 
 
 def check_format(entry: object, where: str) -> None:
@@ -23,8 +33,3 @@ FORMATS: Registry[Format] = Registry("task format", "stabbench.formats", check_f
 FORMATS.add(TEXT_CLASSIFICATION.name, TEXT_CLASSIFICATION)
 FORMATS.add(TOKEN_CLASSIFICATION.name, TOKEN_CLASSIFICATION)
 FORMATS.add(QUESTION_ANSWERING.name, QUESTION_ANSWERING)
-
-Format.SEQUENCE, Format.TOKENS, Format.SPAN = TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION, QUESTION_ANSWERING
-
-Kind = Format
-"""The public name of formats, in tasks and techniques of one's own: `Kind.SEQUENCE`, `Kind.TOKENS`, `Kind.SPAN`."""

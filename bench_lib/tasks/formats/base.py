@@ -93,11 +93,11 @@ class Example(ABC):
 class Room:
     """What an evaluation set leaves between constants and a perfect model, in its primary metric.
 
-    `trivial` is what runs are held against; `constant` is the best of all constants, that of tags among them; `best` is
-    what the right answers reach.
+    Runs are compared with `constant_baseline`; `constant` is the best score of any constant, also of one tag for all
+    words; `best` is the score of the right answers.
     """
 
-    trivial: float
+    constant_baseline: float
     constant: float
     best: float
 
@@ -132,11 +132,6 @@ class Format(ABC):
     points_at_tokens: ClassVar[bool] = False
     reads_windows: ClassVar[bool] = False
     corrections: ClassVar[frozenset[str]] = frozenset()
-
-    SEQUENCE: ClassVar[Format]
-    """The formats of this package, as `Kind.SEQUENCE` and so on."""
-    TOKENS: ClassVar[Format]
-    SPAN: ClassVar[Format]
 
     def __str__(self) -> str:
         return self.name
@@ -213,10 +208,10 @@ class Format(ABC):
 
         By any metric of classes or tags the constant falls short as soon as there are two of them.
         """
-        trivial = self.constant_score(metric, labels, examples)
+        baseline = self.constant_score(metric, labels, examples)
         if not self.predicts_labels:
-            return Room(trivial, trivial, self.best_score(metric, labels, examples))
+            return Room(baseline, baseline, self.best_score(metric, labels, examples))
         if len({label for example in examples for label in example.label_indices}) > 1:
-            return Room(trivial, trivial, 1.0)
+            return Room(baseline, baseline, 1.0)
         best = self.best_score(metric, labels, examples)
-        return Room(trivial, max(trivial, best), best)
+        return Room(baseline, max(baseline, best), best)

@@ -21,11 +21,11 @@ def score(task: Task, predictions: Sequence[Any], references: Sequence[Any]) -> 
     """
     require(len(references) > 0, "number of references", len(references), "1 or more")
     require(len(predictions) == len(references), "number of predictions", len(predictions), f"{len(references)}")
-    return {name: metric(task.kind, name)(task.labels, predictions, references) for name in task.metrics}
+    return {name: metric(task.format, name)(task.labels, predictions, references) for name in task.metrics}
 
 
-def metric(kind: Format, name: str) -> Metric:
+def metric(task_format: Format, name: str) -> Metric:
     """The function that computes a metric for tasks of one format; an unknown one raises `UnknownName`."""
-    if name not in kind.metrics:
-        raise UnknownName(f"metric of {kind} tasks", name, kind.metrics)
-    return kind.metrics[name]
+    if name not in task_format.metrics:
+        raise UnknownName(f"metric of {task_format} tasks", name, task_format.metrics)
+    return task_format.metrics[name]

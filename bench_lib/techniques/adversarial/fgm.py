@@ -46,7 +46,7 @@ class FGM(Technique):
     name: ClassVar[str] = "fgm"
     family: ClassVar[str] = "adversarial"
     paper: ClassVar[str] = "Miyato et al. 2017, arXiv:1605.07725"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"epsilon": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"epsilon": 0.0}
     version: ClassVar[str] = "2"  # the matrix is shifted for the whole batch, where version 1 shifted each example
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"epsilon": (0.1, 0.3, 0.5, 1.0)}  # not verified
 

@@ -42,7 +42,7 @@ class FreeLB(Technique):
     name: ClassVar[str] = "freelb"
     family: ClassVar[str] = "adversarial"
     paper: ClassVar[str] = "Zhu et al. 2020, arXiv:1909.11764"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"norm": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"norm": 0.0}
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "step": (0.02, 0.03, 0.04, 0.05, 0.06, 0.09, 0.1),
         "norm": (0.12, 0.14, 0.2, 0.3, 0.4, 0.6),

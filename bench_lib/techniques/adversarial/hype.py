@@ -37,7 +37,7 @@ class HyPe(Technique):
     name: ClassVar[str] = "hype"
     family: ClassVar[str] = "adversarial"
     paper: ClassVar[str] = "Yuan et al. 2023, arXiv:2212.08853"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"epsilon": 0.0, "dropout": None}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"epsilon": 0.0, "dropout": None}
     version: ClassVar[str] = "2"  # attention keeps its dropout, the noise is one-sided, and the pass is in fp32
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "normal": (False, True),

@@ -33,7 +33,7 @@ class NEFTune(Technique):
     name: ClassVar[str] = "neftune"
     family: ClassVar[str] = "adversarial"
     paper: ClassVar[str] = "Jain et al. 2024, arXiv:2310.05914"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"alpha": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"alpha": 0.0}
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "alpha": (0.5, 1.0, 5.0, 10.0, 15.0),  # 5 to 15 not verified, less is our choice
     }

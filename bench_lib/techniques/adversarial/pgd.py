@@ -57,7 +57,7 @@ class PGD(Technique):
     name: ClassVar[str] = "pgd"
     family: ClassVar[str] = "adversarial"
     paper: ClassVar[str] = "Madry et al. 2018, arXiv:1706.06083"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"epsilon": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"epsilon": 0.0}
     version: ClassVar[str] = "2"  # the matrix is shifted for the whole batch, where version 1 shifted each example
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "epsilon": (0.1, 0.3, 0.5, 1.0),  # our choice below 1

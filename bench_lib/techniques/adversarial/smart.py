@@ -50,7 +50,7 @@ class SMART(Technique):
     name: ClassVar[str] = "smart"
     family: ClassVar[str] = "adversarial"
     paper: ClassVar[str] = "Jiang et al. 2020, arXiv:1911.03437"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"alpha": 0.0, "mu": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"alpha": 0.0, "mu": 0.0}
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "alpha": (1.0, 3.0, 5.0),  # not verified
         "eta": (1e-5, 1e-3),

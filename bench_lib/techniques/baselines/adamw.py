@@ -26,5 +26,5 @@ class AdamW(Technique):
     name: ClassVar[str] = "adamw"
     family: ClassVar[str] = "baselines"
     paper: ClassVar[str] = "Mosbach et al. 2021, arXiv:2006.04884"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {}
     observer: ClassVar[bool] = True

@@ -32,7 +32,7 @@ class BertAdam(Technique):
     name: ClassVar[str] = "bertadam"
     family: ClassVar[str] = "baselines"
     paper: ClassVar[str] = "Devlin et al. 2019, arXiv:1810.04805; Zhang et al. 2021, arXiv:2006.05987"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"bias_correction": True, "warmup": True}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"bias_correction": True, "warmup": True}
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"warmup": (False, True)}  # not verified
 
     bias_correction: bool = False

@@ -24,7 +24,7 @@ class BestCheckpoint(Technique):
     name: ClassVar[str] = "best_checkpoint"
     family: ClassVar[str] = "baselines"
     paper: ClassVar[str] = "Mosbach et al. 2021, arXiv:2006.04884"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    identity: ClassVar[Mapping[str, Scalar] | None] = None
     no_identity: ClassVar[str] = "a rule without a strength; early_stopping:patience=0 is the one that keeps the last"
     observer: ClassVar[bool] = True
 

@@ -26,7 +26,7 @@ class Constant(Technique):
     paper: ClassVar[str] = (
         "control, against Devlin et al. 2019, arXiv:1810.04805; Howard & Ruder 2018, arXiv:1801.06146"
     )
-    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    identity: ClassVar[Mapping[str, Scalar] | None] = None
     no_identity: ClassVar[str] = "a schedule is one or another; all else is the profile's"
 
     def configure(self, profile: Profile) -> Profile:

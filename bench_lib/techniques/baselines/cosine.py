@@ -24,7 +24,7 @@ class Cosine(Technique):
     name: ClassVar[str] = "cosine"
     family: ClassVar[str] = "baselines"
     paper: ClassVar[str] = "Loshchilov & Hutter 2017, arXiv:1608.03983"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    identity: ClassVar[Mapping[str, Scalar] | None] = None
     no_identity: ClassVar[str] = "a schedule is one or another; all else is the profile's"
     supersedes: ClassVar[Mapping[str, str]] = {"constant+": "a schedule is one or another, the last that is asked for"}
 

@@ -26,7 +26,7 @@ class EarlyStopping(Technique):
     name: ClassVar[str] = "early_stopping"
     family: ClassVar[str] = "baselines"
     paper: ClassVar[str] = "Dodge et al. 2020, arXiv:2002.06305"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"patience": 0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"patience": 0}
     observer: ClassVar[bool] = True
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"patience": (1, 2, 3, 5)}  # our choice
 

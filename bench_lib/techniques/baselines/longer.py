@@ -27,7 +27,7 @@ class Longer(Technique):
     name: ClassVar[str] = "longer"
     family: ClassVar[str] = "baselines"
     paper: ClassVar[str] = "Mosbach et al. 2021, arXiv:2006.04884"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"epochs": None}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"epochs": None}
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"epochs": (5, 10, 20)}  # 5 and 10 are our choice
 
     epochs: int | None = 20

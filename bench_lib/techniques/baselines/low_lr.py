@@ -26,7 +26,7 @@ class LowLr(Technique):
     name: ClassVar[str] = "low_lr"
     family: ClassVar[str] = "baselines"
     paper: ClassVar[str] = "Mosbach et al. 2021, arXiv:2006.04884"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"factor": 1.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"factor": 1.0}
 
     factor: float = 0.5
 

@@ -26,7 +26,7 @@ class Warmup(Technique):
     name: ClassVar[str] = "warmup"
     family: ClassVar[str] = "baselines"
     paper: ClassVar[str] = "Liu et al. 2019, arXiv:1907.11692; Devlin et al. 2019, arXiv:1810.04805"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"share": None}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"share": None}
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"share": (0.06, 0.1, 0.25)}
 
     share: float | None = 0.06

@@ -35,7 +35,7 @@ class LayerDrop(Technique):
     name: ClassVar[str] = "layer_drop"
     family: ClassVar[str] = "compression"
     paper: ClassVar[str] = "Sajjad et al. 2023, arXiv:2004.03844; Fan et al. 2020, arXiv:1909.11556"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
     observer: ClassVar[bool] = True
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"which": ("every_other", "top")}
 
@@ -57,12 +57,12 @@ class LayerDrop(Technique):
     def compress(self, training: Training) -> nn.Module:
         if self.share == 0:
             return copy.deepcopy(training.model)
-        training.anatomy.need_separate_layers(self.name)
-        model, depth = plain_copy(training.model), training.anatomy.depth
+        training.architecture.need_separate_layers(self.name)
+        model, depth = plain_copy(training.model), training.architecture.depth
         kept = self._kept(depth)
         if len(kept) == depth:
             raise Unsupported(f"layer_drop:share={self.share} of {depth} blocks is not one; raise the share")
-        name = part(model, training.anatomy.block_list)
+        name = part(model, training.architecture.block_list)
         blocks = list(model.get_submodule(name).children())
         model.set_submodule(name, nn.ModuleList(blocks[place] for place in kept))
         return model

@@ -33,7 +33,7 @@ class PruneMagnitude(Technique):
     name: ClassVar[str] = "prune_magnitude"
     family: ClassVar[str] = "compression"
     paper: ClassVar[str] = "Han et al. 2015, arXiv:1506.02626; Gordon et al. 2020, arXiv:2002.08307"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
     observer: ClassVar[bool] = True
 
     share: float = 0.5
@@ -45,7 +45,7 @@ class PruneMagnitude(Technique):
         if self.share == 0:
             return copy.deepcopy(training.model)
         model = plain_copy(training.model)
-        layers = linear_layers(model, training.anatomy)
+        layers = linear_layers(model, training.architecture)
         if not layers:
             raise Unsupported(f"prune_magnitude finds no linear layer in the blocks of {type(model).__name__}")
         for layer in layers.values():

@@ -36,7 +36,7 @@ class PruneStructuredHeads(Technique):
     name: ClassVar[str] = "prune_structured_heads"
     family: ClassVar[str] = "compression"
     paper: ClassVar[str] = "Michel et al. 2019, arXiv:1905.10650"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
     version: ClassVar[str] = "2"  # gradients count at the weights that they were taken at, and not at the next ones
     observer: ClassVar[bool] = True
 
@@ -54,7 +54,7 @@ class PruneStructuredHeads(Technique):
         if self.share == 0:
             return copy.deepcopy(training.model)
         importance, model = self._importance(training), plain_copy(training.model)
-        found = attentions(model, training.anatomy.block_list)
+        found = attentions(model, training.architecture.block_list)
         if not found or hasattr(model, "peft_config"):
             raise Unsupported(f"prune_structured_heads knows no way to cut heads out of {type(model).__name__}")
         ranked = importance.ranked()

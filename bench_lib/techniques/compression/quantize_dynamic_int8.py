@@ -33,7 +33,7 @@ class QuantizeDynamicInt8(Technique):
     name: ClassVar[str] = "quantize_dynamic_int8"
     family: ClassVar[str] = "compression"
     paper: ClassVar[str] = "Zafrir et al. 2019, arXiv:1910.06188"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    identity: ClassVar[Mapping[str, Scalar] | None] = None
     packages: ClassVar[tuple[str, ...]] = ("torchao",)
     no_identity: ClassVar[str] = (
         "int8 is one precision; its test shows how far from the exact values its rounding leads"
@@ -46,7 +46,7 @@ class QuantizeDynamicInt8(Technique):
             from torchao.utils import should_reduce_range
 
         model = plain_copy(training.model)
-        layers = linear_layers(model, training.anatomy)
+        layers = linear_layers(model, training.architecture)
         if not layers:
             raise Unsupported(f"quantize_dynamic_int8 finds no linear layer in the blocks of {type(model).__name__}")
         config = Int8DynamicActivationInt8WeightConfig(

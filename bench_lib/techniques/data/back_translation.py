@@ -32,7 +32,7 @@ class BackTranslation(Technique):
     name: ClassVar[str] = "back_translation"
     family: ClassVar[str] = "data"
     paper: ClassVar[str] = "Sennrich et al. 2016, arXiv:1511.06709"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
     version: ClassVar[str] = "2"  # a copy that differs in white space is none, which version 1 counted
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"share": (0.25, 0.5, 1.0)}  # our choice
 
@@ -49,8 +49,8 @@ class BackTranslation(Technique):
     def draws(self) -> tuple[str, ...]:
         return ("augment",) if self.share < 1 else ()
 
-    def declines(self, kind: Format) -> str | None:
-        return "nothing says which word of a translation has which tag" if kind.labels_words else None
+    def declines(self, task_format: Format) -> str | None:
+        return "nothing says which word of a translation has which tag" if task_format.labels_words else None
 
     def augment(self, corpus: Corpus) -> Sequence[Example]:
         size = round(self.share * len(corpus.train))

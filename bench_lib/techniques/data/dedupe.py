@@ -26,7 +26,7 @@ class Dedupe(Technique):
     name: ClassVar[str] = "dedupe"
     family: ClassVar[str] = "data"
     paper: ClassVar[str] = "Lee et al. 2022, arXiv:2107.06499"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"repeats": False, "leaks": False}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"repeats": False, "leaks": False}
     version: ClassVar[str] = "2"  # leaks go by their text, where version 1 asked for the same answer
 
     repeats: bool = True

@@ -54,7 +54,7 @@ class EDA(Technique):
     name: ClassVar[str] = "eda"
     family: ClassVar[str] = "data"
     paper: ClassVar[str] = "Wei & Zou 2019, arXiv:1901.11196"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"alpha": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"alpha": 0.0}
     version: ClassVar[str] = "3"  # goes by the size of the training set and keeps the steps; 2 had 0.1, 4 and all steps
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "alpha": (0.05, 0.1, 0.2, 0.3, 0.4, 0.5),  # not verified

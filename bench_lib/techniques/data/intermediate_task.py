@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from bench_lib.core.errors import require
 from bench_lib.core.spec import Scalar
-from bench_lib.techniques.interface.pretraining import Prelude
+from bench_lib.techniques.interface.pretraining import PretrainingStage
 from bench_lib.techniques.interface.technique import Technique
 
 
@@ -30,7 +30,7 @@ class IntermediateTask(Technique):
     name: ClassVar[str] = "intermediate_task"
     family: ClassVar[str] = "data"
     paper: ClassVar[str] = "Phang et al. 2018, arXiv:1811.01088"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"epochs": 0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"epochs": 0}
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"epochs": (1, 2, 3)}  # our choice
 
     task: str = "mrpc"
@@ -48,16 +48,16 @@ class IntermediateTask(Technique):
     def draws(self) -> tuple[str, ...]:
         return ("subset",)
 
-    def prelude_passes(self, epochs: int) -> tuple[int, int]:
+    def pretraining_passes(self, epochs: int) -> tuple[int, int]:
         return (self.epochs, self.epochs)
 
-    def precede(self, prelude: Prelude) -> None:
+    def pretrain(self, stage: PretrainingStage) -> None:
         if self.epochs == 0:
             return
-        profile = prelude.profile
+        profile = stage.profile
         rate = profile.learning_rate if self.learning_rate is None else self.learning_rate
         size = profile.train_examples if self.examples is None else self.examples
         budget = dataclasses.replace(
             profile, epochs=self.epochs, learning_rate=rate, train_examples=size, per_class=None, label_noise=0.0
         )
-        prelude.tune(self.task, budget)
+        stage.tune(self.task, budget)

@@ -47,7 +47,7 @@ class LMBFF(Technique):
     name: ClassVar[str] = "lm_bff"
     family: ClassVar[str] = "data"
     paper: ClassVar[str] = "Gao et al. 2021, arXiv:2012.15723"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    identity: ClassVar[Mapping[str, Scalar] | None] = None
     no_identity: ClassVar[str] = (
         "a text is in a prompt or is not, and words answer or a new head; its test shows the published logits"
     )
@@ -61,8 +61,8 @@ class LMBFF(Technique):
         repeated = len({*self.words.split()}) < len(self.words.split())
         require(not repeated, "lm_bff:words", self.words, "a word of its own for each label, with spaces between")
 
-    def declines(self, kind: Format) -> str | None:
-        return None if kind.labels_texts else "the one masked word of a template answers for one class of a text"
+    def declines(self, task_format: Format) -> str | None:
+        return None if task_format.labels_texts else "the one masked word of a template answers for one class of a text"
 
     def prompt(self, task: str, example: Example) -> Sequence[Piece]:
         return filled(self.template or self._known(task)[0], example)

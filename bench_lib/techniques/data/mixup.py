@@ -35,7 +35,7 @@ class Mixup(Technique):
     name: ClassVar[str] = "mixup"
     family: ClassVar[str] = "data"
     paper: ClassVar[str] = "Zhang et al. 2018, arXiv:1710.09412"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"alpha": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"alpha": 0.0}
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"alpha": (0.1, 0.2, 0.4, 1.0)}  # not verified
 
     alpha: float = 0.2
@@ -46,10 +46,10 @@ class Mixup(Technique):
     def draws(self) -> tuple[str, ...]:
         return ("augment",)
 
-    def declines(self, kind: Format) -> str | None:
-        if kind.labels_words:
+    def declines(self, task_format: Format) -> str | None:
+        if task_format.labels_words:
             return "the words of two sentences have nothing to do with each other place by place"
-        return None if kind.labels_texts else "answers of two contexts lie at places of their own"
+        return None if task_format.labels_texts else "answers of two contexts lie at places of their own"
 
     def backward(self, step: Step) -> Tensor:
         if not self.alpha:

@@ -13,7 +13,7 @@ from bench_lib.core.errors import require
 from bench_lib.core.record import Predictions
 from bench_lib.core.spec import Scalar
 from bench_lib.tasks.formats import Example, Format
-from bench_lib.techniques.interface.pretraining import Prelude
+from bench_lib.techniques.interface.pretraining import PretrainingStage
 from bench_lib.techniques.interface.technique import Technique
 
 
@@ -34,9 +34,9 @@ class SelfTraining(Technique):
     name: ClassVar[str] = "self_training"
     family: ClassVar[str] = "data"
     paper: ClassVar[str] = "Yarowsky 1995, doi:10.3115/981658.981684; Du et al. 2021, arXiv:2010.02194"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"ratio": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"ratio": 0.0}
     version: ClassVar[str] = "2"  # asks nothing that it is evaluated on, which version 1 did
-    reads_unused: ClassVar[bool] = True
+    reads_unlabelled: ClassVar[bool] = True
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"threshold": (0.8, 0.9, 0.95)}  # our choice
 
     threshold: float = 0.9
@@ -46,20 +46,22 @@ class SelfTraining(Technique):
         require(0 <= self.threshold <= 1, "self_training:threshold", self.threshold, "a probability, 0 to 1")
         require(0 <= self.ratio <= 1000, "self_training:ratio", self.ratio, "0 (none is asked) to 1000")
 
-    def declines(self, kind: Format) -> str | None:
-        return None if kind.predicts_labels else "a span's score is no probability to be held against a threshold"
+    def declines(self, task_format: Format) -> str | None:
+        return (
+            None if task_format.predicts_labels else "a span's score is no probability to be held against a threshold"
+        )
 
-    def prelude_passes(self, epochs: int) -> tuple[int, int]:
+    def pretraining_passes(self, epochs: int) -> tuple[int, int]:
         return (epochs, epochs) if self.ratio else (0, 0)
 
-    def precede(self, prelude: Prelude) -> None:
+    def pretrain(self, stage: PretrainingStage) -> None:
         if self.ratio == 0:
             return
-        asked = prelude.unused(math.ceil(self.ratio * prelude.sequences))
-        answers = list(answered(asked, prelude.teach(asked)))
+        asked = stage.unlabelled(math.ceil(self.ratio * stage.sequences))
+        answers = list(answered(asked, stage.pseudo_labels(asked)))
         sure = [(own, answer) for own, (answer, p) in zip(asked, answers, strict=True) if p >= self.threshold]
-        prelude.add([answer for _, answer in sure])
-        report = prelude.training.report
+        stage.add([answer for _, answer in sure])
+        report = stage.training.report
         report(self.name, "asked", len(asked))
         report(self.name, "added", len(sure))
         if sure:

@@ -31,7 +31,7 @@ class Synonym(Technique):
     name: ClassVar[str] = "synonym"
     family: ClassVar[str] = "data"
     paper: ClassVar[str] = "Zhang et al. 2015, arXiv:1509.01626; Wei & Zou 2019, arXiv:1901.11196"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
     version: ClassVar[str] = "2"  # draws from a stream under its name, where version 1 had that of its place
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"share": (0.05, 0.1, 0.2)}  # our choice
 

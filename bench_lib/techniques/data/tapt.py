@@ -12,7 +12,7 @@ import numpy as np
 
 from bench_lib.core.errors import require
 from bench_lib.core.spec import Profile, Scalar
-from bench_lib.techniques.interface.pretraining import Prelude, Study
+from bench_lib.techniques.interface.pretraining import PretrainingStage, Study
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.masked_language_modeling import MaskedLanguageModel, Masking, NewWordHead
 
@@ -39,7 +39,7 @@ class TAPT(Technique):
     name: ClassVar[str] = "tapt"
     family: ClassVar[str] = "data"
     paper: ClassVar[str] = "Gururangan et al. 2020, arXiv:2004.10964"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"epochs": 0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"epochs": 0}
     version: ClassVar[str] = "2"  # the checkpoint's own head tells the words, where version 1 had a new one always
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "learning_rate": (1e-4, 5e-4),  # not verified
@@ -64,19 +64,19 @@ class TAPT(Technique):
     def draws(self) -> tuple[str, ...]:
         return ("augment",)
 
-    def prelude_passes(self, epochs: int) -> tuple[int, int]:
+    def pretraining_passes(self, epochs: int) -> tuple[int, int]:
         return (self.epochs, self.epochs)
 
-    def precede(self, prelude: Prelude) -> None:
+    def pretrain(self, stage: PretrainingStage) -> None:
         if self.epochs == 0:
             return
-        training = prelude.training
+        training = stage.training
         generator = np.random.default_rng(training.seed("augment", self.name))
-        head = prelude.word_head()
+        head = stage.word_head()
         training.report(self.name, "pretrained_head", head is not None)
         model = MaskedLanguageModel(training, head or NewWordHead(training, training.generator("init", self.name)))
-        study = Study(model, Masking(self.share, *prelude.pieces(), generator), model.loss)
-        prelude.study(study, self._budget(prelude.profile, prelude.sequences))
+        study = Study(model, Masking(self.share, *stage.pieces(), generator), model.loss)
+        stage.study(study, self._budget(stage.profile, stage.sequences))
 
     def _budget(self, profile: Profile, sequences: int) -> Profile:
         """The profile of the masked language modelling of so many sequences."""

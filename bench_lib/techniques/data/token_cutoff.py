@@ -36,7 +36,7 @@ class TokenCutoff(Technique):
     name: ClassVar[str] = "token_cutoff"
     family: ClassVar[str] = "data"
     paper: ClassVar[str] = "Shen et al. 2020, arXiv:2009.13818"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"share": (0.05, 0.1, 0.15, 0.2, 0.3, 0.4)}  # not verified
 
     share: float = 0.1
@@ -61,7 +61,7 @@ class TokenCutoff(Technique):
             cut = chosen(self._candidates(step, whole), step.real_tokens, self.share, self._generator(step))
             with tokens_hidden(step.training, cut):
                 erased = step.forward(repeat=1)
-            if step.training.kind.labels_words:
+            if step.training.format.labels_words:
                 whole, erased = rows_left(whole, cut), rows_left(erased, cut)
             loss = loss + self.ce_weight * step.loss(erased) + self.js_weight * _divergence(whole, erased)
         step.backward(loss)
@@ -70,10 +70,10 @@ class TokenCutoff(Technique):
     def _candidates(self, step: Step, whole: Output) -> Tensor:
         """Tokens that may be erased, (batch, length)."""
         places = torch.arange(step.real_tokens.shape[1], device=step.real_tokens.device)
-        if step.training.kind.points_at_tokens:
+        if step.training.format.points_at_tokens:
             start, end = whole.targets[0][:, None], whole.targets[-1][:, None]
             return step.real_tokens & ~((start <= places) & (places <= end))
-        if step.training.kind.labels_words:
+        if step.training.format.labels_words:
             first = step.real_tokens & (step.real_tokens.cumsum(1) == 1)
             return step.real_tokens & ~first
         return step.real_tokens

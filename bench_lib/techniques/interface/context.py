@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from bench_lib.core.record import Predictions
 from bench_lib.core.spec import Profile
 from bench_lib.instruments.determinism import seed_generators
-from bench_lib.models.architecture import Anatomy
+from bench_lib.models.architecture import Architecture
 from bench_lib.tasks.formats import Format
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of the training, up to the next phase's first step.
+    """An interval of the training, up to the next phase's first step.
 
     `trains` says by name which parameters do; the others stay as they are to the bit. A phase that restarts begins with
     a new optimiser and the profile's schedule anew, at its own learning rate (None for the profile's).
@@ -63,8 +63,8 @@ class Training:
     """
 
     model: nn.Module
-    anatomy: Anatomy
-    kind: Format
+    architecture: Architecture
+    format: Format
     profile: Profile
     pretrained: Mapping[str, Tensor]
     seed: Callable[..., int]

@@ -18,11 +18,16 @@ from bench_lib.tasks.formats import FORMATS
 from bench_lib.techniques.interface.definition import check_definition, check_instance
 from bench_lib.techniques.interface.technique import Technique
 
-DECLARED = ("name", "family", "paper", "neutral")
+DECLARED = ("name", "family", "paper", "identity")
 MOST_POOLED, MOST_PASSES = 1000, 10_000
 MOST_TUNED, MOST_TRIED = 2, 50
 """Fields of a space, and values of each: the constructor is asked about every point."""
-PASSES: dict[str, tuple[int, ...]] = {"passes": (), "passes_at": (0, 1), "survey_passes": (), "prelude_passes": (1,)}
+PASSES: dict[str, tuple[int, ...]] = {
+    "passes": (),
+    "passes_at": (0, 1),
+    "estimation_passes": (),
+    "pretraining_passes": (1,),
+}
 """Methods that declare passes, and what they are asked with."""
 
 
@@ -56,7 +61,7 @@ def check_technique(technique: object, where: str) -> None:
         check_definition(technique, Technique)
         _check_texts(technique, where)
         _check_fields(technique, where)
-        _check_neutral(technique, where)
+        _check_identity(technique, where)
         _check_space(technique, where)
 
 
@@ -69,7 +74,7 @@ def _check_texts(technique: type[Technique], where: str) -> None:
     packages: object = technique.packages
     good = isinstance(packages, tuple) and all(isinstance(p, str) and p.isidentifier() for p in packages)
     require(good, f"packages of the technique {where}", packages, "a tuple of modules' names, such as ('peft',)")
-    for what in ("observer", "reads_unused"):
+    for what in ("observer", "reads_unlabelled"):
         value = getattr(technique, what)
         require(isinstance(value, bool), f"{what} of the technique {where}", value, "True or False")
     reason: object = technique.no_identity
@@ -90,13 +95,15 @@ def _check_fields(technique: type[Technique], where: str) -> None:
             _check_value(field.default, kinds[field.name], what)
 
 
-def _check_neutral(technique: type[Technique], where: str) -> None:
-    neutral: object = technique.neutral
-    if neutral is None:
+def _check_identity(technique: type[Technique], where: str) -> None:
+    identity: object = technique.identity
+    if identity is None:
         return
-    kinds, what = setting_kinds(cast(Any, technique)), f"neutral of the technique {where}"
-    require(isinstance(neutral, Mapping), what, neutral, "a mapping of fields to values, or None where it has no point")
-    for name, value in dict(technique.neutral or {}).items():
+    kinds, what = setting_kinds(cast(Any, technique)), f"identity of the technique {where}"
+    require(
+        isinstance(identity, Mapping), what, identity, "a mapping of fields to values, or None where it has no point"
+    )
+    for name, value in dict(technique.identity or {}).items():
         require(name in kinds, f"field in {what}", name, ", ".join(kinds) or "none, since it has no fields")
         _check_value(value, kinds[name], f"{name} in {what}")
 

@@ -32,7 +32,7 @@ the published ones unless its text says otherwise, and are changed as in `mixout
 every technique, and the values to try. At the settings under *equals the baseline at* it trains what the baseline
 trains, to the bit; some have no such point. The hooks are the places at which it acts; an observer leaves the training
 alone and rides on one that others ride on too. Passes are forward / backward passes for each micro-batch; before the
-training, at most so many for each of an epoch of what is read there. A technique runs on every kind of task that it
+training, at most so many for each of an epoch of what is read there. A technique runs on every task format that it
 does not decline. What it changes, by how much, was measured by `python -m tests.effects`: a run beside the baseline's
 of the same seed, and beside the most that rounding alone made of it in three more.
 """
@@ -79,7 +79,7 @@ def _row(technique: type[Technique]) -> list[str]:
         _prose(summary(technique)),
         _settings({f.name: getattr(made, f.name) for f in fields(made)}) or NOTHING,
         _space(technique) or NOTHING,
-        _neutral(technique),
+        _identity(technique),
         ", ".join(_hooks(made)) or NOTHING,
         _passes(made),
         "; ".join(_declined(made)) or NOTHING,
@@ -112,10 +112,10 @@ def _space(technique: type[Technique]) -> str:
     return "; ".join(f"`{name}`: {_prose(', '.join(map(str, values)))}" for name, values in technique.space.items())
 
 
-def _neutral(technique: type[Technique]) -> str:
-    if technique.neutral is None:
+def _identity(technique: type[Technique]) -> str:
+    if technique.identity is None:
         return "no point"
-    return _settings(technique.neutral) or "always"
+    return _settings(technique.identity) or "always"
 
 
 def _hooks(made: Technique) -> list[str]:
@@ -130,15 +130,15 @@ def _passes(made: Technique) -> str:
     text = ", ".join(
         "{} / {}".format(*passes) + f" in {n} of {STEPS} steps" * (n < STEPS) for passes, n in counts.items()
     )
-    if any(made.survey_passes()):
-        text += ", {} / {} in an epoch before the first update".format(*made.survey_passes())
-    if any(made.prelude_passes(EPOCHS)):
-        text += ", {} / {} before a training of {} epochs".format(*made.prelude_passes(EPOCHS), EPOCHS)
+    if any(made.estimation_passes()):
+        text += ", {} / {} in an epoch before the first update".format(*made.estimation_passes())
+    if any(made.pretraining_passes(EPOCHS)):
+        text += ", {} / {} before a training of {} epochs".format(*made.pretraining_passes(EPOCHS), EPOCHS)
     return text
 
 
 def _declined(made: Technique) -> list[str]:
-    return [f"{kind}: {_prose(reason)}" for kind in FORMATS if (reason := made.declines(kind))]
+    return [f"{task_format}: {_prose(reason)}" for task_format in FORMATS if (reason := made.declines(task_format))]
 
 
 def _prose(text: str) -> str:

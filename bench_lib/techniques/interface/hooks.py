@@ -20,7 +20,7 @@ from bench_lib.tasks.formats import Example
 from bench_lib.techniques.interface.cloze import Piece
 from bench_lib.techniques.interface.context import Group, Output, Phase, Step, Training, Update
 from bench_lib.techniques.interface.history import Choice, History
-from bench_lib.techniques.interface.pretraining import Prelude
+from bench_lib.techniques.interface.pretraining import PretrainingStage
 from bench_lib.techniques.interface.roles import DECLARED, Role, hook, hooks_of
 from bench_lib.techniques.interface.training_set import Corpus
 
@@ -63,10 +63,10 @@ class Prompts(Protocol):
 
 @hook(Role.TRAINING)
 @runtime_checkable
-class Precedes(Protocol):
+class Pretrains(Protocol):
     """Trains before the training."""
 
-    def precede(self, prelude: Prelude) -> None:
+    def pretrain(self, stage: PretrainingStage) -> None:
         """Change what the run starts from, its body or its training set, before any technique prepares the model.
 
         The new head is to stay as it was drawn; `training.pretrained` stays what was loaded.
@@ -93,10 +93,10 @@ class Groups(Protocol):
 
 @hook(Role.TRAINING)
 @runtime_checkable
-class Surveys(Protocol):
+class Estimates(Protocol):
     """Looks at the training set before the first update."""
 
-    def survey(self, training: Training, steps: Iterable[Step]) -> None:
+    def estimate(self, training: Training, steps: Iterable[Step]) -> None:
         """Run passes over one epoch of micro-batches, without an update; the gradients are cleared afterwards."""
 
 

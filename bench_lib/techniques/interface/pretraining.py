@@ -33,11 +33,11 @@ class Study:
     loss: Callable[[Output], Tensor]
 
 
-class Prelude(Protocol):
+class PretrainingStage(Protocol):
     """What goes before one run's training, for one technique.
 
-    `training` is the run before any technique prepares its model: body as it was loaded, or as an earlier prelude left
-    it, and the new head. `profile` is the budget before any technique changed it. All that is trained here draws from
+    `training` is the run before any technique prepares its model: the body as loaded, or as an earlier stage left it,
+    and the new head. `profile` is the budget before any technique changed it. All that is trained here draws from
     streams under the technique's name, and counts in the passes, tokens and seconds of the record; its own steps are
     reported.
     """
@@ -66,7 +66,7 @@ class Prelude(Protocol):
         """
         ...
 
-    def unused(self, size: int) -> Sequence[Example]:
+    def unlabelled(self, size: int) -> Sequence[Example]:
         """So many examples of the task's training set that the run does not read, or all; none is `Unsupported`.
 
         Those that it is evaluated on are left out.
@@ -89,6 +89,6 @@ class Prelude(Protocol):
         """
         ...
 
-    def teach(self, examples: Sequence[Example]) -> Predictions:
+    def pseudo_labels(self, examples: Sequence[Example]) -> Predictions:
         """What a copy of the model, trained as the run would be by its stack, says of examples."""
         ...

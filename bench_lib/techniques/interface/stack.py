@@ -60,16 +60,16 @@ class Stack:
         passes = [t.passes_at(step, steps) for t in self.techniques]
         return math.prod(forward for forward, _ in passes), math.prod(backward for _, backward in passes)
 
-    def survey_passes(self) -> tuple[int, int]:
-        """Forward and backward passes for each micro-batch of the epochs that are surveyed before training."""
-        passes = [t.survey_passes() for t in self.techniques]
+    def estimation_passes(self) -> tuple[int, int]:
+        """Forward and backward passes for each micro-batch of the estimation passes before training."""
+        passes = [t.estimation_passes() for t in self.techniques]
         return sum(forward for forward, _ in passes), sum(backward for _, backward in passes)
 
-    def check(self, kind: Format) -> None:
-        """Raise `Unsupported` with the reason if a technique declines this kind of task."""
+    def check(self, task_format: Format) -> None:
+        """Raise `Unsupported` with the reason if a technique declines this task format."""
         for technique in self.techniques:
-            if reason := technique.declines(kind):
-                raise Unsupported(f"{technique.name} declines {kind} tasks: {reason}")
+            if reason := technique.declines(task_format):
+                raise Unsupported(f"{technique.name} declines {task_format} tasks: {reason}")
 
     def spec(self) -> tuple[TechniqueSpec, ...]:
         return tuple(t.spec() for t in self.techniques)

@@ -29,18 +29,18 @@ FAMILIES = {
 class Technique:
     """What every technique declares.
 
-    `neutral` holds the parameters at which the technique must equal the baseline bit for bit, or None where it has no
+    `identity` holds the parameters at which the technique must equal the baseline bit for bit, or None where it has no
     such point. `observer` says that it leaves the trajectory of the training alone, so that it can ride on another's.
-    `reads_unused` says that it reads training examples that the run does not train on, so that none is held out from
-    it. `packages` are modules without which it cannot run, looked for when runs are planned. `source` is for techniques
-    that come from a file of the user's, and set when that is read.
+    `reads_unlabelled` says that it reads the unlabelled pool, so that no examples can be held out from it. `packages`
+    are the modules that it needs, looked for when runs are planned. `source` is set when a technique is loaded from a
+    user's file.
 
     `space` holds what is to be tuned beside the profile's learning rate, which is tuned for every technique: at most
     two fields, each with the values to try, from its paper or its authors' code where they could be had. Of floats all
     between the smallest and the largest may be tried, on a logarithmic scale where the values are spaced so; of whole
     numbers, texts and truth values only those that stand there. An empty space says that nothing of its own is tuned.
 
-    `no_identity` says why there is no neutral point, where `neutral` is None. `supersedes` names the techniques
+    `no_identity` says why there is no identity setting, where `identity` is None. `supersedes` names the techniques
     with which a stack of two is declined or leaves one of them without effect, and why: `other` for either order,
     `other+` where the other one comes first, `+other` where it comes second.
 
@@ -50,10 +50,10 @@ class Technique:
     name: ClassVar[str]
     family: ClassVar[str]
     paper: ClassVar[str]
-    neutral: ClassVar[Mapping[str, Scalar] | None]
+    identity: ClassVar[Mapping[str, Scalar] | None]
     version: ClassVar[str] = "1"
     observer: ClassVar[bool] = False
-    reads_unused: ClassVar[bool] = False
+    reads_unlabelled: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ()
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {}
     no_identity: ClassVar[str] = ""
@@ -76,11 +76,11 @@ class Technique:
         """
         return self.passes()
 
-    def survey_passes(self) -> tuple[int, int]:
-        """Forward and backward passes for each micro-batch of the epoch that is surveyed before training."""
+    def estimation_passes(self) -> tuple[int, int]:
+        """Forward and backward passes for each micro-batch of the estimation pass before training."""
         return (0, 0)
 
-    def prelude_passes(self, epochs: int) -> tuple[int, int]:
+    def pretraining_passes(self, epochs: int) -> tuple[int, int]:
         """Forward and backward passes that go before the training, for each micro-batch of an epoch of its own.
 
         That is the training's where both read the same examples; `epochs` is how many the training itself has. It is an
@@ -99,7 +99,7 @@ class Technique:
         """
         return ()
 
-    def declines(self, kind: Format) -> str | None:
+    def declines(self, task_format: Format) -> str | None:
         """Why the technique cannot be used on tasks of this kind, or None."""
         return None
 

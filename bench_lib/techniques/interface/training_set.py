@@ -32,7 +32,7 @@ class Corpus:
 
     train: Sequence[Example]
     evaluation: Sequence[Example]
-    kind: Format
+    format: Format
     labels: tuple[str, ...]
     generator: np.random.Generator
     judges_wording: bool = False

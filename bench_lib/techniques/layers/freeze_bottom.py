@@ -16,7 +16,7 @@ from bench_lib.techniques.interface.technique import Technique
 class FreezeBottom(Technique):
     """The embeddings and the lowest share of the blocks keep their pre-trained weights.
 
-    grad = 0 for levels 0 ... share * depth
+    grad = 0 for layers 0 ... share * depth
 
     Lee et al. 2019, "What Would Elsa Do? Freezing Layers During Transformer Fine-Tuning"; Kumar et al. 2022 on why
     features are worth keeping. Half of the blocks is our choice; where share * depth ends in .5, it is rounded to the
@@ -27,7 +27,7 @@ class FreezeBottom(Technique):
     name: ClassVar[str] = "freeze_bottom"
     family: ClassVar[str] = "layers"
     paper: ClassVar[str] = "Lee et al. 2019, arXiv:1911.03090; Kumar et al. 2022, arXiv:2202.10054"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"share": (0.25, 0.5, 0.75)}  # not verified
 
     share: float = 0.5
@@ -44,8 +44,8 @@ class FreezeBottom(Technique):
         if self.share == 0:
             return
         if self.share < 1:
-            training.anatomy.need_separate_layers(self.name)
-        highest = round(self.share * training.anatomy.depth)
+            training.architecture.need_separate_layers(self.name)
+        highest = round(self.share * training.architecture.depth)
         for name, parameter in training.model.named_parameters():
-            if training.anatomy.level(name) <= highest:
+            if training.architecture.layer_index(name) <= highest:
                 parameter.requires_grad_(False)

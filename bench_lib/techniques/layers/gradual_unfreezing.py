@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from bench_lib.core.errors import require
 from bench_lib.core.spec import Scalar
-from bench_lib.models.architecture import Anatomy
+from bench_lib.models.architecture import Architecture
 from bench_lib.techniques.interface.context import Phase, Training
 from bench_lib.techniques.interface.technique import Technique
 
@@ -27,7 +27,7 @@ class GradualUnfreezing(Technique):
     name: ClassVar[str] = "gradual_unfreezing"
     family: ClassVar[str] = "layers"
     paper: ClassVar[str] = "Howard & Ruder 2018, arXiv:1801.06146"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"blocks": 0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"blocks": 0}
     supersedes: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(
             ("agc", "freeze_bottom", "llrd"), "few steps are all the head's, which the other one leaves alone"
@@ -45,12 +45,12 @@ class GradualUnfreezing(Technique):
     def phases(self, training: Training) -> Sequence[Phase]:
         if self.blocks == 0:
             return ()
-        training.anatomy.need_separate_layers(self.name)
-        top = training.anatomy.depth + 1
+        training.architecture.need_separate_layers(self.name)
+        top = training.architecture.depth + 1
         starts = range(0, training.total_steps, training.steps_per_epoch)
         lowest = range(top, 1 - self.blocks, -self.blocks)  # the last of them is the first that includes block 1
-        return [Phase(start, _from(level, training.anatomy)) for start, level in zip(starts, lowest, strict=False)]
+        return [Phase(start, _from(layer, training.architecture)) for start, layer in zip(starts, lowest, strict=False)]
 
 
-def _from(lowest: int, anatomy: Anatomy) -> Callable[[str], bool]:
-    return lambda name: max(1, anatomy.level(name)) >= lowest
+def _from(lowest: int, architecture: Architecture) -> Callable[[str], bool]:
+    return lambda name: max(1, architecture.layer_index(name)) >= lowest

@@ -31,7 +31,7 @@ class LinearProbe(Technique):
     name: ClassVar[str] = "linear_probe"
     family: ClassVar[str] = "layers"
     paper: ClassVar[str] = "Kumar et al. 2022, arXiv:2202.10054"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    identity: ClassVar[Mapping[str, Scalar] | None] = None
     no_identity: ClassVar[str] = (
         "no rate of the head makes the body train; lp_ft:share=0 is the one that trains everything"
     )

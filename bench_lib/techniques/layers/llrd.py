@@ -16,7 +16,7 @@ from bench_lib.techniques.interface.technique import Technique
 class LLRD(Technique):
     """Lower layers learn more slowly than upper ones; pooler and head keep the full rate.
 
-    lr_level = lr * decay^(depth + 1 - level),  level 0 the embeddings, depth + 1 the head
+    lr_layer = lr * decay^(depth + 1 - layer),  layer 0 the embeddings, depth + 1 the head
 
     Howard & Ruder 2018; decay 0.95 as Zhang et al. 2021, "Revisiting Few-sample BERT Fine-tuning", have it for 24
     blocks, where the embeddings learn at 0.28 of the rate. With 6 blocks that is 0.70, and decay 0.83 would be theirs.
@@ -28,7 +28,7 @@ class LLRD(Technique):
     name: ClassVar[str] = "llrd"
     family: ClassVar[str] = "layers"
     paper: ClassVar[str] = "Howard & Ruder 2018, arXiv:1801.06146; Zhang et al. 2021, arXiv:2006.05987"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"decay": 1.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"decay": 1.0}
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "decay": (0.8, 0.85, 0.9, 0.95),  # 0.95 as published, 0.9 not verified, less is our choice for few blocks
     }
@@ -41,15 +41,15 @@ class LLRD(Technique):
     def groups(self, groups: list[Group], training: Training) -> list[Group]:
         if self.decay == 1:
             return groups
-        training.anatomy.need_separate_layers(self.name)
-        return [part for group in groups for part in self._by_level(group, training)]
+        training.architecture.need_separate_layers(self.name)
+        return [part for group in groups for part in self._by_layer(group, training)]
 
-    def _by_level(self, group: Group, training: Training) -> list[Group]:
-        top = training.anatomy.depth + 1
-        levels: dict[int, Group] = {}
+    def _by_layer(self, group: Group, training: Training) -> list[Group]:
+        top = training.architecture.depth + 1
+        layers: dict[int, Group] = {}
         for name, parameter in group.parameters.items():
-            level = training.anatomy.level(name)
-            rate = group.learning_rate * self.decay ** (top - level)
-            part = levels.setdefault(level, replace(group, parameters={}, learning_rate=rate))
+            layer = training.architecture.layer_index(name)
+            rate = group.learning_rate * self.decay ** (top - layer)
+            part = layers.setdefault(layer, replace(group, parameters={}, learning_rate=rate))
             part.parameters[name] = parameter
-        return [levels[level] for level in sorted(levels)]
+        return [layers[layer] for layer in sorted(layers)]

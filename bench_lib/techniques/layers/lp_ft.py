@@ -31,7 +31,7 @@ class LPFT(Technique):
     name: ClassVar[str] = "lp_ft"
     family: ClassVar[str] = "layers"
     paper: ClassVar[str] = "Kumar et al. 2022, arXiv:2202.10054"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
     supersedes: ClassVar[Mapping[str, str]] = {
         "constant": "in few steps each of its phases has one, and a schedule of its own"
     }

@@ -29,7 +29,7 @@ class NoisyTune(Technique):
     name: ClassVar[str] = "noisy_tune"
     family: ClassVar[str] = "layers"
     paper: ClassVar[str] = "Wu et al. 2022, arXiv:2202.12024"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"strength": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"strength": 0.0}
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"strength": (0.05, 0.1, 0.15, 0.2, 0.25, 0.3)}  # not verified
 
     strength: float = 0.15

@@ -28,7 +28,7 @@ class Reinit(Technique):
     name: ClassVar[str] = "reinit"
     family: ClassVar[str] = "layers"
     paper: ClassVar[str] = "Zhang et al. 2021, arXiv:2006.05987"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"blocks": 0, "pooler": False}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"blocks": 0, "pooler": False}
     supersedes: ClassVar[Mapping[str, str]] = dict.fromkeys(FEW_PARTS, "declined: what is drawn anew has to train")
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"blocks": (1, 2, 3, 5)}  # our choice but for 5
 
@@ -39,14 +39,16 @@ class Reinit(Technique):
         require(self.blocks >= 0, "reinit:blocks", self.blocks, "0 or more")
 
     def prepare(self, training: Training) -> None:
-        anatomy = training.anatomy
+        architecture = training.architecture
         if self.blocks:
-            anatomy.need_separate_layers(self.name)
-        if self.blocks > anatomy.depth:
-            raise Unsupported(f"reinit:blocks is {self.blocks}, the model has {anatomy.depth} blocks")
-        names = [name for i in range(anatomy.depth - self.blocks, anatomy.depth) for name in anatomy.block(i)]
-        if self.pooler and anatomy.pooler:
-            names.append(anatomy.pooler)
+            architecture.need_separate_layers(self.name)
+        if self.blocks > architecture.depth:
+            raise Unsupported(f"reinit:blocks is {self.blocks}, the model has {architecture.depth} blocks")
+        names = [
+            name for i in range(architecture.depth - self.blocks, architecture.depth) for name in architecture.block(i)
+        ]
+        if self.pooler and architecture.pooler:
+            names.append(architecture.pooler)
         if names and (frozen_by := claimants(training)):
             raise Unsupported(f"reinit cannot follow {frozen_by[0]}, which freezes what it would draw anew")
         std = float(getattr(training.model.config, "initializer_range", 0.02))

@@ -38,7 +38,7 @@ class Adafactor(Technique):
     name: ClassVar[str] = "adafactor"
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Shazeer & Stern 2018, arXiv:1804.04235"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    identity: ClassVar[Mapping[str, Scalar] | None] = None
     no_identity: ClassVar[str] = "an optimiser of another rule; its test shows the published steps"
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"factor": (5.0, 10.0, 20.0, 40.0)}  # our choice
 

@@ -33,7 +33,7 @@ class AGC(Technique):
     name: ClassVar[str] = "agc"
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Brock et al. 2021, arXiv:2102.06171"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"clipping": float("inf")}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"clipping": float("inf")}
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"clipping": (0.01, 0.02, 0.04, 0.08, 0.16)}  # not verified
 
     clipping: float = 0.01
@@ -70,5 +70,5 @@ def _unit_norms(tensor: Tensor) -> Tensor:
 
 def _final_layer(training: Training) -> str | None:
     """The module of the last parameter in training, where that is not in the body; None where the head is frozen."""
-    name, anatomy = next(reversed(training.trainable()), ""), training.anatomy
-    return None if anatomy.is_pretrained(name) or anatomy.in_pooler(name) else name.rpartition(".")[0]
+    name, architecture = next(reversed(training.trainable()), ""), training.architecture
+    return None if architecture.is_pretrained(name) or architecture.in_pooler(name) else name.rpartition(".")[0]

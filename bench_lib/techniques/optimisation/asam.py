@@ -32,7 +32,7 @@ class ASAM(Technique):
     name: ClassVar[str] = "asam"
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Kwon et al. 2021, arXiv:2102.11600"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"rho": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"rho": 0.0}
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"rho": (0.1, 0.2, 0.5, 1.0, 2.0)}  # not verified
 
     rho: float = 0.5

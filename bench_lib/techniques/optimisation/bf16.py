@@ -27,7 +27,7 @@ class BF16(Technique):
     name: ClassVar[str] = "bf16"
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Kalamkar et al. 2019, arXiv:1905.12322"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    identity: ClassVar[Mapping[str, Scalar] | None] = None
     no_identity: ClassVar[str] = (
         "a precision is one or another; its test shows that it equals the profile in that precision"
     )

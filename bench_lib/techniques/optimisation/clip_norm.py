@@ -28,7 +28,7 @@ class ClipNorm(Technique):
     name: ClassVar[str] = "clip_norm"
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Pascanu et al. 2013, arXiv:1211.5063"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"max_norm": float("inf")}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"max_norm": float("inf")}
     version: ClassVar[str] = "2"
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"max_norm": (0.1, 0.5, 1.0)}  # our choice
 

@@ -28,7 +28,7 @@ class ClipValue(Technique):
     name: ClassVar[str] = "clip_value"
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Pascanu et al. 2013, arXiv:1211.5063, after Mikolov 2012"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"max_value": float("inf")}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"max_value": float("inf")}
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"max_value": (1e-3, 1e-2, 1e-1, 1.0)}  # our choice
 
     max_value: float = 0.5

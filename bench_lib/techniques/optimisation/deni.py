@@ -44,7 +44,7 @@ class DENI(Technique):
     name: ClassVar[str] = "deni"
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Pecher et al. 2024, arXiv:2406.12471"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"members": 1}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"members": 1}
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "members": (3, 5, 10),  # our choice
         "noise": (0.05, 0.15, 0.5),  # our choice
@@ -69,7 +69,7 @@ class DENI(Technique):
         return (self.members, self.members)
 
     def passes_at(self, step: int, steps: int) -> tuple[int, int]:
-        return self.passes() if self._stretch(step, steps) else (1, 1)
+        return self.passes() if self._interval_of(step, steps) else (1, 1)
 
     def optimizer(self, groups: list[Group], profile: Profile) -> torch.optim.Optimizer:
         """The baseline's: claimed, since the copies train with it at the same rates."""
@@ -104,14 +104,14 @@ class DENI(Technique):
         for copy in beside.copies:
             copy.check(training.step)
         states = [partial(held, parameters, copy.values) for copy in beside.copies]
-        vote = majority if training.kind.predicts_labels else common_answers
+        vote = majority if training.format.predicts_labels else common_answers
         return training.predicting_as(Committee((nullcontext, *states), vote))
 
     def _final(self, steps: int) -> int:
         """The first step of the ensemble, which trains for one at least; without one it is after the last."""
         return min(round(self.ensemble * steps), steps - 1) if self.ensemble < 1 else steps
 
-    def _stretch(self, step: int, steps: int) -> range:
+    def _interval_of(self, step: int, steps: int) -> range:
         """The round that a step belongs to, or the ensemble; empty between them."""
         final = self._final(steps)
         if self.members == 1 or step >= final:
@@ -124,9 +124,9 @@ class DENI(Technique):
     def _copies(self, training: Training) -> Sequence[_Copy]:
         """The copies that train at this step, made anew where a round or the ensemble begins."""
         self._end_round(training, training.step)  # where the update that should have ended it was skipped
-        beside, stretch = self._beside(training), self._stretch(training.step, training.total_steps)
-        if stretch and not beside.copies:
-            beside.until = stretch.stop if stretch.start < self._final(training.total_steps) else None
+        beside, interval = self._beside(training), self._interval_of(training.step, training.total_steps)
+        if interval and not beside.copies:
+            beside.until = interval.stop if interval.start < self._final(training.total_steps) else None
             variance = self.noise if beside.until is None else self.noise / max(1, training.step)
             beside.copies = [_Copy(training, math.sqrt(variance), place) for place in range(1, self.members)]
         return beside.copies
@@ -156,7 +156,7 @@ class _Copy:
         named = training.trainable()
         self.weights = {name: nn.Parameter(p.clone()) for name, p in named.items()}
         for name, weight in self.weights.items():
-            if name in training.pretrained and training.anatomy.in_body(name):
+            if name in training.pretrained and training.architecture.in_body(name):
                 continue
             generator = training.generator("init", DENI.name, training.step, place, name)
             noise = torch.randn(weight.shape, generator=generator).to(weight.device)

@@ -36,7 +36,7 @@ class EMA(Technique):
     name: ClassVar[str] = "ema"
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Polyak & Juditsky 1992, doi:10.1137/0330046"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"decay": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"decay": 0.0}
     version: ClassVar[str] = "2"  # evaluated at the end only, where version 1 was evaluated all along
     observer: ClassVar[bool] = True
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"decay": (0.99, 0.999, 0.9999)}  # our choice

@@ -30,7 +30,7 @@ class Ensemble(Technique):
     name: ClassVar[str] = "ensemble"
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Hansen & Salamon 1990, doi:10.1109/34.58871"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"members": 1}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"members": 1}
     observer: ClassVar[bool] = True
 
     members: int = 5
@@ -41,8 +41,8 @@ class Ensemble(Technique):
     def pools(self) -> int:
         return self.members
 
-    def declines(self, kind: Format) -> str | None:
-        if kind.predicts_labels:
+    def declines(self, task_format: Format) -> str | None:
+        if task_format.predicts_labels:
             return None
         return "of an answer only the best span is stored, and best spans have no mean"
 

@@ -28,7 +28,7 @@ class FP16(Technique):
     name: ClassVar[str] = "fp16"
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Micikevicius et al. 2018, arXiv:1710.03740"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    identity: ClassVar[Mapping[str, Scalar] | None] = None
     no_identity: ClassVar[str] = (
         "a precision is one or another; its test shows that it equals the profile in that precision"
     )

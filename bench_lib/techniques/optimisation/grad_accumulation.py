@@ -27,7 +27,7 @@ class GradAccumulation(Technique):
     name: ClassVar[str] = "grad_accumulation"
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Ott et al. 2018, arXiv:1806.00187"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"parts": 1}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"parts": 1}
 
     parts: int = 4
 

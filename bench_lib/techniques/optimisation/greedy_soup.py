@@ -31,7 +31,7 @@ class GreedySoup(Technique):
     name: ClassVar[str] = "greedy_soup"
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Wortsman et al. 2022, arXiv:2203.05482"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"members": 1}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"members": 1}
     observer: ClassVar[bool] = True
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"members": (2, 3, 5, 10)}  # our choice
 

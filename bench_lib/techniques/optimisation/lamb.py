@@ -36,7 +36,7 @@ class Lamb(Technique):
     name: ClassVar[str] = "lamb"
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "You et al. 2020, arXiv:1904.00962"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    identity: ClassVar[Mapping[str, Scalar] | None] = None
     packages: ClassVar[tuple[str, ...]] = ("pytorch_optimizer",)
     no_identity: ClassVar[str] = "an optimiser of another rule; its test shows the published steps"
     version: ClassVar[str] = "2"  # the ratio of biases and norms is 1, where version 1 took it of them too

@@ -35,7 +35,7 @@ class LAWA(Technique):
     name: ClassVar[str] = "lawa"
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Kaddour 2022, arXiv:2209.14981"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"checkpoints": 1}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"checkpoints": 1}
     observer: ClassVar[bool] = True
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "checkpoints": (6, 10),  # 6 not verified

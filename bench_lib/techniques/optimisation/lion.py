@@ -33,7 +33,7 @@ class Lion(Technique):
     name: ClassVar[str] = "lion"
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Chen et al. 2023, arXiv:2302.06675"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    identity: ClassVar[Mapping[str, Scalar] | None] = None
     packages: ClassVar[tuple[str, ...]] = ("pytorch_optimizer",)
     no_identity: ClassVar[str] = "an optimiser of another rule; its test shows the published steps"
     supersedes: ClassVar[Mapping[str, str]] = {"clip_norm": "a sign does not change with the norm"}

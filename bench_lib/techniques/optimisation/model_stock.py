@@ -37,7 +37,7 @@ class ModelStock(Technique):
     name: ClassVar[str] = "model_stock"
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Jang et al. 2024, arXiv:2403.19522"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"members": 1}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"members": 1}
     observer: ClassVar[bool] = True
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"members": (2, 3, 5)}  # 3 and 5 are our choice
 

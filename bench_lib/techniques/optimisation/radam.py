@@ -32,7 +32,7 @@ class RAdam(Technique):
     name: ClassVar[str] = "radam"
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Liu et al. 2020, arXiv:1908.03265"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    identity: ClassVar[Mapping[str, Scalar] | None] = None
     no_identity: ClassVar[str] = "an optimiser of another rule; its test shows the published steps"
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"warmup": (False, True)}  # our choice
 

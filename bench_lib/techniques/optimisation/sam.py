@@ -34,7 +34,7 @@ class SAM(Technique):
     name: ClassVar[str] = "sam"
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Foret et al. 2021, arXiv:2010.01412"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"rho": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"rho": 0.0}
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"rho": (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)}  # not verified
 
     rho: float = 0.05

@@ -36,7 +36,7 @@ class SGD(Technique):
     name: ClassVar[str] = "sgd"
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Gkouti et al. 2024, arXiv:2402.06948"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    identity: ClassVar[Mapping[str, Scalar] | None] = None
     packages: ClassVar[tuple[str, ...]] = ("pytorch_optimizer",)
     no_identity: ClassVar[str] = "an optimiser of another rule; its test shows the published steps"
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {

@@ -33,7 +33,7 @@ class StableAdamW(Technique):
     name: ClassVar[str] = "stable_adamw"
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Wortsman et al. 2023, arXiv:2304.13013"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    identity: ClassVar[Mapping[str, Scalar] | None] = None
     no_identity: ClassVar[str] = "an optimiser of another rule; its test shows the published steps"
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "beta2": (0.9, 0.98, 0.99, 0.999),  # our choice

@@ -31,7 +31,7 @@ class StartMany(Technique):
     name: ClassVar[str] = "start_many"
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Dodge et al. 2020, arXiv:2002.06305"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"members": 1}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"members": 1}
     observer: ClassVar[bool] = True
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "members": (5, 10, 20),  # our choice

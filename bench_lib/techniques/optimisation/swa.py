@@ -32,7 +32,7 @@ class SWA(Technique):
     name: ClassVar[str] = "swa"
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Izmailov et al. 2018, arXiv:1803.05407"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
     observer: ClassVar[bool] = True
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"share": (0.1, 0.25, 0.5)}  # our choice but for 0.25
 

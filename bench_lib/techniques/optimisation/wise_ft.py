@@ -33,7 +33,7 @@ class WiSEFT(Technique):
     name: ClassVar[str] = "wise_ft"
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Wortsman et al. 2022, arXiv:2109.01903"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"alpha": 1.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"alpha": 1.0}
     observer: ClassVar[bool] = True
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "alpha": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),

@@ -38,7 +38,7 @@ class AdaLoRA(Technique):
     name: ClassVar[str] = "adalora"
     family: ClassVar[str] = "parameter-efficient"
     paper: ClassVar[str] = "Zhang et al. 2023, arXiv:2303.10512"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    identity: ClassVar[Mapping[str, Scalar] | None] = None
     packages: ClassVar[tuple[str, ...]] = ("peft",)
     no_identity: ClassVar[str] = (
         "a wrapped model; test_peft_injection.py shows that it starts as the baseline to the bit"
@@ -84,7 +84,7 @@ class AdaLoRA(Technique):
         layers = [
             name
             for name, module in training.model.named_modules()
-            if isinstance(module, nn.Linear) and training.anatomy.block_of(name) is not None
+            if isinstance(module, nn.Linear) and training.architecture.block_of(name) is not None
         ]
         if not layers:
             raise Unsupported("adalora finds no plain linear layer in the blocks")

@@ -52,7 +52,7 @@ class Adapter(Technique):
     name: ClassVar[str] = "adapter"
     family: ClassVar[str] = "parameter-efficient"
     paper: ClassVar[str] = "Houlsby et al. 2019, arXiv:1902.00751"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    identity: ClassVar[Mapping[str, Scalar] | None] = None
     no_identity: ClassVar[str] = "new layers in a frozen model; test_adapter.py shows where they equal the baseline"
     supersedes: ClassVar[Mapping[str, str]] = OTHER_PARTS | {
         "wd_pre": "declined: nothing but norms trains that has a pre-trained value"
@@ -94,12 +94,12 @@ def _outputs(training: Training) -> list[nn.Module]:
     found = [
         module
         for name, module in training.model.named_modules()
-        if training.anatomy.block_list in name
+        if training.architecture.block_list in name
         and {"dense", "dropout", "LayerNorm"} <= {child for child, _ in module.named_children()}
     ]
-    if len(found) != A_BLOCK * training.anatomy.depth:
+    if len(found) != A_BLOCK * training.architecture.depth:
         raise Unsupported(
-            f"adapter finds {len(found)} places in {training.anatomy.depth} blocks and needs {A_BLOCK} in each, where "
-            "`dense`, `dropout` and `LayerNorm` follow one another as in BERT"
+            f"adapter finds {len(found)} places in {training.architecture.depth} blocks and needs "
+            f"{A_BLOCK} in each, where `dense`, `dropout` and `LayerNorm` follow one another as in BERT"
         )
     return found

@@ -28,7 +28,7 @@ class BitFit(Technique):
     name: ClassVar[str] = "bitfit"
     family: ClassVar[str] = "parameter-efficient"
     paper: ClassVar[str] = "Ben Zaken et al. 2022, arXiv:2106.10199"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    identity: ClassVar[Mapping[str, Scalar] | None] = None
     no_identity: ClassVar[str] = (
         "no setting makes weights learn; test_peft_injection.py shows that it starts as the baseline"
     )

@@ -32,7 +32,7 @@ class IA3(Technique):
     name: ClassVar[str] = "ia3"
     family: ClassVar[str] = "parameter-efficient"
     paper: ClassVar[str] = "Liu et al. 2022, arXiv:2205.05638"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    identity: ClassVar[Mapping[str, Scalar] | None] = None
     packages: ClassVar[tuple[str, ...]] = ("peft",)
     no_identity: ClassVar[str] = (
         "a wrapped model; test_peft_injection.py shows that it starts as the baseline to the bit"

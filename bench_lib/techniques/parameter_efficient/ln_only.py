@@ -31,7 +31,7 @@ class LNOnly(Technique):
     name: ClassVar[str] = "ln_only"
     family: ClassVar[str] = "parameter-efficient"
     paper: ClassVar[str] = "ValizadehAslani & Liang 2024, arXiv:2403.20284; Qi et al. 2022, arXiv:2211.08682"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    identity: ClassVar[Mapping[str, Scalar] | None] = None
     no_identity: ClassVar[str] = (
         "no setting makes matrices learn; test_peft_injection.py shows it to start as the baseline to the bit"
     )

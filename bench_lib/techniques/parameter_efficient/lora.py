@@ -31,7 +31,7 @@ class LoRA(Technique):
     name: ClassVar[str] = "lora"
     family: ClassVar[str] = "parameter-efficient"
     paper: ClassVar[str] = "Hu et al. 2022, arXiv:2106.09685"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    identity: ClassVar[Mapping[str, Scalar] | None] = None
     packages: ClassVar[tuple[str, ...]] = ("peft",)
     no_identity: ClassVar[str] = "a wrapped model; test_lora.py shows that it starts as the baseline to the bit"
     supersedes: ClassVar[Mapping[str, str]] = OTHER_PARTS | {

@@ -79,7 +79,7 @@ class Prefix(Technique):
     name: ClassVar[str] = "prefix"
     family: ClassVar[str] = "parameter-efficient"
     paper: ClassVar[str] = "Li & Liang 2021, arXiv:2101.00190; Liu et al. 2022, arXiv:2110.07602"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    identity: ClassVar[Mapping[str, Scalar] | None] = None
     packages: ClassVar[tuple[str, ...]] = ("peft",)
     no_identity: ClassVar[str] = (
         "new keys take their share of the attention whatever they are; test_prefix.py takes them out of sight"
@@ -129,7 +129,7 @@ class Prefix(Technique):
 
     def _check(self, training: Training) -> None:
         """Raise `Unsupported` where a model would ignore the prefix or has no positions left for the text."""
-        body = training.model.get_submodule(training.anatomy.body)
+        body = training.model.get_submodule(training.architecture.body)
         if "past_key_values" not in inspect.signature(body.forward).parameters:
             raise Unsupported(
                 f"prefix: {type(body).__name__} takes no keys and values from outside and would ignore it"

@@ -38,7 +38,7 @@ class ChildTuningD(Technique):
     name: ClassVar[str] = "child_tuning_d"
     family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Xu et al. 2021, arXiv:2109.05687"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"p": 1.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"p": 1.0}
     version: ClassVar[str] = "2"  # each tensor's gradient is clipped before it is squared, which version 1 did not
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"p": (0.1, 0.2, 0.3)}  # not verified
 
@@ -47,10 +47,10 @@ class ChildTuningD(Technique):
     def __post_init__(self) -> None:
         require(0 < self.p <= 1, "child_tuning_d:p", self.p, "above 0, at most 1")
 
-    def survey_passes(self) -> tuple[int, int]:
+    def estimation_passes(self) -> tuple[int, int]:
         return (0, 0) if self.p == 1 else (1, 1)
 
-    def survey(self, training: Training, steps: Iterable[Step]) -> None:
+    def estimate(self, training: Training, steps: Iterable[Step]) -> None:
         if self.p < 1:
             training.keep(self, lambda: top_share(fisher(training, steps), self.p))
 
@@ -92,5 +92,5 @@ def top_share(information: Tensors, p: float) -> Tensors:
 
 
 def _blocks(training: Training) -> dict[str, nn.Parameter]:
-    anatomy = training.anatomy
-    return {n: p for n, p in training.trainable().items() if 1 <= anatomy.level(n) <= anatomy.depth}
+    architecture = training.architecture
+    return {n: p for n, p in training.trainable().items() if 1 <= architecture.layer_index(n) <= architecture.depth}

@@ -33,7 +33,7 @@ class ChildTuningF(Technique):
     name: ClassVar[str] = "child_tuning_f"
     family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Xu et al. 2021, arXiv:2109.05687"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"p": 1.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"p": 1.0}
     supersedes: ClassVar[Mapping[str, str]] = {"clip_value+": "the few values that are clipped are masked afterwards"}
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"p": (0.2, 0.3, 0.4)}  # not verified
 

@@ -35,7 +35,7 @@ class DPS(Technique):
     name: ClassVar[str] = "dps"
     family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Zhang et al. 2022, arXiv:2211.01642"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"p": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"p": 0.0}
     supersedes: ClassVar[Mapping[str, str]] = dict.fromkeys(
         ("r_drop", "lr_drop"), "declined: it takes away the dropout that the other one goes by"
     )
@@ -105,10 +105,10 @@ def most_informed(values: Tensor, p: float) -> Tensor:
 
 def _chosen(training: Training) -> dict[str, Tensor]:
     """The gradients of the matrices of blocks and pooler, by name."""
-    anatomy, found = training.anatomy, with_gradients(training)
-    pooler = f"{anatomy.pooler}." if anatomy.pooler else None
+    architecture, found = training.architecture, with_gradients(training)
+    pooler = f"{architecture.pooler}." if architecture.pooler else None
 
     def inside(name: str) -> bool:
-        return 1 <= anatomy.level(name) <= anatomy.depth or (pooler is not None and pooler in name)
+        return 1 <= architecture.layer_index(name) <= architecture.depth or (pooler is not None and pooler in name)
 
     return {name: gradient for name, (p, gradient) in found.items() if p.dim() >= 2 and inside(name)}

@@ -28,7 +28,7 @@ class Dropout(Technique):
     name: ClassVar[str] = "dropout"
     family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Srivastava et al. 2014, jmlr.org/papers/v15/srivastava14a.html"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"hidden": None, "attention": None, "head": None}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"hidden": None, "attention": None, "head": None}
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "hidden": (0.0, 0.1, 0.2),  # our choice
         "attention": (0.0, 0.1, 0.2),  # our choice

@@ -30,7 +30,7 @@ class L1(Technique):
     name: ClassVar[str] = "l1"
     family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Tibshirani 1996, doi:10.1111/j.2517-6161.1996.tb02080.x"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"strength": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"strength": 0.0}
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"strength": (1e-6, 1e-5, 1e-4)}  # our choice
 
     strength: float = 1e-5

@@ -31,7 +31,7 @@ class L2(Technique):
     name: ClassVar[str] = "l2"
     family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Loshchilov & Hutter 2019, arXiv:1711.05101"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"strength": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"strength": 0.0}
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"strength": (1e-4, 1e-3, 1e-2)}
 
     strength: float = 0.01

@@ -40,7 +40,7 @@ class L2SP(Technique):
     name: ClassVar[str] = "l2_sp"
     family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Li et al. 2018, arXiv:1802.01483"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"alpha": 0.0, "beta": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"alpha": 0.0, "beta": 0.0}
     version: ClassVar[str] = "2"  # a part of the gradient, where version 1 was a decay that fp32 mostly rounded away
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"alpha": (1e-3, 1e-2, 1e-1, 1.0)}  # not verified
 
@@ -71,5 +71,5 @@ class L2SP(Technique):
     def _head(self, training: Training) -> dict[str, nn.Parameter]:
         """New matrices above the blocks: what other techniques add to the blocks themselves is no head."""
         new = {n: p for n, p in matrices(training.trainable()).items() if n not in training.pretrained}
-        level, depth = training.anatomy.level, training.anatomy.depth
-        return {name: parameter for name, parameter in new.items() if self.beta and level(name) > depth}
+        layer, depth = training.architecture.layer_index, training.architecture.depth
+        return {name: parameter for name, parameter in new.items() if self.beta and layer(name) > depth}

@@ -30,7 +30,7 @@ class LabelSmoothing(Technique):
     name: ClassVar[str] = "label_smoothing"
     family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Szegedy et al. 2016, arXiv:1512.00567"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"epsilon": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"epsilon": 0.0}
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"epsilon": (0.05, 0.1, 0.2)}  # our choice
 
     epsilon: float = 0.1

@@ -33,7 +33,7 @@ class LNSR(Technique):
     name: ClassVar[str] = "lnsr"
     family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Hua et al. 2021, arXiv:2107.04835"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"weight": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"weight": 0.0}
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "weight": (0.1, 1.0, 10.0),  # our choice
         "noise": (0.01, 0.05, 0.2),  # our choice

@@ -35,7 +35,7 @@ class LRDrop(Technique):
     name: ClassVar[str] = "lr_drop"
     family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Ni et al. 2024, arXiv:2402.16361"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"hidden": 0.0, "output": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"hidden": 0.0, "output": 0.0}
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "hidden": (0.1, 0.5, 1.0, 5.0),  # our choice
         "output": (0.0, 0.5, 1.0),  # our choice

@@ -28,7 +28,7 @@ class MixConnect(Technique):
     name: ClassVar[str] = "mixconnect"
     family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Lee et al. 2020, arXiv:1909.11299"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"p": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"p": 0.0}
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"p": (0.1, 0.7, 0.8, 0.9)}  # 0.7 and 0.8 not verified
 
     p: float = 0.1
@@ -40,5 +40,5 @@ class MixConnect(Technique):
         if self.p == 0:
             return
         layers = pretrained_layers(training)
-        lower = {name: layer for name, layer in layers.items() if training.anatomy.is_pretrained(f"{name}.weight")}
+        lower = {name: layer for name, layer in layers.items() if training.architecture.is_pretrained(f"{name}.weight")}
         mix_layers(training, lower, self.p, False, self.name)

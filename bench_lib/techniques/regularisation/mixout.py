@@ -33,7 +33,7 @@ class Mixout(Technique):
     name: ClassVar[str] = "mixout"
     family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Lee et al. 2020, arXiv:1909.11299"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"p": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"p": 0.0}
     supersedes: ClassVar[Mapping[str, str]] = {
         "dropout+": "it takes all dropout away",
         "r_drop": "declined: it takes away the dropout that r_drop goes by",

@@ -33,7 +33,7 @@ class R3F(Technique):
     name: ClassVar[str] = "r3f"
     family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Aghajanyan et al. 2021, arXiv:2008.03156"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"weight": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"weight": 0.0}
     version: ClassVar[str] = "2"  # the noisy pass has dropout masks of its own, where version 1 had the same
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "weight": (0.5, 1.0, 5.0),  # not verified

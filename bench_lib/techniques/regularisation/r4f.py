@@ -48,7 +48,7 @@ class R4F(Technique):
     name: ClassVar[str] = "r4f"
     family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Aghajanyan et al. 2021, arXiv:2008.03156"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"weight": 0.0, "spectral": False}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"weight": 0.0, "spectral": False}
     version: ClassVar[str] = "2"  # the noisy pass has dropout masks of its own, where version 1 had the same
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "weight": (0.5, 1.0, 5.0),  # not verified
@@ -88,7 +88,7 @@ def last_layer(training: Training) -> nn.Linear:
     layers = [
         module
         for name, module in training.model.named_modules()
-        if isinstance(module, nn.Linear) and not training.anatomy.in_body(name) and module.weight.requires_grad
+        if isinstance(module, nn.Linear) and not training.architecture.in_body(name) and module.weight.requires_grad
     ]
     if not layers:
         raise Unsupported("r4f finds no linear layer in the head that it could normalise")

@@ -34,7 +34,7 @@ class RDrop(Technique):
     name: ClassVar[str] = "r_drop"
     family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Wu et al. 2021, arXiv:2106.14448"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"alpha": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"alpha": 0.0}
     version: ClassVar[str] = "2"  # the sum of both losses; version 1 had their mean, so that its alpha counts twice
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "alpha": (0.1, 0.5, 1.0, 8.0),  # not verified but for 8, the BERT code's at 16 rows

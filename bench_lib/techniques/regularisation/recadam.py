@@ -42,7 +42,7 @@ class RecAdam(Technique):
     name: ClassVar[str] = "recadam"
     family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Chen et al. 2020, arXiv:2004.12651"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"k": math.inf, "t0": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"k": math.inf, "t0": 0.0}
     supersedes: ClassVar[Mapping[str, str]] = dict.fromkeys(
         ("l2_sp", "wd_pre"), "in few steps it pulls no more, and the decay is left out by both"
     )

@@ -37,7 +37,7 @@ class Repina(Technique):
     name: ClassVar[str] = "repina"
     family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Razdaibiedina et al. 2023, arXiv:2205.11603"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"strength": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"strength": 0.0}
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"strength": (0.01, 0.1, 1.0, 10.0)}  # our choice
 
     strength: float = 1.0

@@ -35,7 +35,7 @@ class SCL(Technique):
     name: ClassVar[str] = "scl"
     family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Gunel et al. 2021, arXiv:2011.01403"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"weight": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"weight": 0.0}
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "weight": (0.1, 0.3, 0.5, 0.7, 0.9),  # not verified
         "tau": (0.1, 0.3, 0.5, 0.7),  # not verified
@@ -48,8 +48,8 @@ class SCL(Technique):
         require(0 <= self.weight <= 1, "scl:weight", self.weight, "0 to 1")
         require(self.tau > 0, "scl:tau", self.tau, "above 0")
 
-    def declines(self, kind: Format) -> str | None:
-        return None if kind.predicts_labels else "answer spans have no classes that a batch could share"
+    def declines(self, task_format: Format) -> str | None:
+        return None if task_format.predicts_labels else "answer spans have no classes that a batch could share"
 
     def backward(self, step: Step) -> Tensor:
         output = step.forward(hidden=bool(self.weight))

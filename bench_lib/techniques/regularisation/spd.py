@@ -35,7 +35,7 @@ class SPD(Technique):
     name: ClassVar[str] = "spd"
     family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Tian et al. 2024, arXiv:2411.01713"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"strength": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"strength": 0.0}
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"strength": (0.1, 0.5, 1.0, 1.5, 2.0)}  # our choice
 
     strength: float = 1.0

@@ -34,7 +34,7 @@ class WdPre(Technique):
     name: ClassVar[str] = "wd_pre"
     family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Zhang et al. 2021, arXiv:2006.05987"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"strength": 0.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"strength": 0.0}
     version: ClassVar[str] = "2"  # matrices alone, and sums of small pulls, which version 1 lost in rounding
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "strength": (

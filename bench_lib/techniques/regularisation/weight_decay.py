@@ -30,7 +30,7 @@ class WeightDecay(Technique):
     name: ClassVar[str] = "weight_decay"
     family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Loshchilov & Hutter 2019, arXiv:1711.05101; Liu et al. 2019, arXiv:1907.11692"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"strength": None}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"strength": None}
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"strength": (0.0, 0.01, 0.1)}
 
     strength: float | None = 0.1

@@ -87,7 +87,7 @@ class Importance:
     """
 
     def __init__(self, training: Training) -> None:
-        self.attentions = attentions(training.model, training.anatomy.block_list)
+        self.attentions = attentions(training.model, training.architecture.block_list)
         heads = max((a.heads for a in self.attentions), default=0)
         self.sums = torch.zeros(len(self.attentions), heads, device=training.device)
         self.known: set[int] = set()

@@ -104,18 +104,18 @@ def set_dropout(model: nn.Module, rate: float | None) -> None:
 
 def dropout_places(training: Training) -> list[tuple[DropoutSite, str]]:
     """Where a model drops out, and for each which of `hidden`, `attention` or `head` that is."""
-    lists = training.anatomy.lists
+    lists = training.architecture.lists
     layout = layout_of(training.model, lists[0]) if len(lists) == 1 else None
     return [(site, _place(site, training, layout)) for site in dropout_sites(training.model)]
 
 
 def _place(site: DropoutSite, training: Training, layout: Layout | None) -> str:
     """By the company that a site keeps: the name alone misleads, as `attention.dropout` is either in public models."""
-    level = training.anatomy.level(site.name)
-    if level > training.anatomy.depth:
+    layer = training.architecture.layer_index(site.name)
+    if layer > training.architecture.depth:
         return "head"
     owner, _, own = site.name.rpartition(".")
-    if level == 0:
+    if layer == 0:
         return "attention" if own.startswith("attention") else "hidden"
     # Beside the projections, ALBERT, DeBERTa and ModernBERT have some for states too.
     if own.startswith(("out", "pos")):

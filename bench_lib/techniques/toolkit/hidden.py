@@ -18,16 +18,16 @@ def last_hidden_changed(training: Training, change: Callable[[Tensor], Tensor]) 
 
     Raises `Unsupported` where that block is passed more than once, and so is not the last alone.
     """
-    anatomy = training.anatomy
-    if anatomy.shared:
+    architecture = training.architecture
+    if architecture.shared:
         raise Unsupported(
-            f"the model shares {anatomy.depth} blocks among {anatomy.layers} layers, so that no block is the last alone"
+            f"{architecture.layers} layers share {architecture.depth} blocks, so that no block is the last alone"
         )
 
     def replace(_module: nn.Module, _inputs: object, output: Tensor | tuple[Any, ...]) -> Tensor | tuple[Any, ...]:
         return (change(output[0]), *output[1:]) if isinstance(output, tuple) else change(output)
 
-    *_, last = _part(training, anatomy.block_list).children()
+    *_, last = _part(training, architecture.block_list).children()
     handle = last.register_forward_hook(replace)
     try:
         yield
@@ -51,7 +51,7 @@ def block_inputs_changed(training: Training, change: Callable[[Tensor, Tensor], 
         return (change(hidden, text[0]), *others)
 
     # At the blocks themselves, since some models widen the embeddings before the first, or share a block among depths.
-    blocks = _part(training, training.anatomy.block_list).children()
+    blocks = _part(training, training.architecture.block_list).children()
     handles = [block.register_forward_pre_hook(replace) for block in blocks]
     handles.append(training.model.register_forward_pre_hook(note, with_kwargs=True))
     try:
@@ -75,7 +75,7 @@ def tokens_hidden(training: Training, hidden: Tensor) -> Iterator[None]:
         return inputs, {**options, "attention_mask": options["attention_mask"].masked_fill(hidden, 0)}
 
     handles = [
-        _part(training, training.anatomy.embeddings).register_forward_hook(blank),
+        _part(training, training.architecture.embeddings).register_forward_hook(blank),
         training.model.register_forward_pre_hook(unseen, with_kwargs=True),
     ]
     try:

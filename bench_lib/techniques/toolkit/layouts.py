@@ -99,7 +99,7 @@ def layout_of(model: nn.Module, block_list: str) -> Layout | None:
 
 def separate(training: Training, technique: str) -> Layout:
     """The layout of blocks whose queries, keys and values are matrices of their own; others raise `Unsupported`."""
-    layout, model = layout_of(training.model, training.anatomy.block_list), type(training.model).__name__
+    layout, model = layout_of(training.model, training.architecture.block_list), type(training.model).__name__
     if layout is None:
         known = "; ".join(layout.name for layout in LAYOUTS)
         raise Unsupported(f"{technique} finds no queries, keys and values in the blocks of {model}; it knows {known}")
@@ -112,5 +112,5 @@ def separate(training: Training, technique: str) -> Layout:
 
 def pattern(training: Training, places: Iterable[str]) -> str:
     """A regular expression for modules at places of every block."""
-    block = rf"{re.escape(training.anatomy.block_list)}\.\d+"
+    block = rf"{re.escape(training.architecture.block_list)}\.\d+"
     return rf"{block}\.({'|'.join(map(re.escape, places))})"

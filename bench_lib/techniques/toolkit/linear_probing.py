@@ -17,5 +17,5 @@ def probing(training: Training, learning_rate: float) -> Phase:
 
 def in_head(training: Training) -> Callable[[str], bool]:
     """Whether a parameter of this name lies outside the body, whatever a wrapper put before all names."""
-    anatomy = training.anatomy  # a prompt stands outside the body as well, and comes before it
-    return lambda name: not anatomy.in_body(name) and anatomy.level(name) > anatomy.depth
+    architecture = training.architecture  # a prompt stands outside the body as well, and comes before it
+    return lambda name: not architecture.in_body(name) and architecture.layer_index(name) > architecture.depth

@@ -49,7 +49,7 @@ class MaskedLanguageModel(nn.Module):
 
     def __init__(self, training: Training, head: nn.Module) -> None:
         super().__init__()
-        self.base_model_prefix = training.anatomy.body
+        self.base_model_prefix = training.architecture.body
         self.add_module(self.base_model_prefix, training.model.get_submodule(self.base_model_prefix))
         self.word_head = head.to(training.device)
 
@@ -74,7 +74,7 @@ class NewWordHead(nn.Module):
 
     def __init__(self, training: Training, generator: torch.Generator) -> None:
         super().__init__()
-        body, config = training.model.get_submodule(training.anatomy.body), training.model.config
+        body, config = training.model.get_submodule(training.architecture.body), training.model.config
         self.words = word_embeddings(body).get_parameter("weight")
         count, width = self.words.shape
         norm = nn.LayerNorm(width, eps=float(getattr(config, "layer_norm_eps", 1e-12)))

@@ -7,7 +7,7 @@ import math
 
 from torch import nn
 
-from bench_lib.models.architecture import Anatomy
+from bench_lib.models.architecture import Architecture
 
 
 def plain_copy(model: nn.Module) -> nn.Module:
@@ -23,7 +23,7 @@ def part(model: nn.Module, name: str) -> str:
     return next(str(n) for n, _ in model.named_modules() if n == name or n.endswith(f".{name}"))
 
 
-def linear_layers(model: nn.Module, anatomy: Anatomy) -> dict[str, nn.Module]:
+def linear_layers(model: nn.Module, architecture: Architecture) -> dict[str, nn.Module]:
     """The linear layers of the blocks by name: what has a matrix for a weight and looks nothing up in it."""
     # Not by class: techniques put layers of their own in the place of linear ones.
     return {
@@ -31,7 +31,7 @@ def linear_layers(model: nn.Module, anatomy: Anatomy) -> dict[str, nn.Module]:
         for name, module in model.named_modules()
         if getattr(getattr(module, "weight", None), "ndim", 0) == 2
         and not isinstance(module, nn.Embedding)
-        and 1 <= anatomy.level(f"{name}.weight") <= anatomy.depth
+        and 1 <= architecture.layer_index(f"{name}.weight") <= architecture.depth
     }
 
 

@@ -49,11 +49,11 @@ def size(model: nn.Module) -> int:
 
 def new_parts(training: Training) -> list[str]:
     """The modules without pre-trained weights, which always train: the head, and a pooler that was not pre-trained."""
-    anatomy = training.anatomy
+    architecture = training.architecture
     new = {name.split(".")[0] for name, _ in training.model.named_parameters() if name not in training.pretrained}
-    parts = [name for name, _ in training.model.named_children() if name != anatomy.body and name in new]
-    if anatomy.pooler and not any(name.startswith(f"{anatomy.pooler}.") for name in training.pretrained):
-        parts.append(anatomy.pooler)
+    parts = [name for name, _ in training.model.named_children() if name != architecture.body and name in new]
+    if architecture.pooler and not any(name.startswith(f"{architecture.pooler}.") for name in training.pretrained):
+        parts.append(architecture.pooler)
     return parts
 
 
@@ -79,8 +79,7 @@ def wrap(training: Training, technique: str, config: Any) -> None:
 
 def expect(training: Training, technique: str, added: str, a_block: int) -> None:
     """Raise `Unsupported` unless peft added so many parameters of a name to each block: a part would pass for all."""
+    depth = training.architecture.depth
     found = sum(f".{added}." in f"{name}." for name, _ in training.model.named_parameters())
-    if found != a_block * training.anatomy.depth:
-        raise Unsupported(
-            f"{technique} finds {found} of its places in {training.anatomy.depth} blocks and needs {a_block} in each"
-        )
+    if found != a_block * depth:
+        raise Unsupported(f"{technique} finds {found} of its places in {depth} blocks and needs {a_block} in each")

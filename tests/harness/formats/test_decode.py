@@ -16,7 +16,15 @@ from bench_lib.harness.formats import torch_half
 from bench_lib.harness.formats.features import Feature
 from bench_lib.harness.formats.question_answering import LONGEST_ANSWER, best_span
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.formats import Example, Kind, SpanExample, TagExample
+from bench_lib.tasks.formats import (
+    QUESTION_ANSWERING,
+    TEXT_CLASSIFICATION,
+    TOKEN_CLASSIFICATION,
+    Example,
+    Format,
+    SpanExample,
+    TagExample,
+)
 from bench_lib.tasks.scoring.metrics import score
 
 LOGITS = st.floats(-20, 20, width=32)
@@ -67,10 +75,13 @@ def test_one_token_is_a_span() -> None:
 
 
 def decoded(
-    evaluation: Evaluation, outputs: list[np.ndarray], kind: Kind = Kind.SPAN, labels: Sequence[str] | None = None
+    evaluation: Evaluation,
+    outputs: list[np.ndarray],
+    task_format: Format = QUESTION_ANSWERING,
+    labels: Sequence[str] | None = None,
 ) -> Predictions:
-    labels = TASKS.get(kind.sample_task).labels if labels is None else labels
-    return torch_half(kind).decode(evaluation.examples, evaluation.features, outputs, labels)
+    labels = TASKS.get(task_format.sample_task).labels if labels is None else labels
+    return torch_half(task_format).decode(evaluation.examples, evaluation.features, outputs, labels)
 
 
 def answers(evaluation: Evaluation, predictions: Predictions) -> Sequence[Any]:
@@ -87,7 +98,7 @@ def pointing(feature: Feature, place: int, height: float) -> np.ndarray:
 @pytest.mark.parametrize("winner", [0, 1, 2])
 def test_the_best_of_all_windows_is_the_answer(evaluation: Callable[..., Evaluation], winner: int) -> None:
     context = " ".join(str(number) for number in range(100, 140))
-    built = evaluation(Kind.SPAN, [SpanExample("q", context, "which?", ("100",), (0,))], max_length=24)
+    built = evaluation(QUESTION_ANSWERING, [SpanExample("q", context, "which?", ("100",), (0,))], max_length=24)
     assert len(built.features) == 3
     outputs = [pointing(f, 4, 9.0 if i == winner else 5.0) for i, f in enumerate(built.features)]
     found = decoded(built, outputs)
@@ -97,18 +108,18 @@ def test_the_best_of_all_windows_is_the_answer(evaluation: Callable[..., Evaluat
 
 
 def test_windows_are_kept_apart_by_question(
-    evaluation: Callable[..., Evaluation], examples: dict[Kind, list[Example]]
+    evaluation: Callable[..., Evaluation], examples: dict[Format, list[Example]]
 ) -> None:
-    built = evaluation(Kind.SPAN)
+    built = evaluation(QUESTION_ANSWERING)
     outputs = [pointing(f, i, float(i)) for i, f in enumerate(built.features)]
     assert answers(built, decoded(built, outputs)) == ["It", "river", "the"]
 
 
 def test_words_that_were_cut_off_are_predicted_as_o(evaluation: Callable[..., Evaluation]) -> None:
     rows = [TagExample(("word",) * 20, (1,) * 20), TagExample(("Oslo",), (5,))]
-    built = evaluation(Kind.TOKENS, rows, max_length=16)
+    built = evaluation(TOKEN_CLASSIFICATION, rows, max_length=16)
     outputs = [np.tile(np.eye(9, dtype=np.float32)[3], (len(f.spots), 1)) for f in built.features]
-    found = decoded(built, outputs, Kind.TOKENS)
+    found = decoded(built, outputs, TOKEN_CLASSIFICATION)
     assert found.lengths is not None
     assert found.lengths.tolist() == [20, 1]
     assert answers(built, found) == [[3] * 14 + [0] * 6, [3]]
@@ -124,15 +135,15 @@ def test_words_that_were_cut_off_are_o_wherever_that_stands_among_the_labels(
     task = dataclasses.replace(conll, labels=tuple(labels))
     person, outside = labels.index("B-PER"), labels.index("O")
     rows = [TagExample(("Ada", *["word"] * 19), (person, *[outside] * 19))]
-    built = evaluation(Kind.TOKENS, rows, max_length=16)
+    built = evaluation(TOKEN_CLASSIFICATION, rows, max_length=16)
     # A tagger that is right wherever it sees.
     outputs = [np.eye(9, dtype=np.float32)[[rows[0].tags[word] for word in f.places]] for f in built.features]
-    found = decoded(built, outputs, Kind.TOKENS, task.labels)
+    found = decoded(built, outputs, TOKEN_CLASSIFICATION, task.labels)
     assert answers(built, found) == [list(rows[0].tags)]
     assert score(task, answers(built, found), [row.reference for row in rows])[task.primary] == 1.0
 
 
 def test_classes_are_the_highest_logits(evaluation: Callable[..., Evaluation]) -> None:
-    built = evaluation(Kind.SEQUENCE)
+    built = evaluation(TEXT_CLASSIFICATION)
     outputs = [np.array([0.0, float(i % 2) - 0.5]) for i in range(5)]
-    assert answers(built, decoded(built, outputs, Kind.SEQUENCE)) == [0, 1, 0, 1, 0]
+    assert answers(built, decoded(built, outputs, TEXT_CLASSIFICATION)) == [0, 1, 0, 1, 0]

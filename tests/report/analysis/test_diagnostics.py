@@ -14,7 +14,7 @@ from bench_lib.report.analysis.dynamics import DYNAMICS
 from bench_lib.report.cells import group_runs
 from bench_lib.stats.bootstrap import bca_interval
 from bench_lib.stats.spread import mad
-from bench_lib.tasks.formats import Kind
+from bench_lib.tasks.formats import QUESTION_ANSWERING
 
 SCORES = 0.8 + 0.01 * np.random.default_rng(0).normal(size=30)
 
@@ -92,7 +92,7 @@ def test_spans_are_the_same_where_both_ends_are(one: Any) -> None:
 
 def test_codes_of_different_spans_differ() -> None:
     draws = np.random.default_rng(0).integers(0, 3000, (2, 500, 2))
-    found = codes(Kind.SPAN, [spans(*map(tuple, run)) for run in draws.tolist()])
+    found = codes(QUESTION_ANSWERING, [spans(*map(tuple, run)) for run in draws.tolist()])
     assert found is not None
     assert len(np.unique(found)) == len(np.unique(draws.reshape(-1, 2), axis=0))
 

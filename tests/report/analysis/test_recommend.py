@@ -16,7 +16,7 @@ from bench_lib.report.analysis.verdicts import verdicts
 from bench_lib.report.cells import CELL_ID, add_cell_ids, split_cells
 from bench_lib.stats.failure import wilson
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.formats import FORMATS, Kind
+from bench_lib.tasks.formats import FORMATS, QUESTION_ANSWERING, TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION, Format
 
 Make = Callable[..., RunRecord]
 Frame = Callable[[Iterable[RunRecord]], pd.DataFrame]
@@ -73,18 +73,18 @@ def names(advised: Recommendation) -> list[str]:
     ("text", "kind"),
     [
         *(
-            ("ner", Kind.TOKENS),
-            ("Token Classification", Kind.TOKENS),
-            ("QA", Kind.SPAN),
-            ("question_answering", Kind.SPAN),
+            ("ner", TOKEN_CLASSIFICATION),
+            ("Token Classification", TOKEN_CLASSIFICATION),
+            ("QA", QUESTION_ANSWERING),
+            ("question_answering", QUESTION_ANSWERING),
         ),
-        *(("classification", Kind.SEQUENCE), ("nli", Kind.SEQUENCE), ("sentiment", Kind.SEQUENCE)),
+        *(("classification", TEXT_CLASSIFICATION), ("nli", TEXT_CLASSIFICATION), ("sentiment", TEXT_CLASSIFICATION)),
     ],
 )
-def test_a_kind_of_task_has_its_common_names(text: str, kind: Kind) -> None:
+def test_a_kind_of_task_has_its_common_names(text: str, kind: Format) -> None:
     found = task_query(text, [])
     assert (found.task, found.kind) == ("", kind)
-    assert set(found.among(TASKS.names())) == {task.name for task in TASKS if task.kind is kind}
+    assert set(found.among(TASKS.names())) == {task.name for task in TASKS if task.format is kind}
 
 
 def test_no_common_name_means_two_kinds_or_a_task() -> None:

@@ -17,7 +17,7 @@ RUN = {"task": "sst2", "technique": "mixout", "profile": "desk", "model": "minil
 
 @pytest.fixture
 def spec() -> dict[str, Any]:
-    profile = PROFILES.get("desk")("sst2", TASKS.get("sst2").kind).settings()
+    profile = PROFILES.get("desk")("sst2", TASKS.get("sst2").format).settings()
     stack = [["mixout", {"p": 0.9}, "1"]]
     return {
         "protocol": 1,

@@ -105,7 +105,7 @@ def test_runs_that_did_not_converge_are_listed_with_seeds_and_reason(record: Any
 def test_lines_of_a_task(record: Any, frame: Any) -> None:
     runs = [record(0), record(0, None, "fgm", status="unsupported", reason="spans only")]
     lines = sections.task_lines(table(frame(runs)), "adamw")
-    assert lines == ["Metric: accuracy, trivial score 51.00. Compared with: adamw.", "fgm declines: spans only."]
+    assert lines == ["Metric: accuracy, constant baseline 51.00. Compared with: adamw.", "fgm declines: spans only."]
     assert "No run of adamw: not compared." in sections.task_lines(table(frame(runs), None), "adamw")[0]
 
 

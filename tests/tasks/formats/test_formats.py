@@ -7,7 +7,15 @@ import pytest
 
 from bench_lib.core.errors import BenchError, UnknownName, Unsupported
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.formats import FORMATS, Format, Kind, SpanExample, TagExample, TextExample
+from bench_lib.tasks.formats import (
+    FORMATS,
+    QUESTION_ANSWERING,
+    TOKEN_CLASSIFICATION,
+    Format,
+    SpanExample,
+    TagExample,
+    TextExample,
+)
 
 TEXT, PAIR = TextExample("x y", 1), TextExample("x", 0, "y z")
 TAGGED = TagExample(("x", "y"), (3, 0))
@@ -16,23 +24,25 @@ SPAN = SpanExample("1", "x y", "z?", ("x", "y"), (0, 2))
 
 def test_formats_are_named_as_they_are_stored_and_printed() -> None:
     assert FORMATS.names() == ("sequence", "tokens", "span")
-    assert [f"{kind}" for kind in FORMATS] == list(FORMATS.names())
+    assert [f"{task_format}" for task_format in FORMATS] == list(FORMATS.names())
     with pytest.raises(UnknownName, match="unknown task format 'tokes': did you mean 'tokens'"):
         FORMATS.get("tokes")
 
 
 def test_a_technique_of_ones_own_may_compare_a_format_with_a_kind_or_with_its_name() -> None:
-    span = TASKS.get("squad").kind
-    assert span is Kind.SPAN
+    span = TASKS.get("squad").format
+    assert span is QUESTION_ANSWERING
     assert span == "span"
-    assert span != Kind.TOKENS
-    assert {Kind.SPAN: 1}[span] == 1
+    assert span != TOKEN_CLASSIFICATION
+    assert {QUESTION_ANSWERING: 1}[span] == 1
     assert pickle.loads(pickle.dumps(span)) == span
 
 
 def test_a_task_of_no_format_is_refused() -> None:
-    with pytest.raises(BenchError, match=r"kind of task sst2 is 'sequence'; allowed: a task format, .*Kind.SEQUENCE"):
-        dataclasses.replace(TASKS.get("sst2"), kind="sequence")
+    with pytest.raises(
+        BenchError, match=r"format of task sst2 is 'sequence'; allowed: a task format, .*TEXT_CLASSIFICATION"
+    ):
+        dataclasses.replace(TASKS.get("sst2"), format="sequence")
 
 
 def test_a_format_that_lacks_a_part_cannot_be_made() -> None:
@@ -43,10 +53,10 @@ def test_a_format_that_lacks_a_part_cannot_be_made() -> None:
         Half()
 
 
-@pytest.mark.parametrize("kind", FORMATS, ids=str)
-def test_a_format_labels_texts_or_words_or_points_at_tokens(kind: Format) -> None:
-    assert [kind.labels_texts, kind.labels_words, kind.points_at_tokens].count(True) == 1
-    assert TASKS.get(kind.sample_task).kind is kind
+@pytest.mark.parametrize("task_format", FORMATS, ids=str)
+def test_a_format_labels_texts_or_words_or_points_at_tokens(task_format: Format) -> None:
+    assert [task_format.labels_texts, task_format.labels_words, task_format.points_at_tokens].count(True) == 1
+    assert TASKS.get(task_format.sample_task).format is task_format
 
 
 @pytest.mark.parametrize(

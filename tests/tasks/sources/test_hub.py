@@ -13,7 +13,7 @@ import pytest
 
 from bench_lib.core.errors import BadData, Unavailable
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.formats import Kind, TextExample
+from bench_lib.tasks.formats import TEXT_CLASSIFICATION, TextExample
 from bench_lib.tasks.sources import hub
 from bench_lib.tasks.sources.load import load_data
 from bench_lib.tasks.task import Task
@@ -23,7 +23,7 @@ Rows = dict[str, list[dict[str, Any]]]
 
 REVIEWS = Task(
     name="reviews",
-    kind=Kind.SEQUENCE,
+    format=TEXT_CLASSIFICATION,
     description="reviews in a folder of one's own",
     columns=("text", "label"),
     labels=("bad", "good"),

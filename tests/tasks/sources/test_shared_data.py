@@ -8,7 +8,7 @@ import pytest
 
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.formats import SpanExample
-from bench_lib.tasks.scoring.constant_baseline import trivial_score
+from bench_lib.tasks.scoring.constant_baseline import constant_baseline
 from bench_lib.tasks.scoring.metrics import score
 from bench_lib.tasks.sources.load import fingerprint, load_data
 
@@ -23,7 +23,7 @@ COUNTS = {
     "cola": (8_551, 1_043),
 }
 # The larger class: 12,500 of 25,000; 444 of 872; 146 of 277; F1 of 279 paraphrases of 408 is 558/687.
-TRIVIAL = {"imdb": 0.5, "sst2": 444 / 872, "conll2003": 0.0, "rte": 146 / 277, "mrpc": 558 / 687, "cola": 0.0}
+BASELINES = {"imdb": 0.5, "sst2": 444 / 872, "conll2003": 0.0, "rte": 146 / 277, "mrpc": 558 / 687, "cola": 0.0}
 
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"the real data sets are not at {FOLDER}")
 
@@ -35,16 +35,16 @@ def test_every_row_passes_and_is_counted(name: str) -> None:
     assert data.source == "local"
 
 
-@pytest.mark.parametrize("name", TRIVIAL)
-def test_trivial_scores_are_the_known_ones(name: str) -> None:
+@pytest.mark.parametrize("name", BASELINES)
+def test_constant_baselines_are_the_known_ones(name: str) -> None:
     task = TASKS.get(name)
-    assert trivial_score(task, load_data(task, str(FOLDER)).evaluation) == pytest.approx(TRIVIAL[name])
+    assert constant_baseline(task, load_data(task, str(FOLDER)).evaluation) == pytest.approx(BASELINES[name])
 
 
 def test_squad_as_a_whole_is_scored() -> None:
     task = TASKS.get("squad")
     evaluation = load_data(task, str(FOLDER)).evaluation
-    assert 0.02 < trivial_score(task, evaluation) < 0.15
+    assert 0.02 < constant_baseline(task, evaluation) < 0.15
     references = [example.reference for example in evaluation]
     first = [example.answers[0] for example in evaluation if isinstance(example, SpanExample)]
     assert score(task, first, references) == {"f1": 1.0, "em": 1.0}

@@ -11,7 +11,7 @@ from bench_lib.models import MODELS
 from bench_lib.models.architecture import word_embeddings
 from bench_lib.models.load import load_template
 from bench_lib.models.source import resolve
-from bench_lib.tasks.formats import Kind
+from bench_lib.tasks.formats import TEXT_CLASSIFICATION
 from bench_lib.techniques.adversarial.fgm import FGM
 from bench_lib.techniques.toolkit.embedding_matrix import mean_length, uphill
 
@@ -143,7 +143,10 @@ def test_frozen_embeddings_are_declined(train, name, other):
 def test_a_relative_radius_is_in_mean_lengths_of_a_pretrained_embedding(micro_step, stack):
     step, seen = micro_step("sst2", stack), []
     mean = (
-        load_template(resolve("tiny", MODELS), Kind.SEQUENCE, 2).model.get_input_embeddings().weight.norm(dim=1).mean()
+        load_template(resolve("tiny", MODELS), TEXT_CLASSIFICATION, 2)
+        .model.get_input_embeddings()
+        .weight.norm(dim=1)
+        .mean()
     )
     assert mean_length(step.training) == pytest.approx(mean.item(), rel=1e-6)
     norm = next(m for n, m in step.training.model.named_modules() if n.endswith("bert.embeddings.LayerNorm"))

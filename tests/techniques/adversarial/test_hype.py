@@ -84,7 +84,7 @@ def test_one_block_by_hand():
     class Training:
         model = Model()
 
-        class anatomy:  # noqa: N801 (an attribute)
+        class architecture:  # noqa: N801 (an attribute)
             embeddings, block_list = "embeddings", "layer"
 
     hidden, mask = torch.tensor([[[3.0], [5.0]]]), torch.tensor([[1, 0]])

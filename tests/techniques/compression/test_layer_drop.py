@@ -30,14 +30,14 @@ def test_which_of_six_blocks_stay_by_hand(share, which, kept):
 def test_what_is_left_computes_as_if_the_others_passed_their_input_on(encoders, family, share, which, kept):
     training = encoders(family)
     small = LayerDrop(share, which).compress(training)
-    blocks = training.model.get_submodule(training.anatomy.block_list)
+    blocks = training.model.get_submodule(training.architecture.block_list)
     with torch.no_grad():
         whole = training.model(IDS).logits
         for place in {0, 1, 2} - set(kept):
             blocks[place].register_forward_hook(lambda _module, inputs, _output: inputs[0])
         assert torch.equal(small(IDS).logits, training.model(IDS).logits)
     assert not torch.equal(small(IDS).logits, whole)
-    assert [len(m.get_submodule(training.anatomy.block_list)) for m in (training.model, small)] == [3, 2]
+    assert [len(m.get_submodule(training.architecture.block_list)) for m in (training.model, small)] == [3, 2]
 
 
 def test_without_a_share_it_is_a_copy_to_the_bit(encoders):

@@ -49,7 +49,7 @@ def test_each_matrix_of_the_blocks_loses_its_share_and_nothing_else_any(toy):
 @pytest.mark.parametrize("family", ["Bert", "Roberta", "DistilBert"])
 def test_it_knows_the_blocks_of_every_family(encoders, family):
     training = encoders(family)
-    layers = linear_layers(PruneMagnitude(0.7).compress(training), training.anatomy)
+    layers = linear_layers(PruneMagnitude(0.7).compress(training), training.architecture)
     assert len(layers) == 3 * 6
     for layer in layers.values():
         assert int((layer.weight == 0).sum()) == int(0.7 * layer.weight.numel())

@@ -12,7 +12,7 @@ IDS = torch.arange(2, 16).view(2, 7)
 
 def observed(training, technique, gradients):
     """The technique after an update in which each head's factor had such a gradient."""
-    for attention, row in zip(attentions(training.model, training.anatomy.block_list), gradients, strict=True):
+    for attention, row in zip(attentions(training.model, training.architecture.block_list), gradients, strict=True):
         weight = attention.output.weight
         weight.grad = torch.tensor(row).repeat_interleave(2).repeat(8, 1) / weight.detach() if row else None
     technique.after_update(training)
@@ -26,11 +26,11 @@ def test_the_least_important_heads_go_by_hand(encoders, family):
     observed(training, technique, [[1.0, 1.0, 1.0, 1.0], [1.0, 9.9, 0.01, 0.2], [5.0, 5.0, 0.01, 3.0]])
     before = [p.detach().clone() for p in training.model.parameters()]
     small = technique.compress(training)
-    sizes = [a.heads for a in attentions(small, training.anatomy.block_list)]
+    sizes = [a.heads for a in attentions(small, training.architecture.block_list)]
     assert sizes == [4, 1, 3], "four of twelve"
     # The width of a head is 2: the second head of the second block is left, with its columns.
-    left = attentions(small, training.anatomy.block_list)[1].output.weight
-    whole = attentions(training.model, training.anatomy.block_list)[1].output.weight
+    left = attentions(small, training.architecture.block_list)[1].output.weight
+    whole = attentions(training.model, training.architecture.block_list)[1].output.weight
     assert torch.equal(left, whole[:, 2:4])
     assert small(IDS).logits.shape == (2, 2)
     assert all(torch.equal(a, b) for a, b in zip(before, training.model.parameters(), strict=True))
@@ -39,7 +39,7 @@ def test_the_least_important_heads_go_by_hand(encoders, family):
 def test_blocks_that_do_not_train_keep_their_heads(encoders):
     training, technique = encoders("Bert"), PruneStructuredHeads(0.5)
     observed(training, technique, [None, [1.0, 2.0, 3.0, 4.0], None])
-    sizes = [a.heads for a in attentions(technique.compress(training), training.anatomy.block_list)]
+    sizes = [a.heads for a in attentions(technique.compress(training), training.architecture.block_list)]
     assert sizes == [4, 2, 4]
 
 

@@ -40,7 +40,7 @@ def test_a_layer_by_hand(toy):
 def test_the_blocks_of_every_family_are_in_int8_and_nothing_else_is(encoders, family):
     training = encoders(family)
     small = QuantizeDynamicInt8().compress(training)
-    layers = {f"{name}.weight" for name in linear_layers(training.model, training.anatomy)}
+    layers = {f"{name}.weight" for name in linear_layers(training.model, training.architecture)}
     quantized = {name for name, p in small.named_parameters() if type(p.data) is not torch.Tensor}
     assert quantized == layers
     assert len(layers) == 3 * 6

@@ -6,7 +6,13 @@ import pytest
 import bench_lib.harness.augment
 from bench_lib.core.errors import BadValue, Unsupported
 from bench_lib.models.translation import load_translator
-from bench_lib.tasks.formats import Kind, SpanExample, TextExample
+from bench_lib.tasks.formats import (
+    QUESTION_ANSWERING,
+    TEXT_CLASSIFICATION,
+    TOKEN_CLASSIFICATION,
+    SpanExample,
+    TextExample,
+)
 from bench_lib.techniques.data.back_translation import BackTranslation
 from bench_lib.techniques.interface.training_set import Corpus
 
@@ -29,9 +35,9 @@ class Dictionary:
         return translate
 
 
-def corpus(train, kind=Kind.SEQUENCE, translator=None, **more):
+def corpus(train, task_format=TEXT_CLASSIFICATION, translator=None, **more):
     labels = ("0", "1")
-    return Corpus(tuple(train), (), kind, labels, np.random.default_rng(0), translator=translator, **more)
+    return Corpus(tuple(train), (), task_format, labels, np.random.default_rng(0), translator=translator, **more)
 
 
 def test_texts_and_pairs_go_there_and_back():
@@ -45,13 +51,13 @@ def test_texts_and_pairs_go_there_and_back():
 
 
 def test_a_question_is_reworded_and_its_context_is_not():
-    made = BackTranslation().augment(corpus([ASKED], Kind.SPAN, Dictionary()))
+    made = BackTranslation().augment(corpus([ASKED], QUESTION_ANSWERING, Dictionary()))
     assert made == [ASKED, SpanExample("q", "Ada works in Oslo.", "WHERE?", ("Oslo",), (13,))]
 
 
 def test_words_with_tags_are_declined():
-    assert "which tag" in BackTranslation().declines(Kind.TOKENS)
-    assert BackTranslation().declines(Kind.SPAN) is None is BackTranslation().declines(Kind.SEQUENCE)
+    assert "which tag" in BackTranslation().declines(TOKEN_CLASSIFICATION)
+    assert BackTranslation().declines(QUESTION_ANSWERING) is None is BackTranslation().declines(TEXT_CLASSIFICATION)
 
 
 def test_a_text_of_which_nothing_came_back_has_no_copy():
@@ -73,7 +79,7 @@ def test_a_share_is_drawn_by_the_generator():
     assert len(made) == 25
     assert len({example.text for example in made}) == 25
     assert made == BackTranslation(share=0.25).augment(corpus(train, translator=Dictionary()))
-    other = Corpus(tuple(train), (), Kind.SEQUENCE, ("0", "1"), np.random.default_rng(1), translator=Dictionary())
+    other = Corpus(tuple(train), (), TEXT_CLASSIFICATION, ("0", "1"), np.random.default_rng(1), translator=Dictionary())
     assert made != BackTranslation(share=0.25).augment(other)
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench_lib.tasks.formats import Kind, SpanExample, TagExample, TextExample
+from bench_lib.tasks.formats import TEXT_CLASSIFICATION, SpanExample, TagExample, TextExample
 from bench_lib.techniques.data.dedupe import Dedupe
 from bench_lib.techniques.interface.training_set import Corpus
 
@@ -12,7 +12,7 @@ OTHER_LABEL = TextExample("a", 0)
 
 
 def corpus_of(train, evaluation=()):
-    return Corpus(tuple(train), tuple(evaluation), Kind.SEQUENCE, ("0", "1"), np.random.default_rng(0))
+    return Corpus(tuple(train), tuple(evaluation), TEXT_CLASSIFICATION, ("0", "1"), np.random.default_rng(0))
 
 
 def augment(technique, train, evaluation=()):

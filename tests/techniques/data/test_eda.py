@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bench_lib.core.errors import BadValue, Unsupported
 from bench_lib.harness.loop import Loop
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.formats import Kind, SpanExample, TagExample, TextExample
+from bench_lib.tasks.formats import TEXT_CLASSIFICATION, SpanExample, TagExample, TextExample
 from bench_lib.tasks.formats.word_edits import Word
 from bench_lib.techniques.data.eda import EDA, OPERATIONS, _operations, deleted, inserted, swapped
 from bench_lib.techniques.data.synonym import Synonym
@@ -34,9 +34,9 @@ def texts(found):
     return [word.text for word in found]
 
 
-def corpus(train, kind=Kind.SEQUENCE, labels=("0", "1"), **more):
+def corpus(train, task_format=TEXT_CLASSIFICATION, labels=("0", "1"), **more):
     more = {"vocabulary": vocabulary, **more}
-    return Corpus(tuple(train), (), kind, labels, draws(), **more)
+    return Corpus(tuple(train), (), task_format, labels, draws(), **more)
 
 
 # ---- the operations --------------------------------------------------------------------------------------------------
@@ -178,11 +178,11 @@ def test_targets_stay_right_whatever_the_example(drawn, share):
         assert not any(isinstance(e, TagExample) and not e.words for e in made)
 
 
-@pytest.mark.parametrize("neutral", [{"alpha": 0.0}, {"copies": 0}])
-def test_without_strength_nothing_is_drawn_or_loaded(neutral):
+@pytest.mark.parametrize("identity", [{"alpha": 0.0}, {"copies": 0}])
+def test_without_strength_nothing_is_drawn_or_loaded(identity):
     known = corpus([TextExample("a film", 1)], vocabulary=None)
     before = known.generator.bit_generator.state
-    assert EDA(**neutral).augment(known) is known.train
+    assert EDA(**identity).augment(known) is known.train
     assert known.generator.bit_generator.state == before
     assert known.reported == {}
 

@@ -33,7 +33,7 @@ def test_the_training_begins_with_another_body_and_the_same_head(train, task):
 
 
 def test_the_same_streams_give_the_same_body_as_a_run_of_its_own(train, monkeypatch):
-    """With the streams of the prelude in the place of the run's, the other task alone ends at the same weights."""
+    """With the streams of its stage in the place of the run's, the other task alone ends at the same weights."""
     still = {**FEW, "learning_rate": 0.0}
     run = train("conll2003", "intermediate_task:task=sst2:epochs=2:learning_rate=0.001", **still)
     monkeypatch.setattr(

@@ -23,7 +23,7 @@ from bench_lib.runner.resolved import spec_data
 from bench_lib.runner.sweep import run_suite
 from bench_lib.store import Store
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.formats import Kind, TextExample
+from bench_lib.tasks.formats import QUESTION_ANSWERING, TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION, TextExample
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.data.lm_bff import LMBFF, PROMPTS
 from bench_lib.techniques.interface.stack import parse_stack
@@ -173,9 +173,9 @@ def test_a_checkpoint_without_the_head_is_declined(make_spec, name):
 
 
 def test_other_tasks_are_declined():
-    assert LMBFF().declines(Kind.SEQUENCE) is None
-    assert "one masked word" in LMBFF().declines(Kind.TOKENS)
-    assert "one masked word" in LMBFF().declines(Kind.SPAN)
+    assert LMBFF().declines(TEXT_CLASSIFICATION) is None
+    assert "one masked word" in LMBFF().declines(TOKEN_CLASSIFICATION)
+    assert "one masked word" in LMBFF().declines(QUESTION_ANSWERING)
     for made in (LMBFF(), LMBFF(words="bad good"), LMBFF(template="{text} {mask}")):
         with pytest.raises(Unsupported, match="templates for sst2, imdb, cola, mrpc, rte; for trec give both"):
             _ = made.prompt("trec", TextExample("A house.", 0)), made.label_words("trec")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench_lib.tasks.formats import Kind
+from bench_lib.tasks.formats import QUESTION_ANSWERING, TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION
 from bench_lib.techniques.data.mixup import Mixup
 
 HALF = (0.25, torch.tensor([1, 0]))
@@ -75,6 +75,6 @@ def test_without_alpha_it_is_one_ordinary_pass(given_step):
 
 
 def test_what_has_no_representation_to_mix_is_declined():
-    assert Mixup().declines(Kind.SEQUENCE) is None
-    assert "place by place" in Mixup().declines(Kind.TOKENS)
-    assert "places of their own" in Mixup().declines(Kind.SPAN)
+    assert Mixup().declines(TEXT_CLASSIFICATION) is None
+    assert "place by place" in Mixup().declines(TOKEN_CLASSIFICATION)
+    assert "places of their own" in Mixup().declines(QUESTION_ANSWERING)

@@ -6,12 +6,12 @@ import torch
 
 from bench_lib.core.errors import Unsupported
 from bench_lib.core.record import Predictions
-from bench_lib.harness.pretraining import RunPrelude
+from bench_lib.harness.pretraining import RunPretraining
 from bench_lib.runner.seed_ensembles import _check
-from bench_lib.tasks.formats import Kind, TagExample, TextExample
+from bench_lib.tasks.formats import QUESTION_ANSWERING, TOKEN_CLASSIFICATION, TagExample, TextExample
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.data.self_training import SelfTraining, answered
-from bench_lib.techniques.interface.pretraining import Prelude
+from bench_lib.techniques.interface.pretraining import PretrainingStage
 from bench_lib.techniques.interface.stack import from_spec
 
 FEW = {"train_examples": 16, "eval_examples": 8}
@@ -36,7 +36,7 @@ def test_a_sentence_is_as_sure_as_its_least_sure_word():
     assert [p for _, p in found] == pytest.approx([0.5, 0.8])
 
 
-class Asked(Prelude):
+class Asked(PretrainingStage):
     """Four texts and a teacher whose probabilities are given."""
 
     def __init__(self, training, *sure):
@@ -44,11 +44,11 @@ class Asked(Prelude):
 
     sequences = 3
 
-    def unused(self, size):
+    def unlabelled(self, size):
         self.size = size
         return [TextExample(f"text {i}", i % 2) for i in range(len(self.sure))]
 
-    def teach(self, examples):
+    def pseudo_labels(self, examples):
         return Predictions(logits(*([1 - p, p] for p in self.sure)))
 
     def add(self, examples):
@@ -56,19 +56,19 @@ class Asked(Prelude):
 
 
 def test_what_the_teacher_is_sure_of_joins_and_is_reported(toy):
-    prelude = Asked(toy, 0.05, 0.95, 0.89, 0.08)
-    SelfTraining(ratio=1.5).precede(prelude)
-    assert prelude.size == 5  # 4.5 of 3 sequences, rounded up
+    stage = Asked(toy, 0.05, 0.95, 0.89, 0.08)
+    SelfTraining(ratio=1.5).pretrain(stage)
+    assert stage.size == 5  # 4.5 of 3 sequences, rounded up
     # Sure at 0.9: the first is 0, the second 1, the fourth 0, where the data set has 0, 1 and 1.
-    assert prelude.added == [TextExample("text 0", 0), TextExample("text 1", 1), TextExample("text 3", 0)]
+    assert stage.added == [TextExample("text 0", 0), TextExample("text 1", 1), TextExample("text 3", 0)]
     reported = {"self_training.asked": 4, "self_training.added": 3, "self_training.confirmed": pytest.approx(2 / 3)}
     assert toy.reported == reported
 
 
 def test_nothing_sure_adds_nothing(toy):
-    prelude = Asked(toy, 0.5, 0.4)
-    SelfTraining().precede(prelude)
-    assert prelude.added == []
+    stage = Asked(toy, 0.5, 0.4)
+    SelfTraining().pretrain(stage)
+    assert stage.added == []
     assert toy.reported == {"self_training.asked": 2, "self_training.added": 0}
 
 
@@ -86,14 +86,14 @@ def test_the_student_starts_anew_and_trains_on_more(train, task):
 
 def test_the_teacher_is_trained_as_the_run_would_be(train, monkeypatch):
     """Under the streams of the run, it is the run without its pupil: its answers are that run's answers."""
-    seen, teach = [], RunPrelude.teach
+    seen, pseudo_labels = [], RunPretraining.pseudo_labels
 
     def listening(self, examples):
-        monkeypatch.setattr(RunPrelude, "_seed", lambda own, stream, *names: own.training.seed(stream, *names))
-        seen.append((list(examples), teach(self, examples)))
+        monkeypatch.setattr(RunPretraining, "_seed", lambda own, stream, *names: own.training.seed(stream, *names))
+        seen.append((list(examples), pseudo_labels(self, examples)))
         return seen[-1][1]
 
-    monkeypatch.setattr(RunPrelude, "teach", listening)
+    monkeypatch.setattr(RunPretraining, "pseudo_labels", listening)
     for stack in ("", "+r_drop", "+lora", "+longer:epochs=2"):
         run, alone = train("sst2", f"self_training{stack}", **FEW), train("sst2", f"adamw{stack}", **FEW)
         reported, own = run.record.reported, alone.record
@@ -109,11 +109,11 @@ def test_all_texts_in_use_leave_none_to_answer(train):
 
 
 def test_spans_are_declined():
-    assert "no probability" in SelfTraining().declines(Kind.SPAN)
-    assert SelfTraining().declines(Kind.TOKENS) is None
+    assert "no probability" in SelfTraining().declines(QUESTION_ANSWERING)
+    assert SelfTraining().declines(TOKEN_CLASSIFICATION) is None
 
 
-def test_a_soup_has_no_held_out_examples_from_what_reads_the_unused(make_spec):
+def test_a_soup_has_no_held_out_examples_from_what_reads_the_unlabelled_pool(make_spec):
     spec = make_spec("sst2", "self_training+greedy_soup", **FEW)
-    with pytest.raises(Unsupported, match="members with self_training, which reads unused ones"):
+    with pytest.raises(Unsupported, match="members with self_training, which reads the unlabelled pool"):
         _check(spec, from_spec(spec.stack, TECHNIQUES))

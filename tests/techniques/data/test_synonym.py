@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from bench_lib.core.errors import BadValue, Unsupported
-from bench_lib.tasks.formats import Kind, SpanExample, TagExample, TextExample
+from bench_lib.tasks.formats import QUESTION_ANSWERING, TOKEN_CLASSIFICATION, SpanExample, TagExample, TextExample
 from bench_lib.techniques.data.synonym import Synonym
 from tests.tasks.formats.test_word_edits import NER
 from tests.techniques.data.test_eda import corpus
@@ -29,21 +29,21 @@ def test_a_share_of_the_words():
 
 def test_names_stay_and_answers_too():
     tagged = TagExample(("Film", "saw", "a", "film"), (1, 0, 0, 0))
-    _, copy = Synonym().augment(corpus([tagged], Kind.TOKENS, NER))
+    _, copy = Synonym().augment(corpus([tagged], TOKEN_CLASSIFICATION, NER))
     assert copy.words[:3] == ("Film", "saw", "a")
     assert copy.words[3] != "film"
     assert copy.tags == tagged.tags
     asked = SpanExample("q", "a film, the film song.", "What ?", ("film song",), (12,))
-    _, copy = Synonym().augment(corpus([asked], Kind.SPAN))
+    _, copy = Synonym().augment(corpus([asked], QUESTION_ANSWERING))
     start = copy.starts[0]
     assert copy.context[start : start + 9] == "film song"
     assert copy.context[2:6] != "film"
 
 
-@pytest.mark.parametrize("neutral", [{"share": 0.0}, {"copies": 0}])
-def test_without_strength_nothing_is_drawn_or_loaded(neutral):
+@pytest.mark.parametrize("identity", [{"share": 0.0}, {"copies": 0}])
+def test_without_strength_nothing_is_drawn_or_loaded(identity):
     known = corpus([TextExample("a film", 1)], vocabulary=None)
-    assert Synonym(**neutral).augment(known) is known.train
+    assert Synonym(**identity).augment(known) is known.train
     assert known.reported == {}
 
 

@@ -17,8 +17,8 @@ def test_state_is_made_once_for_each_technique(toy):
 
 
 def test_state_of_none_is_state_too(toy):
-    toy.keep(toy.anatomy, lambda: None)
-    assert toy.keep(toy.anatomy, lambda: "made again") is None
+    toy.keep(toy.architecture, lambda: None)
+    assert toy.keep(toy.architecture, lambda: "made again") is None
 
 
 def test_generators_are_those_of_the_stream_and_name(toy):

@@ -42,7 +42,7 @@ class Knobs(Technique):
     name: ClassVar[str] = "knobs"
     family: ClassVar[str] = "baselines"
     paper: ClassVar[str] = "none"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = None
+    identity: ClassVar[Mapping[str, Scalar] | None] = None
 
     rate: float = 0.1
     size: int | None = 2
@@ -162,7 +162,7 @@ from bench_lib.techniques.interface.technique import Technique
 class Mine(Technique):
     """Does nothing."""
 
-    name, family, paper, neutral = "mine", "baselines", "none", None
+    name, family, paper, identity = "mine", "baselines", "none", None
     space = {space}
 
     rate: float = 0.1

@@ -42,7 +42,7 @@ class Mine({bases}):
     name = "mine"
     family = "baselines"
     paper = "none"
-    neutral = None
+    identity = None
 
     {body}
 '''
@@ -78,7 +78,7 @@ REFUSED = {
     "def groups(self, training, groups): pass": r"calls 'training' what \(self, groups, training\) calls 'groups'",
     "def after_update(self, run): pass": "calls 'run' what .* calls 'training'; name it as the hook does",
     "def groups(self, found, training): return found": "calls 'found' what .* calls 'groups'",
-    "def declines(self): pass": r"declines\(self\) does not take \(self, kind\)",
+    "def declines(self): pass": r"declines\(self\) does not take \(self, task_format\)",
     "def draws(self, more): pass": "missing a required argument: 'more'",
     "draws = ('augment',)": "must be a plain method",
     "def stop(self, history): return True": "stop stands without select, and is not called",
@@ -168,7 +168,7 @@ def test_decorated_hooks_pass() -> None:
 def test_what_is_put_on_a_class_afterwards_is_refused_as_one_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     @dataclass(frozen=True)
     class Later(Technique):
-        name, family, paper, neutral = "later", "baselines", "none", None
+        name, family, paper, identity = "later", "baselines", "none", None
 
     monkeypatch.setitem(TECHNIQUES._entries, "later", Later)
     Later.after_backwards = lambda self, training: None  # type: ignore[attr-defined]

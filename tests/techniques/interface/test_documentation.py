@@ -30,7 +30,7 @@ class Odd(Technique):
     """
 
     name, family, paper = "odd", "layers", "Doe & Roe 2020, doi:10.1000/odd(1)2; Poe 2021, arXiv:2101.00001v2."
-    neutral: ClassVar = {"rate": None, "word": "a|b"}
+    identity: ClassVar = {"rate": None, "word": "a|b"}
     space: ClassVar = {"rate": (0.1, 0.25), "word": ("a|b", "*c")}
 
     rate: float | None = 0.25
@@ -39,14 +39,14 @@ class Odd(Technique):
     def passes(self):
         return (2, 3)
 
-    def survey_passes(self):
+    def estimation_passes(self):
         return (1, 0)
 
-    def prelude_passes(self, epochs):
+    def pretraining_passes(self, epochs):
         return (4 * epochs, 4)
 
-    def declines(self, kind):
-        return "no a|b in tags" if kind == "tokens" else None
+    def declines(self, task_format):
+        return "no a|b in tags" if task_format == "tokens" else None
 
     def groups(self, groups, training):
         return groups
@@ -59,7 +59,7 @@ class Odd(Technique):
 class Plain(Technique):
     """Look on."""
 
-    name, family, paper, neutral, observer = "plain", "baselines", "none", None, True
+    name, family, paper, identity, observer = "plain", "baselines", "none", None, True
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ class Half(Technique):
     name: ClassVar[str] = "half"
     family: ClassVar[str] = "baselines"
     paper: ClassVar[str] = "none"
-    neutral: ClassVar[Mapping[str, Scalar] | None] = {"share": 1.0}
+    identity: ClassVar[Mapping[str, Scalar] | None] = {"share": 1.0}
 
     share: float = 0.5
 
@@ -91,14 +91,14 @@ def test_where_the_file_lies_is_no_part_of_the_identity(file, tmp_path, make_spe
     assert first.run_id() == second.run_id()
 
 
-def test_it_trains_and_its_neutral_point_is_the_baseline(file, make_spec):
+def test_it_trains_and_its_identity_setting_is_the_baseline(file, make_spec):
     short = {"train_examples": 16, "eval_examples": 8}
     (record,) = execute([make_spec("sst2", f"{file}:Half", **short)])
-    (neutral,) = execute([make_spec("sst2", f"{file}:Half:share=1.0", **short)])
+    (identity,) = execute([make_spec("sst2", f"{file}:Half:share=1.0", **short)])
     (base,) = execute([make_spec("sst2", **short)])
     assert record.technique == "half"
     assert record.curve.learning_rate == pytest.approx([rate / 2 for rate in base.curve.learning_rate])
-    assert neutral.curve.loss == base.curve.loss
+    assert identity.curve.loss == base.curve.loss
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_it_trains_and_its_neutral_point_is_the_baseline(file, make_spec):
             BenchError,
             r"half\.py:Other is not a child of bench_lib\.techniques\.interface\.technique\.Technique",
         ),
-        ("{file}:Bare", BenchError, r"half\.py:Bare does not declare name, family, paper, neutral"),
+        ("{file}:Bare", BenchError, r"half\.py:Bare does not declare name, family, paper, identity"),
         ("{file}:Loose", BenchError, r"half\.py:Loose is not a frozen dataclass"),
         ("{file}:Taken", BenchError, r"half\.py:Taken calls itself 'adamw', which is registered already"),
         ("{file}:Half:shre=1.0", UnknownName, "unknown field of technique half 'shre': did you mean 'share'"),

@@ -23,7 +23,7 @@ class Mine(Technique):
     name = "mine"
     family = "baselines"
     paper = "none"
-    neutral = None
+    identity = None
 
     def _number(self):
         {number}

@@ -8,7 +8,7 @@ import pytest
 from bench_lib.core.errors import BadValue, BenchError, UnknownName, Unsupported
 from bench_lib.core.registry import Registry
 from bench_lib.core.spec import TechniqueSpec
-from bench_lib.tasks.formats import Kind
+from bench_lib.tasks.formats import QUESTION_ANSWERING, TOKEN_CLASSIFICATION, Format
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.adversarial.fgm import FGM
 from bench_lib.techniques.baselines.early_stopping import EarlyStopping
@@ -30,7 +30,7 @@ from bench_lib.techniques.regularisation.r_drop import RDrop
 class Made(Technique):
     name: ClassVar[str] = "made"
     paper: ClassVar[str] = "none"
-    neutral: ClassVar[None] = None
+    identity: ClassVar[None] = None
 
 
 def read(text):
@@ -164,12 +164,12 @@ def test_no_techniques_at_all():
 
 def test_a_declined_kind_raises_with_the_reason():
     class Choosy(Made):
-        def declines(self, kind: Kind) -> str | None:
-            return "spans cannot be shuffled" if kind is Kind.SPAN else None
+        def declines(self, task_format: Format) -> str | None:
+            return "spans cannot be shuffled" if task_format is QUESTION_ANSWERING else None
 
-    Stack((LLRD(), Choosy())).check(Kind.TOKENS)
+    Stack((LLRD(), Choosy())).check(TOKEN_CLASSIFICATION)
     with pytest.raises(Unsupported, match="made declines span tasks: spans cannot be shuffled"):
-        Stack((LLRD(), Choosy())).check(Kind.SPAN)
+        Stack((LLRD(), Choosy())).check(QUESTION_ANSWERING)
 
 
 def test_an_observer_may_not_touch_the_training():

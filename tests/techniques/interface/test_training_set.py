@@ -5,13 +5,13 @@ import pytest
 
 from bench_lib.core.errors import Unsupported
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.formats import Kind
+from bench_lib.tasks.formats import TEXT_CLASSIFICATION
 from bench_lib.techniques.interface.training_set import Corpus
 
 
 def corpus(judges_wording):
     labels = ("unacceptable", "acceptable")
-    return Corpus((), (), Kind.SEQUENCE, labels, np.random.default_rng(0), judges_wording=judges_wording)
+    return Corpus((), (), TEXT_CLASSIFICATION, labels, np.random.default_rng(0), judges_wording=judges_wording)
 
 
 def test_what_is_reported_is_told_by_technique():

@@ -5,14 +5,14 @@ import torch
 
 from bench_lib.techniques.layers.freeze_bottom import FreezeBottom
 
-LEVELS = ("body.embeddings", "body.layer.0", "body.layer.1")
+LAYERS = ("body.embeddings", "body.layer.0", "body.layer.1")
 
 
 @pytest.mark.parametrize(("share", "frozen"), [(0.0, 0), (0.1, 1), (0.5, 2), (1.0, 3)])
 def test_which_parts_are_frozen(toy, share, frozen):
     FreezeBottom(share).prepare(toy)
     still = {name for name, p in toy.model.named_parameters() if not p.requires_grad}
-    assert still == {name for name, _ in toy.model.named_parameters() if name.rpartition(".")[0] in LEVELS[:frozen]}
+    assert still == {name for name, _ in toy.model.named_parameters() if name.rpartition(".")[0] in LAYERS[:frozen]}
 
 
 def test_frozen_parts_keep_their_bits_and_the_others_learn(train):

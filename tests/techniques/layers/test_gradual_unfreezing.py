@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench_lib.models.architecture import Anatomy
+from bench_lib.models.architecture import Architecture
 from bench_lib.techniques.layers.gradual_unfreezing import GradualUnfreezing
 
 SETTINGS = {"train_examples": 16, "eval_examples": 4, "warmup": 0.0}  # two updates an epoch, two blocks
@@ -24,8 +24,8 @@ def names(depth):
 
 
 def of(depth, epochs):
-    anatomy = Anatomy("bert", ("bert.embeddings",), ("bert.encoder.layer",), depth, "bert.pooler")
-    return SimpleNamespace(anatomy=anatomy, steps_per_epoch=3, total_steps=3 * epochs)
+    architecture = Architecture("bert", ("bert.embeddings",), ("bert.encoder.layer",), depth, "bert.pooler")
+    return SimpleNamespace(architecture=architecture, steps_per_epoch=3, total_steps=3 * epochs)
 
 
 def test_one_block_an_epoch_by_hand():

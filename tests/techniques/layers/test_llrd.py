@@ -8,7 +8,7 @@ from bench_lib.techniques.interface.context import Group
 from bench_lib.techniques.layers.llrd import LLRD
 
 
-def test_rates_by_level(toy):
+def test_rates_by_layer(toy):
     named = dict(toy.model.named_parameters())
     groups = LLRD(0.5).groups([Group(named, 0.8, 0.01)], toy)
     rates = {n: g.learning_rate for g in groups for n in g.parameters}
@@ -22,11 +22,11 @@ def test_rates_by_level(toy):
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_each_level_has_the_decay_times_the_rate_of_the_level_above(toy, decay, rate):
     groups = LLRD(decay).groups([Group(dict(toy.model.named_parameters()), rate, 0.0)], toy)
-    by_level = {toy.anatomy.level(n): g.learning_rate for g in groups for n in g.parameters}
-    assert sorted(by_level) == [0, 1, 2, 3]
-    assert by_level[3] == rate
-    for level in range(3):
-        assert by_level[level] == pytest.approx(decay * by_level[level + 1], rel=1e-9)
+    by_layer = {toy.architecture.layer_index(n): g.learning_rate for g in groups for n in g.parameters}
+    assert sorted(by_layer) == [0, 1, 2, 3]
+    assert by_layer[3] == rate
+    for layer in range(3):
+        assert by_layer[layer] == pytest.approx(decay * by_layer[layer + 1], rel=1e-9)
 
 
 def test_groups_are_split_and_nothing_else_changes(toy):

@@ -68,7 +68,7 @@ def test_the_rounds_and_the_ensemble_of_the_published_script():
 def test_a_round_ends_past_the_end_and_before_the_ensemble():
     assert steps_with_copies(DENI(interval=0.2, begin=0.0, end=0.5, ensemble=1.0), 10) == [0, 1, 4, 5]
     assert steps_with_copies(DENI(interval=0.5, begin=0.4, end=0.5, ensemble=1.0), 10) == [4, 5, 6, 7, 8]
-    assert DENI(interval=0.5, begin=0.4, end=0.5, ensemble=0.7)._stretch(6, 10) == range(4, 7)
+    assert DENI(interval=0.5, begin=0.4, end=0.5, ensemble=0.7)._interval_of(6, 10) == range(4, 7)
 
 
 def test_either_part_may_be_left_out():

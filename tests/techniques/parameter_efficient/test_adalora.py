@@ -88,7 +88,7 @@ def ranks(train, monkeypatch):
     class Watch(Technique):
         """Counts singular values that are not zero."""
 
-        name, paper, neutral = "ranks", "none", None
+        name, paper, identity = "ranks", "none", None
 
         def after_update(self, training):
             seen.append(sum(int(p.count_nonzero()) for p in matrices(training, "E").values()))

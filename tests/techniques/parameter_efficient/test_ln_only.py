@@ -8,7 +8,7 @@ from torch import nn
 
 from bench_lib.core.errors import Unsupported
 from bench_lib.core.spec import Profile
-from bench_lib.models.architecture import dissect
+from bench_lib.models.architecture import architecture_of
 from bench_lib.techniques.layers.freeze_bottom import FreezeBottom
 from bench_lib.techniques.parameter_efficient.ln_only import LNOnly
 
@@ -62,7 +62,9 @@ def test_every_family_has_its_norms_found(families, toy, name, parts):
     """At least two parameters a block, or one where a norm has no shift, and never a matrix."""
     model = families.model(name)
     pretrained = {n: p.detach().clone() for n, p in model.named_parameters() if n.startswith(model.base_model_prefix)}
-    training = dataclasses.replace(toy, model=model, anatomy=dissect(model), pretrained=pretrained, memory={})
+    training = dataclasses.replace(
+        toy, model=model, architecture=architecture_of(model), pretrained=pretrained, memory={}
+    )
     LNOnly().prepare(training)
     found = {n: p for n, p in training.trainable().items() if n in pretrained}
     assert len(found) >= min(parts, 5)

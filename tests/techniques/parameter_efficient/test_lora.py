@@ -11,21 +11,21 @@ FEW = {"train_examples": 8, "eval_examples": 4}
 HEADS = [("sst2", "classifier"), ("conll2003", "classifier"), ("squad", "qa_outputs")]
 
 
-def outputs(model, kind):
+def outputs(model, task_format):
     draws = torch.Generator().manual_seed(0)
     ids = torch.randint(1000, 2000, (3, 7), generator=draws)
     with torch.no_grad():
         out = model.eval()(input_ids=ids, attention_mask=torch.ones_like(ids), token_type_ids=(ids > 1500).long())
-    return (out.start_logits, out.end_logits) if kind == "span" else (out.logits,)
+    return (out.start_logits, out.end_logits) if task_format == "span" else (out.logits,)
 
 
 @pytest.mark.parametrize(("task", "head"), HEADS)
 def test_at_the_start_it_is_the_base_model_to_the_bit(train, task, head):
     training = train(task, learning_rate=0.0, **FEW).training
-    base = outputs(training.model, training.kind)
+    base = outputs(training.model, training.format)
     training.trained = None  # as before the optimiser is built
     LoRA().prepare(training)
-    wrapped = outputs(training.model, training.kind)
+    wrapped = outputs(training.model, training.format)
     assert all(torch.equal(a, b) for a, b in zip(base, wrapped, strict=True))
     assert f"base_model.model.{head}.modules_to_save.default.weight" in training.trainable()
 
@@ -100,7 +100,7 @@ def test_queries_and_values_of_other_encoders(encoders, family, places):
     training = encoders(family)
     LoRA(rank=2).prepare(training)
     found = {n.split(".lora_A")[0] for n in training.trainable() if ".lora_A." in n}
-    blocks = f"base_model.model.{training.anatomy.block_list}"
+    blocks = f"base_model.model.{training.architecture.block_list}"
     assert found == {f"{blocks}.{i}.{place}" for i in range(3) for place in places.split()}
 
 

@@ -8,10 +8,10 @@ from bench_lib.core.errors import Unsupported
 from bench_lib.core.seeds import derive
 from bench_lib.core.spec import Profile
 from bench_lib.models import MODELS
-from bench_lib.models.architecture import dissect
+from bench_lib.models.architecture import architecture_of
 from bench_lib.models.load import instantiate, load_template
 from bench_lib.models.source import resolve
-from bench_lib.tasks.formats import FORMATS, Kind
+from bench_lib.tasks.formats import FORMATS, QUESTION_ANSWERING, TOKEN_CLASSIFICATION
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.parameter_efficient.prefix import Prefix
 
@@ -28,7 +28,7 @@ def begin(config, technique, max_length=16):
     profile = Profile(max_length=max_length, stride=0)
     pretrained = {n: p.detach() for n, p in model.named_parameters() if not n.startswith("classifier")}
     seed = lambda stream, *names: derive(0, stream, *names)  # noqa: E731
-    training = Training(model, dissect(model), Kind.TOKENS, profile, pretrained, seed)
+    training = Training(model, architecture_of(model), TOKEN_CLASSIFICATION, profile, pretrained, seed)
     technique.prepare(training)
     training.model.eval()
     return training
@@ -130,12 +130,12 @@ def test_texts_and_prefix_share_the_positions(config, positions):
         begin(config(**BERT_LIKE), Prefix(tokens=18), max_length=positions - 17)
 
 
-@pytest.mark.parametrize("kind", FORMATS, ids=str)
-def test_a_pretrained_encoder_uses_it_on_every_kind_of_task(kind):
-    template = load_template(resolve("minilm", MODELS), kind, 2)
+@pytest.mark.parametrize("task_format", FORMATS, ids=str)
+def test_a_pretrained_encoder_uses_it_on_every_kind_of_task(task_format):
+    template = load_template(resolve("minilm", MODELS), task_format, 2)
     model = instantiate(template, torch.Generator().manual_seed(0))
     seed = lambda stream, *names: derive(0, stream, *names)  # noqa: E731
-    training = Training(model, dissect(model), kind, Profile(), template.pretrained(), seed)
+    training = Training(model, architecture_of(model), task_format, Profile(), template.pretrained(), seed)
     Prefix().prepare(training)
     given, weight = batch([5, 12], 12), training.model.eval().prompt_encoder["default"].embedding.weight
     with torch.no_grad():
@@ -143,7 +143,7 @@ def test_a_pretrained_encoder_uses_it_on_every_kind_of_task(kind):
         before = [logits.clone() for logits in training.model(**given).values()]
         weight.neg_()
         after = [*training.model(**given).values()]
-    assert len(before) == len(after) == (2 if kind is Kind.SPAN else 1)
+    assert len(before) == len(after) == (2 if task_format is QUESTION_ANSWERING else 1)
     assert all(a.shape == b.shape and (a - b).abs().max() > 1e-2 for a, b in zip(after, before, strict=True))
 
 

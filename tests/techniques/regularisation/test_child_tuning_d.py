@@ -7,7 +7,7 @@ from bench_lib.techniques.regularisation.child_tuning_d import ChildTuningD, fis
 BLOCKS = {f"body.layer.{i}.{part}" for i in (0, 1) for part in ("weight", "bias")}
 
 
-class Surveyed:
+class EstimationStep:
     """A micro-batch whose gradients are given: the loss is their product with the parameters."""
 
     def __init__(self, training, gradients):
@@ -28,7 +28,7 @@ class Surveyed:
 def steps_of(toy, *scales):
     """Micro-batches in which only the first block's weight matters, elements 1 to 4, times a scale."""
     ramp = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
-    return [Surveyed(toy, {"body.layer.0.weight": ramp * s, "classifier.weight": 99 * ramp}) for s in scales]
+    return [EstimationStep(toy, {"body.layer.0.weight": ramp * s, "classifier.weight": 99 * ramp}) for s in scales]
 
 
 def test_fisher_by_hand_clips_each_tensor_and_squares_before_it_sums(toy):
@@ -45,7 +45,7 @@ def test_fisher_by_hand_clips_each_tensor_and_squares_before_it_sums(toy):
 
 def test_a_tensor_is_clipped_by_itself(toy):
     ones = torch.ones(2, 2)
-    large = Surveyed(toy, {"body.layer.0.weight": 1000 * ones, "body.layer.1.weight": 0.1 * ones})
+    large = EstimationStep(toy, {"body.layer.0.weight": 1000 * ones, "body.layer.1.weight": 0.1 * ones})
     found = fisher(toy, [large])
     torch.testing.assert_close(found["body.layer.0.weight"], ones / 4, rtol=1e-5, atol=0)
     torch.testing.assert_close(found["body.layer.1.weight"], ones / 100, rtol=1e-5, atol=0)
@@ -65,7 +65,7 @@ def test_the_top_share_is_over_all_tensors_together():
 
 def test_the_gradient_of_the_blocks_is_masked_and_nothing_else(toy):
     technique = ChildTuningD(0.2)  # of 12 elements, the 2 with the largest information
-    technique.survey(toy, steps_of(toy, 1.0))
+    technique.estimate(toy, steps_of(toy, 1.0))
     for step in (0, 1):
         toy.step = step
         for parameter in toy.model.parameters():
@@ -84,15 +84,15 @@ def test_frozen_blocks_are_no_part_of_the_child_network(toy):
     for parameter in toy.model.body.layer.parameters():
         parameter.requires_grad_(False)
     technique = ChildTuningD()
-    technique.survey(toy, [])
+    technique.estimate(toy, [])
     technique.after_backward(toy)
 
 
 def test_it_surveys_one_epoch_unless_all_is_kept(toy):
-    assert ChildTuningD().survey_passes() == (1, 1)
-    assert ChildTuningD(1.0).survey_passes() == (0, 0)
+    assert ChildTuningD().estimation_passes() == (1, 1)
+    assert ChildTuningD(1.0).estimation_passes() == (0, 0)
     steps = iter(steps_of(toy, 1.0))
-    ChildTuningD(1.0).survey(toy, steps)
+    ChildTuningD(1.0).estimate(toy, steps)
     assert len(list(steps)) == 1
 
 

@@ -7,7 +7,7 @@ from torch import nn
 
 from bench_lib.core.seeds import derive
 from bench_lib.core.spec import Profile
-from bench_lib.tasks.formats import Kind
+from bench_lib.tasks.formats import TEXT_CLASSIFICATION
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.regularisation.child_tuning_f import ChildTuningF, draw_mask
 
@@ -49,7 +49,9 @@ def test_the_global_generator_is_untouched_and_what_has_no_gradient_gets_none(to
 def test_the_gradient_is_unbiased(p, value, seed):
     model = nn.Linear(N, 1, bias=False).double()
     model.weight.grad = torch.full_like(model.weight, value)
-    training = Training(model, None, Kind.SEQUENCE, Profile(), {}, lambda stream, *names: derive(seed, stream, *names))
+    training = Training(
+        model, None, TEXT_CLASSIFICATION, Profile(), {}, lambda stream, *names: derive(seed, stream, *names)
+    )
     ChildTuningF(p).after_backward(training)
     spread = abs(value) * ((1 - p) / p / N) ** 0.5
     assert abs(model.weight.grad.mean().item() - value) <= SIGMAS * spread + 1e-12

@@ -8,7 +8,7 @@ import transformers
 from torch import nn
 
 from bench_lib.core.errors import Unsupported
-from bench_lib.models.architecture import dissect
+from bench_lib.models.architecture import architecture_of
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.regularisation.dropout import Dropout
 from bench_lib.techniques.toolkit.dropout_rates import RATE, dropout_places, dropout_sites, drops_out, set_dropout
@@ -39,7 +39,7 @@ MODELS = {
 
 
 def training_of(toy, model) -> Training:
-    return dataclasses.replace(toy, model=model, anatomy=dissect(model), trained=None)
+    return dataclasses.replace(toy, model=model, architecture=architecture_of(model), trained=None)
 
 
 def built(toy, name, head=transformers.AutoModelForSequenceClassification) -> Training:
@@ -214,7 +214,7 @@ def test_the_rate_of_the_attention_is_set_where_it_is_no_layer(families, toy, na
     training = training_of(toy, families.model(name))
     Dropout(hidden=None, head=None, attention=0.5).prepare(training)
     attentions = [m for m in training.model.modules() if hasattr(m, "attention_dropout")]
-    assert len(attentions) == training.anatomy.depth
+    assert len(attentions) == training.architecture.depth
     assert {m.attention_dropout for m in attentions} == {0.5}
     assert {type(site.module) for site, place in dropout_places(training) if place == "attention"} == {
         type(attentions[0])

@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import cross_entropy, kl_div
 
 from bench_lib.core.errors import Unsupported
-from bench_lib.models.architecture import dissect
+from bench_lib.models.architecture import architecture_of
 from bench_lib.techniques.regularisation.r_drop import RDrop
 from bench_lib.techniques.toolkit.consistency import symmetric_kl
 from bench_lib.techniques.toolkit.dropout_rates import set_dropout
@@ -101,7 +101,7 @@ def test_a_rate_that_the_stack_sets_before_it_is_enough(train):
 )
 def test_families_without_dropout_of_their_own_are_declined_until_a_rate_is_set(families, toy, name, drops):
     model = families.model(name)
-    training = dataclasses.replace(toy, model=model, anatomy=dissect(model), memory={})
+    training = dataclasses.replace(toy, model=model, architecture=architecture_of(model), memory={})
     if not drops:
         with pytest.raises(Unsupported, match="has none in effect; set a rate"):
             RDrop().prepare(training)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy, normalize
 
-from bench_lib.tasks.formats import Kind
+from bench_lib.tasks.formats import QUESTION_ANSWERING, TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION
 from bench_lib.techniques.regularisation.scl import SCL, contrastive_loss
 
 FEATURES = torch.tensor([[2.0, 0.0], [0.0, 0.5], [3.0, 0.0]])
@@ -110,8 +110,8 @@ def test_on_words_the_rows_are_the_first_tokens(micro_step):
 
 
 def test_answer_spans_are_declined_with_a_reason():
-    assert "no classes" in SCL().declines(Kind.SPAN)
-    assert SCL().declines(Kind.SEQUENCE) is SCL().declines(Kind.TOKENS) is None
+    assert "no classes" in SCL().declines(QUESTION_ANSWERING)
+    assert SCL().declines(TEXT_CLASSIFICATION) is SCL().declines(TOKEN_CLASSIFICATION) is None
 
 
 def test_in_bf16_the_similarities_of_near_equal_features_would_be_lost():

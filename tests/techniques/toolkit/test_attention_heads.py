@@ -20,7 +20,7 @@ def gated(attention, gates):
 def test_removed_heads_are_heads_whose_output_is_nothing(encoders, family):
     training, other = encoders(family), encoders(family)
     kept = [{1, 3}, {0, 1, 2, 3}, {2}]
-    small, whole = (attentions(t.model, t.anatomy.block_list) for t in (training, other))
+    small, whole = (attentions(t.model, t.architecture.block_list) for t in (training, other))
     for attention, heads in zip(small, kept, strict=True):
         attention.keep(heads)
     for attention, heads in zip(whole, kept, strict=True):
@@ -37,7 +37,7 @@ def test_removed_heads_are_heads_whose_output_is_nothing(encoders, family):
 def test_a_gates_gradient_is_read_off_the_output_projection(encoders, family):
     """That of Michel et al., whose factors are put in here; the tenth loss has a gradient of its own sign."""
     training = encoders(family)
-    found = attentions(training.model, training.anatomy.block_list)
+    found = attentions(training.model, training.architecture.block_list)
     gates = torch.ones(3, 4, requires_grad=True)
     for attention, row in zip(found, gates, strict=True):
         gated(attention, row)
@@ -55,7 +55,7 @@ def test_a_gates_gradient_is_read_off_the_output_projection(encoders, family):
 
 def test_importance_by_hand(encoders):
     training = encoders("Bert")
-    weights = [a.output.weight for a in attentions(training.model, training.anatomy.block_list)]
+    weights = [a.output.weight for a in attentions(training.model, training.architecture.block_list)]
     for weight in weights:
         torch.nn.init.constant_(weight, 0.5)
     importance = Importance(training)
@@ -75,7 +75,7 @@ def test_importance_by_hand(encoders):
 
 def test_a_gradient_counts_at_the_weights_that_it_was_taken_at(encoders):
     training = encoders("Bert")
-    (weight, *_) = (a.output.weight for a in attentions(training.model, training.anatomy.block_list))
+    (weight, *_) = (a.output.weight for a in attentions(training.model, training.architecture.block_list))
     torch.nn.init.constant_(weight, 0.5)
     importance = Importance(training)
     for before, after in ((0.5, 2.0), (2.0, 100.0)):
@@ -94,4 +94,4 @@ def test_no_block_loses_its_last_head():
 
 
 def test_blocks_that_are_laid_out_otherwise_have_none(toy):
-    assert attentions(toy.model, toy.anatomy.block_list) == []
+    assert attentions(toy.model, toy.architecture.block_list) == []

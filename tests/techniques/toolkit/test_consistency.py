@@ -152,7 +152,7 @@ def in_double(step, shift):
     model, batch = copy.deepcopy(step.training.model).double(), step.batch
     with embedding_changed(model, lambda e: e + shift):
         raw = model(**batch.inputs)
-    if step.training.kind == "tokens":
+    if step.training.format == "tokens":
         return (raw.logits[batch.targets >= 0],)
     return raw.start_logits, raw.end_logits
 

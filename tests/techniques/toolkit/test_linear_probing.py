@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from torch import nn
 
-from bench_lib.models.architecture import dissect
+from bench_lib.models.architecture import architecture_of
 from bench_lib.techniques.toolkit.linear_probing import in_head, probing
 
 HEAD = {"classifier.weight", "classifier.bias"}
@@ -27,10 +27,10 @@ def test_a_wrapper_before_all_names_is_seen_through(body):
     model.add_module(body, nn.ModuleDict(parts))
     model.classifier = nn.Linear(2, 2)
     model.base_model_prefix = body
-    anatomy = dissect(model)
+    architecture = architecture_of(model)
     wrapped = nn.Module()
     wrapped.base_model = nn.Module()
     wrapped.base_model.model = model
-    head = in_head(SimpleNamespace(model=wrapped, anatomy=anatomy))
+    head = in_head(SimpleNamespace(model=wrapped, architecture=architecture))
     found = {name for name, _ in wrapped.named_parameters() if head(name)}
     assert found == {f"base_model.model.{name}" for name in HEAD}

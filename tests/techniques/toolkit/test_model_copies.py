@@ -24,7 +24,7 @@ LAYERS = {
 @pytest.mark.parametrize("stack", ["adamw", "mixout", "lora", "adalora", "ia3"])
 def test_the_linear_layers_of_a_copy_are_those_of_the_blocks_whatever_the_stack_did(train, stack):
     training = train("sst2", stack, **FEW).training
-    found = linear_layers(plain_copy(training.model), training.anatomy)
+    found = linear_layers(plain_copy(training.model), training.architecture)
     assert found.keys() == {f"bert.encoder.layer.{block}.{name}" for block in (0, 1) for name in LAYERS}
 
 

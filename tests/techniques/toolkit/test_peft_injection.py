@@ -29,11 +29,11 @@ BESIDE_THE_HEAD = {
 ADDED = {**BESIDE_THE_HEAD, "bitfit": 0, "ln_only": 0, "adapter": 2 * 2 * (32 * 64 + 64 + 64 * 32 + 32)}
 
 
-def outputs(model, kind):
+def outputs(model, task_format):
     ids = torch.randint(1000, 2000, (3, 7), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         out = model.eval()(input_ids=ids, attention_mask=torch.ones_like(ids), token_type_ids=(ids > 1500).long())
-    return torch.stack((out.start_logits, out.end_logits)) if kind == "span" else out.logits
+    return torch.stack((out.start_logits, out.end_logits)) if task_format == "span" else out.logits
 
 
 @pytest.fixture(params=HEADS)
@@ -43,9 +43,9 @@ def begin(request, train):
     def outputs_of(name):
         training = train(request.param, learning_rate=0.0, **FEW).training
         training.trained = None  # as before the optimiser is built
-        base = outputs(training.model, training.kind)
+        base = outputs(training.model, training.format)
         TECHNIQUES.get(name)().prepare(training)
-        return base, outputs(training.model, training.kind)
+        return base, outputs(training.model, training.format)
 
     return outputs_of
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench_lib.core.errors import BadValue, Unavailable, Unsupported
-from bench_lib.tasks.formats import Kind, TextExample
+from bench_lib.tasks.formats import TEXT_CLASSIFICATION, TextExample
 from bench_lib.tasks.formats.word_edits import Word
 from bench_lib.techniques.interface.training_set import Corpus, Vocabulary
 from bench_lib.techniques.toolkit import thesaurus as module
@@ -48,7 +48,7 @@ def vocabulary(degrees=DEGREES):
 
 def corpus(*texts):
     train = tuple(TextExample(text, 0) for text in texts)
-    return Corpus(train, (), Kind.SEQUENCE, ("0", "1"), np.random.default_rng(0), vocabulary=vocabulary)
+    return Corpus(train, (), TEXT_CLASSIFICATION, ("0", "1"), np.random.default_rng(0), vocabulary=vocabulary)
 
 
 def test_neighbours_by_hand():
@@ -132,7 +132,7 @@ def test_the_source_is_in_the_record_and_there_is_no_other_in_its_place():
     with pytest.raises(BadValue, match="synonym:thesaurus is 'auto'; allowed: embeddings or wordnet"):
         check_source("auto", "synonym:thesaurus")
     with pytest.raises(Unsupported, match="no model to ask"):
-        thesaurus("embeddings", Corpus((), (), Kind.SEQUENCE, (), np.random.default_rng(0)), "eda")
+        thesaurus("embeddings", Corpus((), (), TEXT_CLASSIFICATION, (), np.random.default_rng(0)), "eda")
 
 
 # ---- WordNet ---------------------------------------------------------------------------------------------------------
