@@ -125,7 +125,7 @@ def test_texts_without_a_word_are_left_out_and_alone_are_nothing_to_study(play: 
 def test_pieces_are_the_tokenizers_and_need_a_mask(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     stage = play()
     assert stage.pieces() == (103, 30522)
-    monkeypatch.setitem(load_tokenizer(stage.spec.model)._special_tokens_map, "mask_token", None)
+    monkeypatch.setitem(load_tokenizer(stage.key.model)._special_tokens_map, "mask_token", None)
     with pytest.raises(Unsupported, match="one needs a model whose tokenizer has a mask, which tiny lacks"):
         stage.pieces()
 
