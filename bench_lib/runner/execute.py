@@ -33,7 +33,7 @@ from bench_lib.instruments.memory import PeakMemory
 from bench_lib.instruments.provenance import left_behind, provenance
 from bench_lib.instruments.timing import Stopwatch
 from bench_lib.models import MODELS
-from bench_lib.models.architecture import architecture_of
+from bench_lib.models.architecture import architecture_of, parameter_count
 from bench_lib.models.load import instantiate, load_template, load_tokenizer
 from bench_lib.models.pretrained import Pretrained
 from bench_lib.models.source import display_name
@@ -44,7 +44,6 @@ from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.hooks import Augments, Configures, Prompts, Saves
 from bench_lib.techniques.interface.stack import Stack, from_spec, is_foreign
 from bench_lib.techniques.toolkit.dropout_rates import set_dropout
-from bench_lib.techniques.toolkit.peft_injection import size
 
 
 @dataclass(eq=False)
@@ -271,7 +270,7 @@ def _with_training(record: RunRecord, run: ObserverRun, attempt: Attempt) -> Run
         examples=reached.examples,
         forward_passes=reached.forward_passes,
         backward_passes=reached.backward_passes,
-        parameters=size(training.model),
+        parameters=parameter_count(training.model),
         trainable_parameters=sum(p.numel() for p in training.trainable().values()),
         curve_loss=tuple(curve.loss[: reached.steps]),
         curve_learning_rate=tuple(curve.learning_rate[: reached.steps]),
