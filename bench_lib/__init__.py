@@ -81,7 +81,7 @@ PUBLIC = {
     "decoupled_adam": "techniques.interface.optimizers",
     "parameter_groups": "techniques.interface.optimizers",
     "require": "core.errors",
-    "with_gradients": "techniques.interface.gradients",
+    "with_gradients": "techniques.interface.context",
 }
 """The public names, and the module of each."""
 
@@ -101,8 +101,7 @@ if TYPE_CHECKING:
         TextExample,
     )
     from bench_lib.tasks.task import Task
-    from bench_lib.techniques.interface.context import Group, Output, Phase, Step, Training, Update
-    from bench_lib.techniques.interface.gradients import with_gradients
+    from bench_lib.techniques.interface.context import Group, Output, Phase, Step, Training, Update, with_gradients
     from bench_lib.techniques.interface.history import Choice, History
     from bench_lib.techniques.interface.hooks import Weights
     from bench_lib.techniques.interface.optimizers import decoupled_adam, parameter_groups

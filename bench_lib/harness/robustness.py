@@ -17,12 +17,12 @@ from bench_lib.harness.formats import torch_half
 from bench_lib.harness.formats.features import Batch
 from bench_lib.harness.precision import autocast
 from bench_lib.harness.step import cross_entropy
+from bench_lib.models.interventions import embedding_changed
 from bench_lib.tasks.formats import Example
 from bench_lib.tasks.transforms.input_noise import perturbed
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.hooks import Selects
 from bench_lib.techniques.interface.stack import Stack
-from bench_lib.techniques.toolkit.embedding import embedding_changed
 from bench_lib.techniques.toolkit.embedding_perturbation import steepest
 
 

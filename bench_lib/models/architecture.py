@@ -181,3 +181,9 @@ def initialise(module: nn.Module, std: float, generator: torch.Generator) -> Non
             else:
                 fresh = torch.empty(parameter.shape).normal_(0.0, std, generator=generator)
             parameter.copy_(fresh)
+
+
+def parameter_count(model: nn.Module) -> int:
+    """The number of a model's parameters, without peft's first copy of the head and its counters."""
+    counted = (p for n, p in model.named_parameters() if ".original_module." not in n and ".ranknum." not in n)
+    return sum(p.numel() for p in counted)

@@ -31,12 +31,12 @@ from bench_lib.harness.observers import NOTHING, ObserverRun, Progress
 from bench_lib.harness.pretraining import RunPretraining
 from bench_lib.instruments.memory import PeakMemory
 from bench_lib.models import MODELS
+from bench_lib.models.architecture import parameter_count
 from bench_lib.models.pretrained import Pretrained
 from bench_lib.models.source import display_name
 from bench_lib.runner.resolved import spec_data
 from bench_lib.tasks.task import Data
 from bench_lib.techniques.interface.context import Training
-from bench_lib.techniques.toolkit.peft_injection import size
 
 Ending = tuple[Status, str]
 """A status and its reason."""
@@ -99,7 +99,7 @@ class Attempt:
             cost,
             steps=len(self.loop.curve.loss[: reached.steps]),
             examples=reached.examples,
-            parameters=size(training.model),
+            parameters=parameter_count(training.model),
             trainable_parameters=sum(p.numel() for p in training.trainable().values()),
         )
 

@@ -11,11 +11,11 @@ from bench_lib.core.record import Predictions
 from bench_lib.harness.datasets import Evaluation
 from bench_lib.harness.evaluate import evaluate
 from bench_lib.harness.formats.features import Feature
+from bench_lib.models.interventions import weights_replaced
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.formats import FORMATS, TEXT_CLASSIFICATION, Format, TagExample
 from bench_lib.tasks.scoring.metrics import score
 from bench_lib.techniques.interface.context import Committee, Training
-from bench_lib.techniques.toolkit.averaging import held
 
 Featurise = Callable[..., list[Feature]]
 Prepare = Callable[..., Training]
@@ -82,7 +82,7 @@ def test_each_member_predicts_with_its_own_weights_and_all_are_combined(
     others = [p.detach() * 3 for p in parameters]
     before = [p.detach().clone() for p in parameters]
     alone = evaluate(training, task, built, 0).predictions
-    with held(parameters, others):
+    with weights_replaced(parameters, others):
         other = evaluate(training, task, built, 0).predictions
     seen: list[Sequence[Predictions]] = []
 
@@ -90,7 +90,7 @@ def test_each_member_predicts_with_its_own_weights_and_all_are_combined(
         seen.append(predictions)
         return predictions[1]
 
-    committee = Committee((nullcontext, lambda: held(parameters, others)), combine)
+    committee = Committee((nullcontext, lambda: weights_replaced(parameters, others)), combine)
     with training.predicting_as(committee):
         found = [evaluate(training, task, built, 0) for _ in range(2)]
     assert not np.array_equal(alone.values, other.values)

@@ -576,7 +576,7 @@ def test_observers_are_finished_too_whatever_happens(build: Build) -> None:
 # ---- observer runs ---------------------------------------------------------------------------------------------------
 
 
-def test_the_run_ends_when_every_track_has_stopped(build: Build) -> None:
+def test_the_run_ends_when_every_observer_run_has_stopped(build: Build) -> None:
     loop = build(observer_runs=[observed_by(Stops(1)), observed_by(Stops(2))], evaluations=6)
     loop.run(scored)
     assert loop.training.step == 2
@@ -584,7 +584,7 @@ def test_the_run_ends_when_every_track_has_stopped(build: Build) -> None:
     assert [t.stopped.steps for t in loop.observer_runs if t.stopped] == [1, 2]
 
 
-def test_a_track_that_stopped_does_not_stop_the_others(build: Build) -> None:
+def test_an_observer_run_that_stopped_does_not_stop_the_others(build: Build) -> None:
     loop = build(observer_runs=[observed_by(Stops(2)), observed_by()], evaluations=6)
     values = iter([0.4, 0.3, 0.9, 0.1, 0.2, 0.6])
     loop.run(lambda: scored(next(values)))
@@ -593,12 +593,12 @@ def test_a_track_that_stopped_does_not_stop_the_others(build: Build) -> None:
     assert stopped.stopped is not None
     assert (stopped.stopped.steps, stopped.running, going.running) == (2, False, True)
     assert stopped.stopped.examples < loop.progress().examples == 10
-    assert stopped.kept is not None
-    assert going.kept is not None
-    assert (stopped.kept.metrics["accuracy"], going.kept.metrics["accuracy"]) == (0.4, 0.6)
+    assert stopped.selected is not None
+    assert going.selected is not None
+    assert (stopped.selected.metrics["accuracy"], going.selected.metrics["accuracy"]) == (0.4, 0.6)
 
 
-def test_tracks_share_an_evaluation_unless_they_alter_the_weights(build: Build) -> None:
+def test_observer_runs_share_an_evaluation_unless_they_alter_the_weights(build: Build) -> None:
     noting, watching = Noting(), Watches()
     loop = build(noting, observer_runs=[observed_by(), observed_by(Stops(9)), observed_by(watching)], evaluations=1)
     calls: list[list[str]] = []

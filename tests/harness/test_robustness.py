@@ -19,12 +19,12 @@ from bench_lib.harness.evaluate import evaluate
 from bench_lib.harness.formats import torch_half
 from bench_lib.harness.robustness import Examination, attacked, perturbed_set
 from bench_lib.harness.step import cross_entropy
+from bench_lib.models.interventions import embedding_changed
 from bench_lib.runner.execute import execute
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.formats import QUESTION_ANSWERING, TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION, SpanExample
 from bench_lib.tasks.sources.load import load_data
 from bench_lib.techniques.interface.context import Training
-from bench_lib.techniques.toolkit.embedding import embedding_changed
 from bench_lib.techniques.toolkit.embedding_perturbation import steepest
 
 KINDS = {"sst2": TEXT_CLASSIFICATION, "conll2003": TOKEN_CLASSIFICATION, "squad": QUESTION_ANSWERING}

@@ -6,14 +6,14 @@ from pathlib import Path
 import huggingface_hub.constants
 import pytest
 
+from bench_lib.core.spec import Ref
 from bench_lib.models import MODELS
 from bench_lib.models.load import load_template, load_tokenizer
 from bench_lib.models.source import resolve
 from bench_lib.tasks.formats import TEXT_CLASSIFICATION
-from tests.techniques.conftest import toy
+from tests.techniques.conftest import encoders, micro_step, toy
 
-__all__ = ["toy"]
-from bench_lib.core.spec import Ref
+__all__ = ["encoders", "micro_step", "toy"]
 
 
 @pytest.fixture(autouse=True)

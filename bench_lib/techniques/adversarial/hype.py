@@ -12,11 +12,11 @@ from torch import Tensor
 
 from bench_lib.core.errors import require
 from bench_lib.core.spec import Scalar
+from bench_lib.models.interventions import block_inputs_changed
 from bench_lib.techniques.interface.context import Step, Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.dropout_rates import check_needed, dropout_places
 from bench_lib.techniques.toolkit.embedding_perturbation import backward_at
-from bench_lib.techniques.toolkit.hidden import block_inputs_changed
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,9 @@ class HyPe(Technique):
             return backward_at(step)
         training = step.training
         generator = training.generator("dropout", self.name, training.step, step.number)
-        with block_inputs_changed(training, lambda h, text: h + self._noise(h, generator) * text.unsqueeze(-1)):
+        with block_inputs_changed(
+            training.model, training.architecture, lambda h, text: h + self._noise(h, generator) * text.unsqueeze(-1)
+        ):
             return backward_at(step, full_precision=True)
 
     def _noise(self, hidden: Tensor, generator: torch.Generator) -> Tensor:

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from bench_lib.core.errors import require
 from bench_lib.core.spec import Scalar
+from bench_lib.models.interventions import weights_replaced
 from bench_lib.techniques.interface.context import Output, Step, Training
 from bench_lib.techniques.interface.technique import Technique
-from bench_lib.techniques.toolkit.averaging import held
 from bench_lib.techniques.toolkit.consistency import disagreement
 from bench_lib.techniques.toolkit.embedding_perturbation import (
     backward_at,
@@ -102,7 +102,7 @@ class SMART(Technique):
     @torch.no_grad()
     def _averaged(self, step: Step) -> Output:
         """What the averaged weights say of the clean batch."""
-        with held(step.training.trainable().values(), self._averages(step.training)):
+        with weights_replaced(step.training.trainable().values(), self._averages(step.training)):
             return step.forward(full_precision=True)
 
     def _averages(self, training: Training) -> list[Tensor]:

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from bench_lib.core.errors import require
 from bench_lib.core.spec import Scalar
+from bench_lib.models.interventions import last_hidden_changed
 from bench_lib.tasks.formats import Format
 from bench_lib.techniques.interface.context import Step
 from bench_lib.techniques.interface.technique import Technique
-from bench_lib.techniques.toolkit.hidden import last_hidden_changed
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,9 @@ class Mixup(Technique):
             loss = step.loss(step.forward())
         else:
             weight, order = self._drawn(step)
-            with last_hidden_changed(step.training, lambda h: weight * h + (1 - weight) * h[order]):
+            with last_hidden_changed(
+                step.training.model, step.training.architecture, lambda h: weight * h + (1 - weight) * h[order]
+            ):
                 output = step.forward()
             other = replace(output, targets=tuple(target[order] for target in output.targets))
             loss = weight * step.loss(output) + (1 - weight) * step.loss(other)

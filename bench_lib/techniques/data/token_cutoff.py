@@ -12,9 +12,9 @@ from torch import Tensor
 
 from bench_lib.core.errors import require
 from bench_lib.core.spec import Scalar
+from bench_lib.models.interventions import tokens_hidden
 from bench_lib.techniques.interface.context import Output, Step
 from bench_lib.techniques.interface.technique import Technique
-from bench_lib.techniques.toolkit.hidden import tokens_hidden
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class TokenCutoff(Technique):
         loss = step.loss(whole)
         if self.share:
             cut = chosen(self._candidates(step, whole), step.real_tokens, self.share, self._generator(step))
-            with tokens_hidden(step.training, cut):
+            with tokens_hidden(step.training.model, step.training.architecture, cut):
                 erased = step.forward(repeat=1)
             if step.training.format.labels_words:
                 whole, erased = rows_left(whole, cut), rows_left(erased, cut)

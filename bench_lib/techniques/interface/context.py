@@ -124,6 +124,11 @@ class Training:
         return {id(p): float(group["lr"]) for group in self.optimizer.param_groups for p in group["params"]}
 
 
+def with_gradients(training: Training) -> dict[str, tuple[nn.Parameter, Tensor]]:
+    """Each trained parameter that has a gradient, with that gradient, by name; frozen parameters have none."""
+    return {name: (p, p.grad) for name, p in training.trainable().items() if p.grad is not None}
+
+
 @dataclass(frozen=True, eq=False)
 class Output:
     """What a forward pass gave: rows that have a target only; answer spans give two pairs, start and end.

@@ -15,10 +15,10 @@ from torch.nn.utils import clip_grad_norm_
 
 from bench_lib.core.errors import Diverged, require
 from bench_lib.core.spec import Profile, Scalar
+from bench_lib.models.interventions import weights_replaced
 from bench_lib.techniques.interface.context import Committee, Group, Training, Update
 from bench_lib.techniques.interface.optimizers import decoupled_adam
 from bench_lib.techniques.interface.technique import Technique
-from bench_lib.techniques.toolkit.averaging import held
 from bench_lib.techniques.toolkit.voting import common_answers, majority
 
 
@@ -83,7 +83,7 @@ class DENI(Technique):
         parameters = list(training.trainable().values())
         losses, usable = [], True
         for copy in copies:
-            with held(parameters, copy.values):
+            with weights_replaced(parameters, copy.values):
                 losses.append(update.backward(masks=1))
             usable &= copy.step(parameters, update.scale, training.profile.clip_norm)
         loss = update.backward()
@@ -103,7 +103,7 @@ class DENI(Technique):
         parameters = list(training.trainable().values())
         for copy in beside.copies:
             copy.check(training.step)
-        states = [partial(held, parameters, copy.values) for copy in beside.copies]
+        states = [partial(weights_replaced, parameters, copy.values) for copy in beside.copies]
         vote = majority if training.format.predicts_labels else common_answers
         return training.predicting_as(Committee((nullcontext, *states), vote))
 

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from bench_lib.core.errors import require
 from bench_lib.core.spec import Scalar
+from bench_lib.models.interventions import weights_replaced
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
-from bench_lib.techniques.toolkit.averaging import held
 
 REFERENCE_STEPS = 10_000
 """The length of run for which the decay is quoted."""
@@ -56,7 +56,7 @@ class EMA(Technique):
         torch._foreach_lerp_(self._averages(training), list(training.trainable().values()), weight)
 
     def evaluate_under(self, training: Training) -> AbstractContextManager[None]:
-        return held(training.trainable().values(), self._averages(training))
+        return weights_replaced(training.trainable().values(), self._averages(training))
 
     def _averages(self, training: Training) -> list[Tensor]:
         return training.keep(self, lambda: [p.detach().clone() for p in training.trainable().values()])

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from bench_lib.core.errors import require
 from bench_lib.core.spec import Scalar
+from bench_lib.models.interventions import weights_replaced
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
-from bench_lib.techniques.toolkit.averaging import held
 
 Copies: TypeAlias = deque[tuple[int, list[Tensor]]]
 
@@ -71,7 +71,7 @@ class LAWA(Technique):
         means = [p.detach().clone() for p in current]
         for number, tensors in enumerate(earlier, start=2):
             torch._foreach_lerp_(means, tensors, 1 / number)
-        return held(current, means)
+        return weights_replaced(current, means)
 
     def _add(self, step: int, training: Training) -> None:
         current, copies = [p.detach() for p in training.trainable().values()], self._copies(training)

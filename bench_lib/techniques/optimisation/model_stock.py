@@ -12,9 +12,9 @@ from torch import Tensor
 
 from bench_lib.core.errors import require
 from bench_lib.core.spec import Scalar
+from bench_lib.models.interventions import mean_of
 from bench_lib.techniques.interface.hooks import Weights
 from bench_lib.techniques.interface.technique import Technique
-from bench_lib.techniques.toolkit.averaging import mean_of
 
 Loaders = Sequence[Callable[[], Weights]]
 

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from bench_lib.core.errors import require
 from bench_lib.core.spec import Scalar
+from bench_lib.models.interventions import weights_replaced
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
-from bench_lib.techniques.toolkit.averaging import held
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class SWA(Technique):
     def evaluate_under(self, training: Training) -> AbstractContextManager[None]:
         if training.step <= self._start(training):
             return nullcontext()
-        return held(training.trainable().values(), self._means(training))
+        return weights_replaced(training.trainable().values(), self._means(training))
 
     def _start(self, training: Training) -> int:
         """The updates before the first that is averaged."""

@@ -11,9 +11,9 @@ import torch
 
 from bench_lib.core.errors import require
 from bench_lib.core.spec import Scalar
+from bench_lib.models.interventions import weights_replaced
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
-from bench_lib.techniques.toolkit.averaging import held
 from bench_lib.techniques.toolkit.pretrained_anchors import anchors, with_start
 
 
@@ -52,4 +52,4 @@ class WiSEFT(Technique):
         for parameter, start in anchors(training, with_start(training, self.name)):
             parameters.append(parameter)
             values.append(start.lerp(parameter, self.alpha))
-        return held(parameters, values)
+        return weights_replaced(parameters, values)

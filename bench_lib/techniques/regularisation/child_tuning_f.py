@@ -11,8 +11,7 @@ from torch import Tensor
 
 from bench_lib.core.errors import require
 from bench_lib.core.spec import Scalar
-from bench_lib.techniques.interface.context import Training
-from bench_lib.techniques.interface.gradients import with_gradients
+from bench_lib.techniques.interface.context import Training, with_gradients
 from bench_lib.techniques.interface.technique import Technique
 
 LEVELS = 2**16

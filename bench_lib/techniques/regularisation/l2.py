@@ -10,8 +10,7 @@ import torch
 
 from bench_lib.core.errors import require
 from bench_lib.core.spec import Scalar
-from bench_lib.techniques.interface.context import Training
-from bench_lib.techniques.interface.gradients import with_gradients
+from bench_lib.techniques.interface.context import Training, with_gradients
 from bench_lib.techniques.interface.technique import Technique
 
 

@@ -13,9 +13,9 @@ from torch.nn import functional as F
 
 from bench_lib.core.errors import require
 from bench_lib.core.spec import Scalar
+from bench_lib.models.interventions import weights_replaced
 from bench_lib.techniques.interface.context import Step, Training
 from bench_lib.techniques.interface.technique import Technique
-from bench_lib.techniques.toolkit.averaging import held
 from bench_lib.techniques.toolkit.embedding_perturbation import backward_at
 from bench_lib.techniques.toolkit.pretrained_anchors import Anchors, anchors, with_start
 
@@ -60,7 +60,7 @@ class Repina(Technique):
     def _pretrained(self, step: Step) -> Tensor:
         """The last hidden states of the rows by the pre-trained body, (rows, hidden)."""
         parameters, starts = zip(*self._anchors(step.training), strict=True)
-        with held(parameters, starts):
+        with weights_replaced(parameters, starts):
             return step.forward(hidden=True, full_precision=True).features()
 
     def _anchors(self, training: Training) -> Anchors:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from bench_lib.models.interventions import embedding_changed
 from bench_lib.techniques.interface.context import Output, Step
-from bench_lib.techniques.toolkit.embedding import embedding_changed
 
 Noise = Callable[[Tensor, torch.Generator], Tensor]
 """Noise for word embeddings, (batch, length, hidden), drawn from a CPU generator and put where they are."""

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from bench_lib.models.architecture import word_embeddings
+from bench_lib.models.interventions import embedding_changed
 from bench_lib.techniques.interface.context import Step
-from bench_lib.techniques.toolkit.embedding import embedding_changed
 from bench_lib.techniques.toolkit.sharpness import LEAST_NORM
 
 

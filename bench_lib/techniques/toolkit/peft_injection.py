@@ -5,8 +5,6 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from torch import nn
-
 from bench_lib.core.errors import Unsupported
 from bench_lib.core.extras import optional
 from bench_lib.techniques.interface.context import Training
@@ -39,12 +37,6 @@ def claimants(training: Training) -> list[str]:
 def drawn_anew(training: Training) -> list[str]:
     """The pre-trained modules that a technique has drawn anew, for the techniques after it to know and to add to."""
     return training.keep(drawn_anew, list[str])
-
-
-def size(model: nn.Module) -> int:
-    """The number of a model's parameters, without the first copy of the head and the counters that peft keeps."""
-    kept = (p for name, p in model.named_parameters() if ".original_module." not in name and ".ranknum." not in name)
-    return sum(p.numel() for p in kept)
 
 
 def new_parts(training: Training) -> list[str]:

@@ -11,9 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
-from bench_lib.techniques.interface.context import Update
-from bench_lib.techniques.interface.gradients import with_gradients
-from bench_lib.techniques.toolkit.averaging import held
+from bench_lib.models.interventions import weights_replaced
+from bench_lib.techniques.interface.context import Update, with_gradients
 
 Shifts: TypeAlias = Callable[[Mapping[str, nn.Parameter]], Sequence[Tensor]]
 LEAST_NORM = 1e-20
@@ -26,7 +25,7 @@ def climbed(parameters: Iterable[nn.Parameter], shifts: Sequence[Tensor]) -> Ite
     climbing = list(parameters)
     with torch.no_grad():
         shifted = torch._foreach_add([p.data for p in climbing], list(shifts))
-    with held(climbing, shifted):
+    with weights_replaced(climbing, shifted):
         yield
 
 

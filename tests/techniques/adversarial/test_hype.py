@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from bench_lib.core.errors import Unsupported
+from bench_lib.models.interventions import block_inputs_changed
 from bench_lib.techniques.adversarial.hype import HyPe
 from bench_lib.techniques.toolkit.dropout_rates import dropout_places, need_dropout
-from bench_lib.techniques.toolkit.hidden import block_inputs_changed
 
 
 def added(step, technique):
@@ -88,7 +88,7 @@ def test_one_block_by_hand():
             embeddings, block_list = "embeddings", "layer"
 
     hidden, mask = torch.tensor([[[3.0], [5.0]]]), torch.tensor([[1, 0]])
-    with block_inputs_changed(Training, lambda h, text: h + text[..., None]):
+    with block_inputs_changed(Training.model, Training.architecture, lambda h, text: h + text[..., None]):
         assert Training.model(hidden, attention_mask=mask).tolist() == [[[18.0], [20.0]]]
     assert Training.model(hidden, attention_mask=mask).tolist() == [[[12.0], [20.0]]]
 

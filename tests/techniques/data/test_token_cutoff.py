@@ -81,7 +81,9 @@ def test_the_loss_is_the_sum_of_the_paper(given_step, toy, monkeypatch, weights)
     step = given_step(logits, torch.tensor([0, 1]))
     step.training, step.number = toy, 0
     hidden = []
-    monkeypatch.setattr(token_cutoff, "tokens_hidden", lambda _training, cut: hidden.append(cut) or nullcontext())
+    monkeypatch.setattr(
+        token_cutoff, "tokens_hidden", lambda _model, _architecture, cut: hidden.append(cut) or nullcontext()
+    )
     loss = TokenCutoff(ce_weight=weights[0], js_weight=weights[1]).backward(step)
 
     def cost(odds):
@@ -99,7 +101,7 @@ def test_what_may_be_erased(micro_step, monkeypatch, task):
     """Real tokens, and none that the target is read from; much is erased, so that all that may be is."""
     step, seen = micro_step(task), []
     real = token_cutoff.tokens_hidden
-    monkeypatch.setattr(token_cutoff, "tokens_hidden", lambda training, cut: seen.append(cut) or real(training, cut))
+    monkeypatch.setattr(token_cutoff, "tokens_hidden", lambda *parts: seen.append(parts[-1]) or real(*parts))
     whole = step.forward()
     TokenCutoff(share=0.99).backward(step)
     (cut,) = seen

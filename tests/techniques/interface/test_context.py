@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bench_lib.techniques.interface.context import Group
+from bench_lib.techniques.interface.context import Group, with_gradients
 from bench_lib.techniques.interface.optimizers import decoupled_adam
 from bench_lib.techniques.optimisation.ema import EMA
 
@@ -61,3 +61,15 @@ def test_learning_rates_follow_the_groups(toy):
     toy.optimizer.param_groups[0]["lr"] = 0.05
     rates = toy.learning_rates()
     assert {n: rates[id(p)] for n, p in named.items()} == {n: 0.2 if n in head else 0.05 for n in named}
+
+
+def test_trained_parameters_with_the_gradients_that_they_have(toy):
+    for parameter in toy.model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    toy.model.classifier.bias.grad = None
+    toy.model.body.requires_grad_(False)
+    pairs = with_gradients(toy)
+    assert pairs.keys() == {"classifier.weight"}
+    weight, gradient = pairs["classifier.weight"]
+    assert weight is toy.model.classifier.weight
+    assert gradient is toy.model.classifier.weight.grad

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from bench_lib.models.interventions import embedding_changed
 from bench_lib.techniques.interface.context import Output
 from bench_lib.techniques.regularisation.lnsr import LNSR
-from bench_lib.techniques.toolkit.embedding import embedding_changed
 
 IDS, REAL = [[3, 1, 2, 0], [3, 2, 0, 0]], [[False, True, True, False], [False, True, False, False]]
 COUNTED = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]

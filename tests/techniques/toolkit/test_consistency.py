@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from torch.nn.functional import kl_div
 
 from bench_lib.models.architecture import word_embeddings
+from bench_lib.models.interventions import embedding_changed
 from bench_lib.techniques.interface.context import Output
 from bench_lib.techniques.toolkit.consistency import clean_and_noisy, disagreement, symmetric_kl
-from bench_lib.techniques.toolkit.embedding import embedding_changed
 
 ODDS = torch.tensor([[3.0, 1.0], [1.0, 1.0]])
 """Logits whose probabilities are 3/4, 1/4 and 1/2, 1/2."""

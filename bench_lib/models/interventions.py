@@ -1,0 +1,124 @@
+"""Temporary changes of a model: its embeddings, hidden states, tokens and weights; and means of weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from torch import Tensor, nn
+
+from bench_lib.core.errors import Unsupported
+from bench_lib.models.architecture import Architecture, word_embeddings
+
+
+@contextmanager
+def embedding_changed(model: nn.Module, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    """Let `change` replace the word embeddings, (batch, length, hidden), in every forward pass."""
+    handle = word_embeddings(model).register_forward_hook(lambda _module, _inputs, output: change(output))
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def last_hidden_changed(
+    model: nn.Module, architecture: Architecture, change: Callable[[Tensor], Tensor]
+) -> Iterator[None]:
+    """Let `change` replace the output of the last block, (batch, length, hidden), in every forward pass.
+
+    Raises `Unsupported` where layers share that block.
+    """
+    if architecture.shared:
+        raise Unsupported(
+            f"{architecture.layers} layers share {architecture.depth} blocks, so that no block is the last alone"
+        )
+
+    def replace(_module: nn.Module, _inputs: object, output: Tensor | tuple[Any, ...]) -> Tensor | tuple[Any, ...]:
+        return (change(output[0]), *output[1:]) if isinstance(output, tuple) else change(output)
+
+    *_, last = _part(model, architecture.block_list).children()
+    handle = last.register_forward_hook(replace)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def block_inputs_changed(
+    model: nn.Module, architecture: Architecture, change: Callable[[Tensor, Tensor], Tensor]
+) -> Iterator[None]:
+    """Let `change` replace the input of every block, (batch, length, hidden), in every forward pass.
+
+    `change` also gets a mask that is true where there is no padding, (batch, length).
+    """
+    text: list[Tensor] = []
+
+    def note(_module: nn.Module, _inputs: object, options: dict[str, Any]) -> None:
+        text[:] = [options["attention_mask"].bool()]
+
+    def replace(_module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        hidden, *others = inputs
+        return (change(hidden, text[0]), *others)
+
+    # Hooked on the blocks, since some models project the embeddings before the first block or share one block.
+    blocks = _part(model, architecture.block_list).children()
+    handles = [block.register_forward_pre_hook(replace) for block in blocks]
+    handles.append(model.register_forward_pre_hook(note, with_kwargs=True))
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def tokens_hidden(model: nn.Module, architecture: Architecture, hidden: Tensor) -> Iterator[None]:
+    """Zero the embeddings of tokens, positions included, and mask attention to them; `hidden` is (batch, length)."""
+
+    def blank(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+        return output.masked_fill(hidden.unsqueeze(-1), 0.0)
+
+    def unseen(_module: nn.Module, inputs: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        return inputs, {**options, "attention_mask": options["attention_mask"].masked_fill(hidden, 0)}
+
+    handles = [
+        _part(model, architecture.embeddings).register_forward_hook(blank),
+        model.register_forward_pre_hook(unseen, with_kwargs=True),
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def weights_replaced(parameters: Iterable[nn.Parameter], values: Iterable[Tensor]) -> Iterator[None]:
+    """Give each parameter another value, and its own tensor back afterwards, also if the body raises."""
+    own = [(parameter, parameter.data) for parameter in parameters]
+    try:
+        for (parameter, _), value in zip(own, values, strict=True):
+            parameter.data = value
+        yield
+    finally:
+        for parameter, data in own:
+            parameter.data = data
+
+
+def mean_of(members: Sequence[Callable[[], Mapping[str, Tensor]]]) -> Mapping[str, Tensor]:
+    """The mean of several sets of weights, loaded one after the other so that only two are in memory."""
+    first, *others = members
+    mean = first()
+    for number, load in enumerate(others, start=2):
+        other = load()
+        mean = {name: weight.lerp(other[name], 1 / number) for name, weight in mean.items()}
+    return mean
+
+
+def _part(model: nn.Module, place: str) -> nn.Module:
+    # Matched at the end of the name, since a wrapper such as peft's adds a prefix.
+    named: dict[str, nn.Module] = dict(model.named_modules())
+    return next(module for name, module in named.items() if name == place or name.endswith(f".{place}"))
