@@ -1,4 +1,4 @@
-"""A million resamples of two arms of 30 seeds: what bootstrap, permutation and sign flips take on one core.
+"""A million resamples of two samples of 30 seeds: what bootstrap, permutation and sign flips take on one core.
 
 `pytest benchmarks/test_statistics.py --benchmark-only`; asked for: under three seconds each.
 """
@@ -17,7 +17,7 @@ from bench_lib.stats.location import paired_permutation, superiority_interval
 from bench_lib.stats.paired import pitman_morgan
 
 MILLION = 1_000_000
-ARMS = np.random.default_rng(0).normal(size=(2, 30))
+SAMPLES = np.random.default_rng(0).normal(size=(2, 30))
 
 
 def _mads(scores: np.ndarray) -> np.ndarray:
@@ -26,11 +26,11 @@ def _mads(scores: np.ndarray) -> np.ndarray:
 
 
 WAYS: dict[str, Callable[[np.random.Generator], object]] = {
-    "sign flips": lambda draws: sign_flip(ARMS[0] - ARMS[1], draws, MILLION),
-    "pitman-morgan": lambda draws: pitman_morgan(*ARMS, draws, MILLION),
-    "paired permutation": lambda draws: paired_permutation(*ARMS, draws, MILLION),
-    "BCa interval of the MAD": lambda draws: bca_interval(_mads, ARMS[0], draws, resamples=MILLION),
-    "interval of P(A > B)": lambda draws: superiority_interval(*ARMS, draws, resamples=MILLION),
+    "sign flips": lambda draws: sign_flip(SAMPLES[0] - SAMPLES[1], draws, MILLION),
+    "pitman-morgan": lambda draws: pitman_morgan(*SAMPLES, draws, MILLION),
+    "paired permutation": lambda draws: paired_permutation(*SAMPLES, draws, MILLION),
+    "BCa interval of the MAD": lambda draws: bca_interval(_mads, SAMPLES[0], draws, resamples=MILLION),
+    "interval of P(A > B)": lambda draws: superiority_interval(*SAMPLES, draws, resamples=MILLION),
 }
 
 

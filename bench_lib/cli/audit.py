@@ -114,9 +114,9 @@ def _tables(found: Sequence[TaskAudit]) -> Iterator[str]:
         if rows:
             yield from ("", *console.columns(head, rows, text_columns))
     for task, split in splits:
-        if split.reading.crowded:
-            room = f"no room for a context within {split.reading.max_length} tokens, so that no run is possible"
-            yield console.hanging("", f"{task} {split.split}: {split.reading.crowded} questions leave {room}", 2)
+        if count := split.coverage.too_long_questions:
+            room = f"no room for a context within {split.coverage.max_length} tokens, so that no run is possible"
+            yield console.hanging("", f"{task} {split.split}: {count} questions leave {room}", 2)
 
 
 def _counts(task: str, found: SplitAudit) -> tuple[str, ...]:
@@ -146,7 +146,7 @@ def _overlap(task: str, found: Overlap, splits: Sequence[SplitAudit]) -> tuple[s
 
 
 def _reading(task: str, found: SplitAudit) -> tuple[str, ...]:
-    one = found.reading
+    one = found.coverage
     return (
         task,
         found.split,

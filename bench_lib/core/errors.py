@@ -1,4 +1,4 @@
-"""Errors that say what was wrong, where it came from, and what to do about it."""
+"""Errors that name the wrong value, its origin and the ways out."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import TypeVar
 T = TypeVar("T")
 
 SHOWN = 300
-"""Characters of a value that a message shows: a number of five thousand digits is told from its ends."""
+"""Characters of a value in a message; of a longer one the ends are shown."""
 LONGEST_NAME = 200
-"""Characters of a name, which is part of the names of files."""
+"""Maximum number of characters of a name, which is part of file names."""
 LONGEST_PART, LONGEST_PATH = 255, 4096
-"""Bytes of the name of a file, and of a whole path, that the file systems in use take."""
+"""Maximum number of bytes of a file's name and of a whole path on common file systems."""
 
 
 class BenchError(Exception):
@@ -22,7 +22,7 @@ class BenchError(Exception):
 
 
 class UnknownName(BenchError):
-    """A name that no registry holds; the message ends with the nearest known ones."""
+    """A name that is not registered; the message ends with the nearest known ones."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
@@ -40,7 +40,7 @@ class BadValue(BenchError):
 
 
 class BadPlan(BenchError):
-    """A grid that cannot be run; `problems` are all that were found, each in one line."""
+    """A grid that cannot be run; `problems` are all reasons, one line each."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(dict.fromkeys(map(one_line, problems)))
@@ -51,7 +51,7 @@ class BadPlan(BenchError):
 
 
 class BadData(BenchError):
-    """A data set that does not hold what its task says it holds."""
+    """A data set that does not fit its task."""
 
 
 class BadStore(BenchError):
@@ -59,7 +59,7 @@ class BadStore(BenchError):
 
 
 class Unwritten(BadStore):
-    """Results that could not be written to their store; the message says where they are kept instead."""
+    """Results that could not be written to their store; the message names the folder that they are in instead."""
 
 
 class Unavailable(BenchError):
@@ -71,13 +71,13 @@ class Unsupported(BenchError):
 
 
 class Problems:
-    """What is found to be wrong on the way, so that all of it is told at once."""
+    """Collects errors, so that all of them are reported together."""
 
     def __init__(self) -> None:
         self.found: list[str] = []
 
     def of(self, function: Callable[..., T], *arguments: object) -> T | None:
-        """What a function gives, or None where it raises `BenchError`, which is noted."""
+        """The result of a function, or None where it raises `BenchError`, which is collected."""
         try:
             return function(*arguments)
         except BadPlan as error:
@@ -87,13 +87,13 @@ class Problems:
         return None
 
     def refuse(self) -> None:
-        """Raise `BadPlan` where anything was found."""
+        """Raise `BadPlan` if any error was collected."""
         if self.found:
             raise BadPlan(self.found)
 
 
 class Diverged(Exception):
-    """The loss or the gradient left the finite numbers; carries the optimiser step at which it did."""
+    """The loss or the gradient is not finite; carries the optimiser step."""
 
     def __init__(self, step: int, what: str = "the loss") -> None:
         super().__init__(f"{what} was not finite at step {step}")
@@ -103,13 +103,13 @@ class Diverged(Exception):
         return (Diverged, (self.step, self.what))
 
 
-def told(error: BaseException) -> str:
-    """An exception of somebody else's code on one line: its type, and what it says, as far as that can be had."""
+def described(error: BaseException) -> str:
+    """An exception of foreign code on one line: its type, and its message unless that raises too."""
     try:
-        said = str(error)
+        message = str(error)
     except Exception:
-        said = ""
-    return ": ".join(filter(None, (type(error).__name__, shortened(one_line(said), SHOWN))))
+        message = ""
+    return ": ".join(filter(None, (type(error).__name__, shortened(one_line(message), SHOWN))))
 
 
 def require(condition: bool, what: str, value: object, allowed: str) -> None:
@@ -119,16 +119,13 @@ def require(condition: bool, what: str, value: object, allowed: str) -> None:
 
 
 def check_name(what: str, name: str) -> None:
-    """Raise `BadValue` for a name that no table, figure or file can carry: empty, too long, or not all printable."""
+    """Raise `BadValue` for a name that is empty, too long or not printable, and so unfit for tables and files."""
     clean = name.isprintable() and name == name.strip() and 0 < len(name) <= LONGEST_NAME
     require(clean, what, name, f"1 to {LONGEST_NAME} printable characters, without blanks at the ends")
 
 
 def check_path(what: str, path: str) -> None:
-    """Raise `BadValue` for what no file or folder can be called: nothing, a null character, or a name that is too long.
-
-    The limits are those of the file systems in use, in bytes.
-    """
+    """Raise `BadValue` for an impossible path: empty, with a null character, or too long for common file systems."""
     parts = [part.encode(errors="surrogateescape") for part in PurePath(path).parts]
     fits = all(len(part) <= LONGEST_PART for part in parts) and sum(map(len, parts)) + len(parts) < LONGEST_PATH
     allowed = f"a path, with at most {LONGEST_PART} bytes for each of its names and {LONGEST_PATH} in all"
@@ -136,13 +133,13 @@ def check_path(what: str, path: str) -> None:
 
 
 def one_line(text: str) -> str:
-    """A text as one line: its lines are joined by blanks, and what cannot be printed is escaped."""
+    """A text as one line: lines are joined by blanks, and unprintable characters escaped."""
     joined = " ".join(filter(None, (part.strip() for part in text.splitlines())))
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in joined)
 
 
 def shortened(text: str, limit: int) -> str:
-    """A text of at most so many characters: of a longer one its beginning and its end, where the reason mostly is."""
+    """A text of at most `limit` characters; a longer one is cut in the middle, since its end mostly has the reason."""
     gap = " ... "
     if len(text) <= limit:
         return text

@@ -1,4 +1,4 @@
-"""Packages that only a part of the suite needs, and what to install where one is missing."""
+"""Optional packages, and the commands that install them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 
-from bench_lib.core.errors import Unavailable, told
+from bench_lib.core.errors import Unavailable, described
 
 EXTRAS: Mapping[str, tuple[str, ...]] = {
     "hub": ("datasets",),
@@ -23,29 +23,28 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
 
 @contextmanager
 def optional(package: str, otherwise: str = "") -> Iterator[None]:
-    """Around the import of a package that is optional: where that fails, raise `Unavailable`, with what to install.
+    """A context for importing an optional package: a failure raises `Unavailable` with the command that installs it.
 
-    `otherwise` is another way out.
+    The message ends with `otherwise`, an alternative.
     """
     try:
         yield
     except ImportError as error:
         installed = (error.name or package).partition(".")[0] != package
-        raise _unavailable(package, otherwise, f"cannot be imported ({told(error)})" if installed else "") from error
+        raise _unavailable(
+            package, otherwise, f"cannot be imported ({described(error)})" if installed else ""
+        ) from error
 
 
 def check_installed(packages: Iterable[str], what: str) -> None:
-    """Raise `Unavailable` for the first of the packages that is not installed; none is imported.
-
-    `what` needs them, and the message begins with it.
-    """
+    """Raise `Unavailable` for the first missing package, without imports; the message begins with `what` needs them."""
     for package in packages:
         if not is_installed(package):
             raise Unavailable(f"{what}: {_unavailable(package)}")
 
 
 def is_installed(package: str) -> bool:
-    """Whether a package could be imported, as far as that can be known without doing so."""
+    """Whether a package can be imported, as far as that is known without importing it."""
     if package in sys.modules:
         return sys.modules[package] is not None
     return find_spec(package) is not None

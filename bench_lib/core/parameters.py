@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import MISSING, fields
 from typing import Any
 
-from bench_lib.core.errors import BadValue, BenchError, UnknownName, told
+from bench_lib.core.errors import BadValue, BenchError, UnknownName, described
 from bench_lib.core.spec import Scalar
 
 KINDS = (str, int, float, bool, type(None))
@@ -18,7 +18,7 @@ KINDS = (str, int, float, bool, type(None))
 
 
 def read_settings(parts: Sequence[str], declared: type, kind: str, name: str) -> dict[str, Scalar]:
-    """The values of `field=value` texts by field of a dataclass, which messages call by its kind and name.
+    """The values of `field=value` texts by field of a dataclass; messages name it by its kind and name.
 
     An unknown field raises `UnknownName` with the nearest ones, a value of another type `BadValue`.
     """
@@ -36,7 +36,7 @@ def read_settings(parts: Sequence[str], declared: type, kind: str, name: str) ->
 
 
 def check_field(key: str, declared: type, owner: str) -> None:
-    """Raise `UnknownName` for what is no field of a dataclass."""
+    """Raise `UnknownName` unless the key is a field of the dataclass."""
     known = [f.name for f in fields(declared)]
     if key not in known:
         raise UnknownName(f"field of {owner}", key, known)
@@ -48,12 +48,14 @@ def setting_kinds(declared: type) -> dict[str, tuple[type, ...]]:
     try:
         hints = typing.get_type_hints(declared)
     except Exception as error:
-        raise BenchError(f"the types of the fields of {declared.__qualname__} cannot be read: {told(error)}") from error
+        raise BenchError(
+            f"the types of the fields of {declared.__qualname__} cannot be read: {described(error)}"
+        ) from error
     return {f.name: _kinds(hints.get(f.name, f.type), f"{declared.__qualname__}.{f.name}") for f in fields(declared)}
 
 
 def _kinds(annotation: Any, where: str) -> tuple[type, ...]:
-    """The plain types of an annotation, of which a union has several."""
+    """The plain types of an annotation; a union has several."""
     union = typing.get_origin(annotation) in (typing.Union, types.UnionType)
     parts = typing.get_args(annotation) if union else (annotation,)
     kinds = tuple(type(None) if part is None else part for part in parts)
@@ -63,7 +65,7 @@ def _kinds(annotation: Any, where: str) -> tuple[type, ...]:
 
 
 def read_value(text: str, declared: type, name: str, where: str) -> Scalar:
-    """The value that a text stands for, of a type that the field of that name may have."""
+    """The value of a text, in one of the types of the field of that name."""
     kinds = setting_kinds(declared)[name]
     try:
         value: Any = ast.literal_eval(text)

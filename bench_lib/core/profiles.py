@@ -1,4 +1,4 @@
-"""Named profiles: a budget for all tasks, with what differs by task format or by task."""
+"""Named profiles: a budget for all tasks, with exceptions by task format or task."""
 
 from __future__ import annotations
 
@@ -16,15 +16,12 @@ from bench_lib.core.spec import Profile, Scalar
 Settings = Mapping[str, Scalar]
 
 MOST = 10_000
-"""Combinations of values along axes: a slip of the key should not fill the memory."""
+"""Maximum number of combinations of values along axes, since a typing error should not fill the memory."""
 
 
 @dataclass(frozen=True)
 class ProfileFamily:
-    """A profile before the task is known; a task's own settings go before its kind's, and those before the base.
-
-    `settings` go before all of them.
-    """
+    """A profile for all tasks; `settings` override those of the task, these those of its format, and these the base."""
 
     name: str
     description: str
@@ -37,20 +34,20 @@ class ProfileFamily:
         check_name("name of a profile", self.name)
 
     def __call__(self, task: str, task_format: object) -> Profile:
-        """The profile for one task, whose kind is a task format or the name of one."""
+        """The profile for one task; `format` is its format or the name of that."""
         found = {**self.by_format.get(str(task_format), {}), **self.by_task.get(task, {}), **self.settings}
         return dataclasses.replace(self.base, **found)  # type: ignore[arg-type]
 
     def at(self, settings: Settings) -> ProfileFamily:
-        """The profile with settings that hold for every task, named such as `desk:per_class=8`.
+        """The profile with settings for every task, with a name such as `desk:per_class=8`.
 
-        What changes nothing for any task is left out. A number of examples for each class takes the place of one for
-        all, unless that is given too.
+        Settings that change nothing for any task are left out. `per_class` replaces `train_examples` unless both are
+        given.
         """
-        # Beside a number for each class, one for all is refused with the profile, whatever it is.
+        # Both together are refused by the profile, so that neither may be left out here.
         both = None not in (settings.get("per_class"), settings.get("train_examples"))
-        kept = {name: value for name, value in settings.items() if both or self._changes(name, value)}
-        found = {**self.settings, **kept}
+        changes = {name: value for name, value in settings.items() if both or self._changes(name, value)}
+        found = {**self.settings, **changes}
         named = [f.name for f in dataclasses.fields(Profile) if f.name in found]
         if found.get("per_class") is not None and found.setdefault("train_examples", None) is None:
             named = [name for name in named if name != "train_examples"]
@@ -64,7 +61,7 @@ class ProfileFamily:
 
 
 def stressed(family: ProfileFamily, factor: float) -> ProfileFamily:
-    """The negative control of a profile: rates higher by a factor, and no warm-up."""
+    """The negative control of a profile: higher learning rates by a factor, and no warm-up."""
 
     def harsher(settings: Settings) -> Settings:
         rate = settings.get("learning_rate")
@@ -164,16 +161,16 @@ for _family, _factor in ((SMOKE, 3.0), (QUICK, 1.7), (DESK, 4.0), (FEW1K, 5.0), 
 
 
 def find_profile(text: str) -> ProfileFamily:
-    """A registered profile, or one with settings of its own from text such as `desk:per_class=8:label_noise=0.1`."""
+    """A registered profile, with settings of a text such as `desk:per_class=8:label_noise=0.1`."""
     name, *parts = text.split(":")
     family = PROFILES.get(name)
     return family.at(read_settings(parts, Profile, "profile", name))
 
 
 def along(text: str, axes: Sequence[tuple[str, Sequence[Scalar]]]) -> list[ProfileFamily]:
-    """A profile with every combination of values that its fields take along axes, each once.
+    """A profile with every combination of values along axes, each once.
 
-    Raises `BadValue` for a field that is an axis twice or has a setting already, and for an axis without a value.
+    Raises `BadValue` for a field that is an axis twice or has a setting already, and for an axis without values.
     """
     base = find_profile(text)
     names, values = [name for name, _ in axes], [taken for _, taken in axes]

@@ -11,7 +11,7 @@ from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Any, Generic, TypeVar, cast
 
-from bench_lib.core.errors import BadValue, BenchError, UnknownName, told
+from bench_lib.core.errors import BadValue, BenchError, UnknownName, described
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ LONGEST = 100
 
 
 def check_entry_name(kind: str, name: object, where: str) -> None:
-    """Raise `BadValue` for a name that could not be a word of a command, a folder, or a part of a stack."""
+    """Raise `BadValue` for a name that cannot be a word of a command, a folder, or a part of a stack."""
     if not (isinstance(name, str) and len(name) <= LONGEST and NAME.fullmatch(name)):
         allowed = (
             f"letters a to z, digits, '_', '-' and '.', which begin with neither of the last two, {LONGEST} at most"
@@ -30,25 +30,25 @@ def check_entry_name(kind: str, name: object, where: str) -> None:
 
 
 def _accept(_entry: object, _where: str) -> None:
-    """Take whatever is offered."""
+    """Accept any entry."""
 
 
 def load_point(point: EntryPoint, where: str) -> Any:
-    """What an entry point names; whatever its code raises, `sys.exit` included, is a `BenchError`."""
+    """The object of an entry point; anything that its code raises, `sys.exit` included, becomes a `BenchError`."""
     try:
         return point.load()
     except BaseException as error:
         if type(error) is KeyboardInterrupt:
             raise
-        why = str(error) if isinstance(error, BenchError) else told(error)
+        why = str(error) if isinstance(error, BenchError) else described(error)
         raise BenchError(f"the {where} cannot be loaded: {why}; repair or uninstall it") from error
 
 
 class Registry(Generic[T]):
-    """Named entries of one kind: those of scanned packages, those added, then those that installed packages offer.
+    """Named entries of one kind: those of scanned packages, added ones, then those of installed packages.
 
-    A package offers an entry under the registry's `group` of entry points; its code is loaded when the entry is asked
-    for, by `load`, and `check` raises for what is no entry of this kind.
+    A package offers an entry in the registry's `group` of entry points; `load` imports it when it is first used, and
+    `check` raises for a wrong one.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Registry(Generic[T]):
             self._files[name] = (f"{package}.{name}", defined_in)
 
     def add(self, name: str, entry: T) -> T:
-        """Add an entry; a name that is taken, or is no word, raises `BenchError`."""
+        """Add an entry; a name that is taken or invalid raises `BenchError`."""
         check_entry_name(self.kind, name, repr(name)[:LONGEST])
         self._free(name)
         self._entries[name] = entry
@@ -115,7 +115,7 @@ class Registry(Generic[T]):
             raise BenchError(f"{self.kind} {name!r} is registered already")
 
     def _offered(self) -> dict[str, EntryPoint]:
-        """What installed packages offer beside the entries; a name that is taken or offered twice raises."""
+        """The entry points of installed packages by name; a name that is taken or offered twice raises."""
         own, offered = self._own(), dict[str, EntryPoint]()
         for point in _points(self.group) if self.group else ():
             check_entry_name(self.kind, point.name, f"that {_from(point)} offers")
@@ -142,7 +142,7 @@ class Registry(Generic[T]):
         self.check(entry, where)
         if getattr(entry, "name", name) != name:
             raise BenchError(f"the {self.kind} {where} calls itself {entry.name!r}; the two names must be the same")
-        # What an installed package offers has no static type: `check` is what says that it is one of these.
+        # An entry of an installed package has no static type: `check` has made sure of it.
         return cast(T, entry)
 
 

@@ -7,16 +7,16 @@ import hashlib
 from bench_lib.core.errors import BadValue, UnknownName, require
 
 MOST = 1_000_000
-"""Seeds that one text may name: a slip of the key should not fill the memory."""
+"""Maximum number of seeds in one text, since a typing error should not fill the memory."""
 LARGEST = 2**63 - 1
 """The largest seed: the store keeps them in 64 bits."""
 STREAMS = ("init", "order", "dropout", "augment", "subset")
 Frozen = tuple[tuple[str, int], ...]
-"""Streams that do not go with the seed of a run, and what they draw from instead; sorted by name."""
+"""Streams with a fixed seed instead of the run's, and that seed; sorted by name."""
 
 
 def derive(base: int, stream: str, *names: str | int) -> int:
-    """A seed in [0, 2**63) for one stream of one run, optionally for a named or numbered part of it."""
+    """A seed in [0, 2**63) for a stream of a run, optionally for a named or numbered part of it."""
     require(stream in STREAMS, "seed stream", stream, ", ".join(STREAMS))
     text = "\x1f".join([str(base), stream, *map(str, names)])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
@@ -38,37 +38,37 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 
 
 def is_seed(text: str) -> bool:
-    """Whether a text is a number that can be a seed; one of thousands of digits is told without reading it."""
+    """Whether a text is a valid seed; a text of thousands of digits is refused without parsing it."""
     return text.isascii() and text.isdecimal() and len(text) <= len(str(LARGEST)) and int(text) <= LARGEST
 
 
 def check_seed(what: str, seed: object) -> None:
-    """Raise `BadValue` for what is no seed."""
+    """Raise `BadValue` for an invalid seed."""
     require(type(seed) is int and 0 <= seed <= LARGEST, what, seed, f"an integer from 0 to {LARGEST}")
 
 
 def parse_vary(text: str, seeds: tuple[int, ...], frozen: Frozen = ()) -> tuple[Frozen, ...]:
-    """What is frozen in each arm of a text such as `init,order+dropout,all`: the streams that an arm does not name.
+    """The frozen-seed configurations of a text such as `init,order+dropout,all`: each varies the streams that it names.
 
-    They stand at 0, or where `frozen` has them, which may name none that varies. `init+order` lets both go with the
-    seed; `initxorder` is the grid of all pairs of seeds, in which the stream that stands first in `STREAMS` goes with
-    the seed, in an arm for each seed of the other (Dodge et al. 2020).
+    The other streams have seed 0, or that in `frozen`, which may name no stream that varies. `init+order` varies both
+    with the seed. `initxorder` is the grid of all pairs of seeds: the stream that is first in `STREAMS` varies with the
+    seed, in a configuration for each seed of the other (Dodge et al. 2020).
     """
-    arms: list[Frozen] = []
+    configurations: list[Frozen] = []
     for part in text.split(","):
         varied, across = _varied(part.strip())
         for stream, seed in frozen:
             require(stream not in varied + across, "--freeze", f"{stream}={seed}", f"what --vary {text} does not vary")
         require(not across or len(seeds) ** 2 <= MOST, "seeds of a grid", len(seeds), f"at most {MOST:,} pairs")
-        held = {**dict.fromkeys(STREAMS, 0), **dict(frozen)}
+        fixed = {**dict.fromkeys(STREAMS, 0), **dict(frozen)}
         for level in seeds if across else (0,):
-            places = {**held, **dict.fromkeys(across, level)}
-            arms.append(tuple(sorted((stream, at) for stream, at in places.items() if stream not in varied)))
-    return tuple(dict.fromkeys(arms))
+            levels = {**fixed, **dict.fromkeys(across, level)}
+            configurations.append(tuple(sorted((name, seed) for name, seed in levels.items() if name not in varied)))
+    return tuple(dict.fromkeys(configurations))
 
 
 def _varied(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The streams that go with the seed in an arm, and the one that a grid crosses with them, if it is one."""
+    """The streams that vary with the seed in a configuration, and the second stream of a grid, if it is one."""
     if text == "all":
         return STREAMS, ()
     names = [name.strip() for name in text.replace("x", "+").split("+")]

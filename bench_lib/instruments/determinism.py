@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import torch
 import torch.utils.deterministic
 
-from bench_lib.instruments.surroundings import GENERATORS, SETTINGS, Surroundings
+from bench_lib.instruments.global_state import GENERATORS, SETTINGS, GlobalState
 
 # cuBLAS reads this when it starts; without it, deterministic mode refuses matrix products on CUDA.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -38,7 +38,7 @@ def isolated(threads: int, device: torch.device, foreign: bool = False) -> Itera
         # Filling every new tensor would only help code that reads memory it never wrote, and costs time at each step.
         SETTINGS[OURS[0]][1]((True, False, False))
         SETTINGS[OURS[1]][1](threads)
-        within = Surroundings(foreign)
+        within = GlobalState(foreign)
         try:
             yield left
         finally:

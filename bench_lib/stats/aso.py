@@ -1,4 +1,4 @@
-"""Almost stochastic order: is one sample above the other at nearly every quantile?"""
+"""Almost stochastic order: whether one sample is above the other at nearly every quantile."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _ratios(first: Floats, second: Floats, noise: float) -> Floats:
 
 
 def _steps(n: int, m: int) -> tuple[Indices, Indices, Floats]:
-    """Where both quantile functions stay at one of n and of m scores: the scores' places, and each stretch's width."""
-    # Counted in steps of 1 / (n m), where all ends are whole numbers: rounding makes no stretch of its own.
+    """The intervals on which both quantile functions are constant: the ranks of both scores, and the widths."""
+    # In units of 1 / (n m) all ends are whole numbers, so that rounding adds no interval.
     ends = np.union1d(m * np.arange(1, n + 1), n * np.arange(1, m + 1))
     return (ends - 1) // m, (ends - 1) // n, np.diff(ends, prepend=0) / (n * m)

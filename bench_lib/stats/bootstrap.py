@@ -133,15 +133,15 @@ def _bias(found: Floats, estimate: float, noise: float) -> float:
     # Scores of classifiers lie on a lattice, so ties are common and rounding must not decide them.
     tied = np.abs(found - estimate) <= noise
     share = float(np.mean(np.where(tied, 0.5, found < estimate)))
-    # No resample on one side stands for fewer than half a resample: the quantile stays finite.
+    # At least half a resample is counted on either side, so that the quantile is finite.
     half = 0.5 / found.size
     return float(ndtri(min(max(share, half), 1 - half)))
 
 
 def _jackknife_skew(statistic: Statistic, values: Floats, noise: float) -> float:
-    """The acceleration of a statistic, from what each score (n,) adds to it."""
+    """The acceleration of a statistic, from the contributions of the scores (n,)."""
     if values.size == 2:
-        # What two scores add is equal and opposite, whatever the statistic is, and it need not be one of one score.
+        # The contributions of two scores are equal and opposite, and the statistic may need two scores.
         return 0.0
     runs = np.arange(values.size - 1)
     without = _applied(statistic, [values[runs + (runs >= np.arange(values.size)[:, None])]])

@@ -97,14 +97,14 @@ def crossed(
 
 @dataclass(frozen=True, eq=False)
 class _Design:
-    """Which runs share a level of what: all that the estimates need besides the scores."""
+    """The design of the runs: which of them share a level of each factor."""
 
     names: tuple[str, ...]
     levels: Levels
 
     @cached_property
     def sources(self) -> tuple[str, ...]:
-        """What has a component: factors with two levels or more, and the rest."""
+        """The sources with a component: factors with two levels or more, and the rest."""
         varied = [name for name, column in zip(self.names, self.levels.T, strict=True) if np.ptp(column) > 0]
         return (*varied, REST)
 
@@ -144,7 +144,7 @@ class _Design:
 
     @cached_property
     def aliases(self) -> dict[str, str]:
-        """For each component that cannot be told, and for the total, what it cannot be told from."""
+        """For each component that is not identifiable, and for the total, the sources that it is confounded with."""
         _, lost, sizes = self._system
         whole = 1 / sizes
         mixed = np.vstack([lost, whole @ lost / np.linalg.norm(whole)])
@@ -185,7 +185,7 @@ def _squares(rows: Floats) -> Floats:
 def _intervals(
     design: _Design, scaled: Floats, generator: np.random.Generator, confidence: float, resamples: int
 ) -> dict[str, Estimate]:
-    """(variance, low, high) of each source that can be told, and of the total, on the scale of the scaled scores."""
+    """(variance, low, high) of each identifiable source and of the total, on the scale of the scaled scores."""
     estimates = design.estimates(scaled)
     forms = design.simulated(generator, resamples)
     deviations = np.sqrt(np.maximum(estimates[:-1], 0))
@@ -235,7 +235,7 @@ def _whole(total: float, parts: Sequence[Estimate]) -> Estimate:
 
 
 def _components(design: _Design, found: dict[str, Estimate]) -> tuple[Component, ...]:
-    """The components in order, those that cannot be told with the reason."""
+    """The components in order; those that are not identifiable with the reason."""
     below = sum(min(found[name][0], 0.0) for name in design.sources if name in found)
     total = found[TOTAL][0] - below if TOTAL in found else math.nan
     rows = []
@@ -246,7 +246,7 @@ def _components(design: _Design, found: dict[str, Estimate]) -> tuple[Component,
 
 
 def _note(design: _Design, name: str) -> str:
-    """Why a component is not known; empty where it is."""
+    """The reason why a component is unknown; empty if it is known."""
     if name == TOTAL:
         return f"hangs on what cannot be told apart: {design.aliases[name]}" if name in design.aliases else ""
     if name not in design.sources:

@@ -1,4 +1,4 @@
-"""Correction of p-values for testing many times: nan marks what was not tested and does not count in the family."""
+"""Correction of p-values for multiple tests; nan marks a test that was not done, which does not count."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happened within training: scores that go up and down, gradients that explode or vanish, weights that drift."""
+"""The course of training: fluctuating scores, exploding and vanishing gradients, drift of the weights."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ VANISHING = 1e-3
 
 @dataclass(frozen=True)
 class GradientHealth:
-    """The gradients of one run of so many steps: the largest finite norm, explosions as a number, the rest as shares.
+    """The gradients of one run: its steps, the largest finite norm, the number of explosions, and shares of the steps.
 
     nan for what is not known.
     """
@@ -42,7 +42,7 @@ class GradientHealth:
 
 @dataclass(frozen=True, eq=False)
 class DriftSummary:
-    """Mean drift of the runs whose drift is known: per layer (layers,), and over all layers; how many runs are not."""
+    """Mean drift of the runs with known drift, per layer (layers,) and over all, and the number of the others."""
 
     runs: int
     dropped: int
@@ -114,12 +114,12 @@ def drift_summary(drift: Sequence[Sequence[float]] | Floats) -> DriftSummary:
     rows = [_checked_drift(row) for row in drift]
     widths = sorted({row.size for row in rows if row.size})
     require(len(widths) <= 1, "numbers of layers", widths, "the same for every run")
-    kept = [row for row in rows if row.size and np.isfinite(row).all()]
-    dropped = len(rows) - len(kept)
-    if not kept:
-        return DriftSummary(0, dropped, np.full(widths[0] if widths else 0, math.nan), math.nan)
-    per_layer = np.mean(kept, axis=0)
-    return DriftSummary(len(kept), dropped, per_layer, float(per_layer.mean()))
+    known = [row for row in rows if row.size and np.isfinite(row).all()]
+    unknown = len(rows) - len(known)
+    if not known:
+        return DriftSummary(0, unknown, np.full(widths[0] if widths else 0, math.nan), math.nan)
+    per_layer = np.mean(known, axis=0)
+    return DriftSummary(len(known), unknown, per_layer, float(per_layer.mean()))
 
 
 def _vanishing(first: Floats, last: Floats, fraction: float) -> float:

@@ -51,7 +51,7 @@ class Effect:
 
 
 def log_mad_ratio(a: ArrayLike, b: ArrayLike, paired: bool = False) -> Effect:
-    """The logarithm of MAD(a) over MAD(b) for scores (n_a,) and (n_b,), which are of the same seeds where paired.
+    """The logarithm of MAD(a) over MAD(b) for scores (n_a,) and (n_b,); paired scores share their seeds.
 
     The standard error comes from the influence functions. If neither sample has spread, the effect and error are 0;
     the error is nan if only one has none, or with fewer than three scores. Source: the delta method, Hampel
@@ -101,7 +101,7 @@ def _error(values: Floats) -> float:
 
 
 def _influence(values: Floats) -> Floats:
-    """What each score adds to the logarithm of the MAD: its own distance, and its pull on the mean."""
+    """The influence of each score on the logarithm of the MAD, by its own distance and through the mean."""
     offsets = values - values.mean()
     lean = float(np.mean(offsets < 0) - np.mean(offsets > 0))
     return np.asarray((np.abs(offsets) + lean * offsets) / np.abs(offsets).mean(), dtype=np.float64)

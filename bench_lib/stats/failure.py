@@ -1,4 +1,4 @@
-"""How often training fails."""
+"""Intervals of failure rates."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench_lib.core.errors import require
 
 
 def wilson(failures: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval (low, high) of the failure rate behind so many failures in n runs.
+    """Wilson's score interval (low, high) of the failure rate, from the failures in n runs.
 
     (0, 1) for n = 0: nothing is known. Source: Wilson 1927, without continuity correction.
     """

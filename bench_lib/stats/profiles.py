@@ -16,7 +16,7 @@ from bench_lib.stats.spread import checked_scores
 
 Floats = NDArray[np.float64]
 Groups = Sequence[ArrayLike] | NDArray[np.float64]
-"""The scores of each task (seeds,): as many seeds for each or not."""
+"""The scores of each task (seeds,); the numbers of seeds may differ."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Techniques ranked within each task, and whether their ranks over the tasks differ by more than chance."""
+"""Ranks of techniques within tasks, and tests for differences of their average ranks."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def friedman(scores: ArrayLike) -> Friedman:
 
 
 def critical_difference(techniques: int, tasks: int, alpha: float = 0.05) -> float:
-    """The distance between average ranks from which on Nemenyi's test finds two techniques different at level alpha.
+    """The smallest distance between average ranks that is significant at level alpha in Nemenyi's test.
 
     Source: Demsar 2006, q_alpha sqrt(k (k + 1) / (6 N)) for k techniques and N tasks.
     """
@@ -77,7 +77,7 @@ def critical_difference(techniques: int, tasks: int, alpha: float = 0.05) -> flo
 
 
 def cliques(ranks: ArrayLike, difference: float) -> list[tuple[int, ...]]:
-    """The largest groups of techniques whose average ranks (techniques,) all lie closer than the critical difference.
+    """The largest groups of techniques with average ranks (techniques,) closer than the critical difference.
 
     The bars of a critical-difference diagram: indices from best to worst rank, groups of two or more, none inside
     another; a technique that differs from all others is in none.
@@ -108,7 +108,7 @@ def checked_table(scores: ArrayLike) -> Floats:
 
 
 def _leads(table: Floats) -> NDArray[np.int64]:
-    """By how many more techniques each one beats than it loses to, within its task: (tasks, techniques).
+    """The number of techniques that each one beats, less the number that beat it, within its task: (tasks, techniques).
 
     k + 1 less twice the rank, of k techniques.
     """

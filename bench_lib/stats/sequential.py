@@ -1,4 +1,4 @@
-"""Group-sequential testing: how much of alpha each look may spend, so that all of them together keep to it."""
+"""Group-sequential testing: the share of alpha for each look, so that all looks together keep to alpha."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench_lib.core.errors import require
 Floats = NDArray[np.float64]
 
 GRID = 801
-"""Points on which the statistic's density is carried from look to look; twice as many change no level by 1e-5."""
+"""Grid points of the statistic's density at each look; twice as many change no level by 1e-5."""
 
 
 def nominal_levels(looks: Sequence[int], alpha: float, power: float = 2.0) -> tuple[float, ...]:
@@ -44,7 +44,7 @@ def nominal_levels(looks: Sequence[int], alpha: float, power: float = 2.0) -> tu
 
 
 def _bound(points: Floats, mass: Floats, step: float, due: float) -> float:
-    """The bound on the sum at which the paths that reach it now have the probability that is due."""
+    """The bound on the sum that paths first reach at this look with the given probability."""
 
     def excess(bound: float) -> float:
         return float(mass @ (ndtr((points - bound) / step) + ndtr((-bound - points) / step))) - due
@@ -53,7 +53,7 @@ def _bound(points: Floats, mass: Floats, step: float, due: float) -> float:
 
 
 def _carried(points: Floats, mass: Floats, step: float, bound: float) -> tuple[Floats, Floats]:
-    """The paths that stayed within the bound: where they are, and with which probability (trapezium rule)."""
+    """The paths within the bound: their values and probabilities (trapezium rule)."""
     new = np.linspace(-bound, bound, GRID)
     density = np.exp(-0.5 * ((new[:, None] - points) / step) ** 2) @ mass / (step * np.sqrt(2 * np.pi))
     weights = np.full(GRID, new[1] - new[0])

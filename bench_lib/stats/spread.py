@@ -1,4 +1,4 @@
-"""How far the scores of a cell's runs lie apart, and how bad the worst of them are."""
+"""Measures of the spread and of the worst case of a cell's scores."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Spread:
 
 
 def spread(scores: ArrayLike) -> Spread:
-    """Every measure of this file over the scores (n,) of one cell."""
+    """All measures of this module for the scores (n,) of one cell."""
     values = checked_scores(scores)
     return Spread(
         n=values.size,

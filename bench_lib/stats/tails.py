@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 FINEST = 2**16
-"""Steps that the sizes of all contributions together are measured in, at most."""
+"""Maximum number of steps for the sum of all contributions."""
 
 NOISE = 1e-9
 """The share of the largest contribution below which a difference is rounding."""
@@ -39,7 +39,7 @@ def sign_tail(contributions: ArrayLike) -> float:
 
 
 def _steps(sizes: Floats) -> tuple[Counts, int]:
-    """Sizes (n,) of at most 1 as whole numbers of steps, and how far apart rounding can bring equal sums."""
+    """Sizes (n,) of at most 1 as whole numbers of steps, and the largest difference of equal sums by rounding."""
     gaps = np.diff(np.sort(sizes), prepend=0)
     counts = sizes / gaps[gaps > NOISE].min()
     whole = np.rint(counts)
@@ -51,7 +51,7 @@ def _steps(sizes: Floats) -> tuple[Counts, int]:
 
 
 def _share(steps: Counts, most: int) -> float:
-    """The share of the subsets of the steps (n,) whose sum is at most so much."""
+    """The share of the subsets of the steps (n,) with a sum of at most `most`."""
     shares = np.zeros(most + 1)
     shares[0] = 1
     reached = 0

@@ -1,4 +1,4 @@
-"""Where the variance comes from: components with intervals, and the design that varies one source at a time."""
+"""Variance components with intervals, from a design that varies one source at a time."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ REST, TOTAL = "rest", "total"
 class Component:
     """The variance that a source adds, in squared units of the scores, with its interval (low, high).
 
-    `variance` is as estimated and may be negative; `share` is of the total, and of the variance as truncated. `note`
-    says why what is nan cannot be told, and what else the variance holds.
+    `variance` is the estimate, which may be negative; `share` is that of the truncated variance in the total. `note`
+    gives the reason for values that are nan, and other parts that the variance includes.
     """
 
     source: str
@@ -38,7 +38,7 @@ class Component:
 
     @property
     def truncated(self) -> float:
-        """The variance, taken for zero where the estimate is negative."""
+        """The variance, or zero for a negative estimate."""
         return max(self.variance, 0.0) if not math.isnan(self.variance) else math.nan
 
 
@@ -92,13 +92,13 @@ def variance_interval(scores: ArrayLike, confidence: float = 0.95) -> tuple[floa
 
 
 def component(source: str, estimate: Estimate, total: float, note: str = "") -> Component:
-    """A component from its estimate and the total of which it is a share; nan unless that is above zero."""
+    """A component from its estimate and the total; its share is nan unless the total is above zero."""
     part = total if source == TOTAL else max(estimate[0], 0.0) if not math.isnan(estimate[0]) else math.nan
     return Component(source, *estimate, part / total if total > 0 else math.nan, note)
 
 
 def check_sources(names: Iterable[str]) -> None:
-    """Raise `BadValue` unless there are names of sources, all different, and none means something else."""
+    """Raise `BadValue` unless there are names of sources, all different, and none is reserved."""
     given = list(names)
     allowed = f"at least one name, each once, none of them {REST!r} or {TOTAL!r}"
     require(len(given) > 0 and len({*given, REST, TOTAL}) == len(given) + 2, "sources of variance", given, allowed)

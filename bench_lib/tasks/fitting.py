@@ -1,4 +1,4 @@
-"""What a task must say of itself to be scored: columns, labels and metrics that fit each other and its format."""
+"""Checks that columns, labels and metrics of a task fit each other and its format."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench_lib.tasks.formats.base import Format
 
 
 def check_columns(task_format: Format, columns: Sequence[str], task: str) -> None:
-    """Raise `BadValue` for more or fewer columns than the format has, or one that is named twice."""
+    """Raise `BadValue` for duplicate columns, or another number of columns than the format has."""
     least, most = task_format.columns
     allowed = f"{least} different ones" if least == most else f"{least} to {most} different ones"
     fits = least <= len(columns) <= most and len(set(columns)) == len(columns)

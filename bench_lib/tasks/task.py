@@ -1,4 +1,4 @@
-"""What a task is: typed metadata, and the data that a source hands over."""
+"""Tasks, as typed metadata, and their data."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from bench_lib.tasks.formats.base import Example, Format
 
 @dataclass(frozen=True)
 class Task:
-    """A data set, its split, and how it is scored; complete, and pinned where it is on the hub.
+    """A data set with its splits and metrics, pinned to a revision if it is on the hub.
 
-    `format` is the format of its examples. `columns` are the hub's own: the inputs first and the target last. `metrics`
-    name what the format computes; the first is the primary one. `judges_wording` says that the labels are of the
-    wording itself, so that a text in other words may need another. `version` is raised when parsing or scoring changes.
-    A task that is read from folders alone leaves out `hub_id` and `revision`. Columns, labels or metrics that do not
-    fit each other or the format, and one of `hub_id` and `revision` without the other, raise `BenchError`.
+    `format` is the format of its examples. `columns` are those of the hub, the inputs first and the target last. The
+    first of the `metrics` is the primary one. `judges_wording` says that labels depend on the wording, so that a
+    paraphrase may need another label. `version` is raised when parsing or scoring changes. A task that is read from
+    folders only has neither `hub_id` nor `revision`. Columns, labels or metrics that do not fit each other or the
+    format, and one of `hub_id` and `revision` without the other, raise `BenchError`.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Task:
 
     def __post_init__(self) -> None:
         check_name("name of a task", self.name)
-        # It is the name of a folder, and stands in lists.
+        # The name is also that of a folder and an item of lists.
         plain = not set(self.name) & set("/\\,:=+ ") and self.name.strip(".") != ""
         require(plain, "name of a task", self.name, "no blank, slash, comma, colon, equals or plus sign")
         require(

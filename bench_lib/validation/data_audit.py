@@ -14,7 +14,7 @@ from bench_lib.tasks.formats import Example
 from bench_lib.tasks.sources.load import other_splits, read_split, source_kind
 from bench_lib.tasks.task import Task
 from bench_lib.validation.duplicates import Counts, Inputs, Overlap, count, index, overlap
-from bench_lib.validation.token_coverage import Reading, read
+from bench_lib.validation.token_coverage import TokenCoverage, token_coverage
 
 OTHERS = "other splits"
 
@@ -26,7 +26,7 @@ class SplitAudit:
     split: str
     used: bool
     counts: Counts
-    reading: Reading
+    coverage: TokenCoverage
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def audit(task: Task, source: str, model: Ref, family: ProfileFamily) -> TaskAud
                 split=split,
                 used=split in used,
                 counts=count(examples, indexed[split], task.labels),
-                reading=read(task.format, examples, tokenizer, profile),
+                coverage=token_coverage(task.format, examples, tokenizer, profile),
             )
             for split, examples in found.items()
         ],

@@ -58,7 +58,7 @@ def index(examples: Iterable[Example]) -> Inputs:
     """The inputs of a split, as `count` and `overlap` need them."""
     found: dict[Input, list[Answers]] = {}
     for example in examples:
-        found.setdefault(example.inputs, []).append(example.accepted)
+        found.setdefault(example.inputs, []).append(example.accepted_answers)
     return Inputs(found, frozenset(map(_plain, found)))
 
 

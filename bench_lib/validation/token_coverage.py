@@ -19,14 +19,14 @@ UNBOUNDED = 10**9
 
 
 @dataclass(frozen=True)
-class Reading:
-    """A split as the model reads it.
+class TokenCoverage:
+    """How a tokenizer covers the words of a split, and how much of it fits into a profile's length.
 
-    `whole` is the share of running words that are one known token, `unknown` the share of tokens that stand for what
-    the vocabulary cannot write. `median` and `longest` are lengths in tokens, special ones included; `too_long` counts
-    examples above `model_length`, None where the tokenizer names none. `cut` is the share of examples above the
-    profile's length, which are read up to there, or in windows where the format is read so; `lost` is the share of
-    tokens that are hence not read. `crowded` counts questions that leave no room for a context: such a run is refused.
+    `whole` is the share of words that are one known token, `unknown` the share of unknown tokens. `median` and
+    `longest` are lengths in tokens, special tokens included; `too_long` counts examples above `model_length`, which is
+    None where the tokenizer states none. `cut` is the share of examples above the profile's length, which are truncated
+    or read in windows; `lost` is the share of truncated tokens. `too_long_questions` leave no room for a context: such
+    a run is refused.
     """
 
     max_length: int
@@ -39,7 +39,7 @@ class Reading:
     too_long: int
     cut: float
     lost: float
-    crowded: int
+    too_long_questions: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +52,9 @@ class _Measured:
     unknown: np.ndarray
 
 
-def read(
+def token_coverage(
     task_format: Format, examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, profile: Profile
-) -> Reading:
+) -> TokenCoverage:
     """Tokenise the examples without truncation, and compare their lengths with the profile's."""
     parts = [_measure(column, tokenizer) for column in task_format.encoded(examples)]
     added = tokenizer.num_special_tokens_to_add(pair=len(parts) == 2)
@@ -64,7 +64,7 @@ def read(
     over = np.maximum(lengths - profile.max_length, 0)
     room = profile.max_length - added - parts[0].tokens
     limit = int(tokenizer.model_max_length) if tokenizer.model_max_length < UNBOUNDED else None
-    return Reading(
+    return TokenCoverage(
         max_length=profile.max_length,
         model_length=limit,
         words=words,
@@ -75,7 +75,7 @@ def read(
         too_long=0 if limit is None else int((lengths > limit).sum()),
         cut=float((over > 0).mean()),
         lost=0.0 if task_format.reads_windows else _share(over.sum(), content.sum()),
-        crowded=int((room <= profile.stride).sum()) if task_format.reads_windows else 0,
+        too_long_questions=int((room <= profile.stride).sum()) if task_format.reads_windows else 0,
     )
 
 
@@ -113,7 +113,7 @@ def _tokenized(texts: Sequence[Text], tokenizer: PreTrainedTokenizerBase) -> Ite
 
 
 def _counted(tokens: np.ndarray, word_of: np.ndarray, unknown: int | None) -> tuple[int, int, int, int]:
-    # A token of no word has NaN, which equals nothing: it counts as a word of its own.
+    # A token outside any word has NaN, which is unequal to itself, so that it counts as a word.
     first = np.append(True, word_of[1:] != word_of[:-1])[: len(tokens)]
     alone = first & np.append(first[1:], True)[: len(tokens)]
     missing = np.zeros(len(tokens), dtype=bool) if unknown is None else tokens == unknown

@@ -14,7 +14,7 @@ import torch
 from bench_lib.core.profiles import PROFILES, ProfileFamily
 from bench_lib.core.record import ModelSize, RunRecord
 from bench_lib.core.spec import Ref, RunSpec, TechniqueSpec, canonical_json
-from bench_lib.instruments.surroundings import GENERATORS, SETTINGS, Surroundings, bits
+from bench_lib.instruments.global_state import GENERATORS, SETTINGS, GlobalState, bits
 from bench_lib.models import MODELS
 from bench_lib.models.source import resolve
 from bench_lib.runner.execute import execute
@@ -125,7 +125,7 @@ def surrounded(number: int, foreign: bool = True) -> Iterator[list[str]]:
     torch.manual_seed(number)
     np.random.seed(number)
     random.seed(number)
-    around, before = Surroundings(foreign), {what: bits(get()) for what, (get, _) in GENERATORS.items()}
+    around, before = GlobalState(foreign), {what: bits(get()) for what, (get, _) in GENERATORS.items()}
     changed: list[str] = []
     try:
         yield changed

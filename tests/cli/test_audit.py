@@ -91,7 +91,7 @@ def test_the_answer_is_json_too(capsys: Written, folder: Path) -> None:
     splits = {split["split"]: split for split in task["splits"]}
     assert {name: split["used"] for name, split in splits.items()} == {"train": True, "validation": True, "test": False}
     assert splits["train"]["counts"]["labels"] == {"negative": 0.6, "positive": 0.4}
-    assert splits["validation"]["reading"]["cut"] == 0.0
+    assert splits["validation"]["coverage"]["cut"] == 0.0
     assert task["overlaps"][0] == {
         "first": "train",
         "second": "validation",
@@ -145,7 +145,7 @@ def test_embedded_data_have_no_repeats(capsys: Written) -> None:
     assert [row[1:5] for row in rows] == [["train", "2,000", "0", "0"], ["validation", "1,000", "0", "0"]]
 
 
-def test_crowded_questions_are_said(capsys: Written, data_folder: Path) -> None:
+def test_questions_that_leave_no_room_are_reported(capsys: Written, data_folder: Path) -> None:
     assert audit(data_folder, "--tasks", "squad", "--profile", "desk:max_length=16:stride=12") == DONE
     out = capsys.readouterr().out
     assert "squad train: 40 questions leave no room for a context within 16 tokens, so that no run is possible" in out

@@ -105,7 +105,7 @@ def held(*varied: str, **places: int) -> Frozen:
 
 
 @pytest.mark.parametrize(
-    ("text", "arms"),
+    ("text", "configurations"),
     [
         ("init", [held("init")]),
         ("subset", [(("augment", 0), ("dropout", 0), ("init", 0), ("order", 0))]),
@@ -120,8 +120,8 @@ def held(*varied: str, **places: int) -> Frozen:
         ("init,initxorder", [held("init"), held("init", order=3), held("init", order=7)]),
     ],
 )
-def test_arms_are_read(text: str, arms: list[Frozen]) -> None:
-    assert parse_vary(text, (3, 0, 7)) == tuple(arms)
+def test_configurations_are_read(text: str, configurations: list[Frozen]) -> None:
+    assert parse_vary(text, (3, 0, 7)) == tuple(configurations)
 
 
 def test_the_reference_can_be_moved() -> None:
@@ -146,7 +146,7 @@ def test_an_unknown_stream_to_vary_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["init+init", "initxinit", "initxorderxdropout", "init+orderxdropout", "initxorder+init"]
 )
-def test_what_is_no_arm_is_refused(text: str) -> None:
+def test_what_is_no_configuration_is_refused(text: str) -> None:
     with pytest.raises(BadValue, match=r"--vary is .* allowed: init, init\+order, initxorder"):
         parse_vary(text, (0,))
 
@@ -159,14 +159,16 @@ def test_a_grid_that_would_fill_the_memory_is_refused() -> None:
 @given(
     st.lists(st.sampled_from(STREAMS), min_size=1, max_size=5, unique=True), st.lists(SEEDS, min_size=1, unique=True)
 )
-def test_a_grid_holds_every_pair_once_and_an_arm_every_other_stream(varied: list[str], seeds: list[int]) -> None:
-    (arm,) = parse_vary("+".join(varied), tuple(seeds))
-    assert list(arm) == sorted((stream, 0) for stream in STREAMS if stream not in varied)
+def test_a_grid_holds_every_pair_once_and_a_configuration_every_other_stream(
+    varied: list[str], seeds: list[int]
+) -> None:
+    (configuration,) = parse_vary("+".join(varied), tuple(seeds))
+    assert list(configuration) == sorted((stream, 0) for stream in STREAMS if stream not in varied)
     if len(varied) > 1:
-        arms = parse_vary("x".join(varied[:2]), tuple(seeds))
+        configurations = parse_vary("x".join(varied[:2]), tuple(seeds))
         carried, crossed = sorted(varied[:2], key=STREAMS.index)
-        assert [dict(arm)[crossed] for arm in arms] == seeds
-        assert all(dict(arm).keys() == set(STREAMS) - {carried} for arm in arms)
+        assert [dict(configuration)[crossed] for configuration in configurations] == seeds
+        assert all(dict(configuration).keys() == set(STREAMS) - {carried} for configuration in configurations)
 
 
 def test_seeds_are_what_the_store_can_hold() -> None:

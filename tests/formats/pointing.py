@@ -37,12 +37,14 @@ class PointExample(Example):
         return self.target
 
     def passages(self, labels: Sequence[str]) -> tuple[Passage, ...]:
-        words = (Word(text, held=i == self.target, block=0 if i == self.target else None) for i, text in self._numbered)
+        words = (
+            Word(text, protected=i == self.target, block=0 if i == self.target else None) for i, text in self._numbered
+        )
         return (tuple(words),)
 
     def rewritten(self, changed: Sequence[Passage], labels: Sequence[str]) -> PointExample:
         (words,) = changed
-        return PointExample(tuple(word.text for word in words), [word.held for word in words].index(True))
+        return PointExample(tuple(word.text for word in words), [word.protected for word in words].index(True))
 
     @property
     def _numbered(self) -> Sequence[tuple[int, str]]:

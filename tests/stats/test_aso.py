@@ -13,7 +13,7 @@ from bench_lib.stats.aso import violation_bound, violation_ratio
 
 SCORES = st.lists(st.floats(-10, 10), min_size=1, max_size=20)
 LATTICE = st.lists(st.integers(0, 8).map(lambda k: 0.7 + k / 400), min_size=1, max_size=20)
-ARM = st.one_of(SCORES, LATTICE)
+SAMPLE = st.one_of(SCORES, LATTICE)
 
 
 def generator(seed: int = 0) -> np.random.Generator:
@@ -49,7 +49,7 @@ def test_it_by_hand(a: list[float], b: list[float], expected: float) -> None:
     ("a", "b"),
     [([0.5], [0.5]), ([1, 2, 3], [3, 2, 1]), ([1, 2], [1, 1, 2, 2]), ([0.1 + 0.2], [0.3, 0.3]), ([0.7] * 4, [0.7] * 9)],
 )
-def test_equal_arms_are_halfway(a: list[float], b: list[float]) -> None:
+def test_equal_samples_are_halfway(a: list[float], b: list[float]) -> None:
     assert violation_ratio(a, b) == 0.5
 
 
@@ -59,7 +59,7 @@ def test_it_integrates_the_quantile_functions(a: list[float], b: list[float]) ->
         assert violation_ratio(a, b) == pytest.approx(on_a_grid(a, b), abs=1e-9)
 
 
-@given(ARM, ARM)
+@given(SAMPLE, SAMPLE)
 def test_the_ratios_of_either_order_add_up_to_one(a: list[float], b: list[float]) -> None:
     assert violation_ratio(a, b) + violation_ratio(b, a) == pytest.approx(1, abs=1e-12)
 
@@ -95,7 +95,7 @@ def test_the_bound_is_the_ratio_and_its_bootstrapped_deviation() -> None:
     assert violation_bound(a, b, generator(7), 0.9, resamples=400) == pytest.approx(expected, abs=1e-9)
 
 
-@given(ARM, ARM)
+@given(SAMPLE, SAMPLE)
 @settings(deadline=None, max_examples=30)
 def test_the_bound_lies_between_the_ratio_and_one(a: list[float], b: list[float]) -> None:
     a, b = [*a, a[0]], [*b, b[0]]
@@ -110,14 +110,14 @@ def test_more_runs_bring_the_bound_down() -> None:
     assert many < 0.1 < few
 
 
-def test_the_bound_of_arms_that_no_resample_changes() -> None:
+def test_the_bound_of_samples_that_no_resample_changes() -> None:
     assert violation_bound([5, 6], [1, 2], generator()) == 0.0
     assert violation_bound([1, 2], [5, 6], generator()) == 1.0
     assert violation_bound([0.7] * 3, [0.7] * 2, generator()) == 0.5
 
 
 @pytest.mark.parametrize(("a", "b"), [([], []), ([0.5], [0.1, 0.2]), ([0.1, 0.2], [0.5])])
-def test_the_bound_needs_two_scores_in_each_arm(a: list[float], b: list[float]) -> None:
+def test_the_bound_needs_two_scores_in_each_sample(a: list[float], b: list[float]) -> None:
     assert math.isnan(violation_bound(a, b, generator()))
 
 
@@ -130,7 +130,7 @@ def test_equal_seeds_give_equal_bits(seed: int) -> None:
     )
 
 
-def test_the_arms_are_left_alone() -> None:
+def test_the_samples_are_left_alone() -> None:
     a, b = np.array([3.0, 1.0, 2.0]), np.array([2.0, 5.0])
     violation_ratio(a, b)
     assert a.tolist() == [3, 1, 2]

@@ -24,16 +24,20 @@ def shifted(generator, seeds, _ratio):
     return generator.normal(size=(2, seeds)) + np.array([[0], [50]])
 
 
-def test_identical_arms_never_differ_and_are_not_equivalent_below_twenty_seeds():
+def test_identical_samples_never_differ_and_are_not_equivalent_below_twenty_seeds():
     found = calibrate(Scenario("same", identical), DESIGN, 1, 20)
     assert (found.claims, found.equivalent, found.seeds) == (0, 0, 12)
     assert math.isnan(found.found)
     assert 0 == found.low < found.high < 0.2
 
 
-def test_arms_far_apart_always_claim_and_are_not_counted_as_spread():
+def test_samples_far_apart_always_claim_and_are_not_counted_as_spread():
     found = calibrate(Scenario("apart", shifted), DESIGN, 2, 10)
-    assert (found.claims, found.found, found.seeds) == (1, 0, 12)  # which arm is higher decides nothing about stability
+    assert (found.claims, found.found, found.seeds) == (
+        1,
+        0,
+        12,
+    )  # which sample is higher decides nothing about stability
 
 
 def test_a_large_ratio_is_found_in_its_direction():
@@ -53,8 +57,8 @@ def test_several_tasks_claim_when_any_does():
 def test_a_repetition_is_the_comparison_itself():
     found = calibrate(SCENARIOS[1], DESIGN, 3, 1, seed=5)
     generator = np.random.default_rng([5, 0])
-    arms = PairedSamples(*SCENARIOS[1].draw(generator, 12, 3))
-    verdict = sequential_verdict(arms, DESIGN, int(generator.integers(2**31)))
+    samples = PairedSamples(*SCENARIOS[1].draw(generator, 12, 3))
+    verdict = sequential_verdict(samples, DESIGN, int(generator.integers(2**31)))
     assert (found.claims, found.seeds) == (claimed(verdict), verdict.seeds)
 
 
@@ -64,7 +68,7 @@ def test_equal_seeds_give_equal_bits():
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-def test_scenarios_stretch_the_first_arm_about_a_common_median(scenario):
+def test_scenarios_stretch_the_first_sample_about_a_common_median(scenario):
     first, second = scenario.draw(np.random.default_rng(0), 100_000, 3)
     survived = ~np.isnan(first) & ~np.isnan(second)
     assert survived.mean() == pytest.approx(0.81 if "failure" in scenario.name else 1, abs=0.01)

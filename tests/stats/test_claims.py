@@ -45,18 +45,18 @@ def differs(verdict: Verdict) -> bool:
 @pytest.mark.parametrize("alpha", [0.05, 0.2])
 def test_one_contrast_is_judged_as_at_an_only_look(kind: dict[str, float], alpha: float) -> None:
     for seed in range(4):
-        arms = drawn(seed, **kind)
+        samples = drawn(seed, **kind)
         margins, shares = Margins(ratio=2.5), Shares(0.2, 0.6, 0.2)
-        design = Design((arms.seeds,), 1, alpha, shares=shares, margins=margins)
-        expected = judge(arms, design, arms.seeds, np.random.default_rng(1))
-        evidence = permutation_evidence(arms, np.random.default_rng(1))
+        design = Design((samples.seeds,), 1, alpha, shares=shares, margins=margins)
+        expected = judge(samples, design, samples.seeds, np.random.default_rng(1))
+        evidence = permutation_evidence(samples, np.random.default_rng(1))
         assert claims([evidence], margins, alpha, shares) == [expected]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_counting_finds_what_drawing_estimates(kind: dict[str, float]) -> None:
-    arms = drawn(3, **kind)
-    found, estimated = exact_evidence(arms), permutation_evidence(arms, np.random.default_rng(0))
+    samples = drawn(3, **kind)
+    found, estimated = exact_evidence(samples), permutation_evidence(samples, np.random.default_rng(0))
     for name in ("p_spread", "p_location"):
         assert getattr(found, name) == pytest.approx(getattr(estimated, name), abs=0.02)
     same = dataclasses.replace(found, p_spread=estimated.p_spread, p_location=estimated.p_location)
@@ -76,9 +76,9 @@ def test_of_failures_alone_it_is_holms_test(counts: list[tuple[int, int]]) -> No
     alike = {"p_spread": 1.0, "p_location": 1.0}
     evidence = []
     for ours, theirs in counts:
-        arms = PairedSamples(np.full(10, 0.5), np.full(10, 0.5))
-        arms.technique[:ours], arms.baseline[:theirs] = NAN, NAN
-        evidence.append(dataclasses.replace(exact_evidence(arms), **alike))
+        samples = PairedSamples(np.full(10, 0.5), np.full(10, 0.5))
+        samples.technique[:ours], samples.baseline[:theirs] = NAN, NAN
+        evidence.append(dataclasses.replace(exact_evidence(samples), **alike))
     reject = multipletests([one.p_failure for one in evidence], 0.05 * Shares().failure, "holm")[0]
     assert [one.decided_by == "failures" for one in claims(evidence)] == reject.tolist()
 

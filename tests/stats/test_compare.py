@@ -11,7 +11,7 @@ from scipy.stats import binom, boschloo_exact, f, hypergeom, levene
 from bench_lib.core.errors import BadValue
 from bench_lib.stats.compare import boschloo, brown_forsythe, mad_ratio
 
-ARM = st.lists(st.integers(0, 400).map(lambda k: k / 400), min_size=3, max_size=30)
+SAMPLE = st.lists(st.integers(0, 400).map(lambda k: k / 400), min_size=3, max_size=30)
 COUNTS = st.integers(0, 12).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
 
@@ -38,11 +38,11 @@ def test_boschloo_is_its_definition(counts: tuple[int, int, int, int]) -> None:
     assert boschloo(*counts) == pytest.approx(by_definition(*counts), abs=1e-7)
 
 
-def test_boschloo_is_scipys_with_the_arms_as_columns() -> None:
+def test_boschloo_is_scipys_with_the_samples_as_columns() -> None:
     assert boschloo(3, 10, 9, 12) == pytest.approx(boschloo_exact([[3, 9], [7, 3]]).pvalue, abs=1e-9)
 
 
-def test_one_run_an_arm_by_hand() -> None:
+def test_one_run_a_sample_by_hand() -> None:
     # One of two fails: the largest chance of just this table is 1/4, at a rate of one half; twice that is one half.
     assert boschloo(1, 1, 0, 1) == pytest.approx(0.5, abs=1e-9)
 
@@ -56,7 +56,7 @@ def test_boschloo_is_one_where_the_counts_cannot_differ(counts: tuple[int, int, 
 
 @given(COUNTS, COUNTS)
 @settings(deadline=None, max_examples=40)
-def test_boschloo_is_a_chance_that_knows_no_first_arm_and_no_failure_from_success(
+def test_boschloo_is_a_chance_that_knows_no_first_sample_and_no_failure_from_success(
     a: tuple[int, int], b: tuple[int, int]
 ) -> None:
     p = boschloo(*a, *b)
@@ -99,10 +99,10 @@ def test_boschloo_refuses_counts_that_cannot_be(counts: tuple[int, int, int, int
         boschloo(*counts)
 
 
-@given(ARM, ARM)
+@given(SAMPLE, SAMPLE)
 @settings(deadline=None)
 def test_brown_forsythe_is_an_anova_of_the_distances_from_the_medians(a: list[float], b: list[float]) -> None:
-    distances = [np.abs(np.array(arm) - np.median(arm)) for arm in (a, b)]
+    distances = [np.abs(np.array(sample) - np.median(sample)) for sample in (a, b)]
     p = brown_forsythe(a, b)
     assert 0 <= p <= 1
     if max(np.ptp(one) for one in distances) > 1e-12:
@@ -124,9 +124,9 @@ def test_brown_forsythe_by_hand() -> None:
     assert brown_forsythe([-1, 0, 1], [-4, 0, 4]) == pytest.approx(expected, abs=1e-9)
 
 
-@given(ARM, ARM, st.floats(-5, 5))
+@given(SAMPLE, SAMPLE, st.floats(-5, 5))
 @settings(deadline=None)
-def test_brown_forsythe_does_not_see_where_an_arm_lies(a: list[float], b: list[float], shift: float) -> None:
+def test_brown_forsythe_does_not_see_where_a_sample_lies(a: list[float], b: list[float], shift: float) -> None:
     assert brown_forsythe(np.array(a) + shift, b) == pytest.approx(brown_forsythe(a, b), abs=1e-9)
 
 
@@ -136,11 +136,11 @@ def test_brown_forsythe_cannot_test_fewer_than_two(a: list[float], b: list[float
 
 
 @pytest.mark.parametrize(("n_a", "n_b"), [(2, 2), (5, 5), (3, 30)])
-def test_brown_forsythe_finds_no_difference_where_neither_arm_spreads(n_a: int, n_b: int) -> None:
+def test_brown_forsythe_finds_no_difference_where_neither_sample_spreads(n_a: int, n_b: int) -> None:
     assert brown_forsythe([0.1] * n_a, [0.7] * n_b) == 1.0
 
 
-def test_brown_forsythe_where_one_arm_does_not_spread() -> None:
+def test_brown_forsythe_where_one_sample_does_not_spread() -> None:
     # Distances 0 0 0 and 1 0 1: F = (2/3) / (2/3 / 4) = 4 on 1 and 4 degrees of freedom, so t = 2.
     sine = 2 / math.sqrt(8)
     expected = 1 - sine * (1 + (1 - sine**2) / 2)
@@ -154,16 +154,16 @@ def test_brown_forsythe_at_its_limit() -> None:
 
 
 @pytest.mark.parametrize(("a", "b"), [([0.1, 0.2], [0.1, 0.9]), ([0.1, 0.2], [0.5] * 30), ([0.5] * 30, [0.1, 0.2])])
-def test_brown_forsythe_makes_no_claim_from_an_arm_of_two_that_has_no_noise(a: list[float], b: list[float]) -> None:
+def test_brown_forsythe_makes_no_claim_from_a_sample_of_two_that_has_no_noise(a: list[float], b: list[float]) -> None:
     assert math.isnan(brown_forsythe(a, b))
 
 
-def test_brown_forsythe_tests_an_arm_of_two_against_one_with_noise() -> None:
+def test_brown_forsythe_tests_a_sample_of_two_against_one_with_noise() -> None:
     a, b = [0.1, 0.2], [0.5, 0.9, 0.1, 0.4]
     assert brown_forsythe(a, b) == pytest.approx(levene(a, b, center="median").pvalue, abs=1e-9)
 
 
-def test_mad_ratio_is_below_one_where_the_first_arm_is_the_more_stable() -> None:
+def test_mad_ratio_is_below_one_where_the_first_sample_is_the_more_stable() -> None:
     assert mad_ratio([0.0, 1.0], [5.0, 9.0]) == 0.25
     assert mad_ratio([5.0, 9.0], [0.0, 1.0]) == 4.0
 
@@ -175,11 +175,11 @@ def test_mad_ratio_without_spread() -> None:
 
 
 @pytest.mark.parametrize(("a", "b"), [([], [0.1, 0.2]), ([0.1, 0.2], []), ([0.5], [0.1, 0.2]), ([0.1, 0.2], [0.5])])
-def test_mad_ratio_needs_two_in_each_arm(a: list[float], b: list[float]) -> None:
+def test_mad_ratio_needs_two_in_each_sample(a: list[float], b: list[float]) -> None:
     assert math.isnan(mad_ratio(a, b))
 
 
-@given(ARM, st.floats(0.01, 100), st.floats(-5, 5))
-def test_mad_ratio_of_an_arm_and_its_copy_is_the_scale(arm: list[float], factor: float, shift: float) -> None:
-    if max(arm) > min(arm):
-        assert mad_ratio(np.array(arm) * factor + shift, arm) == pytest.approx(factor, rel=1e-9)
+@given(SAMPLE, st.floats(0.01, 100), st.floats(-5, 5))
+def test_mad_ratio_of_a_sample_and_its_copy_is_the_scale(sample: list[float], factor: float, shift: float) -> None:
+    if max(sample) > min(sample):
+        assert mad_ratio(np.array(sample) * factor + shift, sample) == pytest.approx(factor, rel=1e-9)

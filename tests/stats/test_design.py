@@ -44,7 +44,7 @@ def test_the_share_of_a_test_that_cannot_err_goes_to_the_others(look, failures):
     assert levels.location == pytest.approx(nominal_levels(DESIGN.looks, 0.05 * 0.05 / 0.85, 2.5)[place])
 
 
-def test_more_failures_than_one_arm_holds_can_be_significant():
+def test_more_failures_than_one_sample_holds_can_be_significant():
     assert DESIGN.levels(10, 12).failure > 0
 
 

@@ -77,8 +77,8 @@ def test_its_error_is_the_jackknifes(paired):
 def test_its_interval_covers_the_truth(paired):
     table = draws(1500, 3, 20, seed=9)
     shared = table[:, 2] * (1 if paired else 0)
-    arms = zip(2 * (table[:, 0] + shared), table[:, 1] + shared, strict=True)
-    ends = np.array([log_mad_ratio(a, b, paired).interval() for a, b in arms])
+    samples = zip(2 * (table[:, 0] + shared), table[:, 1] + shared, strict=True)
+    ends = np.array([log_mad_ratio(a, b, paired).interval() for a, b in samples])
     covered = (ends[:, 0] <= math.log(2)) & (math.log(2) <= ends[:, 1])
     assert covered.mean() == pytest.approx(0.95, abs=0.02)
 
@@ -106,7 +106,7 @@ def test_superiority_by_hand():
 
 
 @pytest.mark.parametrize("paired", [False, True])
-def test_identical_arms_are_equivalent_when_paired(paired):
+def test_identical_samples_are_equivalent_when_paired(paired):
     scores = draws(20)
     effect = superiority_effect(scores, scores, paired)
     assert effect.estimate == pytest.approx(0.5)
@@ -114,6 +114,6 @@ def test_identical_arms_are_equivalent_when_paired(paired):
     assert effect.equivalence(0.25, 0.75) < 0.01
 
 
-def test_arms_that_do_not_overlap_have_no_error_and_too_few_scores_no_estimate():
+def test_samples_that_do_not_overlap_have_no_error_and_too_few_scores_no_estimate():
     assert superiority_effect([4, 5, 6], [1, 2, 3]).interval() == (1, 1)
     assert math.isnan(superiority_effect([4, 5], [1, 2, 3]).estimate)

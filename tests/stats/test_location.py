@@ -275,7 +275,7 @@ def test_pairs_that_do_not_differ_but_for_rounding(n: int) -> None:
 
 @given(st.integers(0, 2**32))
 @settings(deadline=None, max_examples=10)
-def test_equal_seeds_give_equal_bits_and_the_arms_are_alike(seed: int) -> None:
+def test_equal_seeds_give_equal_bits_and_the_samples_are_alike(seed: int) -> None:
     a, b = generator(1).normal(size=30), generator(2).normal(size=30)
     first = paired_permutation(a, b, generator(seed), resamples=500)
     assert paired_permutation(a, b, generator(seed), resamples=500) == first
@@ -283,8 +283,8 @@ def test_equal_seeds_give_equal_bits_and_the_arms_are_alike(seed: int) -> None:
 
 
 def test_permutation_keeps_its_level() -> None:
-    arms = generator(3).normal(size=(300, 2, 9))
-    p_values = np.array([paired_permutation(*two, generator()) for two in arms])
+    samples = generator(3).normal(size=(300, 2, 9))
+    p_values = np.array([paired_permutation(*two, generator()) for two in samples])
     assert 0.02 <= np.mean(p_values <= 0.05) <= 0.09
 
 

@@ -27,7 +27,7 @@ def covariance(a, b):
 
 @given(LATTICE, st.randoms(use_true_random=False))
 def test_the_products_add_up_to_the_rank_covariance_whichever_pairs_are_swapped(pairs, random):
-    a, b = (np.array(arm) / 7 for arm in zip(*pairs, strict=True))
+    a, b = (np.array(sample) / 7 for sample in zip(*pairs, strict=True))
     products = rank_products(a, b)
     for _ in range(5):
         swapped = np.array([random.random() < 0.5 for _ in pairs])
@@ -51,7 +51,7 @@ def test_the_sum_is_spearmans_correlation_but_for_its_scale(seed):
 
 
 @pytest.mark.parametrize("shared", [0.0, 0.7])
-def test_a_wider_arm_is_found_and_equal_arms_are_not(shared):
+def test_a_wider_sample_is_found_and_equal_samples_are_not(shared):
     draws = generator(5).normal(size=(3, 40))
     a, b = math.sqrt(1 - shared) * draws[:2] + math.sqrt(shared) * draws[2]
     assert pitman_morgan(3 * a, b, generator()) < 0.001
@@ -61,12 +61,12 @@ def test_a_wider_arm_is_found_and_equal_arms_are_not(shared):
 @pytest.mark.parametrize("shape", ["normal", "skewed", "lattice"])
 def test_false_alarms_keep_to_the_level(shape):
     draws = generator(11).normal(size=(400, 2, 16))
-    arms = {"normal": draws, "skewed": -np.exp(draws), "lattice": np.round(2 * draws)}[shape]
-    found = np.mean([pitman_morgan(a, b, generator(i), 199) <= 0.05 for i, (a, b) in enumerate(arms)])
+    samples = {"normal": draws, "skewed": -np.exp(draws), "lattice": np.round(2 * draws)}[shape]
+    found = np.mean([pitman_morgan(a, b, generator(i), 199) <= 0.05 for i, (a, b) in enumerate(samples)])
     assert found < 0.085  # 0.05 and what 400 repetitions and the estimated medians may add
 
 
-def test_swapping_the_arms_changes_nothing_and_moving_one_changes_no_finding():
+def test_swapping_the_samples_changes_nothing_and_moving_one_changes_no_finding():
     a, b = generator(6).normal(size=(2, 20))
     expected = pitman_morgan(a, b, generator(), 999)
     assert pitman_morgan(b, a, generator(), 999) == expected
@@ -75,7 +75,7 @@ def test_swapping_the_arms_changes_nothing_and_moving_one_changes_no_finding():
         assert pitman_morgan(4 * a + shift, b, generator(), 999) < 0.01
 
 
-def test_it_is_exact_where_the_arms_are_alike():
+def test_it_is_exact_where_the_samples_are_alike():
     # Every arrangement of one set of pairs has its p: no more than a share p of them may have one as small.
     a, b = -np.exp(generator(2).normal(size=(2, 7)))
     swaps = all_signs(7) > 0
@@ -94,6 +94,6 @@ def test_degenerate_inputs_have_an_answer():
     assert pitman_morgan(same, [0.7] * 8, generator()) < 0.05
 
 
-def test_arms_of_unequal_length_are_refused():
+def test_samples_of_unequal_length_are_refused():
     with pytest.raises(BadValue, match="number of scores to pair is 2; allowed: 3"):
         pitman_morgan([1, 2, 3], [1, 2], generator())

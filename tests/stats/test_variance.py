@@ -70,8 +70,8 @@ def test_it_stays_where_scores_move_and_scales_with_their_square(
     init: list[float], order: list[float], together: list[float], shift: float, factor: float
 ) -> None:
     before = one_at_a_time({"init": init, "order": order}, together)
-    arms = {"init": np.array(init) * factor + shift, "order": np.array(order) * factor - shift}
-    after = one_at_a_time(arms, np.array(together) * factor + shift)
+    samples = {"init": np.array(init) * factor + shift, "order": np.array(order) * factor - shift}
+    after = one_at_a_time(samples, np.array(together) * factor + shift)
     for one, other in zip(before, after, strict=True):
         expected = [value * factor**2 for value in (one.variance, one.low, one.high)]
         assert [other.variance, other.low, other.high] == pytest.approx(expected, rel=1e-6, abs=1e-9 * factor**2)
@@ -106,7 +106,7 @@ def test_the_interval_of_the_rest_covers_it_about_as_often_as_it_says() -> None:
 
 
 @pytest.mark.parametrize("scores", [[], [0.5]])
-def test_an_arm_of_fewer_than_two_runs_is_named(scores: list[float]) -> None:
+def test_a_sample_of_fewer_than_two_runs_is_named(scores: list[float]) -> None:
     init, order, rest, total = one_at_a_time({"init": scores, "order": [0.1, 0.3]}, [0.1, 0.5])
     for one in (init, rest):
         assert all(math.isnan(value) for value in (one.variance, one.low, one.high, one.share, one.truncated))

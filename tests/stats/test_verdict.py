@@ -19,14 +19,14 @@ def drawn(
 ) -> PairedSamples:
     draws = np.random.default_rng(seed)
     technique, baseline = draws.normal(size=(2, 30))
-    arms = [wider * technique + higher, baseline]
-    for arm, rate in zip(arms, failing, strict=True):
-        arm[draws.random(30) < rate] = NAN
-    return PairedSamples(*arms)
+    samples = [wider * technique + higher, baseline]
+    for sample, rate in zip(samples, failing, strict=True):
+        sample[draws.random(30) < rate] = NAN
+    return PairedSamples(*samples)
 
 
-def ended(arms: PairedSamples):
-    return judge(arms, DESIGN, arms.seeds, look_generator(0, arms.seeds))
+def ended(samples: PairedSamples):
+    return judge(samples, DESIGN, samples.seeds, look_generator(0, samples.seeds))
 
 
 def test_failures_decide_first():
@@ -47,7 +47,7 @@ def test_spread_decides_then(wider, expected):
     assert found.sure
 
 
-def test_arms_of_the_same_spread_and_place_are_equivalent_within_the_margin():
+def test_samples_of_the_same_spread_and_place_are_equivalent_within_the_margin():
     same = drawn()
     near = PairedSamples(same.baseline + 0.01 * same.technique, same.baseline)
     found = ended(near)
@@ -83,7 +83,7 @@ def test_a_shift_that_is_significant_but_not_meaningful_is_not_worse():
         ([0.5] * 15 + [0.6] * 15, [0.5, 0.6] * 15),
     ],
 )
-def test_degenerate_arms_have_a_verdict(technique, baseline):
+def test_degenerate_samples_have_a_verdict(technique, baseline):
     found = ended(PairedSamples(np.array(technique), np.array(baseline)))
     assert isinstance(found.stability, Stability)
     assert 0 <= found.p_failure <= 1
@@ -111,9 +111,9 @@ def test_looks_stop_at_the_first_that_is_sure_and_give_the_same_bits_again():
     assert sequential_verdict(drawn(seed=1, wider=1.8), DESIGN, seed=3).seeds == 30
 
 
-def test_swapping_the_arms_turns_the_verdict_round():
-    arms = drawn(wider=3, higher=2)
-    there, back = ended(arms), ended(PairedSamples(arms.baseline, arms.technique))
+def test_swapping_the_samples_turns_the_verdict_round():
+    samples = drawn(wider=3, higher=2)
+    there, back = ended(samples), ended(PairedSamples(samples.baseline, samples.technique))
     assert (there.stability, back.stability) == (Stability.LESS, Stability.MORE)
     assert back.log_ratio.estimate == pytest.approx(-there.log_ratio.estimate)
     assert back.superiority.estimate == pytest.approx(1 - there.superiority.estimate)
@@ -135,12 +135,12 @@ def test_verdicts_are_values():
 
 
 def test_runs_that_were_lost_leave_fewer_seeds_than_the_look_has():
-    arms = drawn(wider=3).first(27)
-    assert judge(arms, DESIGN, 30, look_generator(0, 30)).seeds == 27
+    samples = drawn(wider=3).first(27)
+    assert judge(samples, DESIGN, 30, look_generator(0, 30)).seeds == 27
     with pytest.raises(BadValue, match="seeds of the paired samples is 27; allowed: at most 20"):
-        judge(arms, DESIGN, 20, look_generator(0, 20))
+        judge(samples, DESIGN, 20, look_generator(0, 20))
 
 
-def test_arms_of_different_shapes_are_refused():
+def test_samples_of_different_shapes_are_refused():
     with pytest.raises(BadValue, match="shapes of the paired samples"):
         PairedSamples(np.zeros(3), np.zeros(4))

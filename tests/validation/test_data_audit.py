@@ -42,7 +42,7 @@ def test_the_splits_that_a_task_uses_come_first_and_the_profile_is_the_tasks(dat
         ("train", True, 40),
         ("validation", True, 24),
     ]
-    assert {one.reading.max_length for one in found.splits} == {96}
+    assert {one.coverage.max_length for one in found.splits} == {96}
     assert (found.source, found.failed, found.unread) == ("local", False, {})
 
 

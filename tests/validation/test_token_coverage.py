@@ -24,7 +24,7 @@ from bench_lib.tasks.formats import (
     TextExample,
 )
 from bench_lib.tasks.sources.load import load_data
-from bench_lib.validation.token_coverage import Reading, read
+from bench_lib.validation.token_coverage import TokenCoverage, token_coverage
 
 PROFILE = Profile(max_length=16, stride=4)
 
@@ -38,7 +38,7 @@ def test_words_and_tokens_are_counted(tokenizer: PreTrainedTokenizerBase) -> Non
     # By hand: "the movie" 2 words of 1 token; "unfathomably" 1 word of several; "\u1f19" is no sign of the vocabulary.
     pieces = len(tokenizer.tokenize("unfathomably"))
     assert pieces > 1
-    found = read(
+    found = token_coverage(
         TEXT_CLASSIFICATION,
         [TextExample("the movie unfathomably", 0), TextExample("the \U0001f9ff.", 1)],
         tokenizer,
@@ -52,19 +52,21 @@ def test_words_and_tokens_are_counted(tokenizer: PreTrainedTokenizerBase) -> Non
 
 def test_what_is_beyond_the_length_is_lost(tokenizer: PreTrainedTokenizerBase) -> None:
     rows = [TextExample("a " * 14, 0), TextExample("a " * 20, 0), TextExample("a " * 600, 0), TextExample("", 0)]
-    found = read(TEXT_CLASSIFICATION, rows, tokenizer, PROFILE)
+    found = token_coverage(TEXT_CLASSIFICATION, rows, tokenizer, PROFILE)
     assert (found.cut, found.lost) == (0.5, pytest.approx((6 + 586) / 634))
     assert (found.too_long, found.longest) == (1, 602)
 
 
 def test_a_text_without_a_token_has_no_share(tokenizer: PreTrainedTokenizerBase) -> None:
-    found = read(TEXT_CLASSIFICATION, [TextExample(" ", 0)], tokenizer, PROFILE)
+    found = token_coverage(TEXT_CLASSIFICATION, [TextExample(" ", 0)], tokenizer, PROFILE)
     assert np.isnan([found.whole, found.unknown, found.lost]).all()
     assert (found.words, found.longest) == (0, 2)
 
 
 def test_words_are_those_of_the_task(tokenizer: PreTrainedTokenizerBase) -> None:
-    found = read(TOKEN_CLASSIFICATION, [TagExample(("the", "1996-12-06", "in"), (0, 0, 0))], tokenizer, PROFILE)
+    found = token_coverage(
+        TOKEN_CLASSIFICATION, [TagExample(("the", "1996-12-06", "in"), (0, 0, 0))], tokenizer, PROFILE
+    )
     assert (found.words, found.whole) == (3, pytest.approx(2 / 3))
 
 
@@ -73,7 +75,7 @@ def test_questions_that_crowd_out_their_context_are_those_that_encoding_refuses(
 ) -> None:
     rows = [SpanExample(f"{n}", "a b", "a " * n, ("a",), (0,)) for n in (8, 9)]
     # Three special tokens and a question of 9 leave 4 of 16, which the stride takes up.
-    assert read(QUESTION_ANSWERING, rows, tokenizer, PROFILE).crowded == 1
+    assert token_coverage(QUESTION_ANSWERING, rows, tokenizer, PROFILE).too_long_questions == 1
     assert torch_half(QUESTION_ANSWERING).encode(rows[:1], tokenizer, 16, 4)
     with pytest.raises(Unsupported, match="question '9' has 9 tokens"):
         torch_half(QUESTION_ANSWERING).encode(rows[1:], tokenizer, 16, 4)
@@ -83,7 +85,7 @@ def test_a_tokenizer_without_a_limit_has_none(
     tokenizer: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tokenizer, "model_max_length", int(1e30))
-    found = read(TEXT_CLASSIFICATION, [TextExample("a " * 600, 0)], tokenizer, PROFILE)
+    found = token_coverage(TEXT_CLASSIFICATION, [TextExample("a " * 600, 0)], tokenizer, PROFILE)
     assert (found.model_length, found.too_long) == (None, 0)
 
 
@@ -95,7 +97,7 @@ def test_what_is_cut_is_what_encoding_cuts(
     task = TASKS.get(name)
     examples = load_data(task, str(data_folder)).train
     profile = dataclasses.replace(PROFILE, max_length=length, stride=2)
-    found = read(task.format, examples, tokenizer, profile)
+    found = token_coverage(task.format, examples, tokenizer, profile)
     whole, cut = (torch_half(task.format).encode(examples, tokenizer, most, 2) for most in (10_000, length))
     assert found.longest == max(map(len, whole))
     assert found.median == np.median([len(feature) for feature in whole])
@@ -111,6 +113,6 @@ def test_what_is_cut_is_what_encoding_cuts(
 
 def test_texts_that_repeat_count_as_often(tokenizer: PreTrainedTokenizerBase) -> None:
     rows: list[Example] = [TextExample("unfathomably", 0), *[TextExample("film", 0)] * 3]
-    found = read(TEXT_CLASSIFICATION, rows, tokenizer, PROFILE)
-    assert isinstance(found, Reading)
+    found = token_coverage(TEXT_CLASSIFICATION, rows, tokenizer, PROFILE)
+    assert isinstance(found, TokenCoverage)
     assert (found.words, found.whole) == (4, 0.75)

@@ -1,4 +1,4 @@
-"""The task formats, by name: each in a light half here, and in a torch half that it names."""
+"""The registry of task formats; each has a light half here and names its torch half."""
 
 from __future__ import annotations
 
@@ -33,3 +33,8 @@ FORMATS: Registry[Format] = Registry("task format", "stabbench.formats", check_f
 FORMATS.add(TEXT_CLASSIFICATION.name, TEXT_CLASSIFICATION)
 FORMATS.add(TOKEN_CLASSIFICATION.name, TOKEN_CLASSIFICATION)
 FORMATS.add(QUESTION_ANSWERING.name, QUESTION_ANSWERING)
+
+Format.SEQUENCE, Format.TOKENS, Format.SPAN = TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION, QUESTION_ANSWERING
+
+Kind = Format
+"""The public name of formats, for plug-ins: `Kind.SEQUENCE`, `Kind.TOKENS`, `Kind.SPAN`."""

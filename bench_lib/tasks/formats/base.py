@@ -1,4 +1,4 @@
-"""What a task format answers for: how rows are read, scored, edited and spoilt; its torch half says how it trains."""
+"""Task formats without torch: how rows are parsed, scored and edited, and how labels are corrupted."""
 
 from __future__ import annotations
 
@@ -24,77 +24,74 @@ Text = str | tuple[str, ...]
 ONE_CLASS = "answers"
 """The one class of a task without labels."""
 ROUNDING = 1e-9
-"""Scores that are nearer to each other are equal but for the order in which they were added up."""
+"""Scores closer than this differ by the order of summation only."""
 
 
 class Example(ABC):
-    """A plain example, a frozen dataclass: what sources hand over and techniques may augment."""
+    """An example of a task, a frozen dataclass; sources produce them and techniques may augment them."""
 
     @property
     @abstractmethod
     def format(self) -> Format:
-        """The format that it is of."""
+        """The task format."""
 
     @property
     @abstractmethod
     def inputs(self) -> tuple[str, ...]:
-        """What a model reads of it."""
+        """The texts or words that a model reads."""
 
     @property
     @abstractmethod
     def reference(self) -> Any:
-        """What the predictions for it are held against, as the format's metrics take it."""
+        """The right answer, as the format's metrics take it."""
 
     @property
-    def accepted(self) -> frozenset[Any]:
-        """The answers of which each is right by itself."""
+    def accepted_answers(self) -> frozenset[Any]:
+        """All answers that are right by themselves."""
         return frozenset([self.reference])
 
     @property
     def label_indices(self) -> Sequence[int]:
-        """The labels that it bears, as indices into the task's; empty for a format without labels."""
+        """Its labels as indices into the task's; empty for a format without labels."""
         return ()
 
     def classes(self, labels: Sequence[str]) -> frozenset[str]:
-        """Which of the format's `class_names` it holds."""
+        """Those of the format's `class_names` that it contains."""
         return frozenset(self.format.class_names(labels))
 
     @property
     def content(self) -> Example:
-        """The example without what only names it, so that equal contents are repeats of each other."""
+        """The example without its identifier, so that equal contents are duplicates."""
         return self
 
     @abstractmethod
     def passages(self, labels: Sequence[str]) -> tuple[Passage, ...]:
-        """Its texts as words; those that the target stands in are held, or bear its entity.
-
-        `labels` are the task's.
-        """
+        """Its texts as words; words of the target are protected, or name its entity. `labels` are the task's."""
 
     @abstractmethod
     def rewritten(self, changed: Sequence[Passage], labels: Sequence[str]) -> Example:
-        """The example with its passages as they became, and its target where it then belongs."""
+        """The example with changed passages, and its target moved accordingly."""
 
     @property
     def rewordable(self) -> tuple[str, ...]:
-        """The texts that may be said in other words as a whole, since no target stands in them."""
+        """The texts without a target, which may be paraphrased as a whole."""
         return ()
 
-    def reworded(self, said: Mapping[str, str]) -> Example:
-        """The example with its `rewordable` texts as a mapping says them."""
+    def reworded(self, paraphrases: Mapping[str, str]) -> Example:
+        """The example with its `rewordable` texts replaced by their paraphrases."""
         return self
 
     def answered(self, best: Sequence[int]) -> Example:
-        """The example with predicted labels, one a row; raises `Unsupported` for a format without labels."""
+        """The example with predicted labels, one for each row; `Unsupported` for a format without labels."""
         raise Unsupported(f"{self.format} examples bear no labels")
 
 
 @dataclass(frozen=True)
 class Room:
-    """What an evaluation set leaves between constants and a perfect model, in its primary metric.
+    """The range of scores on an evaluation set between constant and perfect predictions, in the primary metric.
 
-    Runs are compared with `constant_baseline`; `constant` is the best score of any constant, also of one tag for all
-    words; `best` is the score of the right answers.
+    A run with a final score of at most `trivial` has collapsed; `constant` is the best score of all constant
+    predictions, those of tags included; `best` is the score of the right answers.
     """
 
     constant_baseline: float
@@ -102,22 +99,22 @@ class Room:
     best: float
 
     def __bool__(self) -> bool:
-        """Whether a model can be told from a constant; a metric without a value tells nothing."""
+        """Whether the metric can tell a model from a constant; an undefined metric (nan) cannot."""
         return self.best - self.constant > ROUNDING
 
 
 class Format(ABC):
-    """The shape of a task's examples and answers; it prints as its name, and equals it.
+    """The form of a task's examples and answers; it prints as its name, and equals it.
 
-    `columns` are how many a task names, at least and at most; `metrics` are those that it may name. `aliases` are what
-    such tasks are commonly called, and `sample_task` is the one on which a technique's promises are tried. `auto_model`
-    is the class of transformers that brings the head, and `torch_half` is `MODULE:CLASS` of the `TorchFormat` that
-    trains it, imported when something is trained.
+    `columns` are the least and the greatest number of columns of a task; `metrics` are those that a task may name.
+    `aliases` are common names of such tasks, and `sample_task` is the task on which a technique's promises are checked.
+    `auto_model` is the class of transformers with the head, and `torch_half` is `MODULE:CLASS` of the `TorchFormat`,
+    which is imported for training.
 
-    What techniques ask: `labels_texts` says that a whole text is given one of the task's labels, `labels_words` that
-    each word is, and `points_at_tokens` that the targets are places in the sequence. `reads_windows` says that a
-    question is read with one part after the other of a long context, so that nothing is cut off. `corrections` are
-    mistakes of earlier versions that its runs may have had, as `harness.corrections` names them.
+    For techniques: `labels_texts` says that each text has one label, `labels_words` that each word has one, and
+    `points_at_tokens` that targets are positions in the sequence. `reads_windows` says that a long context is read in
+    windows instead of being truncated. `corrections` are errors of earlier versions that may affect its runs, by their
+    names in `harness.corrections`.
     """
 
     name: ClassVar[str]
@@ -144,45 +141,45 @@ class Format(ABC):
 
     @property
     def predicts_labels(self) -> bool:
-        """Whether each row of the predictions holds logits of the task's labels.
+        """Whether each row of the predictions has logits of the task's labels.
 
-        Otherwise it holds an answer in numbers, such as a start and an end, and last the answer's score.
+        Otherwise it has an answer in numbers, such as a start and an end, followed by the answer's score.
         """
         return self.labels_texts or self.labels_words
 
     def head_outputs(self, labels: int) -> int | None:
-        """How many outputs the head has for so many labels; None for as many as the model's own."""
+        """The number of outputs of the head for a number of labels; None for the model's own."""
         return labels if self.predicts_labels else None
 
     # ---- a task and its rows -----------------------------------------------------------------------------------------
 
     @abstractmethod
     def check_labels(self, labels: Sequence[str], what: str) -> None:
-        """Raise `BadValue` for labels that a task of the format cannot have; each stands there once."""
+        """Raise `BadValue` for labels, all different, that a task of the format cannot have."""
 
     def check_metrics(self, metrics: Sequence[str], labels: Sequence[str], task: str) -> None:
-        """Raise `BenchError` for a metric that there is not, or that does not fit the labels."""
+        """Raise `BenchError` for a metric that is unknown or does not fit the labels."""
         for metric in metrics:
             if metric not in self.metrics:
                 raise UnknownName(f"metric of task {task} ({self})", metric, self.metrics)
 
     @abstractmethod
     def parse(self, row: RowReader) -> Example:
-        """The example of a row; what is not as the task says raises `BadData` by `row.wrong`."""
+        """The example of a row; raise `row.wrong(...)`, a `BadData`, for what does not fit the task."""
 
     def class_names(self, labels: Sequence[str]) -> tuple[str, ...]:
-        """The classes of which so many examples each may be drawn."""
+        """The classes for stratified sampling."""
         return tuple(labels) or (ONE_CLASS,)
 
     def mislabelled(
         self, examples: Sequence[Any], share: float, labels: Sequence[str], generator: np.random.Generator
     ) -> tuple[Example, ...]:
-        """The examples with a share of their labels made wrong; what cannot be raises `Unsupported`."""
-        raise Unsupported(f"labels of {self} tasks cannot be made wrong")
+        """The examples with a share of their labels corrupted; raise `Unsupported` where that is impossible."""
+        raise Unsupported(f"labels of {self} tasks cannot be corrupted")
 
     @abstractmethod
     def encoded(self, examples: Sequence[Any]) -> list[Sequence[Text]]:
-        """The texts that the tokenizer is given, of one or two columns in the order in which they are encoded."""
+        """The texts for the tokenizer: one or two columns, in the order of encoding."""
 
     # ---- predictions and scores --------------------------------------------------------------------------------------
 
@@ -191,7 +188,7 @@ class Format(ABC):
         """Stored predictions as the metrics take them."""
 
     def codes(self, values: NDArray[np.floating]) -> NDArray[np.integer]:
-        """What runs predict as whole numbers, (runs, rows), from the values that they store, (runs, rows, ...)."""
+        """Predictions as whole numbers, (runs, rows), from the stored values, (runs, rows, ...)."""
         return np.asarray(values.argmax(axis=-1))
 
     @abstractmethod
@@ -204,9 +201,9 @@ class Format(ABC):
         return self.metrics[metric](labels, references, references)
 
     def room(self, metric: str, labels: Sequence[str], examples: Sequence[Any]) -> Room:
-        """The scores between which models are told apart.
+        """The scores between which models can be told apart.
 
-        By any metric of classes or tags the constant falls short as soon as there are two of them.
+        Metrics of classes or tags rank every constant below the right answers where two classes or tags occur.
         """
         baseline = self.constant_score(metric, labels, examples)
         if not self.predicts_labels:

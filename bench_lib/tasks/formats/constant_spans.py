@@ -1,4 +1,4 @@
-"""What one position for all contexts scores as the answer to every question."""
+"""The constant baseline of answer spans: one position for all contexts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_WORDS = 4
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """The words at one position of a context, and how often each of them stands there once normalised."""
+    """The words at one position of a context, as text and as counts of normalised words."""
 
     text: str
     words: Counter[str]

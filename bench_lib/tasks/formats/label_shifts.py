@@ -1,4 +1,4 @@
-"""Which labels are made wrong, and by how much, for every format that has classes."""
+"""Corrupted labels of formats with classes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from bench_lib.core.errors import Unsupported
 
 
 def label_shifts(n: int, share: float, classes: int, generator: np.random.Generator) -> dict[int, int]:
-    """Which of `n` labels are wrong, and by how many classes, 1 to all but one, they are off.
+    """The indices of corrupted labels among `n`, each with its shift in classes, from 1 to `classes` - 1.
 
-    One class alone raises `Unsupported`.
+    A single class raises `Unsupported`.
     """
     if classes < 2:
-        raise Unsupported(f"no label can be made wrong where there is {classes} class to choose from")
-    # Drawn for all of them, so that another share draws the same.
+        raise Unsupported(f"no label can be corrupted with {classes} class to choose from")
+    # Drawn for all labels, so that the corrupted labels of a smaller share are among those of a larger one.
     order, shifts = generator.permutation(n).tolist(), generator.integers(1, classes, n).tolist()
     return {i: shifts[i] for i in order[: round(share * n)]}

@@ -24,7 +24,7 @@ ONE_ANSWER = {"f1": answer_f1, "em": exact_match}
 
 @dataclass(frozen=True)
 class SpanExample(Example):
-    """A question on a context; every reference answer stands in the context at its start, in characters."""
+    """A question on a context, with reference answers and their starts in the context, in characters."""
 
     id: str
     context: str
@@ -45,16 +45,16 @@ class SpanExample(Example):
         return self.answers
 
     @property
-    def accepted(self) -> frozenset[str]:
+    def accepted_answers(self) -> frozenset[str]:
         return frozenset(self.answers)
 
     @property
     def content(self) -> SpanExample:
-        """The number that a question has in its data set makes it no other one."""
+        """Without the id, which does not make a question another one."""
         return replace(self, id="")
 
     def passages(self, labels: Sequence[str]) -> tuple[Passage, ...]:
-        return self._held_context(), split(self.question)
+        return self._protected_context(), split(self.question)
 
     def rewritten(self, changed: Sequence[Passage], labels: Sequence[str]) -> SpanExample:
         before = self.passages(labels)
@@ -67,14 +67,14 @@ class SpanExample(Example):
 
     @property
     def rewordable(self) -> tuple[str, ...]:
-        """Never the context, whose answers would be lost."""
+        """The question only: a paraphrase of the context would lose the answers."""
         return (self.question,)
 
-    def reworded(self, said: Mapping[str, str]) -> SpanExample:
-        return replace(self, question=said[self.question])
+    def reworded(self, paraphrases: Mapping[str, str]) -> SpanExample:
+        return replace(self, question=paraphrases[self.question])
 
-    def _held_context(self) -> Passage:
-        """The words that answers lie in, with the space after them, are held; answers that share one are one block."""
+    def _protected_context(self) -> Passage:
+        """The context with the words of answers protected; answers that share a word form one block."""
         words, block, last = list(split(self.context)), -1, -1
         ends = [word.at + len(word.text + word.space) for word in words if word.at is not None]
         for start, text in sorted(zip(self.starts, self.answers, strict=True)):
@@ -82,12 +82,12 @@ class SpanExample(Example):
             block += inside[0] > last
             last = max(last, inside[-1])
             for i in inside:
-                words[i] = replace(words[i], block=block, held=True)
+                words[i] = replace(words[i], block=block, protected=True)
         return tuple(words)
 
 
 def _unit(words: Passage, start: int) -> int:
-    """Where the word stood that a character belongs to."""
+    """The original position of the word that contains a character."""
     return max(word.at for word in words if word.at is not None and word.at <= start)
 
 
@@ -145,7 +145,7 @@ class QuestionAnswering(Format):
             if start is not None:
                 found[i], wrong = start, wrong + 1
         if wrong < asked:
-            raise Unsupported(f"{asked} answers are to be wrong, and {wrong} contexts have another place for theirs")
+            raise Unsupported(f"{asked} answers are to be corrupted, and {wrong} contexts have room for a wrong answer")
         return tuple(found)
 
     def encoded(self, examples: Sequence[SpanExample]) -> list[Sequence[Text]]:
@@ -160,7 +160,7 @@ class QuestionAnswering(Format):
         return np.asarray(spans[..., 0] * (spans.max(initial=0) + 1) + spans[..., 1])
 
     def constant_score(self, metric: str, labels: Sequence[str], examples: Sequence[SpanExample]) -> float:
-        """That of the best position for all contexts, beginning at word 0 to 4 and 1 to 4 words long."""
+        """The score of the best position for all contexts, which begins at word 0 to 4 and is 1 to 4 words long."""
         return best_position(metric, [(example.context, example.answers) for example in examples])
 
     def best_score(self, metric: str, labels: Sequence[str], examples: Sequence[SpanExample]) -> float:
@@ -169,14 +169,14 @@ class QuestionAnswering(Format):
 
 
 def _answer(row: RowReader, context: str, text: object, start: object) -> tuple[str, int]:
-    """An answer without the white space at its ends, and where it then starts."""
+    """An answer without the white space at its ends, and its start."""
     if not isinstance(text, str) or not text.strip():
         raise row.wrong("an answer's text", text, "text that is not blank")
     if type(start) is not int or start < 0:
         raise row.wrong("an answer_start", start, "a character of the context, from 0")
     found = context[start : start + len(text)]
     if found != text:
-        raise row.wrong(f"the answer at character {start}", text, f"what the context holds there, {found!r}")
+        raise row.wrong(f"the answer at character {start}", text, f"the text of the context there, {found!r}")
     return text.strip(), start + len(text) - len(text.lstrip())
 
 
@@ -193,7 +193,7 @@ def _elsewhere(row: SpanExample, generator: np.random.Generator) -> SpanExample 
 
 
 def _clear(row: SpanExample, words: Sequence[tuple[int, int]], length: int) -> Iterator[tuple[int, int]]:
-    """Runs of so many words that share no character with an answer, in characters."""
+    """Runs of `length` words that share no character with an answer, as (start, end) in characters."""
     right = [(start, start + len(text)) for start, text in zip(row.starts, row.answers, strict=True)]
     for (start, _), (_, end) in zip(words, words[length - 1 :], strict=False):
         if all(end <= first or start >= last for first, last in right):

@@ -1,4 +1,4 @@
-"""One row of a data set, read with messages that say which row is wrong and why."""
+"""Reading one row of a data set, with messages that name the row and the reason."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class RowReader:
-    """One row with what a message about it needs: the task's columns and labels, its source, and its number from 0."""
+    """A row, the columns and labels of its task, and for messages its source and its number from 0."""
 
     columns: Sequence[str]
     labels: Sequence[str]
@@ -22,13 +22,13 @@ class RowReader:
     number: int
 
     def wrong(self, what: str, value: object, expected: str) -> BadData:
-        """The error that says what is wrong with the row."""
+        """The error for a value of the row."""
         shown = repr(value)
         shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
         return BadData(f"{self.source}, row {self.number} (the first is 0): {what} is {shown}; expected {expected}")
 
     def get(self, column: str) -> Any:
-        """A column's value; one that is missing raises `BadData`, as all of these do."""
+        """The value of a column; as with the other readers, a missing column raises `BadData`."""
         if column not in self.row:
             raise BadData(
                 f"{self.source}, row {self.number} (the first is 0): column {column!r} is missing; "
@@ -37,14 +37,14 @@ class RowReader:
         return self.row[column]
 
     def text(self, column: str) -> str:
-        """A column that holds text."""
+        """The text of a column."""
         value = self.get(column)
         if not isinstance(value, str):
             raise self.wrong(column, value, "text")
         return value
 
     def items(self, column: str) -> Sequence[Any]:
-        """A column that holds a list."""
+        """The list of a column."""
         value = self.get(column)
         if not isinstance(value, (list, tuple)):
             raise self.wrong(column, value, "a list")

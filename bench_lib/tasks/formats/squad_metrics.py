@@ -18,12 +18,12 @@ def normalise(answer: str) -> str:
 
 
 def bag(answer: str) -> Counter[str]:
-    """How often each word stands in the normalised answer."""
+    """The count of each word of the normalised answer."""
     return Counter(normalise(answer).split())
 
 
 def overlap_f1(prediction: Counter[str], reference: Counter[str]) -> float:
-    """F1 of two bags of words: 0 where they share none, so also where both are empty."""
+    """F1 of two bags of words; 0 where they share no word, and so where both are empty."""
     shared = (prediction & reference).total()
     if shared == 0:
         return 0.0

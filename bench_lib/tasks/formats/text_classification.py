@@ -56,8 +56,8 @@ class TextExample(Example):
     def rewordable(self) -> tuple[str, ...]:
         return (self.text, self.pair or "")
 
-    def reworded(self, said: Mapping[str, str]) -> TextExample:
-        return replace(self, text=said[self.text], pair=None if self.pair is None else said[self.pair])
+    def reworded(self, paraphrases: Mapping[str, str]) -> TextExample:
+        return replace(self, text=paraphrases[self.text], pair=None if self.pair is None else paraphrases[self.pair])
 
     def answered(self, best: Sequence[int]) -> TextExample:
         return replace(self, label=best[0])

@@ -17,7 +17,7 @@ from bench_lib.tasks.formats.rows import RowReader
 from bench_lib.tasks.formats.word_edits import Passage, Word
 
 OUTSIDE = "O"
-"""The tag of a word that is part of nothing; words that are cut off by the length count as predicted so."""
+"""The tag of words outside entities; truncated words count as predicted so."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,12 @@ class TagExample(Example):
 
 
 def entity_types(labels: Sequence[str]) -> tuple[str, ...]:
-    """The types of entities that IOB2 labels tell apart, in their order."""
+    """The entity types among IOB2 labels, in their order."""
     return tuple(dict.fromkeys(label[2:] for label in labels if label != OUTSIDE))
 
 
 def mentions(tags: Sequence[int], labels: Sequence[str]) -> list[tuple[int, int]]:
-    """Where the entities of a sentence begin and end, in words, the end not included."""
+    """The (start, end) of each entity of a sentence, in words, the end not included."""
     starts = [i for i, tag in enumerate(tags) if labels[tag].startswith("B-")]
     inside = [labels[tag].startswith("I-") for tag in tags] + [False]
     return [(start, inside.index(False, start + 1)) for start in starts]
@@ -112,11 +112,11 @@ class TokenClassification(Format):
 
     def check_labels(self, labels: Sequence[str], what: str) -> None:
         require(len(labels) >= 2, what, tuple(labels), "two or more")
-        allowed = f"{OUTSIDE!r} among them, the tag of words that belong to nothing"
+        allowed = f"{OUTSIDE!r} among them, the tag of words outside entities"
         require(OUTSIDE in labels, what, tuple(labels), allowed)
 
     def check_metrics(self, metrics: Sequence[str], labels: Sequence[str], task: str) -> None:
-        """Entities are read from tags in IOB2: `O`, a `B-` for each type, and an `I-` for those of several words."""
+        """`entity_f1` needs IOB2 tags: `O`, a `B-` for each type, and an `I-` for the further words of an entity."""
         super().check_metrics(metrics, labels, task)
         wrong = [label for label in labels if label != OUTSIDE and not (label[:2] in ("B-", "I-") and label[2:])]
         unbegun = [label for label in labels if label.startswith("I-") and f"B-{label[2:]}" not in labels]
@@ -163,7 +163,7 @@ class TokenClassification(Format):
         return [sentence.tolist() for sentence in tags]
 
     def constant_score(self, metric: str, labels: Sequence[str], examples: Sequence[TagExample]) -> float:
-        """That of all `O`, which finds no entity."""
+        """The score of all `O`, which finds no entity."""
         return 0.0
 
 

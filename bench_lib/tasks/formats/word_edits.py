@@ -1,4 +1,4 @@
-"""Texts as words that can be changed one by one; the examples of each format say which words a target stands in."""
+"""Edits of single words of a text; the examples of each format say which words belong to a target."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ UNIT = re.compile(r"^\s+|(\S+)\s*")
 class Word:
     """A word, the white space after it, and the entity or answer that it is part of.
 
-    `at` is where it stood, in characters, and None for a word that was not there. What is `held` belongs to an answer
-    and stays as it is. White space that a text begins with is a word without letters.
+    `at` is its position in the original text, in characters, and None for a new word. A `protected` word belongs to an
+    answer and never changes. `block` numbers the entities or answers. White space at the start of a text is a word
+    without letters.
     """
 
     text: str
@@ -23,17 +24,17 @@ class Word:
     at: int | None = None
     block: int | None = None
     entity: str | None = None
-    held: bool = False
+    protected: bool = False
 
     @property
-    def free(self) -> bool:
-        """Whether it may be changed or left out."""
-        return bool(self.text) and not self.held
+    def editable(self) -> bool:
+        """Whether it may be changed or deleted."""
+        return bool(self.text) and not self.protected
 
     @property
-    def loose(self) -> bool:
-        """Whether it is free and stands in no entity, so that it may go to another place or become another word."""
-        return self.free and self.block is None
+    def movable(self) -> bool:
+        """Whether it is editable and outside any entity, so that it may be moved or replaced by another word."""
+        return self.editable and self.block is None
 
 
 Passage = tuple[Word, ...]
@@ -49,29 +50,29 @@ def split(text: str) -> Passage:
 
 
 def differ(before: Sequence[Passage], after: Sequence[Passage]) -> bool:
-    """Whether other words are read, or in another order."""
+    """Whether the words or their order differ."""
     return any([w.text for w in was] != [w.text for w in now] for was, now in zip(before, after, strict=True))
 
 
 def joined(words: Iterable[Word]) -> tuple[str, dict[int, int]]:
-    """The text of words, and by where each stood, how far it moved."""
-    text, moved, held = "", dict[int, int](), False
+    """The text of words, and how far each word moved, by its original position."""
+    text, moved, protected = "", dict[int, int](), False
     for word in words:
-        # The last word of all has no space after it, and need not be the last any more.
+        # The last word of the original text has no space after it, and others may follow it now.
         text += "" if not text or text[-1].isspace() else " "
         if word.at is not None:
             moved[word.at] = len(text) - word.at
         text += word.text + word.space
-        held = word.held
-    return (text if held else text.rstrip()), moved
+        protected = word.protected
+    return (text if protected else text.rstrip()), moved
 
 
-# ---- what may be done to words ---------------------------------------------------------------------------------------
+# ---- edits -----------------------------------------------------------------------------------------------------------
 
 
 def gaps(words: Passage) -> list[int]:
-    """Places before which a word may be put in: anywhere but inside an answer."""
-    inside = {i for i in range(1, len(words)) if words[i].held and words[i - 1].block == words[i].block}
+    """The indices before which a word may be inserted: all but those inside an answer."""
+    inside = {i for i in range(1, len(words)) if words[i].protected and words[i - 1].block == words[i].block}
     return [i for i in range(len(words) + 1) if i not in inside]
 
 
@@ -81,20 +82,20 @@ def with_words(words: Passage, new: Mapping[int, str]) -> Passage:
 
 
 def with_word(words: Passage, gap: int, text: str) -> Passage:
-    """A word more before the one at `gap`; between two words of an entity it belongs to that."""
+    """The words with one more before index `gap`; between two words of an entity it becomes part of it."""
     before, after = words[:gap], words[gap:]
     shared = bool(before and after) and before[-1].block == after[0].block
     new = Word(text, block=after[0].block, entity=after[0].entity) if shared else Word(text)
     return (*before, new, *after)
 
 
-def without(words: Passage, gone: Collection[int]) -> Passage:
-    """Some words left out; what is left of an entity begins with its first word."""
-    return tuple(word for i, word in enumerate(words) if i not in gone)
+def without(words: Passage, deleted: Collection[int]) -> Passage:
+    """The words except those at the deleted indices; the rest of an entity begins with its first remaining word."""
+    return tuple(word for i, word in enumerate(words) if i not in deleted)
 
 
 def exchanged(words: Passage, i: int, j: int) -> Passage:
-    """Two words, loose ones, in each other's place."""
+    """The words with two movable ones swapped."""
     new = list(words)
     new[i], new[j] = words[j], words[i]
     return tuple(new)

@@ -1,4 +1,4 @@
-"""What a predictor that ignores its input reaches: the score at or below which a run has collapsed."""
+"""The constant baseline: the score at or below which a run has collapsed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench_lib.tasks.task import Task
 
 
 def room(task: Task, evaluation: Sequence[Example]) -> Room:
-    """The scores between which models are told apart on an evaluation set, in the primary metric."""
+    """The range of scores of an evaluation set, in the primary metric."""
     require(len(evaluation) > 0, "number of evaluation examples", len(evaluation), "1 or more")
     return task.format.room(task.primary, task.labels, evaluation)
 
@@ -18,8 +18,8 @@ def room(task: Task, evaluation: Sequence[Example]) -> Room:
 def constant_baseline(task: Task, evaluation: Sequence[Example]) -> float:
     """The best primary metric of a constant predictor on these examples.
 
-    Classes: the better of the constant classes. Tags: all `O`, which finds no entity, so 0. Spans: the best of one
-    position for all contexts, beginning at white-space word 0 to 4 and 1 to 4 words long.
+    Classes: the best constant class. Tags: all `O`, which finds no entity, so 0. Spans: the best position for all
+    contexts, which begins at white-space word 0 to 4 and is 1 to 4 words long.
     """
     require(len(evaluation) > 0, "number of evaluation examples", len(evaluation), "1 or more")
     return task.format.constant_score(task.primary, task.labels, evaluation)

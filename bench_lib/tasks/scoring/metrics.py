@@ -16,8 +16,8 @@ from bench_lib.tasks.task import Task
 def score(task: Task, predictions: Sequence[Any], references: Sequence[Any]) -> dict[str, float]:
     """The task's metrics by name, the primary one first.
 
-    A prediction is a class, a tag index for each word, or the text of an answer, as the task's format says; a reference
-    is that of an example. Lengths that differ raise `BadValue`.
+    A prediction is a class, a tag index for each word, or the text of an answer, depending on the format; references
+    are those of the examples. Different numbers of them raise `BadValue`.
     """
     require(len(references) > 0, "number of references", len(references), "1 or more")
     require(len(predictions) == len(references), "number of predictions", len(predictions), f"{len(references)}")

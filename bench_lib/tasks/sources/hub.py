@@ -11,7 +11,7 @@ from bench_lib.tasks.task import Task
 
 
 def read_split(task: Task, split: str) -> list[dict[str, Any]]:
-    """The rows of one split, in the columns `wanted`; a hub that is not reached raises `Unavailable`."""
+    """The rows of one split, in the columns `wanted`; `Unavailable` where the hub cannot be reached."""
     check_on_hub(task)
     try:
         return _load(task, split)
@@ -21,7 +21,7 @@ def read_split(task: Task, split: str) -> list[dict[str, Any]]:
 
 
 def split_names(task: Task) -> list[str]:
-    """The splits that the hub has; a hub that is not reached raises `Unavailable`."""
+    """The names of the splits on the hub; `Unavailable` where it cannot be reached."""
     check_on_hub(task)
     try:
         with optional("datasets"):

@@ -21,9 +21,9 @@ Splits = tuple[tuple[Example, ...], tuple[Example, ...]]
 def load_data(task: Task, source: str) -> Data:
     """A task's training and evaluation examples from `hub`, `embedded`, or a folder; read once a process.
 
-    What cannot be reached raises `Unavailable`; what is there but wrong raises `BadData`.
+    Raises `Unavailable` for a source that cannot be reached and `BadData` for wrong contents.
     """
-    # A folder is remembered by its full path, so that a change of directory does not bring up another's rows.
+    # Cached by the full path, which does not depend on the working directory.
     return _load(task, source if source in _NAMED else str(_folder(source)))
 
 
@@ -36,7 +36,7 @@ def source_kind(source: str) -> str:
 
 
 def read_split(task: Task, source: str, split: str) -> tuple[Example, ...]:
-    """The examples of one split alone; what cannot be had or read raises as `load_data` does."""
+    """The examples of one split; raises as `load_data` does."""
     if source == "embedded":
         data = load_data(task, source)
         return tuple(data.train if split == task.train_split else data.evaluation)
@@ -44,7 +44,7 @@ def read_split(task: Task, source: str, split: str) -> tuple[Example, ...]:
 
 
 def other_splits(task: Task, source: str) -> tuple[str, ...]:
-    """The splits that a source has of a task beside the two that it uses, by name; `Unavailable` as `load_data`."""
+    """The names of the splits that the task does not use; raises as `load_data` does."""
     if source == "embedded":
         return ()
     names = hub.split_names(task) if source == "hub" else local.split_names(_folder(source), task)
@@ -83,7 +83,7 @@ def _folder(source: str) -> Path:
 def _from_folder(task: Task, folder: Path) -> Splits:
     used = (task.train_split, task.eval_split)
     for split in used:
-        local.split_path(folder, task, split)  # a file that is missing is told of before the other is read
+        local.split_path(folder, task, split)  # a missing file is reported before the other is read
     train, evaluation = (_split_of_folder(task, folder, split) for split in used)
     return train, evaluation
 

@@ -16,7 +16,7 @@ LAYOUT = "<folder>/<task>/<split>.parquet"
 
 
 def split_path(folder: Path, task: Task, split: str) -> Path:
-    """The file of one split; where there is none, `BadData` says what stands there instead."""
+    """The file of one split; where it is missing, `BadData` with the contents of the last folder that exists."""
     path = folder / task.name / f"{split}.parquet"
     for step in (folder, path.parent, path):
         if not step.exists():
@@ -27,12 +27,12 @@ def split_path(folder: Path, task: Task, split: str) -> Path:
 
 
 def split_names(folder: Path, task: Task) -> list[str]:
-    """The splits of which a folder has a file."""
+    """The splits with a file in the folder."""
     return [path.stem for path in (folder / task.name).glob("*.parquet")]
 
 
 def holdings(folder: Path, limit: int = 12) -> str:
-    """What a folder holds, in words."""
+    """The contents of a folder, for messages."""
     if not folder.is_dir():
         return f"there is no folder {folder} either"
     names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
@@ -41,7 +41,7 @@ def holdings(folder: Path, limit: int = 12) -> str:
 
 
 def wanted(task: Task, present: Sequence[str]) -> list[str]:
-    """The columns to read: the task's, or all that are present where one is missing, for the message to list them."""
+    """The columns to read: the task's, or, where one of them is missing, all columns, for the message."""
     return list(task.columns if set(task.columns) <= set(present) else present)
 
 

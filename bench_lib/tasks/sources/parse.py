@@ -1,4 +1,4 @@
-"""Rows in the hub's columns become examples, or a message that says which row is wrong and why."""
+"""Parsing of rows into examples, with messages that name the wrong row and the reason."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from bench_lib.tasks.task import Task
 
 
 def parse(task: Task, rows: Sequence[Row], source: str) -> tuple[Example, ...]:
-    """The rows of one split as examples; any row that is not as the task says raises `BadData`.
+    """The rows of one split as examples; a row that does not fit the task raises `BadData`.
 
-    `source` is a file, or the name of a data set and its split: messages begin with it. Rows are counted from 0.
+    Messages begin with `source`, a file or a data set and its split, and count rows from 0.
     """
     if not rows:
         raise BadData(f"{source} is empty; expected at least one row with the columns {', '.join(task.columns)}")

@@ -1,4 +1,4 @@
-"""Noise as people make it: typos, words left out and words in the wrong order, with the answers where they belong."""
+"""Input noise: typos, deleted words and swapped words, with the targets kept right."""
 
 from __future__ import annotations
 
@@ -11,48 +11,48 @@ from bench_lib.tasks.formats import Example
 from bench_lib.tasks.formats.word_edits import Passage, exchanged, with_words, without
 
 ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
-"""Letters as a keyboard has them."""
-TYPO, LEFT_OUT, SWAPPED = range(3)
+"""The rows of letters of a keyboard."""
+TYPO, DELETED, SWAPPED = range(3)
 
 
 def perturbed(example: Example, share: float, labels: Sequence[str], generator: np.random.Generator) -> Example:
-    """The example with about a share of its words changed: each by a typo, left out, or swapped with the next.
+    """The example with about a share of its words changed: by a typo, deleted, or swapped with the next.
 
-    An entity keeps its words, though they may have typos, so that the tags stay right; the words of a context that
-    answers lie in stay as they are, and the answers' starts move with them. At least one word of a text stays.
+    Words of an entity may get typos but stay in place, so that the tags stay right. Words of answers do not change, and
+    the starts of the answers move with them. At least one word of a text stays.
     """
     require(0 <= share <= 1, "share of words to perturb", share, "0 to 1")
     return example.rewritten([_noisy(words, share, generator) for words in example.passages(labels)], labels)
 
 
 def typo(word: str, generator: np.random.Generator) -> str:
-    """The word with two letters swapped, one left out, doubled, or replaced by its neighbour on the keyboard."""
+    """The word with two letters swapped, or one deleted, doubled, or replaced by a neighbour on the keyboard."""
     found = [other for other in _typos(word, int(generator.integers(len(word)))) if other != word]
     return found[int(generator.integers(len(found)))]
 
 
 def _noisy(words: Passage, share: float, generator: np.random.Generator) -> Passage:
-    # Drawn for every word, so that another share changes the same ones and others.
+    # Drawn for every word, so that the changed words of a smaller share are among those of a larger one.
     chances, choices = generator.random(len(words)), generator.integers(3, size=len(words)).tolist()
     seeds = generator.integers(2**63, size=len(words)).tolist()
     spare = sum(bool(word.text) for word in words) - 1
-    slips: dict[int, str] = {}
-    gone: set[int] = set()
-    swapped: set[int] = set()  # the former of the two
+    typos: dict[int, str] = {}
+    deleted: set[int] = set()
+    swapped: set[int] = set()  # the first of the two
     for i in np.flatnonzero(chances < share).tolist():
-        if not words[i].free or i - 1 in swapped:
+        if not words[i].editable or i - 1 in swapped:
             continue
-        choice = choices[i] if words[i].loose else TYPO
-        if choice == LEFT_OUT and len(gone) < spare:
-            gone.add(i)
-        elif choice == SWAPPED and i + 1 < len(words) and words[i + 1].loose:
+        choice = choices[i] if words[i].movable else TYPO
+        if choice == DELETED and len(deleted) < spare:
+            deleted.add(i)
+        elif choice == SWAPPED and i + 1 < len(words) and words[i + 1].movable:
             swapped.add(i)
         else:
-            slips[i] = typo(words[i].text, np.random.default_rng(seeds[i]))
-    changed = with_words(words, slips)
+            typos[i] = typo(words[i].text, np.random.default_rng(seeds[i]))
+    changed = with_words(words, typos)
     for i in swapped:
         changed = exchanged(changed, i, i + 1)
-    return without(changed, gone)
+    return without(changed, deleted)
 
 
 def _typos(word: str, at: int) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Wrong labels on purpose: a share of the training examples is given another class, entity type or answer."""
+"""Label noise: a share of the training examples gets another class, entity type or answer."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from bench_lib.tasks.formats import Example
 def mislabelled(
     examples: Sequence[Example], share: float, labels: Sequence[str], generator: np.random.Generator
 ) -> tuple[Example, ...]:
-    """The examples, all of one format, with a share of their labels, rounded to a whole number, replaced by wrong ones.
+    """The examples, all of one format, with a share of their labels, rounded to whole labels, replaced by wrong ones.
 
-    A text gets another class, uniformly; an entity as a whole another type, uniformly, so that the tags stay IOB2 and
-    nothing else is tagged; an answer another place in its context, as many words long where there is one, that shares
-    no character with any right answer and does not read like one. From generators in the same state, what is wrong at a
-    smaller share is wrong, in the same way, at a larger one. Where too little can be made wrong, as with one class
-    alone, raises `Unsupported`.
+    A text gets another class, and an entity as a whole another type, both uniformly, so that tags stay IOB2. An answer
+    becomes another span of its context, of as many words where possible, that shares no character with a right answer
+    and differs from all of them. From generators in the same state, the wrong labels of a smaller share are among those
+    of a larger one. Where too few labels can be corrupted, as with a single class, raises `Unsupported`.
     """
     require(0 <= share <= 1, "label noise", share, "a share of the labels, 0 to 1")
     if not share or not examples:

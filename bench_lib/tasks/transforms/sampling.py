@@ -1,4 +1,4 @@
-"""Which examples a run uses where its profile asks for fewer than there are."""
+"""Random and stratified subsets of examples."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench_lib.tasks.formats import Example
 
 
 def choose(n: int, size: int | None, generator: np.random.Generator) -> tuple[int, ...]:
-    """Indices of `size` of `n` examples, without replacement and rising; all of them where size is None or not below n.
+    """Rising indices of `size` of `n` examples, without replacement; all where size is None or at least n.
 
     From generators in the same state, the indices of a smaller size are among those of a larger one.
     """
@@ -27,24 +27,24 @@ def choose(n: int, size: int | None, generator: np.random.Generator) -> tuple[in
 def choose_per_class(
     examples: Sequence[Example], labels: Sequence[str], size: int, generator: np.random.Generator
 ) -> tuple[int, ...]:
-    """Rising indices of examples of which at least `size` hold each class, drawn greedily without replacement.
+    """Rising indices of a stratified sample: at least `size` examples with each class, drawn without replacement.
 
-    The class that fewest examples hold comes first; examples that hold it are drawn until `size` of all that were drawn
-    do, then the next class (the greedy sampling of Yang & Katiyar 2020, arXiv:2010.02405, as Ma et al. 2023 describe
-    it, without the pruning that they add). A text has one class, so that there are exactly `size` of each; a sentence
-    holds every type that it has an entity of, so that of common types there may be more, and a sentence without any is
-    never drawn; answer spans are one class. A class that fewer hold raises `Unsupported`.
+    Starting with the rarest class, examples with a class are drawn until the sample has `size` of them (the greedy
+    sampling of Yang & Katiyar 2020, arXiv:2010.02405, as Ma et al. 2023 describe it, without the pruning that they
+    add). A text has one class, so the sample has exactly `size` of each; a sentence has the types of all its entities,
+    so common types may occur more often, and a sentence without entities is never drawn; answer spans are one class.
+    Raises `Unsupported` for a class with fewer examples.
     """
-    held = [example.classes(labels) for example in examples]
+    classes = [example.classes(labels) for example in examples]
     names = examples[0].format.class_names(labels) if examples else tuple(labels)
-    counts = {name: sum(name in one for one in held) for name in names}
+    counts = {name: sum(name in one for one in classes) for name in names}
     for name, count in counts.items():
         if count < size:
             raise Unsupported(f"{size} training examples of each class are asked for, and {count} hold {name!r}")
-    order: list[int] = generator.permutation(len(held)).tolist()
+    order: list[int] = generator.permutation(len(classes)).tolist()
     drawn: dict[int, None] = {}
     for name in sorted(names, key=counts.__getitem__):
-        missing = size - sum(name in held[i] for i in drawn)
-        fresh = (i for i in order if i not in drawn and name in held[i])
+        missing = size - sum(name in classes[i] for i in drawn)
+        fresh = (i for i in order if i not in drawn and name in classes[i])
         drawn.update(dict.fromkeys(list(islice(fresh, max(missing, 0)))))
     return tuple(sorted(drawn))

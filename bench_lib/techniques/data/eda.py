@@ -125,16 +125,16 @@ def inserted(words: Passage, alpha: float, synonyms: Thesaurus, generator: np.ra
 
 def swapped(words: Passage, alpha: float, _synonyms: Thesaurus, generator: np.random.Generator) -> Passage:
     """Two words outside entities and answers exchanged, as often as alpha says."""
-    new, loose = words, [i for i, word in enumerate(words) if word.loose]
-    for _ in range(count(words, alpha) if len(loose) > 1 else 0):
-        i, j = generator.choice(loose, 2, replace=False).tolist()
+    new, movable = words, [i for i, word in enumerate(words) if word.movable]
+    for _ in range(count(words, alpha) if len(movable) > 1 else 0):
+        i, j = generator.choice(movable, 2, replace=False).tolist()
         new = exchanged(new, i, j)
     return new
 
 
 def deleted(words: Passage, alpha: float, _synonyms: Thesaurus, generator: np.random.Generator) -> Passage:
     """Each word left out with probability alpha; one stays of a text that would lose all."""
-    gone = {i for i, chance in enumerate(generator.random(len(words))) if chance < alpha and words[i].free}
+    gone = {i for i, chance in enumerate(generator.random(len(words))) if chance < alpha and words[i].editable}
     left = [i for i, word in enumerate(words) if word.text and i not in gone]
     if gone and not left:
         gone.discard(sorted(gone)[int(generator.integers(len(gone)))])

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import MISSING, fields
 from typing import Any, cast
 
-from bench_lib.core.errors import BadValue, BenchError, require, told
+from bench_lib.core.errors import BadValue, BenchError, described, require
 from bench_lib.core.parameters import KINDS, setting_kinds
 from bench_lib.core.registry import check_entry_name
 from bench_lib.core.seeds import STREAMS
@@ -41,7 +41,7 @@ def foreign(what: str) -> Iterator[None]:
     except BaseException as error:
         if type(error) is KeyboardInterrupt:
             raise
-        raise BenchError(f"{what} raised {told(error)}") from error
+        raise BenchError(f"{what} raised {described(error)}") from error
 
 
 def check_technique(technique: object, where: str) -> None:

@@ -14,9 +14,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
-from bench_lib.core.errors import BadValue, BenchError, UnknownName, check_path, told
+from bench_lib.core.errors import BadValue, BenchError, UnknownName, check_path, described
 from bench_lib.core.registry import load_point
-from bench_lib.instruments.surroundings import GENERATORS, Surroundings
+from bench_lib.instruments.global_state import GENERATORS, GlobalState
 from bench_lib.techniques.interface.declared import check_technique
 from bench_lib.techniques.interface.sources import executed, is_own, levels, own_files, version_of
 from bench_lib.techniques.interface.technique import Technique
@@ -100,7 +100,7 @@ def undisturbed(what: str, loading: bool = True) -> Iterator[None]:
 
     Modules may seed the global generators as they are loaded, which are put back.
     """
-    before, states = Surroundings(), {name: get() for name, (get, _) in GENERATORS.items() if loading}
+    before, states = GlobalState(), {name: get() for name, (get, _) in GENERATORS.items() if loading}
     try:
         with contextlib.redirect_stdout(sys.stderr):
             sys.stdin = io.StringIO()
@@ -189,7 +189,7 @@ def _module(name: str, path: str, text: bytes) -> ModuleType:
         absent = error.name if isinstance(error, ModuleNotFoundError) else None
         beside = absent is not None and Path(path).with_name(f"{absent}.py").is_file()
         hint = f"; {absent}.py lies beside it, in a folder that is not on Python's path" if beside else ""
-        raise BenchError(f"running {path} raised {told(error)}{hint}") from error
+        raise BenchError(f"running {path} raised {described(error)}{hint}") from error
 
 
 def _execute(name: str, file: Path, folders: list[str] | None, text: bytes | None = None) -> ModuleType:

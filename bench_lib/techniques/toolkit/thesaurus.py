@@ -60,7 +60,7 @@ def with_synonyms(words: Passage, share: float, synonyms: Thesaurus, generator: 
 
     Names stay: a neighbour of a person's may be a place's.
     """
-    found = {i: options for i, word in enumerate(words) if word.loose and (options := synonyms(word.text))}
+    found = {i: options for i, word in enumerate(words) if word.movable and (options := synonyms(word.text))}
     chosen = generator.permutation(list(found))[: count(words, share)].tolist()
     return with_words(words, {i: found[i][int(generator.integers(len(found[i])))] for i in chosen})
 
@@ -95,7 +95,7 @@ def _cased(option: str, model: str) -> str:
 def _words(corpus: Corpus) -> list[str]:
     """The distinct words of the training examples that may have synonyms."""
     texts = (text for example in corpus.train for text in example.passages(corpus.labels))
-    found = {core(word.text) for words in texts for word in words if word.loose}
+    found = {core(word.text) for words in texts for word in words if word.movable}
     return sorted(word for word in found if word and word.lower() not in FUNCTION_WORDS)
 
 

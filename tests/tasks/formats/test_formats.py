@@ -70,7 +70,7 @@ def test_a_format_labels_texts_or_words_or_points_at_tokens(task_format: Format)
 )
 def test_an_example_says_what_is_read_and_what_is_right(example, inputs, reference, indices) -> None:
     assert (example.inputs, example.reference, tuple(example.label_indices)) == (inputs, reference, indices)
-    assert example.accepted == (frozenset(reference) if example is SPAN else frozenset([reference]))
+    assert example.accepted_answers == (frozenset(reference) if example is SPAN else frozenset([reference]))
 
 
 def test_what_only_names_an_example_is_no_part_of_its_content() -> None:

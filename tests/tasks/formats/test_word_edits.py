@@ -62,10 +62,10 @@ def edited(words, generator):
     for _ in range(generator.integers(6)):
         places = gaps(words)
         words = with_word(words, places[generator.integers(len(places))], "new")
-        loose = [i for i, w in enumerate(words) if w.loose]
-        words = with_words(words, {int(generator.choice(loose)): "other"} if loose else {})
-        words = exchanged(words, *generator.choice(loose, 2).tolist()) if loose else words
-        free = [i for i, w in enumerate(words) if w.free]
+        movable = [i for i, w in enumerate(words) if w.movable]
+        words = with_words(words, {int(generator.choice(movable)): "other"} if movable else {})
+        words = exchanged(words, *generator.choice(movable, 2).tolist()) if movable else words
+        free = [i for i, w in enumerate(words) if w.editable]
         words = without(words, {int(generator.choice(free))} if free else ())
     return words
 
@@ -134,7 +134,7 @@ def test_tags_by_hand():
     assert tags_after(two, lambda w: with_word(w, 2, "x")) == ["B-PER", "I-PER", "O", "B-PER", "I-PER", "O"]
     assert tags_after(two, lambda w: with_word(w, 0, "x")) == ["O", "B-PER", "I-PER", "B-PER", "I-PER", "O"]
     assert tags_after(two, lambda w: with_word(w, 5, "x"))[-2:] == ["O", "O"]
-    assert [w.loose for w in two.passages(NER)[0]] == [False] * 4 + [True]
+    assert [w.movable for w in two.passages(NER)[0]] == [False] * 4 + [True]
 
 
 def test_answers_by_hand():
@@ -142,7 +142,7 @@ def test_answers_by_hand():
     words, _ = example.passages(NER)
     assert [w.text for w in words] == ["In", "May,", "New", "York", "City", "won."]
     assert [w.block for w in words] == [None, 0, 1, 1, 1, None]
-    assert [w.held for w in words] == [False, True, True, True, True, False]
+    assert [w.protected for w in words] == [False, True, True, True, True, False]
     assert gaps(words) == [0, 1, 2, 5, 6]
     moved = exchanged(with_word(with_word(words, 2, "old"), 0, "So"), 1, 7)
     new = example.rewritten((moved, example.passages(NER)[1]), NER)
@@ -154,7 +154,7 @@ def test_answers_by_hand():
 def test_an_answer_holds_the_white_space_that_it_covers():
     example = SpanExample("q", "  a b c", "?", (" a ", "b"), (1, 4))
     words, question = example.passages(NER)
-    assert [(w.text, w.held) for w in words] == [("", True), ("a", True), ("b", True), ("c", False)]
+    assert [(w.text, w.protected) for w in words] == [("", True), ("a", True), ("b", True), ("c", False)]
     assert gaps(words) == [0, 2, 3, 4]
     new = example.rewritten((with_word(words, 0, "x"), question), NER)
     assert (new.context, new.starts) == ("x   a b c", (3, 6))
@@ -171,5 +171,5 @@ def test_white_space_stays_as_it_was():
 @pytest.mark.parametrize("empty", ["", "  "])
 def test_a_text_without_words(empty):
     (words,) = TextExample(empty, 0).passages(NER)
-    assert not any(w.free for w in words)
+    assert not any(w.editable for w in words)
     assert TextExample(empty, 0).rewritten([with_word(words, 0, "x")], NER).text == "x"

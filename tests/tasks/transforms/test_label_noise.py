@@ -148,7 +148,7 @@ def test_a_context_that_is_all_answer_cannot_have_a_wrong_one() -> None:
     whole = SpanExample("a", "Oslo", "Where?", ("Oslo",), (0,))
     other = SpanExample("b", "in Oslo", "Where?", ("Oslo",), (3,))
     assert wrong([whole, other], 0.5, ()) == [whole, dataclasses.replace(other, answers=("in",), starts=(0,))]
-    with pytest.raises(Unsupported, match="2 answers are to be wrong, and 1 contexts have another place"):
+    with pytest.raises(Unsupported, match="2 answers are to be corrupted, and 1 contexts have room"):
         wrong([whole, other], 1.0, ())
 
 
@@ -156,7 +156,7 @@ def test_a_context_that_is_all_answer_cannot_have_a_wrong_one() -> None:
     ("row", "labels"), [(TextExample("x", 0), ("only",)), (TagExample(("x",), (1,)), ("O", "B-PER", "I-PER"))]
 )
 def test_one_class_alone_has_no_other(row: Example, labels: tuple[str, ...]) -> None:
-    with pytest.raises(Unsupported, match="no label can be made wrong where there is 1 class"):
+    with pytest.raises(Unsupported, match="no label can be corrupted with 1 class"):
         wrong([row], 0.5, labels)
 
 

@@ -52,13 +52,13 @@ def test_two_words_are_exchanged_as_often_as_alpha_says(n, alpha, seed):
 
 
 def test_entities_and_answers_are_not_exchanged():
-    held = (Word("a"), Word("b", block=0, entity="PER"), Word("c", block=1, held=True), Word("d"))
+    held = (Word("a"), Word("b", block=0, entity="PER"), Word("c", block=1, protected=True), Word("d"))
     assert texts(swapped(held, 0.1, None, draws())) == ["d", "b", "c", "a"]
     assert swapped(held[1:], 0.9, None, draws()) == held[1:]
 
 
 def test_as_many_synonyms_are_put_in_as_alpha_says_anywhere_but_in_an_answer():
-    whole = (*words(8), Word("a", block=0, held=True), Word("b", block=0, held=True))
+    whole = (*words(8), Word("a", block=0, protected=True), Word("b", block=0, protected=True))
     places = Counter()
     for seed in range(300):
         new = texts(inserted(whole, 0.2, lambda word: (f"{word}s",) if word == "w3" else (), draws(seed)))
@@ -74,7 +74,7 @@ def test_a_name_is_asked_for_no_synonym_which_would_be_a_name_without_a_tag():
     names = (Word("in"), Word("Oslo", block=0, entity="LOC"))
     for seed in range(20):
         assert inserted(names, 1.0, lambda word: ("Bergen",) if word == "Oslo" else (), draws(seed)) == names
-    answer = (Word("in"), Word("Oslo", block=0, held=True))
+    answer = (Word("in"), Word("Oslo", block=0, protected=True))
     assert "Bergen" in {
         text for s in range(20) for text in texts(inserted(answer, 1.0, lambda _: ("Bergen",), draws(s)))
     }
@@ -92,10 +92,10 @@ def test_one_word_stays_of_all(n, seed):
 
 
 def test_words_are_left_out_with_probability_alpha():
-    left = deleted((*words(5000), Word("a", held=True)), 0.1, None, draws())
+    left = deleted((*words(5000), Word("a", protected=True)), 0.1, None, draws())
     assert len(left) == pytest.approx(4500, abs=60)
     assert left[-1].text == "a"
-    assert texts(deleted((Word("a", held=True), *words(3)), 1.0, None, draws())) == ["a"]
+    assert texts(deleted((Word("a", protected=True), *words(3)), 1.0, None, draws())) == ["a"]
 
 
 # ---- the technique ---------------------------------------------------------------------------------------------------

@@ -109,7 +109,7 @@ def test_the_word_without_its_punctuation(word, letters):
 
 @given(st.integers(0, 30), st.floats(0, 1), st.integers(0, 99))
 def test_as_many_are_replaced_as_the_share_says(n, share, seed):
-    words = (*(Word(f"w{i}") for i in range(n)), Word("name", block=0, entity="PER"), Word("held", held=True))
+    words = (*(Word(f"w{i}") for i in range(n)), Word("name", block=0, entity="PER"), Word("held", protected=True))
     new = with_synonyms(words, share, lambda word: (f"{word}a", f"{word}b"), np.random.default_rng(seed))
     changed = [a.text for a, b in zip(words, new, strict=True) if a != b]
     assert len(changed) == min(n, count(words, share)) == min(n, max(1, int(share * (n + 2))))

@@ -49,7 +49,7 @@ def generate(
 
 
 def best_reachable(task: str, noise: float = NOISE) -> float:
-    """The primary metric of a model that is always right, on evaluation rows of which that share is mislabelled."""
+    """The primary metric of a model that is always right, on evaluation rows with that share of wrong labels."""
     _check(task, noise)
     return 1.0 - noise
 
@@ -76,5 +76,5 @@ def _mislabel(items: list[Item], noise: float, draw: Draw) -> list[Item]:
     """With a wrong label at that share of all units."""
     units = [(i, unit) for i, item in enumerate(items) for unit in range(item.units)]
     for i, unit in draw.some(units, round(noise * len(units))):
-        items[i] = items[i].spoil(unit, draw)
+        items[i] = items[i].corrupt(unit, draw)
     return items

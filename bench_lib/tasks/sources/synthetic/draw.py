@@ -1,4 +1,4 @@
-"""Choices drawn from an explicit generator, and what every generated item can do."""
+"""Choices from an explicit generator, and the interface of generated items."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Row = dict[str, Any]
 
 
 class Draw:
-    """Choices that scale uniform numbers only, so that the same generator gives the same choices on any machine."""
+    """Choices by scaling uniform numbers, so that a generator gives the same choices on any machine."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self._rng = rng
@@ -28,7 +28,7 @@ class Draw:
         return bool(self._rng.random() < share)
 
     def some(self, options: Sequence[T], count: int) -> list[T]:
-        """That many different options, in random order; fewer where there are not as many."""
+        """`count` different options in random order, or all if there are fewer."""
         rest = list(options)
         for place in range(min(count, len(rest))):
             other = place + self.below(len(rest) - place)
@@ -37,7 +37,7 @@ class Draw:
 
 
 class Item(Protocol):
-    """A generated example with its clean label, of which `units` parts can be mislabelled one by one."""
+    """A generated example with its clean label, in `units` parts that can be mislabelled one by one."""
 
     @property
     def key(self) -> str:
@@ -46,7 +46,7 @@ class Item(Protocol):
     @property
     def units(self) -> int: ...
 
-    def spoil(self, unit: int, draw: Draw) -> Item:
+    def corrupt(self, unit: int, draw: Draw) -> Item:
         """The same item with a wrong label at that unit."""
 
     def row(self) -> Row:

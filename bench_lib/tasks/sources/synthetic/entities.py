@@ -38,7 +38,7 @@ class Sentence:
     def units(self) -> int:
         return sum(kind != "O" for _, kind in self.runs)
 
-    def spoil(self, unit: int, draw: Draw) -> Sentence:
+    def corrupt(self, unit: int, draw: Draw) -> Sentence:
         """With another type on one entity, which keeps its boundaries."""
         place = [i for i, (_, kind) in enumerate(self.runs) if kind != "O"][unit]
         words, kind = self.runs[place]

@@ -1,4 +1,4 @@
-"""Names of persons and places, most of them composed, in two halves of which training sees one."""
+"""Names of persons and places; of the composed ones, training uses one half."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def stem(draw: Draw, unseen: bool) -> str:
 
 
 def bare(draw: Draw, unseen: bool) -> str:
-    """A name of which only the context says what it is: composed, or one in five real."""
+    """A name that only its context makes a person, place or firm: composed, or one in five real."""
     return draw.pick(_LISTS["common"]) if draw.chance(0.2) else stem(draw, unseen)
 
 

@@ -18,7 +18,7 @@ SAME_FORM = 0.5
 
 @dataclass(frozen=True)
 class Relation:
-    """A property of a subject, whose values are of one type: person, year, place or count."""
+    """A property of a subject, with values of one type: person, year, place or count."""
 
     answer: str
     statements: Sequence[str]
@@ -27,7 +27,7 @@ class Relation:
 
 @dataclass(frozen=True)
 class Domain:
-    """Subjects of one sort, named by a form with {} for a name, and what can be said of them."""
+    """Subjects of one sort, named by forms with {} for a name, and their relations."""
 
     forms: Sequence[str]
     relations: Sequence[Relation]
@@ -44,7 +44,7 @@ Span = tuple[str, int]
 
 @dataclass(frozen=True)
 class Question:
-    """A question on a context, its answer, and the other spans of the context that are of the answer's type."""
+    """A question on a context, its answer, and the other spans of the context with the answer's type."""
 
     title: str
     context: str
@@ -60,7 +60,7 @@ class Question:
     def units(self) -> int:
         return 1
 
-    def spoil(self, unit: int, draw: Draw) -> Question:
+    def corrupt(self, unit: int, draw: Draw) -> Question:
         """With one of the other spans as its answer; none of them shares a word with the right one."""
         return replace(self, answer=draw.pick(self.others))
 
@@ -85,7 +85,7 @@ class _Fact:
 
 
 class _Names:
-    """Names and numbers of one paragraph, no word of which occurs twice."""
+    """Names and numbers for one paragraph, without repeated words."""
 
     def __init__(self, draw: Draw, unseen: bool) -> None:
         self._draw, self._unseen, self._used = draw, unseen, {""}
@@ -142,7 +142,7 @@ def _pairs(fresh: _Names, draw: Draw) -> list[tuple[_Fact, _Fact]]:
 
 
 def _relations(domain: Domain, draw: Draw) -> list[Relation]:
-    """Three relations in the domain's order, one or two of which have persons for an answer."""
+    """Three relations in the domain's order; the answers of one or two of them are persons."""
     persons = [relation for relation in domain.relations if relation.answer == "person"]
     others = [relation for relation in domain.relations if relation.answer != "person"]
     count = 1 + draw.below(2)
@@ -151,7 +151,7 @@ def _relations(domain: Domain, draw: Draw) -> list[Relation]:
 
 
 def _facts(subject: str, relations: Sequence[Relation], fresh: _Names) -> list[_Fact]:
-    """A fact a relation, of which an earlier one in the domain has an earlier year."""
+    """A fact for each relation; the years rise in the order of the relations."""
     values = [fresh.value(relation.answer) for relation in relations]
     years = iter(sorted(value for value, relation in zip(values, relations, strict=True) if relation.answer == "year"))
     return [
@@ -161,7 +161,7 @@ def _facts(subject: str, relations: Sequence[Relation], fresh: _Names) -> list[_
 
 
 def _paragraph(pairs: Sequence[tuple[_Fact, _Fact]], draw: Draw) -> str:
-    """Some facts told of both subjects in a sentence each, the rest subject by subject, with pronouns."""
+    """Some facts as sentences about both subjects, the rest subject by subject, with pronouns."""
     shared = sum(first.relation is second.relation for first, second in pairs)
     together = min(shared, 1 + draw.below(len(pairs)))
     sentences = [_sentence(pair, draw) for pair in pairs[:together]]

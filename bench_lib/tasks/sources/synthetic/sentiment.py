@@ -1,8 +1,8 @@
 """Reviews, short and long, whose sentiment lies in how the words are put together.
 
-Short ones state an opinion plainly, negate it, set two against each other, or reach it by composition. Long ones
-give plot, hearsay of either polarity, and the writer's own remarks, of which more agree with the label than not,
-with a verdict among the first sentences or at the end.
+Short ones state an opinion plainly, negate it, contrast two, or compose it. Long ones have plot, hearsay of either
+polarity, and the writer's own remarks, most of which agree with the label, with a verdict among the first sentences or
+at the end.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Review:
     def units(self) -> int:
         return 1
 
-    def spoil(self, unit: int, draw: Draw) -> Review:
+    def corrupt(self, unit: int, draw: Draw) -> Review:
         return replace(self, label=1 - self.label)
 
     def row(self) -> Row:

@@ -40,7 +40,7 @@ HOOKS: tuple[dict[Any, Any], ...] = tuple(
 _left_inference: list[object] = []
 
 
-class Surroundings:
+class GlobalState:
     """A snapshot of `SETTINGS`, attributes, loaded modules and threads.
 
     Attributes of classes are included only for foreign code, since comparing thousands of them takes time.
