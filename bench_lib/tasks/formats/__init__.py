@@ -33,8 +33,3 @@ FORMATS: Registry[Format] = Registry("task format", "stabbench.formats", check_f
 FORMATS.add(TEXT_CLASSIFICATION.name, TEXT_CLASSIFICATION)
 FORMATS.add(TOKEN_CLASSIFICATION.name, TOKEN_CLASSIFICATION)
 FORMATS.add(QUESTION_ANSWERING.name, QUESTION_ANSWERING)
-
-Format.SEQUENCE, Format.TOKENS, Format.SPAN = TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION, QUESTION_ANSWERING
-
-Kind = Format
-"""The public name of formats, for plug-ins: `Kind.SEQUENCE`, `Kind.TOKENS`, `Kind.SPAN`."""
