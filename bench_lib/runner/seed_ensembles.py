@@ -33,7 +33,6 @@ from bench_lib.techniques.interface.hooks import (
     ChoosesRun,
     Compresses,
     EvaluatesUnder,
-    Finishes,
     MergesWeights,
     PoolsPredictions,
     PoolsWeights,
@@ -218,18 +217,14 @@ def _score_ensemble(
     _check_state(training.model)
     pad_id = int(load_tokenizer(spec.model).pad_token_id)
     loaders = [functools.partial(_weights, store, run.run_id, device) for run in runs]
-    try:
-        for soup in stack.having(PoolsWeights):
-            held_out = held_out_set(key, Subset.of(profile, spec.base_seed("subset")), soup.held_out)
-            score = functools.partial(_scored_by, training=training, task=task, held_out=held_out, pad_id=pad_id)
-            _load_into(soup.pool_weights(loaders, score), training.model)
-        for merger in stack.having(MergesWeights):
-            pretrained = {name: value.to(device) for name, value in training.pretrained.items()}
-            _load_into(merger.merge_weights(loaders, pretrained), training.model)
-        return Examination.of(training, key, evaluation, pad_id)()
-    finally:
-        for hook in trained.having(Finishes):
-            hook.finish(training)
+    for soup in stack.having(PoolsWeights):
+        held_out = held_out_set(key, Subset.of(profile, spec.base_seed("subset")), soup.held_out)
+        score = functools.partial(_scored_by, training=training, task=task, held_out=held_out, pad_id=pad_id)
+        _load_into(soup.pool_weights(loaders, score), training.model)
+    for merger in stack.having(MergesWeights):
+        pretrained = {name: value.to(device) for name, value in training.pretrained.items()}
+        _load_into(merger.merge_weights(loaders, pretrained), training.model)
+    return Examination.of(training, key, evaluation, pad_id)()
 
 
 def _scored_by(weights: Weights, training: Training, task: Task, held_out: Evaluation, pad_id: int) -> float:
