@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from bench_lib.core.record import RunRecord
     from bench_lib.core.spec import RunSpec
+    from bench_lib.harness.evaluate import Scored
     from bench_lib.techniques.interface.context import Training
 
 TRAIN, EVALUATION = 40, 24
@@ -179,18 +180,20 @@ def make_spec(
 
 @pytest.fixture(scope="session")
 def train(make_spec: MakeSpec) -> Train:
-    """Execute one run, with an observer beside it that hands out the live training once it has ended."""
-    from bench_lib.runner.execute import execute
-    from bench_lib.techniques import TECHNIQUES
-
-    watch = _watch()
+    """Execute one run and hand out the training with its record."""
+    import bench_lib.runner.execute as runner
 
     def run(task: str, stack: str = "adamw", seed: int = 0, **changes: object) -> Trained:
+        seen: list[Training] = []
+
+        class Noted(runner.Loop):
+            def run(self, evaluate: Callable[[], Scored]) -> None:
+                seen.append(self.training)
+                super().run(evaluate)
+
         with pytest.MonkeyPatch.context() as patch:
-            patch.setitem(TECHNIQUES._entries, "watch", watch)
-            (record,) = execute([make_spec(task, f"{stack}+watch", seed, **changes)])
-        seen = watch.seen[:]
-        watch.seen.clear()
+            patch.setattr(runner, "Loop", Noted)
+            (record,) = runner.execute([make_spec(task, stack, seed, **changes)])
         return Trained(record, seen[0] if seen else None)
 
     return run
@@ -260,22 +263,6 @@ def _pieces(folder: Path) -> int:
     (folder / "vocab.json").write_text(json.dumps({name: i for i, name in enumerate(names)}))
     (folder / "tokenizer_config.json").write_text(json.dumps({"source_lang": "en", "target_lang": "de"}))
     return len(names)
-
-
-def _watch() -> Any:
-    from bench_lib.techniques.interface.technique import Technique
-
-    class Watch(Technique):
-        """Keeps the training when it ends."""
-
-        __module__ = "bench_lib.watch"  # or each run would be guarded as one with foreign code, in twice the time
-        name, paper, identity, observer = "watch", "none", {}, True
-        seen: list[Training] = []  # noqa: RUF012 (shared on purpose: the run makes its own instance)
-
-        def finish(self, training: Training) -> None:
-            self.seen.append(training)
-
-    return Watch
 
 
 def _pick(draws: np.random.Generator, *choices: str) -> str:

@@ -25,7 +25,6 @@ from bench_lib.techniques.interface.hooks import (
     ComputesLoss,
     Estimates,
     EvaluatesUnder,
-    Finishes,
     RunsBackward,
     RunsUpdate,
 )
@@ -101,10 +100,6 @@ class Loop:
             # The curve is kept up to the failure; a loss that was not finite is the cause of whatever failed after it.
             self.curve.flush()
             raise
-        finally:
-            stacks = [self.stack, *(run.observers for run in self.observer_runs)]
-            for hook in [hook for stack in stacks for hook in stack.having(Finishes)]:
-                hook.finish(self.training)
 
     def _evaluation_steps(self) -> list[int]:
         total, count = self.training.total_steps, self.training.profile.evaluations

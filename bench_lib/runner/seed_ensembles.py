@@ -33,7 +33,6 @@ from bench_lib.techniques.interface.hooks import (
     ChoosesRun,
     Compresses,
     EvaluatesUnder,
-    Finishes,
     MergesWeights,
     PoolsPredictions,
     PoolsWeights,
@@ -225,18 +224,14 @@ def _score_ensemble(ensemble: ResolvedRun, runs: Sequence[RunRecord], store: Sto
     _check_state(training.model)
     pad_id = int(ensemble.key.tokenizer().pad_token_id)
     loaders = [functools.partial(_weights, store, run.run_id, device) for run in runs]
-    try:
-        for soup in stack.having(PoolsWeights):
-            held_out = held_out_set(ensemble.key, ensemble.subset, soup.held_out)
-            score = functools.partial(_scored_by, training=training, task=task, held_out=held_out, pad_id=pad_id)
-            _load_into(soup.pool_weights(loaders, score), training.model)
-        for merger in stack.having(MergesWeights):
-            pretrained = {name: value.to(device) for name, value in training.pretrained.items()}
-            _load_into(merger.merge_weights(loaders, pretrained), training.model)
-        return Examination.of(training, ensemble.key, evaluation, pad_id)()
-    finally:
-        for hook in base.stack.having(Finishes):
-            hook.finish(training)
+    for soup in stack.having(PoolsWeights):
+        held_out = held_out_set(ensemble.key, ensemble.subset, soup.held_out)
+        score = functools.partial(_scored_by, training=training, task=task, held_out=held_out, pad_id=pad_id)
+        _load_into(soup.pool_weights(loaders, score), training.model)
+    for merger in stack.having(MergesWeights):
+        pretrained = {name: value.to(device) for name, value in training.pretrained.items()}
+        _load_into(merger.merge_weights(loaders, pretrained), training.model)
+    return Examination.of(training, ensemble.key, evaluation, pad_id)()
 
 
 def _scored_by(weights: Weights, training: Training, task: Task, held_out: Evaluation, pad_id: int) -> float:

@@ -90,9 +90,6 @@ class Noting(Technique):
         yield
         self.log.append("leave")
 
-    def finish(self, training: Training) -> None:
-        self.log.append("finish")
-
 
 @dataclass(frozen=True)
 class Descends(Technique):
@@ -176,9 +173,6 @@ class Watches(Technique):
         self.log.append("enter")
         yield
         self.log.append("leave")
-
-    def finish(self, training: Training) -> None:
-        self.log.append("finish")
 
 
 # ---- steps and evaluations -------------------------------------------------------------------------------------------
@@ -292,7 +286,7 @@ def test_hooks_are_called_in_order_at_the_rate_of_the_step(build: Build) -> None
     loop.run(lambda: noting.log.append("evaluate") or scored())
     rates = loop.curve.learning_rate
     steps = [event for i in range(3) for event in (("backward", i), ("update", i, rates[i]))]
-    assert noting.log == [*steps, "enter", "evaluate", "leave", "finish"]
+    assert noting.log == [*steps, "enter", "evaluate", "leave"]
     assert rates == pytest.approx([1e-3, 2e-3 / 3, 1e-3 / 3])
 
 
@@ -542,7 +536,6 @@ def test_a_failure_keeps_the_curve_of_the_steps_before_it(build: Build, step: in
         loop.run(scored)
     assert loop.progress().steps == step - 1
     assert len(loop.curve.loss) == len(loop.curve.learning_rate) == len(loop.curve.grad_norm) == step - 1
-    assert noting.log[-1] == "finish"
 
 
 def test_a_failure_that_followed_a_divergence_is_a_divergence(build: Build) -> None:
@@ -564,13 +557,6 @@ def test_a_failure_that_followed_a_divergence_is_a_divergence(build: Build) -> N
         loop.run(scored)
     assert caught.value.step == 5
     assert isinstance(caught.value.__context__, ValueError)
-
-
-def test_observers_are_finished_too_whatever_happens(build: Build) -> None:
-    watching = Watches()
-    with pytest.raises(ValueError, match="broke"):
-        build(Breaks(fail=2), observer_runs=[observed_by(watching)]).run(scored)
-    assert watching.log == ["finish"]
 
 
 # ---- observer runs ---------------------------------------------------------------------------------------------------
@@ -604,7 +590,7 @@ def test_observer_runs_share_an_evaluation_unless_they_alter_the_weights(build: 
     calls: list[list[str]] = []
     loop.run(lambda: calls.append(list(watching.log)) or scored())
     assert calls == [[], ["enter"]]
-    assert watching.log == ["enter", "leave", "finish"]
+    assert watching.log == ["enter", "leave"]
     assert noting.log.count("enter") == 1
 
 

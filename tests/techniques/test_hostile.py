@@ -30,7 +30,7 @@ def _interruptible() -> Iterator[None]:
 
 
 HEAD = '''
-import os, random, signal, sys, threading, time, warnings
+import contextlib, os, random, signal, sys, threading, time, warnings
 from dataclasses import dataclass, field
 from typing import ClassVar, Optional, Union
 
@@ -52,6 +52,13 @@ class Hostile(Technique):
 
 {body}
 '''
+
+AT_THE_END = """@contextlib.contextmanager
+def evaluate_under(self, training):
+    yield
+    if training.step == training.total_steps:
+        """
+"""A hook that acts after the last evaluation of a run."""
 
 LEAVING = {
     "default type": ("torch.set_default_dtype(torch.float64)", "torch's default type"),
@@ -166,7 +173,7 @@ def test_what_a_hook_leaves_behind_is_named_and_the_next_run_is_the_same_to_the_
     tmp_path: Path, base: Any, baseline: tuple[str, bytes], case: str
 ) -> None:
     action, name = LEAVING[case]
-    source = written(tmp_path, f"def finish(self, training):\n    {action}", MODES)
+    source = written(tmp_path, AT_THE_END + action, MODES)
     spec = dataclasses.replace(base, stack=parse_stack(source, TECHNIQUES).spec())
     try:
         (record,) = execute([spec])

@@ -21,6 +21,7 @@ TASKS = ["sst2", "conll2003", "squad"]
 SOURCE = '''
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,6 +55,14 @@ class Mine(Technique):
         for weight in training.trainable().values():
             weight += 0.01 * self.strength * self._noise(training, weight)
 '''
+
+AT_THE_END = """
+    @contextlib.contextmanager
+    def evaluate_under(self, training):
+        yield
+        if training.step == training.total_steps:
+            """
+"""A hook that acts after the last evaluation of a run."""
 
 BROKEN = {
     "raises": (
@@ -184,12 +193,12 @@ SEEN = []
     "changes the default type": (
         "leaves no trace",
         "torch's default type is not as it was before the run",
-        "    def finish(self, training): torch.set_default_dtype(torch.float64)",
+        AT_THE_END + "torch.set_default_dtype(torch.float64)",
     ),
     "turns gradients off": (
         "leaves no trace",
         "torch's gradient mode is not as it was before the run",
-        "    def finish(self, training): torch.set_grad_enabled(False)",
+        AT_THE_END + "torch.set_grad_enabled(False)",
     ),
     "counts its passes wrong": (
         "passes",
@@ -297,7 +306,7 @@ def test_what_is_left_behind_is_told_before_anything_is_concluded(
     monkeypatch.setattr("bench_lib.validation.conformance.TASK_OF", {"one": "sst2"})
     code = derive.__code__
     try:
-        found = tried(tmp_path, SOURCE + f"    def finish(self, training):\n        {action}")
+        found = tried(tmp_path, SOURCE + AT_THE_END + action)
     finally:
         derive.__code__ = code
     assert {breach.promise for breach in found} == {"leaves no trace"}

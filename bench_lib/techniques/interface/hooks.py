@@ -208,15 +208,6 @@ class Selects(Protocol):
         """The evaluation whose checkpoint is kept, as an index."""
 
 
-@hook(Role.TRAINING, Role.OBSERVING)
-@runtime_checkable
-class Finishes(Protocol):
-    """Tidies up."""
-
-    def finish(self, training: Training) -> None:
-        """Undo what outlives the run, such as hooks on modules; called also when the run fails."""
-
-
 @hook(Role.POOLING)
 @runtime_checkable
 class PoolsPredictions(Protocol):
