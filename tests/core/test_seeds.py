@@ -99,7 +99,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 # ---- what varies in turn ---------------------------------------------------------------------------------------------
 
 
-def held(*varied: str, **places: int) -> Frozen:
+def varying(*varied: str, **places: int) -> Frozen:
     """All streams but those that vary, at 0 unless another place is given."""
     return tuple(sorted((stream, places.get(stream, 0)) for stream in STREAMS if stream not in varied))
 
@@ -107,17 +107,23 @@ def held(*varied: str, **places: int) -> Frozen:
 @pytest.mark.parametrize(
     ("text", "configurations"),
     [
-        ("init", [held("init")]),
+        ("init", [varying("init")]),
         ("subset", [(("augment", 0), ("dropout", 0), ("init", 0), ("order", 0))]),
-        ("order, init", [held("order"), held("init")]),
-        ("init+order", [held("init", "order")]),
-        ("order + init", [held("init", "order")]),
+        ("order, init", [varying("order"), varying("init")]),
+        ("init+order", [varying("init", "order")]),
+        ("order + init", [varying("init", "order")]),
         ("all", [()]),
-        ("all,dropout,dropout", [(), held("dropout")]),
-        ("initxorder", [held("init", order=3), held("init", order=0), held("init", order=7)]),
-        ("order x init", [held("init", order=3), held("init", order=0), held("init", order=7)]),
-        ("init,orderxsubset", [held("init"), *(held("order", subset=n) for n in (3, 0, 7))]),
-        ("init,initxorder", [held("init"), held("init", order=3), held("init", order=7)]),
+        ("all,dropout,dropout", [(), varying("dropout")]),
+        (
+            "initxorder",
+            [varying("init", order=3), varying("init", order=0), varying("init", order=7)],
+        ),
+        (
+            "order x init",
+            [varying("init", order=3), varying("init", order=0), varying("init", order=7)],
+        ),
+        ("init,orderxsubset", [varying("init"), *(varying("order", subset=n) for n in (3, 0, 7))]),
+        ("init,initxorder", [varying("init"), varying("init", order=3), varying("init", order=7)]),
     ],
 )
 def test_configurations_are_read(text: str, configurations: list[Frozen]) -> None:
@@ -125,8 +131,11 @@ def test_configurations_are_read(text: str, configurations: list[Frozen]) -> Non
 
 
 def test_the_reference_can_be_moved() -> None:
-    assert parse_vary("init,order", (0, 1), (("dropout", 7),)) == (held("init", dropout=7), held("order", dropout=7))
-    assert parse_vary("initxorder", (1,), (("subset", 5),)) == (held("init", order=1, subset=5),)
+    assert parse_vary("init,order", (0, 1), (("dropout", 7),)) == (
+        varying("init", dropout=7),
+        varying("order", dropout=7),
+    )
+    assert parse_vary("initxorder", (1,), (("subset", 5),)) == (varying("init", order=1, subset=5),)
 
 
 @pytest.mark.parametrize(("text", "stream"), [("init,order", "order"), ("initxorder", "order"), ("all", "subset")])

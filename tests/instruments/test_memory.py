@@ -18,8 +18,8 @@ resettable = pytest.mark.skipif(not os.access(CLEAR_REFS, os.W_OK), reason="the 
 
 def touch(megabytes: int) -> int:
     """Hold so much memory for a moment."""
-    held = torch.ones(megabytes * MB // 4)
-    return int(held[-1])
+    block = torch.ones(megabytes * MB // 4)
+    return int(block[-1])
 
 
 def test_what_was_freed_again_is_seen() -> None:

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from statsmodels.stats import inter_rater
@@ -95,7 +95,6 @@ def test_kappa_of_fleiss_own_example() -> None:
 
 
 @given(PREDICTIONS)
-@settings(deadline=None)
 def test_kappa_is_that_of_statsmodels(predictions: np.ndarray) -> None:
     if np.ptp(predictions) > 0:
         table, _ = inter_rater.aggregate_raters(predictions.T)

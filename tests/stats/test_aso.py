@@ -96,7 +96,7 @@ def test_the_bound_is_the_ratio_and_its_bootstrapped_deviation() -> None:
 
 
 @given(SAMPLE, SAMPLE)
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_the_bound_lies_between_the_ratio_and_one(a: list[float], b: list[float]) -> None:
     a, b = [*a, a[0]], [*b, b[0]]
     bound = violation_bound(a, b, generator(), resamples=200)
@@ -122,7 +122,7 @@ def test_the_bound_needs_two_scores_in_each_sample(a: list[float], b: list[float
 
 
 @given(st.integers(0, 2**32))
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 def test_equal_seeds_give_equal_bits(seed: int) -> None:
     a, b = generator(1).normal(size=20), generator(2).normal(size=25)
     assert violation_bound(a, b, generator(seed), resamples=300) == violation_bound(

@@ -76,7 +76,7 @@ def test_resamples_all_on_one_side_still_have_an_interval(scores: list[float]) -
 
 
 @given(st.integers(0, 2**32), SCORES)
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_equal_seeds_give_equal_bits(seed: int, scores: list[float]) -> None:
     first = mean_interval(scores, generator(seed), resamples=500)
     assert mean_interval(scores, generator(seed), resamples=500) == first
@@ -97,7 +97,7 @@ def test_the_global_generators_are_left_alone() -> None:
 
 
 @given(st.one_of(SCORES, LATTICE))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_the_interval_holds_the_mean_and_stays_among_the_scores(scores: list[float]) -> None:
     low, high = mean_interval(scores, generator(), resamples=999)
     assert low - 1e-9 <= np.mean(scores) <= high + 1e-9
@@ -105,7 +105,7 @@ def test_the_interval_holds_the_mean_and_stays_among_the_scores(scores: list[flo
 
 
 @given(LATTICE, st.sampled_from([0.1, -3.7, 1000.3]), st.sampled_from([0.1, 3.0, 700.0]))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_it_moves_and_scales_with_the_scores_even_where_means_are_tied(
     scores: list[float], shift: float, factor: float
 ) -> None:
@@ -116,7 +116,7 @@ def test_it_moves_and_scales_with_the_scores_even_where_means_are_tied(
 
 
 @given(SCORES)
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_more_confidence_is_never_narrower(scores: list[float]) -> None:
     low, high = mean_interval(scores, generator(), 0.8, resamples=999)
     wider = mean_interval(scores, generator(), 0.99, resamples=999)
@@ -251,7 +251,7 @@ def test_bca_agrees_with_scipy_on_ties_that_rounding_spares(statistic: Statistic
 
 
 @given(st.one_of(st.lists(st.integers(-80, 80).map(lambda k: k / 8), min_size=2, max_size=30), LATTICE))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_bca_of_the_mean_is_the_interval_of_the_mean(scores: list[float]) -> None:
     expected = mean_interval(scores, generator(), resamples=500)
     assert bca_interval(mean_of, scores, generator(), resamples=500) == pytest.approx(expected, abs=1e-9)
@@ -275,7 +275,7 @@ def test_ties_and_jackknife_by_hand() -> None:
 
 
 @given(LATTICE, st.sampled_from([0.1, -3.7, 1000.3]), st.sampled_from([0.1, 3.0, 700.0]))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_bca_moves_and_scales_with_the_scores_even_where_statistics_are_tied(
     scores: list[float], shift: float, factor: float
 ) -> None:
@@ -314,7 +314,7 @@ def test_bca_copes_with_hardly_any_spread_and_with_outliers(scores: list[float],
 
 
 @given(st.integers(0, 2**32), SCORES)
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_equal_seeds_give_any_statistic_equal_bits(seed: int, scores: list[float]) -> None:
     first = bca_interval(mad_of, scores, generator(seed), resamples=500)
     assert bca_interval(mad_of, scores, generator(seed), resamples=500) == first

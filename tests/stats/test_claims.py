@@ -71,7 +71,7 @@ def test_evidence_of_too_few_pairs_says_nothing() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 10), st.integers(0, 10)), min_size=1, max_size=8))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_of_failures_alone_it_is_holms_test(counts: list[tuple[int, int]]) -> None:
     alike = {"p_spread": 1.0, "p_location": 1.0}
     evidence = []
@@ -84,7 +84,7 @@ def test_of_failures_alone_it_is_holms_test(counts: list[tuple[int, int]]) -> No
 
 
 @given(P_VALUES, st.floats(0.01, 0.3))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_of_spread_alone_it_is_holms_test_too(p_values: list[float], alpha: float) -> None:
     # Without failures the test of failures cannot err, and its share goes to the others.
     share = Shares().spread / (Shares().spread + Shares().location)
@@ -94,7 +94,7 @@ def test_of_spread_alone_it_is_holms_test_too(p_values: list[float], alpha: floa
 
 
 @given(P_VALUES, st.floats(0.001, 0.2), st.floats(1, 2))
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_a_larger_alpha_takes_no_claim_back(p_values: list[float], alpha: float, factor: float) -> None:
     evidence = [spread(p) for p in p_values]
     few, many = claims(evidence, alpha=alpha), claims(evidence, alpha=alpha * factor)
@@ -102,7 +102,7 @@ def test_a_larger_alpha_takes_no_claim_back(p_values: list[float], alpha: float,
 
 
 @given(st.permutations(range(8)))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_the_order_of_the_contrasts_does_not_matter(order: list[int]) -> None:
     evidence = [exact_evidence(drawn(seed, **KINDS[seed % len(KINDS)])) for seed in range(8)]
     found = claims(evidence)

@@ -55,7 +55,7 @@ def test_boschloo_is_one_where_the_counts_cannot_differ(counts: tuple[int, int, 
 
 
 @given(COUNTS, COUNTS)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_boschloo_is_a_chance_that_knows_no_first_sample_and_no_failure_from_success(
     a: tuple[int, int], b: tuple[int, int]
 ) -> None:
@@ -100,7 +100,6 @@ def test_boschloo_refuses_counts_that_cannot_be(counts: tuple[int, int, int, int
 
 
 @given(SAMPLE, SAMPLE)
-@settings(deadline=None)
 def test_brown_forsythe_is_an_anova_of_the_distances_from_the_medians(a: list[float], b: list[float]) -> None:
     distances = [np.abs(np.array(sample) - np.median(sample)) for sample in (a, b)]
     p = brown_forsythe(a, b)
@@ -125,7 +124,6 @@ def test_brown_forsythe_by_hand() -> None:
 
 
 @given(SAMPLE, SAMPLE, st.floats(-5, 5))
-@settings(deadline=None)
 def test_brown_forsythe_does_not_see_where_a_sample_lies(a: list[float], b: list[float], shift: float) -> None:
     assert brown_forsythe(np.array(a) + shift, b) == pytest.approx(brown_forsythe(a, b), abs=1e-9)
 

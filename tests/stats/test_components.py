@@ -124,7 +124,7 @@ def test_a_grid_with_gaps_is_estimated_without_bias() -> None:
 
 
 @given(st.lists(LATTICE, min_size=12, max_size=12), st.sampled_from([0.1, -9.9, 1e6]), st.sampled_from([0.01, -1, 90]))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_it_stays_where_scores_move_and_scales_with_their_square(
     scores: list[float], shift: float, factor: float
 ) -> None:
@@ -138,7 +138,7 @@ def test_it_stays_where_scores_move_and_scales_with_their_square(
 
 
 @given(st.lists(LATTICE, min_size=12, max_size=12))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_intervals_are_of_variances_and_shares_add_up(scores: list[float]) -> None:
     *parts, total = crossed(grid(3, 4), scores, NAMES, generator(), resamples=100)
     assert all(0 <= one.low <= one.high for one in (*parts, total))
@@ -148,7 +148,7 @@ def test_intervals_are_of_variances_and_shares_add_up(scores: list[float]) -> No
 
 
 @given(st.permutations(range(12)))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_neither_the_order_of_runs_nor_the_names_of_levels_matter(order: list[int]) -> None:
     levels, scores = grid(3, 4), generator(1).normal(size=12)
     found = crossed(levels[order] * 7 - 3, scores[order], NAMES, generator())

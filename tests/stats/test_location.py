@@ -145,7 +145,6 @@ def test_superiority_by_hand() -> None:
 
 
 @given(COUNTS, COUNTS)
-@settings(deadline=None)
 def test_superiority_is_mann_whitneys_u_over_all_pairs(a: list[int], b: list[int]) -> None:
     expected = mannwhitneyu(a, b, method="asymptotic").statistic / (len(a) * len(b))
     assert superiority(a, b) == pytest.approx(expected, abs=1e-9)
@@ -196,7 +195,7 @@ def test_its_interval_covers_about_as_often_as_it_says() -> None:
 
 
 @given(st.integers(0, 2**32))
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 def test_equal_seeds_give_its_interval_equal_bits(seed: int) -> None:
     a, b = generator(1).normal(size=20), generator(2).normal(size=20)
     first = superiority_interval(a, b, generator(seed), resamples=500)
@@ -227,7 +226,7 @@ def test_permutation_by_hand() -> None:
 
 
 @given(PAIRS)
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_few_pairs_are_enumerated_as_scipy_does(pairs: list[tuple[int, int]]) -> None:
     a, b = np.array(pairs).T
     expected = permutation_test((a, b), gap, permutation_type="samples", n_resamples=math.inf, vectorized=True).pvalue
@@ -274,7 +273,7 @@ def test_pairs_that_do_not_differ_but_for_rounding(n: int) -> None:
 
 
 @given(st.integers(0, 2**32))
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 def test_equal_seeds_give_equal_bits_and_the_samples_are_alike(seed: int) -> None:
     a, b = generator(1).normal(size=30), generator(2).normal(size=30)
     first = paired_permutation(a, b, generator(seed), resamples=500)

@@ -63,7 +63,7 @@ def test_the_band_of_two_tasks_is_that_of_the_mean_of_two_binomial_shares() -> N
 
 
 @given(GROUPS)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_the_band_holds_the_share_and_falls_with_it(groups: list[list[float]]) -> None:
     found = score_profile(groups, np.linspace(-11, 11, 23), generator(), resamples=300)
     assert (found.low <= found.share + 1e-9).all()
@@ -109,7 +109,7 @@ def test_what_a_score_profile_cannot_use_is_refused() -> None:
 
 
 @given(st.integers(0, 2**32))
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 def test_equal_seeds_give_equal_bits(seed: int) -> None:
     groups = [generator(k).normal(size=5 + k) for k in range(3)]
     one, two = (score_profile(groups, [-0.5, 0, 0.5], generator(seed), resamples=300) for _ in range(2))

@@ -92,7 +92,6 @@ def test_the_quantiles_are_demsars(techniques: int, q05: float, q10: float) -> N
 
 
 @given(TABLES)
-@settings(deadline=None)
 def test_friedman_is_that_of_scipy(scores: np.ndarray) -> None:
     scores = np.round(scores, 6)
     if (np.ptp(scores, axis=1) > 0).any():
@@ -103,7 +102,6 @@ def test_friedman_is_that_of_scipy(scores: np.ndarray) -> None:
 
 
 @given(TABLES)
-@settings(deadline=None)
 def test_the_f_form_is_iman_and_davenports(scores: np.ndarray) -> None:
     found, (n, k) = friedman(scores), scores.shape
     if 0 < found.statistic < n * (k - 1) * (1 - 1e-9):
@@ -189,7 +187,7 @@ def test_cliques_hold_every_pair_that_does_not_differ_and_no_other(ranks: list[f
 
 
 @given(TABLES)
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_a_bar_joins_what_nemenyi_finds_no_difference_between(scores: np.ndarray) -> None:
     tasks, techniques = scores.shape
     groups = cliques(average_ranks(scores), critical_difference(techniques, tasks))

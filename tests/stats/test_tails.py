@@ -21,14 +21,14 @@ def enumerated(contributions: np.ndarray, reach: float = 1e-9) -> float:
 
 
 @given(st.lists(st.integers(-40, 40), min_size=1, max_size=12), st.sampled_from([1, 0.1, 1 / 872, 1e50]))
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_multiples_of_a_step_are_counted_exactly(counts: list[int], step: float) -> None:
     values = np.array(counts) * step
     assert sign_tail(values) == pytest.approx(enumerated(values), rel=1e-12)
 
 
 @given(st.lists(st.floats(-1, 1, allow_subnormal=False), min_size=1, max_size=12))
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_any_sizes_are_counted_within_the_reach_of_rounding_and_never_short(values: list[float]) -> None:
     p, reach = sign_tail(values) * (1 + 1e-12), 2 * len(values) / FINEST
     assert enumerated(np.array(values)) <= p <= enumerated(np.array(values), reach) * (1 + 2e-12)
@@ -70,7 +70,7 @@ def test_it_reaches_far_below_one_in_ten_thousand() -> None:
 
 
 @given(st.lists(st.floats(-1, 1, allow_subnormal=False), min_size=1, max_size=30))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_neither_order_nor_sign_of_all_nor_scale_matters(values: list[float]) -> None:
     p = sign_tail(values)
     assert 0 < p <= 1

@@ -69,8 +69,8 @@ def test_what_to_expect_of_this_machine_is_told(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.usefixtures("no_smoke")
 def test_each_task_of_a_folder_is_told_by_its_sizes(data_folder: Path) -> None:
     found = by_name(examine(str(data_folder)))
-    held = found[f"data folder {data_folder}"]
-    assert (held.ok, held.found) == (True, f"{data_folder} holds conll2003, mrpc, rte, squad, sst2")
+    finding = found[f"data folder {data_folder}"]
+    assert (finding.ok, finding.found) == (True, f"{data_folder} holds conll2003, mrpc, rte, squad, sst2")
     tasks = {name.strip(): f for name, f in found.items() if name.strip() in TASKS}
     assert set(tasks) == set(TASKS.names())
     assert all(finding.optional for finding in tasks.values())
@@ -82,9 +82,9 @@ def test_each_task_of_a_folder_is_told_by_its_sizes(data_folder: Path) -> None:
 @pytest.mark.usefixtures("no_smoke")
 def test_a_folder_that_is_not_there_is_amiss(tmp_path: Path) -> None:
     found = by_name(examine(str(tmp_path / "none")))
-    held = found[f"data folder {tmp_path / 'none'}"]
-    assert (held.ok, held.optional) == (False, False)
-    assert held.found.startswith(f"there is no such folder; {tmp_path} holds nothing")
+    finding = found[f"data folder {tmp_path / 'none'}"]
+    assert (finding.ok, finding.optional) == (False, False)
+    assert finding.found.startswith(f"there is no such folder; {tmp_path} holds nothing")
 
 
 @pytest.mark.usefixtures("no_smoke")

@@ -1,4 +1,4 @@
-"""Words changed one by one: whatever happens, tags stay strict IOB2 and answers stand at their starts."""
+"""Edits of words keep tags in strict IOB2 and answers at their starts."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_whatever_is_done_targets_stay_right(example, seed):
 
 @given(sentences(), seeds)
 def test_a_word_keeps_its_type_and_its_mention(example, seed):
-    """Words carry what they were in their own text, so that each can be told after any edits."""
+    """The words have their original places as text, so that each is known after any edit."""
     (words,) = example.passages(NER)
     (before,) = [{w.text: w for w in words}]
     now = example.rewritten([edited(words, np.random.default_rng(seed))], NER)

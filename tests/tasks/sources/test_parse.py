@@ -130,7 +130,7 @@ def test_bad_tags_are_refused(tokens: object, tags: object, expected: str, rows:
         ({"text": None, "answer_start": None}, "at least one text"),
         ({"text": ["1879"], "answer_start": [16, 13]}, "as many answer_start"),
         ({"text": ["1879"], "answer_start": [15]}, "is '1879'; expected the text of the context there, ' 187'"),
-        ({"text": ["1879"], "answer_start": [400]}, "holds there, ''"),
+        ({"text": ["1879"], "answer_start": [400]}, "the context there, ''"),
         ({"text": ["1879", "1880"], "answer_start": [16, 16]}, "is '1880'"),
         ({"text": ["s."], "answer_start": [-2]}, "answer_start is -2"),
         ({"text": ["1879"], "answer_start": [None]}, "answer_start is None"),

@@ -63,10 +63,10 @@ def test_the_same_bits_in_any_process() -> None:
     here = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
     for hash_seed in ("1", "2"):
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)}
-        told = subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-c", DIGEST], env=environment, capture_output=True, text=True, check=True
         )
-        assert told.stdout.strip() == here
+        assert done.stdout.strip() == here
 
 
 @every_corpus
@@ -108,12 +108,12 @@ def test_without_noise_all_can_be_had(task: str) -> None:
     assert best_reachable(task) == pytest.approx(0.95)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.sampled_from(["sst2", "conll2003", "squad"]), st.integers(0, 2**64), st.floats(0, 0.49), st.integers(1, 30))
 def test_the_share_of_wrong_labels_is_the_noise(task: str, seed: int, noise: float, items: int) -> None:
     clean, noisy = (generate(task, seed, share, items, 1)["train"] for share in (0, noise))
-    spoiled = sum(_wrong(row, other) for row, other in zip(clean, noisy, strict=True))
-    assert spoiled == round(noise * sum(_units(row) for row in clean))
+    wrong = sum(_wrong(row, other) for row, other in zip(clean, noisy, strict=True))
+    assert wrong == round(noise * sum(_units(row) for row in clean))
 
 
 def _units(row: dict[str, Any]) -> int:
