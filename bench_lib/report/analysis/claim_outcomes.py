@@ -123,7 +123,7 @@ def _is_of(technique: str, name: str) -> bool:
 
 def _has_format(row: Row, claim: Claim) -> bool:
     """Whether a cell's task has one of a claim's formats; tasks that are not registered have none."""
-    return row["task"] in TASKS and str(TASKS.get(str(row["task"])).kind) in claim.formats
+    return row["task"] in TASKS and str(TASKS.get(str(row["task"])).format) in claim.formats
 
 
 def _distance(contrast: Contrast, claim: Claim) -> tuple[Any, ...]:
