@@ -145,7 +145,7 @@ def test_a_plan_goes_through_all_cells_of_a_seed_before_the_next(data_folder: Pa
 def test_a_plan_names_what_it_runs_by_value(data_folder: Path) -> None:
     (spec,) = plan(Grid(("rte",), ("llrd:decay=0.9",), (7,), "smoke", "tiny", str(data_folder)))
     assert (spec.task_version, spec.profile_name) == (TASKS.get("rte").version, "smoke")
-    assert spec.profile == PROFILES.get("smoke")("rte", TASKS.get("rte").kind)
+    assert spec.profile == PROFILES.get("smoke")("rte", TASKS.get("rte").format)
     assert spec.data.name == str(data_folder)
     assert spec.model.fingerprint.startswith("random:")
     assert dict(spec.stack[0].params)["decay"] == 0.9
