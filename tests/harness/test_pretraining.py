@@ -125,7 +125,7 @@ def test_texts_without_a_word_are_left_out_and_alone_are_nothing_to_study(play: 
 def test_pieces_are_the_tokenizers_and_need_a_mask(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     prelude = play()
     assert prelude.pieces() == (103, 30522)
-    monkeypatch.setitem(load_tokenizer(prelude.spec.model)._special_tokens_map, "mask_token", None)
+    monkeypatch.setitem(load_tokenizer(prelude.key.model)._special_tokens_map, "mask_token", None)
     with pytest.raises(Unsupported, match="one needs a model whose tokenizer has a mask, which tiny lacks"):
         prelude.pieces()
 
@@ -164,7 +164,7 @@ def test_a_task_that_is_out_of_reach_for_now_is_not_declined_for_good(
 
     monkeypatch.setattr("bench_lib.harness.pretraining.train_features", unreachable)
     prelude = play()
-    prelude.spec = dataclasses.replace(prelude.spec, data=Ref(source, ""))
+    prelude.key = dataclasses.replace(prelude.key, data=dataclasses.replace(prelude.key.data, source=source))
     with pytest.raises(raised, match="not there"):
         prelude.tune("mrpc", prelude.profile)
 
