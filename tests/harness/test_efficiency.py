@@ -186,21 +186,21 @@ def test_a_run_says_how_large_what_it_trained_is_and_a_compressed_one_how_large_
         [make_spec("sst2", stack, **FEW) for stack in ("lora", "lora+quantize_dynamic_int8")]
     )
     trained = train("sst2", "lora", **FEW).training
-    assert lora.saved_bytes == saved_bytes(trained.trainable()) < whole.saved_bytes / 50
+    assert lora.size.saved_bytes == saved_bytes(trained.trainable()) < whole.size.saved_bytes / 50
     merged = plain_copy(trained.model).state_dict()
-    assert small.size.uncompressed_bytes == saved_bytes(merged) == pytest.approx(whole.saved_bytes, rel=0.01)
+    assert small.size.uncompressed_bytes == saved_bytes(merged) == pytest.approx(whole.size.saved_bytes, rel=0.01)
     assert small.size.uncompressed_bytes < saved_bytes(trained.model.state_dict())
-    assert small.saved_bytes < small.size.uncompressed_bytes
+    assert small.size.saved_bytes < small.size.uncompressed_bytes
 
 
 def test_what_a_pretraining_stage_changed_is_in_the_file_of_a_run_that_froze_it_then(train) -> None:
     stacks = ("lora", "tapt:epochs=1+lora", "tapt:epochs=0+lora", "freeze_bottom", "freeze_bottom+noisy_tune")
     lora, moved, same, frozen, noisy = (train("sst2", stack, **FEW) for stack in stacks)
     assert moved.record.cost.trainable_parameters == lora.record.cost.trainable_parameters
-    assert same.record.saved_bytes == lora.record.saved_bytes
+    assert same.record.size.saved_bytes == lora.record.size.saved_bytes
     body = sum(p.nbytes for name, p in moved.training.pretrained.items() if "pooler" not in name)
-    assert body < moved.record.saved_bytes - lora.record.saved_bytes < body * 1.1
-    assert frozen.record.saved_bytes < noisy.record.saved_bytes
+    assert body < moved.record.size.saved_bytes - lora.record.size.saved_bytes < body * 1.1
+    assert frozen.record.size.saved_bytes < noisy.record.size.saved_bytes
 
 
 @pytest.mark.parametrize("error", ["Unsupported", "RuntimeError"])
@@ -218,7 +218,7 @@ def test_what_fails_to_compress_fails_alone(make_spec, monkeypatch: pytest.Monke
     for record in failed:
         assert record.status == {"Unsupported": "unsupported", "RuntimeError": "crashed"}[error]
         assert "out of luck" in record.reason
-        assert (record.score, record.sparsity, record.steps) == (None, None, base.steps)
+        assert (record.score, record.size.sparsity, record.cost.steps) == (None, None, base.cost.steps)
 
 
 def test_a_copy_that_failed_is_not_kept_in_memory(make_spec, monkeypatch: pytest.MonkeyPatch) -> None:

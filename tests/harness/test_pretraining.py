@@ -164,7 +164,7 @@ def test_a_task_that_is_out_of_reach_for_now_is_not_declined_for_good(
 
     monkeypatch.setattr("bench_lib.harness.pretraining.train_features", unreachable)
     stage = play()
-    stage.spec = dataclasses.replace(stage.spec, data=Ref(source, ""))
+    stage.key = dataclasses.replace(stage.key, data=dataclasses.replace(stage.key.data, source=source))
     with pytest.raises(raised, match="not there"):
         stage.tune("mrpc", stage.profile)
 

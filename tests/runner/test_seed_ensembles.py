@@ -280,7 +280,7 @@ def test_a_sweep_killed_at_any_point_goes_on(small: Callable[..., Grid], store: 
     assert len(noting.pooled) == (done < 3)
     assert (progress.stored, progress.left) == (done, 0)
     assert weights(store) == []
-    assert Status(by_cell(store)["sst2", "greedy_soup:members=2", 0].status).judged
+    assert Status(by_cell(store)["sst2", "greedy_soup:members=2", 0].status).completed
 
 
 def test_weights_are_kept_for_no_more_than_one_group(small: Callable[..., Grid], store: Store) -> None:
@@ -323,7 +323,7 @@ def test_members_that_are_trained_again_are_pooled_by_what_they_end_with_then(
     noting, judged = Noting(), frozenset({Status.CONVERGED, Status.COLLAPSED})
     run_suite(small("greedy_soup:members=2"), store, noting, retry=judged)
     assert noting.trained == [("sst2", "adamw", 0), ("sst2", "adamw", 1)]
-    assert Status(by_cell(store)["sst2", "greedy_soup:members=2", 0].status).judged
+    assert Status(by_cell(store)["sst2", "greedy_soup:members=2", 0].status).completed
 
 
 def test_no_weights_are_kept_for_what_needs_none(small: Callable[..., Grid], store: Store) -> None:
@@ -525,7 +525,7 @@ def test_a_pool_is_made_of_the_rest_of_its_stack(
     run_suite(small(stack), store, InlineExecutor())
     records = by_cell(store)
     assert records.keys() == {("sst2", member, 0), ("sst2", member, 1), ("sst2", stack, 0)}
-    assert Status(records["sst2", stack, 0].status).judged
+    assert Status(records["sst2", stack, 0].status).completed
     assert predicted(store, records["sst2", stack, 0]) != predicted(store, records["sst2", member, 0])
 
 
@@ -540,7 +540,7 @@ def test_without_a_common_subset_there_is_no_soup_and_nothing_is_trained_for_it(
     assert (record.status, record.technique) == ("unsupported", "greedy_soup:members=2")
     assert record.reason == "no example is held out from every member where each trains on a subset of its own"
     run_suite(small("ensemble:members=2", frozen=(frozen,)), store, noting)
-    assert Status(by_cell(store)["sst2", "ensemble:members=2", 0].status).judged
+    assert Status(by_cell(store)["sst2", "ensemble:members=2", 0].status).completed
 
 
 def test_where_all_is_trained_on_there_is_no_soup(make_spec: Callable[..., RunSpec], store: Store) -> None:
