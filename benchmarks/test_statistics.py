@@ -13,7 +13,7 @@ import pytest
 from bench_lib.pytest_plugin import Benchmark
 from bench_lib.stats.bootstrap import bca_interval
 from bench_lib.stats.flips import sign_flip
-from bench_lib.stats.location import paired_permutation, superiority_interval
+from bench_lib.stats.location import paired_permutation
 from bench_lib.stats.paired import pitman_morgan
 
 MILLION = 1_000_000
@@ -30,7 +30,6 @@ WAYS: dict[str, Callable[[np.random.Generator], object]] = {
     "pitman-morgan": lambda draws: pitman_morgan(*SAMPLES, draws, MILLION),
     "paired permutation": lambda draws: paired_permutation(*SAMPLES, draws, MILLION),
     "BCa interval of the MAD": lambda draws: bca_interval(_mads, SAMPLES[0], draws, resamples=MILLION),
-    "interval of P(A > B)": lambda draws: superiority_interval(*SAMPLES, draws, resamples=MILLION),
 }
 
 

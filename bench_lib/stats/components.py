@@ -19,13 +19,13 @@ Floats = NDArray[np.float64]
 Levels = NDArray[np.int64]
 
 MOST_RUNS = 1000
-"""Runs that one decomposition takes: its matrices have a row and a column for each."""
+"""Maximum number of runs of a decomposition, since its matrices have a row and a column for each run."""
 RESAMPLES = 1999
 
 ALIASED = 1e-9
-"""Eigenvalue of the components' information, its diagonal brought to 1, below which it is rounding."""
+"""Smallest eigenvalue of the scaled information matrix of the components that is not a rounding error."""
 ROUNDING = 1e-12
-"""Variance below which scores that were brought to a range of 1 differ by rounding alone."""
+"""Variance of scores scaled to a range of 1 below which they differ by rounding only."""
 
 
 def random_effects(
@@ -38,18 +38,18 @@ def random_effects(
 ) -> tuple[Component, ...]:
     """A component for each factor's random main effect, then `rest`, then `total`, of runs in any pattern of levels.
 
-    `levels` (runs, factors) holds whole numbers that name the levels, such as seeds; `scores` (runs,). Each factor adds
-    an effect of its level, the rest differs from run to run, interactions included; the total is their sum. Estimates
-    are quadratic, unbiased whatever the distributions, and may be negative: MINQUE with equal prior weights (Rao 1971),
-    which in balanced designs is the analysis of variance (Seely 1971). A factor with one level, or one whose levels
-    vary together with others', is nan with a note; so is the total where it hangs on the division between these. With
-    fewer than two runs all is nan. Shares are of the components as truncated at zero: they add up to 1 where all are
-    known, and are nan without any spread.
+    `levels` (runs, factors) are whole numbers that name the levels, such as seeds; `scores` are (runs,). Each factor
+    adds a random effect of its level; the rest, interactions included, differs from run to run; the total is their sum.
+    Estimates are quadratic, unbiased for any distribution, and may be negative: MINQUE with equal prior weights (Rao
+    1971), which in balanced designs is the analysis of variance (Seely 1971). A factor with one level, or with levels
+    confounded with those of others, is nan with a note, and so is a total that depends on such a division. With fewer
+    than two runs all values are nan. Shares are those of the components truncated at zero: they add up to 1 where all
+    components are known, and are nan without any spread.
 
-    A component's interval holds the variances with which simulated runs give neither so much as was estimated, nor so
-    little, but in a share (1 - confidence) / 2 of cases each; (0, 0) where even none gives more. Those runs,
-    `resamples` of them, are normal, with the other components at their estimates: of 100 exponential runs the interval
-    of the rest covers 70 % at 95 %. The total's follows from its parts' (Zou and Donner 2008).
+    The interval of a component has the variances for which the estimate lies between the (1 - confidence) / 2 quantiles
+    of simulated estimates; it is (0, 0) where even a variance of 0 gives larger ones. The `resamples` simulated runs
+    are normal, with the other components at their estimates: for 100 exponential runs the interval of the rest covers
+    70 % at 95 %. The interval of the total follows from those of its parts (Zou and Donner 2008).
     """
     check_sources(names)
     check_plan(confidence, resamples)
@@ -78,10 +78,9 @@ def crossed(
 ) -> tuple[Component, ...]:
     """Components of a grid of two factors, such as init x order: both, their interaction, `rest` and `total`.
 
-    One row of `levels` (runs, 2) and one of the `scores` (runs,) for each run, as for `random_effects`; a cell of the
-    grid may hold several runs, and one whose runs all failed is left out. Without two runs in any cell the rest holds
-    the interaction. A full grid gives the analysis of variance, one with gaps is estimated all the same. Source: the
-    design is that of Dodge et al. 2020.
+    `levels` (runs, 2) and `scores` (runs,) are as for `random_effects`; a cell of the grid may have several runs, or
+    none where all failed. Unless a cell has two runs, the rest includes the interaction. A full grid gives the analysis
+    of variance; one with gaps is estimated too. Source: the design of Dodge et al. 2020.
     """
     require(len(names) == 2, "factors of a grid", list(names), "two")
     table = _checked_levels(levels, 2)
@@ -124,21 +123,21 @@ class _Design:
 
     @cached_property
     def _system(self) -> tuple[Floats, Floats, Floats]:
-        """What takes quadratic forms to components, (sources, sources); the aliases' projector; the components' sizes.
+        """The matrix from quadratic forms to components (sources, sources); the projector of aliases; component sizes.
 
-        The least solution where components are aliased: it gives the covariance of the runs all the same.
+        For aliased components this is the minimum-norm solution, which gives the same covariance of the runs.
         """
         seen = [self.projector @ z for z in self.indicators]
         traces = np.array([[float(((z.T @ q) ** 2).sum()) for q in seen] for z in self.indicators])
         sizes = np.sqrt(np.diag(traces))
         values, vectors = np.linalg.eigh(traces / np.outer(sizes, sizes))
-        lost = values < ALIASED
-        kept = vectors[:, ~lost] / values[~lost] @ vectors[:, ~lost].T
-        return kept / np.outer(sizes, sizes), vectors[:, lost] @ vectors[:, lost].T, sizes
+        aliased = values < ALIASED
+        inverse = vectors[:, ~aliased] / values[~aliased] @ vectors[:, ~aliased].T
+        return inverse / np.outer(sizes, sizes), vectors[:, aliased] @ vectors[:, aliased].T, sizes
 
     @cached_property
     def solver(self) -> Floats:
-        """Takes the quadratic forms (sources,) to the components and their sum (sources + 1,)."""
+        """The matrix from quadratic forms (sources,) to the components and their sum (sources + 1,)."""
         solved = self._system[0]
         return np.vstack([solved, solved.sum(axis=0)])
 
@@ -162,9 +161,9 @@ class _Design:
         return np.asarray(np.where(np.abs(found) <= ROUNDING, 0, found), dtype=np.float64)
 
     def simulated(self, generator: np.random.Generator, resamples: int) -> Floats:
-        """What the components are made of when every effect is standard normal: (resamples, sources, k, l).
+        """Simulated components for standard normal effects, as matrices G: (resamples, sources, k, l).
 
-        Effects of standard deviations s (sources,) would give the components sum_kl s_k s_l G_kl.
+        For effects with standard deviations s (sources,) the components are sum_kl s_k s_l G_kl.
         """
         rows = max(1, CHUNK // (len(self.levels) * len(self.sources)))
         parts = (self._forms(generator, min(rows, resamples - start)) for start in range(0, resamples, rows))
@@ -203,7 +202,7 @@ def _intervals(
 
 
 def _inverted(forms: Floats, place: int, deviations: Floats, estimate: float, confidence: float) -> tuple[float, float]:
-    """The variances at which the simulated estimates, from forms (resamples, k, l), are as rarely above, or below."""
+    """The interval (low, high) of a variance by inverting the simulated estimates, from forms (resamples, k, l)."""
     others = np.where(np.arange(deviations.size) == place, 0, deviations)
     square, mixed, fixed = forms[:, place, place], forms[:, place] @ others, forms @ others @ others
 
@@ -228,7 +227,7 @@ def _inverted(forms: Floats, place: int, deviations: Floats, estimate: float, co
 
 
 def _whole(total: float, parts: Sequence[Estimate]) -> Estimate:
-    """The total with the interval that follows from its parts'; variances have no negative ends."""
+    """The total with the interval that follows from those of its parts; ends are not negative."""
     below = math.hypot(*(max(variance, 0.0) - low for variance, low, _ in parts))
     above = math.hypot(*(high - max(variance, 0.0) for variance, _, high in parts))
     return total, max(total - below, 0.0), max(total + above, 0.0)

@@ -16,9 +16,9 @@ from bench_lib.stats.spread import LARGEST, checked_scores
 Floats = NDArray[np.float64]
 
 EXPLOSION = 10.0
-"""How many times the run's median a gradient's norm must exceed to be an explosion: our choice, there is no standard.
+"""Ratio of a gradient's norm to the median of its run above which it is an explosion; our choice, without a standard.
 
-Relative to the run itself, since norms differ by orders of magnitude between models and losses.
+It is relative to the run, since norms differ by orders of magnitude between models and losses.
 """
 
 VANISHING = 1e-3
@@ -29,7 +29,7 @@ VANISHING = 1e-3
 class GradientHealth:
     """The gradients of one run: its steps, the largest finite norm, the number of explosions, and shares of the steps.
 
-    nan for what is not known.
+    Unknown values are nan.
     """
 
     steps: int
@@ -64,14 +64,14 @@ def gradient_health(
     skipped_steps: int | None,
     vanishing: float = VANISHING,
 ) -> GradientHealth:
-    """The state of a run's gradients, from the norms (steps,) before clipping: the whole's, first and last block's.
+    """The state of a run's gradients, from norms (steps,) before clipping: of the model, its first and its last block.
 
-    First and last may be empty and the counts None, where they are not known. A norm may be inf or nan, as where fp16
-    skips a step: such a step is one of the skipped, never an explosion; it counts neither in the median nor in the
-    share of vanishing steps, but does among the steps that clipped and skipped are shares of. Explosions are norms
-    above `EXPLOSION` times the median of the run. Vanishing is the share of steps at which the first block's norm is
-    below that fraction of the last's; nan where a block's norm is 0 throughout, as a frozen one's is. Shares of no
-    steps are nan, and so is the largest of no finite norm.
+    Unknown norms of the blocks are empty, and unknown counts None. A norm is inf or nan where fp16 skips a step: such
+    steps are skipped steps and no explosions, and count in the shares of clipped and skipped steps, but neither in the
+    median nor in the share of vanishing steps. Explosions are norms above `EXPLOSION` times the median of the run.
+    Vanishing is the share of steps with the first block's norm below that fraction of the last block's; it is nan where
+    a block's norm is always 0, as for a frozen block. Shares without steps and the largest without finite norms are
+    nan.
     """
     values = _checked_norms("norms", norms)
     require(0 < vanishing < 1, "vanishing fraction", vanishing, "between 0 and 1, both excluded")
@@ -91,25 +91,24 @@ def gradient_health(
 
 
 def explosions(norms: Floats) -> NDArray[np.int64]:
-    """How many of a run's finite norms (..., steps), one at least, are above `EXPLOSION` times their median: (...)."""
+    """The number of finite norms (..., steps), at least one, above `EXPLOSION` times their median: (...)."""
     return np.asarray((norms > EXPLOSION * np.median(norms, axis=-1, keepdims=True)).sum(axis=-1))
 
 
 def vanishing_share(first: Floats, last: Floats, fraction: float = VANISHING) -> Floats:
-    """The share of the steps (..., steps) at which the first block's norm is below the fraction of the last's: (...).
+    """The share of steps (..., steps) with the first block's norm below the fraction of the last block's: (...).
 
-    All norms are finite; nan where a block's norm is 0 throughout.
+    All norms are finite; nan where a block's norm is always 0.
     """
     share = np.asarray((first < fraction * last).mean(axis=-1))
     return np.where(first.any(axis=-1) & last.any(axis=-1), share, math.nan)
 
 
 def drift_summary(drift: Sequence[Sequence[float]] | Floats) -> DriftSummary:
-    """Mean drift from the pre-trained weights, per layer and over all, of runs (runs, layers).
+    """Mean drift from the pre-trained weights, per layer and over all layers, of runs (runs, layers).
 
-    A run whose row is empty, or holds a number that is not finite, has no known drift: it is left out whole, so that
-    all layers are of the same runs, and counted as dropped. Means of no runs are nan, for as many layers as the rows
-    that are not empty have.
+    Runs with an empty row or numbers that are not finite are dropped, so that all layers are averaged over the same
+    runs. Without runs the means are nan, for as many layers as the non-empty rows have.
     """
     rows = [_checked_drift(row) for row in drift]
     widths = sorted({row.size for row in rows if row.size})

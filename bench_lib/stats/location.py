@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bench_lib.core.errors import require
-from bench_lib.stats.bootstrap import check_plan, checked_samples, draws, rounding
+from bench_lib.stats.bootstrap import checked_samples, rounding
 from bench_lib.stats.flips import sign_flip
 from bench_lib.stats.spread import checked_scores
 
@@ -62,34 +62,6 @@ def expected_maximum_rows(scores: Floats, k: int | Sequence[int] | NDArray[np.in
     return np.asarray(highest.reshape(highest.shape[:-1] + (1,) * runs.ndim) + below, dtype=np.float64)
 
 
-def superiority(a: ArrayLike, b: ArrayLike) -> float:
-    """P(A > B): the share of all pairs of scores (n_a,) and (n_b,) in which a is higher; ties count one half.
-
-    This is the Mann-Whitney U divided by n_a n_b. Scores that differ only by rounding tie. nan for an empty sample.
-    Source: Bouthillier et al. 2021.
-    """
-    first, second = checked_samples(a, b, paired=False)
-    return float(_wins(first, second).mean()) if min(first.size, second.size) else math.nan
-
-
-def superiority_interval(
-    a: ArrayLike, b: ArrayLike, generator: np.random.Generator, confidence: float = 0.95, resamples: int = 9999
-) -> tuple[float, float]:
-    """Percentile bootstrap interval (low, high) of `superiority`; the samples are resampled independently.
-
-    (nan, nan) for fewer than two scores in a sample; (1, 1) or (0, 0) if one sample is higher in all pairs, however
-    few, since every resample then agrees. Source: Efron 1979, Bouthillier et al. 2021.
-    """
-    first, second = checked_samples(a, b, paired=False)
-    check_plan(confidence, resamples)
-    if min(first.size, second.size) < 2:
-        return math.nan, math.nan
-    wins = _wins(first, second)
-    shares = np.concatenate([_share(wins, *drawn) for drawn in draws(wins.shape, generator, resamples)])
-    low, high = np.quantile(shares, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
-
-
 def paired_permutation(a: ArrayLike, b: ArrayLike, generator: np.random.Generator, resamples: int = 9999) -> float:
     """Two-sided p-value of a permutation test that scores a and b (n,), on the same seeds, have the same location.
 
@@ -99,23 +71,3 @@ def paired_permutation(a: ArrayLike, b: ArrayLike, generator: np.random.Generato
     first, second = checked_samples(a, b, paired=True)
     differences = first - second
     return sign_flip(np.where(np.abs(differences) > rounding(first, second), differences, 0), generator, resamples)
-
-
-def _wins(first: Floats, second: Floats) -> Floats:
-    """Whether score i of (n_a,) beats score j of (n_b,): 1, 0, or a half for a tie (n_a, n_b)."""
-    differences = first[:, None] - second
-    return np.where(np.abs(differences) <= rounding(first, second), 0.5, differences > 0)
-
-
-def _share(wins: Floats, first: NDArray[np.int64], second: NDArray[np.int64]) -> Floats:
-    """P(A > B) of resamples (rows, n_a) and (rows, n_b) of the samples' indices."""
-    # How often a run was drawn decides how often its wins count: far fewer products than pairs of scores.
-    times = [_times(drawn) for drawn in (first, second)]
-    return np.asarray(((times[0] @ wins) * times[1]).sum(axis=-1) / wins.size, dtype=np.float64)
-
-
-def _times(drawn: NDArray[np.int64]) -> Floats:
-    """How often each of n runs occurs in rows (rows, n) of their indices."""
-    rows, n = drawn.shape
-    cells = drawn + n * np.arange(rows)[:, None]
-    return np.bincount(cells.ravel(), minlength=rows * n).reshape(rows, n).astype(np.float64)

@@ -20,21 +20,22 @@ NOISE = 1e-9
 
 
 def sign_tail(contributions: ArrayLike) -> float:
-    """Two-sided p that contributions (n,), one a pair, are as likely to have either sign, without drawing any.
+    """Two-sided p-value of the sign-flip test of contributions (n,), one for each pair, without random patterns.
 
-    What `flips.sign_flip` estimates, also far below one in its resamples. The patterns with each sum are counted by
-    adding one contribution after the other: exactly where the sizes are multiples of a common step, as ranks and shares
-    of one number are. Other sizes are rounded to steps, and sums within the reach of that rounding count as reaching
-    the observed one: p is then too large by a few percent for hundreds of pairs. 1 where every contribution is 0, and
-    where there is none. Source: Pagano and Tritchler 1983, with sums of counts for their Fourier transform.
+    `flips.sign_flip` estimates the same value, which can be far below one over its number of resamples. The sign
+    patterns with each sum are counted by adding one contribution after the other. This is exact for sizes that are
+    multiples of a common step, such as ranks. Other sizes are rounded to steps, and sums within the rounding error of
+    the observed one count as reaching it, so that p is too large by a few percent for hundreds of pairs. 1 where every
+    contribution is 0 or none is given. Source: Pagano and Tritchler 1983, with counts in place of their Fourier
+    transform.
     """
     values = checked_scores(contributions)
     values = values[values != 0]
     if values.size == 0:
         return 1.0
     steps, reach = _steps(np.abs(values) / np.abs(values).max())
-    # A pattern's sum is the whole less twice its negative part: as far out as the observed one, or further, are those
-    # whose negative part is no larger than the smaller of the observed parts, and their mirror images.
+    # The sum of a pattern is the total less twice its negative part. Patterns at least as extreme as the observed one
+    # have a negative part up to the smaller of the observed parts, or mirror such a pattern.
     return min(1.0, 2 * _share(steps, min(steps[values < 0].sum(), steps[values > 0].sum()) + reach))
 
 

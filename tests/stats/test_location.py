@@ -7,22 +7,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import bootstrap, mannwhitneyu, permutation_test, trim_mean
+from scipy.stats import permutation_test, trim_mean
 
 from bench_lib.core.errors import BadValue
-from bench_lib.stats.bootstrap import CHUNK, Floats, bca_interval
+from bench_lib.stats.bootstrap import Floats, bca_interval
 from bench_lib.stats.location import (
     expected_maximum,
     expected_maximum_rows,
     iqm,
     iqm_rows,
     paired_permutation,
-    superiority,
-    superiority_interval,
 )
 
 SCORES = st.lists(st.floats(-10, 10), min_size=1, max_size=40)
-COUNTS = st.lists(st.integers(0, 8), min_size=1, max_size=20)
 PAIRS = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), min_size=2, max_size=9)
 
 
@@ -133,80 +130,6 @@ def test_expected_maximum_has_an_interval() -> None:
 def test_runs_that_cannot_be_drawn_are_refused(k: object) -> None:
     with pytest.raises(BadValue, match="pick the best from"):
         expected_maximum([0.1, 0.2], k)
-
-
-# ---- superiority -----------------------------------------------------------------------------------------------------
-
-
-def test_superiority_by_hand() -> None:
-    # 3 beats 1 and 2 and ties with 3; 2 beats 1 and ties with 2: 2.5 and 1.5 of six.
-    assert superiority([3, 2], [1, 2, 3]) == pytest.approx(4 / 6, abs=1e-12)
-    assert superiority([3, 2, 1, 9], [1, 2, 3, 0]) == pytest.approx(11.5 / 16, abs=1e-12)
-
-
-@given(COUNTS, COUNTS)
-def test_superiority_is_mann_whitneys_u_over_all_pairs(a: list[int], b: list[int]) -> None:
-    expected = mannwhitneyu(a, b, method="asymptotic").statistic / (len(a) * len(b))
-    assert superiority(a, b) == pytest.approx(expected, abs=1e-9)
-    assert superiority(lattice(a), lattice(b)) == pytest.approx(expected, abs=1e-9)
-    assert superiority(a, b) + superiority(b, a) == pytest.approx(1, abs=1e-12)
-
-
-def test_rounding_decides_no_win() -> None:
-    assert superiority([0.1 + 0.2], [0.3]) == 0.5
-    assert superiority([0.3 + 1e-9], [0.3]) == 1.0
-
-
-@pytest.mark.parametrize(("a", "b"), [([], []), ([0.5], []), ([], [0.5])])
-def test_superiority_of_no_scores(a: list[float], b: list[float]) -> None:
-    assert math.isnan(superiority(a, b))
-
-
-def share(first: Floats, second: Floats, axis: int) -> Floats:
-    above, ties = first[..., :, None] > second[..., None, :], first[..., :, None] == second[..., None, :]
-    return np.asarray((above + ties / 2).mean(axis=(-2, -1)))
-
-
-@pytest.mark.parametrize("sizes", [(30, 30), (12, 45)])
-def test_its_interval_is_scipys(sizes: tuple[int, int]) -> None:
-    a, b = (generator(k).integers(0, 9, n).astype(float) for k, n in enumerate(sizes))
-    theirs = bootstrap(
-        (a, b), share, n_resamples=4999, batch=CHUNK // sum(sizes), method="percentile", rng=generator(7)
-    ).confidence_interval
-    ours = superiority_interval(a, b, generator(7), resamples=4999)
-    assert ours == pytest.approx((theirs.low, theirs.high), abs=1e-12)
-
-
-def test_its_interval_where_no_resample_differs() -> None:
-    assert superiority_interval([3, 4], [1, 2], generator()) == (1.0, 1.0)
-    assert superiority_interval([1, 2], [3, 4], generator()) == (0.0, 0.0)
-    assert superiority_interval([1, 1, 1], [1, 1, 1], generator()) == (0.5, 0.5)
-
-
-@pytest.mark.parametrize(("a", "b"), [([], []), ([0.5], [0.1]), ([0.5], [0.1, 0.2]), ([0.1, 0.2], [0.5])])
-def test_its_interval_needs_two_scores_in_each_sample(a: list[float], b: list[float]) -> None:
-    assert all(math.isnan(end) for end in superiority_interval(a, b, generator()))
-
-
-def test_its_interval_covers_about_as_often_as_it_says() -> None:
-    samples = generator(3).normal(size=(200, 2, 30))
-    ends = np.array([superiority_interval(*two, generator(k), 0.9, 299) for k, two in enumerate(samples)])
-    assert 0.82 <= np.mean((ends[:, 0] <= 0.5) & (ends[:, 1] >= 0.5)) <= 0.96
-
-
-@given(st.integers(0, 2**32))
-@settings(max_examples=10)
-def test_equal_seeds_give_its_interval_equal_bits(seed: int) -> None:
-    a, b = generator(1).normal(size=20), generator(2).normal(size=20)
-    first = superiority_interval(a, b, generator(seed), resamples=500)
-    assert superiority_interval(a, b, generator(seed), resamples=500) == first
-
-
-def test_its_interval_asks_for_a_sound_plan() -> None:
-    with pytest.raises(BadValue, match="confidence"):
-        superiority_interval([], [], generator(), confidence=1.0)
-    with pytest.raises(BadValue, match="resamples"):
-        superiority_interval([], [], generator(), resamples=99)
 
 
 # ---- paired permutation ----------------------------------------------------------------------------------------------

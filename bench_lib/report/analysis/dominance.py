@@ -10,7 +10,7 @@ from bench_lib.core.spec import digest
 from bench_lib.report.analysis.summary import BASELINE, baseline_cells, comparison_key
 from bench_lib.report.cells import CELL_ID, Cell, group_runs
 from bench_lib.stats.aso import violation_bound, violation_ratio
-from bench_lib.stats.location import superiority, superiority_interval
+from bench_lib.stats.equivalence import superiority_effect
 
 MEASURES = ("superiority", "superiority_low", "superiority_high", "violation_ratio", "violation_bound")
 DOMINANCE = (*CELL_ID, "against", *MEASURES)
@@ -19,10 +19,10 @@ DOMINANCE = (*CELL_ID, "against", *MEASURES)
 def dominance(runs: pd.DataFrame, baseline: str = BASELINE) -> pd.DataFrame:
     """One row per cell that the baseline was run beside, from the converged runs of both.
 
-    Columns are `DOMINANCE`. `superiority` is P(technique > baseline), with its 95 % interval. `violation_ratio` is 0
-    where the technique scores higher at every quantile and 1 where the baseline does; `violation_bound` is its upper 95
-    % bound, below 0.5 where the technique almost stochastically dominates. The same runs give the same bits. Raises
-    `UnknownName` where the baseline was run nowhere.
+    Columns are `DOMINANCE`. `superiority` is P(technique > baseline) with its 95 % interval, for three or more runs of
+    both. `violation_ratio` is 0 where the technique scores higher at every quantile and 1 where the baseline does;
+    `violation_bound` is its upper 95 % bound, below 0.5 where the technique almost stochastically dominates. The same
+    runs give the same bits. Raises `UnknownName` where the baseline was run nowhere.
     """
     cells = group_runs(runs)
     references = baseline_cells(cells, baseline)
@@ -36,7 +36,8 @@ def dominance(runs: pd.DataFrame, baseline: str = BASELINE) -> pd.DataFrame:
 def _row(cell: Cell, partner: Cell) -> dict[str, object]:
     scores = (cell.scores(), partner.scores())
     generator = np.random.default_rng(int(digest(cell.cell_id), 16))
-    low, high = superiority_interval(*scores, generator)
-    values = (superiority(*scores), low, high, violation_ratio(*scores), violation_bound(*scores, generator))
+    effect = superiority_effect(*scores)
+    low, high = np.clip(effect.interval(), 0, 1).tolist()
+    values = (effect.estimate, low, high, violation_ratio(*scores), violation_bound(*scores, generator))
     named = {**cell.id_fields(), "against": partner.id_fields()["label"]}
     return {**named, **dict(zip(MEASURES, values, strict=True))}
