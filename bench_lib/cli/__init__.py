@@ -17,7 +17,7 @@ from bench_lib.core.errors import BadPlan, BenchError, Unwritten, one_line
 Command = Callable[[argparse.Namespace], int]
 
 EXHAUSTED = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
-"""What the machine ran out of, or what it lost: the same command may do later."""
+"""Errors for which the same command may work later: the machine ran out of something or lost it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,11 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command(options)
     except Unwritten as error:
-        return _told(INFRASTRUCTURE, str(error))
+        return _fail(INFRASTRUCTURE, str(error))
     except BadPlan as error:
-        return _told(USAGE, *error.problems)
+        return _fail(USAGE, *error.problems)
     except BenchError as error:
-        return _told(USAGE, str(error))
+        return _fail(USAGE, str(error))
     except KeyboardInterrupt:
         print("stabbench: stopped; what is stored is kept, the same command goes on", file=sys.stderr)
         return 130
@@ -50,11 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         where = "" if error.filename is None else f"{os.fspath(error.filename)!r}: "
         code = INFRASTRUCTURE if error.errno in EXHAUSTED else USAGE
-        return _told(code, f"{where}{error.strerror or error}")
+        return _fail(code, f"{where}{error.strerror or error}")
 
 
-def _told(code: int, *problems: str) -> int:
-    """Print a line for each problem, and give the exit code."""
+def _fail(code: int, *problems: str) -> int:
+    """Print one line per problem, and return the exit code."""
     for problem in problems:
         print(f"stabbench: {one_line(problem)}", file=sys.stderr)
     return code

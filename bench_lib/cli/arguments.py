@@ -1,4 +1,4 @@
-"""Types of command-line arguments that more than one command has."""
+"""Types of command-line arguments shared by several commands."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bench_lib.core.errors import BadValue, check_path
 
 
 def location(text: str) -> Path:
-    """A path that a file or folder can have."""
+    """A valid path of a file or folder."""
     try:
         check_path("path", text)
     except BadValue as error:

@@ -1,4 +1,4 @@
-"""`stabbench data audit`: what is in the data before anything is trained on it."""
+"""`stabbench data audit`: duplicates, leaks, labels, lengths and vocabulary of data sets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ALL = "all"
 COUNTS = ("task", "split", "examples", "repeats", "alike", "conflicting", "empty")
 LABELS = ("task", "split", "labels, in percent")
 OVERLAPS = ("task", "first", "second", "shared", "in first", "in second", "% of second", "alike", "conflicting")
-READING = ("task", "split", "known", "unknown", "median", "longest", "too long", "length", "cut", "lost")
+TOKENS = ("task", "split", "known", "unknown", "median", "longest", "too long", "length", "cut", "lost")
 LEGEND = """repeats: examples whose text (pair, words, question with context) an earlier one of the split has
 alike: the same, but for case and white space; conflicting: texts that stand with different answers
 labels: of texts their classes; of words the types of their entities, or O for none
@@ -62,7 +62,7 @@ def _audit(options: argparse.Namespace) -> int:
     family, model = find_profile(options.profile), resolve(options.model, MODELS)
     names, absent = _names(options)
     tasks = [TASKS.get(name) for name in names]
-    load_tokenizer(model)  # what is wrong with the model is told before fifty thousand texts are read
+    load_tokenizer(model)  # a bad model fails here, before many texts are read
     waiting = tqdm(tasks, unit="task", leave=False, disable=None)  # None: shown on a terminal alone
     found = [audit(task, options.data, model, family) for task in waiting]
     for line in _unread(found, absent, options.data):
@@ -76,7 +76,7 @@ def _audit(options: argparse.Namespace) -> int:
 
 
 def _names(options: argparse.Namespace) -> tuple[list[str], list[str]]:
-    """The tasks to audit, and, where all are asked for, those of which the folder has nothing."""
+    """The tasks to audit, and with `--tasks all` those without data in the folder."""
     from bench_lib.runner.grid import all_tasks, named
     from bench_lib.tasks.sources.load import source_kind
     from bench_lib.tasks.sources.local import LAYOUT, holdings
@@ -92,7 +92,7 @@ def _names(options: argparse.Namespace) -> tuple[list[str], list[str]]:
 
 
 def _unread(found: Sequence[TaskAudit], absent: Sequence[str], data: str) -> Iterator[str]:
-    """Each reason once: a task that is missing as a whole gives the same for all of its splits."""
+    """One line per reason with its splits: those of a missing task have the same reason."""
     if absent:
         yield f"{data} has no folder for {', '.join(absent)}"
     for one in found:
@@ -102,13 +102,13 @@ def _unread(found: Sequence[TaskAudit], absent: Sequence[str], data: str) -> Ite
 
 
 def _tables(found: Sequence[TaskAudit]) -> Iterator[str]:
-    """The lines of the tables; one without a row is left out."""
+    """The lines of the tables that have rows."""
     splits = [(one.task, split) for one in found for split in one.splits]
     tables = (
         (COUNTS, [_counts(*row) for row in splits], 2),
         (LABELS, [_labels(*row) for row in splits if row[1].counts.labels], 3),
         (OVERLAPS, [_overlap(one.task, pair, one.splits) for one in found for pair in one.overlaps], 3),
-        (READING, [_reading(*row) for row in splits], 2),
+        (TOKENS, [_tokens(*row) for row in splits], 2),
     )
     for head, rows, text_columns in tables:
         if rows:
@@ -145,7 +145,7 @@ def _overlap(task: str, found: Overlap, splits: Sequence[SplitAudit]) -> tuple[s
     )
 
 
-def _reading(task: str, found: SplitAudit) -> tuple[str, ...]:
+def _tokens(task: str, found: SplitAudit) -> tuple[str, ...]:
     one = found.coverage
     return (
         task,

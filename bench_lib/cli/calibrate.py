@@ -1,4 +1,4 @@
-"""`stabbench check --calibrate`: false alarms and power of the comparison itself, measured."""
+"""`stabbench check --calibrate`: measure false alarms and power of the comparison itself."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 RATIOS = (1.0, 1.5, 2.0, 3.0)
 SEVERAL = 4
-"""Tasks of the comparison over several."""
+"""Number of tasks of the calibration with several tasks."""
 
 FEWEST = 10
-"""Surviving runs that a cell has when arms are drawn from it."""
+"""Minimum number of converged runs of a cell to resample from."""
 
 WIDTHS = (34, 5, 8, 20, 5, 17, 10)
-"""Characters of the columns, which are printed as they come."""
+"""Widths of the columns in characters; rows are printed before all are known."""
 
 MOST = 1_000_000
-"""Repetitions of the longest calibration, which takes days."""
+"""Maximum number of repetitions, which takes days."""
 
 LEGEND = """claims: any look of any test on any task claimed a difference; false alarms where the SD ratio is 1
 found: how often the spread was found to differ, in the right direction; seeds: used on average for a task
@@ -38,7 +38,7 @@ found: how often the spread was found to differ, in the right direction; seeds: 
 
 
 def calibrate(options: argparse.Namespace) -> int:
-    """Print a row for each scenario, number of tasks and ratio as it comes, or all of them as JSON at the end."""
+    """Print one row per scenario, number of tasks and ratio as it is measured; with `--json` also all at the end."""
     from bench_lib.report.analysis.calibration import HEAD, encoded, shown
     from bench_lib.stats.calibration import SCENARIOS
     from bench_lib.stats.design import Design, Margins, looks_up_to
@@ -74,7 +74,7 @@ def _measured(job: Job) -> Calibration:
 
 
 def _real(options: argparse.Namespace) -> Iterator[Scenario]:
-    """The baseline's runs of the store, each cell with enough of them as a world of its own."""
+    """One scenario per cell of the baseline with enough converged runs, which are resampled."""
     from bench_lib.report.analysis.variance import ordinary
     from bench_lib.report.cells import group_runs
     from bench_lib.stats.calibration import resampled

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 ORIGINAL = "adamw"
 CODES = {"holds": DONE, "regression": REGRESSION, "inconclusive": INCONCLUSIVE}
 SETTINGS = {"profile", "tasks", "model", "data", "store", "executor", "workers", "time_limit"}
-"""The options of `add_setting`, which `run` has too."""
+"""The options of `add_setting`, shared with `run`."""
 
 OWN = {"baseline", "alpha", "margin", "max_cost", "against"}
-"""Options that a comparison with more seeds keeps."""
+"""Other options that the suggested comparison with more seeds repeats."""
 
 
 def add_to(command: argparse.ArgumentParser) -> None:
@@ -58,7 +58,7 @@ def _check(options: argparse.Namespace) -> int:
     if options.calibrate:
         return calibrate(options)
     comparison = _comparison(options)
-    comparison.design()  # what is asked for must be there before the promises are tried, which takes seconds
+    comparison.design()  # bad input fails here, before the promises are tested, which takes seconds
     if found := _breaches(options.technique):
         if options.json:
             print(broken(options.technique, found))
@@ -69,12 +69,12 @@ def _check(options: argparse.Namespace) -> int:
     print_damaged_files(comparison.store)
     print(machine(result) if options.json else human(result))
     if CODES[result.outcome] == INCONCLUSIVE:
-        print(f"stabbench: {_more(result, comparison.seeds, options)}", file=sys.stderr)
+        print(f"stabbench: {_next_step(result, comparison.seeds, options)}", file=sys.stderr)
     return CODES[result.outcome]
 
 
 def _comparison(options: argparse.Namespace) -> Comparison:
-    """What the options ask for."""
+    """The comparison for the options."""
     if options.technique is None:
         raise BenchError("nothing to check: name a technique, or PATH.py:Class, or --calibrate")
     older: Path | None = options.against
@@ -107,7 +107,7 @@ def _request(options: argparse.Namespace) -> ComparisonRequest:
 
 
 def _breaches(technique: str) -> list[Breach]:
-    """The promises of every technique that this one does not keep, which are told."""
+    """The general promises of techniques that this one breaks; they are also printed."""
     from bench_lib.comparison.sequential import trainable_stack
     from bench_lib.techniques import TECHNIQUES
     from bench_lib.techniques.interface.stack import is_foreign
@@ -126,35 +126,35 @@ def _breaches(technique: str) -> list[Breach]:
     return found
 
 
-def _more(result: ComparisonResult, seeds: Sequence[int], options: argparse.Namespace) -> str:
-    """What would decide it, with the command where one would."""
+def _next_step(result: ComparisonResult, seeds: Sequence[int], options: argparse.Namespace) -> str:
+    """How to reach a decision, with the command if there is one."""
     undecided = [task for task in result.tasks if task.outcome == "inconclusive"]
     if not undecided:
         return "every task was declined, so nothing was compared"
     lost = [task.task for task in undecided if task.lost]
     if lost:
-        return f"runs were lost to infrastructure; to retry them: {shlex.join(_again(options, lost, seeds))}"
+        return f"runs were lost to infrastructure; to retry them: {shlex.join(_retry_command(options, lost, seeds))}"
     if not math.isfinite(result.missing):
         return "no number of seeds that was tried would decide it: too few runs survived, or the spread is nil"
     about = f"about {result.missing:.0f} more seeds"
     if result.design.seeds < options.max_seeds:
         return f"{about} would decide it, and {options.against} holds no more"
     wanted = result.design.seeds + int(result.missing)
-    words = ["stabbench", "check", options.technique, *_given(options, SETTINGS | OWN)]
+    words = ["stabbench", "check", options.technique, *_changed_options(options, SETTINGS | OWN)]
     return f"{about}: {shlex.join([*words, '--max-seeds', str(wanted)])}"
 
 
-def _again(options: argparse.Namespace, tasks: Sequence[str], seeds: Sequence[int]) -> list[str]:
-    """The command that tries again what was lost."""
+def _retry_command(options: argparse.Namespace, tasks: Sequence[str], seeds: Sequence[int]) -> list[str]:
+    """The command that retries the lost runs."""
     techniques = [options.technique, *([] if options.against else [options.baseline])]
     numbers = f"0-{len(seeds) - 1}" if list(seeds) == list(range(len(seeds))) else ",".join(map(str, seeds))
     words = ["--tasks", ",".join(tasks), "--techniques", ",".join(techniques), "--seeds", numbers]
     retry = ",".join(status for status in Status if status.lost_to_infrastructure)
-    return ["stabbench", "run", *words, *_given(options, SETTINGS - {"tasks"}), "--retry", retry]
+    return ["stabbench", "run", *words, *_changed_options(options, SETTINGS - {"tasks"}), "--retry", retry]
 
 
-def _given(options: argparse.Namespace, names: Set[str]) -> list[str]:
-    """Those of the options that differ from the defaults, as words of a command."""
+def _changed_options(options: argparse.Namespace, names: Set[str]) -> list[str]:
+    """The options that differ from their defaults, as words of a command."""
     fresh = argparse.ArgumentParser()
     add_to(fresh)
     usual = vars(fresh.parse_args([]))

@@ -26,7 +26,7 @@ LEGEND = (
     "The verdict is at one error of 5 % for all tasks of a group; that of the report is for all techniques as well."
 )
 SHOWN = 10
-"""Runs that are named one by one."""
+"""Maximum number of listed runs that differ."""
 
 
 def add_to(command: argparse.ArgumentParser) -> None:
@@ -46,7 +46,7 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def are_folders(one: str, other: str) -> bool:
-    """Whether two stores are meant, and not two techniques; one of each raises `BadValue`, so does no folder."""
+    """Whether both are stores and not techniques; one of each, or a missing folder, raises `BadValue`."""
     paths = [_is_path(text) for text in (one, other)]
     if not any(paths):
         return _is_store(one) and _is_store(other)
@@ -86,7 +86,7 @@ def _techniques(options: argparse.Namespace) -> int:
 
 
 def _as_data(found: Pair | StoreComparison) -> dict[str, Any]:
-    """Plain values, without the rows of the tables."""
+    """The result as plain values, without table rows."""
     return dataclasses.asdict(
         found, dict_factory=lambda entries: {name: value for name, value in entries if name != "row"}
     )
@@ -109,7 +109,7 @@ def _group(pairs: Sequence[Pair]) -> Iterator[str]:
 
 
 def _contrasts(names: Sequence[str], pairs: Sequence[Pair]) -> Iterator[str]:
-    """What can be said of one side against the other, a row a pair."""
+    """The comparison of the sides: one row per pair."""
     from bench_lib.report.column import View
     from bench_lib.report.columns import shown_in
 
@@ -128,11 +128,11 @@ def _stores(options: argparse.Namespace) -> int:
     one, other = (Store(Path(text)) for text in (options.one, options.other))
     found = compare_stores(load(one), load(other))
     print_damaged_files(one, other)
-    print(console.machine(_as_data(found)) if options.json else "\n".join(_found(found, options)))
+    print(console.machine(_as_data(found)) if options.json else "\n".join(_store_comparison(found, options)))
     return REGRESSION if found.differing else DONE
 
 
-def _found(found: StoreComparison, options: argparse.Namespace) -> Iterator[str]:
+def _store_comparison(found: StoreComparison, options: argparse.Namespace) -> Iterator[str]:
     yield f"A: {options.one}"
     yield f"B: {options.other}"
     both = found.equal + found.lost + len(found.differing)

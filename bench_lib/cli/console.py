@@ -30,25 +30,25 @@ DONE, REGRESSION, USAGE, INCONCLUSIVE, INFRASTRUCTURE = 0, 1, 2, 3, 4
 BAR = "{percentage:3.0f}%|{bar:16}| {n_fmt}/{total_fmt} [{elapsed}{postfix}] {desc}"
 
 WIDTH = 100
-"""Characters that a line is kept to where its words allow it."""
+"""Maximum length of a line, unless a single word is longer."""
 
 TYPED = str.maketrans({md.DASH: "-", "\u221e": "inf", "\u0394": "diff.", FEW: ""})
-"""Signs of the report that a terminal may lack, with what stands for them."""
+"""Characters of the report that a terminal may lack, with their replacements."""
 
 GAP = "  "
 TIED = "\u00a0"
-"""A space at which no line is broken."""
+"""A space that does not break lines."""
 
 
 def columns(head: Sequence[str], rows: Sequence[Sequence[str]], text_columns: int) -> list[str]:
-    """Lines of a table of visible text: the first `text_columns` stand left, the others right."""
+    """Lines of a table of visible text: the first `text_columns` are left-aligned, the others right-aligned."""
     whole = [[typed(cell) for cell in row] for row in (head, *rows)]
     widths = [max(len(row[place]) for row in whole) for place in range(len(head))]
     return [GAP.join(_cells(row, widths, text_columns)).rstrip() for row in whole]
 
 
 def hanging(lead: str, text: str, indent: int) -> str:
-    """The visible text behind its lead, broken at the width and indented where it goes on."""
+    """The visible text after its lead, wrapped at `WIDTH` with a hanging indent."""
     lead = " " * (len(lead) - len(lead.lstrip())) + plain(lead)
     first = lead.ljust(indent) if len(lead) < indent else f"{lead} "
     whole = textwrap.TextWrapper(
@@ -59,17 +59,17 @@ def hanging(lead: str, text: str, indent: int) -> str:
 
 
 def machine(value: object) -> str:
-    """JSON with sorted keys, in which NaN is null and infinities are text."""
+    """JSON with sorted keys; NaN becomes null and infinities become text."""
     return json.dumps(_plain(value), indent=1, sort_keys=True, allow_nan=False)
 
 
 def legend(columns: Sequence[Column]) -> str:
-    """What columns of the leaderboard mean, a sentence each."""
+    """One sentence per column of the leaderboard on its meaning."""
     return "\n".join(hanging(f"{typed(one.title)}:", typed(_sentence(one.meaning)), 4) for one in columns)
 
 
 def typed(text: str) -> str:
-    """Visible text without signs that a terminal may lack."""
+    """Visible text without characters that a terminal may lack."""
     return plain(text).translate(TYPED)
 
 
@@ -128,7 +128,7 @@ class ProgressLine:
         if self.terminal:
             self.bar.set_description_str(self.pace.running())
         elif not self.pace.runs:
-            # Until the first is done there is nothing else to see; later every run has its line anyway.
+            # Only until the first run is done: later there is one line per run anyway.
             self._print(f"running {named(group)}")
 
     def _print(self, text: str) -> None:

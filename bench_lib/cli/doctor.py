@@ -1,4 +1,4 @@
-"""`stabbench doctor`: what works on this machine."""
+"""`stabbench doctor`: check what works on this machine."""
 
 from __future__ import annotations
 

@@ -64,11 +64,13 @@ def _grouped_techniques() -> dict[str, Rows]:
     from bench_lib.techniques.interface.documentation import by_family
     from bench_lib.techniques.interface.technique import FAMILIES
 
-    return {FAMILIES[family]: [(t.name, _told(t)) for t in found] for family, found in by_family(TECHNIQUES).items()}
+    return {
+        FAMILIES[family]: [(t.name, _description(t)) for t in found] for family, found in by_family(TECHNIQUES).items()
+    }
 
 
-def _told(technique: type[Technique]) -> str:
-    """What it is, and which settings of its own are tuned; the page has their values."""
+def _description(technique: type[Technique]) -> str:
+    """The summary of a technique, and the names of the settings that are tuned."""
     from bench_lib.techniques.interface.documentation import summary
 
     tuned = f" [tune: {', '.join(technique.space)}]" if technique.space else ""

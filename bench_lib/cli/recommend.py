@@ -1,4 +1,4 @@
-"""`stabbench recommend`: which technique for this kind of task and this budget?"""
+"""`stabbench recommend`: techniques for a kind of task within a budget."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 import math
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bench_lib.cli import console
@@ -57,14 +57,17 @@ def _recommend(options: argparse.Namespace) -> int:
     found = recommend(_only(known.cells, options), _only(known.runs, options), query, limits, options.baseline)
     print_damaged_files(store)
     if options.json:
-        print(console.machine([_as_data(advised, options.top) for advised in found]))
+        print(console.machine([_as_data(result, options.top) for result in found]))
     else:
         print(
             "\n\n".join(
-                [*(_human(advised, limits, options.top) for advised in found), console.legend(shown_in(View.RECOMMEND))]
+                [
+                    *(_text(result, limits, options.top) for result in found),
+                    console.legend(shown_in(View.RECOMMEND)),
+                ]
             )
         )
-    return DONE if any(advised.found for advised in found) else INCONCLUSIVE
+    return DONE if any(result.found for result in found) else INCONCLUSIVE
 
 
 def _limits(options: argparse.Namespace) -> Limits:
@@ -86,11 +89,12 @@ def parsed(option: str, text: str, sign: str, allowed: str) -> float:
 
 
 def _only(frame: pd.DataFrame, options: argparse.Namespace) -> pd.DataFrame:
-    """The rows of the groups that are asked for; a name that none has raises `UnknownName`, none left `BenchError`."""
+    """The rows of the requested groups; `UnknownName` for a name without runs, `BenchError` if no row is left."""
     asked = {name: str(getattr(options, name)) for name in ("data", "model", "profile") if getattr(options, name)}
     chosen = frame
     for name, value in asked.items():
-        _held(name, value, set(frame[name].astype(str)))
+        if value not in (stored := set(frame[name].astype(str))):
+            raise UnknownName(f"{name} of the stored runs", value, stored)
         chosen = chosen[chosen[name].astype(str) == value]
     if chosen.empty:
         wanted = ", ".join(f"{name} {value}" for name, value in asked.items())
@@ -98,42 +102,35 @@ def _only(frame: pd.DataFrame, options: argparse.Namespace) -> pd.DataFrame:
     return chosen
 
 
-def _held(name: str, value: str, held: Collection[str]) -> None:
-    if value not in held:
-        raise UnknownName(f"{name} of the stored runs", value, held)
-
-
-def _human(advised: Recommendation, limits: Limits, top: int) -> str:
+def _text(result: Recommendation, limits: Limits, top: int) -> str:
     from bench_lib.report.column import View
     from bench_lib.report.columns import shown_in
 
-    shown = advised.found[:top]
+    shown = result.found[:top]
     columns = shown_in(View.RECOMMEND)
-    names = ("", "technique", "task") if len(advised.tasks) > 1 else ("", "technique")
+    names = ("", "technique", "task") if len(result.tasks) > 1 else ("", "technique")
     head = (*names, *(column.head(View.RECOMMEND) for column in columns))
-    ranked = [*((str(place), one) for place, one in enumerate(shown, 1)), ("", advised.baseline)]
-    rows = [row for place, one in ranked for row in _rows(place, one, advised)]
-    lines = [*_opening(advised, limits), "", *console.columns(head, rows, text_columns=len(names))]
+    ranked = [*((str(place), one) for place, one in enumerate(shown, 1)), ("", result.baseline)]
+    rows = [row for place, one in ranked for row in _rows(place, one, result)]
+    lines = [*_opening(result, limits), "", *console.columns(head, rows, text_columns=len(names))]
     lines += _statements("proven", [one.proven for one in shown])
     lines += _statements("not proven", [one.unproven for one in shown])
-    return "\n".join([*lines, *([] if shown else ["", *_none(advised)])])
+    return "\n".join([*lines, *([] if shown else ["", *_none(result)])])
 
 
-def _opening(advised: Recommendation, limits: Limits) -> Iterator[str]:
-    """Where and for what the recommendation is, and how many techniques meet it."""
-    yield "{} data, model {}, profile {}".format(*advised.group)
-    tasks, met = ", ".join(advised.tasks), len(advised.found)
-    named = tasks if tasks == advised.asked.text else f"{advised.asked.text}, here {tasks}"
-    asking = ", ".join(_wanted(limits, advised.baseline.name)) or "no limits"
-    yield console.hanging("", f"{named}: {met} of {met + len(advised.others)} techniques meet {asking}", 2)
-    if advised.missing_task:
+def _opening(result: Recommendation, limits: Limits) -> Iterator[str]:
+    """The group, tasks and limits of the recommendation, and the number of techniques that meet them."""
+    yield "{} data, model {}, profile {}".format(*result.group)
+    tasks, met = ", ".join(result.tasks), len(result.found)
+    named = tasks if tasks == result.asked.text else f"{result.asked.text}, here {tasks}"
+    asking = ", ".join(_wanted(limits, result.baseline.name)) or "no limits"
+    yield console.hanging("", f"{named}: {met} of {met + len(result.others)} techniques meet {asking}", 2)
+    if result.missing_task:
         yield console.hanging(
-            "", f"nothing is known of {advised.missing_task} itself: these are other tasks of its kind", 2
+            "", f"nothing is known of {result.missing_task} itself: these are other tasks of its kind", 2
         )
-    if advised.partly:
-        few = (
-            f"{len(advised.partly)} more were judged on some of these tasks only: --task-like TASK asks about one task"
-        )
+    if result.partly:
+        few = f"{len(result.partly)} more were judged on some of these tasks only: --task-like TASK asks about one task"
         yield console.hanging("", few, 2)
 
 
@@ -144,12 +141,12 @@ def _wanted(limits: Limits, base: str) -> Iterator[str]:
         yield f"failure rate <= {md.rate(limits.failure, 4)}"
 
 
-def _rows(place: str, one: Candidate, advised: Recommendation) -> list[tuple[str, ...]]:
-    """A row a task, of which the first names the technique."""
+def _rows(place: str, one: Candidate, result: Recommendation) -> list[tuple[str, ...]]:
+    """One row per task; the first names the technique."""
     from bench_lib.report.column import View
     from bench_lib.report.columns import shown_in
 
-    itself, several = one is advised.baseline, len(advised.tasks) > 1
+    itself, several = one is result.baseline, len(result.tasks) > 1
     rows = []
     for part in one.evidence:
         first = part is one.evidence[0]
@@ -160,37 +157,37 @@ def _rows(place: str, one: Candidate, advised: Recommendation) -> list[tuple[str
     return rows
 
 
-def _statements(title: str, said: Sequence[Sequence[str]]) -> list[str]:
-    """Each sentence once, behind the places of the techniques of which it holds."""
+def _statements(title: str, sentences: Sequence[Sequence[str]]) -> list[str]:
+    """Each sentence once, after the ranks of the techniques that it is about."""
     places: dict[str, list[int]] = {}
-    for place, lines in enumerate(said, 1):
+    for place, lines in enumerate(sentences, 1):
         for line in lines:
             places.setdefault(line, []).append(place)
-    found = [console.hanging(f"  {md.seeds(held)}", line, INDENT) for line, held in places.items()]
+    found = [console.hanging(f"  {md.seeds(ranks)}", line, INDENT) for line, ranks in places.items()]
     return ["", title, *found] if found else []
 
 
-def _none(advised: Recommendation) -> list[str]:
-    """Which limit is to blame, and what comes nearest."""
-    if not advised.others:
-        return [f"none: no technique was judged beside {advised.baseline.name} on all of these tasks"]
+def _none(result: Recommendation) -> list[str]:
+    """The limits that were missed, and the nearest technique."""
+    if not result.others:
+        return [f"none: no technique was judged beside {result.baseline.name} on all of these tasks"]
     names = {"cost": "the time", "failure": "the failure rate", "regression": "being less stable or lower in scores"}
-    counts = [f"{names[why]} {count}" for why, count in advised.removed().items()]
-    nearest = advised.others[0]
-    most = f"none meets this; of {len(advised.others)} techniques most are left out for {counts[0]}"
+    counts = [f"{names[why]} {count}" for why, count in result.removed().items()]
+    nearest = result.others[0]
+    most = f"none meets this; of {len(result.others)} techniques most are left out for {counts[0]}"
     others = f", {', '.join(f'for {count}' for count in counts[1:])}" if counts[1:] else ""
     misses = f"nearest is {nearest.name}: {'; '.join(nearest.misses.values())}"
     return [console.hanging("", most + others, 2), console.hanging("", misses, 2)]
 
 
-def _as_data(advised: Recommendation, top: int) -> dict[str, Any]:
-    """The recommendation as plain values, without the techniques below the top and those that are not the nearest."""
-    whole = dataclasses.asdict(dataclasses.replace(advised, found=advised.found[:top], others=advised.others[:1]))
-    whole["asked"]["kind"] = str(advised.asked.kind) if advised.asked.kind else None
-    whole["partly"] = [one.name for one in advised.partly]
+def _as_data(result: Recommendation, top: int) -> dict[str, Any]:
+    """The recommendation as plain values, with the top techniques and the nearest miss only."""
+    whole = dataclasses.asdict(dataclasses.replace(result, found=result.found[:top], others=result.others[:1]))
+    whole["asked"]["kind"] = str(result.asked.kind) if result.asked.kind else None
+    whole["partly"] = [one.name for one in result.partly]
     for one in (whole["baseline"], *whole["found"], *whole["others"]):
         for part in one["evidence"]:
-            del part["row"]  # told by the fields that the evidence rests on
+            del part["row"]  # the other fields of the evidence repeat it
     nearest = whole.pop("others")
-    counts = {"qualifying": len(advised.found), "considered": len(advised.found) + len(advised.others)}
-    return whole | counts | {"removed": advised.removed(), "nearest_miss": nearest[0] if nearest else None}
+    counts = {"qualifying": len(result.found), "considered": len(result.found) + len(result.others)}
+    return whole | counts | {"removed": result.removed(), "nearest_miss": nearest[0] if nearest else None}

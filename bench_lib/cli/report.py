@@ -1,4 +1,4 @@
-"""`stabbench report`: the leaderboard of a store, written or held against what was written."""
+"""`stabbench report`: write the leaderboard of a store, or compare it with an earlier one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`stabbench run`: what a grid asks for and the store does not hold."""
+"""`stabbench run`: run what a grid asks for and the store does not have."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from bench_lib.store import Store
 
 LONGEST_RUN = 86_400.0
-"""Seconds after which a run in another process is given up, unless the user says otherwise: nothing hangs for ever."""
-
+"""Default time limit in seconds of a run in another process, so that nothing hangs for ever."""
 
 REASONS = 3
-"""Reasons for which runs were declined that are told one by one."""
+"""Maximum number of printed reasons of declined runs."""
+
 MOST_WORKERS = 1_024
 STAND_IN = tuple(range(20))
-"""Seeds to look at the rest of a command with whose own cannot be read: whole groups for what pools them."""
+"""Seeds for checking the rest of a command whose own seeds are invalid; enough for whole seed ensembles."""
 
 
 def add_to(command: argparse.ArgumentParser) -> None:
@@ -71,7 +71,7 @@ def parse_axes(options: argparse.Namespace) -> Axes:
 
 
 def add_setting(command: argparse.ArgumentParser) -> None:
-    """The options that say on what, where and how runs are made."""
+    """The options that several commands have: data, model, profile, store and executor."""
     add = command.add_argument
     add("--profile", default="quick", help="budget of a run, with settings such as desk:per_class=8 (default: quick)")
     add("--tasks", default="all", metavar="A,B", help="tasks, or all (default)")
@@ -93,7 +93,7 @@ def _run(options: argparse.Namespace) -> int:
     from bench_lib.runner.sweep import run_suite
     from bench_lib.store import Store
 
-    grid, executor, retry = _asked(options)
+    grid, executor, retry = _requested(options)
     store = Store(options.store)
     with ProgressLine() as line:
         progress = run_suite(grid, store, line.watch(executor), line, retry)
@@ -106,8 +106,8 @@ def _run(options: argparse.Namespace) -> int:
     return max(_lost(progress), _declined(grid, store, progress))
 
 
-def _asked(options: argparse.Namespace) -> tuple[Grid, Executor, frozenset[Status]]:
-    """What the options ask for; raises `BadPlan` with all that is wrong, the grid's names among it."""
+def _requested(options: argparse.Namespace) -> tuple[Grid, Executor, frozenset[Status]]:
+    """The grid, executor and statuses to retry; raises `BadPlan` with all problems, including those of the grid."""
     problems = Problems()
     seeds = problems.of(parse_seeds, options.seeds) or STAND_IN
     retry = problems.of(parse_statuses, options.retry)
@@ -136,18 +136,19 @@ def _asked(options: argparse.Namespace) -> tuple[Grid, Executor, frozenset[Statu
 
 
 def _lost(progress: Progress) -> int:
-    """Tell what the machine lost, with the way to try it again, and give the exit code that it makes."""
+    """Print how to retry runs lost to infrastructure, and return the exit code."""
     lost = [status for status in Status if status.lost_to_infrastructure and progress.statuses[status]]
     if lost:
         print(f"stabbench: the same command with --retry {','.join(lost)} tries the lost runs again", file=sys.stderr)
     if progress.left:
         again = f"--retry {','.join(status for status in Status if status.lost_to_infrastructure)}"
-        print(f"stabbench: {progress.left} pools wait for lost members; {again} tries those again", file=sys.stderr)
+        waiting = f"{progress.left} seed ensembles wait for lost members"
+        print(f"stabbench: {waiting}; {again} tries those again", file=sys.stderr)
     return INFRASTRUCTURE if lost or progress.left else DONE
 
 
 def _declined(grid: Grid, store: Store, progress: Progress) -> int:
-    """Tell what was declined and why, and give the exit code: a grid of which nothing can run is bad input."""
+    """Print the declined runs with their reasons, and return the exit code: bad input if all were declined."""
     from bench_lib.runner.grid import plan
 
     if not progress.total or (progress.finished and not progress.statuses[Status.UNSUPPORTED]):
@@ -166,7 +167,7 @@ def _declined(grid: Grid, store: Store, progress: Progress) -> int:
 
 
 def chosen_executor(options: argparse.Namespace) -> Executor:
-    """The executor that the options ask for."""
+    """The executor for the options."""
     import os
 
     from bench_lib.executors.inline import InlineExecutor

@@ -1,4 +1,4 @@
-"""`stabbench store`: verify, compact and merge results folders."""
+"""`stabbench store`: verify, compact and merge stores."""
 
 from __future__ import annotations
 

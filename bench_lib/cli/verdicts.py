@@ -42,7 +42,7 @@ def machine(result: ComparisonResult) -> str:
 
 
 def broken(technique: str, breaches: Sequence[Breach]) -> str:
-    """The promises that a technique does not keep, as JSON in the place of an result."""
+    """The promises that a technique breaks, as JSON in place of a result."""
     return console.machine(
         {"technique": technique, "outcome": "broken", "breaches": [dataclasses.asdict(b) for b in breaches]}
     )

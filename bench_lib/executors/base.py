@@ -1,4 +1,4 @@
-"""What runs jobs: a function and its arguments in, results or failures out, in the order in which they complete."""
+"""The interface of executors: a function and jobs in, results or failures out, in order of completion."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CHARACTERS = 2000
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a job gave no result: it ran out of time, its process died, or it raised."""
+    """The reason of a failed job: a time-out, the death of its process, or an exception."""
 
     kind: Literal["timeout", "died", "raised"]
     message: str
@@ -26,7 +26,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Done(Generic[J, R]):
-    """A job that is over: its result, or None and the failure of its last attempt."""
+    """A finished job: its result, or None and the failure of its last attempt."""
 
     job: J
     result: R | None
@@ -35,20 +35,20 @@ class Done(Generic[J, R]):
 
 
 class Executor(Protocol):
-    """Something that runs jobs; it knows nothing of what they are."""
+    """Runs jobs of any kind."""
 
     def run(self, function: Callable[[J], R], jobs: Iterable[J]) -> Iterator[Done[J, R]]:
         """Run the function on every job and yield each once, as it completes; closing the iterator stops the rest.
 
-        The next job is asked for when it can start at once and no earlier, but maybe before the last results were
-        handed out; nothing is collected while the jobs keep one waiting. Jobs that raise an `Exception` end the run:
-        what they gave before is yielded, and then it is raised.
+        A job is taken from `jobs` only when it can start at once, possibly before the latest results are yielded; no
+        result is collected while `jobs` blocks. If `jobs` raises an `Exception`, the remaining results are yielded
+        before it is raised.
         """
         ...
 
 
 def results(executor: Executor, function: Callable[[J], R], jobs: Sequence[J]) -> list[R]:
-    """What the function makes of each job, in the order of the jobs; raises `BenchError` for one that failed."""
+    """The results in the order of the jobs; raises `BenchError` for a failed job."""
     places = {id(job): place for place, job in enumerate(jobs)}
     found: dict[int, R] = {}
     for done in executor.run(function, jobs):
@@ -59,7 +59,7 @@ def results(executor: Executor, function: Callable[[J], R], jobs: Sequence[J]) -
 
 
 def attempt(function: Callable[[J], R], job: J) -> tuple[R | None, Failure | None]:
-    """Call the function; what it raises, `sys.exit` included, becomes a failure."""
+    """Call the function; an exception, including `SystemExit`, becomes a failure."""
     try:
         return function(job), None
     except (Exception, SystemExit) as error:
@@ -69,7 +69,7 @@ def attempt(function: Callable[[J], R], job: J) -> tuple[R | None, Failure | Non
 def raised(error: BaseException) -> Failure:
     """An exception as a failure, with the last frames of its traceback."""
     trace = error.__traceback__
-    # Without the executor's own frames, so that a failure reads the same whichever executor ran the job.
+    # Without the frames of executors, so that the message is the same for all of them.
     while trace and trace.tb_frame.f_globals.get("__package__") == __package__:
         trace = trace.tb_next
     lines = traceback.format_exception(type(error), error, trace, limit=-_FRAMES)

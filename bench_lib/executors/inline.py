@@ -10,9 +10,9 @@ from bench_lib.executors.base import Done, J, R, attempt
 
 @dataclass(frozen=True)
 class InlineExecutor:
-    """Runs each job when its result is asked for, and passes `KeyboardInterrupt` through.
+    """Runs each job when its result is requested; `KeyboardInterrupt` is not caught.
 
-    There is no time limit, since a process cannot stop its own native code, and a job that kills the process ends all.
+    There is no time limit, since a process cannot stop its own native code. A job that kills the process ends all jobs.
     """
 
     def run(self, function: Callable[[J], R], jobs: Iterable[J]) -> Iterator[Done[J, R]]:

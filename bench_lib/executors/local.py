@@ -1,7 +1,7 @@
 """Jobs in processes on this machine.
 
-The processes are our own, since no pool of the libraries takes every end of one for what it is: pebble passes over exit
-code 0 and waits on, and the others give up all jobs when one process dies.
+Process pools of libraries do not handle every end of a process: pebble ignores exit code 0 and keeps waiting, and the
+others give up all jobs when one process dies.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from bench_lib.executors.base import Done, J, R, raised
 from bench_lib.executors.process import GRACE, Worker
 
 _TICK = 1.0
-"""Seconds after which workers are looked at in any case: one whose own children keep its pipe open ends unheard."""
+"""Seconds between checks of all workers: the end of one whose children keep its pipe open is not signalled."""
 
 
 @dataclass(frozen=True)
 class LocalExecutor:
-    """Runs jobs in worker processes of one thread each, started afresh (spawn) and kept for many jobs.
+    """Runs jobs in worker processes of one thread each, which are spawned and reused.
 
-    Functions, jobs and results must pickle. The time limit is in seconds per attempt, the imports of a worker's first
-    job included. A job whose process dies is tried again, `retries` times at most, after the jobs that wait; what
-    raises or runs out of time is not. The initializer runs once in each worker. A program that uses this needs its
-    `if __name__ == "__main__":`, since workers import its main module.
+    Functions, jobs and results must pickle. The time limit is in seconds per attempt, including the imports of a
+    worker's first job. A job whose process dies is retried after the other jobs, at most `retries` times; exceptions
+    and time-outs are not retried. The initializer runs once in each worker. Programs that use this need
+    `if __name__ == "__main__":`, since workers import their main module.
     """
 
     workers: int
@@ -46,7 +46,7 @@ class LocalExecutor:
 
     def run(self, function: Callable[[J], R], jobs: Iterable[J]) -> Iterator[Done[J, R]]:
         sweep: _Sweep[J, R] = _Sweep(self, function, jobs)
-        # Also at the end of a program that never came to the end of the results: Python waits for its processes.
+        # Also at the exit of a program that did not use all results, since Python waits for its processes.
         atexit.register(sweep.stop)
         try:
             yield from sweep.results()
@@ -56,7 +56,7 @@ class LocalExecutor:
 
 
 class _Sweep(Generic[J, R]):
-    """One call of `run`: the jobs that wait, those under way with their workers, and the workers without one."""
+    """One call of `run`: waiting and running jobs, and idle workers."""
 
     def __init__(self, settings: LocalExecutor, function: Callable[[J], R], jobs: Iterable[J]) -> None:
         self.settings = settings
@@ -73,13 +73,13 @@ class _Sweep(Generic[J, R]):
         while self.running or over:
             yield from over
             over = self._collect()
-            # Filled before anything is yielded: the workers are busy while the caller deals with what is over.
+            # New jobs start before the results are yielded, so that workers are busy while the caller handles them.
             over += self._fill()
         if self.error:
             raise self.error
 
     def stop(self) -> None:
-        """End all workers, whatever they are at."""
+        """End all workers, even busy ones."""
         workers = [*self.running, *self.idle, *self.leaving]
         self.running, self.idle, self.leaving = {}, [], []
         for worker in workers:
@@ -92,7 +92,7 @@ class _Sweep(Generic[J, R]):
                 worker.process.join()
 
     def _fill(self) -> list[Done[J, R]]:
-        """Keep as many jobs under way as there are workers, no more: the rest costs nothing to abandon."""
+        """Start jobs on all free workers, and no more, so that stopping abandons little."""
         failed: list[Done[J, R]] = []
         while len(self.running) < self.settings.workers and (found := self._next()):
             job, attempts = found
@@ -110,7 +110,7 @@ class _Sweep(Generic[J, R]):
         return failed
 
     def _next(self) -> tuple[J, int] | None:
-        """The next job and which attempt at it this is: a new one, and one whose process died when there are none."""
+        """The next job with the number of its attempt: a new one, or if there is none, one whose process died."""
         if self.jobs is not None:
             try:
                 return next(self.jobs), 1
@@ -121,7 +121,7 @@ class _Sweep(Generic[J, R]):
         return self.again.popleft() if self.again else None
 
     def _free_worker(self) -> Worker | None:
-        """A worker without a job, started if need be; None if the machine has no room for one more just now."""
+        """An idle or new worker; None if the machine cannot start another process now."""
         while self.idle:
             worker = self.idle.pop()
             if worker.usable():
@@ -152,7 +152,7 @@ class _Sweep(Generic[J, R]):
         return over
 
     def _wait(self) -> None:
-        """Until a worker has something to say, has ended, or is out of time; not at all where none has a job."""
+        """Wait until a worker sends something, ends, or is out of time; return at once if none has a job."""
         if not self.running:
             return
         signs: list[Any] = [sign for worker in self.running for sign in (worker.pipe, worker.process.sentinel)]

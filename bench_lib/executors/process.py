@@ -1,4 +1,4 @@
-"""A worker process as its parent sees it: it is given a job, looked at until there is an outcome, and sent away."""
+"""Worker processes on the side of the parent: start, jobs, outcomes, time limits and end."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ from bench_lib.executors.worker import READY, RETIRED, serve
 
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"), "1")
 ENVIRONMENT = {**THREADS, "PYTHONSAFEPATH": "1"}
-"""One thread for every numeric library, and no module from the working directory in place of Python's own."""
+"""One thread per numeric library, and no modules of the working directory in place of Python's own."""
 
 GRACE = 3.0
-"""Seconds that a process has to end by itself before it is killed."""
+"""Seconds in which a process can end by itself before it is killed."""
+
 START = 600.0
-"""Seconds that a process has to become ready, at least: on a busy machine that takes longer than a short job."""
+"""Minimum seconds in which a process can start: on a busy machine this takes longer than a short job."""
 
 _BRIEFLY = 0.01
 
 _FITS = 16_384
-"""Bytes that any pipe holds: more are sent only once somebody reads, since a process that starts may never do so."""
+"""Bytes that fit into any pipe; larger payloads are sent when the worker is ready, since it may never read."""
 
 Outcome = tuple[Any, Failure | None]
 
@@ -36,10 +37,10 @@ _environment = threading.Lock()
 
 
 class WorkerProcess(SpawnProcess):
-    """A process with the environment of workers, which does not hear Ctrl-C before it can decide not to.
+    """A process with the environment of workers, and with interrupts blocked until it ignores them.
 
-    The libraries read the environment when they are loaded, and the child may load them before it runs any code of
-    ours: it imports the main module of its parent first. Python itself reads it before it imports anything.
+    The environment is set by the parent: the child imports the main module first, and with it possibly libraries that
+    read the environment.
     """
 
     def start(self) -> None:
@@ -54,13 +55,13 @@ class WorkerProcess(SpawnProcess):
 
 
 class WorkerContext(SpawnContext):
-    """The spawn context with such processes."""
+    """The spawn context with `WorkerProcess`."""
 
     Process = WorkerProcess
 
 
 class Worker:
-    """A worker process with a pipe of its own, so that whatever ends it ends nothing else.
+    """A worker process with its own pipe, so that its end affects no other.
 
     Raises `OSError` if no process can be started.
     """
@@ -74,20 +75,20 @@ class Worker:
         try:
             self.process.start()
         finally:
-            # The only copy is the process's then: the pipe ends when it does.
+            # Then only the process has this end, and the pipe closes when it ends.
             other.close()
 
     def give(self, payload: bytes, limit: float | None) -> None:
-        """Have it run a pickled (function, job), in that many seconds from when it is ready."""
+        """Send a pickled (function, job); the limit in seconds counts from when the worker is ready."""
         self.payload, self.limit = payload, inf if limit is None else limit
         self.deadline = time.monotonic() + (self.limit if self.ready else max(self.limit, START))
         if self.ready or len(payload) <= _FITS:
             self._send()
 
     def outcome(self) -> Outcome | None:
-        """What came of the job that it was given last, or None while that is under way; what must not go on is ended.
+        """The outcome of the last job, or None while it runs; ends the process if it is out of time.
 
-        A process that ended with a result sent has given it, whatever the exit code; without one, none is a success.
+        A result that was sent counts, whatever the exit code; without a result every exit code is a failure.
         """
         ended = self.process.exitcode is not None
         try:
@@ -110,23 +111,23 @@ class Worker:
         return None
 
     def usable(self) -> bool:
-        """Whether it can be given another job: it lives, is not retired, and has nothing more to say of the last."""
+        """Whether it can take another job: it is alive, not retired, and has sent nothing more."""
         return not self.retired and self.process.exitcode is None and not self.pipe.poll()
 
     def dismiss(self) -> None:
-        """Let it go: it ends by itself, or is killed if `gone` finds it alive after the grace period."""
+        """Close the pipe, so that it ends by itself; `gone` kills it after the grace period."""
         self.pipe.close()
         self.deadline = time.monotonic() + GRACE
 
     def gone(self) -> bool:
-        """Whether a process that was dismissed has ended."""
+        """Whether a dismissed process has ended."""
         if self.process.exitcode is None and time.monotonic() > self.deadline:
             self.process.kill()
         return self.process.exitcode is not None
 
     def end_by(self, deadline: float) -> int | None:
-        """Wait for the end of the process: its exit code, or None if it is alive at the deadline."""
-        # `join` with a time-out waits for ever where the process closed what it was given to tell of its end.
+        """Wait for the end of the process, and return its exit code; None if it is alive at the deadline."""
+        # `join` with a time-out waits for ever if the process closed the pipe that signals its end.
         while self.process.exitcode is None and time.monotonic() < deadline:
             time.sleep(_BRIEFLY)
         return self.process.exitcode
@@ -134,7 +135,7 @@ class Worker:
     def _send(self) -> None:
         payload, self.payload = self.payload, b""
         if payload:
-            # A pipe that broke is found by the next look.
+            # The next call of `outcome` notices a broken pipe.
             with suppress(OSError):
                 self.pipe.send_bytes(payload)
 
@@ -159,7 +160,7 @@ def _unpickled(reply: bytes) -> Outcome:
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Processes that are started inherit that this thread's interrupts wait; on Windows there is no such thing."""
+    """Block interrupts of this thread and of processes that it starts; without effect on Windows."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

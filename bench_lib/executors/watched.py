@@ -1,4 +1,4 @@
-"""An executor that tells what is under way."""
+"""An executor that reports the start and the end of its jobs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from bench_lib.executors.base import Done, Executor, J, R
 
 @dataclass(frozen=True)
 class Watched:
-    """Runs jobs as another executor does and calls `started` with each when it is handed out, `ended` when it is over.
+    """Wraps an executor, and calls `started` with each job that starts and `ended` with each that is done.
 
-    A job that is tried again is under way all the while.
+    A retried job does not end in between.
     """
 
     executor: Executor
@@ -21,11 +21,11 @@ class Watched:
     ended: Callable[[Any], None]
 
     def run(self, function: Callable[[J], R], jobs: Iterable[J]) -> Iterator[Done[J, R]]:
-        for done in self.executor.run(function, self._told(jobs)):
+        for done in self.executor.run(function, self._announced(jobs)):
             self.ended(done.job)
             yield done
 
-    def _told(self, jobs: Iterable[J]) -> Iterator[J]:
+    def _announced(self, jobs: Iterable[J]) -> Iterator[J]:
         for job in jobs:
             self.started(job)
             yield job

@@ -1,4 +1,4 @@
-"""The side of a worker process: jobs through a pipe, no orphans, nothing that fails to pickle."""
+"""The main loop of a worker process, which receives jobs and sends results through a pipe."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ from multiprocessing.connection import Connection
 
 from bench_lib.executors.base import Failure, attempt, raised
 
-READY, KEPT, RETIRED = b"ready", b"kept", b"retired"
-"""Messages of a worker: that it can take a job; and before each reply, whether it takes another one."""
+READY, REUSABLE, RETIRED = b"ready", b"reusable", b"retired"
+"""Messages of a worker: at its start, and before each reply whether it accepts another job."""
 
 _unprepared: Failure | None = None
 _retired = False
 
 
 def retire() -> None:
-    """Have this worker process replaced once the job under way has given its result; elsewhere nothing happens."""
+    """Have this worker process replaced after its current job; without effect in other processes."""
     global _retired
     _retired = True
 
 
 def serve(pipe: Connection, initializer: Callable[[], None] | None) -> None:
-    """Run what comes through the pipe until it is closed, the parent ends or this process is retired."""
-    # The terminal sends Ctrl-C to all processes; what becomes of the jobs is for the parent to say.
+    """Run jobs from the pipe until it is closed, the parent ends or this process is retired."""
+    # The terminal sends Ctrl-C to all processes; the parent decides what happens to the jobs.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    own, said = os.getpid(), READY
+    own, state = os.getpid(), READY
     prepare(initializer)
     with suppress(EOFError, OSError):
-        pipe.send_bytes(said)
-        while said != RETIRED:
+        pipe.send_bytes(state)
+        while state != RETIRED:
             reply = call(pipe.recv_bytes())
             if os.getpid() != own:
-                os._exit(1)  # a job that forked: the copy has no say
-            said = RETIRED if _retired else KEPT
-            pipe.send_bytes(said)
+                os._exit(1)  # the child of a job that forked
+            state = RETIRED if _retired else REUSABLE
+            pipe.send_bytes(state)
             pipe.send_bytes(reply)
 
 
 def prepare(initializer: Callable[[], None] | None) -> None:
-    """Begin a worker: end it with its parent, and run the initializer, whose failure becomes that of every job."""
+    """Prepare to end with the parent, and run the initializer; if it fails, every job fails with its failure."""
     global _unprepared
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if initializer is not None:
@@ -56,9 +56,9 @@ def prepare(initializer: Callable[[], None] | None) -> None:
 
 
 def call(payload: bytes) -> bytes:
-    """Run a pickled (function, job), giving a pickled (result, failure).
+    """Run a pickled (function, job), and return a pickled (result, failure).
 
-    Bytes both ways: whatever does not pickle, or not unpickle, is then a failure of its job and not of the worker.
+    Pickling is done here, so that its errors are failures of the job and not of the worker.
     """
     result, failure = (None, _unprepared) if _unprepared else attempt(_call, payload)
     try:
@@ -73,7 +73,7 @@ def _call(payload: bytes) -> object:
 
 
 def _leave(number: int, _: object) -> None:
-    """End by unwinding, so that temporary files go; the parent kills what takes too long."""
+    """End by an exception, so that temporary files are removed; the parent kills a process that takes too long."""
     retire()
     sys.exit(128 + number)
 

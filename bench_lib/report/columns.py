@@ -238,16 +238,10 @@ OVER_TASKS = (
     Column("less", "less stable on", "Tasks on which the verdict is less stable.", values.number("less", 0)),
     Column("undecided", "undecided on", "Tasks on which it is undecided.", values.number("undecided", 0)),
     Column(
-        "mean_failure_rate",
-        "failed, mean %",
-        "The mean of the failure rates of its tasks.",
-        values.percent("failure_rate", digits=1),
+        "failed_mean", "failed, mean %", "Mean failure rate of its tasks.", values.percent("failure_rate", digits=1)
     ),
     Column(
-        "average_rank",
-        "average rank",
-        "Mean rank over the tasks that all ranked techniques share: 1 is best.",
-        values.number("average_rank", 1),
+        "rank", "average rank", "Mean rank over the tasks that all ranked techniques share.", values.number("rank", 1)
     ),
     Column(
         "mad_over_tasks",
@@ -257,12 +251,7 @@ OVER_TASKS = (
         "another: not comparable.",
         values.mad_over_tasks,
     ),
-    Column(
-        "mean_time",
-        "time, mean",
-        "The geometric mean over its tasks of its training time over the baseline's.",
-        values.number("time_ratio"),
-    ),
+    Column("time", "time, mean", "Geometric mean of its tasks' times over the baseline's.", values.number("time")),
 )
 """Measures of a technique over the tasks of a group, which no file has; `most_tasks` is the most of any technique."""
 

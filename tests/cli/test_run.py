@@ -255,7 +255,8 @@ def test_lost_runs_are_told_by_the_exit_code_and_can_be_tried_again(
 def test_pools_that_wait_are_told_of_and_are_no_success(monkeypatch: pytest.MonkeyPatch, capsys: Written) -> None:
     monkeypatch.setattr(suite, "run_suite", lambda *_: Progress(5, 3, 0, Counter()))
     assert main(["run"]) == INFRASTRUCTURE
-    assert "2 pools wait for lost members; --retry oom,timeout,crashed tries those again" in capsys.readouterr().err
+    told = "2 seed ensembles wait for lost members; --retry oom,timeout,crashed tries those again"
+    assert told in capsys.readouterr().err
 
 
 def test_a_grid_of_which_everything_is_declined_is_bad_input(capsys: Written, tmp_path: Path) -> None:

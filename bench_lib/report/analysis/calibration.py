@@ -53,13 +53,13 @@ def measured() -> Measured:
 def text() -> str:
     """The note on the calibration."""
     known = measured()
-    said = TEXT.format(
+    note = TEXT.format(
         command=COMMAND,
         repetitions=known.rows[0].repetitions,
         seeds=known.design["looks"][-1],
         alpha=known.design["alpha"],
     )
-    return " ".join(said.split())
+    return " ".join(note.split())
 
 
 def shown(row: Calibration) -> list[str]:

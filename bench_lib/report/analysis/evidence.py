@@ -105,12 +105,12 @@ def evidence(row: Row, base: Row) -> Evidence:
 def proven(one: Evidence, limits: Limits, base: Row) -> Iterator[str]:
     """Proven statements, one sentence each."""
     name = base["label"]
-    said = conclusions(one.row)
-    if Conclusion.STEADIER in said:
+    concluded = conclusions(one.row)
+    if Conclusion.STEADIER in concluded:
         yield f"more stable than {name} on {one.task}: {HOW.get(one.decided_by, one.decided_by)}"
-    if Conclusion.AS_STEADY in said:
+    if Conclusion.AS_STEADY in concluded:
         yield f"as stable as {name} on {one.task}, within the margins of a difference that matters"
-    if Conclusion.HIGHER in said:
+    if Conclusion.HIGHER in concluded:
         yield f"scores above {name} on {one.task}"
     if one.failure_high <= limits.failure < 1:
         yield f"failure rate at most {md.rate(limits.failure)} on {one.task} (Wilson 95 %)"
@@ -121,10 +121,10 @@ def unproven(one: Evidence, limits: Limits, base: Row) -> Iterator[str]:
     name = base["label"]
     if one.failure_high > limits.failure:
         yield f"failure rate at most {md.rate(limits.failure)} on {one.task} is not shown: {_doubt(one, limits)}"
-    said = conclusions(one.row)
-    if Conclusion.OPEN in said:
+    concluded = conclusions(one.row)
+    if Conclusion.OPEN in concluded:
         yield f"spread against {name} on {one.task} is undecided: {_reach(one)}"
-    if one.mad_ratio >= 1 and Conclusion.STEADIER not in said:
+    if one.mad_ratio >= 1 and Conclusion.STEADIER not in concluded:
         yield f"its scores on {one.task} have not even spread less so far than those of {name}"
     if one.mean_high < base["mean_low"]:
         yield f"may score lower on {one.task}: the 95 % interval of its mean lies below that of {name}"
@@ -142,10 +142,10 @@ def misses(one: Evidence, limits: Limits, base: Row) -> Iterator[tuple[str, str]
         yield COST, f"takes {one.cost_ratio:.2f} times as long on {one.task}"
     if one.failure_rate > limits.failure:
         yield FAILURE, f"fails with {one.failed} of {one.judged} seeds on {one.task}"
-    said = conclusions(one.row)
-    if Conclusion.LESS_STEADY in said:
+    concluded = conclusions(one.row)
+    if Conclusion.LESS_STEADY in concluded:
         yield REGRESSION, f"is less stable than {base['label']} on {one.task}"
-    if Conclusion.LOWER in said:
+    if Conclusion.LOWER in concluded:
         yield REGRESSION, f"scores below {base['label']} on {one.task}"
 
 

@@ -72,8 +72,8 @@ def _believed(frame: pd.DataFrame) -> pd.DataFrame:
 
     Scores of converged runs are not changed: `cells` raises an error for invalid ones.
     """
-    kept = frame["status"] == Status.CONVERGED
-    found = {name: frame[name].where(kept | is_score(frame[name])) for name in ("score",)}
+    converged = frame["status"] == Status.CONVERGED
+    found = {name: frame[name].where(converged | is_score(frame[name])) for name in ("score",)}
     found |= {name: frame[name].where(is_score(frame[name])) for name in SCORES}
     found |= {name: frame[name].where((numbers(frame[name]) >= 0) & (numbers(frame[name]) <= MOST)) for name in AMOUNTS}
     return frame.assign(**{name: column for name, column in found.items() if not column.equals(frame[name])})
@@ -98,7 +98,7 @@ def thinned(values: Floats, offsets: NDArray[np.int64], points: int = POINTS) ->
 
 
 def _reduced(rows: pa.Table) -> pa.Table:
-    kept = rows.select([name for name in rows.column_names if name in (*KEPT, *PLAIN)])
+    known = rows.select([name for name in rows.column_names if name in (*KEPT, *PLAIN)])
     origins = rows["provenance"].to_pylist()
     added = {
         "spec": _coded(_seedless(SEED.sub("", text, count=1)) for text in rows["spec"].to_pylist()),
@@ -108,8 +108,8 @@ def _reduced(rows: pa.Table) -> pa.Table:
         **dynamics(rows),
     }
     for name, column in added.items():
-        kept = kept.append_column(name, column)
-    return kept
+        known = known.append_column(name, column)
+    return known
 
 
 @functools.lru_cache(maxsize=2**14)

@@ -16,7 +16,7 @@ STEP, WIDTH = 15, 250
 
 
 def agreement_figure(cells: pd.DataFrame, baseline: str, name: str) -> Figure | None:
-    """Churn of each technique, in percent of the items, a panel a task; None where it is known of no cell.
+    """Churn of each technique, in percent of the items, one panel per task; None if unknown for all cells.
 
     Rows are cells of one group; columns of the data are `COLUMNS`. Churn is the mean share of items that two converged
     runs predict differently.

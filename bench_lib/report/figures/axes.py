@@ -14,15 +14,15 @@ from bench_lib.report.formatting import plain
 
 MEASURES = ("mad", "failure_rate", "seeds")
 MOST = 8
-"""Lines that a panel can hold and still be told apart."""
+"""Maximum number of lines in a panel."""
 WIDTH, HEIGHT = 300, 190
 LEAST_SHARE = 10.0
-"""Percent that the axis of failures reaches at the least."""
+"""Minimum upper limit of the failure axis, in percent."""
 
 
 @dataclass(frozen=True)
 class Axis:
-    """A field of the profile that a figure is drawn along; `kind` is the first word of the figure's name.
+    """A field of the profile as the axis of a figure; `kind` is the first word of the figure's name.
 
     `default` is its value in runs that were stored before it was a field. Numbers are drawn `scale` times as large,
     their logarithms where the axis is `wide` and has no 0.
@@ -37,7 +37,7 @@ class Axis:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """What a row of the figure's table holds."""
+        """The columns of the figure's data."""
         return ("task", "technique", self.field, *MEASURES)
 
 
@@ -49,7 +49,7 @@ AXES = (
 
 
 def axis_figure(axis: Axis, table: pd.DataFrame, where: str, name: str) -> Figure | None:
-    """MAD (percent points) and failure rate (percent) along an axis, a line a technique.
+    """MAD (percent points) and failure rate (percent) along an axis, one line per technique.
 
     Rows hold the axis's columns, as fractions, of cells that differ along it alone; the techniques with most values are
     drawn, and all are in the data; `where` names their group. None for fewer than two values.
@@ -70,12 +70,12 @@ def axis_figure(axis: Axis, table: pd.DataFrame, where: str, name: str) -> Figur
         shown[axis.field] = shown[axis.field].astype(int)
     counts = shown.groupby("technique").size()
     drawn = sorted(counts.sort_values(ascending=False, kind="stable").index[:MOST])
-    title = f"{plain(where)}: stability against {_said(axis)}"
+    title = f"{plain(where)}: stability against {_axis_phrase(axis)}"
     return Figure(name, title, _alt(axis, shown, drawn), vega_lite(_chart(axis, shown, drawn, title)), shown)
 
 
 def _chart(axis: Axis, shown: pd.DataFrame, drawn: list[str], title: str) -> alt.TopLevelMixin:
-    kept = alt.FieldOneOfPredicate(field="technique", oneOf=drawn)
+    chosen = alt.FieldOneOfPredicate(field="technique", oneOf=drawn)
     logarithmic = axis.wide and shown[axis.field].min() > 0
     # Where there is a 0 the symmetric logarithm: linear at 0, and a logarithm further out.
     kind: Literal["log", "symlog", "linear"] = "log" if logarithmic else "symlog" if axis.wide else "linear"
@@ -85,7 +85,7 @@ def _chart(axis: Axis, shown: pd.DataFrame, drawn: list[str], title: str) -> alt
     scales = {"mad": alt.Scale(), "failure_rate": alt.Scale(domain=[0, max(LEAST_SHARE, shown["failure_rate"].max())])}
     panels = [
         alt.Chart(width=WIDTH, height=HEIGHT)
-        .transform_filter(kept)
+        .transform_filter(chosen)
         .encode(
             x=x,
             y=alt.Y(f"{column}:Q", title=label, scale=scales[column]),
@@ -106,5 +106,5 @@ def _alt(axis: Axis, shown: pd.DataFrame, drawn: list[str]) -> str:
     )
 
 
-def _said(axis: Axis) -> str:
+def _axis_phrase(axis: Axis) -> str:
     return f"the number of {axis.label}" if axis.scale == 1 else f"the share of {axis.label}"

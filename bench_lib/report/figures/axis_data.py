@@ -1,4 +1,4 @@
-"""The cells of a report that differ along an axis of the profile alone, whatever their profiles are called."""
+"""Cells that differ in one axis of the profile only, whatever the names of their profiles."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench_lib.report.figures.axes import Axis
 
 
 def along(axis: Axis, cells: pd.DataFrame, runs: pd.DataFrame, group: tuple[str, ...]) -> pd.DataFrame:
-    """Rows for `charts.axes` of the group's profile and all that were made of it, such as `desk:label_noise=0.1`.
+    """Rows for `charts.axes` of the group's profile and its variants, such as `desk:label_noise=0.1`.
 
     They stand at the group with the fewest settings: at another there are none. A cell whose value is not known, such
     as that of all training examples, has no place on an axis. A technique that was run along it under several settings
@@ -31,7 +31,7 @@ def along(axis: Axis, cells: pd.DataFrame, runs: pd.DataFrame, group: tuple[str,
 
 
 def _lines(axis: Axis, rows: pd.DataFrame) -> list[str]:
-    """The techniques of rows, each with what else was set where that differs among its own."""
+    """The techniques of the rows, with their other settings if a technique has several."""
     settings = [str(name).split(":")[1:] for name in rows["profile"]]
     shared = set(settings[0]).intersection(*settings) if settings else set()
     others = [
@@ -40,16 +40,16 @@ def _lines(axis: Axis, rows: pd.DataFrame) -> list[str]:
     ]
     known = rows.assign(technique=rows["technique"].astype(str), other=others)
     alike = known.groupby(["task", "technique", "other"])["rest"].transform("nunique") > 1
-    # A name may tell nothing, such as where profiles of one name differ.
+    # The names of the profiles may be equal although their settings differ.
     digests = [text[:SUFFIX] * again for text, again in zip(known["rest"], alike, strict=True)]
     known["other"] = [", ".join(filter(None, parts)) for parts in zip(known["other"], digests, strict=True)]
     several = known.groupby(["task", "technique"])["other"].transform("nunique") > 1
-    told = zip(known["technique"], known["other"], several, strict=True)
-    return [f"{name} ({other})" if other and also else name for name, other, also in told]
+    named = zip(known["technique"], known["other"], several, strict=True)
+    return [f"{name} ({other})" if other and also else name for name, other, also in named]
 
 
 def _family(cells: pd.DataFrame, group: tuple[str, ...]) -> pd.DataFrame:
-    """The cells of the same data and model, under the profile that the group's was made of or any made of that."""
+    """The cells of the same data and model whose profile has the same base."""
     data, model, profile = group
     base = cells["profile"].astype(str).str.partition(":")[0]
     same = (cells["data"].astype(str) == data) & (cells["model"].astype(str) == model)
@@ -62,7 +62,7 @@ def _specs(runs: pd.DataFrame, variants: Iterable[str]) -> dict[str, str]:
 
 
 def _parted(axis: Axis, text: str) -> tuple[object, str]:
-    """A spec's value on the axis, and a digest of all else."""
+    """The value of a spec on the axis, and a digest of its other parts."""
     parts = dict(parse_spec(text))
     profile = dict(parts.get("profile") or {})
     value = profile.pop(axis.field, axis.default)

@@ -1,4 +1,4 @@
-"""Stability against cost, a panel a task: what a steadier result is paid with, and which techniques are not beaten."""
+"""Stability against training time with the Pareto front, one panel per task."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ COLUMNS = (
 )
 COLUMN_COUNT, WIDTH, HEIGHT = 2, 330, 250
 LETTER, LINE = 6.5, 13.0
-"""Room that a letter and a line of names take, in pixels."""
+"""Width of a letter and height of a line of names, in pixels."""
 ROLES = {"technique": (SEED, "circle"), "baseline": (INK, "square"), "failures among its runs": (FAILED, X)}
 
 Floats = NDArray[np.float64]
 
 
 def cost_figure(cells: pd.DataFrame, baseline: str, name: str) -> Figure | None:
-    """MAD of the runs that converged against training time over the baseline's, a panel a task, with the Pareto front.
+    """MAD of the converged runs against training time over the baseline's, one panel per task, with the Pareto front.
 
     Rows are cells of one group; columns of the data are `COLUMNS`, spreads in percent points. The front joins the cells
     without failures that no other such cell beats in both. None where no cell has both a spread and a relative cost.
@@ -64,7 +64,7 @@ def cost_figure(cells: pd.DataFrame, baseline: str, name: str) -> Figure | None:
 
 
 def _front(table: pd.DataFrame) -> NDArray[np.bool_]:
-    """Which cells no other cell without failures of their task beats in spread and cost."""
+    """Mask of the cells that no other cell of their task without failures beats in both spread and cost."""
     found = np.zeros(len(table), dtype=bool)
     sound = table[table["failed"] == 0]
     for _, own in sound.groupby("task"):
@@ -158,7 +158,7 @@ def _alt(table: pd.DataFrame) -> str:
 
 
 def _without(cells: pd.DataFrame) -> str:
-    """What is not drawn, with its failures."""
+    """The techniques that are not drawn, with their failures."""
     if cells.empty:
         return ""
     names = [

@@ -1,4 +1,4 @@
-"""The critical-difference diagram: average ranks over the tasks, and which of them could be alike."""
+"""The critical-difference diagram: average ranks over the tasks, and cliques of similar ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bench_lib.stats.ranks import cliques
 COLUMNS = ("technique", "average_rank", "role", "to_rank")
 STEP, WIDTH = 16, 460
 RULER = "critical difference"
-"""The name of the row that shows how long it is."""
+"""The name of the row that shows the critical difference."""
 
 
 def critical_difference_figure(ranks: pd.DataFrame, baseline: str, name: str) -> Figure | None:

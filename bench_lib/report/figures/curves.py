@@ -1,4 +1,4 @@
-"""Training curves as bands over the seeds, a panel a technique, with every failed run in sight."""
+"""Training curves as bands over the seeds and lines of failed runs, one panel per technique."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ Floats = NDArray[np.float64]
 Rows = list[tuple[object, ...]]
 
 MOST = 20
-"""Failed runs of a technique that are drawn; of more, so many spread over their seeds."""
+"""Maximum number of drawn failed runs of a technique, spread over their seeds."""
 
 DECADE = 10.0
-"""Ratio of losses from which a logarithmic axis shows them better."""
+"""Minimum ratio of losses for a logarithmic axis."""
 
 
 def curves_figure(runs: pd.DataFrame, loss: NDArray[np.float32], name: str) -> Figure | None:
@@ -66,21 +66,21 @@ def _drawn(failed: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _band(label: str, progress: Floats, curves: NDArray[np.float32]) -> Rows:
-    """A row a point, of the runs that converged."""
+    """The band of the converged runs, one row per point."""
     low, median, high = (_rounded(values) for values in np.quantile(curves, [BAND[0], 0.5, BAND[1]], axis=0))
     ended = str(Status.CONVERGED)
     return [(label, *point, math.nan, None, ended) for point in zip(progress, median, low, high, strict=True)]
 
 
 def _failed(label: str, loss: NDArray[np.float32], seed: int, status: str, progress: Floats) -> Rows:
-    """A row a point, of one run that failed."""
+    """The curve of a failed run, one row per point."""
     known = _rounded(np.where(np.isfinite(loss), loss, math.nan))
     unknown = (math.nan, math.nan, math.nan)
     return [(label, at, *unknown, value, seed, status) for at, value in zip(progress, known, strict=True)]
 
 
 def _rounded(values: NDArray[np.floating]) -> Floats:
-    """Four significant digits: a curve needs no more, and the page holds many."""
+    """Round to four significant digits, which are enough for a curve."""
     return np.array([float(f"{value:.4g}") for value in values.tolist()])
 
 
@@ -126,7 +126,7 @@ def _chart(table: pd.DataFrame, title: str) -> alt.TopLevelMixin:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Powers of ten between two bounds, with others between them where they are few."""
+    """Powers of ten between two bounds, and further values if these are few."""
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     powers = [10.0**n for n in exponents if low <= 10.0**n <= high]
     fine = [m * 10.0**n for n in exponents for m in (1, 2, 5) if low <= m * 10.0**n <= high]

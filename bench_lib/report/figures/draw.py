@@ -1,4 +1,4 @@
-"""Figures as SVG, the same bytes on every machine: the fonts that are measured and drawn come as a package."""
+"""Figures as SVG, with the same bytes on every machine, since the fonts are in a package."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LONG = re.compile(r"-?\d+\.\d{3,}(?:e-?\d+)?")
 
 
 def svg(figure: Figure) -> str:
-    """The figure in the light scheme, with what it shows in words as its label."""
+    """The figure in the light scheme as SVG, with its alternative text as label."""
     _register_font()
     drawing = vl_convert.vegalite_to_svg(
         {**_drawable(figure.spec), "config": LIGHT, "datasets": {ROWS: _drawable(_records(figure))}}
@@ -34,7 +34,7 @@ def svg(figure: Figure) -> str:
 
 
 def _drawable(value: Any) -> Any:
-    """A JSON value without the characters that XML cannot hold: the renderer ends the whole process over one."""
+    """A JSON value without characters that XML forbids, which would abort the process of the renderer."""
     if isinstance(value, str):
         return value if value.isprintable() else plain(value)
     if isinstance(value, dict):
@@ -47,7 +47,7 @@ def _rounded(attribute: re.Match[str]) -> str:
 
 
 def _records(figure: Figure) -> list[dict[str, Any]]:
-    """The rows as JSON takes them: what is missing or not finite is null."""
+    """The rows as JSON; missing values and values that are not finite are null."""
     columns = {str(name): [_plain(value) for value in figure.data[name].tolist()] for name in figure.data}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 

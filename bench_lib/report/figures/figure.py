@@ -19,7 +19,7 @@ ROWS = "data"
 class Figure:
     """A chart specification without data and style, and the rows of its data.
 
-    `name` is unique in a report and fit for a file; `alt` says what is to be seen in one to three sentences; `spec` is
+    `name` is unique in a report and fit for a file; `alt` describes it in one to three sentences; `spec` is
     Vega-Lite whose only data set is the named one, `ROWS`, which `data` holds. `kind` and `place` say where it belongs:
     to a group, to a task of one, or to the whole report (an empty place).
     """
@@ -34,7 +34,7 @@ class Figure:
 
     @property
     def task(self) -> str:
-        """The task of its place, or the only one in its rows; empty where it shows several or none."""
+        """The task of its place, or the only one in its rows; empty if it shows several or none."""
         if len(self.place) > len(GROUP):
             return self.place[len(GROUP)]
         tasks = set(self.data["task"].astype(str)) if "task" in self.data else set()
@@ -55,7 +55,7 @@ def reference(axis: Literal["x", "y"], value: float) -> alt.Chart:
 
 def marked(base: alt.Chart, field: str, columns: int = 8) -> alt.LayerChart:
     """Lines with marks that differ in both colour and shape; the legend is of the marks only."""
-    # Outline and filling have a scale each: of one, legends of lines and of marks would not become one.
+    # Separate scales for outline and filling, so that only the marks have a legend.
     legend = alt.Legend(columns=columns)
     lines = base.mark_line(aria=False).encode(stroke=alt.Stroke(f"{field}:N", legend=None))
     points = base.mark_point(size=45, filled=True, opacity=1, aria=False).encode(

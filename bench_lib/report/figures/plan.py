@@ -69,7 +69,7 @@ class FigurePlan:
         return name(self.kind, self.place)
 
     def figure(self) -> Figure | None:
-        """The figure at its place, or None where there is nothing to draw."""
+        """The figure, or None without anything to draw."""
         # Without Altair's schema validation, which takes longer than the rest of a report; tests do it.
         with debug_mode(False):
             figure = self.make(*self.arguments, self.name)
@@ -106,7 +106,7 @@ def _of_groups(summary: Summary) -> Iterator[FigurePlan]:
 
 
 def _along_axes(summary: Summary, place: tuple[str, ...]) -> Iterator[FigurePlan]:
-    """What was made of a group's profile by other settings of an axis lies in groups of its own."""
+    """Figures along axes, which include cells of other groups: variants of the profile."""
     data, model, profile = place
     where = ", ".join(shorten(part, LONGEST) for part in (data, model, profile.partition(":")[0]))
     for axis in AXES:
@@ -122,13 +122,13 @@ def _taken(summary: Summary, rows: NDArray[np.int64]) -> tuple[pd.DataFrame, NDA
 
 
 def _variance_plans(summary: Summary) -> Iterator[FigurePlan]:
-    """By group, of which the runs that are ranked may hold nothing."""
+    """By group: some have no ranked runs."""
     for key, own in summary.variance_components.groupby(list(GROUP), sort=True):
         yield FigurePlan("variance", key_parts(key), variance_figure, (own,))
 
 
 def _drawn(runs: pd.DataFrame) -> pd.DataFrame:
-    """The columns that charts use, without the specs, which are the largest."""
+    """The columns that charts use; others, such as the specs, are large."""
     return drop_unused_categories(runs[[column for column in runs if column not in UNDRAWN]])
 
 

@@ -1,4 +1,4 @@
-"""The power curve of the comparison: what it finds, and how many seeds it takes, by how different the arms are."""
+"""The power curve of the comparison: claims and seeds used by the ratio of the spreads."""
 
 from __future__ import annotations
 

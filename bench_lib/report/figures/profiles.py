@@ -1,4 +1,4 @@
-"""Performance profiles: which share of all runs, over the tasks of a group, gets how near to the best."""
+"""Performance profiles: the share of runs of a group above a threshold of the normalised score."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bench_lib.stats.profiles import profile_share, score_profile
 
 COLUMNS = ("technique", "tau", "share", "low", "high", "tasks", "runs", "drawn")
 MOST = 8
-"""Profiles that can be told apart in one panel."""
+"""Maximum number of profiles in a panel."""
 THRESHOLDS = np.round(np.linspace(0, 1.1, 45), 4)
 RESAMPLES = 999
 WIDTH, HEIGHT = 560, 300
@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 
 
 def profiles_figure(runs: pd.DataFrame, baseline: str, name: str) -> Figure | None:
-    """Share of the runs of one group whose normalised score is above each threshold, a line a technique.
+    """Share of the runs of one group whose normalised score is above each threshold, one line per technique.
 
     Scores of a task run from 0, its constant baseline, to 1, the best mean of any technique; failed runs are above
     nothing. Only techniques that were judged on every task have a profile; drawn are the baseline's and those with the
@@ -60,7 +60,7 @@ def _bounds(cells: list[Cell]) -> tuple[float, float]:
 
 
 def _whole(cells: list[Cell], tasks: list[str]) -> dict[str, list[Cell]]:
-    """The cells of each technique that each task judged once, in the order of the tasks."""
+    """The cells of each technique with one judged cell on every task, in the order of the tasks."""
     found: dict[str, list[Cell]] = {}
     for cell in cells:
         found.setdefault(cell.id_fields()["technique"], []).append(cell)
@@ -85,7 +85,7 @@ def _scaled(cells: list[Cell], bounds: dict[str, tuple[float, float]]) -> Scaled
 
 
 def _profile(label: str, own: Scaled, drawn: bool) -> pd.DataFrame:
-    """A row a threshold, with a band where it is drawn: it takes longer than all else here."""
+    """One row per threshold; the band is computed only where it is drawn, since it is slow."""
     if drawn:
         found = score_profile(own.scores, THRESHOLDS, np.random.default_rng(0), own.failures, resamples=RESAMPLES)
         parts = {"share": found.share, "low": found.low, "high": found.high}

@@ -1,4 +1,4 @@
-"""Axes on which the spread of the bulk can be seen, whatever lies far below it."""
+"""Axis limits that show the spread of most scores, with outliers in a panel of their own."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ Range = tuple[float, float]
 Floats = NDArray[np.float64]
 
 FAR = 3.0
-"""Interquartile ranges below the lower quartile at which a score is far out (Tukey 1977)."""
+"""Interquartile ranges below the lower quartile from which a score is far out (Tukey 1977)."""
 
 
 @dataclass(frozen=True)
 class Scales:
-    """Limits in percent: of the main panel, and of one for what lies below it; None where there is nothing to show."""
+    """Limits in percent of the main panel and of the panel below it; None for a panel without values."""
 
     main: Range | None
     low: Range | None
 
     @property
     def border(self) -> float:
-        """Where the main panel begins; without one everything lies below."""
+        """The lower limit of the main panel; without one everything is below."""
         return self.main[0] if self.main else float("inf")
 
 
 def scales(survivors: Floats, others: Floats) -> Scales:
-    """Limits for the scores of the runs that converged (n,) and for what else is to be seen (m,): failures, references.
+    """Limits for the scores of the runs that converged (n,) and for other values (m,): failures, references.
 
     The low panel ends where the main one begins.
     """
@@ -38,7 +38,7 @@ def scales(survivors: Floats, others: Floats) -> Scales:
     bulk = survivors[survivors >= lower - FAR * max(upper - lower, 0.1)]
     main = _padded(bulk, 0.1)
     rest = np.concatenate([survivors, others])
-    # What lies above the bulk without being of it, such as a constant baseline that nobody reaches, is shown beside it.
+    # Values above the converged scores, such as a constant baseline that no run reaches, are shown in the main panel.
     main = (main[0], max(main[1], round(float(rest.max()) + 0.1, 3)))
     below = rest[rest < main[0]]
     return Scales(main, (_padded(np.append(below, main[0]), 1.0)[0], main[0]) if below.size else None)

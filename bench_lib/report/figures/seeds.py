@@ -1,4 +1,4 @@
-"""The seeds of each technique on one task as dots, failed runs among them, on an axis that shows their spread."""
+"""The runs of each technique on one task as dots, including failed ones."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from bench_lib.stats.spread import mad
 
 COLUMNS = ("technique", "seed", "score", "status", "run")
 MOST = 60
-"""Runs of a technique that are drawn; of more, so many at even ranks of the score."""
+"""Maximum number of drawn runs of a technique, at even ranks of the score."""
 
 STEP, WIDTH, LOW, NO_SCORE = 18, 460, 150, 46
 GOLDEN = 0.6180339887498949
-"""Multiples of it have fractions that lie evenly: neighbouring seeds are drawn apart."""
+"""The fractions of its multiples are evenly spread, so that neighbouring seeds do not overlap."""
 
 LOST = [str(status) for status in Status if status.lost_to_infrastructure]
 UNJUDGED = [*LOST, str(Status.UNSUPPORTED)]
@@ -38,7 +38,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Panel:
-    """A part of the figure: the runs in it, as a filter, the limits of its axis in percent, and its width."""
+    """A panel: the filter of its runs, its axis limits in percent, and its width."""
 
     shows: str
     limits: Range | None
@@ -48,7 +48,7 @@ class Panel:
 
 
 def seeds_figure(runs: pd.DataFrame, baseline: str, name: str) -> Figure:
-    """The final scores of one task's runs, in percent, a row a technique: the baseline first, then by failures and MAD.
+    """Final scores of a task's runs in percent, one row per technique: the baseline first, then by failures and MAD.
 
     The runs are rows of `Summary.runs` of one group and task. Columns of the data are `COLUMNS`: `technique` is the
     cell's label, and `run` the id. What lies far below the bulk stands on a scale of its own, and runs without a score
@@ -73,7 +73,7 @@ def seeds_figure(runs: pd.DataFrame, baseline: str, name: str) -> Figure:
     title = f"{place(runs, task=True)}: final score of every seed"
     if len(drawn) < len(table):
         title = f"{place(runs, task=True)}: final scores, {MOST} seeds of each technique at even ranks"
-    # Of runs that are not all drawn, the mean cannot be told from those that are.
+    # If not all runs are drawn, the mean of the drawn ones would be wrong.
     means = _averages(table) if len(drawn) < len(table) else {}
     subtitle = "bar: mean of the runs that converged; dashes: constant baseline"
     chart = _chart(drawn, order, metric, constant_baseline, means).properties(title=alt.Title(title, subtitle=subtitle))
@@ -81,7 +81,7 @@ def seeds_figure(runs: pd.DataFrame, baseline: str, name: str) -> Figure:
 
 
 def _rank(own: pd.DataFrame) -> tuple[float, float]:
-    """Failure rate and MAD of one technique's runs; what has neither comes last."""
+    """Failure rate and MAD of a technique's runs as sort key; unknown ones come last."""
     statuses = own["status"].tolist()
     judged = sum(status not in UNJUDGED for status in statuses)
     failed = sum(status in UNSTABLE for status in statuses)
@@ -92,15 +92,15 @@ def _rank(own: pd.DataFrame) -> tuple[float, float]:
 def _thinned(table: pd.DataFrame) -> pd.DataFrame:
     """At most `MOST` runs of each technique: the lowest, the highest, and others at even ranks between them."""
     ranked = table.sort_values(["technique", "score", "seed"], na_position="first", kind="stable")
-    kept = []
+    chosen = []
     for _, own in ranked.groupby("technique", sort=True):
         places = np.unique(np.linspace(0, len(own) - 1, min(MOST, len(own))).round().astype(int))
-        kept.append(own.iloc[places])
-    return pd.concat(kept).sort_index().reset_index(drop=True)[list(COLUMNS)]
+        chosen.append(own.iloc[places])
+    return pd.concat(chosen).sort_index().reset_index(drop=True)[list(COLUMNS)]
 
 
 def _averages(table: pd.DataFrame) -> dict[str, float]:
-    """The mean of the runs of each technique that converged."""
+    """The mean score of the converged runs of each technique."""
     converged = table[table["status"] == Status.CONVERGED].groupby("technique", sort=True)["score"].mean()
     return {str(technique): round(float(score), 3) for technique, score in converged.items()}
 
@@ -164,7 +164,7 @@ def _panel(panel: Panel, order: list[str], constant_baseline: Floats, means: dic
 
 
 def _means(panel: Panel, known: dict[str, float]) -> alt.Chart:
-    """The mean of all runs of a technique that converged, in the panel that it lies in; as known, or of those drawn."""
+    """Marks of the mean of all converged runs of a technique, in the panel of its value."""
     within = panel.shows.replace("datum.score", "datum.average")
     found = (
         alt.Chart()
@@ -178,7 +178,7 @@ def _means(panel: Panel, known: dict[str, float]) -> alt.Chart:
 
 
 def _scale(values: list[str]) -> alt.Scale:
-    """Looks of how a run ended."""
+    """Shape and colour by status."""
     return alt.Scale(domain=list(STATUSES), range=values)
 
 

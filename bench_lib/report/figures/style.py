@@ -8,19 +8,19 @@ FONT = "Atkinson Hyperlegible"
 FALLBACK = f"{FONT}, system-ui, sans-serif"
 
 SEED, FAILED, THIRD, FOURTH, FIFTH, SIXTH = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"
-"""Colours of Okabe and Ito (2008), told apart under all common forms of colour blindness."""
+"""Colours of Okabe and Ito (2008), distinct under all common forms of colour blindness."""
 
 INK = "#6e6e6e"
-"""The baseline: no colour, and told apart from the ground in both schemes."""
+"""The baseline: no colour, and distinct from the background in both schemes."""
 
 GREY = "#808080"
-"""For what is no data, such as references: visible on both schemes."""
+"""References and other marks without data: visible in both schemes."""
 
 SERIES = (SEED, FAILED, THIRD, FOURTH, FIFTH, SIXTH, GREY, "#999933")
 
 X = "M-1,-0.6L-0.6,-1L0,-0.4L0.6,-1L1,-0.6L0.4,0L1,0.6L0.6,1L0,0.4L-0.6,1L-1,0.6L-0.4,0Z"
 BAR = "M-1,-0.3H1V0.3H-1Z"
-"""Marks that Vega has no names for, as SVG paths."""
+"""Marks as SVG paths, which Vega does not name."""
 
 STATUSES = {"converged": SEED, "collapsed": FAILED, "diverged": FAILED, "lost": GREY, "declined": GREY}
 STATUS_SHAPES = {"converged": "circle", "collapsed": X, "diverged": "triangle-up", "lost": "square", "declined": BAR}

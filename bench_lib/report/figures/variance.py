@@ -1,4 +1,4 @@
-"""Where the variance between runs comes from: the part of each stream of seeds, with its interval."""
+"""The variance decomposition: the standard deviation from each seed stream, with its interval."""
 
 from __future__ import annotations
 

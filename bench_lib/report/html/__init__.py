@@ -1,1 +1,1 @@
-"""The page: one self-contained HTML file, made from the findings, the figures and the catalogue."""
+"""The page: one self-contained HTML file, built from the summary, the figures and the catalogue."""

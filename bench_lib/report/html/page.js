@@ -1,5 +1,5 @@
-// The page's own behaviour: one view at a time, tables that sort and filter, charts drawn when seen, runs in a dialog.
-// All text from results goes in through textContent, so that a name is never markup.
+// Behaviour of the page: one view at a time, sortable tables with filters, charts drawn when shown, runs in a dialog.
+// Text from results is set as textContent, so that a name is never markup.
 const { DataTable, vegaEmbed } = window;
 const data = await inflated(document.getElementById("data").textContent);
 const { runs, cells } = data;
@@ -20,10 +20,10 @@ const percent = (value, digits = 2) => fixed(value === null ? null : 100 * value
 
 // ---- elements ------------------------------------------------------------------------------------------------------
 function el(name, attributes = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children.map((child) => (child instanceof Node ? child : String(child))));
-  return made;
+  const element = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  element.append(...children.map((child) => (child instanceof Node ? child : String(child))));
+  return element;
 }
 
 function facts(entries) {
@@ -46,7 +46,7 @@ function rowsOf(figure) {
   });
 }
 
-const drawn = new Map(); // the container of each chart with what draws it again, for another colour scheme
+const drawn = new Map(); // containers of charts with the function that redraws them, for another colour scheme
 
 // The interpreter (`ast`) evaluates expressions without `eval`, which the page's policy forbids.
 async function draw(container, spec, rows) {
@@ -58,7 +58,7 @@ async function draw(container, spec, rows) {
     tooltip: { theme: "custom", disableDefaultStyle: true },
   });
   result.view.addEventListener("click", (_, item) => { if (item?.datum?.run) location.hash = `run=${item.datum.run}`; });
-  // The caption and the data table say what the marks do: thousands of marks are no reading.
+  // Screen readers get the caption and the data table in place of thousands of marks.
   container.querySelector("svg")?.setAttribute("aria-hidden", "true");
 }
 
@@ -81,7 +81,7 @@ async function drawFigure(container) {
 dark.addEventListener("change", () => { for (const [container, again] of drawn) if (container.isConnected) again(); });
 
 // ---- tables --------------------------------------------------------------------------------------------------------
-// A value sorts by the number that it begins with, or that `data-order` says; what has none stands at the end either way.
+// Values sort by `data-order` or by the number at their start; values without a number come last in both directions.
 DataTable.ext.type.order["known-pre"] = (text) => parseFloat(String(text).replaceAll(",", ""));
 const last = (sign) => (a, b) => (isNaN(a) ? (isNaN(b) ? 0 : 1) : isNaN(b) ? -1 : sign * (a - b));
 DataTable.ext.type.order["known-asc"] = last(1);
@@ -90,7 +90,7 @@ DataTable.ext.errMode = "throw";
 
 function sortable(table) {
   const numeric = [...table.tHead.rows[0].cells].flatMap((cell, i) => (cell.className === "n" ? [i] : []));
-  const ranked = table.querySelector("th.o") !== null; // its first column says whether a cell can be ranked
+  const ranked = table.querySelector("th.o") !== null; // has a hidden first column: whether a cell can be ranked
   const sorted = new DataTable(table, {
     layout: { topStart: null, topEnd: null, bottomStart: table.rows.length > 60 ? "info" : null, bottomEnd: table.rows.length > 60 ? "paging" : null },
     paging: table.rows.length > 60, pageLength: 50, order: JSON.parse(table.dataset.start ?? "[]"), autoWidth: false,
@@ -101,7 +101,7 @@ function sortable(table) {
   return sorted;
 }
 
-// DataTables takes the direction of the fixed first column for that of the one that is sorted by.
+// DataTables would announce the direction of the fixed first column.
 function sayOrder(table) {
   const [column, direction] = table.order()[0] ?? [];
   if (column !== undefined) table.column(column).header().setAttribute("aria-sort", `${direction}ending`);
@@ -110,18 +110,18 @@ function sayOrder(table) {
 const VERDICTS = ["more stable", "less stable", "equivalent", "undecided", "too few to rank", "baseline", "declines"];
 
 function filters(form, table) {
-  const heads = table.columns().header().toArray(); // those that are hidden as well
+  const heads = table.columns().header().toArray(); // includes hidden ones
   for (const name of ["task", "model", "profile", "family", "verdict"]) {
     const column = heads.findIndex((head) => head.dataset.filter === name);
     const values = name === "verdict" ? VERDICTS : [...new Set(table.column(column).data().toArray().map(plain))].sort();
-    if (values.length < 2) { // one model in all results is no choice, and no news in every row
+    if (values.length < 2) { // a column with one value needs no filter, and is hidden
       table.column(column).visible(false);
       continue;
     }
     const select = el("select", { name }, el("option", { value: "" }, "all"), ...values.map((value) => el("option", { value }, value)));
     select.addEventListener("change", () => choose(table, column, name, select.value));
     form.append(el("label", {}, name, select));
-    // One group at first: settings of several are no one table to compare in.
+    // Initially only one group is shown, since groups are not comparable.
     if (name === "model" || name === "profile") {
       select.value = plain(table.column(column, { order: "index" }).data()[0]);
       choose(table, column, name, select.value);
@@ -145,11 +145,11 @@ function choose(table, column, name, value) {
   table.column(column).search(value ? wanted : "").draw();
 }
 
-const made = new Set();
+const prepared = new Set();
 function prepare(view) {
   for (const table of view.querySelectorAll("table.cells, table.over, table.sorted")) {
-    if (made.has(table)) continue;
-    made.add(table);
+    if (prepared.has(table)) continue;
+    prepared.add(table);
     const sorted = sortable(table);
     const form = document.querySelector(`[data-filters="${table.id}"]`);
     if (form) filters(form, sorted);
@@ -234,7 +234,7 @@ function show(view, focus) {
   if (focus) view.querySelector("h1").focus({ preventScroll: true });
 }
 
-// An address names a view, or a run or a cell, which opens above the view that stands.
+// The hash is a view, or a run or a cell, which opens in a dialog above the current view.
 function route(focus = true) {
   const hash = location.hash.slice(1);
   const [kind, name] = hash.split("=");

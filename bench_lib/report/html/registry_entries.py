@@ -1,4 +1,4 @@
-"""What the registries say of techniques and tasks, as plain values that need no heavy package to read."""
+"""Techniques and tasks of the registries as plain values, without heavy packages."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TechniqueEntry:
-    """A technique as it declares itself; `title` is its family's in words.
+    """The declaration of a technique; `title` is that of its family.
 
-    `equation` and `text` may be empty, and so may `changes`, what it was measured to change.
+    `equation`, `text` and `changes`, its measured effects, may be empty.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Catalogue:
 
 
 def registered() -> Catalogue:
-    """All that is registered; the classes of techniques are loaded for it, which takes seconds."""
+    """All registered techniques and tasks; loads the classes of techniques, which takes seconds."""
     from bench_lib.techniques import TECHNIQUES
     from bench_lib.techniques.interface.technique import FAMILIES
 
@@ -56,7 +56,7 @@ def _entry(technique: type[Technique], families: Mapping[str, str]) -> Technique
     from bench_lib.techniques.interface.effects import measured
 
     sentence, *rest = inspect.cleandoc(technique.__doc__ or technique.name).split("\n\n")
-    made = technique()
+    instance = technique()
     return TechniqueEntry(
         name=technique.name,
         family=technique.family,
@@ -65,7 +65,7 @@ def _entry(technique: type[Technique], families: Mapping[str, str]) -> Technique
         paper=technique.paper,
         equation=rest[0] if rest else "",
         text=tuple(" ".join(text.split()) for text in rest[1:] if text.strip()),
-        defaults={f.name: getattr(made, f.name) for f in fields(made)},
+        defaults={f.name: getattr(instance, f.name) for f in fields(instance)},
         version=technique.version,
         changes=measured().text(technique.name, technique.version),
     )

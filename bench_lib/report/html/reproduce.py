@@ -1,4 +1,4 @@
-"""The command that repeats a run, and what stands in the way of repeating it to the bit."""
+"""The command that repeats a run, and notes on differences to expect."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Row = Any
 """A run, its columns as keys."""
 
 FROZEN = {"subset": 0}
-"""What `stabbench run` freezes unless it is told otherwise."""
+"""The streams that `stabbench run` freezes by default."""
 
 
 @dataclass(frozen=True)
 class Commands:
-    """Commands for the runs of a report, judged against what this version of the package has."""
+    """Commands for the runs of a report, with the catalogue of this version of the package."""
 
     catalogue: Catalogue
 
@@ -40,7 +40,7 @@ class Commands:
         return f"stabbench run --tasks {task} --techniques {technique} {words} --seeds"
 
     def notes(self, run: Row, spec: Mapping[str, Any]) -> list[str]:
-        """What the command leaves open or would do otherwise today, a sentence each."""
+        """Missing inputs of the command, and differences of this version, one sentence each."""
         return [
             *self._data(run, spec),
             *_model(run, spec),
@@ -82,7 +82,7 @@ def _is_folder(spec: Mapping[str, Any]) -> bool:
 
 
 def _profile(run: Row, spec: Mapping[str, Any]) -> Iterator[str]:
-    """How the named profile of today differs from the one that the run had."""
+    """The difference between the profile of this version and that of the run."""
     name, task = str(run["profile"]), str(run["task"])
     try:
         today = find_profile(name)(task, TASKS.get(task).format).settings()

@@ -1,4 +1,4 @@
-"""Rows of the page's tables: the names of a cell, and its values by column."""
+"""Rows of the page's tables: names and values by column."""
 
 from __future__ import annotations
 
@@ -74,4 +74,4 @@ def measures_over_tasks(row: Row, rank: float, cells: Sequence[Row]) -> Row:
         name: sum(kind in found for found in compared)
         for name, kind in zip(("more", "less", "undecided"), COUNTED, strict=True)
     }
-    return {**row, **counted, "average_rank": rank, "time_ratio": time}
+    return {**row, **counted, "rank": rank, "time": time}

@@ -1,7 +1,7 @@
-"""What the cells say of a technique against the baseline: when it helps, when it hurts, what is open, what it costs.
+"""Statements on a technique compared with the baseline: where it helps, hurts, is equal or undecided, and its cost.
 
-It helps on a task where it is concluded to be more stable or to score higher, hurts where it is less stable or scores
-lower; what is concluded is the rule of `report.analysis.evidence`, which the command line follows as well.
+It helps on a task if the conclusion is that it is more stable or scores higher, and hurts if less stable or lower; the
+command line follows the same conclusions, of `report.analysis.evidence`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bench_lib.report.values import Row, few
 
 @dataclass(frozen=True)
 class Statements:
-    """Sentences on one technique in one group, each kind by its meaning."""
+    """Sentences on one technique in one group, by kind."""
 
     helps: tuple[str, ...] = ()
     hurts: tuple[str, ...] = ()
@@ -31,7 +31,7 @@ class Statements:
 
 
 def statements(cells: Sequence[Row], partners: Mapping[tuple[Any, ...], Row]) -> Statements:
-    """What the cells of one technique and group say; `partners` are the cells of the baseline by `place`."""
+    """Statements from the cells of one technique and group; `partners` are the baseline's cells by `place`."""
     compared = [row for row in cells if row["against"] and row["label"] != row["against"]]
     if not compared:
         return Statements(undecided=tuple(_alone(cells)), cost=tuple(_declined(cells)))
@@ -46,12 +46,12 @@ def statements(cells: Sequence[Row], partners: Mapping[tuple[Any, ...], Row]) ->
 
 
 def place(row: Row, label: str) -> tuple[Any, ...]:
-    """What tells a cell of the same task and setting as a row's by its label."""
+    """The key of the cell with this label and the same task and setting as a row."""
     return (row["data"], row["model"], row["profile"], row["task"], row["setting"], label)
 
 
 def steadier(row: Row, base: Row) -> str:
-    """Why the verdict is what it is, in brackets."""
+    """The numbers behind the verdict."""
     if row["decided_by"] == "failures":
         theirs = f"{base['failed']} of {base['judged']}"
         return f"{row['failed']} of {row['judged']} runs fail, {theirs} of {row['against']}'s"

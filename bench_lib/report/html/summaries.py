@@ -1,4 +1,4 @@
-"""The summary in half a minute: what a group of results shows, and what it does not."""
+"""Short summaries of groups: the best and worst techniques, and what is unproven."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from bench_lib.report.values import Row, few
 
 NUMBER = re.compile(r"\d+(\.\d+)?(e[-+]?\d+)?")
 BEST = 3
-"""Techniques that are named at most, for the better and for the worse."""
+"""Maximum numbers of best and of worst techniques in a summary."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What is said of a technique, under the name that it has in its group."""
+    """A statement on a technique, with its display name in the group."""
 
     name: str
     technique: str
@@ -31,7 +31,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class GroupSummary:
-    """What one group shows: the best techniques, those to keep away from, and what is unproven."""
+    """The summary of a group: best and worst techniques, and further sentences."""
 
     group: tuple[str, ...]
     best: tuple[Claim, ...]
@@ -42,7 +42,7 @@ class GroupSummary:
 def group_summary(
     group: tuple[str, ...],
     cells: Mapping[str, Sequence[Row]],
-    said: Mapping[str, Statements],
+    sentences: Mapping[str, Statements],
     found: Recommendation | None,
     baseline: str,
 ) -> GroupSummary:
@@ -58,8 +58,8 @@ def group_summary(
     elsewhere = [one for one in found.partly if one.gains and not one.misses] if found else []
     return GroupSummary(
         group,
-        tuple(Claim(one.name, one.technique, _praise(said[one.technique])) for one in best[:BEST]),
-        tuple(Claim(one.name, one.technique, name_list(said[one.technique].hurts)) for one in worse[:BEST]),
+        tuple(Claim(one.name, one.technique, _praise(sentences[one.technique])) for one in best[:BEST]),
+        tuple(Claim(one.name, one.technique, name_list(sentences[one.technique].hurts)) for one in worse[:BEST]),
         (
             *_reference(cells.get(baseline, ()), baseline),
             *_more([one.name for one in best], [one.name for one in worse], compared, baseline),
@@ -74,12 +74,12 @@ def _praise(one: Statements) -> str:
 
 
 def _partly(names: Sequence[str]) -> list[str]:
-    """Techniques that are not ranked, since they were not judged on all tasks."""
+    """The sentence on techniques that are not ranked, since they were not judged on all tasks."""
     return [f"More stable on some tasks, and not judged on all: {name_list(names)}."] if names else []
 
 
 def _reference(rows: Sequence[Row], baseline: str) -> list[str]:
-    """How the baseline itself fares."""
+    """The failures of the baseline itself."""
     judged = sum(int(row["judged"]) for row in rows)
     if not judged:
         return []
@@ -117,7 +117,7 @@ def _unproven(cells: Mapping[str, Sequence[Row]]) -> list[str]:
 
 
 def _contrast(row: Row) -> bool:
-    """Whether a cell is set against another; one that was declined whole is not."""
+    """Whether a cell is compared with another and not declined as a whole."""
     return bool(row["against"] and row["label"] != row["against"] and row["attempted"] > row["unsupported"])
 
 
@@ -126,19 +126,19 @@ def folded(summaries: Sequence[GroupSummary]) -> tuple[list[GroupSummary], list[
 
     Where there are no others, the latter are read first.
     """
-    made = [one for one in summaries if ":" in one.group[-1]]
-    first = [one for one in summaries if one not in made]
-    made.sort(key=lambda one: (one.group[:-1], _by_number(one.group[-1])))
-    return (first, made) if first else (made, [])
+    variants = [one for one in summaries if ":" in one.group[-1]]
+    first = [one for one in summaries if one not in variants]
+    variants.sort(key=lambda one: (one.group[:-1], _by_number(one.group[-1])))
+    return (first, variants) if first else (variants, [])
 
 
 def _by_number(name: str) -> list[tuple[str, float]]:
-    """Settings by name and value, so that 8 comes before 32; what is no number comes last."""
+    """Sort key: settings by name and numeric value, so that 8 comes before 32; other values come last."""
     settings = (part.partition("=") for part in name.split(":"))
     return [(key, float(value) if NUMBER.fullmatch(value) else math.inf) for key, _, value in settings]
 
 
 def heading(group: tuple[str, ...]) -> str:
-    """What a group is called in a heading."""
+    """The heading of a group."""
     data, model, profile = (md.plain(part) for part in group)
     return f"{data} data, {model}, profile {profile}"

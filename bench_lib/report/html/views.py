@@ -249,9 +249,7 @@ class Views:
             for row in own
             for name in [str(row["technique"])]
         ]
-        rows.sort(
-            key=lambda r: (r["technique"] != base, _last(r["failure_rate"]), _last(r["average_rank"]), r["technique"])
-        )
+        rows.sort(key=lambda r: (r["technique"] != base, _last(r["failure_rate"]), _last(r["rank"]), r["technique"]))
         return OverTasks(heading(group), tuple(over_row(row, self.family(str(row["technique"]))) for row in rows))
 
     def _ranks(self) -> dict[tuple[Any, ...], float]:

@@ -20,7 +20,7 @@ from bench_lib.report.values import Value
 
 SOURCE_KEY = (*GROUP, "task", "label", "design", "source")
 
-IN_OVERVIEW = ("mean_failure_rate", "mad_over_tasks", "tasks")
+IN_OVERVIEW = ("failed_mean", "mad_over_tasks", "tasks")
 
 VARIANCE_TITLE = "## Where the variance comes from"
 

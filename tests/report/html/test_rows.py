@@ -26,6 +26,6 @@ def test_a_technique_over_tasks_counts_its_verdicts(cell: Cell) -> None:
     over = {"technique": "mixout", "tasks": 3, "most_tasks": 4, "failure_rate": 0.05, "mad_over_tasks": 0.1}
     row = over_row(measures_over_tasks(over, 2.5, cells), "f")
     assert (row.technique, row.link, row.family) == ("mixout", "technique=mixout", "f")
-    shown = {"tasks": "3", "more": "1", "less": "0", "undecided": "1", "mean_failure_rate": "5.0"}
-    shown |= {"average_rank": "2.5", "mad_over_tasks": "10.00‡", "mean_time": "2.00"}
+    shown = {"tasks": "3", "more": "1", "less": "0", "undecided": "1", "failed_mean": "5.0"}
+    shown |= {"rank": "2.5", "mad_over_tasks": "10.00‡", "time": "2.00"}
     assert {name: str(value) for name, value in row.values.items()} == shown
