@@ -64,6 +64,7 @@ READERS = {
     "tasks/sources/hub.py": "the cache of the hub",
     "models": "weights",
     "report/analysis/calibration.py": "the calibration that ships with the package",
+    "report/analysis/published_claims.py": "the claims of papers that ship with the package",
     "report/html": "its own templates, and the scripts that itables ships",
     "techniques/interface/effects.py": "what was measured of each technique, which ships with the package",
     "techniques/interface/plugin.py": "the file of a technique that the user named",

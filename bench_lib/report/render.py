@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 from bench_lib.core.errors import BenchError
 from bench_lib.executors.base import Executor, results
 from bench_lib.executors.inline import InlineExecutor
+from bench_lib.report.analysis.claim_outcomes import findings
+from bench_lib.report.analysis.published_claims import shipped
 from bench_lib.report.analysis.results import summarise
 from bench_lib.report.analysis.summary import BASELINE
 from bench_lib.report.figures.draw import svg
@@ -23,11 +25,12 @@ from bench_lib.report.figures.plan import FIGURES, FigurePlan, planned
 from bench_lib.report.formatting import csv_text, shorten
 from bench_lib.report.html.build import build
 from bench_lib.report.html.registry_entries import registered
+from bench_lib.report.markdown.claims import claims_page
 from bench_lib.report.markdown.leaderboard import leaderboard
 from bench_lib.report.markdown.sections import VARIANCE_TITLE
 from bench_lib.store import Store
 
-PAGE, LEADERBOARD, VARIANCE = "index.html", "leaderboard.md", "variance.csv"
+PAGE, LEADERBOARD, CLAIMS, VARIANCE = "index.html", "leaderboard.md", "claims.md", "variance.csv"
 DIGITS = ".10g"
 SUFFIXES = (".svg", ".csv")
 """Suffixes of the files of a figure."""
@@ -78,6 +81,8 @@ def build_report(store: Store, baseline: str = BASELINE, executor: Executor | No
     files["leaderboard.parquet"] = _parquet(summary.cells)
     if not summary.variance_components.empty:
         files[VARIANCE] = _csv(summary.variance_components)
+    found = findings(shipped(), summary.cells, summary.runs, summary.baseline)
+    files[CLAIMS] = claims_page(found, summary.baseline).encode()
     files[LEADERBOARD] = leaderboard(summary, figures, undrawn).encode()
     files[PAGE] = build(summary, figures, registered(), undrawn).encode()
     return Report(files, undrawn)

@@ -76,7 +76,7 @@ def test_what_is_written(rendered: Path) -> None:
         *("seeds-real-minilm-desk-sst2", "seeds-real-minilm-desk-imdb", "seeds-embedded-minilm-desk-sst2"),
     )
     assert set(contents(rendered)) == {
-        *("index.html", "leaderboard.md", "leaderboard.csv", "leaderboard.parquet"),
+        *("index.html", "leaderboard.md", "claims.md", "leaderboard.csv", "leaderboard.parquet"),
         *(f"figures/{name}.{suffix}" for name in figures for suffix in ("svg", "csv")),
     }
 

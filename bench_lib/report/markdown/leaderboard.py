@@ -38,7 +38,8 @@ def _summary(summary: Summary, undrawn: Sequence[str]) -> str:
     every = ", ".join(f"{counts[s]} {s}" for s in map(str, Status) if s in counts)
     lines = [
         f"{len(summary.runs)} runs: {every}. The same with every run, sortable, is in [index.html](index.html) (save "
-        "it and open it), all columns in [leaderboard.csv](leaderboard.csv); each figure's data lie beside it as CSV."
+        "it and open it), all columns in [leaderboard.csv](leaderboard.csv); each figure's data lie beside it as CSV. "
+        "What papers claim of the techniques is held against these runs in [claims.md](claims.md)."
     ]
     if summary.runs.empty:
         return "Every stored run has streams frozen in turn: there is nothing to rank, see the variance below.\n"
