@@ -93,7 +93,7 @@ def test_what_no_run_tests_says_why(record: Any, find: Any, changes: dict[str, A
     assert found.reason.startswith(reason)
 
 
-def test_embedded_data_and_scores_before_training_test_nothing(record: Any, find: Any) -> None:
+def test_embedded_data_test_nothing(record: Any, find: Any) -> None:
     (found,) = find(steadier(record, source="embedded"))
     assert found.outcome is Outcome.NOT_TESTED
 
