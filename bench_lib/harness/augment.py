@@ -1,4 +1,4 @@
-"""The training examples as the techniques of a stack make them, once for each seed."""
+"""The augmented training examples of a stack, once for each seed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from bench_lib.techniques.interface.training_set import Corpus, Vocabulary
 
 @dataclass(frozen=True)
 class Draw:
-    """Which examples a run starts from and compares with, and the seed that augmentation draws from."""
+    """The examples of a run before augmentation, and the seed of augmentation."""
 
     subset: Subset
     evaluation: int | None
@@ -34,9 +34,9 @@ class Draw:
 
 @dataclass(frozen=True, eq=False)
 class Augmented:
-    """The examples that are trained on, their features, and what the techniques reported.
+    """The training examples, their features, and the reported numbers.
 
-    `epoch_size` is how many of the features an epoch reads, where a technique keeps the number of steps.
+    `epoch_size` is the number of features that an epoch reads, where a technique keeps the number of steps.
     """
 
     examples: tuple[Example, ...]
@@ -47,7 +47,7 @@ class Augmented:
 
 @functools.lru_cache(maxsize=8)
 def augmented(key: DataKey, draw: Draw, augmenters: tuple[Augments, ...]) -> Augmented:
-    """The training examples after every augmenter, in order; where there are none, nothing is augmented."""
+    """The training examples after all augmenters, in order; without examples nothing is augmented."""
     examples: Sequence[Example] = train_examples(key.data, draw.subset)
     reported: dict[str, float] = {}
     kept: list[Sequence[Example]] = []
@@ -70,7 +70,7 @@ def augmented(key: DataKey, draw: Draw, augmenters: tuple[Augments, ...]) -> Aug
 
 
 def _made(technique: Augments, corpus: Corpus) -> Sequence[Example]:
-    """What a technique makes of the examples; `Unsupported` where what it needs cannot be had, or nothing is left."""
+    """A technique's examples; `Unsupported` where it lacks what it needs, or returns none."""
     try:
         made = technique.augment(corpus)
     except (BadData, Unavailable) as error:

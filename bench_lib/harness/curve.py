@@ -11,7 +11,7 @@ from bench_lib.core.errors import Diverged
 from bench_lib.harness.gradients import Norms
 
 FLUSH_STEPS = 10
-"""Optimiser steps between two readings: a reading waits for the device, so not at every step."""
+"""Optimiser steps between two readings: each reading waits for the device."""
 
 
 class Curve:
@@ -34,7 +34,7 @@ class Curve:
             self.flush()
 
     def flush(self) -> None:
-        """Read what is pending; a loss that is not finite raises `Diverged` at its step, where the curve then ends."""
+        """Read the pending values; a non-finite loss raises `Diverged` at its step, where the curve ends."""
         if not self._pending:
             return
         pending, rates, norms = zip(*self._pending, strict=True)

@@ -1,4 +1,4 @@
-"""A task's data as the loop needs it: chosen, tokenised once for each model and length, and kept for all runs."""
+"""A task's data for the loop: sampled, tokenised once for each model and length, and cached for all runs."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from bench_lib.techniques.interface.stack import Stack
 
 PLAIN = Stack(())
 EVALUATION_SEED = 0
-"""All runs are evaluated on the same examples: which ones is part of the profile, not of the seed."""
+"""All runs are evaluated on the same examples; the profile decides which, not the seed."""
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """The evaluation set: examples, their features, and what a constant predictor reaches on it."""
+    """The evaluation set: examples, their features, and the constant baseline."""
 
     examples: tuple[Example, ...]
     features: tuple[Feature, ...]
@@ -43,8 +43,8 @@ class Evaluation:
 class Subset:
     """Which training examples a run uses, drawn by the subset stream: `size` of all, or `per_class` of each class.
 
-    A share of `label_noise` of them is mislabelled. That too is drawn by the subset stream, since it is part of what
-    the data are: runs that share their examples share what is wrong with them, whatever the technique.
+    A share of `label_noise` of them gets a corrupt label, also drawn by the subset stream: runs with the same examples
+    have the same labels, whatever the technique.
     """
 
     size: int | None
@@ -54,7 +54,7 @@ class Subset:
 
     @classmethod
     def of(cls, profile: Profile, seed: int) -> Subset:
-        """What a profile asks for."""
+        """The subset that a profile asks for."""
         return cls(profile.train_examples, seed, profile.per_class, profile.label_noise)
 
     def generator(self, *names: str) -> np.random.Generator:
@@ -63,7 +63,7 @@ class Subset:
 
 @dataclass(frozen=True)
 class DataKey:
-    """What decides the features of a task's examples, with the technique that puts them into prompts, if any."""
+    """All that the features of a task's examples depend on, with the technique that prompts, if any."""
 
     data: Data
     model: Ref
@@ -96,14 +96,14 @@ class DataKey:
 
 
 def data_key(data: Data, model: Ref, profile: Profile, stack: Stack = PLAIN) -> DataKey:
-    """The key of a task's data under a profile, read as a stack's techniques ask about them."""
+    """The key of a task's data under a profile and a stack."""
     prompts = next(iter(stack.having(Prompts)), None)
     return DataKey(data, model, profile.max_length, profile.stride, prompts)
 
 
 @functools.lru_cache(maxsize=8)
 def train_examples(data: Data, subset: Subset) -> tuple[Example, ...]:
-    """The training examples of a run; what cannot be drawn or mislabelled raises `Unsupported`."""
+    """The training examples of a run; `Unsupported` where they cannot be drawn or given corrupt labels."""
     examples, task = data.train, data.task
     generator = subset.generator(task.name)
     if subset.per_class is None:
@@ -115,10 +115,7 @@ def train_examples(data: Data, subset: Subset) -> tuple[Example, ...]:
 
 
 def held_out_examples(data: Data, trained: Subset, size: int) -> tuple[Example, ...]:
-    """Examples of the training set, `size` or as many as are left, of which a run on the subset reads none.
-
-    Raises `Unsupported` where none is left.
-    """
+    """Up to `size` training examples that a run on this subset never sees; `Unsupported` where none is left."""
     left, task = unread_examples(data, trained), data.task.name
     if not left:
         raise Unsupported(f"{task} has no training example left to hold out: every text is trained on")
@@ -127,20 +124,20 @@ def held_out_examples(data: Data, trained: Subset, size: int) -> tuple[Example, 
 
 @functools.lru_cache(maxsize=8)
 def unread_examples(data: Data, trained: Subset) -> tuple[Example, ...]:
-    """Examples of the training set of which a run on the subset reads none."""
+    """All training examples that a run on this subset never sees."""
     seen = {example.inputs for example in train_examples(data, trained)}
     return tuple(e for e in data.train if e.inputs not in seen)
 
 
 def held_out_set(key: DataKey, trained: Subset, size: int) -> Evaluation:
-    """Held-out examples, to be evaluated like the evaluation set."""
+    """Held-out training examples in the form of an evaluation set."""
     chosen = held_out_examples(key.data, trained, size)
     return Evaluation(chosen, key.encode(chosen), constant_baseline(key.task, chosen))
 
 
 @functools.lru_cache(maxsize=8)
 def train_features(key: DataKey, subset: Subset) -> tuple[Feature, ...]:
-    """The training features of a run whose techniques leave the examples alone."""
+    """The training features of a run without augmentation."""
     return key.encode(train_examples(key.data, subset))
 
 
@@ -153,7 +150,7 @@ def evaluation_set(key: DataKey, size: int | None) -> Evaluation:
 
 @functools.lru_cache(maxsize=32)
 def evaluation_examples(data: Data, size: int | None) -> tuple[Example, ...]:
-    """The examples of an evaluation set, as a profile's size draws them."""
+    """The examples of an evaluation set of a profile's size."""
     examples = data.evaluation
     generator = np.random.default_rng(derive(EVALUATION_SEED, "subset", data.task.name, "evaluation"))
     return tuple(examples[i] for i in choose(len(examples), size, generator))
@@ -161,5 +158,5 @@ def evaluation_examples(data: Data, size: int | None) -> tuple[Example, ...]:
 
 @functools.lru_cache(maxsize=256)
 def evaluation_room(data: Data, size: int | None) -> Room:
-    """What an evaluation set leaves between a constant predictor and a perfect one."""
+    """The room of an evaluation set between constant and perfect predictions."""
     return room(data.task, evaluation_examples(data, size))

@@ -1,4 +1,4 @@
-"""A compressed model as it would be deployed: in the place of the trained one for a while, and measured beside it."""
+"""Efficiency of compressed models: evaluated in place of the trained model, and measured beside it."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from bench_lib.techniques.interface.hooks import Compresses
 from bench_lib.techniques.toolkit.model_copies import plain_copy
 
 WARM_UP, REPEATS = 2, 7
-"""Forward passes of each model that are timed for nothing, and those whose median counts."""
+"""Forward passes of each model to warm up, and those whose median is taken."""
 SMALL, LARGE = 1, 32
-"""The batches whose latency is measured."""
+"""The batch sizes whose latency is measured."""
 
 
 @dataclass(frozen=True)
 class Footprint:
-    """The size and the latency of a model, as a record has them."""
+    """Size and latency of a model, as in its record."""
 
     size: ModelSize
     latency: Latency
@@ -37,9 +37,9 @@ class Footprint:
 
 @contextmanager
 def deployed(training: Training, compressor: Compresses) -> Iterator[nn.Module]:
-    """Let the compressed model stand in the place of the trained one, which is given; undone also if the body raises.
+    """Put the compressed model in place of the trained one, which is yielded; undone also if the body raises.
 
-    Its weights have no pre-trained values: blocks may be missing or smaller. It predicts alone, without a committee.
+    Its weights have no pre-trained values, since blocks may be missing or smaller. It predicts without a committee.
     """
     trained, pretrained = training.model, training.pretrained
     trained.eval()
@@ -54,10 +54,7 @@ def deployed(training: Training, compressor: Compresses) -> Iterator[nn.Module]:
 
 
 def footprint(training: Training, trained: nn.Module, inputs: Callable[[int], Batch]) -> Footprint:
-    """Measure the training's model, which is a compressed one, beside the trained one.
-
-    Of that, what peft added to weights is merged into them first: it would be so before it is deployed.
-    """
+    """Measure the training's compressed model beside the trained one, in which peft's additions are merged."""
     models = (training.model, plain_copy(trained))
     small, large = (_latencies(training, models, inputs(size)) for size in (SMALL, LARGE))
     kept, before = (saved_bytes(model.state_dict()) for model in models)
@@ -65,7 +62,7 @@ def footprint(training: Training, trained: nn.Module, inputs: Callable[[int], Ba
 
 
 def learnt(training: Training, loaded: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
-    """What a file has to hold beside the pre-trained model: what trained, and what moved though it does not train.
+    """The tensors to save beside the pre-trained model: trained parameters, and frozen ones that moved.
 
     `loaded` are the parameters as they were before any technique, by name: a pre-training stage may change the whole
     body before the training freezes most of it and renames it.
@@ -80,22 +77,22 @@ def learnt(training: Training, loaded: Mapping[str, nn.Parameter]) -> dict[str, 
 
 
 def saved_bytes(tensors: Mapping[str, Tensor]) -> int:
-    """The size of a file of tensors as torch saves them, dense; it is written, looked at and deleted."""
+    """The size in bytes of a file of dense tensors as torch saves them, measured on a temporary file."""
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "model.pt")  # its name stands in the file
+        file = Path(folder, "model.pt")  # torch writes its name into the file
         torch.save({name: tensor.detach() for name, tensor in tensors.items()}, file)
         return file.stat().st_size
 
 
 def sparsity(model: nn.Module) -> float:
-    """The share of a model's weights that are 0, those of quantized ones included whose integer is 0."""
+    """The share of a model's weights that are 0, also after quantisation."""
     weights = [parameter.detach().dequantize() for parameter in model.parameters()]
     counted = torch.stack([weight.count_nonzero() for weight in weights]).sum()
     return 1 - int(counted) / sum(weight.numel() for weight in weights)
 
 
 def sampled(training: Training, features: Sequence[Feature], pad_id: int, size: int) -> Batch:
-    """A batch of so many of the first features, repeated where they run out; one alone is of middle length."""
+    """A batch of the first `size` features, repeated where they run out; a single one has the median length."""
     first = sorted(features[:LARGE], key=len)
     chosen = [first[len(first) // 2]] if size == SMALL else [first[i % len(first)] for i in range(size)]
     return collate(chosen, training.format, pad_id, training.device)
@@ -105,7 +102,7 @@ def sampled(training: Training, features: Sequence[Feature], pad_id: int, size: 
 def _latencies(training: Training, models: Sequence[nn.Module], batch: Batch) -> list[float]:
     """The median seconds of a forward pass of each model in the profile's precision.
 
-    They take turns, so that whatever else the machine does slows all alike.
+    The models take turns, so that other load slows all alike.
     """
     seconds: list[list[float]] = [[] for _ in models]
     for model in models:

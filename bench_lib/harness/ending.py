@@ -1,4 +1,4 @@
-"""How a run ends that an exception ended: its status, and the reason with the places in the code."""
+"""Status and reason of a run that ended with an exception."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ REASON_CHARACTERS = 2000
 
 
 def ending(error: BaseException) -> tuple[Status, str]:
-    """The status and the reason of a run that an exception ended, which may be its own verdict."""
+    """The status and reason for an exception; `Unsupported` and `Diverged` say their own."""
     if isinstance(error, (Unsupported, Diverged)):
         return Status.DIVERGED if isinstance(error, Diverged) else Status.UNSUPPORTED, str(error)
     return failure(error)
 
 
 def failure(error: BaseException) -> tuple[Status, str]:
-    """The status and the reason of a run that an exception ended."""
+    """The status and reason for an exception of any other class."""
     text = "".join(traceback.format_exception_only(error)).strip()
-    # torch has no class of its own for this on CPUs, and words it differently by platform.
+    # On CPUs torch has no class for this, and its message differs by platform.
     cpu_memory = isinstance(error, RuntimeError) and "DefaultCPUAllocator" in text
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or cpu_memory:
         return Status.OOM, shortened(text, REASON_CHARACTERS)

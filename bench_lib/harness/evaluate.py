@@ -26,9 +26,9 @@ from bench_lib.techniques.interface.context import Training
 class Scored:
     """An evaluation's metrics, the primary one first, and the predictions that they were computed from.
 
-    `drift` is how far the evaluated weights had moved by then, for the embeddings and each block; of a compressed model
-    it is how far they had before, and `footprint` what that model takes. `robust` and `adversarial` are the primary
-    metric on perturbed inputs and under an attack, None where they were not measured.
+    `drift` is how far the weights had moved, for the embeddings and each block; for a compressed model, before the
+    compression, with its efficiency metrics in `footprint`. `robust` and `adversarial` are the primary metric on
+    perturbed inputs and under an attack, None where not measured.
     """
 
     metrics: Mapping[str, float]
@@ -65,13 +65,13 @@ def evaluate(training: Training, task: Task, evaluation: Evaluation, pad_id: int
 
 
 def together(training: Training, predictions: Callable[[], Predictions]) -> Predictions:
-    """The predictions of the model, or what its committee makes of those of the members."""
+    """The predictions of the model, or those that its committee combines."""
     committee = training.committee
     if committee is None:
         return predictions()
     found = []
     for member in committee.members:
-        # Around autocast, which keeps the weights that it has cast until it ends.
+        # Around autocast, which caches cast weights until it ends.
         with member():
             found.append(predictions())
     return committee.combine(found)
@@ -80,7 +80,7 @@ def together(training: Training, predictions: Callable[[], Predictions]) -> Pred
 def predict(
     training: Training, task: Task, evaluation: Evaluation, pad_id: int, forward: Forward = logits_table
 ) -> Predictions:
-    """What a forward pass makes of the evaluation set, without dropout; the model is left in training mode."""
+    """Predictions on the evaluation set by a forward pass without dropout; the model is left in training mode."""
     outputs = _outputs(training, evaluation.features, pad_id, forward)
     return torch_half(task.format).decode(evaluation.examples, evaluation.features, outputs, task.labels)
 

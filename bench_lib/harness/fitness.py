@@ -1,4 +1,4 @@
-"""Whether a model can take a task under a profile: everything that can be known before anything is trained."""
+"""Whether a model can be trained on a task under a profile, as far as that is known before training."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from bench_lib.tasks.formats import Format
 from bench_lib.techniques.toolkit.dropout_rates import dropout_sites
 
 POSITION_TABLES = ("position_embeddings", "embed_positions", "wpe")
-"""What models call their table of positions."""
+"""Names of position tables."""
 
 
 @dataclass(frozen=True)
 class ModelFacts:
     """What is known of a model with its tokenizer and a head, by value.
 
-    `problems` are why it cannot be used at all. `positions` is how many tokens it has places for, None where nothing
-    limits it. `kept_head` names the modules of a head that was fine-tuned before; `headless` is why that cannot be
-    kept. `reads_words_alike` and `shares_characters` are as in `models.words`. `dropout_outside` says that some dropout
-    stands elsewhere than in layers of its own, `drops_out` that the model has any rate above 0 of its own, and
-    `misplaced` that earlier versions took parts of it for others.
+    `problems` are the reasons why it cannot be used at all. `positions` is the longest sequence in tokens, None for no
+    limit. `kept_head` names the modules of a fine-tuned head in the checkpoint; `headless` is the reason why it cannot
+    be kept. `reads_words_alike` and `shares_characters` are as in `models.words`. `dropout_outside` says that some
+    dropout is outside of dropout layers, `drops_out` that some rate is above 0, and `misplaced` that earlier versions
+    confused parts of the model.
     """
 
     problems: tuple[str, ...]
@@ -45,23 +45,23 @@ class ModelFacts:
     misplaced: bool = False
 
 
-def model_problems(ref: Ref, kind: Format, labels: int, profile: Profile) -> list[str]:
-    """Why no run of a task format under the profile could use the model, one line a reason; empty where it can.
+def model_problems(ref: Ref, task_format: Format, labels: int, profile: Profile) -> list[str]:
+    """Reasons why no run of a task format under the profile can use the model, one a line; empty where it can.
 
-    The model is loaded once for each kind and number of labels, and not kept.
+    The model is loaded once for each format and number of labels, and not kept.
     """
-    facts = model_facts(ref, kind, labels)
-    return [*facts.problems, *_misfits(ref, kind, facts, profile)]
+    facts = model_facts(ref, task_format, labels)
+    return [*facts.problems, *_misfits(ref, task_format, facts, profile)]
 
 
-def _misfits(ref: Ref, kind: Format, facts: ModelFacts, profile: Profile) -> Iterator[str]:
+def _misfits(ref: Ref, task_format: Format, facts: ModelFacts, profile: Profile) -> Iterator[str]:
     if facts.positions is not None and profile.max_length > facts.positions:
         yield (
-            f"model {ref.name!r} has {facts.positions} positions, and the profile's max_length for {kind} tasks is "
-            f"{profile.max_length}; lower max_length"
+            f"model {ref.name!r} has {facts.positions} positions, and the profile's max_length for {task_format} tasks "
+            f"is {profile.max_length}; lower max_length"
         )
     room = profile.max_length - facts.pair_tokens
-    if kind.reads_windows and not facts.problems and room <= profile.stride:
+    if task_format.reads_windows and not facts.problems and room <= profile.stride:
         yield (
             f"model {ref.name!r} adds {facts.pair_tokens} special tokens, which leaves {room} of max_length "
             f"{profile.max_length} for question and context, and the stride takes {profile.stride}; lower stride"
@@ -71,11 +71,11 @@ def _misfits(ref: Ref, kind: Format, facts: ModelFacts, profile: Profile) -> Ite
 
 
 @functools.lru_cache(maxsize=256)
-def model_facts(ref: Ref, kind: Format, labels: int) -> ModelFacts:
-    """What is known of a model; what cannot be loaded has its reason among the problems."""
+def model_facts(ref: Ref, task_format: Format, labels: int) -> ModelFacts:
+    """The facts of a model; a model that cannot be loaded has the reason among its problems."""
     try:
-        # Past the cache: planning must not hold models that other processes will train.
-        template = load_template.__wrapped__(ref, kind, labels)
+        # Past the cache, since planning must not keep models that other processes will train.
+        template = load_template.__wrapped__(ref, task_format, labels)
         tokenizer = load_tokenizer(ref)
     except BenchError as error:
         return ModelFacts((str(error),))
@@ -122,7 +122,7 @@ def _problems(ref: Ref, template: Template) -> Iterator[str]:
     takes = inspect.signature(type(model).forward).parameters
     varied = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in takes.values())
     ignored = "token_type_ids" not in takes and not varied
-    # A body that adds up its tables itself and has none for types takes them for words, as XLM and GPT-2 do.
+    # A body that sums its tables and has none for types reads types as words, as XLM and GPT-2 do.
     mistaken = "token_type_ids" in takes and len(tables) > 1 and not sizes
     if "token_type_ids" in tokenizer.model_input_names and (ignored or mistaken):
         what = "does not take" if ignored else "looks up among its words"
@@ -135,8 +135,7 @@ def _problems(ref: Ref, template: Template) -> Iterator[str]:
 def _misplaced(model: PreTrainedModel) -> bool:
     """Whether earlier versions acted on the wrong parameters.
 
-    What a body has beside embeddings, blocks and pooler passed for the head, shared blocks for single ones, and a bias
-    of two dimensions for a matrix.
+    Other parts of the body counted as head, shared blocks as single ones, and two-dimensional biases as matrices.
     """
     architecture = architecture_of(model)
     known = tuple(f"{place}." for place in (*architecture.embedded, *architecture.lists, architecture.pooler) if place)
@@ -150,8 +149,8 @@ def _misplaced(model: PreTrainedModel) -> bool:
 def positions(model: PreTrainedModel) -> int | None:
     """The longest sequence, in tokens, that a model has positions for; None where they are relative.
 
-    Of a table, what padding and an offset leave, as RoBERTa and OPT count; of rotations, as many as the configuration
-    says that there were in pre-training.
+    A table loses rows to padding and an offset, as in RoBERTa and OPT; for rotary positions it is the length of
+    pre-training from the configuration.
     """
     named = dict(model.named_modules())
     tables = [m for n, m in named.items() if n.endswith(POSITION_TABLES) and isinstance(m, nn.Embedding)]

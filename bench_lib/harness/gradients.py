@@ -1,4 +1,4 @@
-"""The gradients of a batch: measured, changed by the techniques, clipped, and refused where they are not finite."""
+"""The gradients of a batch: measured, changed by the techniques, clipped, and checked to be finite."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench_lib.techniques.interface.hooks import AfterBackward
 from bench_lib.techniques.interface.stack import Stack
 
 MOST_SKIPPED = 20
-"""Updates in a row that may be skipped: fp16 skips its first few until its loss scale fits, but never so many."""
+"""Updates in a row that may be skipped; fp16 skips a few at first, until its loss scale fits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,13 +53,13 @@ class Gradients:
         limit = self.training.profile.clip_norm
         if math.isfinite(limit):
             clip_grads_with_norm_(self.parameters, limit, after)
-        # One number is read from the device at every step: an update that is not finite would be the end of the run.
+        # One number is read from the device at every step, since a non-finite update would end the run.
         usable = bool(torch.isfinite(whole + after))
         self._count(usable)
         return Norms(whole, first_block, last_block, after > limit, usable)
 
     def check(self, step: int) -> None:
-        """Raise `Diverged` where nothing can be learnt: too many updates in a row, or all of them, were skipped."""
+        """Raise `Diverged` where too many updates in a row, or all of them, were skipped."""
         if self.skipped_in_a_row >= MOST_SKIPPED or self.skipped == step == self.training.total_steps:
             raise Diverged(step, f"the gradient, after {self.skipped_in_a_row} such steps in a row,")
 
@@ -68,5 +68,5 @@ class Gradients:
         self.skipped_in_a_row = 0 if usable else self.skipped_in_a_row + 1
 
     def _norm(self, parameters: list[nn.Parameter]) -> Tensor:
-        # Of nothing, where a block is frozen, torch would give a zero on the CPU.
+        # For no gradients, as of a frozen block, torch returns a zero on the CPU.
         return get_total_norm([p.grad for p in parameters if p.grad is not None]).to(self.training.device)

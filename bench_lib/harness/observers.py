@@ -20,9 +20,9 @@ from bench_lib.techniques.interface.stack import Stack
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training has come, what that took, and what its techniques reported by then.
+    """Progress of a training: its steps, its cost, and the numbers that techniques reported.
 
-    `seconds` are without the observers' own time.
+    `seconds` exclude the observers' own time.
     """
 
     steps: int
@@ -62,13 +62,13 @@ class ObserverRun:
 
     @property
     def alters_weights(self) -> bool:
-        """Whether evaluation is under other weights than the training's, and so cannot share its result."""
+        """Whether it evaluates other weights than the training's, and so cannot share the result."""
         return bool(self.observers.having(EvaluatesUnder) or self.observers.having(Compresses))
 
     def due(self, last: bool) -> bool:
         """Whether the observer run takes part in an evaluation.
 
-        One of its own costs a pass over the evaluation set, so it gets the last only, unless it chooses among several.
+        An evaluation of its own costs a pass over the evaluation set, so it gets only the last, unless it selects one.
         """
         return self.running and (last or not self.alters_weights or bool(self.observers.having(Selects)))
 
@@ -87,7 +87,7 @@ class ObserverRun:
                 for hook in self.observers.having(EvaluatesUnder):
                     try:
                         contexts.enter_context(hook.evaluate_under(training))
-                    except Unsupported as error:  # declined by this observer, and not by the others
+                    except Unsupported as error:  # by this observer only
                         self.failed = error
                         return None
                 compressors = self.observers.having(Compresses)
@@ -98,7 +98,7 @@ class ObserverRun:
             except (BadData, Unavailable):
                 raise
             except Exception as error:  # neither the training nor its other observer runs fail with it
-                # Its frames hold the compressed copy, which would stay in memory for the rest of the training.
+                # Its frames hold the compressed copy, which would stay in memory.
                 traceback.clear_frames(error.__traceback__)
                 self.failed = error
                 return None
@@ -112,7 +112,7 @@ class ObserverRun:
             return replace(scored, drift=moved, footprint=footprint(training, trained, self.inputs))
 
     def add(self, scored: Scored, progress: Progress) -> None:
-        """Add an evaluation; the observers may keep an earlier one, or stop."""
+        """Add an evaluation; the observers may select an earlier one, or stop."""
         self.steps.append(progress.steps)
         self.scores.append(next(iter(scored.metrics.values())))
         choosers = self.observers.having(Selects)

@@ -26,14 +26,14 @@ class Optimization:
         self.training, self.stack, self.fresh = training, stack, True
         self.phases = {phase.first_step: phase for phase in _phases(training, stack)}
         for name, parameter in training.trainable().items():
-            # What never trains needs no gradient and no state.
+            # A parameter that no phase trains needs no gradient and no state.
             parameter.requires_grad_(any(phase.trains(name) for phase in self.phases.values()))
         training.trained = training.trainable()
         self._enter(self.phases[0])
 
     @property
     def learning_rate(self) -> float:
-        """The rate of the last group, the one of pooler and head where rates differ by layer."""
+        """The rate of the last group, which holds pooler and head where rates differ by layer."""
         return float(self.optimizer.param_groups[-1]["lr"])
 
     def start_step(self) -> None:
@@ -44,7 +44,7 @@ class Optimization:
     def end_step(self) -> None:
         """Move the schedule on and clear the gradients."""
         with warnings.catch_warnings():
-            # Where the first update is skipped, as fp16 does until its loss scale fits, torch suspects a wrong order.
+            # Where fp16 skips the first update, torch suspects a wrong order of calls.
             if self.fresh:
                 warnings.filterwarnings("ignore", r"Detected call of .lr_scheduler\.step")
             self.schedule.step()
@@ -67,7 +67,7 @@ class Optimization:
 
 
 def _phases(training: Training, stack: Stack) -> list[Phase]:
-    """The phases of the stack's technique that has any, checked; one for the whole training otherwise."""
+    """The checked phases of the stack's technique that has any, else one for the whole training."""
     if not training.total_steps:
         return [WHOLE]
     found = [phase for technique in stack.having(Phases) for phase in technique.phases(training)]
@@ -78,7 +78,7 @@ def _phases(training: Training, stack: Stack) -> list[Phase]:
 
 
 def build_optimizer(training: Training, stack: Stack, learning_rate: float | None = None) -> torch.optim.Optimizer:
-    """The optimiser over the trained parameters, as the stack's techniques group and choose it."""
+    """The stack's optimiser over the trained parameters, in its groups."""
     groups = _initial_groups(training, training.profile.learning_rate if learning_rate is None else learning_rate)
     for technique in stack.having(Groups):
         groups = technique.groups(groups, training)
@@ -93,7 +93,7 @@ def build_schedule(optimizer: torch.optim.Optimizer, profile: Profile, steps: in
 
 
 def _initial_groups(training: Training, rate: float) -> list[Group]:
-    """Matrices with weight decay; biases and norms without, as BERT has it."""
+    """Matrices with weight decay, biases and norms without, as for BERT."""
     decay = training.profile.weight_decay
     matrices = Group({n: p for n, p in training.trainable().items() if is_matrix(n, p)}, rate, decay)
     vectors = Group({n: p for n, p in training.trainable().items() if not is_matrix(n, p)}, rate, 0.0)

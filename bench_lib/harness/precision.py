@@ -1,4 +1,4 @@
-"""The precision of a run: autocast, and products that are rounded here where the processor has no kernels for them."""
+"""The precision of a run: autocast, and emulated products where the processor has no kernels for them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PRODUCTS: Functions = LINEAR | {
     *(torch.Tensor.addmm, torch.Tensor.addbmm, torch.Tensor.baddbmm),
     *(F.conv1d, F.conv2d, torch.conv1d, torch.conv2d),
 }
-"""What autocast computes in low precision, as models call it; attention is made of these, since it is eager."""
+"""Functions that autocast computes in low precision; eager attention is made of these."""
 
 PLAIN = (Tensor, nn.Parameter)
 
@@ -43,7 +43,7 @@ def autocast(training: Training, full_precision: bool = False) -> Iterator[None]
 
 
 def computed_by(device: torch.device, precision: str) -> dict[str, str]:
-    """What a record says of how its products in low precision were computed, where that depends on the machine."""
+    """Provenance of products in low precision, where they depend on the machine."""
     return {"bf16": bf16_products().value} if (device.type, precision) == ("cpu", "bf16") else {}
 
 
@@ -59,8 +59,8 @@ def _products(device: str, precision: str) -> AbstractContextManager[object]:
 class RoundedProducts(TorchFunctionMode):
     """Within autocast, these functions round their operands to a type, add up in fp32, and round the result.
 
-    That is what tensor cores do. The casts do the same to the gradients on their way back: they are rounded to the
-    type, and in fp16 overflow and vanish as there. Where autocast is switched off, the functions are left alone.
+    As tensor cores do. The casts also round the gradients to the type, which in fp16 overflow and vanish as there.
+    Where autocast is off, the functions are left alone.
     """
 
     def __init__(self, dtype: torch.dtype, functions: Functions) -> None:
@@ -75,7 +75,7 @@ class RoundedProducts(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         named = kwargs or {}
-        # A weight of a type of its own, such as a quantized one, brings its own arithmetic.
+        # Weights of other classes, such as quantized ones, bring their own arithmetic.
         own = any(kind not in PLAIN for kind in types)
         if func not in self.functions or own or not torch.is_autocast_enabled("cpu"):
             return func(*args, **named)
@@ -86,6 +86,6 @@ class RoundedProducts(TorchFunctionMode):
     def _rounded(self, operand: Any) -> Any:
         if isinstance(operand, (list, tuple)):
             return [self._rounded(part) if isinstance(part, Tensor) else part for part in operand]
-        # As autocast has it: fp64 and whole numbers stay what they are.
+        # As autocast, leave fp64 and whole numbers as they are.
         low = isinstance(operand, Tensor) and operand.is_floating_point() and operand.dtype != torch.float64
         return operand.to(self.dtype).float() if low else operand

@@ -1,4 +1,4 @@
-"""What goes before a training: further trainings through the same loop, whose cost is the run's."""
+"""The pre-training stage: further trainings through the same loop, whose cost is the run's."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def prepare(training: Training, stack: Stack) -> None:
 
 
 class StudyLoop(Loop):
-    """A loop over texts that are corrupted anew each time they are read."""
+    """A loop over texts with new masked-LM targets each time they are read."""
 
     study: Study
 
@@ -65,8 +65,8 @@ class StudyLoop(Loop):
         return super()._collated([self._corrupted(feature) for feature in features])
 
     def _corrupted(self, feature: Feature) -> Feature:
-        read, told = self.study.corrupt(feature.input_ids, feature.special)
-        return dataclasses.replace(feature, input_ids=read, targets=np.where(told, feature.input_ids, IGNORED))
+        read, is_target = self.study.corrupt(feature.input_ids, feature.special)
+        return dataclasses.replace(feature, input_ids=read, targets=np.where(is_target, feature.input_ids, IGNORED))
 
     def _micro_step(self, batch: Batch, number: int, share: float) -> MicroStep:
         return dataclasses.replace(super()._micro_step(batch, number, share), criterion=self.study.loss)
@@ -74,10 +74,10 @@ class StudyLoop(Loop):
 
 @dataclass(eq=False)
 class RunPretraining:
-    """The pre-training stage of one run, for each of its techniques in turn, the `owner` of what is trained meanwhile.
+    """The pre-training stage of one run; `owner` is the technique whose turn it is.
 
     `profile` is the run's before any technique changed it; `other_data` looks up another task in the run's source.
-    `features` are those that the run will train on, and `cost` what it took so far, in passes, tokens and seconds.
+    `features` are those of the run's training, and `cost` the stage's passes, tokens and seconds so far.
     """
 
     key: DataKey
@@ -91,7 +91,7 @@ class RunPretraining:
     cost: Progress = field(default=NOTHING)
 
     def train(self) -> None:
-        """Let the techniques that ask for it train what they need, if the run trains at all."""
+        """Let the techniques with the hook pre-train, if the run trains at all."""
         for technique in self.stack.techniques if self.features else ():
             self.owner = technique.name
             if isinstance(technique, Pretrains):
@@ -129,7 +129,7 @@ class RunPretraining:
             self.training.epoch_size += len(more)
 
     def study(self, study: Study, profile: Profile) -> None:
-        # A sequence of special tokens alone has nothing to be told.
+        # A sequence of special tokens alone has no targets.
         texts = [feature for feature in self.features if not feature.special.all()]
         if not texts:
             raise Unsupported(f"{self.owner} finds no word in the training texts")
@@ -184,7 +184,7 @@ class RunPretraining:
         )
 
     def _report(self, loop: Loop) -> None:
-        """Note the pre-training stage's own steps and passes, and the mean loss of its last epoch."""
+        """Report the stage's own steps and passes, and the mean loss of its last epoch."""
         done, last = loop.progress(), loop.curve.loss[-loop.training.steps_per_epoch :]
         for quantity, value in (
             ("steps", done.steps),
@@ -214,12 +214,12 @@ class RunPretraining:
             return key.task, train_features(key, Subset.of(profile, self.subset.seed))
         except (UnknownName, BadData, Unavailable) as error:
             if isinstance(error, Unavailable) and self.key.data.source == "hub":
-                raise  # out of reach for now: no verdict on the combination
+                raise  # unavailable for now, which says nothing about the combination
             raise Unsupported(f"{self.owner} needs the task {task} from the run's data source: {error}") from error
 
     @torch.no_grad()
     def _hand_over(self, source: nn.Module, target: nn.Module) -> None:
-        """Copy what both models have a pre-trained value for; new heads stay as they are."""
+        """Copy the parameters with a pre-trained value in both models; new heads stay as they are."""
         values = dict(source.named_parameters())
         for name, parameter in target.named_parameters():
             if name in self.training.pretrained and name in values:

@@ -1,4 +1,4 @@
-"""Prompts: texts to cloze questions of tokens, and the model that answers them."""
+"""Prompts: texts tokenised as cloze questions, and the model that answers them."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class Frame:
 
     @classmethod
     def of(cls, tokenizer: PreTrainedTokenizerBase) -> Frame:
-        """Read from how the tokenizer frames a letter."""
+        """The frame that a tokenizer puts around a text."""
         framed = tokenizer("a", return_special_tokens_mask=True)
         inside = np.flatnonzero(np.array(framed["special_tokens_mask"]) == 0)
         ids, types = np.array(framed["input_ids"]), framed.get("token_type_ids")
         return cls(ids[: inside[0]], ids[inside[-1] + 1 :], None if types is None else types[inside[0]])
 
     def feature(self, item: int, tokens: np.ndarray, mask: int, label: int) -> Feature:
-        """The sequence of a prompt; its mask is special, and where the class is read from."""
+        """The sequence of a prompt; its mask is a special token, from which the class is read."""
         ids = np.concatenate([self.before, tokens, self.after])
         special = np.ones(len(ids), dtype=bool)
         special[len(self.before) : len(ids) - len(self.after)] = tokens == mask
@@ -54,7 +54,7 @@ class Frame:
 def encode_prompts(
     prompts: Prompts, task: str, examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, max_length: int
 ) -> list[Feature]:
-    """Tokenise texts as a technique asks about them; a text is cut where the whole is too long, a template never."""
+    """Tokenise examples as a technique's prompts; where one is too long, its text is cut, never its template."""
     mask, frame = mask_id(tokenizer, prompts.name, tokenizer.name_or_path), Frame.of(tokenizer)
     asked = [prompts.prompt(task, example) for example in examples]
     known = _tokens({glued for pieces in asked for glued in _glued(pieces)}, tokenizer, max_length)
@@ -68,7 +68,7 @@ def encode_prompts(
 
 
 def _fitting(cut: Sequence[bool], tokens: list[np.ndarray], room: int) -> list[np.ndarray]:
-    """The tokens of the pieces, of which those that may be cut are, at the end and the longest first, until all fit."""
+    """The tokens of the pieces, cut to fit: at their ends, the longest first, and only pieces that may be cut."""
     texts = [i for i, loose in enumerate(cut) if loose]
     left = room - sum(len(each) for i, each in enumerate(tokens) if i not in texts)
     if left < len(texts):
@@ -85,9 +85,9 @@ def _glued(pieces: Sequence[Piece]) -> list[Glued]:
 
 
 def _tokens(pieces: set[Glued], tokenizer: PreTrainedTokenizerBase, length: int) -> dict[Glued, np.ndarray]:
-    """The tokens of each piece, as many as a sequence may have; a mask that a text holds itself is left out."""
+    """The tokens of each piece, up to a sequence's length; masks within texts are left out."""
     ordered, mask = [*pieces], tokenizer.mask_token_id
-    # What follows without a space is read behind a mask: by itself, a tokenizer that marks words would begin one.
+    # A piece without a space before it is read behind a mask: alone, some tokenizers would begin a word.
     texts = [f"{tokenizer.mask_token}{piece.words}" if glued else piece.words for piece, glued in ordered]
     found = tokenizer(texts, add_special_tokens=False, truncation=True, max_length=length)["input_ids"]
     pairs = zip(ordered, found, strict=True)
@@ -98,7 +98,7 @@ def _tokens(pieces: set[Glued], tokenizer: PreTrainedTokenizerBase, length: int)
 def prompted_model(
     model: PreTrainedModel, pretrained: Pretrained, ref: Ref, task: Task, prompts: Prompts, keep_head: bool
 ) -> PromptedModel:
-    """The body of a model with words for its answers, all of it pre-trained, as `pretrained` then knows.
+    """The body of a model with the pre-trained head for masked words, which `pretrained` then includes.
 
     Raises `Unsupported` where the checkpoint holds no head for it, or the words do not fit the labels or the tokenizer.
     """

@@ -1,4 +1,4 @@
-"""How a model scores on inputs that are perturbed, and under an attack: measured beside the score, never trained on."""
+"""Scores on perturbed inputs and under an attack, measured beside the score and never trained on."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from bench_lib.techniques.toolkit.embedding_perturbation import steepest
 
 @dataclass(frozen=True, eq=False)
 class Examination:
-    """Evaluates a training, and once more as its profile's `perturb` and `attack` say.
+    """Evaluates a training, also on perturbed inputs and under an attack if its profile says so.
 
-    They are measured at the last evaluation, and at every one where `always` says that an earlier one may be kept: a
-    score of each is then of the weights that count. All happens in evaluation mode, draws nothing and leaves weights
-    and gradients as they are, so that it changes nothing of the training.
+    These are measured at the last evaluation, or at every one if `always`, for observers that may select an earlier
+    checkpoint. All happens in evaluation mode, draws nothing and leaves weights and gradients as they are, so that the
+    training does not change.
     """
 
     training: Training
@@ -46,7 +46,7 @@ class Examination:
     def of(
         cls, training: Training, key: DataKey, evaluation: Evaluation, pad_id: int, observers: Sequence[Stack] = ()
     ) -> Examination:
-        """What a training, with observers that may keep any of its evaluations, is evaluated by."""
+        """The examination of a training with observers."""
         profile = training.profile
         noisy = perturbed_set(key, profile.eval_examples, profile.perturb) if profile.perturb else None
         return cls(training, key, evaluation, noisy, pad_id, any(stack.having(Selects) for stack in observers))
@@ -80,7 +80,7 @@ def attacked(training: Training, key: DataKey, evaluation: Evaluation, pad_id: i
     """The primary metric under one step of the gradient's direction on the word embeddings, of the norm of `attack`.
 
     r = epsilon * g / ||g||,  g = dL/de over the embedded sequence e of one example (Miyato et al. 2017, equation 5),
-    real tokens only; of a context that is read in several windows, each is attacked, and so is each of a committee.
+    real tokens only; each window of a long context is attacked, and each member of a committee.
     """
     predictions = together(training, lambda: predict(training, key.task, evaluation, pad_id, _under_attack))
     return scored(key.task, evaluation, predictions).primary
@@ -93,14 +93,14 @@ def _under_attack(training: Training, batch: Batch) -> Tensor:
 
 
 def _gradient(training: Training, batch: Batch) -> Tensor:
-    """The gradient of the loss with respect to the embedded words, (batch, length, hidden); no weight is given one."""
+    """The gradient of the loss with respect to the embedded words, (batch, length, hidden); weights get none."""
     words: list[Tensor] = []
 
     def watched(embedded: Tensor) -> Tensor:
         words.append(embedded.detach().requires_grad_())
         return words[0]
 
-    # In fp16 it would vanish without the scaling of losses that training has.
+    # In fp16 it would vanish without the loss scale of training.
     full = training.profile.precision == "fp16"
     with embedding_changed(training.model, watched), autocast(training, full_precision=full):
         raw = training.model(**batch.inputs)

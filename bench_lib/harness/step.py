@@ -1,4 +1,4 @@
-"""One micro-batch: forward under autocast with dropout masks of its own, loss in fp32, scaled backward."""
+"""One micro-batch: forward pass under autocast with its own dropout masks, loss in fp32, scaled backward pass."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class MicroStep:
         return self.batch.real_tokens
 
     def forward(self, repeat: int = 0, hidden: bool = False, full_precision: bool = False) -> Output:
-        # Masks depend on the place in the run and not on how much was drawn before, so that a technique that draws
-        # more numbers does not shift the masks of later steps.
+        # Masks depend on the place in the run and not on earlier draws, so that a technique that draws more numbers
+        # does not change the masks of later steps.
         further = (self.masks,) if self.masks else ()
         seed = self.training.seed("dropout", self.training.step, self.number, repeat, *further)
         seed_generators(seed, self.training.device)
@@ -77,7 +77,7 @@ class MicroStep:
 def hidden_states(training: Training, found: list[Tensor]) -> Iterator[None]:
     """Collect the outputs of the embeddings and of every block, each (batch, length, hidden), in the forward passes.
 
-    With hooks of our own, since those of transformers' `output_hidden_states` stay on the model for good.
+    Not by transformers' `output_hidden_states`, whose hooks stay on the model for good.
     """
 
     def collect(_module: nn.Module, _inputs: object, output: Tensor | tuple[Tensor, ...]) -> None:
@@ -85,7 +85,7 @@ def hidden_states(training: Training, found: list[Tensor]) -> Iterator[None]:
 
     places = (training.architecture.embeddings, training.architecture.block_list)
     named = dict(training.model.named_modules())
-    # By the end of the name: a wrapper such as peft's puts a prefix before it.
+    # Matched at the end of the name, since a wrapper such as peft's adds a prefix.
     embeddings, blocks = (next(m for n, m in named.items() if n == p or n.endswith(f".{p}")) for p in places)
     handles = [part.register_forward_hook(collect) for part in (embeddings, *blocks.children())]
     try:

@@ -1,4 +1,4 @@
-"""Where the parts of a pre-trained model lie: embeddings, blocks, pooler and new head."""
+"""The architecture of a pre-trained model: where embeddings, blocks, pooler and new head are."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from torch import Tensor, nn
 from bench_lib.core.errors import Unsupported
 
 PLACES = (
-    (r"deberta\.encoder\.LayerNorm", 0),  # DeBERTa-v2 has it for the table of relative positions
-    (r"deberta\.encoder\.conv", 1),  # DeBERTa-v2 adds its convolution to what the first block gives
+    (r"deberta\.encoder\.LayerNorm", 0),  # DeBERTa-v2's norm of the table of relative positions
+    (r"deberta\.encoder\.conv", 1),  # DeBERTa-v2 adds its convolution to the output of the first block
     (r"\w+\.((en|de)coder\.)?(LayerNorm|layer_norm|ln|ln_f|norm|final_norm|final_layer_norm)", -1),
 )
 """Levels of what a body has beside embeddings, blocks and pooler, by a pattern of the name, -1 for the last block's.
 
-The first that fits counts. Where none does, it is 0: projections of embeddings, tables of positions and their like come
-before the blocks or are read by all of them.
+The first match counts. Without one it is 0: projections of embeddings, position tables and the like are before the
+blocks or read by all of them.
 """
 
 
 @dataclass(frozen=True, eq=False)
 class Architecture:
-    """Parts of a model by module name; the head is what lies outside the body.
+    """The parts of a model by module name; all outside the body is the head.
 
-    `embedded` is the module that gives the first block its input, or the tables that the body adds up itself. `lists`
-    hold the blocks: one list, or several in which what stands at one place makes up one block. A text passes through
-    `layers` layers, more than `depth` where they share weights; 0 where it is not known. `beside` names the model's
-    other parts, by which its body is told from a wrapper's part of the same name.
+    `embedded` is the module that outputs the first block's input, or the tables that the body sums itself. `lists` hold
+    the blocks: one list, or several whose parts of equal index make up one block. `layers` is the number of layers that
+    a text passes, more than `depth` where they share weights, 0 if unknown. `beside` names the model's other parts,
+    which distinguish its body from a wrapper's part of the same name.
     """
 
     body: str
@@ -44,7 +44,7 @@ class Architecture:
 
     @property
     def embeddings(self) -> str:
-        """The module that gives the first block its input; where there is none, `Unsupported` is raised."""
+        """The module that outputs the first block's input; `Unsupported` where there is none."""
         if len(self.embedded) > 1:
             raise Unsupported(
                 f"the model adds up {', '.join(self.embedded)} itself, and no module gives the first block its input"
@@ -53,7 +53,7 @@ class Architecture:
 
     @property
     def block_list(self) -> str:
-        """The list of blocks; where no module is a whole block, `Unsupported` is raised."""
+        """The list of blocks; `Unsupported` where no module is a whole block."""
         if len(self.lists) > 1:
             raise Unsupported(
                 f"the model has parts of its blocks in each of {', '.join(self.lists)}, and no whole ones"
@@ -62,11 +62,11 @@ class Architecture:
 
     @property
     def shared(self) -> bool:
-        """Whether a text passes through some block more than once."""
+        """Whether layers share blocks."""
         return self.layers > self.depth
 
     def need_separate_layers(self, technique: str) -> None:
-        """Raise `Unsupported`, in the name of a technique that tells layers apart, where they share their weights."""
+        """Raise `Unsupported` for a technique that treats layers differently, where they share their weights."""
         if self.shared:
             raise Unsupported(
                 f"{technique} tells layers apart, and all {self.layers} layers here share the weights of {self.depth}"
@@ -77,7 +77,7 @@ class Architecture:
         return [f"{each}.{number}" for each in self.lists]
 
     def block_of(self, name: str) -> int | None:
-        """The block that a parameter is part of, counted from 0; None where it lies in no list of them."""
+        """The block of a parameter, counted from 0; None for a parameter outside the blocks."""
         for each in self.lists:
             _, found, rest = f".{name}".partition(f".{each}.")
             if found:
@@ -85,7 +85,7 @@ class Architecture:
         return None
 
     def in_body(self, name: str) -> str:
-        """A parameter's name from the body on, without a wrapper's prefix; empty outside of the body."""
+        """A parameter's name from the body on, without a wrapper's prefix; empty outside the body."""
         parts = name.split(".")
         for place, (part, after) in enumerate(pairwise(parts)):
             if part == self.body and after not in self.beside:
@@ -97,10 +97,10 @@ class Architecture:
         return self.pooler is not None and f".{self.pooler}." in f".{name}."
 
     def layer_index(self, name: str) -> int:
-        """The layer of a parameter: 0 embeddings, 1 to `depth` blocks, `depth` + 1 pooler and head.
+        """The layer index of a parameter: 0 embeddings, 1 to `depth` blocks, `depth` + 1 pooler and head.
 
-        Wrappers such as peft's put a prefix before a name, so parts are searched for and not only matched at the start.
-        A prompt is read before the first block, as the embeddings are; what else the body has is where `PLACES` say.
+        Parts are found anywhere in a name, since wrappers such as peft's add a prefix. A prompt is read before the
+        first block, as embeddings are; other parts of the body are in `PLACES`.
         """
         block, inside = self.block_of(name), self.in_body(name)
         if block is not None:
@@ -113,7 +113,7 @@ class Architecture:
         return range(self.depth + 1)[found]
 
     def is_pretrained(self, name: str) -> bool:
-        """Whether a parameter belongs to the embeddings or blocks, and so neither to the pooler nor to the new head."""
+        """Whether a parameter belongs to the embeddings or blocks, not to the pooler or the head."""
         return self.layer_index(name) <= self.depth
 
 
@@ -142,7 +142,7 @@ def architecture_of(model: nn.Module) -> Architecture:
 
 
 def _lists(body: nn.Module) -> dict[str, nn.ModuleList]:
-    """Lists of modules of one class by name, but for those within another, of which a block may have some."""
+    """The outermost lists of modules of one class, by name."""
     found: dict[str, nn.ModuleList] = {}
     for name, module in body.named_modules():
         equal = isinstance(module, nn.ModuleList) and len({type(part) for part in module}) == 1
@@ -170,7 +170,7 @@ def word_embeddings(model: nn.Module) -> nn.Module:
 
 @torch.no_grad()
 def initialise(module: nn.Module, std: float, generator: torch.Generator) -> None:
-    """Draw a module's parameters anew: N(0, std) for matrices, 1 for norms' weights, 0 for biases, as BERT does."""
+    """Draw a module's parameters anew, as BERT does: N(0, std) for matrices, 1 for norms' weights, 0 for biases."""
     for part in module.modules():
         for name, parameter in part.named_parameters(recurse=False):
             fresh: Tensor

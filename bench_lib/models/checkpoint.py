@@ -1,4 +1,4 @@
-"""What of a checkpoint came into the model, and whether the body is whole."""
+"""Which parameters a checkpoint loads into a model, and whether it holds the whole body."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from transformers import PreTrainedModel
 from bench_lib.core.errors import BadData
 
 NAMED = 3
-"""Parameters that a message names before it says how many there are."""
+"""Parameters that a message names; the others are counted."""
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """Parameters of the model that the checkpoint lacks or has in another shape, and its own without a place.
+    """The model's parameters that the checkpoint lacks or has in another shape, and unexpected ones of the checkpoint.
 
-    `mismatched` says both shapes, the checkpoint's first.
+    `mismatched` has both shapes, the checkpoint's first.
     """
 
     missing: frozenset[str]
@@ -29,7 +29,7 @@ class Loaded:
     unexpected: frozenset[str]
 
     def check(self, model: PreTrainedModel, name: str) -> None:
-        """Raise `BadData` unless the checkpoint holds the body whole, in finite numbers; a pooler may be new."""
+        """Raise `BadData` unless the checkpoint holds the whole body, in finite numbers; a pooler may be new."""
         body = f"{model.base_model_prefix}."
         lost = sorted(n for n in self.missing if n.startswith(body) and not n.startswith(f"{body}pooler."))
         wrong = sorted(n for n in self.mismatched if n.startswith(body))
@@ -50,17 +50,17 @@ class Loaded:
     def _cause(self, wrong: Sequence[str]) -> str:
         if wrong:
             return f"config.json and the checkpoint differ in {wrong[0]}: {self.mismatched[wrong[0]]}"
-        # Of blocks, which have numbers: a head or pooler that the task has no use for says nothing.
+        # Only names of blocks, which have numbers, since a task may not use a checkpoint's head or pooler.
         if strange := sorted(n for n in self.unexpected if re.search(r"\.\d+\.", n)):
             return f"it has other names, such as {strange[0]}: it is of another architecture than config.json says"
         return "config.json describes more than is there, such as more layers"
 
 
 def load_checkpoint(head: Any, place: str, options: Mapping[str, Any]) -> tuple[PreTrainedModel, Loaded]:
-    """A model of an `AutoModelFor...` class, and what of the checkpoint came into it.
+    """A model of an `AutoModelFor...` class, and what its checkpoint loaded.
 
-    Where the class calls its body otherwise than its family does, as those for answer spans do in families of
-    decoders, the checkpoint's names are read as the class's.
+    Where the class names its body differently from its family, as decoders' classes for answer spans do, the
+    checkpoint's names are mapped to the class's.
     """
     model, loaded = _load(head, place, options)
     own = model.base_model_prefix
@@ -72,7 +72,7 @@ def load_checkpoint(head: Any, place: str, options: Mapping[str, Any]) -> tuple[
 
 
 def _load(head: Any, place: str, options: Mapping[str, Any]) -> tuple[PreTrainedModel, Loaded]:
-    # Sizes that do not fit are reported and not raised: a head of another task is no fault, and a body's is told of.
+    # Mismatched sizes are reported and not raised, since a head of another task is no fault; `check` raises for a body.
     model, report = head.from_pretrained(place, **options, ignore_mismatched_sizes=True, output_loading_info=True)
     mismatched = {
         name: f"{tuple(held)} there, {tuple(wanted)} here" for name, held, wanted in report["mismatched_keys"]
@@ -85,7 +85,7 @@ def _begin(names: frozenset[str], prefix: str) -> bool:
 
 
 def _of_blocks(model: PreTrainedModel) -> Callable[[str], bool]:
-    """Whether a name is of a weight in one of the body's lists of blocks; buffers, which older code saved, are not."""
+    """Whether a name is of a weight in one of the body's lists of blocks, and not of a buffer that older code saved."""
     body = f"{model.base_model_prefix}."
     lists = [
         n.removeprefix(body) for n, m in model.named_modules() if isinstance(m, nn.ModuleList) if n.startswith(body)

@@ -1,4 +1,4 @@
-"""What a model's own code needs to run in half precision."""
+"""Corrections of models' own code for half precision."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from torch import Tensor, nn
 
 
 def mend(model: nn.Module) -> None:
-    """Let DeBERTa's attention add its biases in the precision of what they are added to.
+    """Let DeBERTa's attention add its biases in the precision of its projections; in fp32 nothing changes.
 
-    They are parameters of their own, in fp32, and so make the queries fp32 beside scores in bf16 or fp16. The smallest
-    number of the queries' type, with which padding is masked, is then beyond the scores', and the forward pass fails.
-    In fp32 nothing changes.
+    The biases are fp32 parameters and make the queries fp32 beside scores in bf16 or fp16. Padding is masked with the
+    smallest number of the queries' type, which the scores cannot hold, and the forward pass fails.
     """
     for module in model.modules():
         if type(module).__name__ == "DisentangledSelfAttention" and hasattr(module, "q_bias"):
@@ -21,7 +20,7 @@ def mend(model: nn.Module) -> None:
 
 
 def _as_projected(module: Any, states: Tensor) -> Tensor:
-    """DeBERTa's method of this place; a bias is (1, 1, width), and comes after the projection that it is added to."""
+    """DeBERTa's method with the bias, (1, 1, width), in the precision of the projection."""
     if states.shape[:2] == (1, 1):
         states = states.to(module.projected)
     else:

@@ -32,16 +32,16 @@ TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "in
 
 
 class Head(Protocol):
-    """What a task's format says of the head that it needs; it prints as the format's name.
+    """What a task format says about its head; it prints as the format's name.
 
-    `auto_model` is the class of transformers that puts such a head on any model.
+    `auto_model` is the class of transformers that adds such a head to any model.
     """
 
     @property
     def auto_model(self) -> str: ...
 
     def head_outputs(self, labels: int) -> int | None:
-        """How many outputs it has for so many labels; None for as many as the model's own."""
+        """The number of outputs for a number of labels; None for the model's own number."""
         ...
 
 
@@ -49,9 +49,8 @@ class Head(Protocol):
 class Template:
     """A model as it was loaded.
 
-    `fresh` names the parameters without pre-trained values: the head, which is all that lies outside the body, and a
-    pooler where the checkpoint holds none. `missing` are those of them that the checkpoint has no value for; the others
-    are of a head that was fine-tuned before.
+    `fresh` names the parameters without pre-trained values: the head, and a pooler where the checkpoint holds none.
+    `missing` are those without any value in the checkpoint; the others belong to a fine-tuned head.
     """
 
     model: PreTrainedModel
@@ -62,9 +61,9 @@ class Template:
         return {n: p.detach() for n, p in self.model.named_parameters() if n not in self.fresh}
 
     def drawn(self, keep_head: bool = False) -> frozenset[str]:
-        """The parameters that each run draws: all that are fresh, or what a head that is kept leaves of them.
+        """The parameters that each run draws: all fresh ones, or with `keep_head` only those without a value.
 
-        A head that is to be kept and is not there whole raises `BadData`.
+        Raises `BadData` for `keep_head` where the checkpoint does not hold the whole head.
         """
         if not keep_head:
             return self.fresh
@@ -76,7 +75,7 @@ class Template:
         return self.missing
 
     def new_parts(self, keep_head: bool = False) -> str:
-        """The modules of which parameters are drawn, such as `classifier, pooler`."""
+        """The modules with drawn parameters, such as `classifier, pooler`."""
         names = [n for n, _ in self.model.named_parameters() if n in self.drawn(keep_head)]
         body = f"{self.model.base_model_prefix}."
         parts = ", ".join(sorted({name.removeprefix(body).split(".")[0] for name in names}))
@@ -84,12 +83,12 @@ class Template:
 
     @property
     def head_layers(self) -> int:
-        """How many layers with a matrix the head has: with more than one, what it makes of the body is not linear."""
+        """The number of the head's layers with a matrix; with more than one the head is not linear."""
         return sum(p.dim() >= 2 for name, p in self.model.named_parameters() if not _inside(self.model, name))
 
 
 def instantiate(template: Template, generator: torch.Generator, keep_head: bool = False) -> PreTrainedModel:
-    """A copy of the model whose new parameters are drawn from the generator: N(0, initializer_range), biases 0."""
+    """A copy of the model with new parameters from the generator: N(0, initializer_range), biases 0."""
     model, drawn = copied(template.model), template.drawn(keep_head)
     std = float(getattr(model.config, "initializer_range", 0.02))
     with torch.no_grad():
@@ -100,7 +99,7 @@ def instantiate(template: Template, generator: torch.Generator, keep_head: bool 
 
 
 def copied(model: M) -> M:
-    """What `copy.deepcopy` makes of a model, in two thirds of its time: most tables of a module are empty."""
+    """As `copy.deepcopy`, but faster: most tables of a module are empty."""
     memo: dict[int, Any] = {id(module): type(module).__new__(type(module)) for module in model.modules()}
     for module in model.modules():
         for name, value in vars(module).items():
@@ -125,7 +124,7 @@ def load_tokenizer(ref: Ref) -> PreTrainedTokenizerBase:
     if not tokenizer.is_fast:
         raise Unsupported(f"model {ref.name!r} has no fast tokenizer, which spans and words need for their offsets")
     if len(tokenizer) <= len(tokenizer.all_special_tokens):
-        # transformers makes up an empty tokenizer, which takes every word for an unknown one.
+        # transformers may return an empty tokenizer, for which every word is unknown.
         raise BadData(f"model {ref.name!r} comes without a tokenizer; it needs tokenizer.json or its vocabulary")
     if tokenizer.pad_token_id is None:
         raise BadData(f"model {ref.name!r} has no padding token; name one as pad_token in its tokenizer_config.json")
@@ -137,7 +136,7 @@ def load_template(ref: Ref, task_format: Head, labels: int) -> Template:
     """The model with the head that a task's format asks for, in fp32; safetensors only, no remote code.
 
     Attention is eager: with dropout on it is the fastest on CPUs, and its gradients are deterministic everywhere. A
-    body that the checkpoint does not hold whole raises `BadData`, a head that there is not for the model `Unsupported`.
+    checkpoint without the whole body raises `BadData`, a model without such a head `Unsupported`.
     """
     source = find_source(ref.name, MODELS)
     place, options = place_of(source, ref)
@@ -171,7 +170,7 @@ def _random(model: PreTrainedModel) -> Template:
 
 
 def place_of(source: ModelSource, ref: Ref) -> tuple[str, dict[str, Any]]:
-    """Where transformers finds a model, and the options that keep it there and from running anyone's code."""
+    """The place of a model for transformers, and options against remote code and other places."""
     options: dict[str, Any] = {"trust_remote_code": False}
     if source.package:
         return str(package_folder(source)), {**options, "local_files_only": True}
@@ -182,7 +181,7 @@ def place_of(source: ModelSource, ref: Ref) -> tuple[str, dict[str, Any]]:
 
 @contextmanager
 def explained(ref: Ref) -> Iterator[None]:
-    """Turn the many errors of a file that cannot be had into one; transformers' own output is muted."""
+    """Turn the many errors of an unavailable file into one; transformers' own output is muted."""
     logger = logging.getLogger("transformers")
     level, bars = logger.level, hf_logging.is_progress_bar_enabled()
     logger.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""The pre-trained weights as a run reads them: what it writes into them must not reach the model that is cached."""
+"""The pre-trained weights as a run reads them; its writes must not reach the cached model."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from bench_lib.models.prompted import PromptedModel
 
 
 class Pretrained(Mapping[str, Tensor]):
-    """The weights of a template by name, on the CPU; with `copies`, each is copied when it is first asked for.
+    """The weights of a template by name, on the CPU; with `copies`, each is copied at its first use.
 
-    Copies take time and memory, and are for code that nobody has tested: a write that goes round torch's counters of
-    versions, such as one through `.data` or numpy, would change the template unseen.
+    Copies take time and memory, and are for foreign code: writes through `.data` or numpy bypass torch's version
+    counters and would change the template unseen.
     """
 
     def __init__(self, template: Template, copies: bool) -> None:
@@ -37,19 +37,19 @@ class Pretrained(Mapping[str, Tensor]):
         return len(self._weights)
 
     def answer_with_words(self, model: PromptedModel) -> None:
-        """Know the head that a model answers prompts with as pre-trained, and forget what the model lacks."""
+        """Add the pre-trained head that a model answers prompts with, and drop the parts that the model lacks."""
         body, head = dict(model.named_parameters()), model.head_parameters()
         known = {name: weight for name, weight in self._weights.items() if name in body}
         self._weights = {**known, **{name: p.detach().clone() for name, p in head.items()}}
         self._head = model.head_layers
 
     def of_head(self, keep_head: bool) -> dict[str, str]:
-        """What is new in the model, and how many layers its head has, as a record says it."""
+        """The new modules and the number of the head's layers, for the record."""
         new = "none (head for masked words)" if self._head else self.template.new_parts(keep_head)
         return {"new_parameters": new, "head_layers": str(self._head or self.template.head_layers)}
 
     def restore(self) -> list[str]:
-        """What was written into: copies, which end with the run, or the template, which is then loaded again."""
+        """Name what was written into: copies, which end with the run, or the template, which is then loaded again."""
         written = [name for name, copy in (self._copies or {}).items() if not _same(copy, self._weights[name])]
         left = ["the weights as they were loaded"] if written else []
         if _versions(self.template) != self._before:
@@ -59,7 +59,7 @@ class Pretrained(Mapping[str, Tensor]):
 
 
 def _versions(template: Template) -> list[tuple[int, int, bool]]:
-    """Of every tensor of the template how often it was written into, where it lies, and whether it is to be trained."""
+    """For every tensor of the template: version counter, address, and whether it requires a gradient."""
     tensors = (*template.model.parameters(), *template.model.buffers())
     return [(tensor._version, tensor.data_ptr(), tensor.requires_grad) for tensor in tensors]
 

@@ -1,4 +1,4 @@
-"""A model that answers with words: a body, and on its state at the mask the checkpoint's own head for masked words."""
+"""A model that answers prompts: a body, and the checkpoint's own head for masked words at the mask."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bench_lib.models.word_head import WordHead
 class PromptedModel(nn.Module):
     """The body of a model, not a copy, with a head for masked words; logits of the label words, (batch, words).
 
-    Each sequence has one mask. The pooler is left out, since no word is told by it.
+    Each sequence has one mask. The pooler is left out, since the head does not read it.
     """
 
     words: Tensor  # (words,)
@@ -28,7 +28,7 @@ class PromptedModel(nn.Module):
         self.config, self.base_model_prefix, self.mask = model.config, model.base_model_prefix, mask
         if getattr(model.base_model, "pooler", None) is not None:
             model.base_model.register_module("pooler", None)
-        # Before the head, so that what the two share bears the body's name.
+        # Before the head, so that shared parameters have the body's name.
         self.add_module(self.base_model_prefix, model.base_model)
         self.word_head = head
         head.tie(self.get_input_embeddings().get_parameter("weight"))
@@ -66,20 +66,20 @@ class PromptedModel(nn.Module):
 
     @property
     def head_layers(self) -> int:
-        """How many layers with a matrix the head has, the decoder among them."""
+        """The number of the head's layers with a matrix, including the decoder."""
         return sum(p.dim() >= 2 for p in self.word_head.parameters())
 
 
 def mask_id(tokenizer: PreTrainedTokenizerBase, technique: str, model: str) -> int:
-    """The id of a tokenizer's mask; without one `Unsupported` is raised."""
+    """The id of a tokenizer's mask; `Unsupported` without one."""
     if tokenizer.mask_token_id is None:
         raise Unsupported(f"{technique} needs a model whose tokenizer has a mask, which {model} lacks")
     return int(tokenizer.mask_token_id)
 
 
 def word_ids(tokenizer: PreTrainedTokenizerBase, words: Sequence[str]) -> list[int]:
-    """The ids of words that follow other words; one that is no single token of its own raises `Unsupported`."""
-    # With the space before it: byte-level and SentencePiece tokenizers have other tokens within words.
+    """The ids of words within a text; `Unsupported` for a word of several tokens or of an unknown one."""
+    # With a space before, since byte-level and SentencePiece tokenizers have other tokens within words.
     found = tokenizer([f" {word}" for word in words], add_special_tokens=False)["input_ids"]
     for word, ids in zip(words, found, strict=True):
         if len(ids) != 1:

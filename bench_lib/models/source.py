@@ -1,4 +1,4 @@
-"""Where a model's weights come from, and what they are by value; no weights are read into memory here."""
+"""Sources of models' weights, and fingerprints of them; no weights are loaded here."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ WAYS_OUT = (
 )
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
-"""What the hub takes for the name of a model: an owner and a name, of at most `LONGEST_HUB_ID` characters."""
+"""Model names of the hub: an owner and a name, of at most `LONGEST_HUB_ID` characters."""
 LONGEST_HUB_ID = 96
 DIGITS = 6
-"""Digits of a folder's digest that stand behind its name, so that two folders of one name are told apart."""
+"""Digits of a folder's digest after its name, to distinguish folders of one name."""
 
 TOKENIZER_FILES = ["tokenizer.json", "vocab.*", "*.model"]
 
@@ -41,7 +41,7 @@ class ModelSource:
 def find_source(name: str, registry: Registry[ModelSource]) -> ModelSource:
     """The source of a registered name, a folder, or a hub id such as `owner/model`; others raise `UnknownName`.
 
-    The name of a folder that no table could show raises `BadValue`.
+    Raises `BadValue` for a folder name that no table can show.
     """
     if name in registry:
         return registry.get(name)
@@ -56,16 +56,16 @@ def find_source(name: str, registry: Registry[ModelSource]) -> ModelSource:
 
 
 def display_name(ref: Ref, registry: Registry[ModelSource]) -> str:
-    """What tables call a model: its name, and for a folder's also the first digits of what it holds.
+    """The name of a model in tables; for a folder also the first digits of its digest.
 
-    Hence two folders of one name, such as two checkpoints of two trainings, are two models, and copies of one are one.
+    Hence two folders of one name, such as checkpoints of two trainings, are two models, and copies of one are one.
     """
     name, digits = find_source(ref.name, registry).name, ref.fingerprint.removeprefix("sha256:")
     return name if digits == ref.fingerprint else f"{name}@{digits[:DIGITS]}"
 
 
 def fingerprint(source: ModelSource, name: str) -> str:
-    """What the weights are, by value: package and version, hub id and commit, or the hash of a folder's files."""
+    """The weights by value: package and version, hub id and commit, or the hash of a folder's files."""
     if source.package:
         kind = "random:" if source.random else ""
         return f"{kind}{source.package}=={_package_version(source)}"
@@ -75,7 +75,7 @@ def fingerprint(source: ModelSource, name: str) -> str:
 
 
 def resolve(name: str, registry: Registry[ModelSource]) -> Ref:
-    """A reference to a model by the name that loads it and by what it is."""
+    """A reference to a model: the name that loads it, and its fingerprint."""
     return Ref(name, fingerprint(find_source(name, registry), name))
 
 
@@ -98,7 +98,7 @@ def _package_version(source: ModelSource) -> str:
 
 
 def _hub_commit(hub_id: str) -> str:
-    # An id that the registry does not pin is pinned here to the commit that the hub or the local cache answers with.
+    # An id that the registry does not pin is pinned to the commit that the hub or the local cache returns.
     from huggingface_hub import HfApi, try_to_load_from_cache  # heavy, and only for hub ids
 
     cached = try_to_load_from_cache(hub_id, "config.json")
@@ -106,7 +106,7 @@ def _hub_commit(hub_id: str) -> str:
         return Path(cached).parent.name
     try:
         commit = HfApi().model_info(hub_id, timeout=10).sha
-    except Exception as error:  # the client raises errors of several libraries for one cause: not reachable
+    except Exception as error:  # the client raises errors of several libraries where the hub is unreachable
         raise Unavailable(
             f"model {hub_id!r} is not in the local cache and the hub did not answer "
             f"({type(error).__name__}); {WAYS_OUT}"
@@ -118,7 +118,7 @@ def _hub_commit(hub_id: str) -> str:
 
 def _folder_digest(folder: Path) -> str:
     needed = (["config.json"], ["*.safetensors"], TOKENIZER_FILES)
-    # What is no regular file, such as a pipe, would be waited for.
+    # Opening a pipe or the like would block.
     if not all(any(path.is_file() for pattern in some for path in folder.glob(pattern)) for some in needed):
         there = ", ".join(sorted(p.name for p in folder.iterdir())) or "nothing"
         raise BadData(f"model folder {folder} holds {there}; it needs config.json, *.safetensors and a tokenizer")

@@ -1,4 +1,4 @@
-"""Translation with Marian models: sentence by sentence, greedy, and remembered on disk by content."""
+"""Translation with Marian models: sentence by sentence, greedy, and cached on disk by content."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from bench_lib.models import MODELS
 from bench_lib.models.source import find_source, fingerprint
 
 DECODING = "greedy 1"
-"""What the sentences are translated by: changed with whatever changes a translation, so that old ones are not used."""
+"""The decoding; change it with anything that changes translations, so that cached ones are not used."""
 BATCH, SAVED = 32, 512
-"""Sentences that are translated at once, and after how many they are written down."""
+"""Sentences in a batch, and sentences after which translations are saved."""
 LONGEST = 512
-"""Tokens of a sentence that Marian models have places for."""
+"""Positions of Marian models, in tokens."""
 VERSION = re.compile("[0-9a-f]{40}|[0-9a-f]{20}")
 SENTENCE = re.compile(r"(?<=[.!?])\s+")
 WAYS_OUT = (
@@ -42,8 +42,8 @@ WAYS_OUT = (
 class Translator:
     """Translates texts with one model, `place` on the hub at a commit, or in a folder whose files have a digest.
 
-    A text comes back as often as it is asked for with the same translation, from any process: what is known is read
-    from `memory`, and the model is loaded for the rest alone. A sentence that is too long for the model stays as it is.
+    A text always has the same translation, in any process: known ones are read from `memory`, and the model is only
+    loaded for the rest. A sentence that is too long for the model stays as it is.
     """
 
     place: str
@@ -59,7 +59,7 @@ class Translator:
         return [" ".join(filter(None, (known.get(sentence, "") for sentence in text))) for text in split]
 
     def _remembered(self) -> dict[str, str]:
-        """What earlier calls wrote down; lines that cannot be read, or not as they were written, are passed over."""
+        """The cached translations; damaged lines are skipped."""
         known = dict[str, str]()
         for file in sorted(self.memory.glob("*.jsonl")):
             for line in file.read_bytes().splitlines():
@@ -82,7 +82,7 @@ class Translator:
         handle, draft = tempfile.mkstemp(dir=self.memory)
         with os.fdopen(handle, "wb") as file:
             file.write(lines)
-        # Files are only ever added, whole and named by what they hold, so that processes may work side by side.
+        # Files are only added, whole and named by their content, so that processes may work side by side.
         Path(draft).replace(self.memory / f"{hashlib.sha256(lines).hexdigest()[:20]}.jsonl")
 
 
@@ -95,7 +95,7 @@ class Marian:
 
     @classmethod
     def load(cls, place: str, version: str) -> Marian:
-        """From the hub at a commit or from a folder; `Unavailable` if that cannot be had, `BadData` if it changed."""
+        """Load from the hub at a commit or from a folder; `Unavailable` if that fails, `BadData` if it changed."""
         options: dict[str, Any] = {"revision": version}
         if Path(place).is_dir():
             _check_digest(place, version)
@@ -103,7 +103,7 @@ class Marian:
         with optional("sentencepiece", "or the translations that another machine kept in its cache folder"):
             import_module("sentencepiece")
         with _explained(place), torch.random.fork_rng():
-            # First, since a tokenizer whose files are not there says so in words that nobody understands.
+            # First, since the error of a tokenizer without files is hard to understand.
             model: Any = MarianMTModel.from_pretrained(place, dtype=torch.float32, **options)
             tokenizer = MarianTokenizer.from_pretrained(place, **options)
         return cls(model.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer)
@@ -134,14 +134,14 @@ class Marian:
         )
         generated = self.model.generate(**inputs, generation_config=greedy)
         for ids, limit in zip(generated.tolist(), limits, strict=True):
-            # Cut at a length of the sentence's own, so that what it is batched with does not matter.
+            # Cut at the sentence's own length, so that the rest of the batch does not matter.
             yield self.tokenizer.decode(ids[: 1 + limit], skip_special_tokens=True).strip()
 
 
 def load_translator(name: str) -> Translator:
-    """The translator of a model named by what it is: `owner/model@COMMIT`, or `FOLDER@DIGEST`.
+    """The translator of a model at a version: `owner/model@COMMIT`, or `FOLDER@DIGEST`.
 
-    A name that ends without either raises `BadData`, which for a folder tells the digest.
+    A name without a version raises `BadData`, with the digest of a folder.
     """
     place, _, version = name.rpartition("@")
     if not place or not VERSION.fullmatch(version):
@@ -153,7 +153,7 @@ def load_translator(name: str) -> Translator:
 
 
 def cache_folder() -> Path:
-    """Where translations are kept: STABBENCH_CACHE, or `stabbench` in the user's folder for caches."""
+    """The folder of cached translations: STABBENCH_CACHE, or `stabbench` in the user's folder for caches."""
     own, shared = os.environ.get("STABBENCH_CACHE"), os.environ.get("XDG_CACHE_HOME")
     return Path(own) if own else (Path(shared) if shared else Path.home() / ".cache") / "stabbench"
 
@@ -182,16 +182,16 @@ def _check_digest(folder: str, expected: str) -> None:
 
 @contextmanager
 def _explained(place: str) -> Iterator[None]:
-    """Turn the many errors of a model that cannot be had into one; transformers' own output is muted."""
+    """Turn the many errors of an unavailable model into one; transformers' own output is muted."""
     level, bars = hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()
     before = os.environ.get("DISABLE_SAFETENSORS_CONVERSION")
-    # Without it a thread asks the hub to convert weights that have no safetensors.
+    # Else a thread asks the hub to convert weights without safetensors.
     os.environ["DISABLE_SAFETENSORS_CONVERSION"] = "1"
     hf_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # transformers leaves these untyped
     hf_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # sacremoses is recommended, though nothing here uses it
+            warnings.simplefilter("ignore")  # about sacremoses, which nothing here uses
             yield
     except (ImportError, OSError, ValueError, KeyError, TypeError) as error:
         cause = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,4 +1,4 @@
-"""The head for masked words that a checkpoint was pre-trained with, where it holds one."""
+"""The pre-trained head for masked words of a checkpoint."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _given(self: Given, *_inputs: object, **_options: object) -> BaseModelOutput
 
 
 class Given(nn.Module):
-    """Stands where a model has its body, and gives out states that were put in, whatever it is asked."""
+    """Replaces a model's body, and returns the given states for any input."""
 
     states: Tensor  # (1, rows, hidden)
     forward = _given
@@ -31,8 +31,8 @@ class Given(nn.Module):
 class WordHead(nn.Module):
     """Logits over the vocabulary, (rows, vocabulary), from a body's last states, (rows, hidden).
 
-    They are those of the checkpoint's own class for masked words, without its body. Where its decoder is the matrix of
-    word embeddings, it is without weights until `tie` gives it those of a body.
+    The checkpoint's own class for masked words without its body. Where the decoder is the matrix of word embeddings, it
+    has no weights until `tie` sets those of a body.
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
@@ -47,7 +47,7 @@ class WordHead(nn.Module):
             self.tie(nn.Parameter(torch.empty(0)))
 
     def tie(self, words: nn.Parameter) -> None:
-        """Let the decoder be a body's word embeddings, and learn with them; a decoder of its own stays."""
+        """Share a body's word embeddings with the decoder, unless it has its own weights."""
         if self.tied:
             self.masked_lm.get_submodule(self.decoder).weight = words
 
@@ -55,14 +55,14 @@ class WordHead(nn.Module):
         given = self.masked_lm.get_submodule(self.body)
         given.states = states.unsqueeze(0)
         logits: Tensor = self.masked_lm().logits[0]
-        del given.states  # with the graph that hangs on them
+        del given.states  # frees their graph
         return logits
 
 
 def word_head(ref: Ref) -> WordHead | None:
-    """A fresh copy of the pre-trained head for masked words, in fp32; None where the checkpoint does not hold it whole.
+    """A fresh copy of the pre-trained head for masked words, in fp32; None for a checkpoint without a whole one.
 
-    So it is with sentence encoders, with discriminators such as ELECTRA's, and with random weights.
+    Sentence encoders, discriminators such as ELECTRA's and random weights have none.
     """
     return copy.deepcopy(_template(ref))
 

@@ -1,4 +1,4 @@
-"""Words that are given one by one, tokenised as the running text that they make up."""
+"""Sequences of words, tokenised as running text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PROBES = (
     ("naïve", "Zoë", "北京", "überall", "in", "New-York", "(", "a", ")"),
     ("x", "I", "of", "antidisestablishmentarianism", "@user", "#tag", "..."),
 )
-"""Sentences that show whether a tokenizer reads words by themselves otherwise than in running text."""
+"""Sentences to test whether a tokenizer reads separate words differently from running text."""
 
 
 def tokenize_words(
@@ -22,9 +22,9 @@ def tokenize_words(
 ) -> tuple[BatchEncoding, list[np.ndarray]]:
     """Tokenise words joined by spaces, with special tokens; and the word of each token, (length,), -1 for none.
 
-    A token belongs to the word in which it begins, or to the next where it begins with the space before that. Most
-    tokenizers can be given the words themselves, which is not the same: those that take a space for a part of the word
-    after it, as RoBERTa's, would read `film` as they read the end of `microfilm`.
+    A token belongs to the word in which it begins, or to the next word if it begins with the space before it. Words are
+    not passed separately, since tokenizers whose words include the space before, as RoBERTa's, would read `film` as in
+    `microfilm`.
     """
     encoded = tokenizer(
         [" ".join(words) for words in sentences],
@@ -41,13 +41,13 @@ def _word_of(encoded: BatchEncoding, row: int, words: Sequence[str]) -> np.ndarr
     ends = np.array(list(itertools.accumulate(len(word) + 1 for word in words)), dtype=int) - 1
     starts = np.array(encoded["offset_mapping"][row], dtype=int).reshape(-1, 2)[:, 0]
     found = np.searchsorted(ends, starts, side="right")
-    # Special tokens have no text; the space after the last word is no word's.
+    # Special tokens have no text; the space after the last word belongs to no word.
     outside = np.array([place is None for place in encoded.sequence_ids(row)], dtype=bool) | (found == len(words))
     return np.where(outside, -1, found)
 
 
 def reads_words_alike(tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Whether words given by themselves have the tokens of running text, and each begins with the same one."""
+    """Whether separate words have the tokens of running text, with the same first token for each word."""
     encoded, places = tokenize_words(PROBES, tokenizer)
     split = tokenizer([list(words) for words in PROBES], is_split_into_words=True, verbose=False)
     return all(
@@ -58,7 +58,7 @@ def reads_words_alike(tokenizer: PreTrainedTokenizerBase) -> bool:
 
 
 def shares_characters(tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Whether a character may be that of several tokens, as where each byte is a token."""
+    """Whether several tokens may share a character, as where each byte is a token."""
     encoded = tokenizer([" ".join(words) for words in PROBES], add_special_tokens=False, return_offsets_mapping=True)
     return any(
         start < end_before

@@ -1,4 +1,4 @@
-"""What the torch half of a task format answers for; what most formats share is done here."""
+"""The base of the torch halves of task formats, with what most of them share."""
 
 from __future__ import annotations
 
@@ -29,53 +29,53 @@ class TorchFormat(ABC):
     def encode(
         self, examples: Sequence[Any], tokenizer: PreTrainedTokenizerBase, max_length: int, stride: int
     ) -> list[Feature]:
-        """Tokenise examples; what a model cannot be asked raises `Unsupported`."""
+        """Tokenise examples; raise `Unsupported` for examples that do not fit."""
 
     def check(self, examples: Sequence[Any], tokenizer: PreTrainedTokenizerBase, max_length: int, stride: int) -> None:
-        """Raise what `encode` would raise; asked of formats that read windows, which can do it with less work."""
+        """Raise what `encode` would raise; formats that read windows do so with less work."""
         if examples:
             self.encode(examples, tokenizer, max_length, stride)
 
     def readable(
         self, made: Sequence[Any], known: Sequence[Any], tokenizer: PreTrainedTokenizerBase, window: tuple[int, int]
     ) -> Sequence[Example]:
-        """Of examples that techniques made from known ones, those that can be read.
+        """The examples, of those that techniques made from known ones, that fit a sequence.
 
         `window` is the longest sequence and the stride.
         """
         return made
 
     def fitted(self, changed: Any, before: Any, tokenizer: PreTrainedTokenizerBase, window: tuple[int, int]) -> Example:
-        """An example whose words were changed, with what cannot be read so as it was before."""
+        """An example with changed words, where they fit; words that do not fit are as before."""
         changed_example: Example = changed
         return changed_example
 
     # ---- features to batches -----------------------------------------------------------------------------------------
 
     def targets(self, features: Sequence[Feature], length: int) -> Tensor:
-        """The targets of a batch that is padded to a length; as they stand in the features, (batch, ...)."""
+        """The targets of a batch that is padded to a length; here as in the features, (batch, ...)."""
         return torch.from_numpy(np.stack([feature.targets for feature in features]))
 
     def row_place(self, feature: Feature) -> int:
-        """The token that stands for the whole of a feature."""
+        """The token that represents the whole feature."""
         return 0
 
     def counted(self, targets: Tensor) -> int:
-        """How many rows of the loss a batch has."""
+        """The number of rows in the loss of a batch."""
         return len(targets)
 
-    # ---- what a model gave -------------------------------------------------------------------------------------------
+    # ---- a model's outputs -------------------------------------------------------------------------------------------
 
     def logits(self, raw: Any, attention_mask: Tensor) -> tuple[Tensor, ...]:
         """The logits of a model's output in fp32; several where a row has several targets."""
         return (raw.logits.float(),)
 
     def output(self, raw: Any, batch: Batch) -> Output:
-        """What a model's output says of the rows of a batch that have a target."""
+        """The output for the rows of a batch that have a target."""
         return Output(self.logits(raw, batch.inputs["attention_mask"]), (batch.targets,), batch.places)
 
     def read(self, logits: np.ndarray, feature: Feature) -> np.ndarray:
-        """What the answer is read from, of the logits of one feature: those at its spots."""
+        """The logits of one feature that its answer is read from: those at its spots."""
         found: np.ndarray = logits[feature.spots]
         return found
 

@@ -1,4 +1,4 @@
-"""HyPe: noise on the hidden states that every block is given."""
+"""HyPe: noise on the input of every block."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bench_lib.techniques.toolkit.embedding_perturbation import backward_at
 
 @dataclass(frozen=True)
 class HyPe(Technique):
-    """Train with a little noise on what every block is given, in place of dropout on hidden states.
+    """Train with a little noise on the input of every block, in place of dropout on hidden states.
 
     h <- h + z before each block,  z ~ U(0, epsilon) for each value, or N(0, epsilon^2) if normal
 

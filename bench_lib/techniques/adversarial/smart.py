@@ -101,7 +101,7 @@ class SMART(Technique):
 
     @torch.no_grad()
     def _averaged(self, step: Step) -> Output:
-        """What the averaged weights say of the clean batch."""
+        """The output of the averaged weights on the clean batch."""
         with weights_replaced(step.training.trainable().values(), self._averages(step.training)):
             return step.forward(full_precision=True)
 
@@ -109,7 +109,7 @@ class SMART(Technique):
         return training.keep(self, lambda: [p.detach().clone() for p in training.trainable().values()])
 
     def _attacked(self, step: Step, clean: Output) -> Output:
-        """What the model says at the shift to which it climbs."""
+        """The output at the adversarial shift."""
         model, fixed = step.training.model, replace(clean, logits=tuple(logits.detach() for logits in clean.logits))
         shift = normal_noise(step, self.sigma, self.name)
         for _ in range(self.steps):

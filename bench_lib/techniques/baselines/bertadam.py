@@ -25,7 +25,7 @@ class BertAdam(Technique):
     theta <- theta - lr * (m / (sqrt(v) + eps) + wd * theta),  m and v not divided by 1 - beta^t
 
     Devlin et al. 2019, as released; Zhang et al. 2021, "Revisiting Few-sample BERT Fine-tuning", section 4, show the
-    damage. The released code warms up where it is told to; as a negative control this one does not.
+    damage. The released code can warm up; as a negative control this one does not.
     Source: google-research/bert:optimization.py.
     """
 
@@ -69,7 +69,7 @@ def _undo_bias_correction(optimizer: torch.optim.Optimizer) -> None:
 
 
 def _uncorrected(group: TorchGroup, optimizer: torch.optim.Optimizer) -> Iterator[TorchGroup]:
-    """A group in parts of equal age: what is thawed later than the rest has made fewer steps."""
+    """A group split by age, since parameters that were thawed later have made fewer steps."""
     stepped = [p for p in group["params"] if optimizer.state.get(p)]
     done = torch.stack([optimizer.state[p]["step"] for p in stepped]).tolist() if stepped else []
     ages = dict(zip(map(id, stepped), done, strict=True))

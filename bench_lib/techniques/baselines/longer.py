@@ -14,7 +14,7 @@ from bench_lib.techniques.interface.technique import Technique
 
 @dataclass(frozen=True)
 class Longer(Technique):
-    """Train for more epochs, the warm-up and the decay of the rate stretching with them; None keeps the profile's.
+    """Train for more epochs, with warm-up and decay over all of them; None keeps the profile's number.
 
     epochs <- 20
 

@@ -49,7 +49,7 @@ class LayerDrop(Technique):
         require(not every_other or self.share <= 1 / 2, "layer_drop:share", self.share, "at most 0.5 with every_other")
 
     def _kept(self, depth: int) -> list[int]:
-        """The blocks that stay, by their places from 0."""
+        """The indices of the blocks that stay."""
         if self.which == "top" or self.share == 0:
             return list(range(depth - portion(self.share, depth)))
         return [place for place in range(depth) if (place + 1) % math.floor(1 / self.share)]

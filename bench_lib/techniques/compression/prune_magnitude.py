@@ -55,6 +55,6 @@ class PruneMagnitude(Technique):
 
 
 def clear_smallest(weight: Tensor, number: int) -> None:
-    """Set so many elements to 0, those nearest to it."""
+    """Set the smallest elements to 0."""
     flat = weight.view(-1)
     flat[torch.topk(flat.abs(), number, largest=False, sorted=False).indices] = 0.0

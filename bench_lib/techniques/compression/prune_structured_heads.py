@@ -20,7 +20,7 @@ from bench_lib.techniques.toolkit.model_copies import plain_copy, portion
 
 @dataclass(frozen=True)
 class PruneStructuredHeads(Technique):
-    """After training, the attention heads on which the loss hung least are cut out; nothing trains afterwards.
+    """After training, the least important attention heads are removed; nothing trains afterwards.
 
     I_h = sum over batches of |dL/dxi_h|, xi_h = 1 a factor before head h;  I_h <- I_h / ||I|| of its block
 
@@ -37,7 +37,7 @@ class PruneStructuredHeads(Technique):
     family: ClassVar[str] = "compression"
     paper: ClassVar[str] = "Michel et al. 2019, arXiv:1905.10650"
     identity: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
-    version: ClassVar[str] = "2"  # gradients count at the weights that they were taken at, and not at the next ones
+    version: ClassVar[str] = "2"  # gradients are multiplied by the weights they were taken at, not by the next ones
     observer: ClassVar[bool] = True
 
     share: float = 0.4

@@ -61,7 +61,7 @@ class QuantizeDynamicInt8(Technique):
 
 
 def straight_through(layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor | None:
-    """Where a gradient is asked for, as by an attack, let it be that of the layer without rounding, whose own is 0."""
+    """For a gradient, as in an attack, use that of the layer without rounding, since the rounded one's is 0."""
     if not (torch.is_grad_enabled() and inputs[0].requires_grad):
         return None
     exact = nn.functional.linear(inputs[0], layer.get_parameter("weight").dequantize(), getattr(layer, "bias", None))

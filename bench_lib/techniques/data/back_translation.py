@@ -1,4 +1,4 @@
-"""Back-translation: copies of the training texts, said in another language and back."""
+"""Back-translation: copies of the training texts, translated to another language and back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench_lib.techniques.interface.training_set import Corpus
 
 @dataclass(frozen=True)
 class BackTranslation(Technique):
-    """A share of the training examples is joined by copies that two translation models put in other words.
+    """Copies of a share of the training examples, paraphrased by two translation models, join the training set.
 
     train <- train + {back(there(x)) : x drawn without replacement, share * |train| of them}
 
@@ -72,10 +72,10 @@ class BackTranslation(Technique):
 
 
 def _reworded(example: Example, said: Mapping[str, str]) -> Example:
-    """The example with its texts as they came back; nothing that came back is no text."""
+    """The example with its texts translated back; an empty translation is ignored."""
     return example.reworded({text: _otherwise(text, said.get(text, "").strip()) for text in example.rewordable})
 
 
 def _otherwise(text: str, back: str) -> str:
-    """What came back, or the text itself where that is nothing, or the same but for white space."""
+    """The back-translation, or the text itself where it is empty or differs in white space only."""
     return text if back.split() in ([], text.split()) else back

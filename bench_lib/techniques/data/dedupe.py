@@ -14,11 +14,11 @@ from bench_lib.techniques.interface.training_set import Corpus
 
 @dataclass(frozen=True)
 class Dedupe(Technique):
-    """Training examples that repeat an earlier one, or whose text stands in the evaluation set, are dropped.
+    """Training examples that repeat an earlier one, or whose text is in the evaluation set, are dropped.
 
     train <- {(x, y) in unique(train) : x not in the texts of evaluation}
 
-    Lee et al. 2022, "Deduplicating Training Data Makes Language Models Better"; theirs drops repeated stretches of 50
+    Lee et al. 2022, "Deduplicating Training Data Makes Language Models Better"; theirs drops repeated spans of 50
     tokens and near-duplicates (google-research/deduplicate-text-datasets:README.md), ours whole examples that are the
     same. A repeat has the same label too; what leaks is the text, whatever the answer that stands beside it.
     """
@@ -27,7 +27,7 @@ class Dedupe(Technique):
     family: ClassVar[str] = "data"
     paper: ClassVar[str] = "Lee et al. 2022, arXiv:2107.06499"
     identity: ClassVar[Mapping[str, Scalar] | None] = {"repeats": False, "leaks": False}
-    version: ClassVar[str] = "2"  # leaks go by their text, where version 1 asked for the same answer
+    version: ClassVar[str] = "2"  # a leak has the same text, where version 1 required the same label too
 
     repeats: bool = True
     leaks: bool = True

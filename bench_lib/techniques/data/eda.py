@@ -1,4 +1,4 @@
-"""EDA: copies of the training texts with words replaced, put in, exchanged or left out."""
+"""EDA: copies of the training texts with words replaced, inserted, swapped or deleted."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from bench_lib.techniques.toolkit.thesaurus import Thesaurus, check_source, core
 
 Operation = Callable[[Passage, float, Thesaurus, np.random.Generator], Passage]
 TRIES = 10
-"""Words of which one is asked for a synonym to put in, as in the authors' code."""
+"""Words tried for a synonym to insert, as in the authors' code."""
 BY_SIZE = ((500, 0.05, 16), (2_000, 0.05, 8), (math.inf, 0.1, 4))
-"""Alpha and copies for training sets of up to so many examples."""
+"""Alpha and copies by the largest size of the training set."""
 
 
 @dataclass(frozen=True)
 class EDA(Technique):
-    """Each training example is joined by copies that one operation changed: replace, put in, exchange or leave out.
+    """Copies of each training example join the training set, changed by one operation: replace, insert, swap or delete.
 
     n = max(1, floor(alpha * words)) synonyms in place of words, or put in anywhere, or exchanges of two words; or each
     word is left out with probability alpha;  the operations of an example's copies ~ shuffled, equally many of each
@@ -95,21 +95,21 @@ class EDA(Technique):
         return [*corpus.train, *made]
 
     def _strength(self, examples: int) -> tuple[float, int]:
-        """Alpha and copies, as they are set or as a training set of so many examples asks for."""
+        """Alpha and copies, as set or by the size of the training set."""
         alpha, copies = next((alpha, copies) for most, alpha, copies in BY_SIZE if examples <= most)
         return alpha if self.alpha is None else self.alpha, copies if self.copies is None else self.copies
 
 
 def _operations(copies: int, generator: np.random.Generator) -> list[Operation]:
-    """What makes an example's copies: from a pool of as many of each operation as it takes, and one more."""
+    """The operations that make an example's copies, drawn from equally many of each, and one more."""
     pool = OPERATIONS * (copies // len(OPERATIONS) + 1)
     return [pool[i] for i in generator.permutation(len(pool))[:copies]]
 
 
 def inserted(words: Passage, alpha: float, synonyms: Thesaurus, generator: np.random.Generator) -> Passage:
-    """A synonym of some word outside entities put in at some place, as often as alpha says.
+    """Insert synonyms of words outside entities at random places, as often as alpha says.
 
-    What is like a name is a name, and nobody would have tagged it.
+    Not of entities, since synonyms of names are names without a tag.
     """
     new = words
     for _ in range(count(words, alpha)):
@@ -124,7 +124,7 @@ def inserted(words: Passage, alpha: float, synonyms: Thesaurus, generator: np.ra
 
 
 def swapped(words: Passage, alpha: float, _synonyms: Thesaurus, generator: np.random.Generator) -> Passage:
-    """Two words outside entities and answers exchanged, as often as alpha says."""
+    """Swap two words outside entities and answers, as often as alpha says."""
     new, movable = words, [i for i, word in enumerate(words) if word.movable]
     for _ in range(count(words, alpha) if len(movable) > 1 else 0):
         i, j = generator.choice(movable, 2, replace=False).tolist()
@@ -133,7 +133,7 @@ def swapped(words: Passage, alpha: float, _synonyms: Thesaurus, generator: np.ra
 
 
 def deleted(words: Passage, alpha: float, _synonyms: Thesaurus, generator: np.random.Generator) -> Passage:
-    """Each word left out with probability alpha; one stays of a text that would lose all."""
+    """Delete each word with probability alpha; a text keeps at least one."""
     gone = {i for i, chance in enumerate(generator.random(len(words))) if chance < alpha and words[i].editable}
     left = [i for i, word in enumerate(words) if word.text and i not in gone]
     if gone and not left:

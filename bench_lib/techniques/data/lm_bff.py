@@ -1,4 +1,4 @@
-"""Prompt-based fine-tuning, LM-BFF's: words answer for the classes, and no new head is drawn."""
+"""Prompt-based fine-tuning, as LM-BFF: words stand for the classes, and no new head is drawn."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PROMPTS = {
 
 @dataclass(frozen=True)
 class LMBFF(Technique):
-    """A text stands in a template with one mask, and the checkpoint's own head tells which label's word is there.
+    """A text fills a template with one mask, and the checkpoint's own head predicts which label's word is there.
 
     x' = template(x),  p(y | x) = exp(s(w_y)) / sum over classes c of exp(s(w_c)),
     s(w) = the score of the word w by the head for masked words, from the last hidden state at the mask

@@ -20,7 +20,7 @@ from bench_lib.techniques.interface.technique import Technique
 
 @dataclass(frozen=True)
 class Mixup(Technique):
-    """Each text's representation is mixed with that of another of its batch, and so is what its prediction costs.
+    """Each text's representation is mixed with that of another text of its batch, and its loss accordingly.
 
     h~_i = lambda * h_i + (1 - lambda) * h_j,  L = lambda * CE(h~_i, y_i) + (1 - lambda) * CE(h~_i, y_j),
     lambda ~ Beta(alpha, alpha), one for each batch;  j a shuffle of i
@@ -66,7 +66,7 @@ class Mixup(Technique):
         return loss.detach()
 
     def _drawn(self, step: Step) -> tuple[float, Tensor]:
-        """The batch's lambda, and which text each one of the micro-batch is mixed with."""
+        """The batch's lambda, and for each text of the micro-batch the index of its partner."""
         training, size = step.training, len(step.real_tokens)
         weight = np.random.default_rng(training.seed("augment", self.name, training.step)).beta(self.alpha, self.alpha)
         generator = training.generator("augment", self.name, training.step, step.number)

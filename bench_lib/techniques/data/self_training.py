@@ -1,4 +1,4 @@
-"""Self-training: the run's own answers on what it was not given, as further examples."""
+"""Self-training: pseudo-labels for the unlabelled pool, as further training examples."""
 
 from __future__ import annotations
 
@@ -19,23 +19,22 @@ from bench_lib.techniques.interface.technique import Technique
 
 @dataclass(frozen=True)
 class SelfTraining(Technique):
-    """A teacher, trained as the run would be, answers unused training texts, and what it is sure of joins the training.
+    """A teacher, trained as the run would be, labels the unlabelled pool; confident pseudo-labels join the training.
 
-    train <- train + {(x, argmax p(y | x)) : max p(y | x) >= threshold},  x unused, p the teacher's
+    train <- train + {(x, argmax p(y | x)) : max p(y | x) >= threshold},  x of the unlabelled pool, p the teacher's
 
     Yarowsky 1995, in one round; the student, which is the run, starts anew from the pre-trained weights. Source: Du et
-    al. 2021, "Self-training Improves Pre-training" (settings not verified). Of a sentence with tags, the word that the
-    teacher is least sure of counts, and of cut words it is never sure. Threshold 0.9 is our choice, and so is as many
-    unused texts as there are training sequences (`ratio`), which bounds the cost: a training of the teacher, and at
-    most twice the steps for the student. The record says how many were asked and added, and which share of these the
-    data set confirms.
+    al. 2021, "Self-training Improves Pre-training" (settings not verified). For a tagged sentence, the least
+    confident word counts, and cut words are never confident. Threshold 0.9 is our choice, and so is a pool as
+    large as the training set (`ratio`), which bounds the cost: a training of the teacher, and at most twice the steps
+    for the student. The record says how many texts were asked and added, and which share of the latter is right.
     """
 
     name: ClassVar[str] = "self_training"
     family: ClassVar[str] = "data"
     paper: ClassVar[str] = "Yarowsky 1995, doi:10.3115/981658.981684; Du et al. 2021, arXiv:2010.02194"
     identity: ClassVar[Mapping[str, Scalar] | None] = {"ratio": 0.0}
-    version: ClassVar[str] = "2"  # asks nothing that it is evaluated on, which version 1 did
+    version: ClassVar[str] = "2"  # leaves out the evaluation set, which version 1 did not
     reads_unlabelled: ClassVar[bool] = True
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"threshold": (0.8, 0.9, 0.95)}  # our choice
 
@@ -69,7 +68,7 @@ class SelfTraining(Technique):
 
 
 def answered(examples: Sequence[Example], predictions: Predictions) -> Iterator[tuple[Example, float]]:
-    """Each example with the most likely answer in place of its own, and how likely that is, from logits."""
+    """Each example with its most likely label in place of its own, and that label's probability, from logits."""
     shifted = predictions.values - predictions.values.max(-1, keepdims=True)
     likely = np.exp(shifted) / np.exp(shifted).sum(-1, keepdims=True)  # (rows, labels)
     lengths = predictions.lengths if predictions.lengths is not None else np.ones(len(examples), dtype=int)

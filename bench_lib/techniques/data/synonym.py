@@ -1,4 +1,4 @@
-"""Synonym replacement: copies of the training texts in which words of like meaning stand in."""
+"""Synonym replacement: copies of the training texts with synonyms."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bench_lib.techniques.toolkit.thesaurus import check_source, thesaurus, with
 
 @dataclass(frozen=True)
 class Synonym(Technique):
-    """Each training example is joined by copies in which a share of the words is replaced by synonyms.
+    """Copies of each training example, with a share of the words replaced by synonyms, join the training set.
 
     train <- train + {x' : x_i' ~ U(synonyms(x_i)) for max(1, floor(share * words)) words i of each text of x}
 

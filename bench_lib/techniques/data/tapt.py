@@ -1,4 +1,4 @@
-"""TAPT: masked language modelling on the task's own text, before it is fine-tuned on."""
+"""TAPT: masked language modelling on the task's own texts before fine-tuning."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ BETA2 = 0.98
 
 @dataclass(frozen=True)
 class TAPT(Technique):
-    """The body first learns to tell masked words of the training texts, then it is fine-tuned as usual.
+    """The body first learns to predict masked words of the training texts, then it is fine-tuned as usual.
 
     theta <- argmin sum -log p(word | text without it),  over `share` of the words, drawn anew in every epoch
 
-    Gururangan et al. 2020, "Don't Stop Pretraining", section 4. The words are told by the head that the checkpoint was
-    pre-trained with, as in allenai/dont-stop-pretraining:scripts/run_language_modeling.py, and so are eps 1e-6, decay
-    0.01, 15 % of the words and linear decay of the rate. Where the checkpoint holds no such head, as minilm does not, a
-    new one is drawn and first has to learn; the record says which (`pretrained_head`), and the head is dropped after.
+    Gururangan et al. 2020, "Don't Stop Pretraining", section 4. The words are predicted by the head that the checkpoint
+    was pre-trained with, as in allenai/dont-stop-pretraining:scripts/run_language_modeling.py, and so are eps 1e-6,
+    decay 0.01, 15 % of the words and linear decay of the rate. Where the checkpoint holds no such head, as minilm, a
+    new one is drawn and has to learn first; the record says which (`pretrained_head`). The head is dropped afterwards.
     100 epochs, batches of 256, rate 1e-4, warm-up over 0.06 of the steps, beta2 0.98, and the 12,500 steps of a whole
     domain, at which `most_steps` caps the whole epochs of large sets: Source: table 13 of the paper (settings not
     verified). The number of steps is epochs * texts / 256, so that what is right for one size of training set is not
@@ -40,7 +40,7 @@ class TAPT(Technique):
     family: ClassVar[str] = "data"
     paper: ClassVar[str] = "Gururangan et al. 2020, arXiv:2004.10964"
     identity: ClassVar[Mapping[str, Scalar] | None] = {"epochs": 0}
-    version: ClassVar[str] = "2"  # the checkpoint's own head tells the words, where version 1 had a new one always
+    version: ClassVar[str] = "2"  # uses the checkpoint's own head, where version 1 always had a new one
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
         "learning_rate": (1e-4, 5e-4),  # not verified
         "epochs": (10, 30, 100),  # 100 not verified, less is our choice
@@ -79,7 +79,7 @@ class TAPT(Technique):
         stage.study(study, self._budget(stage.profile, stage.sequences))
 
     def _budget(self, profile: Profile, sequences: int) -> Profile:
-        """The profile of the masked language modelling of so many sequences."""
+        """The profile of masked language modelling on a number of sequences."""
         micro = profile.batch_size // profile.accumulate
         parts = math.ceil(self.batch_size / micro)
         steps = math.ceil(sequences / (micro * parts))  # of an epoch

@@ -1,4 +1,4 @@
-"""Token cutoff: the prediction should stand when some tokens are erased."""
+"""Token cutoff: the prediction should not change when some tokens are erased."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def chosen(candidates: Tensor, real_tokens: Tensor, share: float, generator: tor
 
 
 def rows_left(output: Output, cut: Tensor) -> Output:
-    """The rows whose tokens are still there."""
+    """The rows whose tokens are not erased."""
     left = ~cut[output.places]
     logits, targets = (tuple(rows[left] for rows in group) for group in (output.logits, output.targets))
     return replace(output, logits=logits, targets=targets, places=output.places & ~cut)
@@ -99,7 +99,7 @@ def rows_left(output: Output, cut: Tensor) -> Output:
 def jensen_shannon(logits_a: Tensor, logits_b: Tensor) -> Tensor:
     """Mean over the rows of the Jensen-Shannon divergence in nats; logits of shape (rows, classes), in fp32."""
     log_a, log_b = logits_a.float().log_softmax(-1), logits_b.float().log_softmax(-1)
-    # Padding has the log-probability -inf, which no gradient survives; it weighs nothing.
+    # Padding has the log-probability -inf and no weight; its gradient would not be finite.
     padding = log_a.isneginf() & log_b.isneginf()
     a, b = log_a.masked_fill(padding, 0.0), log_b.masked_fill(padding, 0.0)
     middle = torch.logaddexp(a, b) - math.log(2)

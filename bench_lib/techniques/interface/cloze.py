@@ -11,13 +11,13 @@ from bench_lib.core.errors import Unsupported, require
 from bench_lib.tasks.formats import Example
 
 FIELDS = ("text", "text_open", "text_lower", "pair", "pair_open", "pair_lower")
-"""What a template may read: the text or its pair, whole, without its last character, or its first letter lowered."""
+"""Fields of a template: the text or its pair, whole, without its last character, or with a lower-case start."""
 PART = re.compile(r"( *\{[^{}]*\})")
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Words of a cloze question, with the space before them, or its `mask`; what may be `cut` loses tokens to fit."""
+    """Words of a cloze question, with the space before them, or its `mask`; a `cut` piece may lose tokens to fit."""
 
     words: str = ""
     cut: bool = False
@@ -25,7 +25,7 @@ class Piece:
 
 
 def check_template(text: str, where: str) -> None:
-    """Raise `BadValue` for a template without any text, with another number of masks than one, or of other fields."""
+    """Raise `BadValue` unless a template has text, one mask, and known fields only."""
     fields = [part.strip(" {}") for part in PART.findall(text)]
     plain = "".join(PART.split(text)[::2])
     known = set(fields) <= {"mask", *FIELDS} and not set("{}") & set(plain)
@@ -35,7 +35,7 @@ def check_template(text: str, where: str) -> None:
 
 
 def filled(template: str, example: Example) -> Sequence[Piece]:
-    """The cloze question on an example; a pair that is asked for and not there raises `Unsupported`."""
+    """The cloze question on an example; `Unsupported` where the template reads a pair and there is none."""
     return [_piece(part, example) for part in _parts(template)]
 
 

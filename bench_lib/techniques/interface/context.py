@@ -1,4 +1,4 @@
-"""The live run that hooks act on: the model in training, one step of it, and what a forward pass gave."""
+"""The live run that hooks act on: a training, its steps, and outputs of forward passes."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Group:
 class Phase:
     """An interval of the training, up to the next phase's first step.
 
-    `trains` says by name which parameters do; the others stay as they are to the bit. A phase that restarts begins with
-    a new optimiser and the profile's schedule anew, at its own learning rate (None for the profile's).
+    `trains` tells by name whether a parameter trains; the others stay as they are to the bit. A phase that restarts
+    begins with a new optimiser and schedule, at its own learning rate (None for the profile's).
     """
 
     first_step: int
@@ -45,9 +45,9 @@ class Phase:
 
 @dataclass(frozen=True, eq=False)
 class Committee:
-    """States of the model that predict as one: each is held in turn, in evaluation, and `combine` gets what each said.
+    """States of the model that predict together: evaluation enters each in turn, and `combine` gets their predictions.
 
-    A state has to be left to the bit. An attack is aimed at each member by itself.
+    Leaving a state restores the model to the bit. An attack is aimed at each member by itself.
     """
 
     members: Sequence[Callable[[], AbstractContextManager[None]]]
@@ -58,8 +58,8 @@ class Committee:
 class Training:
     """A run in progress; `pretrained` holds the weights as they were loaded, by name, on the CPU.
 
-    `trained` are the parameters that the optimiser was given, which may be frozen for a phase. `epoch_size` is how many
-    of the training sequences an epoch reads, others each time; None for all. `committee` predicts in the model's place.
+    `trained` are the optimiser's parameters, which a phase may freeze. `epoch_size` is the number of training sequences
+    that an epoch reads, a new sample each time; None for all. `committee` predicts in the model's place.
     """
 
     model: nn.Module
@@ -80,9 +80,9 @@ class Training:
     committee: Committee | None = None
 
     def keep(self, owner: object, make: Callable[[], T]) -> T:
-        """State of one technique in this run: made at the first call, the same object at every later one."""
-        # By identity: equal observers may ride on one training in several stacks, each with a state of its own. The
-        # owner is held so that its id is not given to another.
+        """The state of one technique in this run, created at the first call."""
+        # By `id`, since equal observers of several stacks may share a training. The owner is stored with its state, so
+        # that no other object gets its id.
         if id(owner) not in self.memory:
             self.memory[id(owner)] = (owner, make())
         return cast(T, self.memory[id(owner)][1])
@@ -97,7 +97,7 @@ class Training:
 
     @contextmanager
     def seeded(self, stream: str, *names: str | int) -> Iterator[None]:
-        """Let code that only knows torch's global generator draw from a stream of this run, and restore it."""
+        """Seed torch's global generators from a stream of this run, and restore them afterwards."""
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             seed_generators(self.seed(stream, *names), self.device)
@@ -105,7 +105,7 @@ class Training:
 
     @contextmanager
     def predicting_as(self, committee: Committee | None) -> Iterator[None]:
-        """Let several states predict in the place of the model, or with None the model alone."""
+        """Predict by a committee; by the model alone with None."""
         outside, self.committee = self.committee, committee
         try:
             yield
@@ -113,7 +113,7 @@ class Training:
             self.committee = outside
 
     def trainable(self) -> dict[str, nn.Parameter]:
-        """The parameters that this run trains, the same ones from the building of the optimiser to the end."""
+        """The parameters that this run trains, fixed once the optimiser is built."""
         if self.trained is not None:
             return self.trained
         return {name: p for name, p in self.model.named_parameters() if p.requires_grad}
@@ -131,15 +131,15 @@ def with_gradients(training: Training) -> dict[str, tuple[nn.Parameter, Tensor]]
 
 @dataclass(frozen=True, eq=False)
 class Output:
-    """What a forward pass gave: rows that have a target only; answer spans give two pairs, start and end.
+    """The output of a forward pass, for rows with a target; answer spans have two pairs, start and end.
 
     Logits are in fp32. `hidden` holds the output of the embeddings and of each block, and is empty unless asked for;
-    `places` are the tokens that the rows belong to, for spans and whole texts the first one, or the mask of a prompt.
+    `places` marks the tokens of the rows: for spans and whole texts the first token, or the mask of a prompt.
     """
 
     logits: tuple[Tensor, ...]  # each (rows, classes)
     targets: tuple[Tensor, ...]  # each (rows,)
-    places: Tensor  # (batch, length), of truth values
+    places: Tensor  # (batch, length), bool
     hidden: tuple[Tensor, ...] = ()  # each (batch, length, hidden)
 
     def features(self) -> Tensor:
@@ -148,22 +148,22 @@ class Output:
 
 
 class Step(Protocol):
-    """One micro-batch, for techniques that run the backward pass themselves; `number` is its place in the batch."""
+    """One micro-batch, for techniques that run the backward pass; `number` is its index in the batch."""
 
     training: Training
     number: int
 
     @property
     def real_tokens(self) -> Tensor:
-        """Where neither padding nor a special token stands, (batch, length)."""
+        """True at tokens that are neither padding nor special, (batch, length)."""
         ...
 
     def forward(self, repeat: int = 0, hidden: bool = False, full_precision: bool = False) -> Output:
-        """Run the model; equal `repeat` numbers draw equal dropout masks, full precision is fp32 in any profile."""
+        """Run the model; equal `repeat` draws equal dropout masks, `full_precision` is fp32 in any profile."""
         ...
 
     def loss(self, output: Output) -> Tensor:
-        """Mean cross-entropy over the rows, or what the stack has in its place."""
+        """Mean cross-entropy over the rows, or the stack's loss in its place."""
         ...
 
     def backward(self, loss: Tensor) -> None:
@@ -178,9 +178,9 @@ class Update(Protocol):
 
     @property
     def scale(self) -> float:
-        """What the gradients are multiplied with, which keeps those of fp16 from vanishing; 1 in other precisions."""
+        """The loss scale of fp16; 1 in other precisions."""
         ...
 
     def backward(self, masks: int = 0) -> Tensor:
-        """Gradients of the whole batch in place of any there were; the loss. Equal `masks` draw equal dropout masks."""
+        """Replace the gradients by those of the whole batch and return the loss; `masks` is as `repeat` of a step."""
         ...

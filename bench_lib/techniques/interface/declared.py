@@ -1,4 +1,4 @@
-"""What a technique says of itself, checked where it is loaded and where one is made: names, fields, numbers."""
+"""Checks of what a technique declares, when its class is loaded and when one is made."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from bench_lib.techniques.interface.technique import Technique
 DECLARED = ("name", "family", "paper", "identity")
 MOST_POOLED, MOST_PASSES = 1000, 10_000
 MOST_TUNED, MOST_TRIED = 2, 50
-"""Fields of a space, and values of each: the constructor is asked about every point."""
+"""Fields of a space, and values of each; every point is tried with the constructor."""
 PASSES: dict[str, tuple[int, ...]] = {
     "passes": (),
     "passes_at": (0, 1),
     "estimation_passes": (),
     "pretraining_passes": (1,),
 }
-"""Methods that declare passes, and what they are asked with."""
+"""Methods that declare passes, and the arguments they are tried with."""
 
 
 @contextmanager
 def foreign(what: str) -> Iterator[None]:
-    """Turn whatever somebody else's code raises, `sys.exit` included, into a `BenchError` on one line."""
+    """Turn any exception of foreign code, `sys.exit` included, into a `BenchError` on one line."""
     try:
         yield
     except BenchError:
@@ -45,7 +45,7 @@ def foreign(what: str) -> Iterator[None]:
 
 
 def check_technique(technique: object, where: str) -> None:
-    """Raise `BenchError` for what is not a technique, or does not declare what each must."""
+    """Raise `BenchError` for an object that is no technique, or lacks a declaration."""
     with foreign(f"looking at the technique {where}"):
         if not (inspect.isclass(technique) and issubclass(technique, Technique)):
             raise BenchError(f"{where} is not a child of bench_lib.techniques.interface.technique.Technique")
@@ -109,7 +109,7 @@ def _check_identity(technique: type[Technique], where: str) -> None:
 
 
 def _check_space(technique: type[Technique], where: str) -> None:
-    """Raise unless the space names few fields, each with values that can be told apart, ordered and made."""
+    """Raise unless the space names few fields, each with distinct, ordered and valid values."""
     space: object = technique.space
     kinds, what = setting_kinds(cast(Any, technique)), f"space of the technique {where}"
     allowed = "a mapping of fields to the values to try, empty where nothing is tuned"
@@ -123,7 +123,7 @@ def _check_space(technique: type[Technique], where: str) -> None:
 
 
 def _check_tried(values: object, kinds: tuple[type, ...], what: str) -> None:
-    """Raise unless these are values of one type of the field: an int in a float's place would be another run."""
+    """Raise unless the values have one type of the field; an int in place of a float would be another run."""
     if not (isinstance(values, tuple) and 2 <= len(values) <= MOST_TRIED):
         raise BadValue(what, values, f"a tuple of 2 to {MOST_TRIED} values")
     allowed = " or ".join(kind.__name__ for kind in kinds if kind is not type(None))
@@ -141,7 +141,7 @@ def _check_tried(values: object, kinds: tuple[type, ...], what: str) -> None:
 def _check_points(technique: type[Technique], what: str) -> None:
     """Raise for a point of the space that the constructor refuses."""
     if any(field.default is MISSING and field.name not in technique.space for field in fields(technique)):
-        return  # what else it must be given is not known
+        return  # its other arguments are unknown
     for values in itertools.product(*technique.space.values()):
         settings = dict(zip(technique.space, values, strict=True))
         point = ":".join(f"{name}={value}" for name, value in settings.items())
@@ -160,11 +160,11 @@ def _check_value(value: object, kinds: tuple[type, ...], what: str) -> None:
 
 
 def check_made(technique: Technique) -> None:
-    """Raise `BenchError` unless all that a technique says of itself, once made, can be used."""
+    """Raise `BenchError` unless all declarations of a made technique can be used."""
     name = str(technique.name)
     with foreign(f"the technique {name}, asked what it is,"):
         if not type(technique).__module__.startswith("bench_lib."):
-            check_definition(type(technique), Technique)  # again: what was put on the class since counts too
+            check_definition(type(technique), Technique)  # again, since the class may have changed
         check_instance(technique)
         for field in fields(technique):
             value = getattr(technique, field.name)

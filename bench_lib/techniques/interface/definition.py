@@ -1,7 +1,7 @@
-"""Whether the public members of a technique's class are hooks: checked as it is made, since no others are called.
+"""Checks that the public members of a technique's class are hooks, since no others are called.
 
-What a class may have of its own: fields and constants under any name but a hook's, nested classes, and methods and
-properties whose names begin with an underscore.
+A class may also have fields and constants that are not named like a hook, nested classes, and methods and properties
+whose names begin with an underscore.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ METHODS: dict[str, Any] = {
 }
 """Every hook's method by name, as its protocol declares it."""
 FIELDS = {name for protocol in HOOKS for name, value in vars(protocol).items() if isinstance(value, property)}
-"""What a protocol asks for beside its methods, which is a field."""
+"""Fields that protocols ask for beside their methods."""
 
 
 def check_definition(technique: type, base: type) -> None:
-    """Raise `BenchError` for a public member that is no hook, a hook that cannot be called as such, or half of one."""
+    """Raise `BenchError` for a public member that is no hook, or a hook that is incomplete or cannot be called."""
     own = {n: f for n, f in vars(base).items() if inspect.isfunction(f) and not n.startswith("_")}
     expected = METHODS | own
     for owner in technique.__mro__:
@@ -49,7 +49,7 @@ def check_definition(technique: type, base: type) -> None:
 
 
 def check_instance(technique: object) -> None:
-    """Raise `BenchError` for what stands in the place of a hook on the instance itself, where it would pass for one."""
+    """Raise `BenchError` for an attribute of the instance that hides a hook."""
     for name in getattr(technique, "__dict__", {}):
         if name in METHODS:
             raise _refused(type(technique), f"{name!r} is set on the instance, and is a hook, a method of the class")
@@ -62,7 +62,7 @@ def _is_code(value: object) -> bool:
 
 
 def _refuse_unknown(technique: type, owner: type, name: str, base: type) -> None:
-    """Raise for a member that nothing uses; of a mixin, which may serve others, only for what looks like a hook."""
+    """Raise for an unused member; in a mixin, which may serve others, only if it resembles a hook."""
     plain = {_plain(hook): hook for hook in METHODS}
     near = [plain[n] for n in get_close_matches(_plain(name), plain, n=1, cutoff=0.7)]
     if not near and not issubclass(owner, base):
@@ -82,7 +82,7 @@ def _plain(name: str) -> str:
 
 
 def _check_hook(technique: type, name: str, value: Any, declared: Any) -> None:
-    """Raise unless a hook is a plain method that takes what it will be given, by position."""
+    """Raise unless a hook is a plain method that takes the declared arguments by position."""
     for protocol in HOOKS:
         if value is vars(protocol).get(name):
             raise _refused(technique, f"{name!r} is only inherited from the protocol {protocol.__name__}; define it")
@@ -100,7 +100,7 @@ def _check_hook(technique: type, name: str, value: Any, declared: Any) -> None:
         given = taken.bind(*wanted).arguments
     except TypeError as error:
         raise _refused(technique, f"{name}{taken} does not take ({', '.join(wanted)}): {error}") from error
-    for mine, theirs in list(zip(given, wanted, strict=False))[1:]:  # one that takes several, as *given, is the last
+    for mine, theirs in list(zip(given, wanted, strict=False))[1:]:  # *given takes the rest
         if mine != theirs and not mine.startswith("_") and taken.parameters[mine].kind is not VAR_POSITIONAL:
             hint = "as the hook does, or with an underscore in front where it is not read"
             raise _refused(
@@ -109,7 +109,7 @@ def _check_hook(technique: type, name: str, value: Any, declared: Any) -> None:
 
 
 def _check_whole(technique: type) -> None:
-    """Raise for a part of a protocol of several methods, which alone would never be called."""
+    """Raise for an incomplete protocol of several methods, which would never be called."""
     fields = {name for owner in technique.__mro__ for name in vars(owner).get("__annotations__", {})}
     for protocol in HOOKS:
         parts = [name for name in vars(protocol) if name in METHODS or name in FIELDS]

@@ -1,4 +1,4 @@
-"""What each registered technique was measured to change, and by how much, as shipped with the package."""
+"""Measured effects of the registered techniques, as shipped with the package."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from typing import Any
 
 FILE = Path(__file__).with_name("effects.json")
 CLEAR = 3.0
-"""What is more than so many times what rounding changes is the technique's doing."""
+"""A change is the technique's if it is this many times that of rounding."""
 
 
 @dataclass(frozen=True)
 class Effect:
     """A run beside the baseline's of the same seed.
 
-    `trained` is the share of the parameters that learn; `steps`, `passes` and `saved`, the bytes of the file that has
-    to be kept, are times the baseline's. `moved` is how far the embeddings and each block ended from their pre-trained
-    weights, in the mean of the levels and times the baseline's, and `uneven` the root mean square of what that is off
-    1 over the levels. `apart` is the distance of the trained weights from the baseline's, as a share of how far those
-    moved; `answers` the root mean square of the difference of the logits, as a share of their standard deviation. None
-    stands where nothing can be compared: weights under other names, other rows, what seeds make together.
+    `trained` is the share of parameters that train; `steps`, `passes` and `saved`, the bytes to save, are relative to
+    the baseline. `moved` is the distance of embeddings and blocks from their pre-trained weights, relative to the
+    baseline and averaged over layers, and `uneven` the root mean square of its deviation from 1 over layers. `apart`
+    is the distance of the trained weights from the baseline's, relative to the baseline's movement; `answers` the root
+    mean square difference of the logits, relative to their standard deviation. None where nothing can be compared:
+    renamed weights, other rows, seed ensembles.
     """
 
     trained: float
@@ -37,7 +37,7 @@ class Effect:
     answers: float | None
 
     def acts(self, rounding: Sequence[Effect]) -> bool:
-        """Whether it changes something: what is trained, for how long, what is saved; or more than rounding does."""
+        """Whether it changes the trained parameters, steps or saved bytes, or anything more than rounding does."""
         if any((self.trained, self.steps, self.saved) != (r.trained, r.steps, r.saved) for r in rounding):
             return True
         return any(
@@ -46,7 +46,7 @@ class Effect:
         )
 
     def told(self, rounding: Sequence[Effect]) -> str:
-        """In words, each amount beside what rounding makes of it."""
+        """The effect in words, each amount beside that of rounding."""
         if not self.acts(rounding):
             return "it changes no more than rounding does"
 
@@ -78,7 +78,7 @@ def percent(share: float) -> str:
 
 @dataclass(frozen=True)
 class Measured:
-    """Of one version of a technique: its effect, or why there is none, and what it reported of itself."""
+    """The effect of one version of a technique, or the reason why it has none, and its reported numbers."""
 
     version: str
     effect: Effect | None = None
@@ -88,14 +88,14 @@ class Measured:
 
 @dataclass(frozen=True)
 class Effects:
-    """All that was measured, by technique, beside what rounding changes; `where` names model, task and budget."""
+    """Effects by technique, beside those of rounding; `where` names model, task and budget."""
 
     where: str
     rounding: tuple[Effect, ...]
     techniques: Mapping[str, Measured]
 
     def text(self, technique: str, version: str) -> str:
-        """What a technique changes, in a sentence; empty where this version of it was not measured."""
+        """The effect of a technique in a sentence; empty where this version was not measured."""
         found = self.techniques.get(technique)
         if found is None or found.version != version:
             return ""
@@ -127,7 +127,7 @@ def _rounded(values: Mapping[str, float | None]) -> dict[str, float | None]:
 
 @functools.cache
 def measured() -> Effects:
-    """What was measured when the package was made, by `python -m tests.effects`."""
+    """The shipped effects, measured by `python -m tests.effects`."""
     value: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
     techniques = {
         name: Measured(**one | {"effect": one["effect"] and Effect(**one["effect"])})

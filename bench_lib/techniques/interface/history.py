@@ -1,4 +1,4 @@
-"""What a pool sees of stored runs, and what it decides of them."""
+"""Stored runs as a seed ensemble sees them, and its choice among them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class History:
-    """A stored run as a pool sees it: its evaluations as (step, score), and the score it ended with.
-
-    That is None where the run diverged.
-    """
+    """A stored run: its evaluations as (step, score), and its final score, None where it diverged."""
 
     evaluations: tuple[tuple[int, float], ...]
     score: float | None
@@ -18,7 +15,7 @@ class History:
 
 @dataclass(frozen=True)
 class Choice:
-    """Of several runs, by index, the one that counts and those that were finished; the others ended at a step."""
+    """The selected run and the finished runs, by index; the others stopped at a step."""
 
     run: int
     finished: tuple[int, ...]

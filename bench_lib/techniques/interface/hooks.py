@@ -1,6 +1,6 @@
 """The hooks: what a technique may do to a fine-tuning run.
 
-On each stands who may have it, and whether only one technique of a stack can: `roles` says what that means.
+Each declares who may have it, and whether only one technique of a stack can; see `roles`.
 """
 
 from __future__ import annotations
@@ -50,26 +50,26 @@ class Augments(Protocol):
 @hook(Role.TRAINING, exclusive=True)
 @runtime_checkable
 class Prompts(Protocol):
-    """Asks for the class of a text as a masked word, told by the checkpoint's own head in the place of a new one."""
+    """Asks for the class of a text as a masked word, predicted by the checkpoint's own head for masked words."""
 
     name: ClassVar[str]
 
     def prompt(self, task: str, example: Example) -> Sequence[Piece]:
-        """An example of the task as it is read, in training and in every evaluation, with one mask."""
+        """The prompt of an example, with one mask, in training and in every evaluation."""
 
     def label_words(self, task: str) -> Sequence[str]:
-        """A word for each label of the task, in their order; what has none raises `Unsupported`."""
+        """A word for each label of the task, in order; `Unsupported` for an unknown task."""
 
 
 @hook(Role.TRAINING)
 @runtime_checkable
 class Pretrains(Protocol):
-    """Trains before the training."""
+    """Trains the body or extends the training set before the training."""
 
     def pretrain(self, stage: PretrainingStage) -> None:
-        """Change what the run starts from, its body or its training set, before any technique prepares the model.
+        """Change the body or the training set that the run starts from, before any technique prepares the model.
 
-        The new head is to stay as it was drawn; `training.pretrained` stays what was loaded.
+        The new head stays as drawn; `training.pretrained` stays as loaded.
         """
 
 
@@ -94,7 +94,7 @@ class Groups(Protocol):
 @hook(Role.TRAINING)
 @runtime_checkable
 class Estimates(Protocol):
-    """Looks at the training set before the first update."""
+    """Estimates something on the training set before the first update."""
 
     def estimate(self, training: Training, steps: Iterable[Step]) -> None:
         """Run passes over one epoch of micro-batches, without an update; the gradients are cleared afterwards."""
@@ -103,10 +103,10 @@ class Estimates(Protocol):
 @hook(Role.TRAINING, exclusive=True)
 @runtime_checkable
 class Phases(Protocol):
-    """Decides which parameters train when."""
+    """Decides which parameters train in which phase."""
 
     def phases(self, training: Training) -> Sequence[Phase]:
-        """The phases of the training, the first from step 0 on; none at all for a training as usual."""
+        """The phases of the training, the first from step 0 on; none for a usual training."""
 
 
 @hook(Role.TRAINING, exclusive=True)
@@ -121,7 +121,7 @@ class BuildsOptimizer(Protocol):
 @hook(Role.TRAINING, exclusive=True)
 @runtime_checkable
 class ComputesLoss(Protocol):
-    """Decides what a prediction costs."""
+    """Replaces the loss."""
 
     def loss(self, output: Output) -> Tensor:
         """The loss in place of the mean cross-entropy over the rows, a scalar in fp32."""
@@ -130,7 +130,7 @@ class ComputesLoss(Protocol):
 @hook(Role.TRAINING, exclusive=True)
 @runtime_checkable
 class RunsBackward(Protocol):
-    """Decides what is differentiated."""
+    """Runs the passes of a micro-batch."""
 
     def backward(self, step: Step) -> Tensor:
         """Run forward and backward passes on a micro-batch and return the loss to record."""
@@ -139,7 +139,7 @@ class RunsBackward(Protocol):
 @hook(Role.TRAINING, exclusive=True)
 @runtime_checkable
 class RunsUpdate(Protocol):
-    """Decides at which weights the gradients of a batch are taken."""
+    """Runs the passes of a whole batch, at weights of its choice."""
 
     def update(self, update: Update) -> Tensor:
         """Leave the gradients of the whole batch on the parameters and return the loss to record."""
@@ -169,9 +169,9 @@ class EvaluatesUnder(Protocol):
     """Evaluates other weights than those in training."""
 
     def evaluate_under(self, training: Training) -> AbstractContextManager[None]:
-        """Hold the model in the state to be evaluated, and restore it to the bit.
+        """Put the model into the state to be evaluated, and restore it to the bit.
 
-        Where several states predict as one, it is `training.predicting_as` that says which.
+        Several states that predict together enter `training.predicting_as`.
         """
 
 
@@ -190,28 +190,28 @@ class Compresses(Protocol):
 @hook(Role.TRAINING)
 @runtime_checkable
 class Saves(Protocol):
-    """Knows which part of what was trained has to be kept."""
+    """Knows which trained tensors have to be saved."""
 
     def saved(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The tensors of a file of the run, by name, without what has come to nothing."""
+        """The tensors to save, by name, without those that have no effect any more."""
 
 
 @hook(Role.OBSERVING)
 @runtime_checkable
 class Selects(Protocol):
-    """Decides when to stop and which checkpoint counts."""
+    """Decides when to stop and which checkpoint is selected."""
 
     def stop(self, history: Sequence[float]) -> bool:
         """Whether to stop, given the primary metric at every evaluation so far."""
 
     def select(self, history: Sequence[float]) -> int:
-        """The evaluation whose checkpoint is kept, as an index."""
+        """The index of the evaluation whose checkpoint is selected."""
 
 
 @hook(Role.POOLING)
 @runtime_checkable
 class PoolsPredictions(Protocol):
-    """Makes one prediction of several seeds'."""
+    """Combines the predictions of several seeds."""
 
     def pool(self, predictions: Sequence[Predictions]) -> Predictions:
         """Combine the members' predictions on the evaluation set, logits of equal shape."""
@@ -220,13 +220,13 @@ class PoolsPredictions(Protocol):
 @hook(Role.POOLING)
 @runtime_checkable
 class PoolsWeights(Protocol):
-    """Makes one model of several seeds', choosing by its score on `held_out` examples that none was trained on."""
+    """Combines the weights of several seeds by scores on `held_out` examples that none was trained on."""
 
     @property
     def held_out(self) -> int: ...
 
     def pool_weights(self, members: Sequence[Callable[[], Weights]], score: Callable[[Weights], float]) -> Weights:
-        """Combine the members' weights, each read when it is called for, since a handful may not fit into memory.
+        """Combine the members' weights, each loaded when called, since not all may fit into memory.
 
         `score` gives the primary metric of weights on the held-out examples.
         """
@@ -235,21 +235,21 @@ class PoolsWeights(Protocol):
 @hook(Role.POOLING)
 @runtime_checkable
 class MergesWeights(Protocol):
-    """Makes one model of several seeds' by their weights alone."""
+    """Combines the weights of several seeds without scores."""
 
     def merge_weights(self, members: Sequence[Callable[[], Weights]], pretrained: Weights) -> Weights:
-        """Combine the members' weights, each read when it is called for; `pretrained` lacks what was not loaded."""
+        """Combine the members' weights, each loaded when called; `pretrained` has only loaded weights."""
 
 
 @hook(Role.POOLING)
 @runtime_checkable
 class ChoosesRun(Protocol):
-    """Takes one of several seeds, and says how far each of them had to be trained for it."""
+    """Selects one of several seeds, and says how far each of them has to be trained."""
 
     name: ClassVar[str]
 
     def choose(self, histories: Sequence[History]) -> Choice:
-        """Choose among runs in the order of their seeds, diverged ones among them."""
+        """Choose among runs in the order of their seeds, including diverged ones."""
 
 
 HOOKS = tuple(DECLARED)
@@ -269,5 +269,5 @@ def _members(protocol: type) -> tuple[str, ...]:
 
 
 def has(technique: object, protocol: type) -> bool:
-    """Whether a technique has a hook: what `isinstance` says of a protocol, which takes a quarter of a millisecond."""
+    """Whether a technique has a hook; as `isinstance` with a protocol, but faster."""
     return all(getattr(technique, name, None) is not None for name in _members(protocol))

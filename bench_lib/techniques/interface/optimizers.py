@@ -1,4 +1,4 @@
-"""The optimiser of the baseline, which techniques may start from."""
+"""The baseline's optimiser, and parameter groups for other optimisers."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def parameter_groups(groups: list[Group]) -> list[dict[str, Any]]:
 
 
 def rescaled(groups: list[Group], factor: float) -> list[Group]:
-    """Groups at `factor` times their rate, for optimisers whose step is of another size than Adam's.
+    """Groups at `factor` times their rate, for optimisers whose steps differ in size from Adam's.
 
-    The decay is divided by the factor: it is multiplied by the rate, and so stays what the profile says.
+    The decay, which is multiplied by the rate, is divided by the factor, and so stays as in the profile.
     """
     return [replace(g, learning_rate=g.learning_rate * factor, weight_decay=g.weight_decay / factor) for g in groups]
 

@@ -1,4 +1,4 @@
-"""What a technique may do before the training: train models by the run's own machinery, at the run's cost."""
+"""The pre-training stage: models trained by the run's own machinery, at the run's cost."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from bench_lib.tasks.formats import Example
 from bench_lib.techniques.interface.context import Output, Training
 
 Corrupt = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""From a sequence's ids and where they are special: the ids to be read, and where the first ones are to be told.
+"""From a sequence's ids and a mask of special tokens: the corrupted ids, and a mask of the masked-LM targets.
 
-Both (length,), the places as truth values; at least one of them is true.
+All are (length,); at least one token is a target.
 """
 
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """A training on texts without their answers: each time that a sequence is read, it is corrupted anew.
+    """Masked language modelling on texts without their labels, with new targets each time that a sequence is read.
 
-    The model gives as `logits` whatever `loss` takes, a row for each place to be told; the targets are the first ids.
+    The model's `logits` are what `loss` takes, a row for each target; the targets are the original ids.
     """
 
     model: nn.Module
@@ -34,47 +34,46 @@ class Study:
 
 
 class PretrainingStage(Protocol):
-    """What goes before one run's training, for one technique.
+    """The pre-training stage of one run, for one technique.
 
     `training` is the run before any technique prepares its model: the body as loaded, or as an earlier stage left it,
-    and the new head. `profile` is the budget before any technique changed it. All that is trained here draws from
-    streams under the technique's name, and counts in the passes, tokens and seconds of the record; its own steps are
-    reported.
+    and the new head. `profile` is the budget before any technique changed it. Training here draws from
+    streams under the technique's name; its passes, tokens and seconds count in the record, its steps are reported.
     """
 
     training: Training
 
     @property
     def profile(self) -> Profile:
-        """The budget of the run as it was asked for."""
+        """The profile as requested, before techniques change it."""
         ...
 
     @property
     def sequences(self) -> int:
-        """How many sequences the training has."""
+        """The number of training sequences."""
         ...
 
     def pieces(self) -> tuple[int, int]:
-        """The id of the tokenizer's mask, and how many ids it has; without a mask, `Unsupported`."""
+        """The id of the tokenizer's mask and the size of its vocabulary; `Unsupported` without a mask."""
         ...
 
     def word_head(self) -> nn.Module | None:
-        """The checkpoint's own head for masked words, with logits (rows, vocabulary) from states (rows, hidden).
+        """The checkpoint's head for masked words, logits (rows, vocabulary) from states (rows, hidden), or None.
 
-        It is a copy, in fp32, that shares the run's word embeddings where its decoder is tied to them, or the run's own
-        where that answers prompts; None where the checkpoint holds none.
+        A copy in fp32, with the run's word embeddings where its decoder is tied to them; in a run with prompts, the
+        run's own head.
         """
         ...
 
     def unlabelled(self, size: int) -> Sequence[Example]:
-        """So many examples of the task's training set that the run does not read, or all; none is `Unsupported`.
+        """Up to `size` examples of the unlabelled pool: training examples that the run never sees.
 
-        Those that it is evaluated on are left out.
+        Examples of the evaluation set are left out. Raises `Unsupported` where none is left.
         """
         ...
 
     def add(self, examples: Sequence[Example]) -> None:
-        """Let the run train on these examples too."""
+        """Add these examples to the run's training set."""
         ...
 
     def study(self, study: Study, profile: Profile) -> None:
@@ -82,13 +81,12 @@ class PretrainingStage(Protocol):
         ...
 
     def tune(self, task: str, profile: Profile) -> None:
-        """Fine-tune the run's body on another task from the same source, which is left with what it learnt.
+        """Fine-tune the run's body on another task from the same source, with a new head that is dropped afterwards.
 
-        The head for that task is new and dropped; `profile.train_examples` is how many are trained on. A task that is
-        not there, or that is the run's own, raises `Unsupported`.
+        `profile.train_examples` is the number of examples. Raises `Unsupported` for an unknown task or the run's own.
         """
         ...
 
     def pseudo_labels(self, examples: Sequence[Example]) -> Predictions:
-        """What a copy of the model, trained as the run would be by its stack, says of examples."""
+        """Predictions of a teacher: a copy of the model, trained by the run's stack."""
         ...

@@ -1,4 +1,4 @@
-"""What stands on a hook beside its methods: which techniques may have it, and whether only one of a stack can."""
+"""What a hook declares beside its methods: which techniques may have it, and whether only one of a stack can."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Hook = TypeVar("Hook", bound=type)
 
 
 def hook(*roles: Role, exclusive: bool = False) -> Callable[[Hook], Hook]:
-    """Declare a protocol to be a hook; kept beside it, since all attributes of a protocol are asked of techniques."""
+    """Declare a protocol to be a hook; stored beside it, since techniques must have all attributes of a protocol."""
 
     def declare(protocol: Hook) -> Hook:
         DECLARED[protocol] = Declared(roles, exclusive)

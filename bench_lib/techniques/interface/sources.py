@@ -1,4 +1,4 @@
-"""Which files of one's own a technique's code is made of: what runs as it is loaded, and what its imports name."""
+"""The user's files that a technique's code consists of: those that run when it is loaded, and those it imports."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ INSTALLED = tuple(
         if folder not in (sys.prefix, sys.base_prefix)
     }
 )
-"""Where the interpreter, installed packages and this package lie: their versions are in the provenance."""
+"""Folders of the interpreter, installed packages and this package; their versions are in the provenance."""
 _recorded: list[set[str]] = []
 
 
 def is_own(file: str) -> bool:
-    """Whether a file of code is neither the interpreter's, nor of an installed package, nor of this one."""
+    """Whether a file belongs to the user: not to the interpreter, an installed package or this one."""
     path = Path(file)
     if not path.is_absolute() or not path.is_file():
         return False
@@ -39,7 +39,7 @@ def is_own(file: str) -> bool:
 
 @contextmanager
 def executed() -> Iterator[set[str]]:
-    """The files whose code Python runs meanwhile, however they are imported."""
+    """The files whose code runs within the context."""
     _listen()
     files: set[str] = set()
     _recorded.append(files)
@@ -66,9 +66,9 @@ def _record(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def own_files(first: str, ran: Iterable[str] = ()) -> frozenset[str]:
-    """The first file, those of one's own that ran, and those that the imports of any of these name, in turn.
+    """The first file, the user's files that ran, and all user's files that these import in turn.
 
-    Imports in functions count. One whose name is only known as it runs does not, nor do data that the code reads.
+    Imports in functions count; imports by computed names and data files do not.
     """
     found: set[str] = set()
     waiting = [first, *(str(Path(file).resolve()) for file in ran if is_own(file))]
@@ -81,13 +81,13 @@ def own_files(first: str, ran: Iterable[str] = ()) -> frozenset[str]:
 
 
 def version_of(text: bytes, helpers: Iterable[bytes]) -> str:
-    """The first digits of a hash of a file's text, and of the texts of what it imports wherever they lie, if any."""
+    """The first digits of a hash of a file's text and the texts of its imports, wherever these lie."""
     digests = sorted(hashlib.sha256(helper).digest() for helper in helpers)
     return hashlib.sha256(b"\0".join([text, *digests])).hexdigest()[:12]
 
 
 def levels(text: bytes) -> int:
-    """How many packages a file's relative imports go up, 0 for a file without such."""
+    """The most packages that a file's relative imports go up; 0 without any."""
     return max((node.level for node in _nodes(text) if isinstance(node, ast.ImportFrom)), default=0)
 
 
@@ -95,7 +95,7 @@ def _nodes(text: bytes) -> Iterator[ast.AST]:
     try:
         return ast.walk(ast.parse(text))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return iter(())  # what cannot be parsed does not run either, and is told then
+        return iter(())  # running it will raise the error
 
 
 def _imported(file: Path) -> Iterator[str]:
@@ -119,7 +119,7 @@ def _imported(file: Path) -> Iterator[str]:
 
 
 def _located(name: str) -> Iterator[str]:
-    """The files of a module and of the packages that it is in, found without running any."""
+    """The files of a module and its packages, found without running them."""
     folders: Any = None
     parts = name.split(".")
     for end in range(1, len(parts) + 1):
@@ -138,7 +138,7 @@ def _located(name: str) -> Iterator[str]:
 
 
 def _beside(folder: Path, name: str) -> Iterator[str]:
-    """The files of a module that is named relative to a folder."""
+    """The files of a module named relative to a folder."""
     yield str(folder / "__init__.py")
     place = folder
     for part in filter(None, name.split(".")):

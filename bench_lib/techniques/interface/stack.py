@@ -51,12 +51,12 @@ class Stack:
         return [cast(Hook, t) for t in self.techniques if has(t, hook)]
 
     def passes(self) -> tuple[int, int]:
-        """Passes for each micro-batch, at most; a technique that repeats a batch repeats what it is stacked on."""
+        """The most passes for each micro-batch; techniques multiply each other's passes."""
         passes = [t.passes() for t in self.techniques]
         return math.prod(forward for forward, _ in passes), math.prod(backward for _, backward in passes)
 
     def passes_at(self, step: int, steps: int) -> tuple[int, int]:
-        """Passes for each micro-batch of one step of so many, counted from 0."""
+        """Passes for each micro-batch of one step, counted from 0, of `steps`."""
         passes = [t.passes_at(step, steps) for t in self.techniques]
         return math.prod(forward for forward, _ in passes), math.prod(backward for _, backward in passes)
 
@@ -84,7 +84,7 @@ def parse_stack(text: str, registry: Registry[type[Technique]]) -> Stack:
 
 
 def from_spec(spec: tuple[TechniqueSpec, ...], registry: Registry[type[Technique]]) -> Stack:
-    """The stack that a spec describes; a version that is not the registered one raises `BenchError`."""
+    """The stack that a spec describes; `BenchError` for a version other than the registered one."""
     techniques = []
     for part in spec:
         technique = _found(part.name, part.source, registry)
@@ -98,7 +98,7 @@ def from_spec(spec: tuple[TechniqueSpec, ...], registry: Registry[type[Technique
 
 
 def is_foreign(spec: Iterable[TechniqueSpec], registry: Registry[type[Technique]]) -> bool:
-    """Whether some technique of a stack is no part of this package: from a file, or of an installed package."""
+    """Whether some technique of a stack comes from a file or another package."""
     return any(part.source or not registry.get(part.name).__module__.startswith("bench_lib.") for part in spec)
 
 
@@ -111,7 +111,7 @@ def _parse(text: str, registry: Registry[type[Technique]]) -> Technique:
 
 
 def _made(technique: type[Technique], settings: Mapping[str, Scalar]) -> Technique:
-    """The technique with its settings; whatever its code raises, does around it or says that is odd is refused."""
+    """The technique with its settings; `BenchError` where its code raises, disturbs runs or declares nonsense."""
     ours = technique.__module__.startswith("bench_lib.")
     with nullcontext() if ours else undisturbed(f"making the technique {technique.name}", loading=False):
         with foreign(f"making the technique {technique.name}"):
@@ -121,7 +121,7 @@ def _made(technique: type[Technique], settings: Mapping[str, Scalar]) -> Techniq
 
 
 def _found(name: str, source: str, registry: Registry[type[Technique]]) -> type[Technique]:
-    """A registered technique by its name, or that of a file, which may not take the name of a registered one."""
+    """A registered technique by name, or one from a file, which may not have the name of a registered one."""
     if not source:
         return registry.get(name)
     technique = load_plugin(source)

@@ -1,4 +1,4 @@
-"""What a technique's class and its module keep from one run to the next, by which equal runs may come to differ."""
+"""State of techniques' classes and modules that outlives a run, by which equal runs may differ."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from bench_lib.techniques.interface.stack import Stack
 
 
 def kept_state(stack: Stack) -> dict[str, bytes]:
-    """The values of the classes and modules of a stack's techniques, by name, so that two such can be compared.
+    """The values in the classes and modules of a stack's techniques, by name, to be compared.
 
-    Of functions these are their defaults, what they enclose, and how often a cache of theirs was asked.
+    For functions: their defaults, closures and cache statistics.
     """
     return {name: _bits(value) for technique in stack.techniques for name, value in _values(type(technique))}
 
@@ -38,7 +38,7 @@ def _is_foreign(owner: type) -> bool:
 
 
 def _bits(value: Any) -> bytes:
-    """A value as bytes; what cannot be pickled counts as one object, whatever it holds."""
+    """A value as bytes; by its id where it cannot be pickled."""
     function = inspect.unwrap(value) if callable(value) else value
     if inspect.isfunction(function):
         caches = value.cache_info() if hasattr(value, "cache_info") else None

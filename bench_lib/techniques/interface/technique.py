@@ -30,19 +30,18 @@ class Technique:
     """What every technique declares.
 
     `identity` holds the parameters at which the technique must equal the baseline bit for bit, or None where it has no
-    such point. `observer` says that it leaves the trajectory of the training alone, so that it can ride on another's.
+    such point. `observer` says that it leaves the trajectory alone, so that it can ride on another training.
     `reads_unlabelled` says that it reads the unlabelled pool, so that no examples can be held out from it. `packages`
     are the modules that it needs, looked for when runs are planned. `source` is set when a technique is loaded from a
     user's file.
 
-    `space` holds what is to be tuned beside the profile's learning rate, which is tuned for every technique: at most
-    two fields, each with the values to try, from its paper or its authors' code where they could be had. Of floats all
-    between the smallest and the largest may be tried, on a logarithmic scale where the values are spaced so; of whole
-    numbers, texts and truth values only those that stand there. An empty space says that nothing of its own is tuned.
+    `space` holds what is tuned beside the profile's learning rate: at most two fields, each with the values to try,
+    from the paper or its authors' code where available. Floats may take any value between the smallest and the
+    largest, on a logarithmic scale where the values are spaced so; other fields only the listed values.
 
-    `no_identity` says why there is no identity setting, where `identity` is None. `supersedes` names the techniques
-    with which a stack of two is declined or leaves one of them without effect, and why: `other` for either order,
-    `other+` where the other one comes first, `+other` where it comes second.
+    `no_identity` is the reason where `identity` is None. `supersedes` names the techniques that cannot be stacked with
+    this one, or leave one of both without effect, with the reason: `other` for either order, `other+` where the other
+    comes first, `+other` where it comes second.
 
     Neither these nor the space are part of a run's identity.
     """
@@ -61,7 +60,7 @@ class Technique:
     source: ClassVar[str] = ""
 
     def __init_subclass__(cls) -> None:
-        """Refuse a class whose methods are no hooks, or would not be called as it thinks."""
+        """Refuse a class whose methods are no hooks, or do not have their signatures."""
         super().__init_subclass__()
         check_definition(cls, Technique)
 
@@ -70,10 +69,7 @@ class Technique:
         return (1, 1)
 
     def passes_at(self, step: int, steps: int) -> tuple[int, int]:
-        """Forward and backward passes for each micro-batch of one step of so many, for a technique whose steps differ.
-
-        Steps are counted from 0.
-        """
+        """Forward and backward passes for each micro-batch of one step, counted from 0, of `steps`."""
         return self.passes()
 
     def estimation_passes(self) -> tuple[int, int]:
@@ -81,30 +77,29 @@ class Technique:
         return (0, 0)
 
     def pretraining_passes(self, epochs: int) -> tuple[int, int]:
-        """Forward and backward passes that go before the training, for each micro-batch of an epoch of its own.
+        """Forward and backward passes of the pre-training stage for each micro-batch of one epoch of it, at most.
 
-        That is the training's where both read the same examples; `epochs` is how many the training itself has. It is an
-        upper bound where a technique caps itself. What a run took is counted.
+        `epochs` is the number of epochs of the training itself.
         """
         return (0, 0)
 
     def pools(self) -> int:
-        """Seeds that make one record, for a technique that pools trained ones; 0 for any other."""
+        """The number of trained seeds that a seed ensemble combines; 0 for other techniques."""
         return 0
 
     def draws(self) -> tuple[str, ...]:
-        """The seed streams that the technique draws from beside `init`, `order` and `dropout`, as any training does.
+        """The seed streams that the technique draws from, beside `init`, `order` and `dropout` of every training.
 
-        A comparison of runs that differ in a stream which nothing draws from is refused.
+        Comparing runs that differ only in a stream without draws is refused.
         """
         return ()
 
     def declines(self, task_format: Format) -> str | None:
-        """Why the technique cannot be used on tasks of this kind, or None."""
+        """The reason why the technique cannot be used with a task format, or None."""
         return None
 
     def spec(self) -> TechniqueSpec:
-        """The technique by value, labelled with the parameters that differ from the published ones."""
+        """The technique by value, labelled with the parameters that differ from the defaults."""
         params = tuple((f.name, getattr(self, f.name)) for f in fields(self))
         changed = [f":{f.name}={getattr(self, f.name)}" for f in fields(self) if getattr(self, f.name) != f.default]
         label = self.name + "".join(changed)

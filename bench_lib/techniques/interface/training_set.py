@@ -1,4 +1,4 @@
-"""The training set as techniques that change it see it, with what they may look at on the way."""
+"""The training set for techniques that augment it, with its vocabulary and translators."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Vocabulary:
 class Corpus:
     """The training examples of a run; the evaluation examples are for comparison only.
 
-    `judges_wording` says that the labels are of the wording itself, which another wording need not share.
+    `judges_wording` says that labels depend on the wording, so that a paraphrase may need another label.
     `vocabulary` and `translator`, which takes the name of a translation model, load when they are called. `report`
-    notes a number in the record; `kept` are the sets that an epoch is to stay as long as.
+    notes a number in the record; an epoch stays as long as one over the first set of `kept`.
     """
 
     train: Sequence[Example]
@@ -46,11 +46,11 @@ class Corpus:
         self.reported[f"{technique}.{quantity}"] = float(value)
 
     def keep_steps(self) -> None:
-        """Let an epoch be as long as with `train` as it is here; it then reads a part of what is made, drawn anew."""
+        """Keep the length of an epoch as with the present `train`; an epoch then reads a new sample of the result."""
         self.kept.append(self.train)
 
     def check_rewording(self, technique: str) -> None:
-        """Raise `Unsupported` where a text in other words may need another label."""
+        """Raise `Unsupported` where a paraphrase may need another label."""
         if self.judges_wording:
             raise Unsupported(
                 f"{technique} declines this task: its labels ({', '.join(self.labels)}) judge the wording itself"

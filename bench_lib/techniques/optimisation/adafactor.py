@@ -24,7 +24,7 @@ gradient of 22 million elements has less, 4.5e-8, so that the floor and not the 
 
 @dataclass(frozen=True)
 class Adafactor(Technique):
-    """AdamW's place is taken by torch's Adafactor, which has no momentum and stores a row and a column for a matrix.
+    """AdamW is replaced by torch's Adafactor, which has no momentum and stores a row and a column for each matrix.
 
     R = mean of g^2 along rows, C along columns, averaged with beta2_t = 1 - t^-0.8;  u = g / sqrt(R C / mean(R));
     theta <- theta - min(factor * lr, 1 / sqrt(t)) * max(1e-3, RMS(theta)) * u / max(1, RMS(u))

@@ -51,7 +51,7 @@ class AGC(Technique):
             torch._foreach_mul_(gradients, self._scales(weights, gradients))
 
     def _scales(self, weights: list[Tensor], gradients: list[Tensor]) -> list[Tensor]:
-        """What each unit's gradient is multiplied by, at most 1; of a shape that the gradient broadcasts with."""
+        """The factor of each unit's gradient, at most 1, in a shape to broadcast."""
         limits = torch._foreach_clamp_min([_unit_norms(w) for w in weights], self.eps)
         torch._foreach_mul_(limits, self.clipping)
         # A gradient of zero gives infinity here, and then 1.
@@ -61,13 +61,13 @@ class AGC(Technique):
 
 
 def _unit_norms(tensor: Tensor) -> Tensor:
-    """Norms over all dimensions but the first, which they keep; of a vector as a whole."""
+    """Norms over all dimensions but the first, kept as 1; for a vector its whole norm."""
     inputs = list(range(1, tensor.dim()))
     norms: Tensor = torch.linalg.vector_norm(tensor, dim=inputs or None, keepdim=bool(inputs))
     return norms
 
 
 def _final_layer(training: Training) -> str | None:
-    """The module of the last parameter in training, where that is not in the body; None where the head is frozen."""
+    """The module of the last trained parameter outside the body; None where the head is frozen."""
     name, architecture = next(reversed(training.trainable()), ""), training.architecture
     return None if architecture.is_pretrained(name) or architecture.in_pooler(name) else name.rpartition(".")[0]

@@ -19,7 +19,7 @@ from bench_lib.techniques.toolkit.sharpness import factor_to, gradients, gradien
 
 @dataclass(frozen=True)
 class ASAM(Technique):
-    """As SAM, but close by is measured in proportion to each weight's size: large weights are moved further.
+    """As SAM, but the neighbourhood is scaled with each weight's size: large weights move further.
 
     e = rho * T^2 g / ||T g||,  T = |w| + eta for weights and 1 for biases;  w <- optimiser(w, dL/dw at w + e)
 

@@ -1,4 +1,4 @@
-"""DENI: copies of the model, with noise, train beside it for a while; the last of them vote."""
+"""DENI: noisy copies of the model train beside it for some intervals; the last ones vote."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class DENI(Technique):
         return self.passes() if self._interval_of(step, steps) else (1, 1)
 
     def optimizer(self, groups: list[Group], profile: Profile) -> torch.optim.Optimizer:
-        """The baseline's: claimed, since the copies train with it at the same rates."""
+        """The baseline's optimiser, claimed since the copies train with it at the same rates."""
         return decoupled_adam(groups, profile)
 
     def update(self, update: Update) -> Tensor:
@@ -90,7 +90,7 @@ class DENI(Technique):
         if not usable:
             # The harness skips such a step, lowers the scale of fp16, and ends a run that has many.
             next(p.grad for p in parameters if p.grad is not None).fill_(math.nan)
-        # Zero for losses that are finite, and no number for one that is not.
+        # 0 for finite losses, NaN otherwise.
         return loss + 0 * torch.stack(losses).sum()
 
     def after_update(self, training: Training) -> None:
@@ -112,7 +112,7 @@ class DENI(Technique):
         return min(round(self.ensemble * steps), steps - 1) if self.ensemble < 1 else steps
 
     def _interval_of(self, step: int, steps: int) -> range:
-        """The round that a step belongs to, or the ensemble; empty between them."""
+        """The steps of the round or ensemble that a step belongs to; empty between them."""
         final = self._final(steps)
         if self.members == 1 or step >= final:
             return range(final, steps if self.members > 1 else final)
@@ -122,8 +122,8 @@ class DENI(Technique):
         return found if first <= start < round(self.end * steps) and step in found else range(0)
 
     def _copies(self, training: Training) -> Sequence[_Copy]:
-        """The copies that train at this step, made anew where a round or the ensemble begins."""
-        self._end_round(training, training.step)  # where the update that should have ended it was skipped
+        """The copies that train at this step, created where a round or the ensemble begins."""
+        self._end_round(training, training.step)  # in case the update that should have ended it was skipped
         beside, interval = self._beside(training), self._interval_of(training.step, training.total_steps)
         if interval and not beside.copies:
             beside.until = interval.stop if interval.start < self._final(training.total_steps) else None
@@ -133,7 +133,7 @@ class DENI(Technique):
 
     @torch.no_grad()
     def _end_round(self, training: Training, done: int) -> None:
-        """Let the model be the mean of itself and its copies, if after so many updates their round is over."""
+        """Replace the model by the mean of itself and its copies, if their round ends after this many updates."""
         beside = self._beside(training)
         if beside.until is None or done < beside.until:
             return
@@ -149,7 +149,7 @@ class DENI(Technique):
 
 
 class _Copy:
-    """Noisy weights of their own, with an optimiser of their own."""
+    """A copy's noisy weights and its own optimiser."""
 
     @torch.no_grad()
     def __init__(self, training: Training, spread: float, place: int) -> None:
@@ -160,7 +160,7 @@ class _Copy:
                 continue
             generator = training.generator("init", DENI.name, training.step, place, name)
             noise = torch.randn(weight.shape, generator=generator).to(weight.device)
-            # Of one value alone the spread is 0, and not undefined.
+            # Uncorrected, so that the spread of a single value is 0.
             weight.add_(noise * (spread * weight.std(correction=min(1, weight.numel() - 1))))
         names = {id(p): name for name, p in named.items()}
         assert training.optimizer is not None, "there are updates once the optimiser is built"
@@ -175,7 +175,7 @@ class _Copy:
         return [weight.data for weight in self.weights.values()]
 
     def step(self, parameters: Sequence[nn.Parameter], scale: float, limit: float) -> bool:
-        """Take the gradients from the model's parameters, and update where they are finite; whether they were."""
+        """Move the gradients from the model's parameters and update if they are finite; returns whether they were."""
         for weight, parameter in zip(self.weights.values(), parameters, strict=True):
             weight.grad, parameter.grad = parameter.grad, None
         if scale != 1:
@@ -187,14 +187,14 @@ class _Copy:
         return finite
 
     def check(self, step: int) -> None:
-        """Raise `Diverged` for weights that are not finite, of which a vote would say nothing."""
+        """Raise `Diverged` for weights that are not finite."""
         if not torch.stack(torch._foreach_norm(self.values)).isfinite().all():
             raise Diverged(step, "the norm of a copy's weights")
 
 
 @dataclass(eq=False)
 class _Beside:
-    """What trains beside the model, and how many updates the run has when that is averaged; None for what votes."""
+    """The copies, and the number of updates after which they are averaged; None for copies that vote."""
 
     copies: list[_Copy] = field(default_factory=list)
     until: int | None = None

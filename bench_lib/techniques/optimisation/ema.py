@@ -17,7 +17,7 @@ from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 
 REFERENCE_STEPS = 10_000
-"""The length of run for which the decay is quoted."""
+"""The number of steps that the decay refers to."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class EMA(Technique):
         require(0 <= self.decay < 1, "ema:decay", self.decay, "0 up to, not including, 1")
 
     def _scaled(self, steps: int) -> float:
-        """The decay for one update of a run of so many steps."""
+        """The decay of one update, by the number of steps of the run."""
         return float(self.decay ** (REFERENCE_STEPS / steps))
 
     @torch.no_grad()

@@ -35,7 +35,7 @@ class GradAccumulation(Technique):
         require(self.parts >= 1, "grad_accumulation:parts", self.parts, "1 or more")
 
     def configure(self, profile: Profile) -> Profile:
-        """Split what is split already into so many parts each, as far as the batch allows."""
+        """Split each part of a batch further, as far as the batch allows."""
         most = min(self.parts * profile.accumulate, profile.batch_size)
         parts = next(parts for parts in range(most, 0, -1) if profile.batch_size % parts == 0)
         return dataclasses.replace(profile, accumulate=parts)

@@ -47,7 +47,7 @@ class GreedySoup(Technique):
 
     def pool_weights(self, members: Sequence[Callable[[], Weights]], score: Callable[[Weights], float]) -> Weights:
         scores = [score(load()) for load in members]
-        # Sorting is stable: of equal members the one with the smaller seed goes first.
+        # Sorting is stable, so that the smaller seed is first among equals.
         order = sorted(range(len(scores)), key=lambda i: -scores[i])
         soup = members[order[0]]()
         best, size = scores[order[0]], 1

@@ -50,14 +50,14 @@ class LAWA(Technique):
         require(0 < self.every <= 1, "lawa:every", self.every, "a share of the run, above 0, at most 1")
 
     def _distance(self, steps: int) -> int:
-        """Updates between two checkpoints of a run of so many steps."""
+        """Updates between two checkpoints, by the number of steps of the run."""
         return max(1, round(self.every * steps))
 
     @torch.no_grad()
     def after_update(self, training: Training) -> None:
         step = training.step + 1
         left = training.total_steps - step
-        # The last weights are there when they are evaluated, and need no copy.
+        # The present weights need no copy.
         if self.checkpoints > 1 and left and left % self._distance(training.total_steps) == 0:
             self._add(step, training)
 

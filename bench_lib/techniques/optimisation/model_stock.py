@@ -1,4 +1,4 @@
-"""Model Stock: the mean of a few fine-tuned models, drawn to the pre-trained one by how much they disagree."""
+"""Model Stock: the mean of a few fine-tuned models, pulled to the pre-trained one by their disagreement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RAdam: a warm-up that follows from how little the second moment knows."""
+"""RAdam: a warm-up that follows from the variance of the second moment."""
 
 from __future__ import annotations
 

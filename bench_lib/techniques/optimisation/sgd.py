@@ -52,7 +52,7 @@ class SGD(Technique):
         require(0 <= self.momentum < 1, "sgd:momentum", self.momentum, "0 or more, below 1")
 
     def configure(self, profile: Profile) -> Profile:
-        # What decays a weight in a step is the rate times the decay.
+        # A weight decays by the rate times the decay in each step.
         decay = profile.weight_decay * profile.learning_rate / self.learning_rate
         return dataclasses.replace(profile, learning_rate=self.learning_rate, weight_decay=decay)
 

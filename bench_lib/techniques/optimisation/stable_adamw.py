@@ -59,7 +59,7 @@ class _Stable(torch.optim.Optimizer):
     def __init__(self, groups: list[dict[str, Any]], betas: tuple[float, float], eps: float, threshold: float) -> None:
         super().__init__(groups, {"betas": betas, "eps": eps})
         self.threshold, self.steps = threshold, 0
-        self.slowed: Tensor | float = 0.0  # on the device, which is asked for it once
+        self.slowed: Tensor | float = 0.0  # on the device, read once
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]  # as it is called

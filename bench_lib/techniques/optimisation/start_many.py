@@ -53,7 +53,7 @@ class StartMany(Technique):
     def choose(self, histories: Sequence[History]) -> Choice:
         everyone = range(len(histories))
         at = self._stop(histories) if len(histories) > 1 else 0
-        # Sorting is stable: of equal members the one with the smaller seed goes first.
+        # Sorting is stable, so that the smaller seed is first among equals.
         finished = sorted(everyone, key=lambda i: -_score_at(histories[i], at))[: self.kept] if at else [*everyone]
         ends = [histories[i].score for i in finished]
         best = max(range(len(finished)), key=lambda place: -math.inf if (end := ends[place]) is None else end)
@@ -74,7 +74,7 @@ class StartMany(Technique):
 
 
 def _score_at(history: History, step: int) -> float:
-    """The score of a run at a step, or of one that stopped itself the last before; -inf for one that had diverged."""
+    """The score of a run at a step, or its last one before; -inf for a diverged run."""
     seen = [(at, score) for at, score in history.evaluations if at <= step]
     if not seen or (history.score is None and seen[-1][0] < step):
         return -math.inf

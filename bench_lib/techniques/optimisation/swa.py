@@ -42,7 +42,7 @@ class SWA(Technique):
         require(0 <= self.share <= 1, "swa:share", self.share, "0 (the last weights) to 1 (all updates)")
 
     def _averaged(self, steps: int) -> int:
-        """How many updates of a run of so many steps are averaged: whole ones, one at least unless the share is 0."""
+        """The number of averaged updates of a run, at least one unless the share is 0."""
         return max(1, round(self.share * steps)) if self.share else 0
 
     @torch.no_grad()

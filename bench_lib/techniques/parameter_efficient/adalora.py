@@ -95,13 +95,13 @@ class AdaLoRA(Technique):
             lora_alpha=self.alpha,
             beta1=self.beta1,
             beta2=self.beta2,
-            total_step=1,  # not known yet, and set before the first budget
+            total_step=1,  # unknown yet, set before the first budget
             modules_to_save=new_parts(training),
         )
         wrap(training, self.name, config)
 
     def saved(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Without the triplets whose singular value is 0, which the budget has cut."""
+        """Without the triplets that the budget has cut, whose singular value is 0."""
         kept = dict(tensors)
         for name, values in tensors.items():
             if ".lora_E." in name:

@@ -20,7 +20,7 @@ A_BLOCK = 2
 
 
 class Bottleneck(nn.Module):
-    """The dropout layer whose place it takes, then a network that adds to its output; both weights start near 0."""
+    """A dropout layer, which it replaces, then a network that adds to its output; both weights start near 0."""
 
     def __init__(self, dropout: nn.Module, width: int, bottleneck: int, spread: float) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ class Adapter(Technique):
 
 
 def _outputs(training: Training) -> list[nn.Module]:
-    """The parts of the blocks that end in projection, dropout, residual and norm, as BERT has them: two in each."""
+    """The parts of the blocks that end in projection, dropout, residual and norm, as in BERT: two in each block."""
     found = [
         module
         for name, module in training.model.named_modules()

@@ -17,7 +17,7 @@ from bench_lib.techniques.interface.technique import Technique
 Tensors = dict[str, Tensor]
 """A tensor for each parameter of the blocks, of its shape and by its name."""
 CLIP = 1.0
-"""The norm to which the authors clip a gradient before they square it."""
+"""The norm to which gradients are clipped before squaring, as by the authors."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,14 @@ class ChildTuningD(Technique):
 
 
 def fisher(training: Training, steps: Iterable[Step]) -> Tensors:
-    """Squared gradients of the micro-batches, for blocks in training: their sum, whose ranks are those of the mean.
+    """The sum of squared gradients over the micro-batches, for trained blocks; its ranks are those of the mean.
 
-    Of each tensor and micro-batch the gradient is clipped to a norm of 1 first.
+    Each tensor's gradient is first clipped to a norm of 1.
     """
     blocks = _blocks(training)
     total = {name: torch.zeros_like(parameter) for name, parameter in blocks.items()}
     for step in steps:
-        # In fp32 whatever the profile's precision: a gradient that overflows would be the largest information of all.
+        # In fp32 in any profile, since a gradient that overflows would be the largest information.
         step.backward(step.loss(step.forward(full_precision=True)))
         for name, parameter in blocks.items():
             if parameter.grad is not None:

@@ -59,9 +59,9 @@ class ChildTuningF(Technique):
 
 
 def draw_mask(size: int, kept: int, device: torch.device) -> Tensor:
-    """Truth values from torch's global generator on the device, each true with probability `kept` / 65,536.
+    """A mask from torch's global generator on the device, each element true with probability `kept` / 65,536.
 
-    Four values a random number of 64 bits: `bernoulli_` draws one a value, which would double the time of a step.
+    Four elements from each 64-bit random number; `bernoulli_` draws one for each, which doubles the time of a step.
     """
     drawn = torch.empty(-(-size // 4), dtype=torch.int64, device=device).random_(-(2**63), None)
     return drawn.view(torch.int16)[:size] < kept - LEVELS // 2

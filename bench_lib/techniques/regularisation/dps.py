@@ -1,4 +1,4 @@
-"""Dynamic parameter selection: which part of each matrix trains is decided anew throughout the training."""
+"""Dynamic parameter selection: the trained part of each matrix is selected anew throughout the training."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class DPS(Technique):
 
 @dataclass(eq=False)
 class _Selection:
-    """By name of a matrix: the squared gradients of a stage I so far, or what trains in the stage II that follows."""
+    """By matrix name: the squared gradients of stage I so far, or the mask of trained elements in stage II."""
 
     information: dict[str, Tensor] = field(default_factory=dict)
     masks: dict[str, Tensor] = field(default_factory=dict)
@@ -85,12 +85,12 @@ class _Selection:
     def gather(self, gradients: Mapping[str, Tensor]) -> None:
         self.masks = {}
         for name, gradient in gradients.items():
-            # One that overflowed in fp16 says nothing, and would stay the largest of all.
+            # A gradient that overflowed in fp16 would stay the largest.
             squared = gradient.nan_to_num(0.0, 0.0, 0.0).square()
             self.information[name] = self.information[name].add_(squared) if name in self.information else squared
 
     def select(self, p: float) -> float:
-        """Make the masks of what was gathered, and forget it; the share that trains."""
+        """Turn the squared gradients into masks; returns the share that trains."""
         self.masks = {name: most_informed(values, p) for name, values in self.information.items()}
         self.information = {}
         trained = torch.stack([mask.sum() for mask in self.masks.values()]).sum()
@@ -98,7 +98,7 @@ class _Selection:
 
 
 def most_informed(values: Tensor, p: float) -> Tensor:
-    """True for all but the share p of smallest values, and for those that equal the least of the others."""
+    """True for all but the share p of smallest values; values equal to the least of the others are true."""
     return values >= values.flatten().kthvalue(int(values.numel() * p) + 1).values
 
 

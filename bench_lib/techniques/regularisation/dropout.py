@@ -1,4 +1,4 @@
-"""Other dropout rates, by where the dropout stands."""
+"""Other dropout rates, by part of the model."""
 
 from __future__ import annotations
 

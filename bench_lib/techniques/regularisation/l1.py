@@ -42,5 +42,5 @@ class L1(Technique):
         if not self.strength:
             return
         for weight, gradient in with_gradients(training).values():
-            # One by one: on a CPU, writing the signs of all weights into new memory at once takes longer.
+            # One by one, since allocating the signs of all weights at once takes longer on a CPU.
             gradient.add_(weight.sign(), alpha=self.strength)

@@ -17,7 +17,7 @@ from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.pretrained_anchors import anchors, matrices, with_start, without_decay
 
 Penalties = list[tuple[nn.Parameter, Tensor, float]]
-"""Parameters, each with the point that it is to be near, and how strongly."""
+"""Parameters, each with its anchor and strength."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class L2SP(Technique):
         return with_start(training, self.name, matrices_only=True) if self.alpha else {}
 
     def _head(self, training: Training) -> dict[str, nn.Parameter]:
-        """New matrices above the blocks: what other techniques add to the blocks themselves is no head."""
+        """New matrices above the blocks, without those that other techniques add to blocks."""
         new = {n: p for n, p in matrices(training.trainable()).items() if n not in training.pretrained}
         layer, depth = training.architecture.layer_index, training.architecture.depth
         return {name: parameter for name, parameter in new.items() if self.beta and layer(name) > depth}

@@ -1,4 +1,4 @@
-"""LNSR: noise at the bottom should fade on its way up."""
+"""LNSR: noise on the embeddings should fade from layer to layer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bench_lib.techniques.toolkit.consistency import clean_and_noisy
 
 @dataclass(frozen=True)
 class LNSR(Technique):
-    """Each batch passes twice, once with Gaussian noise on the word embeddings, and every block's output must hold.
+    """Each batch passes twice, once with Gaussian noise on the word embeddings, and every block's output should stay.
 
     L = CE(f(x)) + weight * sum over blocks r of mean((f_r(x + z) - f_r(x))^2),  z ~ N(0, (noise * rms(x))^2),
     x a token's word embedding

@@ -1,4 +1,4 @@
-"""Mixconnect: now and then, a single weight has its pre-trained value."""
+"""Mixconnect: at random, single weights have their pre-trained values."""
 
 from __future__ import annotations
 

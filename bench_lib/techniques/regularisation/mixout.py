@@ -1,4 +1,4 @@
-"""Mixout: now and then, a neuron has its pre-trained outgoing weights."""
+"""Mixout: at random, neurons have their pre-trained outgoing weights."""
 
 from __future__ import annotations
 

@@ -62,9 +62,9 @@ class RecAdam(Technique):
         require(0 <= self.t0 < math.inf, "recadam:t0", self.t0, "0 or more, finite")
 
     def _learning_share(self, step: int, steps: int) -> float:
-        """lambda at the update of a step, counted from 0, of a run of so many steps."""
+        """lambda at the update of a step, counted from 0, by the number of steps of the run."""
         late = (step + 1) * REFERENCE_STEPS / steps - self.t0
-        # The logistic function by its hyperbolic tangent, which does not overflow; inf * 0 would not be a number.
+        # The logistic function by tanh, which does not overflow; inf * 0 would be NaN.
         return (1 + math.tanh(self.k * late / 2)) / 2 if late else 0.5
 
     def groups(self, groups: list[Group], training: Training) -> list[Group]:

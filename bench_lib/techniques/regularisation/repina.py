@@ -22,7 +22,7 @@ from bench_lib.techniques.toolkit.pretrained_anchors import Anchors, anchors, wi
 
 @dataclass(frozen=True)
 class Repina(Technique):
-    """Beside the loss, pull what the body says of each row to what the pre-trained body says of it.
+    """Beside the loss, pull each row's representation to that of the pre-trained body.
 
     L = CE + strength * mean((f_theta(x) - f_pretrained(x))^2) over rows and units,  f the last hidden state of a row
 

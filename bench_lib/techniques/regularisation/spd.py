@@ -65,16 +65,16 @@ class SPD(Technique):
 
 @dataclass(eq=False)
 class _Distances:
-    """How far tensors were from their anchors before a step, and which of their gradients pointed back."""
+    """Distances of tensors from their anchors before a step, and whether their gradients pointed back."""
 
     anchored: Anchors
     before: Tensor = field(default_factory=lambda: torch.zeros(0))  # (tensors,)
-    back: Tensor = field(default_factory=lambda: torch.zeros(0))  # (tensors,), of truth values
+    back: Tensor = field(default_factory=lambda: torch.zeros(0))  # (tensors,), bool
     steps: int = 0
     pulled: Tensor | float = 0.0
 
     def look(self) -> None:
-        """Before the update, with its gradients; a tensor without one stays where it is."""
+        """Measure before the update; a tensor without a gradient stays where it is."""
         ways = self._ways()
         self.before = torch.stack(torch._foreach_norm(ways))
         gradients = [way if p.grad is None else p.grad for way, (p, _) in zip(ways, self.anchored, strict=True)]

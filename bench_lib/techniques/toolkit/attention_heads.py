@@ -1,4 +1,4 @@
-"""Attention heads: where a block has them, how much the loss hangs on each, and how to remove some."""
+"""Attention heads: where they lie, how important each is for the loss, and their removal."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ LAYOUTS = (
     ("attention.self", "query", "key", "value", "attention.output.dense"),
     ("attention", "q_lin", "k_lin", "v_lin", "attention.out_lin"),
 )
-"""Where blocks as BERT's and as DistilBERT's have the attention, its inner projections, and the output's."""
+"""Names of the attention, its inner projections and the output projection in blocks as BERT's and DistilBERT's."""
 COUNTS = ("num_attention_heads", "n_heads")
 WIDTHS = ("all_head_size",)
-"""What attention modules call their number of heads, and their width over all heads."""
+"""Attributes of attention modules for the number of heads, and for their total width."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,7 @@ class Attention:
     heads: int
 
     def keep(self, heads: Iterable[int]) -> None:
-        """Remove all heads but these from the layers, which become smaller; what is left computes as before."""
+        """Remove all other heads from the layers; the heads that stay compute as before."""
         kept = sorted(heads)
         width = self.output.get_parameter("weight").shape[1] // self.heads
         places = [head * width + place for head in kept for place in range(width)]
@@ -45,7 +45,7 @@ class Attention:
 
 
 def attentions(model: nn.Module, block_list: str) -> list[Attention]:
-    """The attention of every block, or none at all where the blocks are laid out otherwise."""
+    """The attention of every block; an empty list for an unknown layout."""
     blocks = list(model.get_submodule(part(model, block_list)).children())
     for layout in LAYOUTS:
         found = [attention for block in blocks if (attention := _attention(block, layout))]
@@ -62,7 +62,7 @@ def _attention(block: nn.Module, layout: Sequence[str]) -> Attention | None:
         return None
     counts = [vars(modules[place])[name] for name in COUNTS if name in vars(modules[place])]
     rows = {modules[name].get_parameter("weight").shape[0] for name in names}
-    # A model in which these differ adds something to its heads that would not be removed with them.
+    # Where these differ, the model adds something to its heads that would stay when a head is removed.
     if rows != {modules[output].get_parameter("weight").shape[1]} or not counts:
         return None
     return Attention(modules[place], tuple(modules[name] for name in names), modules[output], counts[0])
@@ -82,8 +82,8 @@ class Importance:
     """For each head the sum over updates of |dL/dxi|, xi a factor before the head's output; in fp32 on the device.
 
     Since the factor could as well stand before the head's columns of the output projection,
-    dL/dxi = sum(W * dL/dW) over these columns, and no pass is needed beside the training's own. W are the weights that
-    the gradient was taken at, before the update; of the first update seen, for want of them, those after it.
+    dL/dxi = sum(W * dL/dW) over these columns, and no extra pass is needed. W are the weights before the update; for
+    the first update, those after it.
     """
 
     def __init__(self, training: Training) -> None:
@@ -94,7 +94,7 @@ class Importance:
         self.before = [attention.output.get_parameter("weight").detach().clone() for attention in self.attentions]
 
     def add(self) -> None:
-        """Add the gradients of a batch, of the blocks that have any."""
+        """Add the gradients of a batch, for the blocks that have gradients."""
         weights = [attention.output.get_parameter("weight") for attention in self.attentions]
         gradients = {block: weight.grad for block, weight in enumerate(weights) if weight.grad is not None}
         if not gradients:
@@ -102,13 +102,13 @@ class Importance:
         blocks = list(gradients)
         products = torch.stack(torch._foreach_mul([self.before[block] for block in blocks], list(gradients.values())))
         gates = products.view(len(blocks), products.shape[1], self.sums.shape[1], -1).sum((1, 3)).abs()
-        # A step that overflowed in half precision is skipped by the optimiser, and says nothing here.
+        # The optimiser skips a step that overflowed in half precision; here it counts as 0.
         self.sums[blocks] += gates.nan_to_num(0.0, 0.0, 0.0)
         self.known.update(blocks)
         torch._foreach_copy_(self.before, [weight.detach() for weight in weights])
 
     def ranked(self) -> list[tuple[int, int]]:
-        """(block, head) from the least important on, of blocks with gradients; the norm over a block's heads is 1."""
+        """(block, head) by rising importance, normalised within each block; blocks without gradients are left out."""
         blocks = sorted(self.known)
         shares = nn.functional.normalize(self.sums[blocks], dim=1).flatten().tolist()
         order = sorted(range(len(shares)), key=shares.__getitem__)
@@ -117,7 +117,7 @@ class Importance:
 
 
 def least(ranked: Sequence[tuple[int, int]], number: int) -> dict[int, set[int]]:
-    """The heads to remove from each block: so many of the first in order, but never a block's last."""
+    """The heads to remove from each block: the first `number` in order, but never a block's last one."""
     left = {block: sum(b == block for b, _ in ranked) for block, _ in ranked}
     removed: dict[int, set[int]] = {}
     for block, head in ranked:

@@ -1,4 +1,4 @@
-"""How much a model's answer changes: divergences between two passes, and pairs of passes of which one has noise."""
+"""Consistency of predictions: divergences between two passes, and pairs of a clean and a noisy pass."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench_lib.models.interventions import embedding_changed
 from bench_lib.techniques.interface.context import Output, Step
 
 Noise = Callable[[Tensor, torch.Generator], Tensor]
-"""Noise for word embeddings, (batch, length, hidden), drawn from a CPU generator and put where they are."""
+"""Noise for word embeddings, (batch, length, hidden), drawn from a CPU generator and moved to their device."""
 
 
 def symmetric_kl(logits_a: Tensor, logits_b: Tensor) -> Tensor:
@@ -29,7 +29,7 @@ def disagreement(a: Output, b: Output) -> Tensor:
 
 
 def clean_and_noisy(step: Step, noise: Noise, hidden: bool = False, repeat: int = 0) -> tuple[Output, Output]:
-    """Two passes, the second with noise on the word embeddings of real tokens, and other dropout masks if `repeat`.
+    """Two passes; the second adds noise to the word embeddings of real tokens, with new dropout masks if `repeat`.
 
     Both are in fp32 in any profile: in bf16 a small shift of the embeddings is lost in their rounding.
     """

@@ -1,4 +1,4 @@
-"""Where a model drops out: layers, and rates that its code reads from plain attributes; and how to set them."""
+"""The dropout sites of a model, layers or attributes that its code reads as rates, and how to set them."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.toolkit.layouts import Layout, layout_of
 
 RATE = re.compile(r"(^|_)(dropout|drop|pdrop|drop_prob|dropout_prob|dropout_p)$|dropout_prob$")
-"""Names of attributes of modules that are rates: `attention_dropout`, `drop_prob`, `resid_pdrop` and their like."""
+"""Names of module attributes that hold dropout rates, such as `attention_dropout`, `drop_prob`, `resid_pdrop`."""
 PROJECTIONS = 3
-"""Queries, keys and values: what stands beside the dropout of attention probabilities and beside no other."""
+"""Queries, keys and values: only the dropout of attention probabilities has so many matrices beside it."""
 
 SET_DROPOUT = ("dropout", "hype")
-"""Techniques that set rates, which earlier versions did in layers alone."""
+"""Techniques that set dropout rates; earlier versions set them in layers only."""
 NEED_DROPOUT = ("r_drop",)
-"""Techniques that do nothing to a model which drops out nowhere, and did so in silence in earlier versions."""
+"""Techniques without effect on a model without dropout; earlier versions did not say so."""
 
 
 @dataclass(frozen=True, eq=False)
 class DropoutSite:
-    """One place in which a model drops out: a layer, or an attribute of a module that its code reads as a rate.
+    """One dropout layer, or an attribute of a module that its code reads as a dropout rate.
 
     `name` is that of the layer, or of the module and its attribute.
     """
@@ -47,9 +47,9 @@ class DropoutSite:
 
 
 def dropout_sites(model: nn.Module) -> list[DropoutSite]:
-    """Every place in which a model drops out, or would at a rate above 0.
+    """Every dropout site of a model, also at a rate of 0.
 
-    A layer that a model leaves out at a rate of 0, an identity of such a name, becomes one of rate 0.
+    An identity in the place of a dropout layer becomes a dropout layer of rate 0.
     """
     for name, module in [*model.named_modules()]:
         if type(module) is nn.Identity and re.search(r"drop(out)?$", name):
@@ -67,22 +67,22 @@ def _of_module(name: str, module: nn.Module) -> Iterator[DropoutSite]:
 
 
 def drops_out(model: nn.Module) -> bool:
-    """Whether two passes of the model in training differ by what they drop."""
+    """Whether any dropout rate of the model is above 0."""
     return any(site.rate > 0 for site in dropout_sites(model))
 
 
 def need_dropout(training: Training, technique: str) -> None:
-    """Note that a technique does nothing without dropout; raises `Unsupported` where the model has none in effect."""
+    """Note that a technique needs dropout; raise `Unsupported` where none is in effect."""
     _needing(training).append(technique)
     check_needed(training)
 
 
 def check_needed(training: Training) -> None:
-    """Raise `Unsupported` where a technique needs dropout and none is in effect, or none is any more."""
+    """Raise `Unsupported` where a technique needs dropout and none is in effect."""
     needing = _needing(training)
     if needing and not drops_out(training.model):
         raise Unsupported(
-            f"{needing[0]} goes by what differs between two passes with dropout, and {type(training.model).__name__} "
+            f"{needing[0]} compares two passes with dropout, and {type(training.model).__name__} "
             "has none in effect; set a rate in the profile, or by dropout before it in the stack"
         )
 
@@ -97,27 +97,27 @@ def set_dropout(model: nn.Module, rate: float | None) -> None:
         return
     sites = dropout_sites(model)
     if rate and not sites:
-        raise Unsupported(f"{type(model).__name__} drops out nowhere, so that no rate could be set to {rate}")
+        raise Unsupported(f"{type(model).__name__} has no dropout whose rate could be set to {rate}")
     for site in sites:
         site.set(rate)
 
 
 def dropout_places(training: Training) -> list[tuple[DropoutSite, str]]:
-    """Where a model drops out, and for each which of `hidden`, `attention` or `head` that is."""
+    """Every dropout site of the model, with its part: `hidden`, `attention` or `head`."""
     lists = training.architecture.lists
     layout = layout_of(training.model, lists[0]) if len(lists) == 1 else None
     return [(site, _place(site, training, layout)) for site in dropout_sites(training.model)]
 
 
 def _place(site: DropoutSite, training: Training, layout: Layout | None) -> str:
-    """By the company that a site keeps: the name alone misleads, as `attention.dropout` is either in public models."""
+    """The part by the modules beside the site, since names mislead: `attention.dropout` is either in public models."""
     layer = training.architecture.layer_index(site.name)
     if layer > training.architecture.depth:
         return "head"
     owner, _, own = site.name.rpartition(".")
     if layer == 0:
         return "attention" if own.startswith("attention") else "hidden"
-    # Beside the projections, ALBERT, DeBERTa and ModernBERT have some for states too.
+    # ALBERT, DeBERTa and ModernBERT also have dropout of hidden states beside the projections.
     if own.startswith(("out", "pos")):
         return "hidden"
     if layout is not None:

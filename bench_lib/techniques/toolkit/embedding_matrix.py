@@ -1,6 +1,6 @@
-"""Shifts of the matrix of word embeddings as a whole, and what lengths of shifts are counted in.
+"""Shifts of the whole matrix of word embeddings, and the unit of their lengths.
 
-A word that such a shift moves stands elsewhere in every text of the batch, special tokens included.
+Such a shift moves a word in every text of the batch, special tokens included.
 """
 
 from __future__ import annotations
@@ -15,19 +15,16 @@ from bench_lib.techniques.toolkit.embedding_perturbation import backward_at, wei
 from bench_lib.techniques.toolkit.sharpness import climbed, factor_to
 
 SCOPES = ("matrix", "example")
-"""What is shifted: the matrix, for all texts of a batch alike, or the embedded sequence of each text by itself."""
+"""Whether the matrix is shifted, alike for all texts of a batch, or each text's embedded sequence by itself."""
 
 
 def check_scope(scope: str, field: str) -> None:
-    """Raise `BadValue` for what is none of the scopes."""
+    """Raise `BadValue` for an unknown scope."""
     require(scope in SCOPES, field, scope, " or ".join(SCOPES))
 
 
 def trained_matrix(training: Training, technique: str) -> nn.Parameter:
-    """The matrix of word embeddings, which trains at this step; one that is frozen raises `Unsupported`.
-
-    It has no gradient to follow then, and public code of this form would do nothing.
-    """
+    """The matrix of word embeddings; `Unsupported` where it is frozen, and so has no gradient to follow."""
     matrix = word_embeddings(training.model).get_parameter("weight")
     if not matrix.requires_grad:
         raise Unsupported(
@@ -38,25 +35,25 @@ def trained_matrix(training: Training, technique: str) -> nn.Parameter:
 
 
 def uphill(gradient: Tensor, length: float) -> Tensor:
-    """The shift of a length that raises the loss most, in first order; none where the gradient has no direction."""
+    """The shift of this length that raises the loss most, to first order; 0 where the gradient has no direction."""
     factor = factor_to(length, [gradient])
     return factor * gradient if factor else torch.zeros_like(gradient)
 
 
 def nearer(shift: Tensor, radius: float) -> Tensor:
-    """The shift, scaled down to the length of the radius where it is longer; inf for no limit."""
+    """The shift, scaled down to the radius where it is longer; inf for no limit."""
     length = float(shift.norm())
     return shift if length <= radius else shift * (radius / length)
 
 
 def backward_with(step: Step, matrix: nn.Parameter, shift: Tensor, repeat: int) -> Tensor:
-    """Add the gradients of the loss with the matrix shifted; the matrix is given back to the bit."""
+    """Add the gradients of the loss at the shifted matrix, which is then restored to the bit."""
     with climbed([matrix], [shift]):
         return backward_at(step, repeat=repeat)
 
 
 def gradient_with(step: Step, matrix: nn.Parameter, shift: Tensor, repeat: int) -> Tensor:
-    """The gradient of the loss with respect to the shifted matrix, which no parameter's own gradient hears of."""
+    """The gradient of the loss with respect to the shifted matrix; no parameter's own gradient changes."""
     before, matrix.grad = matrix.grad, None
     try:
         with weights_spared(step.training.model, but=matrix):
@@ -67,7 +64,7 @@ def gradient_with(step: Step, matrix: nn.Parameter, shift: Tensor, repeat: int) 
 
 
 def gradient_of_matrix(matrix: nn.Parameter) -> Tensor:
-    """The gradient that backward passes gathered so far."""
+    """The matrix's accumulated gradient."""
     assert matrix.grad is not None, "the loss does not depend on the word embeddings"
     return matrix.grad
 
@@ -76,6 +73,6 @@ def mean_length(training: Training) -> float:
     """The mean length of a pre-trained word embedding."""
     matrix = word_embeddings(training.model).get_parameter("weight")
     name = next(name for name, parameter in training.model.named_parameters() if parameter is matrix)
-    # By the end of the name: a wrapper such as peft's puts a prefix before it.
+    # Matched at the end of the name, since a wrapper such as peft's adds a prefix.
     own = next(key for key in training.pretrained if name == key or name.endswith(f".{key}"))
     return float(training.pretrained[own].norm(dim=1).mean())

@@ -1,6 +1,6 @@
-"""Shifts of the embedded sequence, drawn or climbed to, in the forward pass: the embedding matrix is never touched.
+"""Random and adversarial shifts of the embedded sequence in the forward pass; the embedding matrix stays as it is.
 
-A shift has the shape (batch, length, hidden), and is zero wherever no real token stands.
+A shift has the shape (batch, length, hidden), and is 0 at padding and special tokens.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from bench_lib.techniques.toolkit.sharpness import LEAST_NORM
 
 
 def steepest(gradient: Tensor, real_tokens: Tensor, epsilon: float) -> Tensor:
-    """The shift of length epsilon that raises each sequence's loss most, in first order: epsilon * g / ||g||.
+    """The shift of length epsilon that raises each sequence's loss most, to first order: epsilon * g / ||g||.
 
-    A sequence whose gradient is not finite or too close to zero has no direction, and is not shifted. The loss scale of
-    fp16 and the size of a batch cancel.
+    A sequence whose gradient is not finite or too close to zero is not shifted. The loss scale of fp16 and the
+    batch size cancel.
     """
     real = gradient.masked_fill(~real_tokens.unsqueeze(-1), 0.0)
     norm = norms(real)
@@ -30,7 +30,7 @@ def steepest(gradient: Tensor, real_tokens: Tensor, epsilon: float) -> Tensor:
 
 
 def within(shift: Tensor, radius: float) -> Tensor:
-    """Each sequence's shift, scaled down to the length of the radius where it is longer; inf for no limit."""
+    """Each sequence's shift, scaled down to the radius where it is longer; inf for no limit."""
     factor = (radius / norms(shift).clamp_min(LEAST_NORM)).clamp_max(1.0)
     return shift * factor
 
@@ -42,7 +42,7 @@ def norms(shift: Tensor) -> Tensor:
 
 
 def steepest_by_token(gradient: Tensor, real_tokens: Tensor, size: float) -> Tensor:
-    """The same token by token, and with the largest value in the place of the length: size * g / max|g|."""
+    """As `steepest`, but for each token, and with the largest value in place of the length: size * g / max|g|."""
     real = gradient.masked_fill(~real_tokens.unsqueeze(-1), 0.0)
     peak = real.abs().amax(-1, keepdim=True)  # (batch, length, 1)
     directed = (peak > 0) & peak.isfinite()
@@ -84,7 +84,7 @@ def embedding_watched(model: nn.Module, shift: Tensor | None = None) -> Iterator
     def watched(embedded: Tensor) -> Tensor:
         if shift is not None:
             embedded = embedded + shift
-        # Frozen embeddings give a tensor without a gradient; its gradient is needed all the same.
+        # Frozen embeddings would give a tensor without a gradient.
         if not embedded.requires_grad:
             embedded = embedded.detach().requires_grad_()
         embedded.retain_grad()
@@ -97,7 +97,7 @@ def embedding_watched(model: nn.Module, shift: Tensor | None = None) -> Iterator
 
 @contextmanager
 def weights_spared(model: nn.Module, but: nn.Parameter | None = None) -> Iterator[None]:
-    """Let no weight get a gradient but one, so that a backward pass is for that or for what is watched alone."""
+    """Compute no gradients of weights in backward passes, but for one."""
     learning = [parameter for parameter in model.parameters() if parameter.requires_grad and parameter is not but]
     try:
         for parameter in learning:
@@ -119,14 +119,14 @@ def backward_at(
 
 
 def gradient_at(step: Step, shift: Tensor | None = None, weight: float = 1.0) -> tuple[Tensor, Tensor]:
-    """What `backward_at` does; the loss and, times `weight`, its gradient with respect to the embedded sequence."""
+    """As `backward_at`; returns the loss, and `weight` times its gradient with respect to the embedded sequence."""
     with embedding_watched(step.training.model, shift) as embedded:
         loss = backward_at(step, weight=weight)
     return loss, gradient_of(embedded)
 
 
 def gradient_of(embedded: list[Tensor]) -> Tensor:
-    """The gradient with respect to the one embedded sequence that was watched."""
+    """The gradient with respect to the one watched embedded sequence."""
     (watched,) = embedded
     assert watched.grad is not None, "the loss does not depend on the word embeddings"
     return watched.grad

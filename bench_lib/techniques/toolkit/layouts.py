@@ -1,4 +1,4 @@
-"""How blocks are built: where each kind has its queries, keys, values and feed-forward layers; one entry a kind."""
+"""Layouts of blocks: the names of queries, keys, values and feed-forward layers in each model family."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bench_lib.techniques.toolkit.model_copies import part
 class Layout:
     """Modules of a block, by their names within it.
 
-    `attention` is what splits states into heads, and holds `query`, `key` and `value`; where these are one matrix, all
+    `attention` splits states into heads, and holds `query`, `key` and `value`; where these are one matrix, all
     three name it. `output` follows the attention. `inner` are the first layers of the feed-forward part, two where it
     is gated, and `outer` is its last.
     """
@@ -37,7 +37,7 @@ class Layout:
         return self.query == self.value
 
     def parts(self) -> set[str]:
-        """All that a block must have to be of this kind."""
+        """The modules that every block of this layout has."""
         return {self.attention, self.query, self.key, self.value, self.output, *self.inner, self.outer}
 
 
@@ -88,7 +88,7 @@ LAYOUTS = (
 
 
 def layout_of(model: nn.Module, block_list: str) -> Layout | None:
-    """The layout of a model's blocks, by the first block that has one; None where none is known."""
+    """The layout of a model's blocks, that of the first block with a known one; None where no block has one."""
     for block in model.get_submodule(part(model, block_list)).children():
         names = {name for name, _ in block.named_modules()}
         for layout in LAYOUTS:

@@ -1,4 +1,4 @@
-"""The training of the new head alone, on top of a body that stays as it was loaded."""
+"""Linear probing: the new head is trained on a frozen body."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ def probing(training: Training, learning_rate: float) -> Phase:
 
 
 def in_head(training: Training) -> Callable[[str], bool]:
-    """Whether a parameter of this name lies outside the body, whatever a wrapper put before all names."""
-    architecture = training.architecture  # a prompt stands outside the body as well, and comes before it
+    """Whether a parameter belongs to the head, by its name, also behind a wrapper's prefix."""
+    architecture = training.architecture  # a prompt lies outside the body too, at layer index 0
     return lambda name: not architecture.in_body(name) and architecture.layer_index(name) > architecture.depth

@@ -1,4 +1,4 @@
-"""Masked language modelling: which words are hidden, and the model that tells them."""
+"""Masked language modelling: the masked-LM targets of a sequence, and the model that predicts them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from bench_lib.models.architecture import initialise, word_embeddings
 from bench_lib.techniques.interface.context import Output, Training
 
 HIDDEN, SWAPPED = 0.8, 0.1
-"""Shares of the words to be told that are masked, and that another takes the place of; the rest stay to be seen."""
+"""Shares of the targets that are masked, and that are replaced by a random token; the rest stay visible."""
 
 
 @dataclass(frozen=True, eq=False)
 class Masking:
-    """Hides a share of a sequence's words, at least one: of ten, eight are masked, one is another, one stays.
+    """Chooses a share of a sequence's tokens as targets, at least one: 80 % are masked, 10 % replaced, 10 % stay.
 
-    Devlin et al. 2019, section 3.1 and appendix A.1; special tokens are never hidden.
+    Devlin et al. 2019, section 3.1 and appendix A.1; special tokens are no targets.
     """
 
     share: float
@@ -31,20 +31,20 @@ class Masking:
 
     def __call__(self, ids: np.ndarray, special: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         words = np.flatnonzero(~special)
-        told = self.generator.choice(words, max(1, round(self.share * len(words))), replace=False)
-        fate, others = self.generator.random(len(told)), self.generator.integers(self.vocabulary, size=len(told))
+        targets = self.generator.choice(words, max(1, round(self.share * len(words))), replace=False)
+        fate, others = self.generator.random(len(targets)), self.generator.integers(self.vocabulary, size=len(targets))
         read = ids.copy()
-        read[told] = np.where(fate < HIDDEN, self.mask, np.where(fate < HIDDEN + SWAPPED, others, ids[told]))
-        places = np.zeros(len(ids), dtype=bool)
-        places[told] = True
-        return read, places
+        read[targets] = np.where(fate < HIDDEN, self.mask, np.where(fate < HIDDEN + SWAPPED, others, ids[targets]))
+        is_target = np.zeros(len(ids), dtype=bool)
+        is_target[targets] = True
+        return read, is_target
 
 
 class MaskedLanguageModel(nn.Module):
-    """The body of a run's model, not a copy, with a head that tells masked words: logits from states, row by row.
+    """The body of a run's model, not a copy, with a head for masked words.
 
-    The model gives the body's states, and `loss` asks the head about those of the words to be told: the logits of every
-    token over the whole vocabulary would be most of the memory and half of the work. The head computes in fp32.
+    Its `logits` are the body's states. Only `loss` applies the head, in fp32, and only to the targets: logits of every
+    token over the whole vocabulary would take most of the memory and half of the time.
     """
 
     def __init__(self, training: Training, head: nn.Module) -> None:
@@ -57,19 +57,19 @@ class MaskedLanguageModel(nn.Module):
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
     ) -> SimpleNamespace:
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
-        if token_type_ids is not None:  # which some models do not know
+        if token_type_ids is not None:  # some models take none
             inputs["token_type_ids"] = token_type_ids
         return SimpleNamespace(logits=self.get_submodule(self.base_model_prefix)(**inputs)[0])
 
     def loss(self, output: Output) -> Tensor:
-        """Mean cross-entropy of the words to be told, from the states at their places."""
+        """Mean cross-entropy of the targets, from the states at their places."""
         return F.cross_entropy(self.word_head(output.logits[0]), output.targets[0])
 
 
 class NewWordHead(nn.Module):
-    """A head for masked words as BERT's and RoBERTa's, drawn anew, for a checkpoint without one of its own.
+    """A new head for masked words, built as BERT's and RoBERTa's, for a checkpoint without one.
 
-    It is a dense layer, gelu, a norm, and a decoder whose matrix is that of the word embeddings.
+    A dense layer, gelu, a norm, and a decoder that shares the matrix of the word embeddings.
     """
 
     def __init__(self, training: Training, generator: torch.Generator) -> None:

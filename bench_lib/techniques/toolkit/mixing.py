@@ -14,7 +14,7 @@ from bench_lib.techniques.interface.context import Training
 class MixedLinear(nn.Module):
     """A linear layer over the same parameters, whose weight is mixed with the pre-trained one while training.
 
-    With `by_input` all weights that leave an input neuron are mixed alike, and each by itself otherwise.
+    `by_input` mixes all weights of an input neuron alike; otherwise each weight is mixed by itself.
     """
 
     def __init__(self, linear: nn.Linear, pretrained: Tensor, p: float, by_input: bool) -> None:
@@ -42,9 +42,9 @@ def mix(weight: Tensor, pretrained: Tensor, p: float, by_input: bool) -> Tensor:
 
 
 def mix_layers(training: Training, layers: Mapping[str, nn.Linear], p: float, by_input: bool, technique: str) -> None:
-    """Mix these layers, given by name, while the model trains; raises `Unsupported` in the name of the technique.
+    """Mix these layers, given by name, while the model trains.
 
-    It does so where there are none, or where a technique before mixes the model's layers already.
+    Raises `Unsupported` where there are none, or where another technique mixes layers already.
     """
     if any(isinstance(module, MixedLinear) for module in training.model.modules()):
         raise Unsupported(f"{technique} finds the layers mixed already, by another technique of the stack")
@@ -56,6 +56,6 @@ def mix_layers(training: Training, layers: Mapping[str, nn.Linear], p: float, by
 
 
 def pretrained_layers(training: Training) -> dict[str, nn.Linear]:
-    """The linear layers of the body whose weights are pre-trained, by name; the pooler's where it is."""
+    """The linear layers with pre-trained weights, by name."""
     found = training.model.named_modules()
     return {n: m for n, m in found if isinstance(m, nn.Linear) and f"{n}.weight" in training.pretrained}

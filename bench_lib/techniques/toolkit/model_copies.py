@@ -1,4 +1,4 @@
-"""What compressors share: a copy of the model to change, and its parts by the names they have in a plain model."""
+"""What compressors share: a plain copy of the model, and its parts by name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench_lib.models.architecture import Architecture
 
 
 def plain_copy(model: nn.Module) -> nn.Module:
-    """A copy of a model, in which what peft added to weights is merged into them, so that its layers are plain ones."""
+    """A copy of a model with peft's additions merged into its weights, so that its layers are plain."""
     copied = copy.deepcopy(model)
     merge = getattr(copied, "merge_and_unload", None)
     plain: nn.Module = merge() if merge else copied
@@ -19,13 +19,13 @@ def plain_copy(model: nn.Module) -> nn.Module:
 
 
 def part(model: nn.Module, name: str) -> str:
-    """The name that a part has in a model, which a wrapper may put a prefix before."""
+    """The full name of a part, with a wrapper's prefix if there is one."""
     return next(str(n) for n, _ in model.named_modules() if n == name or n.endswith(f".{name}"))
 
 
 def linear_layers(model: nn.Module, architecture: Architecture) -> dict[str, nn.Module]:
-    """The linear layers of the blocks by name: what has a matrix for a weight and looks nothing up in it."""
-    # Not by class: techniques put layers of their own in the place of linear ones.
+    """The linear layers of the blocks, by name: modules with a matrix as weight that are no embeddings."""
+    # Not by class, since techniques replace linear layers by their own.
     return {
         name: module
         for name, module in model.named_modules()
@@ -36,5 +36,5 @@ def linear_layers(model: nn.Module, architecture: Architecture) -> dict[str, nn.
 
 
 def portion(share: float, number: int) -> int:
-    """How many of a number of things a share of them is, in whole ones; 0.29 of 100 is 29 and not 28.999..."""
+    """A share of a number, rounded down without rounding errors: 0.29 of 100 is 29 and not 28."""
     return math.floor(round(share * number, 6))

@@ -1,4 +1,4 @@
-"""What techniques share that train few parameters beside frozen weights: who chooses, what is new, peft's wrapper."""
+"""What parameter-efficient techniques share: the choice of what trains, the new modules, and peft's wrapper."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OTHER_PARTS = dict.fromkeys(FEW_PARTS, "declined: each freezes what the other on
 def claim(training: Training, technique: str) -> None:
     """Note that a technique chooses what trains, and raise `Unsupported` where another one has.
 
-    So do weights that were drawn anew, which would never be trained.
+    Also raises it where weights were drawn anew, since they would never be trained.
     """
     if drawn := drawn_anew(training):
         raise Unsupported(f"{technique} would freeze {', '.join(drawn)} as they were drawn anew, with nothing learnt")
@@ -35,7 +35,7 @@ def claimants(training: Training) -> list[str]:
 
 
 def drawn_anew(training: Training) -> list[str]:
-    """The pre-trained modules that a technique has drawn anew, for the techniques after it to know and to add to."""
+    """The pre-trained modules that techniques have drawn anew, a list to add to."""
     return training.keep(drawn_anew, list[str])
 
 
@@ -50,7 +50,7 @@ def new_parts(training: Training) -> list[str]:
 
 
 def wrap(training: Training, technique: str, config: Any) -> None:
-    """Put peft's wrapper around the model, its parameters drawn from the init stream; what it cannot is `Unsupported`.
+    """Put peft's wrapper around the model, its parameters drawn from the init stream; `Unsupported` where peft cannot.
 
     The configuration is best without a task type: peft's wrapper for question answering drops the token types.
     """
@@ -70,7 +70,7 @@ def wrap(training: Training, technique: str, config: Any) -> None:
 
 
 def expect(training: Training, technique: str, added: str, a_block: int) -> None:
-    """Raise `Unsupported` unless peft added so many parameters of a name to each block: a part would pass for all."""
+    """Raise `Unsupported` unless peft added `a_block` modules of this name to every block."""
     depth = training.architecture.depth
     found = sum(f".{added}." in f"{name}." for name, _ in training.model.named_parameters())
     if found != a_block * depth:

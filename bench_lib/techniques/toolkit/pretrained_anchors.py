@@ -17,10 +17,9 @@ Anchors = list[tuple[nn.Parameter, Tensor]]
 
 
 def with_start(training: Training, owner: str, matrices_only: bool = False) -> dict[str, nn.Parameter]:
-    """The parameters in training that have a pre-trained value, by name: those of the body that were loaded.
+    """The trained parameters with a pre-trained value, by name.
 
-    Without biases and what belongs to norms, if `matrices_only`. Raises `Unsupported` in the name of the technique
-    `owner` where there are none.
+    `matrices_only` leaves out biases and norms. Raises `Unsupported`, naming the technique `owner`, without any.
     """
     found = {name: p for name, p in training.trainable().items() if name in training.pretrained}
     found = matrices(found) if matrices_only else found
@@ -41,7 +40,7 @@ def anchors(training: Training, parameters: Mapping[str, nn.Parameter]) -> Ancho
 
 
 def without_decay(groups: list[Group], names: Collection[str]) -> list[Group]:
-    """Groups in which the parameters of these names are apart and do not decay towards zero."""
+    """Groups in which the named parameters are separate and have no weight decay."""
     split: list[Group] = []
     for group in groups:
         chosen = {n: p for n, p in group.parameters.items() if n in names}
@@ -54,7 +53,7 @@ def without_decay(groups: list[Group], names: Collection[str]) -> list[Group]:
 def pull(training: Training, anchored: Anchors, strength: float) -> None:
     """theta <- theta - min(1, lr * strength) * (theta - theta_pretrained), each parameter at its own learning rate.
 
-    Never beyond the anchor, where the pull would swing; what a phase has frozen stays as it is.
+    Never beyond the anchor; frozen parameters stay as they are.
     """
     rates = training.learning_rates()
     for parameter, start in anchored:
@@ -63,9 +62,9 @@ def pull(training: Training, anchored: Anchors, strength: float) -> None:
 
 
 class SlowPull:
-    """A pull so weak that each step of it is less than a weight's precision: what does not count yet is kept.
+    """A pull with compensated summation, since each step may be smaller than a weight's precision.
 
-    In fp32 a weight of 0.05 moves by 4e-9 or not at all. `owed` is what was pulled so far and is not in the weights.
+    In fp32 a weight of 0.05 moves by 4e-9 or not at all. `owed` is the pull that is not in the weights yet.
     """
 
     def __init__(self, anchored: Anchors) -> None:
@@ -74,7 +73,7 @@ class SlowPull:
 
     @torch.no_grad()
     def step(self, training: Training, strength: float) -> None:
-        """As `pull`, but for the rounding."""
+        """As `pull`, with compensated rounding."""
         rates = training.learning_rates()
         for (parameter, start), owed in zip(self.anchored, self.owed, strict=True):
             if not parameter.requires_grad:
@@ -82,4 +81,4 @@ class SlowPull:
             owed.add_(parameter - start, alpha=min(1.0, rates[id(parameter)] * strength))
             before = parameter.clone()
             parameter.sub_(owed)
-            owed.sub_(before.sub_(parameter))  # what has come to count; exact, since the two are near each other
+            owed.sub_(before.sub_(parameter))  # the part that took effect; exact, since both are close

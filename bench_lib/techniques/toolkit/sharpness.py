@@ -1,4 +1,4 @@
-"""A climb from the present weights to worse ones, where the gradients of a batch are taken anew."""
+"""Sharpness-aware updates: the gradients of a batch are taken at weights that were moved uphill."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from bench_lib.techniques.interface.context import Update, with_gradients
 
 Shifts: TypeAlias = Callable[[Mapping[str, nn.Parameter]], Sequence[Tensor]]
 LEAST_NORM = 1e-20
-"""Below it the squares of fp32 underflow, so that a norm says nothing: such a gradient has no direction."""
+"""A gradient of a smaller norm has no direction, since its squares underflow in fp32."""
 
 
 @contextmanager
 def climbed(parameters: Iterable[nn.Parameter], shifts: Sequence[Tensor]) -> Iterator[None]:
-    """Hold the parameters shifted, and give them back to the bit, also if the body raises."""
+    """Shift the parameters, and restore them to the bit, also if the body raises."""
     climbing = list(parameters)
     with torch.no_grad():
         shifted = torch._foreach_add([p.data for p in climbing], list(shifts))
@@ -30,10 +30,10 @@ def climbed(parameters: Iterable[nn.Parameter], shifts: Sequence[Tensor]) -> Ite
 
 
 def gradients_above(update: Update, shifts: Shifts) -> Tensor:
-    """Leave the gradients of the climbed weights on the present ones, and return the loss of the present ones.
+    """Leave the gradients at the shifted weights on the parameters, and return the loss at the present weights.
 
-    `shifts` gives the climb of the parameters that have a gradient, named to it in order; where it gives none, the
-    gradients of the present weights stay.
+    `shifts` computes the shifts of the parameters that have a gradient, by name and in order; where it returns none,
+    the gradients at the present weights stay.
     """
     loss = update.backward()
     named = {name: parameter for name, (parameter, _) in with_gradients(update.training).items()}
@@ -46,7 +46,7 @@ def gradients_above(update: Update, shifts: Shifts) -> Tensor:
 
 
 def factor_to(length: float, tensors: Sequence[Tensor]) -> float:
-    """What scales tensors, taken as one vector, to a length; 0 where their norm is not finite or too close to 0."""
+    """The factor that scales tensors, as one vector, to a length; 0 if their norm is not finite or too close to 0."""
     norm = float(get_total_norm(tensors))
     return length / norm if LEAST_NORM <= norm < math.inf else 0.0
 

@@ -1,4 +1,4 @@
-"""Words of like meaning, from WordNet or from a model's own input embeddings, and texts in which they stand in."""
+"""Synonyms, from WordNet or from a model's input embeddings, and their substitution in texts."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from bench_lib.techniques.interface.training_set import Corpus, Vocabulary
 
 SOURCES = ("embeddings", "wordnet")
 NEIGHBOURS = 5
-"""How many neighbours a synonym is drawn from: our choice."""
+"""Number of neighbours that a synonym is drawn from, our choice."""
 CHUNK = 256
-"""Words whose neighbours are looked for at once, so that the table of cosines stays small."""
+"""Words per table of cosines, so that it stays small."""
 WORD_STARTS = ("\u0120", "\u2581")
-"""How tokenizers other than BERT's mark the pieces that a word begins with."""
+"""Marks of the first piece of a word in tokenizers other than BERT's."""
 
 _FUNCTION = """
     a about above after again against all also am an and any are aren as at be because been before being below between
@@ -32,7 +32,7 @@ _FUNCTION = """
     whom whose why will with without won would you your yours yourself yourselves
 """
 FUNCTION_WORDS = frozenset(_FUNCTION.split())
-"""What has no synonym worth the name: a list of our own."""
+"""Words without useful synonyms, our own list."""
 CORE = re.compile(r"^(\W*)(\w+(?:['\u2019-]\w+)*)(\W*)$")
 
 Thesaurus = Callable[[str], tuple[str, ...]]
@@ -40,10 +40,9 @@ Thesaurus = Callable[[str], tuple[str, ...]]
 
 
 def thesaurus(source: str, corpus: Corpus, owner: str) -> Thesaurus:
-    """Synonyms from a source for all words of the training examples, and a note in the record of which source it was.
+    """Synonyms from a source for all words of the training examples; the record notes the source.
 
-    WordNet that is not there raises `Unsupported`, and without NLTK `Unavailable`: another source in its place would be
-    another experiment.
+    Missing WordNet data raises `Unsupported`, missing NLTK `Unavailable`: another source would be another experiment.
     """
     known = _wordnet() if source == "wordnet" else neighbours(_vocabulary(corpus), _words(corpus))
     corpus.report(owner, "wordnet", source == "wordnet")
@@ -51,14 +50,14 @@ def thesaurus(source: str, corpus: Corpus, owner: str) -> Thesaurus:
 
 
 def check_source(source: str, field: str) -> None:
-    """Raise `BadValue` for a source of synonyms that there is not."""
+    """Raise `BadValue` for an unknown synonym source."""
     require(source in SOURCES, field, source, f"{' or '.join(SOURCES)}; it decides the data, so that none is automatic")
 
 
 def with_synonyms(words: Passage, share: float, synonyms: Thesaurus, generator: np.random.Generator) -> Passage:
-    """A share of the words, at least one, replaced by a synonym, as far as there are words that have one.
+    """The words with a share of them, at least one, replaced by synonyms where they have any.
 
-    Names stay: a neighbour of a person's may be a place's.
+    Names stay, since the neighbour of a person's name may be a place's.
     """
     found = {i: options for i, word in enumerate(words) if word.movable and (options := synonyms(word.text))}
     chosen = generator.permutation(list(found))[: count(words, share)].tolist()
@@ -66,12 +65,12 @@ def with_synonyms(words: Passage, share: float, synonyms: Thesaurus, generator: 
 
 
 def count(words: Passage, share: float) -> int:
-    """How many words a share is, at least one."""
+    """The number of words in a share, at least one."""
     return max(1, int(share * sum(bool(word.text) for word in words)))
 
 
 def core(word: str) -> str:
-    """A word without the punctuation around it, or nothing where it is no word."""
+    """A word without the punctuation around it; empty for a text that is no word."""
     found = CORE.match(word)
     return found.group(2) if found else ""
 
@@ -86,7 +85,7 @@ def _like(word: str, known: Callable[[str], Sequence[str]] | Mapping[str, Sequen
 
 
 def _cased(option: str, model: str) -> str:
-    """The option in the letters of the word that it stands in for."""
+    """The option in the casing of the word that it replaces."""
     if model.isupper() and len(model) > 1:
         return option.upper()
     return option[:1].upper() + option[1:] if model[:1].isupper() else option
@@ -109,9 +108,9 @@ def _vocabulary(corpus: Corpus) -> Vocabulary:
 
 
 def neighbours(vocabulary: Vocabulary, words: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """The nearest whole words of the vocabulary, by cosine and of the same casing, for each of the words that is one.
+    """The nearest whole words of the vocabulary, by cosine and of the same casing, for each word in it.
 
-    A word that the vocabulary has in lower case only is looked for in lower case.
+    A word that the vocabulary has in lower case only is looked up in lower case.
     """
     pieces = whole_words(vocabulary.pieces)
     names = sorted(pieces)
@@ -133,7 +132,7 @@ def neighbours(vocabulary: Vocabulary, words: Iterable[str]) -> dict[str, tuple[
 
 
 def whole_words(pieces: Mapping[str, int]) -> dict[str, int]:
-    """The pieces that are words: letters only, no special ones and no parts of words, by what they read."""
+    """The pieces that are whole words, by text: letters only, no special pieces and no parts of words."""
     marks = [mark for mark in WORD_STARTS if sum(piece.startswith(mark) for piece in pieces) > len(pieces) // 10]
     if not marks:
         return {piece: i for piece, i in pieces.items() if piece.isalpha() and len(piece) > 1}

@@ -1,4 +1,4 @@
-"""Votes: what most of several models predict."""
+"""Votes: the most common prediction of several models."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from bench_lib.core.record import Predictions
 
 
 def majority(predictions: Sequence[Predictions]) -> Predictions:
-    """The class of each row that most members say, of equally common ones the first.
+    """The most common class of each row, the first of ties.
 
-    As logits, the logarithms of the shares, with one vote more that is spread over all classes: none is 0.
+    Logits are the logarithms of the shares of votes, with one extra vote spread over all classes so that none is 0.
     """
     classes = predictions[0].values.shape[-1]
     votes = sum(np.eye(classes)[p.values.argmax(-1)] for p in predictions)  # (rows, classes)
@@ -21,7 +21,7 @@ def majority(predictions: Sequence[Predictions]) -> Predictions:
 
 
 def common_answers(predictions: Sequence[Predictions]) -> Predictions:
-    """The answer to each text that most members give, with their mean score; of equally common ones the highest.
+    """The most common answer to each text, with its mean score; of ties the one with the highest.
 
     Answers are rows of numbers, such as a start and an end, with the score last.
     """

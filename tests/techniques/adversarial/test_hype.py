@@ -105,7 +105,7 @@ def test_what_needs_dropout_hears_that_none_is_left(train):
     need_dropout(training, "other")  # attention still drops out
     for site, _ in dropout_places(training):
         site.set(0.0)
-    with pytest.raises(Unsupported, match="other goes by what differs between two passes with dropout"):
+    with pytest.raises(Unsupported, match="other compares two passes with dropout"):
         HyPe().prepare(training)
 
 

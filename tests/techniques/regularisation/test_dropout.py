@@ -239,7 +239,7 @@ def test_dropout_is_set_everywhere_or_left_alone(toy):
 
 
 def test_a_model_without_dropout_says_so():
-    with pytest.raises(Unsupported, match=r"Linear drops out nowhere, so that no rate could be set to 0\.1"):
+    with pytest.raises(Unsupported, match=r"Linear has no dropout whose rate could be set to 0\.1"):
         set_dropout(nn.Linear(2, 2), 0.1)
     for rate in (None, 0.0):
         set_dropout(nn.Linear(2, 2), rate)

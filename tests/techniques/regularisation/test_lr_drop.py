@@ -80,5 +80,5 @@ def test_the_states_of_two_masks_differ_and_come_together(micro_step, task):
 def test_without_dropout_it_is_declined(train):
     record = train("sst2", "lr_drop", dropout=0.0, **FEW).record
     assert (record.status, record.cost.steps) == ("unsupported", 0)
-    assert "lr_drop goes by what differs between two passes with dropout" in record.reason
+    assert "lr_drop compares two passes with dropout" in record.reason
     assert train("sst2", "lr_drop:hidden=0.0:output=0.0", dropout=0.0, **FEW).record.status != "unsupported"

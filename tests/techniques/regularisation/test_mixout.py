@@ -63,7 +63,7 @@ def test_frozen_weights_under_lora_cannot_be_mixed(train, stack):
 def test_what_needs_the_dropout_that_it_takes_is_declined(train, stack):
     record = train("sst2", stack, **FEW).record
     assert record.status == "unsupported"
-    assert "r_drop goes by what differs between two passes with dropout" in record.reason
+    assert "r_drop compares two passes with dropout" in record.reason
 
 
 @pytest.mark.parametrize("stack", ["mixout+mixconnect", "mixconnect+mixout"])

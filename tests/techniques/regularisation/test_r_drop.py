@@ -87,7 +87,7 @@ def test_without_dropout_in_effect_it_is_declined_whoever_took_it(train, stack):
     changes = {"dropout": 0.0} if stack == "r_drop" else {}
     record = train("sst2", stack, **changes, **FEW).record
     assert (record.status, record.cost.steps) == ("unsupported", 0)
-    assert "r_drop goes by what differs between two passes with dropout, and BertForSequenceC" in record.reason
+    assert "r_drop compares two passes with dropout, and BertForSequenceC" in record.reason
     assert train("sst2", "r_drop:alpha=0.0", **changes, **FEW).record.status != "unsupported"
 
 
