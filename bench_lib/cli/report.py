@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 from bench_lib.cli.arguments import location
 from bench_lib.cli.console import DONE, REGRESSION, print_damaged_files
-from bench_lib.cli.run import MOST_WORKERS
-from bench_lib.core.errors import require
 
 if TYPE_CHECKING:
     from bench_lib.executors.base import Executor
@@ -59,7 +57,6 @@ def _check(store: Store, options: argparse.Namespace) -> int:
 
 
 def _executor(workers: int) -> Executor | None:
-    from bench_lib.executors.local import LocalExecutor
+    from bench_lib.executors import EXECUTORS
 
-    require(workers <= MOST_WORKERS, "--workers", workers, f"1 or more, up to {MOST_WORKERS:,}")
-    return LocalExecutor(workers) if workers != 1 else None
+    return EXECUTORS.get("local")(workers, None) if workers != 1 else None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bench_lib.cli.arguments import location
 from bench_lib.cli.console import DONE, INFRASTRUCTURE, USAGE, ProgressLine, print_damaged_files
-from bench_lib.core.errors import BadPlan, BadValue, Problems, one_line, require
+from bench_lib.core.errors import BadPlan, Problems, one_line
 from bench_lib.core.record import Status
 from bench_lib.core.seeds import parse_seeds
 from bench_lib.runner.options import AXES, Axes, axes_of, parse_frozen_configurations, parse_statuses
@@ -19,13 +19,9 @@ if TYPE_CHECKING:
     from bench_lib.runner.sweep import Progress
     from bench_lib.store import Store
 
-LONGEST_RUN = 86_400.0
-"""Default time limit in seconds of a run in another process, so that nothing hangs for ever."""
-
 REASONS = 3
 """Maximum number of printed reasons of declined runs."""
 
-MOST_WORKERS = 1_024
 STAND_IN = tuple(range(20))
 """Seeds for checking the rest of a command whose own seeds are invalid; enough for whole seed ensembles."""
 
@@ -84,7 +80,7 @@ def add_setting(command: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="where runs are kept (default: bench-results)",
     )
-    add("--executor", default="inline", choices=("inline", "local"), help="in this process, or in a pool of them")
+    add("--executor", default="inline", metavar="NAME", help="inline (default): this process; local: worker processes")
     add("--workers", type=int, metavar="N", help="processes of the local executor (default: the number of cores)")
     add("--time-limit", type=float, metavar="SECONDS", help="for each run, with the local executor (default: a day)")
 
@@ -168,16 +164,6 @@ def _declined(grid: Grid, store: Store, progress: Progress) -> int:
 
 def chosen_executor(options: argparse.Namespace) -> Executor:
     """The executor for the options."""
-    import os
+    from bench_lib.executors import EXECUTORS
 
-    from bench_lib.executors.inline import InlineExecutor
-    from bench_lib.executors.local import LocalExecutor
-
-    if options.executor == "local":
-        workers = (os.cpu_count() or 1) if options.workers is None else options.workers
-        require(workers <= MOST_WORKERS, "--workers", workers, f"1 or more, up to {MOST_WORKERS:,}")
-        return LocalExecutor(workers, LONGEST_RUN if options.time_limit is None else options.time_limit)
-    for name, value in (("--workers", options.workers), ("--time-limit", options.time_limit)):
-        if value is not None:
-            raise BadValue(name, value, "given with --executor local only: a process cannot end its own run")
-    return InlineExecutor()
+    return EXECUTORS.get(options.executor)(options.workers, options.time_limit)

@@ -22,10 +22,10 @@ MakeExecutor = Callable[[int | None, float | None], Executor]
 
 
 def inline(workers: int | None, time_limit: float | None) -> InlineExecutor:
-    """The executor of this process, which takes neither setting."""
+    """The executor of this process, which takes neither setting: a process cannot end its own run."""
     for name, value in (("workers", workers), ("time limit", time_limit)):
         if value is not None:
-            raise BadValue(f"{name} of the executor inline", value, "none: a process cannot end its own run")
+            raise BadValue(f"{name} of the executor inline", value, "none; the executor local takes it")
     return InlineExecutor()
 
 

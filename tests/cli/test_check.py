@@ -226,7 +226,7 @@ def test_an_older_store_says_how_far_it_goes(check: Check, capsys: Written, tmp_
         (["llrd", "--margin", "1"], "margin of the MAD ratio is 1.0"),
         (["llrd", "--max-cost", "0"], "--max-cost is 0.0"),
         (["llrd", "--alpha", "2"], "alpha is 2.0"),
-        (["llrd", "--workers", "2"], "--workers is 2"),
+        (["llrd", "--workers", "2"], "workers of the executor inline is 2"),
         (["llrd", "--against", "nowhere"], "--against is 'nowhere'; allowed: the folder of a store"),
         (["nowhere.py:Mine"], "the technique's file nowhere.py cannot be read"),
         (["ensemble"], "ensemble pools several seeds"),
