@@ -21,7 +21,7 @@ MakeExecutor = Callable[[int | None, float | None], Executor]
 """Makes an executor of a number of workers and a limit in seconds per attempt; None where the user gives none."""
 
 
-def inline(workers: int | None, time_limit: float | None) -> InlineExecutor:
+def make_inline(workers: int | None, time_limit: float | None) -> InlineExecutor:
     """The executor of this process, which takes neither setting: a process cannot end its own run."""
     for name, value in (("workers", workers), ("time limit", time_limit)):
         if value is not None:
@@ -29,7 +29,7 @@ def inline(workers: int | None, time_limit: float | None) -> InlineExecutor:
     return InlineExecutor()
 
 
-def local(workers: int | None, time_limit: float | None) -> LocalExecutor:
+def make_local(workers: int | None, time_limit: float | None) -> LocalExecutor:
     """Worker processes on this machine: by default one for each core, and a day for each attempt."""
     count = (os.cpu_count() or 1) if workers is None else workers
     require(count <= MOST_WORKERS, "number of workers", count, f"1 or more, up to {MOST_WORKERS:,}")
@@ -37,5 +37,5 @@ def local(workers: int | None, time_limit: float | None) -> LocalExecutor:
 
 
 EXECUTORS: Registry[MakeExecutor] = Registry("executor", "stabbench.executors")
-EXECUTORS.add("inline", inline)
-EXECUTORS.add("local", local)
+EXECUTORS.add("inline", make_inline)
+EXECUTORS.add("local", make_local)

@@ -102,7 +102,7 @@ def test_json_alone_goes_to_the_standard_output(capsys: Written, filled: Callabl
         (["--max-seeds", "2"], "greatest number of seeds is 2"),
         (["--alpha", "1"], "alpha is 1.0"),
         (["--margin", "0.5"], "margin of the MAD ratio is 0.5"),
-        (["--time-limit", "9"], "--time-limit is 9.0; allowed: given with --executor local only"),
+        (["--time-limit", "9"], "time limit of the executor inline is 9.0"),
     ],
 )
 def test_bad_input_is_refused_at_once(capsys: Written, tmp_path: Path, words: list[str], message: str) -> None:

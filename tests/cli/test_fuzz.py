@@ -18,7 +18,6 @@ from bench_lib.cli import check as check_command
 from bench_lib.comparison.sequential import Comparison
 from bench_lib.core.errors import BenchError
 from bench_lib.report import render
-from bench_lib.runner import suite
 from bench_lib.runner.grid import plan
 from bench_lib.runner.sweep import Progress
 from bench_lib.validation import environment
@@ -175,7 +174,7 @@ def world(tmp_path: Path, data_folder: Path, filled: Path, monkeypatch: pytest.M
     def refuse(*_: object) -> Any:
         raise BenchError("nothing is drawn or measured here")
 
-    monkeypatch.setattr(suite, "run_suite", sweep)
+    monkeypatch.setattr("bench_lib.runner.sweep.run_suite", sweep)
     monkeypatch.setattr(Comparison, "result", refuse)
     monkeypatch.setattr(check_command, "_breaches", lambda technique: [])
     for module, what in ((render, "render"), (render, "stale"), (environment, "_smoke"), (calibrate, "_measured")):

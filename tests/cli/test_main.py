@@ -11,7 +11,6 @@ from bench_lib import __version__
 from bench_lib.cli import main
 from bench_lib.cli.console import DONE, INFRASTRUCTURE, USAGE
 from bench_lib.core.errors import BenchError
-from bench_lib.runner import suite
 from bench_lib.runner.sweep import Progress
 
 Written = pytest.CaptureFixture[str]
@@ -63,7 +62,7 @@ def test_an_interrupt_is_no_traceback(capsys: Written, monkeypatch: pytest.Monke
     def sweep(*_: object) -> Progress:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(suite, "run_suite", sweep)
+    monkeypatch.setattr("bench_lib.runner.sweep.run_suite", sweep)
     assert main(["run"]) == 130
     assert capsys.readouterr().err == "stabbench: stopped; what is stored is kept, the same command goes on\n"
 
@@ -72,7 +71,7 @@ def test_an_error_of_ours_is_a_message(capsys: Written, monkeypatch: pytest.Monk
     def sweep(*_: object) -> Progress:
         raise BenchError("there is no room")
 
-    monkeypatch.setattr(suite, "run_suite", sweep)
+    monkeypatch.setattr("bench_lib.runner.sweep.run_suite", sweep)
     assert main(["run"]) == USAGE
     assert capsys.readouterr().err == "stabbench: there is no room\n"
 
@@ -87,7 +86,7 @@ def test_what_the_system_refuses_is_a_line(
     def sweep(*_: object) -> Progress:
         raise OSError(number, os.strerror(number), "some\nwhere")
 
-    monkeypatch.setattr(suite, "run_suite", sweep)
+    monkeypatch.setattr("bench_lib.runner.sweep.run_suite", sweep)
     assert main(["run"]) == code
     assert capsys.readouterr().err == f"stabbench: 'some\\nwhere': {os.strerror(number)}\n"
 
@@ -96,7 +95,7 @@ def test_a_fault_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     def sweep(*_: object) -> Progress:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(suite, "run_suite", sweep)
+    monkeypatch.setattr("bench_lib.runner.sweep.run_suite", sweep)
     with pytest.raises(ZeroDivisionError):
         main(["run"])
 

@@ -12,7 +12,6 @@ from bench_lib.cli import main
 from bench_lib.cli.console import DONE, INFRASTRUCTURE, USAGE
 from bench_lib.core.record import Status
 from bench_lib.executors import InlineExecutor, LocalExecutor
-from bench_lib.runner import suite
 from bench_lib.runner.grid import Grid
 from bench_lib.runner.options import parse_frozen, parse_frozen_configurations, parse_statuses
 from bench_lib.runner.sweep import Progress
@@ -116,7 +115,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         given.extend(arguments)
         return Progress(0, 0, 0, Counter())
 
-    monkeypatch.setattr(suite, "run_suite", sweep)
+    monkeypatch.setattr("bench_lib.runner.sweep.run_suite", sweep)
     return given
 
 
@@ -253,7 +252,7 @@ def test_lost_runs_are_told_by_the_exit_code_and_can_be_tried_again(
 
 
 def test_pools_that_wait_are_told_of_and_are_no_success(monkeypatch: pytest.MonkeyPatch, capsys: Written) -> None:
-    monkeypatch.setattr(suite, "run_suite", lambda *_: Progress(5, 3, 0, Counter()))
+    monkeypatch.setattr("bench_lib.runner.sweep.run_suite", lambda *_: Progress(5, 3, 0, Counter()))
     assert main(["run"]) == INFRASTRUCTURE
     told = "2 seed ensembles wait for lost members; --retry oom,timeout,crashed tries those again"
     assert told in capsys.readouterr().err
