@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import re
+import zlib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from bench_lib.report.figures.figure import Figure
 from bench_lib.report.figures.plan import FIGURES, FigurePlan, planned
 from bench_lib.report.formatting import csv_text, shorten
 from bench_lib.report.html.build import build
+from bench_lib.report.html.payload import inflated
 from bench_lib.report.html.registry_entries import registered
 from bench_lib.report.markdown.claims import claims_page
 from bench_lib.report.markdown.leaderboard import leaderboard
@@ -114,8 +117,17 @@ def stale(store: Store, out: Path, baseline: str = BASELINE, executor: Executor 
     _demand_all(report, "no report can be held against one without")
     files = report.files
     missing = [name for name in files if not (out / name).is_file()]
-    different = [name for name in files if name not in missing and (out / name).read_bytes() != files[name]]
+    different = [n for n in files if n not in missing and not _equal(files[n], (out / n).read_bytes())]
     return Stale(tuple(sorted(missing)), tuple(sorted(different)), tuple(_superfluous(out, files)))
+
+
+def _equal(new: bytes, old: bytes) -> bool:
+    """Whether two files are equal, pages by their data before compression."""
+    if new == old:
+        return True
+    with suppress(ValueError, zlib.error):  # no data that a page of ours has
+        return inflated(new) == inflated(old)
+    return False
 
 
 def _demand_all(report: Report, lead: str) -> None:

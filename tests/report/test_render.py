@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import io
 import re
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -118,6 +120,18 @@ def test_what_is_stale_is_named(tmp_path: Path, written: dict[str, bytes]) -> No
     assert found.different == ("leaderboard.md",)
     assert found.superfluous == ("figures/seeds-gone.svg",)
     assert contents(out) == before
+
+
+@pytest.mark.parametrize("data", [b"AAAA", b"A", b""])
+def test_a_page_whose_data_were_spoiled_is_stale(tmp_path: Path, written: dict[str, bytes], data: bytes) -> None:
+    made, out = Store(tmp_path / "s"), tmp_path / "out"
+    element = b'<script type="text/plain" id="data">%s</script>'
+    written["index.html"] = element % base64.b64encode(zlib.compress(b"{}", 9))
+    render(made, out)
+    (out / "index.html").write_bytes(element % base64.b64encode(zlib.compress(b"{}", 0)))
+    assert not stale(made, out)
+    (out / "index.html").write_bytes(element % data)
+    assert stale(made, out).different == ("index.html",)
 
 
 def test_another_run_makes_a_report_stale(tmp_path: Path, record: Any, rendered: Path) -> None:

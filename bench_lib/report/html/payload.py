@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,6 +28,9 @@ DIGITS = 5
 
 LOSS_DIGITS = 3
 
+EMBEDDED = re.compile(rb'(?<=<script type="text/plain" id="data">)[A-Za-z0-9+/=]+(?=</script>)')
+"""The compressed data in a page."""
+
 
 def page_runs(runs: pd.DataFrame, most: int = MOST_RUNS) -> NDArray[np.bool_]:
     """Mask of the runs, sorted by cell and seed, that are embedded in a page of at most `most`: (runs,).
@@ -48,6 +52,11 @@ def compressed(value: Mapping[str, Any]) -> str:
     """JSON, deflated and in base 64, as the script of the page reads it."""
     text = json.dumps(value, allow_nan=False, separators=(",", ":"))
     return base64.b64encode(zlib.compress(text.encode("ascii"), level=9)).decode("ascii")
+
+
+def inflated(page: bytes) -> bytes:
+    """The page with its data as plain JSON: the bytes of deflate depend on the library that compresses them."""
+    return EMBEDDED.sub(lambda found: zlib.decompress(base64.b64decode(found[0])), page)
 
 
 def run_columns(runs: pd.DataFrame, loss: NDArray[np.float32]) -> dict[str, list[Any]]:

@@ -18,6 +18,7 @@ from bench_lib.report.html.payload import (
     cells,
     compressed,
     figure_data,
+    inflated,
     json_value,
     page_runs,
     provenances,
@@ -64,6 +65,17 @@ def test_compressed_json_is_read_back_and_the_same_every_time() -> None:
     text = compressed(value)
     assert json.loads(zlib.decompress(base64.b64decode(text, validate=True))) == value
     assert compressed(dict(value)) == text
+
+
+def test_pages_are_equal_before_compression_whatever_library_compressed_them() -> None:
+    text = b'{"seed":[0,1,2]}'
+    fast, small = (base64.b64encode(zlib.compress(text, level)) for level in (0, 9))
+    pages = [b'<b>data</b><script type="text/plain" id="data">' + data + b"</script>" for data in (fast, small)]
+    assert fast != small
+    assert [inflated(page) for page in pages] == [
+        b'<b>data</b><script type="text/plain" id="data">' + text + b"</script>"
+    ] * 2
+    assert inflated(b"a,b\n1,2\n") == b"a,b\n1,2\n"
 
 
 def test_numbers_that_json_does_not_have_are_refused() -> None:
