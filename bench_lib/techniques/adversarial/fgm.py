@@ -48,7 +48,9 @@ class FGM(Technique):
     paper: ClassVar[str] = "Miyato et al. 2017, arXiv:1605.07725"
     identity: ClassVar[Mapping[str, Scalar] | None] = {"epsilon": 0.0}
     version: ClassVar[str] = "2"  # the matrix is shifted for the whole batch, where version 1 shifted each example
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"epsilon": (0.1, 0.3, 0.5, 1.0)}  # not verified
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "epsilon": (0.1, 0.3, 0.5, 1.0),  # 1 as in trick.py, less is our choice
+    }
 
     epsilon: float = 1.0
     scope: str = "matrix"

@@ -38,13 +38,14 @@ class SMART(Technique):
     r ~ N(0, sigma^2) on every value, then `steps` times r <- r + eta * g / max|g|,  g = dS/dr, the maximum token by
     token;  avg <- b * avg + (1 - b) * theta after each update, b = beta in the first tenth and late_beta then
 
-    Jiang et al. 2020, "SMART", algorithm 1: 1 step, alpha 1, mu 1, beta 0.99 and then 0.999. Source: the paper
-    (settings not verified). Sigma 1e-5 and eta 1e-3 are the class defaults of namisan/mt-dnn:mt_dnn/perturbation.py;
-    the command line of its train.py, which decides in a run, has eta 1e-5. That code lacks the last term, climbs by KL
-    one way, and its r is the step alone (first version) or is scaled to a maximum of 1 (last); it shifts what the
-    embedding layer gives out, here the word embeddings, against whose size eta is absolute. As there, r is not
-    projected onto the paper's ball. Our choice: all passes have the same dropout masks, so that r and the averaged
-    weights alone make the difference, and are in fp32, which alone can hold so small a shift.
+    Jiang et al. 2020, "SMART", algorithm 1: alpha 1 (of 1, 3 and 5), mu 1, beta 0.99 and then 0.999, as quoted by
+    public notes on the paper. The single step, sigma 1e-5 and eta 1e-3 are those of
+    namisan/mt-dnn:mt_dnn/perturbation.py; the command line of its train.py, which decides in a run, has eta 1e-5. That
+    code lacks the last term, climbs by KL one way, and its r is the step alone (first version) or is scaled to a
+    maximum of 1 (last); it shifts what the embedding layer gives out, here the word embeddings, against whose size eta
+    is absolute. As there, r is not projected onto the paper's ball of 1e-5, and can be 100 times as large. Our choice:
+    all passes have the same dropout masks, so that r and the averaged weights alone make the difference, and are in
+    fp32, which alone can hold so small a shift.
     """
 
     name: ClassVar[str] = "smart"
@@ -52,7 +53,7 @@ class SMART(Technique):
     paper: ClassVar[str] = "Jiang et al. 2020, arXiv:1911.03437"
     identity: ClassVar[Mapping[str, Scalar] | None] = {"alpha": 0.0, "mu": 0.0}
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "alpha": (1.0, 3.0, 5.0),  # not verified
+        "alpha": (1.0, 3.0, 5.0),  # as quoted by public notes on the paper
         "eta": (1e-5, 1e-3),
     }
 

@@ -33,7 +33,9 @@ class BertAdam(Technique):
     family: ClassVar[str] = "baselines"
     paper: ClassVar[str] = "Devlin et al. 2019, arXiv:1810.04805; Zhang et al. 2021, arXiv:2006.05987"
     identity: ClassVar[Mapping[str, Scalar] | None] = {"bias_correction": True, "warmup": True}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"warmup": (False, True)}  # not verified
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "warmup": (False, True),  # True as in google-research/bert:run_classifier.py
+    }
 
     bias_correction: bool = False
     warmup: bool = False

@@ -17,8 +17,8 @@ class Cosine(Technique):
 
     lr_t = lr * (1 + cos(pi * (t - w) / (steps - w))) / 2 for t >= w
 
-    Loshchilov & Hutter 2017, "SGDR", with one cycle and no restart, ending at zero. Source: equation 5 of the paper
-    (settings not verified).
+    Loshchilov & Hutter 2017, "SGDR", with one cycle and no restart, ending at zero. Source: their rule with a minimum
+    of 0, as quoted by public notes on the paper.
     """
 
     name: ClassVar[str] = "cosine"

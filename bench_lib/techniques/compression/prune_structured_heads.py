@@ -26,11 +26,12 @@ class PruneStructuredHeads(Technique):
 
     Michel et al. 2019, "Are Sixteen Heads Really Better than One?", section 4.1, who remove 10 % of the heads at a time
     and norm by block as here. Source: pmichel31415/are-16-heads-really-better-than-1:README.md. The share of 40 % is
-    that of BERT's heads which can go. Source: the paper (settings not verified). Theirs is a pass over the training set
-    after training, with |.| of each example's gradient; an observer has the gradients of the training's own batches,
-    clipped where it clips, so that the sum is over its updates, and removes all at once. Blocks whose output
-    projections do not train keep all heads, and every block keeps one, since no attention is left without; both are our
-    choice. The rows and columns of a removed head are gone from the four projections, which are smaller and faster.
+    that of BERT's heads which can go without harm, as quoted by public notes on the paper. Theirs is a pass over the
+    training set after training, with |.| of each example's gradient; an observer has the gradients of the training's
+    own batches, clipped where it clips, so that the sum is over its updates, and removes all at once. Blocks whose
+    output projections do not train keep all heads, and every block keeps one, since no attention is left without; both
+    are our choice. The rows and columns of a removed head are gone from the four projections, which are smaller and
+    faster.
     """
 
     name: ClassVar[str] = "prune_structured_heads"

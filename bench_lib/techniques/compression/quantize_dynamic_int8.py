@@ -23,11 +23,13 @@ class QuantizeDynamicInt8(Technique):
 
     w_q = round(w / s),  s = max|w| / 127.5 of its row;  x_q, s_x likewise of each token;  y = s_x s w_q x_q + b
 
-    Source: Zafrir et al. 2019, "Q8BERT", section 2.1, and their baseline of dynamic quantization, which quantizes what
-    was trained without (settings not verified). Embeddings, pooler and head stay in fp32 as our choice: the first are
-    looked up and not multiplied, and the last is too narrow for int8 kernels. Rows and tokens have scales of their own,
-    which is torchao's default. Without a compiler the activations are quantized in steps of their own, which costs more
-    than it saves on small batches; a processor without VNNI gets 7 bits, since its products would overflow.
+    Source: Zafrir et al. 2019, "Q8BERT", and mode DYNAMIC of
+    IntelLabs/nlp-architect:nlp_architect/nn/torch/quantization.py, which has max / 127 of a whole tensor and quantizes
+    embeddings too; that their baseline of dynamic quantization was trained without is not verified. Embeddings, pooler
+    and head stay in fp32 as our choice: the first are looked up and not multiplied, and the last is too narrow for int8
+    kernels. Rows and tokens have scales of their own, which is torchao's default. Without a compiler the activations
+    are quantized in steps of their own, which costs more than it saves on small batches; a processor without VNNI gets
+    7 bits, since its products would overflow.
     """
 
     name: ClassVar[str] = "quantize_dynamic_int8"

@@ -39,16 +39,15 @@ class EDA(Technique):
     word is left out with probability alpha;  the operations of an example's copies ~ shuffled, equally many of each
 
     Wei & Zou 2019, "EDA: Easy Data Augmentation Techniques". None takes alpha and copies by the size of the training
-    set: 0.05 and 16 up to 500 examples, 0.05 and 8 up to 2,000, 0.1 and 4 above. Source: table 3 of the paper (settings
-    not verified). The rest is jasonwei20/eda_nlp:code/eda.py, whose own defaults are 0.1 and 9. Theirs cleans the text
-    to lower-case letters, which here stays as it is; replaces every occurrence of a word, here one; and puts in the
-    first synonym of WordNet's (`thesaurus=wordnet`), here any. Synonyms of the model's embeddings are our default,
-    since they are there on every machine. 16 copies are also 17 times the steps, and longer training alone makes runs
-    more stable: with `same_steps`, our default, an epoch reads as many examples as without the copies, others each
-    time, so that a comparison sees the copies alone; False is the published training. Words of answers stay and
-    nothing is put between them. A word put into an entity belongs to it, an entity that loses its first word begins
-    with the next, and none of its words is replaced, exchanged or asked for a synonym. Both texts of a pair are
-    changed, a question and its context too.
+    set: 0.05 and 16 up to 500 examples, 0.05 and 8 up to 2,000, 0.1 and 4 above. Source: table 3 of the paper; the rest
+    is jasonwei20/eda_nlp:code/eda.py, whose own defaults are 0.1 and 9. Theirs cleans the text to lower-case letters,
+    which here stays as it is; replaces every occurrence of a word, here one; and puts in the first synonym of WordNet's
+    (`thesaurus=wordnet`), here any. Synonyms of the model's embeddings are our default, since they are there on every
+    machine. 16 copies are also 17 times the steps, and longer training alone makes runs more stable: with `same_steps`,
+    our default, an epoch reads as many examples as without the copies, others each time, so that a comparison sees the
+    copies alone; False is the published training. Words of answers stay and nothing is put between them. A word put
+    into an entity belongs to it, an entity that loses its first word begins with the next, and none of its words is
+    replaced, exchanged or asked for a synonym. Both texts of a pair are changed, a question and its context too.
     """
 
     name: ClassVar[str] = "eda"
@@ -57,8 +56,8 @@ class EDA(Technique):
     identity: ClassVar[Mapping[str, Scalar] | None] = {"alpha": 0.0}
     version: ClassVar[str] = "3"  # goes by the size of the training set and keeps the steps; 2 had 0.1, 4 and all steps
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "alpha": (0.05, 0.1, 0.2, 0.3, 0.4, 0.5),  # not verified
-        "copies": (1, 2, 4, 8, 16, 32),  # not verified
+        "alpha": (0.05, 0.1, 0.2, 0.3, 0.4, 0.5),  # section 4.4 of the paper
+        "copies": (1, 2, 4, 8, 16, 32),  # section 4.5 of the paper
     }
 
     alpha: float | None = None

@@ -24,8 +24,8 @@ class SelfTraining(Technique):
     train <- train + {(x, argmax p(y | x)) : max p(y | x) >= threshold},  x of the unlabelled pool, p the teacher's
 
     Yarowsky 1995, in one round; the student, which is the run, starts anew from the pre-trained weights. Source: Du et
-    al. 2021, "Self-training Improves Pre-training" (settings not verified). For a tagged sentence, the least
-    confident word counts, and cut words are never confident. Threshold 0.9 is our choice, and so is a pool as
+    al. 2021, "Self-training Improves Pre-training", as quoted by public notes on the paper. For a tagged sentence, the
+    least confident word counts, and cut words are never confident. Threshold 0.9 is our choice, and so is a pool as
     large as the training set (`ratio`), which bounds the cost: a training of the teacher, and at most twice the steps
     for the student. The record says how many texts were asked and added, and which share of the latter is right.
     """

@@ -21,7 +21,7 @@ class GradualUnfreezing(Technique):
 
     Howard & Ruder 2018, "Universal Language Model Fine-tuning", section 3.3, one layer an epoch. With fewer epochs than
     blocks, as usual when Transformers are fine-tuned, the lowest never train. Optimiser and schedule go on throughout.
-    Source: Howard & Ruder 2018 (settings not verified).
+    Source: Howard & Ruder 2018, section 3.3, who train on until convergence once all layers learn.
     """
 
     name: ClassVar[str] = "gradual_unfreezing"

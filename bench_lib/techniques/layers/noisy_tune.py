@@ -23,7 +23,8 @@ class NoisyTune(Technique):
     Wu et al. 2022, "NoisyTune", equation 1, with strength 0.15. The new head, which has no pre-trained values, is left
     out, where the public code that was read adds noise to it as well; frozen parameters are not, being as pre-trained
     as the others.
-    Source: Yuanhy1997/HyPe:main.py for the equation; strength from Wu et al. 2022 (settings not verified).
+    Source: Yuanhy1997/HyPe:main.py for the equation; strength 0.15 is that of public code, and what Wu et al. 2022 take
+    is not verified.
     """
 
     name: ClassVar[str] = "noisy_tune"

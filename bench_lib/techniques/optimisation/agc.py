@@ -25,15 +25,17 @@ class AGC(Technique):
     that of their code, which has no default for clipping: 0.01 is the paper's for its largest batches. A unit is a row
     of a matrix, over its inputs, so one word of an embedding (our choice); a vector of biases or gains is one unit, as
     in their code. The final linear layer, the new head, is left out as in the paper.
-    Source: google-deepmind/deepmind-research:nfnets/agc_optax.py; clipping and final layer from Brock et al. 2021
-    (settings not verified).
+    Source: google-deepmind/deepmind-research:nfnets/agc_optax.py; Brock et al. 2021, sections 4.1 (final layer, values
+    to tune over, the larger ones for smaller batches) and 5.1 (0.01 for batches from 1,024 to 4,096).
     """
 
     name: ClassVar[str] = "agc"
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Brock et al. 2021, arXiv:2102.06171"
     identity: ClassVar[Mapping[str, Scalar] | None] = {"clipping": float("inf")}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"clipping": (0.01, 0.02, 0.04, 0.08, 0.16)}  # not verified
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "clipping": (0.01, 0.02, 0.04, 0.08, 0.16),  # section 4.1 of the paper
+    }
 
     clipping: float = 0.01
     eps: float = 1e-3

@@ -33,7 +33,9 @@ class ASAM(Technique):
     family: ClassVar[str] = "optimisation"
     paper: ClassVar[str] = "Kwon et al. 2021, arXiv:2102.11600"
     identity: ClassVar[Mapping[str, Scalar] | None] = {"rho": 0.0}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"rho": (0.1, 0.2, 0.5, 1.0, 2.0)}  # not verified
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "rho": (0.1, 0.2, 0.5, 1.0, 2.0),  # 0.5 and 1 as in the README, the rest our choice
+    }
 
     rho: float = 0.5
     eta: float = 0.01

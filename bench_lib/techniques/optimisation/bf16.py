@@ -21,7 +21,7 @@ class BF16(Technique):
     in this precision already, as most are. No update is lost, since the weights stay in fp32. Of their
     rounded copies, which are multiplied, a step of 2e-5 changes 21 % at a spread of 0.05; the others follow as steps
     add up.
-    Source: Kalamkar et al. 2019 (settings not verified).
+    Source: abstract of Kalamkar et al. 2019, by which no hyper-parameter changes.
     """
 
     name: ClassVar[str] = "bf16"

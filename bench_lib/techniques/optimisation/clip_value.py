@@ -20,9 +20,10 @@ class ClipValue(Technique):
 
     g_i <- max(-max_value, min(max_value, g_i))
 
-    Mikolov 2012, "Statistical Language Models Based on Neural Networks", as Pascanu et al. 2013, section 3.2, report
-    it; the value 0.5 is our choice, and large: of a gradient of norm 1 over 1e8 weights an element has some 1e-4.
-    Source: Pascanu et al. 2013 (settings not verified).
+    Mikolov 2012, "Statistical Language Models Based on Neural Networks", as Pascanu et al. 2013, section 3.1, report it
+    for temporal components of the gradient, without a value. 0.5 is our choice, and large: of a gradient of norm 1 over
+    1e8 weights an element has some 1e-4.
+    Source: Pascanu et al. 2013, section 3.1.
     """
 
     name: ClassVar[str] = "clip_value"

@@ -27,10 +27,10 @@ class EMA(Technique):
     average <- d * average + (1 - d) * theta after each update,  d = decay^(10,000 / steps of the run),
     from the weights after the first update on
 
-    Polyak & Juditsky 1992; decay 0.999 is our choice for runs of some 10,000 steps. A short run would never leave its
-    starting point with it, so the decay is scaled to average over the same share of the run. Rounding in fp32 takes
-    away at most 3e-4 of the distance between average and weights.
-    Source: Polyak & Juditsky 1992 (settings not verified).
+    After Polyak & Juditsky 1992, who take the plain mean of all weights on the way; the exponential form, and decay
+    0.999 for runs of some 10,000 steps, are our choice. A short run would never leave its starting point with it, so
+    the decay is scaled to average over the same share of the run. Rounding in fp32 takes away at most 3e-4 of the
+    distance between average and weights.
     """
 
     name: ClassVar[str] = "ema"

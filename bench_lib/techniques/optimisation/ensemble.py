@@ -23,8 +23,8 @@ class Ensemble(Technique):
     p(y | x) = (1 / members) * sum_i softmax(logits_i(x))_y
 
     Hansen & Salamon 1990; Pecher et al. 2024 survey ensembles against the instability of fine-tuning. 5 members are our
-    choice, and 10 a common one. Source: both papers (settings not verified). Serving it costs as many forward passes as
-    it has members.
+    choice; as few as 10 are enough by Hansen & Salamon, as quoted by public notes on the paper, and Pecher et al. are
+    not verified. Serving it costs as many forward passes as it has members.
     """
 
     name: ClassVar[str] = "ensemble"

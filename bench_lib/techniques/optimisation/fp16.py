@@ -22,7 +22,8 @@ class FP16(Technique):
     multiply in fp32, as tensor cores add up: the precision is fp16's, the time is no less than that of fp32. No
     update is lost, since the weights stay in fp32; of their rounded copies, which are multiplied, a step of 2e-5
     changes 75 % at a spread of 0.05.
-    Source: Micikevicius et al. 2018 (settings not verified).
+    Source: abstract of Micikevicius et al. 2018; torch.amp.GradScaler, whose scale also doubles after 2,000 updates
+    without overflow.
     """
 
     name: ClassVar[str] = "fp16"

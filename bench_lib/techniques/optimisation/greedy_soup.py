@@ -21,9 +21,9 @@ class GreedySoup(Technique):
     soup <- mean(soup + {theta_i})  if score(mean(soup + {theta_i})) >= score(soup),  i by falling score(theta_i)
 
     Wortsman et al. 2022, "Model soups", recipe 1; there the models differ in their settings, here in the seed alone.
-    Source: the recipe of the paper (settings not verified), which has >=; mlfoundations/model-soups:main.py has > and
-    so refuses a member that leaves the score where it is. We keep >=: on 400 examples equal scores are common, and of
-    two soups that score alike the one of more members hangs less on a single seed. The score is the task's metric on
+    Source: the recipe, which has >=, as quoted by public notes on the paper; mlfoundations/model-soups:main.py has >
+    and so refuses a member that leaves the score where it is. We keep >=: on 400 examples equal scores are common, and
+    of two soups that score alike the one of more members hangs less on a single seed. The score is the task's metric on
     examples of the training set that no member was trained on; 5 members and 400 examples are our choice. Serving it
     costs one forward pass.
     """

@@ -26,7 +26,8 @@ class RAdam(Technique):
     Liu et al. 2020, "On the Variance of the Adaptive Learning Rate and Beyond", algorithm 2, by torch with its settings
     and decoupled decay. The profile's warm-up is left out, since r_t takes its place: 0.2 after 100 steps, 0.4 after
     350, 0.65 after 1,000 with beta2 0.999, so that a short run stays slow; `warmup` keeps it.
-    Source: Liu et al. 2020 (settings not verified).
+    Source: torch.optim.RAdam. The paper has 4 in place of 5, as quoted by public code;
+    LiyuanLucasLiu/RAdam:radam/radam.py has 5, and by default makes no step before.
     """
 
     name: ClassVar[str] = "radam"

@@ -25,7 +25,7 @@ class StartMany(Technique):
     our choice from that, the cost of 4 runs. As in their study, whole runs are stored and what would have been stopped
     is not counted. Both choices are by the score on the evaluation set, which makes it optimistic. A member that
     diverges early comes last, one that diverges after it was kept is lost. `reported` has t and the seed.
-    Source: Dodge et al. 2020 (settings not verified).
+    Source: section 5 as quoted by public notes on the paper; 20 to 30 % was best on 3 of 4 data sets.
     """
 
     name: ClassVar[str] = "start_many"

@@ -23,9 +23,10 @@ class LNOnly(Technique):
     grad = 0 for every pre-trained parameter but those of the norms, after the embeddings and in each block
 
     ValizadehAslani & Liang 2024, "LayerNorm: A key component in parameter-efficient fine-tuning"; their norms are those
-    that change most when everything learns. Their rate could not be read: 1e-3 is that of bitfit. A norm is what has
-    "Norm" in its class's name, RMSNorm among them. What the stack has frozen before stays frozen.
-    Source: ValizadehAslani & Liang 2024 (settings not verified).
+    that change most when everything learns. Their rate could not be read: 1e-3 is that of bitfit. Houlsby et al. 2019
+    (arXiv:1902.00751), section 3.4, tune the norms alone at 3e-5 to 3e-3 and lose some 3.5 % on CoLA and 4 % on MNLI. A
+    norm is what has "Norm" in its class's name, RMSNorm among them. What the stack has frozen before stays frozen.
+    Source: abstract of ValizadehAslani & Liang 2024.
     """
 
     name: ClassVar[str] = "ln_only"
@@ -36,7 +37,9 @@ class LNOnly(Technique):
         "no setting makes matrices learn; test_peft_injection.py shows it to start as the baseline to the bit"
     )
     supersedes: ClassVar[Mapping[str, str]] = OTHER_PARTS
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"learning_rate": (3e-4, 1e-3, 3e-3, 1e-2)}  # our choice
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "learning_rate": (3e-4, 1e-3, 3e-3, 1e-2),  # 3e-4 and 3e-3 as in Houlsby et al. 2019, the rest our choice
+    }
 
     learning_rate: float = 1e-3
 

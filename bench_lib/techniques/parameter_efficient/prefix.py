@@ -90,7 +90,8 @@ class Prefix(Technique):
     }
     version: ClassVar[str] = "2"  # starts at the spread of the model's layers, where version 1 had peft's N(0, 1)
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "learning_rate": (5e-3, 1e-2, 3e-2, 1e-1),  # above 1e-2 not verified
+        # to 3e-2 as in THUDM/P-tuning-v2:run_script and search_script, 1e-1 our choice
+        "learning_rate": (5e-3, 1e-2, 3e-2, 1e-1),
         "tokens": (20, 40, 128),
     }
 

@@ -39,7 +39,9 @@ class ChildTuningD(Technique):
     paper: ClassVar[str] = "Xu et al. 2021, arXiv:2109.05687"
     identity: ClassVar[Mapping[str, Scalar] | None] = {"p": 1.0}
     version: ClassVar[str] = "2"  # each tensor's gradient is clipped before it is squared, which version 1 did not
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"p": (0.1, 0.2, 0.3)}  # not verified
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "p": (0.1, 0.2, 0.3),  # of the first author's answer, alibaba/AliceMind issue 28
+    }
 
     p: float = 0.3
 

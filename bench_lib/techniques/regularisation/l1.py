@@ -23,7 +23,7 @@ class L1(Technique):
     Tibshirani 1996, "Regression Shrinkage and Selection via the Lasso"; strength 1e-5 is our choice. Being coupled, it
     passes through the clipping and through Adam's scaling, which makes a full step of even so small a force where there
     is no other gradient. The recorded loss is without it, and the decoupled decay of the profile stays.
-    Source: Tibshirani 1996 (settings not verified).
+    Source: Tibshirani 1996 for the penalty.
     """
 
     name: ClassVar[str] = "l1"

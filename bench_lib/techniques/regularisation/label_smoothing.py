@@ -24,7 +24,7 @@ class LabelSmoothing(Technique):
 
     Szegedy et al. 2016, "Rethinking the Inception Architecture for Computer Vision", section 7, epsilon 0.1. For answer
     spans K counts the positions of a sequence that are not padding, and start and end are averaged.
-    Source: Szegedy et al. 2016 (settings not verified).
+    Source: Szegedy et al. 2016, section 7, with K 1,000 and epsilon 0.1 for ImageNet.
     """
 
     name: ClassVar[str] = "label_smoothing"

@@ -27,7 +27,7 @@ class LNSR(Technique):
     choice: noise of 5 % of each embedding's size, as in the measurement of their figure 1, the same weight 1.0 for all
     blocks, and the mean over hidden units and over the real tokens and those that the head reads. The dropout masks of
     both passes are the same, and both are in fp32.
-    Source: Hua et al. 2021 (settings not verified).
+    Source: Hua et al. 2021 for the idea; figure 1 is not verified.
     """
 
     name: ClassVar[str] = "lnsr"

@@ -25,11 +25,11 @@ class LRDrop(Technique):
     L = (CE_1 + CE_2) / 2 + hidden * mean over blocks of mean((h_1 - h_2)^2)
         + output * (KL(p_1 || p_2) + KL(p_2 || p_1)) / 2
 
-    Ni et al. 2024, "LR-Drop". Their third term, between attention matrices, is left out: the models give those after
-    their own dropout, and what two masks of one matrix differ by is no fault that a training could mend. Their weights
-    could not be read; 1 for both, and means over blocks, tokens but for padding, and units, are our choice. At 0 and 0
-    it is the baseline, with one pass.
-    Source: Ni et al. 2024 (settings not verified).
+    Ni et al. 2024, "Layer-wise Regularized Dropout for Neural Language Models". Their third term, between attention
+    matrices, is left out: the models give those after their own dropout, and what two masks of one matrix differ by is
+    no fault that a training could mend. Their weights could not be read; 1 for both, and means over blocks, tokens but
+    for padding, and units, are our choice. At 0 and 0 it is the baseline, with one pass.
+    Source: Ni et al. 2024 for the idea.
     """
 
     name: ClassVar[str] = "lr_drop"

@@ -29,7 +29,9 @@ class MixConnect(Technique):
     family: ClassVar[str] = "regularisation"
     paper: ClassVar[str] = "Lee et al. 2020, arXiv:1909.11299"
     identity: ClassVar[Mapping[str, Scalar] | None] = {"p": 0.0}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"p": (0.1, 0.7, 0.8, 0.9)}  # 0.7 and 0.8 not verified
+    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
+        "p": (0.1, 0.7, 0.8, 0.9),  # those of mixout; none are published for single weights
+    }
 
     p: float = 0.1
 

@@ -36,7 +36,7 @@ class R3F(Technique):
     identity: ClassVar[Mapping[str, Scalar] | None] = {"weight": 0.0}
     version: ClassVar[str] = "2"  # the noisy pass has dropout masks of its own, where version 1 had the same
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "weight": (0.5, 1.0, 5.0),  # not verified
+        "weight": (0.5, 1.0, 5.0),  # 1 as in their code, the rest our choice
         "epsilon": (1e-5, 1e-4, 1e-3, 1e-2),  # our choice above 1e-5
     }
 

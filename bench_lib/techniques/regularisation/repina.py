@@ -31,7 +31,7 @@ class Repina(Technique):
     1 on a mean over units is our choice, and a sum over units would be 768 times that. Rows are first tokens of texts
     and spans, and words of tagged sentences. Our choice: both passes have the same dropout masks, so that the term
     begins at 0, and are in fp32.
-    Source: Razdaibiedina et al. 2023 (settings not verified).
+    Source: Razdaibiedina et al. 2023 for the idea.
     """
 
     name: ClassVar[str] = "repina"

@@ -29,7 +29,8 @@ class SPD(Technique):
     away makes a case: under plain gradient descent there is none. It replaces the decay of what has a pre-trained
     value, norms and biases included; new parts decay as in the baseline, where the authors pull them to their random
     start. A pull ends at the pre-trained value. `reported` has the share of steps and tensors that were pulled.
-    Source: GT-RIPL/Selective-Projection-Decay:README.md; equations from Tian et al. 2024 (settings not verified).
+    Source: GT-RIPL/Selective-Projection-Decay:README.md; equations and strength as quoted by public code after the
+    paper.
     """
 
     name: ClassVar[str] = "spd"
