@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 
-from bench_lib import Scalar, Technique, Training, require
+from bench_lib import Technique, Training, require
 
 
 @dataclass(frozen=True)
-class Shaken(Technique):
+class Shaken(
+    Technique,
+    name="shaken",
+    family="baselines",
+    paper="none",
+    identity={"strength": 0.0},
+    space={"strength": (0.005, 0.01, 0.02, 0.05)},
+):
     """Shake every weight after each update: a saboteur, for trying what a comparison finds.
 
     theta <- theta + strength * rms(theta) * N(0, 1)
 
     No paper; the strength is a choice.
     """
-
-    name: ClassVar[str] = "shaken"
-    family: ClassVar[str] = "baselines"
-    paper: ClassVar[str] = "none"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"strength": 0.0}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"strength": (0.005, 0.01, 0.02, 0.05)}
 
     strength: float = 0.02
 

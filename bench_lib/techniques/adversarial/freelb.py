@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
 from bench_lib.techniques.interface.context import Step
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.embedding_perturbation import (
@@ -24,7 +21,14 @@ from bench_lib.techniques.toolkit.embedding_perturbation import (
 
 
 @dataclass(frozen=True)
-class FreeLB(Technique):
+class FreeLB(
+    Technique,
+    name="freelb",
+    family="adversarial",
+    paper="Zhu et al. 2020, arXiv:1909.11764",
+    identity={"norm": 0.0},
+    space={"step": (0.02, 0.03, 0.04, 0.05, 0.06, 0.09, 0.1), "norm": (0.12, 0.14, 0.2, 0.3, 0.4, 0.6)},
+):
     """Train on the mean of the losses at all the shifts of the word embeddings on the way up to a bad one.
 
     L = mean of L(e + r_t) over t = 0 ... steps - 1,  r_(t+1) = P(r_t + step * g_t / ||g_t||),  g_t = dL/de at e + r_t,
@@ -38,15 +42,6 @@ class FreeLB(Technique):
     does not project r_0, which at these settings lies within the ball; here real tokens alone move. The lengths are
     against RoBERTa-large's embeddings.
     """
-
-    name: ClassVar[str] = "freelb"
-    family: ClassVar[str] = "adversarial"
-    paper: ClassVar[str] = "Zhu et al. 2020, arXiv:1909.11764"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"norm": 0.0}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "step": (0.02, 0.03, 0.04, 0.05, 0.06, 0.09, 0.1),
-        "norm": (0.12, 0.14, 0.2, 0.3, 0.4, 0.6),
-    }
 
     steps: int = 2
     step: float = 0.1

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
 from bench_lib.techniques.interface.context import Step
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.embedding_matrix import (
@@ -35,7 +32,18 @@ from bench_lib.techniques.toolkit.embedding_perturbation import (
 
 
 @dataclass(frozen=True)
-class PGD(Technique):
+class PGD(
+    Technique,
+    name="pgd",
+    family="adversarial",
+    paper="Madry et al. 2018, arXiv:1706.06083",
+    identity={"epsilon": 0.0},
+    version="2",  # the matrix is shifted for the whole batch, where version 1 shifted each example
+    space={
+        "epsilon": (0.1, 0.3, 0.5, 1.0),  # our choice below 1
+        "step": (0.03, 0.1, 0.3),  # our choice below 0.3
+    },
+):
     """Train on the worst shift of the word embeddings that several small steps within a ball come to.
 
     r <- P(r + step * g / ||g||), `steps` times,  P the projection onto ||r|| <= epsilon;
@@ -53,16 +61,6 @@ class PGD(Technique):
     zhuchen03/FreeLB:fairseq-RoBERTa/launch/VanillaPGD/stdadv-sst-fp32-clip.sh. `relative` counts step, epsilon and init
     in mean lengths of a pre-trained word embedding (1.07 in minilm), without which such a radius says little.
     """
-
-    name: ClassVar[str] = "pgd"
-    family: ClassVar[str] = "adversarial"
-    paper: ClassVar[str] = "Madry et al. 2018, arXiv:1706.06083"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"epsilon": 0.0}
-    version: ClassVar[str] = "2"  # the matrix is shifted for the whole batch, where version 1 shifted each example
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "epsilon": (0.1, 0.3, 0.5, 1.0),  # our choice below 1
-        "step": (0.03, 0.1, 0.3),  # our choice below 0.3
-    }
 
     steps: int = 3
     step: float = 0.3

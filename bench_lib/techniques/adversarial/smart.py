@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
 from bench_lib.models.interventions import weights_replaced
 from bench_lib.techniques.interface.context import Output, Step, Training
 from bench_lib.techniques.interface.technique import Technique
@@ -31,7 +28,17 @@ EARLY = 0.1
 
 
 @dataclass(frozen=True)
-class SMART(Technique):
+class SMART(
+    Technique,
+    name="smart",
+    family="adversarial",
+    paper="Jiang et al. 2020, arXiv:1911.03437",
+    identity={"alpha": 0.0, "mu": 0.0},
+    space={
+        "alpha": (1.0, 3.0, 5.0),  # as quoted by public notes on the paper
+        "eta": (1e-5, 1e-3),
+    },
+):
     """Beside the loss, pull predictions to those at a bad shift of the embeddings and to those of averaged weights.
 
     L = CE(f(x)) + alpha * S(f(x), f(x + r)) + mu * S(f(x), f_avg(x)),  S(p, q) = KL(p || q) + KL(q || p);
@@ -47,15 +54,6 @@ class SMART(Technique):
     all passes have the same dropout masks, so that r and the averaged weights alone make the difference, and are in
     fp32, which alone can hold so small a shift.
     """
-
-    name: ClassVar[str] = "smart"
-    family: ClassVar[str] = "adversarial"
-    paper: ClassVar[str] = "Jiang et al. 2020, arXiv:1911.03437"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"alpha": 0.0, "mu": 0.0}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "alpha": (1.0, 3.0, 5.0),  # as quoted by public notes on the paper
-        "eta": (1e-5, 1e-3),
-    }
 
     alpha: float = 1.0
     mu: float = 1.0

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 from bench_lib.core.errors import require
-from bench_lib.core.spec import Profile, Scalar
+from bench_lib.core.spec import Profile
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class LowLr(Technique):
+class LowLr(
+    Technique,
+    name="low_lr",
+    family="baselines",
+    paper="Mosbach et al. 2021, arXiv:2006.04884",
+    identity={"factor": 1.0},
+):
     """The profile's learning rate times a factor, everything else being equal.
 
     lr <- factor * lr
@@ -22,11 +26,6 @@ class LowLr(Technique):
     uds-lsv/bert-stable-fine-tuning:examples/bert_stable_fine_tuning/configs/rte. Half the profile's rate is our choice
     within that range.
     """
-
-    name: ClassVar[str] = "low_lr"
-    family: ClassVar[str] = "baselines"
-    paper: ClassVar[str] = "Mosbach et al. 2021, arXiv:2006.04884"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"factor": 1.0}
 
     factor: float = 0.5
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 from bench_lib.core.errors import require
-from bench_lib.core.spec import Profile, Scalar
+from bench_lib.core.spec import Profile
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class Warmup(Technique):
+class Warmup(
+    Technique,
+    name="warmup",
+    family="baselines",
+    paper="Liu et al. 2019, arXiv:1907.11692; Devlin et al. 2019, arXiv:1810.04805",
+    identity={"share": None},
+    space={"share": (0.06, 0.1, 0.25)},
+):
     """Raise the learning rate from zero over another share of the steps; None keeps the profile's.
 
     lr_t = lr * t / (share * steps) at the steps t before share * steps, rounded to whole steps
@@ -22,12 +27,6 @@ class Warmup(Technique):
     technique would do nothing.
     Source: facebookresearch/fairseq:examples/roberta/README.glue.md.
     """
-
-    name: ClassVar[str] = "warmup"
-    family: ClassVar[str] = "baselines"
-    paper: ClassVar[str] = "Liu et al. 2019, arXiv:1907.11692; Devlin et al. 2019, arXiv:1810.04805"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"share": None}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"share": (0.06, 0.1, 0.25)}
 
     share: float | None = 0.06
 

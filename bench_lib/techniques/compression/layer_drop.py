@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import nn
 
 from bench_lib.core.errors import Unsupported, require
-from bench_lib.core.spec import Scalar
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.model_copies import part, plain_copy, portion
@@ -20,7 +17,15 @@ STRATEGIES = ("top", "every_other")
 
 
 @dataclass(frozen=True)
-class LayerDrop(Technique):
+class LayerDrop(
+    Technique,
+    name="layer_drop",
+    family="compression",
+    paper="Sajjad et al. 2023, arXiv:2004.03844; Fan et al. 2020, arXiv:1909.11556",
+    identity={"share": 0.0},
+    observer=True,
+    space={"which": ("every_other", "top")},
+):
     """After training, a share of the blocks is left out: the top ones, or every other; nothing trains afterwards.
 
     top: depth <- depth - floor(share * depth),  every_other: no block d with d = 0 mod floor(1 / share), d from 1
@@ -31,13 +36,6 @@ class LayerDrop(Technique):
     pre-trained with LayerDrop, of which every other block can go. Source:
     facebookresearch/fairseq:examples/layerdrop/README.md. Half of the blocks is a setting of either.
     """
-
-    name: ClassVar[str] = "layer_drop"
-    family: ClassVar[str] = "compression"
-    paper: ClassVar[str] = "Sajjad et al. 2023, arXiv:2004.03844; Fan et al. 2020, arXiv:1909.11556"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
-    observer: ClassVar[bool] = True
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"which": ("every_other", "top")}
 
     share: float = 0.5
     which: str = "top"

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from bench_lib.core.errors import Unsupported, require
-from bench_lib.core.spec import Scalar
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.model_copies import linear_layers, plain_copy, portion
 
 
 @dataclass(frozen=True)
-class PruneMagnitude(Technique):
+class PruneMagnitude(
+    Technique,
+    name="prune_magnitude",
+    family="compression",
+    paper="Han et al. 2015, arXiv:1506.02626; Gordon et al. 2020, arXiv:2002.08307",
+    identity={"share": 0.0},
+    observer=True,
+):
     """After training, the smallest weights of each linear layer of the blocks become 0; nothing trains afterwards.
 
     w <- 0  for the share of the weights of each matrix with the smallest |w|
@@ -29,12 +33,6 @@ class PruneMagnitude(Technique):
     nothing, is our choice. A 0 is stored and multiplied like any number: the file and the latency stay as they are, and
     the sparsity says what a sparse format could save.
     """
-
-    name: ClassVar[str] = "prune_magnitude"
-    family: ClassVar[str] = "compression"
-    paper: ClassVar[str] = "Han et al. 2015, arXiv:1506.02626; Gordon et al. 2020, arXiv:2002.08307"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
-    observer: ClassVar[bool] = True
 
     share: float = 0.5
 

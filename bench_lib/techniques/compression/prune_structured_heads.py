@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import nn
 
 from bench_lib.core.errors import Unsupported, require
-from bench_lib.core.spec import Scalar
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.attention_heads import Importance, attentions, least
@@ -19,7 +16,15 @@ from bench_lib.techniques.toolkit.model_copies import plain_copy, portion
 
 
 @dataclass(frozen=True)
-class PruneStructuredHeads(Technique):
+class PruneStructuredHeads(
+    Technique,
+    name="prune_structured_heads",
+    family="compression",
+    paper="Michel et al. 2019, arXiv:1905.10650",
+    identity={"share": 0.0},
+    version="2",  # gradients are multiplied by the weights they were taken at, not by the next ones
+    observer=True,
+):
     """After training, the least important attention heads are removed; nothing trains afterwards.
 
     I_h = sum over batches of |dL/dxi_h|, xi_h = 1 a factor before head h;  I_h <- I_h / ||I|| of its block
@@ -33,13 +38,6 @@ class PruneStructuredHeads(Technique):
     are our choice. The rows and columns of a removed head are gone from the four projections, which are smaller and
     faster.
     """
-
-    name: ClassVar[str] = "prune_structured_heads"
-    family: ClassVar[str] = "compression"
-    paper: ClassVar[str] = "Michel et al. 2019, arXiv:1905.10650"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
-    version: ClassVar[str] = "2"  # gradients are multiplied by the weights they were taken at, not by the next ones
-    observer: ClassVar[bool] = True
 
     share: float = 0.4
 

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from bench_lib.core.errors import Unsupported, require
-from bench_lib.core.spec import Scalar
 from bench_lib.tasks.formats import Example, Format
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.interface.training_set import Corpus
 
 
 @dataclass(frozen=True)
-class BackTranslation(Technique):
+class BackTranslation(
+    Technique,
+    name="back_translation",
+    family="data",
+    paper="Sennrich et al. 2016, arXiv:1511.06709",
+    identity={"share": 0.0},
+    version="2",  # a copy that differs in white space is none, which version 1 counted
+    space={"share": (0.25, 0.5, 1.0)},  # our choice
+):
     """Copies of a share of the training examples, paraphrased by two translation models, join the training set.
 
     train <- train + {back(there(x)) : x drawn without replacement, share * |train| of them}
@@ -28,13 +34,6 @@ class BackTranslation(Technique):
     the digest. The defaults' commits are those that public code pins; no run of ours has read them. Translations are
     kept on disk.
     """
-
-    name: ClassVar[str] = "back_translation"
-    family: ClassVar[str] = "data"
-    paper: ClassVar[str] = "Sennrich et al. 2016, arXiv:1511.06709"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
-    version: ClassVar[str] = "2"  # a copy that differs in white space is none, which version 1 counted
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"share": (0.25, 0.5, 1.0)}  # our choice
 
     share: float = 1.0
     there: str = "Helsinki-NLP/opus-mt-en-de@6183067f769a302e3861815543b9f312c71b0ca4"

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
 from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
 from bench_lib.tasks.formats import Example
 from bench_lib.tasks.formats.word_edits import (
     Passage,
@@ -32,7 +30,18 @@ BY_SIZE = ((500, 0.05, 16), (2_000, 0.05, 8), (math.inf, 0.1, 4))
 
 
 @dataclass(frozen=True)
-class EDA(Technique):
+class EDA(
+    Technique,
+    name="eda",
+    family="data",
+    paper="Wei & Zou 2019, arXiv:1901.11196",
+    identity={"alpha": 0.0},
+    version="3",  # goes by the size of the training set and keeps the steps; 2 had 0.1, 4 and all steps
+    space={
+        "alpha": (0.05, 0.1, 0.2, 0.3, 0.4, 0.5),  # section 4.4 of the paper
+        "copies": (1, 2, 4, 8, 16, 32),  # section 4.5 of the paper
+    },
+):
     """Copies of each training example join the training set, changed by one operation: replace, insert, swap or delete.
 
     n = max(1, floor(alpha * words)) synonyms in place of words, or put in anywhere, or exchanges of two words; or each
@@ -49,16 +58,6 @@ class EDA(Technique):
     into an entity belongs to it, an entity that loses its first word begins with the next, and none of its words is
     replaced, exchanged or asked for a synonym. Both texts of a pair are changed, a question and its context too.
     """
-
-    name: ClassVar[str] = "eda"
-    family: ClassVar[str] = "data"
-    paper: ClassVar[str] = "Wei & Zou 2019, arXiv:1901.11196"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"alpha": 0.0}
-    version: ClassVar[str] = "3"  # goes by the size of the training set and keeps the steps; 2 had 0.1, 4 and all steps
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "alpha": (0.05, 0.1, 0.2, 0.3, 0.4, 0.5),  # section 4.4 of the paper
-        "copies": (1, 2, 4, 8, 16, 32),  # section 4.5 of the paper
-    }
 
     alpha: float | None = None
     copies: int | None = None

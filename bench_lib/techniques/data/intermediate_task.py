@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
 from bench_lib.techniques.interface.pretraining import PretrainingStage
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class IntermediateTask(Technique):
+class IntermediateTask(
+    Technique,
+    name="intermediate_task",
+    family="data",
+    paper="Phang et al. 2018, arXiv:1811.01088",
+    identity={"epochs": 0},
+    space={"epochs": (1, 2, 3)},  # our choice
+):
     """The body is fine-tuned on another task first, as it would be alone, then on the run's own with a new head.
 
     theta <- tune(tune(theta_pretrained, intermediate task), task)
@@ -26,12 +30,6 @@ class IntermediateTask(Technique):
     is the run's own task. Its data are no part of the run's identity. Techniques that know the pre-trained weights,
     such as l2_sp, still see those from before.
     """
-
-    name: ClassVar[str] = "intermediate_task"
-    family: ClassVar[str] = "data"
-    paper: ClassVar[str] = "Phang et al. 2018, arXiv:1811.01088"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"epochs": 0}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"epochs": (1, 2, 3)}  # our choice
 
     task: str = "mrpc"
     epochs: int = 3

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
 from bench_lib.core.errors import require
 from bench_lib.core.record import Predictions
-from bench_lib.core.spec import Scalar
 from bench_lib.tasks.formats import Example, Format
 from bench_lib.techniques.interface.pretraining import PretrainingStage
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class SelfTraining(Technique):
+class SelfTraining(
+    Technique,
+    name="self_training",
+    family="data",
+    paper="Yarowsky 1995, doi:10.3115/981658.981684; Du et al. 2021, arXiv:2010.02194",
+    identity={"ratio": 0.0},
+    version="2",  # leaves out the evaluation set, which version 1 did not
+    reads_unlabelled=True,
+    space={"threshold": (0.8, 0.9, 0.95)},  # our choice
+):
     """A teacher, trained as the run would be, labels the unlabelled pool; confident pseudo-labels join the training.
 
     train <- train + {(x, argmax p(y | x)) : max p(y | x) >= threshold},  x of the unlabelled pool, p the teacher's
@@ -29,14 +36,6 @@ class SelfTraining(Technique):
     large as the training set (`ratio`), which bounds the cost: a training of the teacher, and at most twice the steps
     for the student. The record says how many texts were asked and added, and which share of the latter is right.
     """
-
-    name: ClassVar[str] = "self_training"
-    family: ClassVar[str] = "data"
-    paper: ClassVar[str] = "Yarowsky 1995, doi:10.3115/981658.981684; Du et al. 2021, arXiv:2010.02194"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"ratio": 0.0}
-    version: ClassVar[str] = "2"  # leaves out the evaluation set, which version 1 did not
-    reads_unlabelled: ClassVar[bool] = True
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"threshold": (0.8, 0.9, 0.95)}  # our choice
 
     threshold: float = 0.9
     ratio: float = 1.0

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
 from bench_lib.core.errors import require
-from bench_lib.core.spec import Profile, Scalar
+from bench_lib.core.spec import Profile
 from bench_lib.techniques.interface.pretraining import PretrainingStage, Study
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.masked_language_modeling import MaskedLanguageModel, Masking, NewWordHead
@@ -20,7 +18,18 @@ BETA2 = 0.98
 
 
 @dataclass(frozen=True)
-class TAPT(Technique):
+class TAPT(
+    Technique,
+    name="tapt",
+    family="data",
+    paper="Gururangan et al. 2020, arXiv:2004.10964",
+    identity={"epochs": 0},
+    version="2",  # uses the checkpoint's own head, where version 1 always had a new one
+    space={
+        "learning_rate": (1e-4, 5e-4),  # both of table 13
+        "epochs": (10, 30, 100),  # 100 of table 13, less is our choice
+    },
+):
     """The body first learns to predict masked words of the training texts, then it is fine-tuned as usual.
 
     theta <- argmin sum -log p(word | text without it),  over `share` of the words, drawn anew in every epoch
@@ -36,16 +45,6 @@ class TAPT(Technique):
     from the profile's micro-batches. Techniques that know the pre-trained weights, such as l2_sp, still see those from
     before.
     """
-
-    name: ClassVar[str] = "tapt"
-    family: ClassVar[str] = "data"
-    paper: ClassVar[str] = "Gururangan et al. 2020, arXiv:2004.10964"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"epochs": 0}
-    version: ClassVar[str] = "2"  # uses the checkpoint's own head, where version 1 always had a new one
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "learning_rate": (1e-4, 5e-4),  # both of table 13
-        "epochs": (10, 30, 100),  # 100 of table 13, less is our choice
-    }
 
     epochs: int = 100
     batch_size: int = 256

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
 from bench_lib.models.interventions import tokens_hidden
 from bench_lib.techniques.interface.context import Output, Step
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class TokenCutoff(Technique):
+class TokenCutoff(
+    Technique,
+    name="token_cutoff",
+    family="data",
+    paper="Shen et al. 2020, arXiv:2009.13818",
+    identity={"share": 0.0},
+    space={"share": (0.05, 0.1, 0.15, 0.2, 0.3, 0.4)},  # 0.1 as in run_glue.sh, the rest not verified
+):
     """Each batch passes twice, once with a share of its tokens erased, and both predictions must be right and agree.
 
     L = CE(f(x)) + ce_weight * CE(f(x')) + js_weight * (KL(p || m) + KL(p' || m)) / 2,  m = (p + p') / 2;  x' is x
@@ -32,14 +36,6 @@ class TokenCutoff(Technique):
     not verified. Special tokens are never erased, nor those of an answer, which could not be found. Erased words are
     all alike, so that their tags are asked for in the whole text only, and the first token of a text with tags stays.
     """
-
-    name: ClassVar[str] = "token_cutoff"
-    family: ClassVar[str] = "data"
-    paper: ClassVar[str] = "Shen et al. 2020, arXiv:2009.13818"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "share": (0.05, 0.1, 0.15, 0.2, 0.3, 0.4),  # 0.1 as in run_glue.sh, the rest not verified
-    }
 
     share: float = 0.1
     ce_weight: float = 1.0

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class FreezeBottom(Technique):
+class FreezeBottom(
+    Technique,
+    name="freeze_bottom",
+    family="layers",
+    paper="Lee et al. 2019, arXiv:1911.03090; Kumar et al. 2022, arXiv:2202.10054",
+    identity={"share": 0.0},
+    space={"share": (0.25, 0.5, 0.75)},  # 0.75 as in the paper, the rest our choice
+):
     """The embeddings and the lowest share of the blocks keep their pre-trained weights.
 
     grad = 0 for layers 0 ... share * depth
@@ -24,14 +28,6 @@ class FreezeBottom(Technique):
     Source: Lee et al. 2019, by whom the top quarter of the blocks gives 90 % of the quality (share 0.75); Houlsby et
     al. 2019 (arXiv:1902.00751), section 3.3, for whom training the top 52 % of the network is best, over 17 tasks.
     """
-
-    name: ClassVar[str] = "freeze_bottom"
-    family: ClassVar[str] = "layers"
-    paper: ClassVar[str] = "Lee et al. 2019, arXiv:1911.03090; Kumar et al. 2022, arXiv:2202.10054"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "share": (0.25, 0.5, 0.75),  # 0.75 as in the paper, the rest our choice
-    }
 
     share: float = 0.5
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 
 from bench_lib.core.errors import Unsupported, require
-from bench_lib.core.spec import Scalar
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class NoisyTune(Technique):
+class NoisyTune(
+    Technique,
+    name="noisy_tune",
+    family="layers",
+    paper="Wu et al. 2022, arXiv:2202.12024",
+    identity={"strength": 0.0},
+    space={"strength": (0.05, 0.1, 0.15, 0.2, 0.25, 0.3)},  # not verified
+):
     """Every pre-trained parameter gets uniform noise relative to its own spread, once, before training.
 
     theta <- theta + U(-strength / 2, strength / 2) * std(theta), for each parameter matrix or vector
@@ -26,12 +30,6 @@ class NoisyTune(Technique):
     Source: Yuanhy1997/HyPe:main.py for the equation; strength 0.15 is that of public code, and what Wu et al. 2022 take
     is not verified.
     """
-
-    name: ClassVar[str] = "noisy_tune"
-    family: ClassVar[str] = "layers"
-    paper: ClassVar[str] = "Wu et al. 2022, arXiv:2202.12024"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"strength": 0.0}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"strength": (0.05, 0.1, 0.15, 0.2, 0.25, 0.3)}  # not verified
 
     strength: float = 0.15
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 
 from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class ClipValue(Technique):
+class ClipValue(
+    Technique,
+    name="clip_value",
+    family="optimisation",
+    paper="Pascanu et al. 2013, arXiv:1211.5063, after Mikolov 2012",
+    identity={"max_value": float("inf")},
+    space={"max_value": (1e-3, 1e-2, 1e-1, 1.0)},  # our choice
+):
     """Cut every element of the gradient off at a largest absolute value, before the profile clips the norm.
 
     g_i <- max(-max_value, min(max_value, g_i))
@@ -25,12 +29,6 @@ class ClipValue(Technique):
     1e8 weights an element has some 1e-4.
     Source: Pascanu et al. 2013, section 3.1.
     """
-
-    name: ClassVar[str] = "clip_value"
-    family: ClassVar[str] = "optimisation"
-    paper: ClassVar[str] = "Pascanu et al. 2013, arXiv:1211.5063, after Mikolov 2012"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"max_value": float("inf")}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"max_value": (1e-3, 1e-2, 1e-1, 1.0)}  # our choice
 
     max_value: float = 0.5
 

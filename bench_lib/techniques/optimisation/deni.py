@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
 from bench_lib.core.errors import Diverged, require
-from bench_lib.core.spec import Profile, Scalar
+from bench_lib.core.spec import Profile
 from bench_lib.models.interventions import weights_replaced
 from bench_lib.techniques.interface.context import Committee, Group, Training, Update
 from bench_lib.techniques.interface.optimizers import decoupled_adam
@@ -23,7 +22,17 @@ from bench_lib.techniques.toolkit.voting import common_answers, majority
 
 
 @dataclass(frozen=True)
-class DENI(Technique):
+class DENI(
+    Technique,
+    name="deni",
+    family="optimisation",
+    paper="Pecher et al. 2024, arXiv:2406.12471",
+    identity={"members": 1},
+    space={
+        "members": (3, 5, 10),  # our choice
+        "noise": (0.05, 0.15, 0.5),  # our choice
+    },
+):
     """Let noisy copies train beside the model for some rounds and average them, and let the last ones vote.
 
     theta_k = theta + s * std(theta) * N(0, 1) for k = 1 ... members - 1, head alone,  each tensor by its own std;
@@ -40,15 +49,6 @@ class DENI(Technique):
     numbers come from that code is not known. `saved_bytes` counts one member of the ensemble.
     Source: BranislavPecher/DENI:main.py and run_randomness_fight.sh.
     """
-
-    name: ClassVar[str] = "deni"
-    family: ClassVar[str] = "optimisation"
-    paper: ClassVar[str] = "Pecher et al. 2024, arXiv:2406.12471"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"members": 1}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "members": (3, 5, 10),  # our choice
-        "noise": (0.05, 0.15, 0.5),  # our choice
-    }
 
     members: int = 10
     noise: float = 0.15

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from scipy.special import log_softmax, logsumexp
 
 from bench_lib.core.errors import require
 from bench_lib.core.record import Predictions
-from bench_lib.core.spec import Scalar
 from bench_lib.tasks.formats import Format
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class Ensemble(Technique):
+class Ensemble(
+    Technique,
+    name="ensemble",
+    family="optimisation",
+    paper="Hansen & Salamon 1990, doi:10.1109/34.58871",
+    identity={"members": 1},
+    observer=True,
+):
     """Average the probabilities that several seeds give, from their stored predictions and without any training.
 
     p(y | x) = (1 / members) * sum_i softmax(logits_i(x))_y
@@ -26,12 +31,6 @@ class Ensemble(Technique):
     choice; as few as 10 are enough by Hansen & Salamon, as quoted by public notes on the paper, and Pecher et al. are
     not verified. Serving it costs as many forward passes as it has members.
     """
-
-    name: ClassVar[str] = "ensemble"
-    family: ClassVar[str] = "optimisation"
-    paper: ClassVar[str] = "Hansen & Salamon 1990, doi:10.1109/34.58871"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"members": 1}
-    observer: ClassVar[bool] = True
 
     members: int = 5
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 
 from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
 from bench_lib.techniques.interface.hooks import Weights
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class GreedySoup(Technique):
+class GreedySoup(
+    Technique,
+    name="greedy_soup",
+    family="optimisation",
+    paper="Wortsman et al. 2022, arXiv:2203.05482",
+    identity={"members": 1},
+    observer=True,
+    space={"members": (2, 3, 5, 10)},  # our choice
+):
     """Average the weights of several seeds, best first, and keep each that does not harm the held-out score.
 
     soup <- mean(soup + {theta_i})  if score(mean(soup + {theta_i})) >= score(soup),  i by falling score(theta_i)
@@ -27,13 +33,6 @@ class GreedySoup(Technique):
     examples of the training set that no member was trained on; 5 members and 400 examples are our choice. Serving it
     costs one forward pass.
     """
-
-    name: ClassVar[str] = "greedy_soup"
-    family: ClassVar[str] = "optimisation"
-    paper: ClassVar[str] = "Wortsman et al. 2022, arXiv:2203.05482"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"members": 1}
-    observer: ClassVar[bool] = True
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"members": (2, 3, 5, 10)}  # our choice
 
     members: int = 5
     held_out: int = 400

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
 from bench_lib.models.interventions import weights_replaced
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
@@ -21,7 +19,18 @@ Copies: TypeAlias = deque[tuple[int, list[Tensor]]]
 
 
 @dataclass(frozen=True)
-class LAWA(Technique):
+class LAWA(
+    Technique,
+    name="lawa",
+    family="optimisation",
+    paper="Kaddour 2022, arXiv:2209.14981",
+    identity={"checkpoints": 1},
+    observer=True,
+    space={
+        "checkpoints": (5, 6, 10),  # 5 and 10 as in the authors' scripts, 6 our choice
+        "every": (0.02, 0.05, 0.1),  # our choice
+    },
+):
     """Evaluate the mean of the present weights and the checkpoints before them; the training does not see it.
 
     mean = (theta_T + theta_{T-d} + ... + theta_{T-(k-1)d}) / k,  T = steps of the run, d = every * T, k = checkpoints
@@ -32,16 +41,6 @@ class LAWA(Technique):
     checkpoints there are. It keeps k copies of the weights in training.
     Source: JeanKaddour/LAWA:lawa.py, README.md, imagenet/reproduce_results.sh and bert/reproduce_results.sh.
     """
-
-    name: ClassVar[str] = "lawa"
-    family: ClassVar[str] = "optimisation"
-    paper: ClassVar[str] = "Kaddour 2022, arXiv:2209.14981"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"checkpoints": 1}
-    observer: ClassVar[bool] = True
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "checkpoints": (5, 6, 10),  # 5 and 10 as in the authors' scripts, 6 our choice
-        "every": (0.02, 0.05, 0.1),  # our choice
-    }
 
     checkpoints: int = 6
     every: float = 0.05

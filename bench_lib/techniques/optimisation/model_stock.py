@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
 from bench_lib.models.interventions import mean_of
 from bench_lib.techniques.interface.hooks import Weights
 from bench_lib.techniques.interface.technique import Technique
@@ -20,7 +18,15 @@ Loaders = Sequence[Callable[[], Weights]]
 
 
 @dataclass(frozen=True)
-class ModelStock(Technique):
+class ModelStock(
+    Technique,
+    name="model_stock",
+    family="optimisation",
+    paper="Jang et al. 2024, arXiv:2403.19522",
+    identity={"members": 1},
+    observer=True,
+    space={"members": (2, 3, 5)},  # 3 and 5 are our choice
+):
     """Average the weights of a few seeds and go back towards the pre-trained ones, tensor by tensor.
 
     theta = t * mean_i(theta_i) + (1 - t) * theta_pretrained,  t = N cos(phi) / (1 + (N - 1) cos(phi)),
@@ -33,13 +39,6 @@ class ModelStock(Technique):
     Source: arcee-ai/mergekit:mergekit/merge_methods/model_stock.py and
     tanganke/fusion_bench:fusion_bench/method/model_stock/model_stock.py, which are ports.
     """
-
-    name: ClassVar[str] = "model_stock"
-    family: ClassVar[str] = "optimisation"
-    paper: ClassVar[str] = "Jang et al. 2024, arXiv:2403.19522"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"members": 1}
-    observer: ClassVar[bool] = True
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"members": (2, 3, 5)}  # 3 and 5 are our choice
 
     members: int = 2
 

@@ -5,20 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
 from bench_lib.techniques.interface.context import Update
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.sharpness import factor_to, gradients, gradients_above
 
 
 @dataclass(frozen=True)
-class SAM(Technique):
+class SAM(
+    Technique,
+    name="sam",
+    family="optimisation",
+    paper="Foret et al. 2021, arXiv:2010.01412",
+    identity={"rho": 0.0},
+    space={"rho": (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)},  # section 3.1 of the paper
+):
     """Each update is made with the gradient of the worst weights close by, where the loss rises most steeply.
 
     e = rho * g / ||g||,  g = dL/dw over all parameters as one vector;  w <- optimiser(w, dL/dw at w + e)
@@ -30,14 +35,6 @@ class SAM(Technique):
     harness has the gradient as it is.
     Source: davda54/sam:sam.py; SamsungLabs/ASAM:asam.py.
     """
-
-    name: ClassVar[str] = "sam"
-    family: ClassVar[str] = "optimisation"
-    paper: ClassVar[str] = "Foret et al. 2021, arXiv:2010.01412"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"rho": 0.0}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "rho": (0.01, 0.02, 0.05, 0.1, 0.2, 0.5),  # section 3.1 of the paper
-    }
 
     rho: float = 0.05
 

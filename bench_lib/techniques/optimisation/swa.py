@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
 from bench_lib.models.interventions import weights_replaced
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class SWA(Technique):
+class SWA(
+    Technique,
+    name="swa",
+    family="optimisation",
+    paper="Izmailov et al. 2018, arXiv:1803.05407",
+    identity={"share": 0.0},
+    observer=True,
+    space={"share": (0.1, 0.25, 0.5)},  # 0.25 as in section 3.2, the rest our choice
+):
     """Evaluate the mean of the weights after each of the last updates; the training does not see it.
 
     mean <- mean + (theta - mean) / n  after the n-th of the last share * steps updates
@@ -28,15 +33,6 @@ class SWA(Technique):
     run has few epochs, so every update counts. Before the averaging starts it is the weights.
     Source: section 3.2 as quoted by public code after the paper: plain training for some 75 % of the steps.
     """
-
-    name: ClassVar[str] = "swa"
-    family: ClassVar[str] = "optimisation"
-    paper: ClassVar[str] = "Izmailov et al. 2018, arXiv:1803.05407"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
-    observer: ClassVar[bool] = True
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "share": (0.1, 0.25, 0.5),  # 0.25 as in section 3.2, the rest our choice
-    }
 
     share: float = 0.25
 

@@ -4,23 +4,36 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from bench_lib.core.errors import Unsupported, require
 from bench_lib.core.extras import optional
-from bench_lib.core.spec import Profile, Scalar
+from bench_lib.core.spec import Profile
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.peft_injection import OTHER_PARTS, new_parts, wrap
 
 
 @dataclass(frozen=True)
-class AdaLoRA(Technique):
+class AdaLoRA(
+    Technique,
+    name="adalora",
+    family="parameter-efficient",
+    paper="Zhang et al. 2023, arXiv:2303.10512",
+    identity=None,
+    packages=("peft",),
+    no_identity="a wrapped model; test_peft_injection.py shows that it starts as the baseline to the bit",
+    supersedes=OTHER_PARTS | {"wise_ft": "declined: nothing trains that has a pre-trained value"},
+    space={
+        "learning_rate": (8e-4, 1.2e-3, 3e-3, 1e-2),  # our choice above 1.2e-3
+        "orthogonality": (0.1, 0.3),
+    },
+):
     """Each linear layer of the blocks learns an update in the form of a singular value decomposition, of falling rank.
 
     W <- W_pretrained + (alpha / rank) * B diag(E) A,  A and B random, E = 0 at the start;
@@ -34,22 +47,6 @@ class AdaLoRA(Technique):
     head trains whole. Their script for RTE has alpha 32, orthogonality 0.3 and rate 1.2e-3, in 50 epochs.
     Source: QingruZhang/AdaLoRA:NLU/scripts/run_debertav3_sst2.sh and run_debertav3_rte.sh.
     """
-
-    name: ClassVar[str] = "adalora"
-    family: ClassVar[str] = "parameter-efficient"
-    paper: ClassVar[str] = "Zhang et al. 2023, arXiv:2303.10512"
-    identity: ClassVar[Mapping[str, Scalar] | None] = None
-    packages: ClassVar[tuple[str, ...]] = ("peft",)
-    no_identity: ClassVar[str] = (
-        "a wrapped model; test_peft_injection.py shows that it starts as the baseline to the bit"
-    )
-    supersedes: ClassVar[Mapping[str, str]] = OTHER_PARTS | {
-        "wise_ft": "declined: nothing trains that has a pre-trained value"
-    }
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "learning_rate": (8e-4, 1.2e-3, 3e-3, 1e-2),  # our choice above 1.2e-3
-        "orthogonality": (0.1, 0.3),
-    }
 
     rank: int = 2
     target_rank: int = 1

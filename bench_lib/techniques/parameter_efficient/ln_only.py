@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import nn
 
 from bench_lib.core.errors import Unsupported, require
-from bench_lib.core.spec import Profile, Scalar
+from bench_lib.core.spec import Profile
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.peft_injection import OTHER_PARTS, claim
 
 
 @dataclass(frozen=True)
-class LNOnly(Technique):
+class LNOnly(
+    Technique,
+    name="ln_only",
+    family="parameter-efficient",
+    paper="ValizadehAslani & Liang 2024, arXiv:2403.20284; Qi et al. 2022, arXiv:2211.08682",
+    identity=None,
+    no_identity="no setting makes matrices learn; test_peft_injection.py shows it to start as the baseline to the bit",
+    supersedes=OTHER_PARTS,
+    space={"learning_rate": (3e-4, 1e-3, 3e-3, 1e-2)},  # 3e-4 and 3e-3 as in Houlsby et al. 2019, the rest our choice
+):
     """The norms' gains and shifts learn, all else of the pre-trained model stays frozen, and the new head trains whole.
 
     grad = 0 for every pre-trained parameter but those of the norms, after the embeddings and in each block
@@ -28,18 +35,6 @@ class LNOnly(Technique):
     norm is what has "Norm" in its class's name, RMSNorm among them. What the stack has frozen before stays frozen.
     Source: abstract of ValizadehAslani & Liang 2024.
     """
-
-    name: ClassVar[str] = "ln_only"
-    family: ClassVar[str] = "parameter-efficient"
-    paper: ClassVar[str] = "ValizadehAslani & Liang 2024, arXiv:2403.20284; Qi et al. 2022, arXiv:2211.08682"
-    identity: ClassVar[Mapping[str, Scalar] | None] = None
-    no_identity: ClassVar[str] = (
-        "no setting makes matrices learn; test_peft_injection.py shows it to start as the baseline to the bit"
-    )
-    supersedes: ClassVar[Mapping[str, str]] = OTHER_PARTS
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "learning_rate": (3e-4, 1e-3, 3e-3, 1e-2),  # 3e-4 and 3e-3 as in Houlsby et al. 2019, the rest our choice
-    }
 
     learning_rate: float = 1e-3
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import ClassVar
 
 from bench_lib.core.errors import Unsupported, require
-from bench_lib.core.spec import Scalar
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.dropout_rates import check_needed, dropout_places
 
 
 @dataclass(frozen=True)
-class Dropout(Technique):
+class Dropout(
+    Technique,
+    name="dropout",
+    family="regularisation",
+    paper="Srivastava et al. 2014, jmlr.org/papers/v15/srivastava14a.html",
+    identity={"hidden": None, "attention": None, "head": None},
+    space={
+        "hidden": (0.0, 0.1, 0.2),  # our choice
+        "attention": (0.0, 0.1, 0.2),  # our choice
+    },
+):
     """Set the rates at which hidden states, attention probabilities and the head's input are dropped.
 
     y = x * M / (1 - rate),  M ~ Bernoulli(1 - rate) for each element, while training
@@ -24,15 +31,6 @@ class Dropout(Technique):
     are those of the embeddings and of the blocks; a model that lacks one of the three, as a head for spans does, goes
     without it.
     """
-
-    name: ClassVar[str] = "dropout"
-    family: ClassVar[str] = "regularisation"
-    paper: ClassVar[str] = "Srivastava et al. 2014, jmlr.org/papers/v15/srivastava14a.html"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"hidden": None, "attention": None, "head": None}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "hidden": (0.0, 0.1, 0.2),  # our choice
-        "attention": (0.0, 0.1, 0.2),  # our choice
-    }
 
     hidden: float | None = 0.2
     attention: float | None = 0.2

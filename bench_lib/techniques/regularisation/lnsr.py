@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
 from bench_lib.techniques.interface.context import Step
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.consistency import clean_and_noisy
 
 
 @dataclass(frozen=True)
-class LNSR(Technique):
+class LNSR(
+    Technique,
+    name="lnsr",
+    family="regularisation",
+    paper="Hua et al. 2021, arXiv:2107.04835",
+    identity={"weight": 0.0},
+    space={
+        "weight": (0.1, 1.0, 10.0),  # our choice
+        "noise": (0.01, 0.05, 0.2),  # our choice
+    },
+):
     """Each batch passes twice, once with Gaussian noise on the word embeddings, and every block's output should stay.
 
     L = CE(f(x)) + weight * sum over blocks r of mean((f_r(x + z) - f_r(x))^2),  z ~ N(0, (noise * rms(x))^2),
@@ -29,15 +36,6 @@ class LNSR(Technique):
     both passes are the same, and both are in fp32.
     Source: Hua et al. 2021 for the idea; figure 1 is not verified.
     """
-
-    name: ClassVar[str] = "lnsr"
-    family: ClassVar[str] = "regularisation"
-    paper: ClassVar[str] = "Hua et al. 2021, arXiv:2107.04835"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"weight": 0.0}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "weight": (0.1, 1.0, 10.0),  # our choice
-        "noise": (0.01, 0.05, 0.2),  # our choice
-    }
 
     weight: float = 1.0
     noise: float = 0.05

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
 from bench_lib.techniques.interface.context import Output, Step, Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.consistency import disagreement
@@ -19,7 +16,17 @@ from bench_lib.techniques.toolkit.dropout_rates import need_dropout
 
 
 @dataclass(frozen=True)
-class LRDrop(Technique):
+class LRDrop(
+    Technique,
+    name="lr_drop",
+    family="regularisation",
+    paper="Ni et al. 2024, arXiv:2402.16361",
+    identity={"hidden": 0.0, "output": 0.0},
+    space={
+        "hidden": (0.1, 0.5, 1.0, 5.0),  # our choice
+        "output": (0.0, 0.5, 1.0),  # our choice
+    },
+):
     """Each batch passes twice under different dropout masks; hidden states of all blocks and predictions shall agree.
 
     L = (CE_1 + CE_2) / 2 + hidden * mean over blocks of mean((h_1 - h_2)^2)
@@ -31,15 +38,6 @@ class LRDrop(Technique):
     for padding, and units, are our choice. At 0 and 0 it is the baseline, with one pass.
     Source: Ni et al. 2024 for the idea.
     """
-
-    name: ClassVar[str] = "lr_drop"
-    family: ClassVar[str] = "regularisation"
-    paper: ClassVar[str] = "Ni et al. 2024, arXiv:2402.16361"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"hidden": 0.0, "output": 0.0}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "hidden": (0.1, 0.5, 1.0, 5.0),  # our choice
-        "output": (0.0, 0.5, 1.0),  # our choice
-    }
 
     hidden: float = 1.0
     output: float = 1.0

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 
 from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
 from bench_lib.techniques.interface.context import Step, Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.consistency import disagreement
@@ -17,7 +14,18 @@ from bench_lib.techniques.toolkit.dropout_rates import need_dropout
 
 
 @dataclass(frozen=True)
-class RDrop(Technique):
+class RDrop(
+    Technique,
+    name="r_drop",
+    family="regularisation",
+    paper="Liang et al. 2021, arXiv:2106.14448",
+    identity={"alpha": 0.0},
+    version="2",  # the sum of both losses; version 1 had their mean, so that its alpha counts twice
+    space={
+        # 8 as in the BERT code at 16 rows, 1 as in the fairseq code, the rest not verified
+        "alpha": (0.1, 0.5, 1.0, 8.0),
+    },
+):
     """Each batch passes twice under different dropout masks, and the two predictions are pulled together.
 
     L = CE_1 + CE_2 + alpha * (KL(p_1 || p_2) + KL(p_2 || p_1)) / 2,  each a mean over the rows
@@ -30,16 +38,6 @@ class RDrop(Technique):
     fairseq_src/examples/roberta/roberta_rdrop_src/loss/reg_cross_entropy.py; the search over 0.1, 0.5 and 1.0 is not
     verified.
     """
-
-    name: ClassVar[str] = "r_drop"
-    family: ClassVar[str] = "regularisation"
-    paper: ClassVar[str] = "Liang et al. 2021, arXiv:2106.14448"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"alpha": 0.0}
-    version: ClassVar[str] = "2"  # the sum of both losses; version 1 had their mean, so that its alpha counts twice
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        # 8 as in the BERT code at 16 rows, 1 as in the fairseq code, the rest not verified
-        "alpha": (0.1, 0.5, 1.0, 8.0),
-    }
 
     alpha: float = 1.0
 

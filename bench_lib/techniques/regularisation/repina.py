@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
 from bench_lib.models.interventions import weights_replaced
 from bench_lib.techniques.interface.context import Step, Training
 from bench_lib.techniques.interface.technique import Technique
@@ -21,7 +18,14 @@ from bench_lib.techniques.toolkit.pretrained_anchors import Anchors, anchors, wi
 
 
 @dataclass(frozen=True)
-class Repina(Technique):
+class Repina(
+    Technique,
+    name="repina",
+    family="regularisation",
+    paper="Razdaibiedina et al. 2023, arXiv:2205.11603",
+    identity={"strength": 0.0},
+    space={"strength": (0.01, 0.1, 1.0, 10.0)},  # our choice
+):
     """Beside the loss, pull each row's representation to that of the pre-trained body.
 
     L = CE + strength * mean((f_theta(x) - f_pretrained(x))^2) over rows and units,  f the last hidden state of a row
@@ -33,12 +37,6 @@ class Repina(Technique):
     begins at 0, and are in fp32.
     Source: Razdaibiedina et al. 2023 for the idea.
     """
-
-    name: ClassVar[str] = "repina"
-    family: ClassVar[str] = "regularisation"
-    paper: ClassVar[str] = "Razdaibiedina et al. 2023, arXiv:2205.11603"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"strength": 0.0}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"strength": (0.01, 0.1, 1.0, 10.0)}  # our choice
 
     strength: float = 1.0
 

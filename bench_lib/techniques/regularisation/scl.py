@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
 from bench_lib.tasks.formats import Format
 from bench_lib.techniques.interface.context import Step
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class SCL(Technique):
+class SCL(
+    Technique,
+    name="scl",
+    family="regularisation",
+    paper="Gunel et al. 2021, arXiv:2011.01403",
+    identity={"weight": 0.0},
+    space={
+        "weight": (0.1, 0.3, 0.5, 0.7, 0.9),  # not verified
+        "tau": (0.1, 0.3, 0.5, 0.7),  # not verified
+    },
+):
     """A supervised contrastive loss on the last hidden states beside the cross-entropy.
 
     L = (1 - weight) * CE + weight * mean over rows i of SCL_i,  SCL_i = -mean over the other rows j of i's class of
@@ -31,15 +38,6 @@ class SCL(Technique):
     first token's for words.
     Source: Gunel et al. 2021; tau, weight and the values to tune over are not verified.
     """
-
-    name: ClassVar[str] = "scl"
-    family: ClassVar[str] = "regularisation"
-    paper: ClassVar[str] = "Gunel et al. 2021, arXiv:2011.01403"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"weight": 0.0}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "weight": (0.1, 0.3, 0.5, 0.7, 0.9),  # not verified
-        "tau": (0.1, 0.3, 0.5, 0.7),  # not verified
-    }
 
     weight: float = 0.9
     tau: float = 0.3

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
 from bench_lib.techniques.interface.context import Group, Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.pretrained_anchors import Anchors, anchors, with_start, without_decay
 
 
 @dataclass(frozen=True)
-class SPD(Technique):
+class SPD(
+    Technique,
+    name="spd",
+    family="regularisation",
+    paper="Tian et al. 2024, arXiv:2411.01713",
+    identity={"strength": 0.0},
+    space={"strength": (0.1, 0.5, 1.0, 1.5, 2.0)},  # our choice
+):
     """Tensors that move on from their pre-trained values, while the gradient points back, are pulled to them.
 
     theta <- theta' - strength * r * (theta' - theta_pretrained)  where g . (theta - theta_pretrained) > 0,
@@ -32,12 +36,6 @@ class SPD(Technique):
     Source: GT-RIPL/Selective-Projection-Decay:README.md; equations and strength as quoted by public code after the
     paper.
     """
-
-    name: ClassVar[str] = "spd"
-    family: ClassVar[str] = "regularisation"
-    paper: ClassVar[str] = "Tian et al. 2024, arXiv:2411.01713"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"strength": 0.0}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"strength": (0.1, 0.5, 1.0, 1.5, 2.0)}  # our choice
 
     strength: float = 1.0
 
