@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from bench_lib import Technique, Training, require
+from bench_lib import Technique, Training, bounded
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,7 @@ class Shaken(
     No paper; the strength is a choice.
     """
 
-    strength: float = 0.02
-
-    def __post_init__(self) -> None:
-        require(0 <= self.strength < 1, "shaken:strength", self.strength, "0 (nothing) up to, not including, 1")
+    strength: float = bounded(0.02, "[0, 1)", "0 (nothing) up to, not including, 1")
 
     def draws(self) -> tuple[str, ...]:
         return ("augment",)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from bench_lib.core.errors import require
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Step
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.embedding_matrix import (
@@ -48,12 +47,12 @@ class FGM(
     with `matrix` in none, on 128 examples with either. The two passes have dropout masks of their own.
     """
 
-    epsilon: float = 1.0
+    epsilon: float = bounded(1.0, "[0, inf)")
     scope: str = "matrix"
     relative: bool = False
 
     def __post_init__(self) -> None:
-        require(0 <= self.epsilon < math.inf, "fgm:epsilon", self.epsilon, "0 or more, finite")
+        super().__post_init__()
         check_scope(self.scope, "fgm:scope")
 
     def passes(self) -> tuple[int, int]:

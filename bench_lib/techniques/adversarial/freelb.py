@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from bench_lib.core.errors import require
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Step
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.embedding_perturbation import (
@@ -43,16 +42,10 @@ class FreeLB(
     against RoBERTa-large's embeddings.
     """
 
-    steps: int = 2
-    step: float = 0.1
-    init: float = 1.0
-    norm: float = 0.6
-
-    def __post_init__(self) -> None:
-        require(self.steps >= 1, "freelb:steps", self.steps, "1 or more")
-        require(0 <= self.step < math.inf, "freelb:step", self.step, "0 or more, finite")
-        require(0 <= self.init < math.inf, "freelb:init", self.init, "0 or more, finite")
-        require(self.norm >= 0, "freelb:norm", self.norm, "0 or more; inf for no limit")
+    steps: int = bounded(2, "[1, inf]")
+    step: float = bounded(0.1, "[0, inf)")
+    init: float = bounded(1.0, "[0, inf)")
+    norm: float = bounded(0.6, "[0, inf]", "0 or more; inf for no limit")
 
     def passes(self) -> tuple[int, int]:
         return (self.steps, self.steps) if self.norm else (1, 1)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from bench_lib.core.errors import require
 from bench_lib.models.interventions import block_inputs_changed
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Step, Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.dropout_rates import check_needed, dropout_places
@@ -42,14 +41,9 @@ class HyPe(
     theirs: in lower precision most of so small a noise would be lost in rounding.
     """
 
-    epsilon: float = 1e-5
+    epsilon: float = bounded(1e-5, "[0, inf)")
     normal: bool = False
-    dropout: float | None = 0.0
-
-    def __post_init__(self) -> None:
-        require(0 <= self.epsilon < math.inf, "hype:epsilon", self.epsilon, "0 or more, finite")
-        fits = self.dropout is None or 0 <= self.dropout < 1
-        require(fits, "hype:dropout", self.dropout, "0 up to, not including, 1; None to keep")
+    dropout: float | None = bounded(0.0, "[0, 1) or None")
 
     def prepare(self, training: Training) -> None:
         for site, place in dropout_places(training):

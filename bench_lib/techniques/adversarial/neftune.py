@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from bench_lib.core.errors import require
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Step
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.embedding_perturbation import backward_at, uniform_noise
@@ -34,10 +33,7 @@ class NEFTune(
     embedding of minilm has a length of 1.07.
     """
 
-    alpha: float = 5.0
-
-    def __post_init__(self) -> None:
-        require(0 <= self.alpha < math.inf, "neftune:alpha", self.alpha, "0 or more, finite")
+    alpha: float = bounded(5.0, "[0, inf)")
 
     def backward(self, step: Step) -> Tensor:
         return backward_at(step, uniform_noise(step, self.alpha, self.name) if self.alpha else None)

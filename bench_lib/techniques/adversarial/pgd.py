@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from bench_lib.core.errors import require
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Step
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.embedding_matrix import (
@@ -62,17 +63,15 @@ class PGD(
     in mean lengths of a pre-trained word embedding (1.07 in minilm), without which such a radius says little.
     """
 
-    steps: int = 3
-    step: float = 0.3
-    epsilon: float = 1.0
+    steps: int = bounded(3, "[1, inf]")
+    step: float = bounded(0.3, "[0, inf)")
+    epsilon: float = bounded(1.0, "[0, inf]", "0 or more; inf for no limit")
     init: float = 0.0
     scope: str = "matrix"
     relative: bool = False
 
     def __post_init__(self) -> None:
-        require(self.steps >= 1, "pgd:steps", self.steps, "1 or more")
-        require(0 <= self.step < math.inf, "pgd:step", self.step, "0 or more, finite")
-        require(self.epsilon >= 0, "pgd:epsilon", self.epsilon, "0 or more; inf for no limit")
+        super().__post_init__()
         check_scope(self.scope, "pgd:scope")
         matrix = self.scope == "matrix"
         fits = self.init == 0 if matrix else 0 <= self.init < math.inf

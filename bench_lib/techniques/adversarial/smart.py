@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from bench_lib.core.errors import require
 from bench_lib.models.interventions import weights_replaced
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Output, Step, Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.consistency import disagreement
@@ -55,24 +54,13 @@ class SMART(
     fp32, which alone can hold so small a shift.
     """
 
-    alpha: float = 1.0
-    mu: float = 1.0
-    steps: int = 1
-    sigma: float = 1e-5
-    eta: float = 1e-3
-    beta: float = 0.99
-    late_beta: float = 0.999
-
-    def __post_init__(self) -> None:
-        for field in ("alpha", "mu", "eta"):
-            value = getattr(self, field)
-            require(0 <= value < math.inf, f"smart:{field}", value, "0 or more, finite")
-        for field in ("beta", "late_beta"):
-            value = getattr(self, field)
-            require(0 <= value <= 1, f"smart:{field}", value, "0 to 1")
-        # At the clean point itself the divergence is least, and its gradient zero.
-        require(0 < self.sigma < math.inf, "smart:sigma", self.sigma, "above 0, finite")
-        require(self.steps >= 1, "smart:steps", self.steps, "1 or more")
+    alpha: float = bounded(1.0, "[0, inf)")
+    mu: float = bounded(1.0, "[0, inf)")
+    steps: int = bounded(1, "[1, inf]")
+    sigma: float = bounded(1e-5, "(0, inf)")  # at 0, the clean point, the divergence is least, and its gradient zero
+    eta: float = bounded(1e-3, "[0, inf)")
+    beta: float = bounded(0.99, "[0, 1]")
+    late_beta: float = bounded(0.999, "[0, 1]")
 
     def passes(self) -> tuple[int, int]:
         smooth, proximal = bool(self.alpha), bool(self.mu)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench_lib.core.errors import require
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.technique import Technique
 
 
@@ -29,12 +29,7 @@ class EarlyStopping(
     does: its mean is optimistic.
     """
 
-    patience: int = 3
-
-    def __post_init__(self) -> None:
-        require(
-            self.patience >= 0, "early_stopping:patience", self.patience, "1 or more; 0 for never, keeping the last"
-        )
+    patience: int = bounded(3, "[0, inf]", "1 or more; 0 for never, keeping the last")
 
     def stop(self, history: Sequence[float]) -> bool:
         return self.patience > 0 and len(history) - 1 - self.select(history) >= self.patience

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from bench_lib.core.errors import require
 from bench_lib.core.spec import Profile
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.technique import Technique
 
 
@@ -29,10 +29,7 @@ class Longer(
     profile has them. What counts are the steps: their sets have 2,500 to 8,500 examples.
     """
 
-    epochs: int | None = 20
-
-    def __post_init__(self) -> None:
-        require(self.epochs is None or self.epochs >= 1, "longer:epochs", self.epochs, "1 or more; None to keep")
+    epochs: int | None = bounded(20, "[1, inf] or None")
 
     def configure(self, profile: Profile) -> Profile:
         return profile if self.epochs is None else dataclasses.replace(profile, epochs=self.epochs)

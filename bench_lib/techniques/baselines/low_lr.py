@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from bench_lib.core.errors import require
 from bench_lib.core.spec import Profile
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.technique import Technique
 
 
@@ -27,10 +27,7 @@ class LowLr(
     within that range.
     """
 
-    factor: float = 0.5
-
-    def __post_init__(self) -> None:
-        require(0 < self.factor <= 1, "low_lr:factor", self.factor, "above 0, at most 1")
+    factor: float = bounded(0.5, "(0, 1]")
 
     def configure(self, profile: Profile) -> Profile:
         return dataclasses.replace(profile, learning_rate=profile.learning_rate * self.factor)

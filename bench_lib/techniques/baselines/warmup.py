@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from bench_lib.core.errors import require
 from bench_lib.core.spec import Profile
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.technique import Technique
 
 
@@ -28,11 +28,7 @@ class Warmup(
     Source: facebookresearch/fairseq:examples/roberta/README.glue.md.
     """
 
-    share: float | None = 0.06
-
-    def __post_init__(self) -> None:
-        allowed = "a share of the steps, 0 to 1; None to keep"
-        require(self.share is None or 0 <= self.share <= 1, "warmup:share", self.share, allowed)
+    share: float | None = bounded(0.06, "[0, 1] or None", "a share of the steps, 0 to 1; None to keep")
 
     def configure(self, profile: Profile) -> Profile:
         return profile if self.share is None else dataclasses.replace(profile, warmup=self.share)

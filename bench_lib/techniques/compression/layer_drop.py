@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from bench_lib.core.errors import Unsupported, require
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.model_copies import part, plain_copy, portion
@@ -37,11 +38,11 @@ class LayerDrop(
     facebookresearch/fairseq:examples/layerdrop/README.md. Half of the blocks is a setting of either.
     """
 
-    share: float = 0.5
+    share: float = bounded(0.5, "[0, 1)", "0 (none) up to, not including, 1")
     which: str = "top"
 
     def __post_init__(self) -> None:
-        require(0 <= self.share < 1, "layer_drop:share", self.share, "0 (none) up to, not including, 1")
+        super().__post_init__()
         require(self.which in STRATEGIES, "layer_drop:which", self.which, " or ".join(STRATEGIES))
         every_other = self.which == "every_other"
         require(not every_other or self.share <= 1 / 2, "layer_drop:share", self.share, "at most 0.5 with every_other")

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from bench_lib.core.errors import Unsupported, require
+from bench_lib.core.errors import Unsupported
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.model_copies import linear_layers, plain_copy, portion
@@ -34,10 +35,7 @@ class PruneMagnitude(
     the sparsity says what a sparse format could save.
     """
 
-    share: float = 0.5
-
-    def __post_init__(self) -> None:
-        require(0 <= self.share < 1, "prune_magnitude:share", self.share, "0 (nothing) up to, not including, 1")
+    share: float = bounded(0.5, "[0, 1)", "0 (nothing) up to, not including, 1")
 
     def compress(self, training: Training) -> nn.Module:
         if self.share == 0:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from bench_lib.core.errors import Unsupported, require
+from bench_lib.core.errors import Unsupported
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.attention_heads import Importance, attentions, least
@@ -39,10 +40,7 @@ class PruneStructuredHeads(
     faster.
     """
 
-    share: float = 0.4
-
-    def __post_init__(self) -> None:
-        require(0 <= self.share < 1, "prune_structured_heads:share", self.share, "0 (none) up to, not including, 1")
+    share: float = bounded(0.4, "[0, 1)", "0 (none) up to, not including, 1")
 
     @torch.no_grad()
     def after_update(self, training: Training) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bench_lib.core.errors import Unsupported, require
 from bench_lib.tasks.formats import Example, Format
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.interface.training_set import Corpus
 
@@ -35,12 +36,12 @@ class BackTranslation(
     kept on disk.
     """
 
-    share: float = 1.0
+    share: float = bounded(1.0, "[0, 1]")
     there: str = "Helsinki-NLP/opus-mt-en-de@6183067f769a302e3861815543b9f312c71b0ca4"
     back: str = "Helsinki-NLP/opus-mt-de-en@1a922f3b32a8e809e17a47d4b32142d8105924e5"
 
     def __post_init__(self) -> None:
-        require(0 <= self.share <= 1, "back_translation:share", self.share, "0 to 1")
+        super().__post_init__()
         for field in ("there", "back"):
             name, allowed = getattr(self, field), "owner/model@COMMIT, or FOLDER@DIGEST"
             require("@" in name, f"back_translation:{field}", name, allowed)

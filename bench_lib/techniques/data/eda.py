@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench_lib.core.errors import require
 from bench_lib.tasks.formats import Example
 from bench_lib.tasks.formats.word_edits import (
     Passage,
@@ -18,6 +17,7 @@ from bench_lib.tasks.formats.word_edits import (
     with_word,
     without,
 )
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.interface.training_set import Corpus
 from bench_lib.techniques.toolkit.thesaurus import Thesaurus, check_source, core, count, thesaurus, with_synonyms
@@ -59,16 +59,13 @@ class EDA(
     replaced, exchanged or asked for a synonym. Both texts of a pair are changed, a question and its context too.
     """
 
-    alpha: float | None = None
-    copies: int | None = None
+    alpha: float | None = bounded(None, "[0, 1] or None", "0 to 1, or None to go by the size of the training set")
+    copies: int | None = bounded(None, "[0, inf] or None", "0 or more, or None to go by the size of the training set")
     thesaurus: str = "embeddings"
     same_steps: bool = True
 
     def __post_init__(self) -> None:
-        fits = self.alpha is None or 0 <= self.alpha <= 1
-        require(fits, "eda:alpha", self.alpha, "0 to 1, or None to go by the size of the training set")
-        fits = self.copies is None or self.copies >= 0
-        require(fits, "eda:copies", self.copies, "0 or more, or None to go by the size of the training set")
+        super().__post_init__()
         check_source(self.thesaurus, "eda:thesaurus")
 
     def draws(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from bench_lib.core.errors import require
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.pretraining import PretrainingStage
 from bench_lib.techniques.interface.technique import Technique
 
@@ -32,16 +33,13 @@ class IntermediateTask(
     """
 
     task: str = "mrpc"
-    epochs: int = 3
-    learning_rate: float | None = None
-    examples: int | None = None
+    epochs: int = bounded(3, "[0, inf]")
+    learning_rate: float | None = bounded(None, "(0, 1] or None", "above 0, up to 1, or None")
+    examples: int | None = bounded(None, "[1, inf] or None", "1 or more, or None to keep")
 
     def __post_init__(self) -> None:
-        rate, size = self.learning_rate, self.examples
+        super().__post_init__()
         require(bool(self.task), "intermediate_task:task", self.task, "the name of a task")
-        require(self.epochs >= 0, "intermediate_task:epochs", self.epochs, "0 or more")
-        require(rate is None or 0 < rate <= 1, "intermediate_task:learning_rate", rate, "above 0, up to 1, or None")
-        require(size is None or size >= 1, "intermediate_task:examples", size, "1 or more, or None to keep")
 
     def draws(self) -> tuple[str, ...]:
         return ("subset",)

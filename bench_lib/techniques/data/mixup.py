@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench_lib.core.errors import require
 from bench_lib.models.interventions import last_hidden_changed
 from bench_lib.tasks.formats import Format
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Step
 from bench_lib.techniques.interface.technique import Technique
 
@@ -36,10 +36,7 @@ class Mixup(
     place, nor do their paddings. A batch in parts is shuffled within its parts.
     """
 
-    alpha: float = 0.2
-
-    def __post_init__(self) -> None:
-        require(0 <= self.alpha < float("inf"), "mixup:alpha", self.alpha, "0 or more, finite")
+    alpha: float = bounded(0.2, "[0, inf)")
 
     def draws(self) -> tuple[str, ...]:
         return ("augment",)

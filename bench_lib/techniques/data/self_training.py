@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench_lib.core.errors import require
 from bench_lib.core.record import Predictions
 from bench_lib.tasks.formats import Example, Format
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.pretraining import PretrainingStage
 from bench_lib.techniques.interface.technique import Technique
 
@@ -37,12 +37,8 @@ class SelfTraining(
     for the student. The record says how many texts were asked and added, and which share of the latter is right.
     """
 
-    threshold: float = 0.9
-    ratio: float = 1.0
-
-    def __post_init__(self) -> None:
-        require(0 <= self.threshold <= 1, "self_training:threshold", self.threshold, "a probability, 0 to 1")
-        require(0 <= self.ratio <= 1000, "self_training:ratio", self.ratio, "0 (none is asked) to 1000")
+    threshold: float = bounded(0.9, "[0, 1]", "a probability, 0 to 1")
+    ratio: float = bounded(1.0, "[0, 1000]", "0 (none is asked) to 1000")
 
     def declines(self, task_format: Format) -> str | None:
         return (

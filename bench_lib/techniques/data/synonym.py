@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench_lib.core.errors import require
 from bench_lib.tasks.formats import Example
 from bench_lib.tasks.formats.word_edits import differ
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.interface.training_set import Corpus
 from bench_lib.techniques.toolkit.thesaurus import check_source, thesaurus, with_synonyms
@@ -34,13 +34,12 @@ class Synonym(
     words too, and so does an example without a word to replace, which gets no copy.
     """
 
-    share: float = 0.1
-    copies: int = 1
+    share: float = bounded(0.1, "[0, 1]")
+    copies: int = bounded(1, "[0, inf]")
     thesaurus: str = "embeddings"
 
     def __post_init__(self) -> None:
-        require(0 <= self.share <= 1, "synonym:share", self.share, "0 to 1")
-        require(self.copies >= 0, "synonym:copies", self.copies, "0 or more")
+        super().__post_init__()
         check_source(self.thesaurus, "synonym:thesaurus")
 
     def draws(self) -> tuple[str, ...]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench_lib.core.errors import require
 from bench_lib.core.spec import Profile
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.pretraining import PretrainingStage, Study
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.masked_language_modeling import MaskedLanguageModel, Masking, NewWordHead
@@ -46,20 +46,12 @@ class TAPT(
     before.
     """
 
-    epochs: int = 100
-    batch_size: int = 256
-    learning_rate: float = 1e-4
-    warmup: float = 0.06
-    share: float = 0.15
-    most_steps: int = 12_500
-
-    def __post_init__(self) -> None:
-        require(self.epochs >= 0, "tapt:epochs", self.epochs, "0 or more")
-        require(self.batch_size >= 1, "tapt:batch_size", self.batch_size, "1 or more")
-        require(0 < self.learning_rate <= 1, "tapt:learning_rate", self.learning_rate, "above 0, up to 1")
-        require(0 <= self.warmup <= 1, "tapt:warmup", self.warmup, "a share of the steps, 0 to 1")
-        require(0 < self.share <= 1, "tapt:share", self.share, "a share of the words, above 0, up to 1")
-        require(self.most_steps >= 1, "tapt:most_steps", self.most_steps, "1 or more; at least one epoch is run")
+    epochs: int = bounded(100, "[0, inf]")
+    batch_size: int = bounded(256, "[1, inf]")
+    learning_rate: float = bounded(1e-4, "(0, 1]", "above 0, up to 1")
+    warmup: float = bounded(0.06, "[0, 1]", "a share of the steps, 0 to 1")
+    share: float = bounded(0.15, "(0, 1]", "a share of the words, above 0, up to 1")
+    most_steps: int = bounded(12_500, "[1, inf]", "1 or more; at least one epoch is run")
 
     def draws(self) -> tuple[str, ...]:
         return ("augment",)

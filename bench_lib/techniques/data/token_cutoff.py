@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from bench_lib.core.errors import require
 from bench_lib.models.interventions import tokens_hidden
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Output, Step
 from bench_lib.techniques.interface.technique import Technique
 
@@ -37,14 +37,9 @@ class TokenCutoff(
     all alike, so that their tags are asked for in the whole text only, and the first token of a text with tags stays.
     """
 
-    share: float = 0.1
-    ce_weight: float = 1.0
-    js_weight: float = 1.0
-
-    def __post_init__(self) -> None:
-        require(0 <= self.share < 1, "token_cutoff:share", self.share, "0 to below 1")
-        require(self.ce_weight >= 0, "token_cutoff:ce_weight", self.ce_weight, "0 or more")
-        require(self.js_weight >= 0, "token_cutoff:js_weight", self.js_weight, "0 or more")
+    share: float = bounded(0.1, "[0, 1)", "0 to below 1")
+    ce_weight: float = bounded(1.0, "[0, inf]")
+    js_weight: float = bounded(1.0, "[0, inf]")
 
     def draws(self) -> tuple[str, ...]:
         return ("augment",)

@@ -11,6 +11,7 @@ from typing import ClassVar, TypedDict, Unpack
 
 from bench_lib.core.spec import Scalar, TechniqueSpec
 from bench_lib.tasks.formats import Format
+from bench_lib.techniques.interface.bounds import check_bounds
 from bench_lib.techniques.interface.definition import check_definition, declare
 
 FAMILIES = {
@@ -80,6 +81,10 @@ class Technique:
         super().__init_subclass__()
         declare(cls, declared, Declarations.__annotations__)
         check_definition(cls, Technique)
+
+    def __post_init__(self) -> None:
+        """Refuse values outside of the bounds of their fields; a child's own `__post_init__` calls this one first."""
+        check_bounds(self)
 
     def passes(self) -> tuple[int, int]:
         """Forward and backward passes for each micro-batch, the most where steps differ."""

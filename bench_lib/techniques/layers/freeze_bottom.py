@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench_lib.core.errors import require
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 
@@ -29,15 +29,7 @@ class FreezeBottom(
     al. 2019 (arXiv:1902.00751), section 3.3, for whom training the top 52 % of the network is best, over 17 tasks.
     """
 
-    share: float = 0.5
-
-    def __post_init__(self) -> None:
-        require(
-            0 <= self.share <= 1,
-            "freeze_bottom:share",
-            self.share,
-            "0 (nothing, not even embeddings) to 1 (all blocks)",
-        )
+    share: float = bounded(0.5, "[0, 1]", "0 (nothing, not even embeddings) to 1 (all blocks)")
 
     def prepare(self, training: Training) -> None:
         if self.share == 0:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bench_lib.core.errors import require
 from bench_lib.models.architecture import Architecture
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Phase, Training
 from bench_lib.techniques.interface.technique import Technique
 
@@ -36,10 +36,7 @@ class GradualUnfreezing(
     Source: Howard & Ruder 2018, section 3.3, who train on until convergence once all layers learn.
     """
 
-    blocks: int = 1
-
-    def __post_init__(self) -> None:
-        require(self.blocks >= 0, "gradual_unfreezing:blocks", self.blocks, "1 or more an epoch; 0 for all at once")
+    blocks: int = bounded(1, "[0, inf]", "1 or more an epoch; 0 for all at once")
 
     def phases(self, training: Training) -> Sequence[Phase]:
         if self.blocks == 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench_lib.core.errors import require
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Phase, Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.linear_probing import PROBE_RATE, probing
@@ -40,10 +40,7 @@ class LinearProbe(
     a hundred steps at a tenth of it the loss hardly falls.
     """
 
-    learning_rate: float = PROBE_RATE
-
-    def __post_init__(self) -> None:
-        require(self.learning_rate > 0, "linear_probe:learning_rate", self.learning_rate, "above 0")
+    learning_rate: float = bounded(PROBE_RATE, "(0, inf]")
 
     def phases(self, training: Training) -> Sequence[Phase]:
         return (probing(training, self.learning_rate),)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from bench_lib.core.errors import require
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Group, Training
 from bench_lib.techniques.interface.technique import Technique
 
@@ -29,10 +29,7 @@ class LLRD(
     nlpsoc/instability_measurement:model_utils.py.
     """
 
-    decay: float = 0.95
-
-    def __post_init__(self) -> None:
-        require(0 < self.decay <= 1, "llrd:decay", self.decay, "above 0, at most 1")
+    decay: float = bounded(0.95, "(0, 1]")
 
     def groups(self, groups: list[Group], training: Training) -> list[Group]:
         if self.decay == 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench_lib.core.errors import require
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Phase, Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.linear_probing import PROBE_RATE, probing
@@ -37,12 +37,8 @@ class LPFT(
     says.
     """
 
-    share: float = 0.5
-    probe_rate: float = PROBE_RATE
-
-    def __post_init__(self) -> None:
-        require(0 <= self.share <= 1, "lp_ft:share", self.share, "0 (fine-tuning) to 1 (probing)")
-        require(self.probe_rate > 0, "lp_ft:probe_rate", self.probe_rate, "above 0")
+    share: float = bounded(0.5, "[0, 1]", "0 (fine-tuning) to 1 (probing)")
+    probe_rate: float = bounded(PROBE_RATE, "(0, inf]")
 
     def phases(self, training: Training) -> Sequence[Phase]:
         first = round(self.share * training.total_steps)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import torch
 
-from bench_lib.core.errors import Unsupported, require
+from bench_lib.core.errors import Unsupported
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 
@@ -31,10 +32,7 @@ class NoisyTune(
     is not verified.
     """
 
-    strength: float = 0.15
-
-    def __post_init__(self) -> None:
-        require(0 <= self.strength <= 10, "noisy_tune:strength", self.strength, "0 to 10")
+    strength: float = bounded(0.15, "[0, 10]")
 
     @torch.no_grad()
     def prepare(self, training: Training) -> None:

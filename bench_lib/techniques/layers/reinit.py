@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench_lib.core.errors import Unsupported, require
+from bench_lib.core.errors import Unsupported
 from bench_lib.models.architecture import initialise
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.peft_injection import FEW_PARTS, claimants, drawn_anew
@@ -30,11 +31,8 @@ class Reinit(
     Source: asappresearch/revisit-bert-finetuning:run_glue.py; nlpsoc/instability_measurement:ft_save_model.py.
     """
 
-    blocks: int = 1
+    blocks: int = bounded(1, "[0, inf]")
     pooler: bool = True
-
-    def __post_init__(self) -> None:
-        require(self.blocks >= 0, "reinit:blocks", self.blocks, "0 or more")
 
     def prepare(self, training: Training) -> None:
         architecture = training.architecture

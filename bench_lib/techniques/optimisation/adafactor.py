@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import torch
 
-from bench_lib.core.errors import require
 from bench_lib.core.spec import Profile
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Group
 from bench_lib.techniques.interface.optimizers import parameter_groups, rescaled
 from bench_lib.techniques.interface.technique import Technique
@@ -42,10 +42,7 @@ class Adafactor(
     place of factor * lr.
     """
 
-    factor: float = 20.0
-
-    def __post_init__(self) -> None:
-        require(0 < self.factor <= 1000, "adafactor:factor", self.factor, "above 0, at most 1000")
+    factor: float = bounded(20.0, "(0, 1000]")
 
     def optimizer(self, groups: list[Group], profile: Profile) -> torch.optim.Optimizer:
         return torch.optim.Adafactor(parameter_groups(rescaled(groups, self.factor)), eps=FLOORS, foreach=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bench_lib.core.errors import require
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training, with_gradients
 from bench_lib.techniques.interface.technique import Technique
 
@@ -33,12 +33,8 @@ class AGC(
     to tune over, the larger ones for smaller batches) and 5.1 (0.01 for batches from 1,024 to 4,096).
     """
 
-    clipping: float = 0.01
-    eps: float = 1e-3
-
-    def __post_init__(self) -> None:
-        require(self.clipping > 0, "agc:clipping", self.clipping, "above 0; inf for no clipping")
-        require(0 < self.eps < float("inf"), "agc:eps", self.eps, "above 0, finite")
+    clipping: float = bounded(0.01, "(0, inf]", "above 0; inf for no clipping")
+    eps: float = bounded(1e-3, "(0, inf)")
 
     @torch.no_grad()
     def after_backward(self, training: Training) -> None:

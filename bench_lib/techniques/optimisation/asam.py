@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from bench_lib.core.errors import require
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Update
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.sharpness import factor_to, gradients, gradients_above
@@ -34,12 +33,8 @@ class ASAM(
     Source: SamsungLabs/ASAM:asam.py.
     """
 
-    rho: float = 0.5
-    eta: float = 0.01
-
-    def __post_init__(self) -> None:
-        require(0 <= self.rho < math.inf, "asam:rho", self.rho, "0 or more, finite")
-        require(0 <= self.eta < math.inf, "asam:eta", self.eta, "0 or more, finite")
+    rho: float = bounded(0.5, "[0, inf)")
+    eta: float = bounded(0.01, "[0, inf)")
 
     def passes(self) -> tuple[int, int]:
         return (2, 2) if self.rho else (1, 1)

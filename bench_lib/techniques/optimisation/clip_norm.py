@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from bench_lib.core.errors import require
 from bench_lib.core.spec import Profile
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.technique import Technique
 
 
@@ -31,10 +31,7 @@ class ClipNorm(
     Source: google-research/bert:optimization.py for 1.0.
     """
 
-    max_norm: float = 0.1
-
-    def __post_init__(self) -> None:
-        require(self.max_norm > 0, "clip_norm:max_norm", self.max_norm, "above 0; inf for the profile's alone")
+    max_norm: float = bounded(0.1, "(0, inf]", "above 0; inf for the profile's alone")
 
     def configure(self, profile: Profile) -> Profile:
         return dataclasses.replace(profile, clip_norm=min(profile.clip_norm, self.max_norm))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from bench_lib.core.errors import require
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 
@@ -30,10 +30,7 @@ class ClipValue(
     Source: Pascanu et al. 2013, section 3.1.
     """
 
-    max_value: float = 0.5
-
-    def __post_init__(self) -> None:
-        require(self.max_value > 0, "clip_value:max_value", self.max_value, "above 0; inf for no clipping")
+    max_value: float = bounded(0.5, "(0, inf]", "above 0; inf for no clipping")
 
     def after_backward(self, training: Training) -> None:
         if self.max_value != float("inf"):

@@ -15,6 +15,7 @@ from torch.nn.utils import clip_grad_norm_
 from bench_lib.core.errors import Diverged, require
 from bench_lib.core.spec import Profile
 from bench_lib.models.interventions import weights_replaced
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Committee, Group, Training, Update
 from bench_lib.techniques.interface.optimizers import decoupled_adam
 from bench_lib.techniques.interface.technique import Technique
@@ -50,18 +51,15 @@ class DENI(
     Source: BranislavPecher/DENI:main.py and run_randomness_fight.sh.
     """
 
-    members: int = 10
-    noise: float = 0.15
-    interval: float = 0.1
-    begin: float = 0.3
+    members: int = bounded(10, "[1, 100]")
+    noise: float = bounded(0.15, "[0, inf)")
+    interval: float = bounded(0.1, "(0, 1]")
+    begin: float = bounded(0.3, "[0, 1]")
     end: float = 0.6
     ensemble: float = 0.9
 
     def __post_init__(self) -> None:
-        require(1 <= self.members <= 100, "deni:members", self.members, "1 to 100")
-        require(0 <= self.noise < math.inf, "deni:noise", self.noise, "0 or more, finite")
-        require(0 < self.interval <= 1, "deni:interval", self.interval, "above 0, at most 1")
-        require(0 <= self.begin <= 1, "deni:begin", self.begin, "0 to 1")
+        super().__post_init__()
         require(self.begin <= self.end <= 1, "deni:end", self.end, "begin (without rounds) to 1")
         require(self.end <= self.ensemble <= 1, "deni:ensemble", self.ensemble, "end to 1 (without an ensemble)")
 

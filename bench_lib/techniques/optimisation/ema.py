@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bench_lib.core.errors import require
 from bench_lib.models.interventions import weights_replaced
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 
@@ -39,10 +39,7 @@ class EMA(
     distance between average and weights.
     """
 
-    decay: float = 0.999
-
-    def __post_init__(self) -> None:
-        require(0 <= self.decay < 1, "ema:decay", self.decay, "0 up to, not including, 1")
+    decay: float = bounded(0.999, "[0, 1)")
 
     def _scaled(self, steps: int) -> float:
         """The decay of one update, by the number of steps of the run."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import log_softmax, logsumexp
 
-from bench_lib.core.errors import require
 from bench_lib.core.record import Predictions
 from bench_lib.tasks.formats import Format
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.technique import Technique
 
 
@@ -32,10 +32,7 @@ class Ensemble(
     not verified. Serving it costs as many forward passes as it has members.
     """
 
-    members: int = 5
-
-    def __post_init__(self) -> None:
-        require(self.members >= 1, "ensemble:members", self.members, "1 or more")
+    members: int = bounded(5, "[1, inf]")
 
     def pools(self) -> int:
         return self.members

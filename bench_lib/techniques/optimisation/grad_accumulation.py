@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from bench_lib.core.errors import require
 from bench_lib.core.spec import Profile
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.technique import Technique
 
 
@@ -28,10 +28,7 @@ class GradAccumulation(
     remains of a difference is rounding and other dropout masks.
     """
 
-    parts: int = 4
-
-    def __post_init__(self) -> None:
-        require(self.parts >= 1, "grad_accumulation:parts", self.parts, "1 or more")
+    parts: int = bounded(4, "[1, inf]")
 
     def configure(self, profile: Profile) -> Profile:
         """Split each part of a batch further, as far as the batch allows."""

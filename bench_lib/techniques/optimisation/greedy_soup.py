@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from bench_lib.core.errors import require
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.hooks import Weights
 from bench_lib.techniques.interface.technique import Technique
 
@@ -34,12 +34,8 @@ class GreedySoup(
     costs one forward pass.
     """
 
-    members: int = 5
-    held_out: int = 400
-
-    def __post_init__(self) -> None:
-        require(self.members >= 1, "greedy_soup:members", self.members, "1 or more")
-        require(self.held_out >= 1, "greedy_soup:held_out", self.held_out, "1 or more")
+    members: int = bounded(5, "[1, inf]")
+    held_out: int = bounded(400, "[1, inf]")
 
     def pools(self) -> int:
         return self.members

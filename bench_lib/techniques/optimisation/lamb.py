@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from bench_lib.core.errors import require
 from bench_lib.core.extras import optional
 from bench_lib.core.spec import Profile
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Group
 from bench_lib.techniques.interface.optimizers import parameter_groups
 from bench_lib.techniques.interface.technique import Technique
@@ -41,10 +41,7 @@ class Lamb(
     Source: google-research/albert:lamb_optimizer.py and optimization.py.
     """
 
-    factor: float = 4.0
-
-    def __post_init__(self) -> None:
-        require(0 < self.factor <= 1000, "lamb:factor", self.factor, "above 0, at most 1000")
+    factor: float = bounded(4.0, "(0, 1000]")
 
     def optimizer(self, groups: list[Group], profile: Profile) -> torch.optim.Optimizer:
         with optional("pytorch_optimizer"):

@@ -10,8 +10,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from bench_lib.core.errors import require
 from bench_lib.models.interventions import weights_replaced
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 
@@ -42,12 +42,8 @@ class LAWA(
     Source: JeanKaddour/LAWA:lawa.py, README.md, imagenet/reproduce_results.sh and bert/reproduce_results.sh.
     """
 
-    checkpoints: int = 6
-    every: float = 0.05
-
-    def __post_init__(self) -> None:
-        require(self.checkpoints >= 1, "lawa:checkpoints", self.checkpoints, "1 (the last weights) or more")
-        require(0 < self.every <= 1, "lawa:every", self.every, "a share of the run, above 0, at most 1")
+    checkpoints: int = bounded(6, "[1, inf]", "1 (the last weights) or more")
+    every: float = bounded(0.05, "(0, 1]", "a share of the run, above 0, at most 1")
 
     def _distance(self, steps: int) -> int:
         """Updates between two checkpoints, by the number of steps of the run."""

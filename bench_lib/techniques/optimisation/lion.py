@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import torch
 
-from bench_lib.core.errors import require
 from bench_lib.core.extras import optional
 from bench_lib.core.spec import Profile
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Group
 from bench_lib.techniques.interface.optimizers import parameter_groups, rescaled
 from bench_lib.techniques.interface.technique import Technique
@@ -38,10 +38,7 @@ class Lion(
     Source: google/automl:lion/README.md.
     """
 
-    factor: float = 0.2
-
-    def __post_init__(self) -> None:
-        require(0 < self.factor <= 1000, "lion:factor", self.factor, "above 0, at most 1000")
+    factor: float = bounded(0.2, "(0, 1000]")
 
     def optimizer(self, groups: list[Group], profile: Profile) -> torch.optim.Optimizer:
         with optional("pytorch_optimizer"):

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bench_lib.core.errors import require
 from bench_lib.models.interventions import mean_of
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.hooks import Weights
 from bench_lib.techniques.interface.technique import Technique
 
@@ -40,10 +40,7 @@ class ModelStock(
     tanganke/fusion_bench:fusion_bench/method/model_stock/model_stock.py, which are ports.
     """
 
-    members: int = 2
-
-    def __post_init__(self) -> None:
-        require(self.members >= 1, "model_stock:members", self.members, "1 or more")
+    members: int = bounded(2, "[1, inf]")
 
     def pools(self) -> int:
         return self.members

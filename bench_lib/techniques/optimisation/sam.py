@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from bench_lib.core.errors import require
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Update
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.sharpness import factor_to, gradients, gradients_above
@@ -36,10 +35,7 @@ class SAM(
     Source: davda54/sam:sam.py; SamsungLabs/ASAM:asam.py.
     """
 
-    rho: float = 0.05
-
-    def __post_init__(self) -> None:
-        require(0 <= self.rho < math.inf, "sam:rho", self.rho, "0 or more, finite")
+    rho: float = bounded(0.05, "[0, inf)")
 
     def passes(self) -> tuple[int, int]:
         return (2, 2) if self.rho else (1, 1)

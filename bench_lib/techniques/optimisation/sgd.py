@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import torch
 
-from bench_lib.core.errors import require
 from bench_lib.core.extras import optional
 from bench_lib.core.spec import Profile
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Group
 from bench_lib.techniques.interface.optimizers import parameter_groups
 from bench_lib.techniques.interface.technique import Technique
@@ -43,12 +43,8 @@ class SGD(
     Source: princeton-nlp/MeZO:medium_models/opt_fewshot_sgd_array.sh.example and rivercold/ACClip-Pytorch:run_glue.sh.
     """
 
-    learning_rate: float = 1e-2
-    momentum: float = 0.9
-
-    def __post_init__(self) -> None:
-        require(self.learning_rate > 0, "sgd:learning_rate", self.learning_rate, "above 0")
-        require(0 <= self.momentum < 1, "sgd:momentum", self.momentum, "0 or more, below 1")
+    learning_rate: float = bounded(1e-2, "(0, inf]")
+    momentum: float = bounded(0.9, "[0, 1)", "0 or more, below 1")
 
     def configure(self, profile: Profile) -> Profile:
         # A weight decays by the rate times the decay in each step.

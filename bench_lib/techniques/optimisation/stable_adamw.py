@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench_lib.core.errors import require
 from bench_lib.core.spec import Profile
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Group, Training
 from bench_lib.techniques.interface.optimizers import parameter_groups
 from bench_lib.techniques.interface.technique import Technique
@@ -41,12 +41,8 @@ class StableAdamW(
     Source: gist mitchellnw/d42e22a0b9ec02ceaf4f7b4457f51423; warner-benjamin/optimi:optimi/stableadamw.py.
     """
 
-    beta2: float = 0.99
-    threshold: float = 1.0
-
-    def __post_init__(self) -> None:
-        require(0 <= self.beta2 < 1, "stable_adamw:beta2", self.beta2, "0 or more, below 1")
-        require(self.threshold > 0, "stable_adamw:threshold", self.threshold, "above 0")
+    beta2: float = bounded(0.99, "[0, 1)", "0 or more, below 1")
+    threshold: float = bounded(1.0, "(0, inf]")
 
     def optimizer(self, groups: list[Group], profile: Profile) -> torch.optim.Optimizer:
         return _Stable(parameter_groups(groups), (profile.beta1, self.beta2), profile.eps, self.threshold)

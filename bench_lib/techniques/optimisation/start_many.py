@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench_lib.core.errors import Unsupported, require
+from bench_lib.core.errors import Unsupported
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.history import Choice, History
 from bench_lib.techniques.interface.technique import Technique
 
@@ -37,14 +38,9 @@ class StartMany(
     Source: section 5 as quoted by public notes on the paper; 20 to 30 % was best on 3 of 4 data sets.
     """
 
-    members: int = 10
-    kept: int = 2
-    share: float = 0.25
-
-    def __post_init__(self) -> None:
-        require(self.members >= 1, "start_many:members", self.members, "1 or more")
-        require(self.kept >= 1, "start_many:kept", self.kept, "1 or more")
-        require(0 < self.share < 1, "start_many:share", self.share, "between 0 and 1")
+    members: int = bounded(10, "[1, inf]")
+    kept: int = bounded(2, "[1, inf]")
+    share: float = bounded(0.25, "(0, 1)", "between 0 and 1")
 
     def pools(self) -> int:
         return self.members

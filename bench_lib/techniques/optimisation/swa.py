@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bench_lib.core.errors import require
 from bench_lib.models.interventions import weights_replaced
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 
@@ -34,10 +34,7 @@ class SWA(
     Source: section 3.2 as quoted by public code after the paper: plain training for some 75 % of the steps.
     """
 
-    share: float = 0.25
-
-    def __post_init__(self) -> None:
-        require(0 <= self.share <= 1, "swa:share", self.share, "0 (the last weights) to 1 (all updates)")
+    share: float = bounded(0.25, "[0, 1]", "0 (the last weights) to 1 (all updates)")
 
     def _averaged(self, steps: int) -> int:
         """The number of averaged updates of a run, at least one unless the share is 0."""

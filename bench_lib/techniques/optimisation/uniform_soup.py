@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bench_lib.core.errors import require
 from bench_lib.models.interventions import mean_of
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.hooks import Weights
 from bench_lib.techniques.interface.technique import Technique
 
@@ -32,10 +32,7 @@ class UniformSoup(
     Source: mlfoundations/model-soups:main.py.
     """
 
-    members: int = 5
-
-    def __post_init__(self) -> None:
-        require(self.members >= 1, "uniform_soup:members", self.members, "1 or more")
+    members: int = bounded(5, "[1, inf]")
 
     def pools(self) -> int:
         return self.members

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
-from bench_lib.core.errors import require
 from bench_lib.models.interventions import weights_replaced
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.pretrained_anchors import anchors, with_start
@@ -35,10 +35,7 @@ class WiSEFT(
     Source: mlfoundations/wise-ft:src/wise_ft.py and src/args.py.
     """
 
-    alpha: float = 0.5
-
-    def __post_init__(self) -> None:
-        require(0 <= self.alpha <= 1, "wise_ft:alpha", self.alpha, "0 (the pre-trained body) to 1 (the tuned one)")
+    alpha: float = bounded(0.5, "[0, 1]", "0 (the pre-trained body) to 1 (the tuned one)")
 
     @torch.no_grad()
     def evaluate_under(self, training: Training) -> AbstractContextManager[None]:

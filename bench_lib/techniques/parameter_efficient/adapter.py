@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from bench_lib.core.errors import Unsupported, require
+from bench_lib.core.errors import Unsupported
 from bench_lib.core.spec import Profile
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.peft_injection import OTHER_PARTS, claim
@@ -59,14 +60,9 @@ class Adapter(
     Source: google-research/adapter-bert:README.md and modeling.py; the paper, section 3.6, has a spread of 1e-2.
     """
 
-    bottleneck: int = 64
-    spread: float = 1e-3
-    learning_rate: float = 3e-4
-
-    def __post_init__(self) -> None:
-        require(self.bottleneck >= 1, "adapter:bottleneck", self.bottleneck, "1 or more")
-        require(0 < self.spread <= 1, "adapter:spread", self.spread, "above 0, at most 1; at 0 nothing would learn")
-        require(self.learning_rate > 0, "adapter:learning_rate", self.learning_rate, "above 0")
+    bottleneck: int = bounded(64, "[1, inf]")
+    spread: float = bounded(1e-3, "(0, 1]", "above 0, at most 1; at 0 nothing would learn")
+    learning_rate: float = bounded(3e-4, "(0, inf]")
 
     def configure(self, profile: Profile) -> Profile:
         return dataclasses.replace(profile, learning_rate=self.learning_rate)

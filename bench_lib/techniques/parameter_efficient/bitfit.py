@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from bench_lib.core.errors import Unsupported, require
+from bench_lib.core.errors import Unsupported
 from bench_lib.core.spec import Profile
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.peft_injection import OTHER_PARTS, claim
@@ -36,10 +37,7 @@ class BitFit(
     Source: benzakenelad/BitFit:run_glue.py and README.md.
     """
 
-    learning_rate: float = 1e-3
-
-    def __post_init__(self) -> None:
-        require(self.learning_rate > 0, "bitfit:learning_rate", self.learning_rate, "above 0")
+    learning_rate: float = bounded(1e-3, "(0, inf]")
 
     def configure(self, profile: Profile) -> Profile:
         return dataclasses.replace(profile, learning_rate=self.learning_rate)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from bench_lib.core.errors import require
 from bench_lib.core.extras import optional
 from bench_lib.core.spec import Profile
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Group, Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.layouts import pattern, separate
@@ -37,10 +37,7 @@ class IA3(
     Source: r-three/t-few:configs/ia3.json.
     """
 
-    learning_rate: float = 3e-3
-
-    def __post_init__(self) -> None:
-        require(self.learning_rate > 0, "ia3:learning_rate", self.learning_rate, "above 0")
+    learning_rate: float = bounded(3e-3, "(0, inf]")
 
     def configure(self, profile: Profile) -> Profile:
         return dataclasses.replace(profile, learning_rate=self.learning_rate)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from bench_lib.core.errors import Unsupported, require
+from bench_lib.core.errors import Unsupported
 from bench_lib.core.spec import Profile
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.peft_injection import OTHER_PARTS, claim
@@ -36,10 +37,7 @@ class LNOnly(
     Source: abstract of ValizadehAslani & Liang 2024.
     """
 
-    learning_rate: float = 1e-3
-
-    def __post_init__(self) -> None:
-        require(self.learning_rate > 0, "ln_only:learning_rate", self.learning_rate, "above 0")
+    learning_rate: float = bounded(1e-3, "(0, inf]")
 
     def configure(self, profile: Profile) -> Profile:
         return dataclasses.replace(profile, learning_rate=self.learning_rate)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from bench_lib.core.errors import require
 from bench_lib.core.extras import optional
 from bench_lib.core.spec import Profile
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.layouts import pattern, separate
@@ -46,14 +46,9 @@ class LoRA(
     Source: microsoft/LoRA:examples/NLU/roberta_base_rte.sh and roberta_base_mrpc.sh.
     """
 
-    rank: int = 8
-    alpha: int = 16
-    learning_rate: float = 5e-4
-
-    def __post_init__(self) -> None:
-        require(self.rank >= 1, "lora:rank", self.rank, "1 or more")
-        require(self.alpha >= 1, "lora:alpha", self.alpha, "1 or more")
-        require(self.learning_rate > 0, "lora:learning_rate", self.learning_rate, "above 0")
+    rank: int = bounded(8, "[1, inf]")
+    alpha: int = bounded(16, "[1, inf]")
+    learning_rate: float = bounded(5e-4, "(0, inf]")
 
     def configure(self, profile: Profile) -> Profile:
         return dataclasses.replace(profile, learning_rate=self.learning_rate)

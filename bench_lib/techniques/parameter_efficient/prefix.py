@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench_lib.core.errors import Unsupported, require
+from bench_lib.core.errors import Unsupported
 from bench_lib.core.extras import optional
 from bench_lib.core.spec import Profile
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.peft_injection import OTHER_PARTS, new_parts, wrap
@@ -93,12 +94,8 @@ class Prefix(
     Source: THUDM/P-tuning-v2:model/prefix_encoder.py, model/sequence_classification.py and run_script/run_rte_bert.sh.
     """
 
-    tokens: int = 20
-    learning_rate: float = 1e-2
-
-    def __post_init__(self) -> None:
-        require(self.tokens >= 1, "prefix:tokens", self.tokens, "1 or more")
-        require(self.learning_rate > 0, "prefix:learning_rate", self.learning_rate, "above 0")
+    tokens: int = bounded(20, "[1, inf]")
+    learning_rate: float = bounded(1e-2, "(0, inf]")
 
     def configure(self, profile: Profile) -> Profile:
         return dataclasses.replace(profile, learning_rate=self.learning_rate)

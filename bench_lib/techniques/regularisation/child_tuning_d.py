@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from bench_lib.core.errors import require
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Step, Training, with_gradients
 from bench_lib.techniques.interface.technique import Technique
 
@@ -40,10 +40,7 @@ class ChildTuningD(
     Source: alibaba/AliceMind:ChildTuning/ChildTuningOptimizer.py and run.sh; RunxinXu/ChildTuning:ChildTuningD.py.
     """
 
-    p: float = 0.3
-
-    def __post_init__(self) -> None:
-        require(0 < self.p <= 1, "child_tuning_d:p", self.p, "above 0, at most 1")
+    p: float = bounded(0.3, "(0, 1]")
 
     def estimation_passes(self) -> tuple[int, int]:
         return (0, 0) if self.p == 1 else (1, 1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bench_lib.core.errors import require
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training, with_gradients
 from bench_lib.techniques.interface.technique import Technique
 
@@ -34,10 +34,7 @@ class ChildTuningF(
     Source: alibaba/AliceMind:ChildTuning/ChildTuningOptimizer.py and run.sh.
     """
 
-    p: float = 0.3
-
-    def __post_init__(self) -> None:
-        require(0 < self.p <= 1, "child_tuning_f:p", self.p, "above 0, at most 1")
+    p: float = bounded(0.3, "(0, 1]")
 
     def after_backward(self, training: Training) -> None:
         if self.p == 1:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from bench_lib.core.errors import require
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training, with_gradients
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.dropout_rates import check_needed, set_dropout
@@ -40,14 +40,9 @@ class DPS(
     Source: ZhangHaojie077/DPS:transformers/DPSDense/grads_ops.py, script/run_trainer.py and script/run_glue.sh.
     """
 
-    p: float = 0.3
-    update_ratio: float = 0.05
-    dropout: float | None = 0.0
-
-    def __post_init__(self) -> None:
-        require(0 <= self.p < 1, "dps:p", self.p, "0 (all train) or more, below 1")
-        require(0 < self.update_ratio <= 1, "dps:update_ratio", self.update_ratio, "above 0, at most 1")
-        require(self.dropout is None or 0 <= self.dropout < 1, "dps:dropout", self.dropout, "0 or more, below 1, None")
+    p: float = bounded(0.3, "[0, 1)", "0 (all train) or more, below 1")
+    update_ratio: float = bounded(0.05, "(0, 1]")
+    dropout: float | None = bounded(0.0, "[0, 1) or None", "0 or more, below 1, None")
 
     def prepare(self, training: Training) -> None:
         if self.p:

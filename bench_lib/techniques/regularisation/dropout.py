@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from bench_lib.core.errors import Unsupported, require
+from bench_lib.core.errors import Unsupported
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.dropout_rates import check_needed, dropout_places
@@ -32,14 +33,9 @@ class Dropout(
     without it.
     """
 
-    hidden: float | None = 0.2
-    attention: float | None = 0.2
-    head: float | None = 0.2
-
-    def __post_init__(self) -> None:
-        for place, rate in asdict(self).items():
-            allowed = "0 up to, not including, 1; None to keep"
-            require(rate is None or 0 <= rate < 1, f"dropout:{place}", rate, allowed)
+    hidden: float | None = bounded(0.2, "[0, 1) or None")
+    attention: float | None = bounded(0.2, "[0, 1) or None")
+    head: float | None = bounded(0.2, "[0, 1) or None")
 
     def prepare(self, training: Training) -> None:
         rates = {place: rate for place, rate in asdict(self).items() if rate is not None}

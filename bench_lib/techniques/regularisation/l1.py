@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from bench_lib.core.errors import require
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training, with_gradients
 from bench_lib.techniques.interface.technique import Technique
 
@@ -30,10 +30,7 @@ class L1(
     Source: Tibshirani 1996 for the penalty.
     """
 
-    strength: float = 1e-5
-
-    def __post_init__(self) -> None:
-        require(0 <= self.strength <= 1000, "l1:strength", self.strength, "0 to 1000")
+    strength: float = bounded(1e-5, "[0, 1000]")
 
     @torch.no_grad()
     def after_backward(self, training: Training) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from bench_lib.core.errors import require
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training, with_gradients
 from bench_lib.techniques.interface.technique import Technique
 
@@ -31,10 +31,7 @@ class L2(
     Source: thuml/Transfer-Learning-Library:tllib/regularization/delta.py for half the squared norm of all parameters.
     """
 
-    strength: float = 0.01
-
-    def __post_init__(self) -> None:
-        require(0 <= self.strength <= 1000, "l2:strength", self.strength, "0 to 1000")
+    strength: float = bounded(0.01, "[0, 1000]")
 
     @torch.no_grad()
     def after_backward(self, training: Training) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from bench_lib.core.errors import require
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Group, Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.pretrained_anchors import anchors, matrices, with_start, without_decay
@@ -42,12 +41,8 @@ class L2SP(
     Source: holyseven/TransferLearningClassification:model/network_base.py and run_classification/train.sh.
     """
 
-    alpha: float = 0.1
-    beta: float = 0.01
-
-    def __post_init__(self) -> None:
-        require(0 <= self.alpha < math.inf, "l2_sp:alpha", self.alpha, "0 or more, finite")
-        require(0 <= self.beta < math.inf, "l2_sp:beta", self.beta, "0 or more, finite")
+    alpha: float = bounded(0.1, "[0, inf)")
+    beta: float = bounded(0.01, "[0, inf)")
 
     def groups(self, groups: list[Group], training: Training) -> list[Group]:
         penalised = {**self._body(training), **self._head(training)}

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bench_lib.core.errors import require
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Output
 from bench_lib.techniques.interface.technique import Technique
 
@@ -31,10 +31,7 @@ class LabelSmoothing(
     Source: Szegedy et al. 2016, section 7, with K 1,000 and epsilon 0.1 for ImageNet.
     """
 
-    epsilon: float = 0.1
-
-    def __post_init__(self) -> None:
-        require(0 <= self.epsilon < 1, "label_smoothing:epsilon", self.epsilon, "0 up to, not including, 1")
+    epsilon: float = bounded(0.1, "[0, 1)")
 
     def loss(self, output: Output) -> Tensor:
         pairs = zip(output.logits, output.targets, strict=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bench_lib.core.errors import require
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Step
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.consistency import clean_and_noisy
@@ -37,12 +37,8 @@ class LNSR(
     Source: Hua et al. 2021 for the idea; figure 1 is not verified.
     """
 
-    weight: float = 1.0
-    noise: float = 0.05
-
-    def __post_init__(self) -> None:
-        require(self.weight >= 0, "lnsr:weight", self.weight, "0 or more")
-        require(self.noise > 0, "lnsr:noise", self.noise, "above 0")
+    weight: float = bounded(1.0, "[0, inf]")
+    noise: float = bounded(0.05, "(0, inf]")
 
     def passes(self) -> tuple[int, int]:
         return (2, 1) if self.weight else (1, 1)

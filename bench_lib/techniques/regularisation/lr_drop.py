@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from bench_lib.core.errors import require
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Output, Step, Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.consistency import disagreement
@@ -39,13 +38,8 @@ class LRDrop(
     Source: Ni et al. 2024 for the idea.
     """
 
-    hidden: float = 1.0
-    output: float = 1.0
-
-    def __post_init__(self) -> None:
-        for field in ("hidden", "output"):
-            value = getattr(self, field)
-            require(0 <= value < math.inf, f"lr_drop:{field}", value, "0 or more, finite")
+    hidden: float = bounded(1.0, "[0, inf)")
+    output: float = bounded(1.0, "[0, inf)")
 
     @property
     def _twice(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench_lib.core.errors import require
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.mixing import mix_layers, pretrained_layers
@@ -29,10 +29,7 @@ class MixConnect(
     Source: bloodwass/mixout:README.md.
     """
 
-    p: float = 0.1
-
-    def __post_init__(self) -> None:
-        require(0 <= self.p < 1, "mixconnect:p", self.p, "0 up to, not including, 1")
+    p: float = bounded(0.1, "[0, 1)")
 
     def prepare(self, training: Training) -> None:
         if self.p == 0:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from bench_lib.core.errors import require
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Step
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.consistency import noisy_loss
@@ -38,13 +38,9 @@ class R3F(
     which alone can hold the noise. Epsilon is absolute, beside embeddings of some 0.05 a value in minilm.
     """
 
-    weight: float = 1.0
-    epsilon: float = 1e-5
+    weight: float = bounded(1.0, "[0, inf]")
+    epsilon: float = bounded(1e-5, "(0, inf]")
     same_masks: bool = False
-
-    def __post_init__(self) -> None:
-        require(self.weight >= 0, "r3f:weight", self.weight, "0 or more")
-        require(self.epsilon > 0, "r3f:epsilon", self.epsilon, "above 0")
 
     def passes(self) -> tuple[int, int]:
         return (2, 1) if self.weight else (1, 1)

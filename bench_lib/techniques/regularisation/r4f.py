@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import spectral_norm
 
-from bench_lib.core.errors import Unsupported, require
+from bench_lib.core.errors import Unsupported
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Step, Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.consistency import noisy_loss
@@ -54,14 +55,10 @@ class R4F(
     `same_masks` are those of `r3f`.
     """
 
-    weight: float = 1.0
-    epsilon: float = 1e-5
+    weight: float = bounded(1.0, "[0, inf]")
+    epsilon: float = bounded(1e-5, "(0, inf]")
     same_masks: bool = False
     spectral: bool = True
-
-    def __post_init__(self) -> None:
-        require(self.weight >= 0, "r4f:weight", self.weight, "0 or more")
-        require(self.epsilon > 0, "r4f:epsilon", self.epsilon, "above 0")
 
     def passes(self) -> tuple[int, int]:
         return (2, 1) if self.weight else (1, 1)

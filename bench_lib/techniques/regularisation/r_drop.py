@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from bench_lib.core.errors import require
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Step, Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.consistency import disagreement
@@ -39,10 +39,7 @@ class RDrop(
     verified.
     """
 
-    alpha: float = 1.0
-
-    def __post_init__(self) -> None:
-        require(self.alpha >= 0, "r_drop:alpha", self.alpha, "0 or more")
+    alpha: float = bounded(1.0, "[0, inf]")
 
     def passes(self) -> tuple[int, int]:
         return (2, 1) if self.alpha else (1, 1)

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from bench_lib.core.errors import require
 from bench_lib.core.spec import Profile
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Group, Training
 from bench_lib.techniques.interface.optimizers import decoupled_adam
 from bench_lib.techniques.interface.technique import Technique
@@ -47,14 +47,9 @@ class RecAdam(
     Source: Sanyuan-Chen/RecAdam:RecAdam.py, run_glue_with_RecAdam.py and README.md.
     """
 
-    gamma: float = 5000.0
-    k: float = 1.0
-    t0: float = 1000.0
-
-    def __post_init__(self) -> None:
-        require(0 <= self.gamma < math.inf, "recadam:gamma", self.gamma, "0 or more, finite")
-        require(self.k > 0, "recadam:k", self.k, "above 0; inf for a switch at t0")
-        require(0 <= self.t0 < math.inf, "recadam:t0", self.t0, "0 or more, finite")
+    gamma: float = bounded(5000.0, "[0, inf)")
+    k: float = bounded(1.0, "(0, inf]", "above 0; inf for a switch at t0")
+    t0: float = bounded(1000.0, "[0, inf)")
 
     def _learning_share(self, step: int, steps: int) -> float:
         """lambda at the update of a step, counted from 0, by the number of steps of the run."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bench_lib.core.errors import require
 from bench_lib.models.interventions import weights_replaced
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Step, Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.embedding_perturbation import backward_at
@@ -38,10 +37,7 @@ class Repina(
     Source: Razdaibiedina et al. 2023 for the idea.
     """
 
-    strength: float = 1.0
-
-    def __post_init__(self) -> None:
-        require(0 <= self.strength < math.inf, "repina:strength", self.strength, "0 or more, finite")
+    strength: float = bounded(1.0, "[0, inf)")
 
     def passes(self) -> tuple[int, int]:
         return (2, 1) if self.strength else (1, 1)

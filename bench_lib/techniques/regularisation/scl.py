@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bench_lib.core.errors import require
 from bench_lib.tasks.formats import Format
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Step
 from bench_lib.techniques.interface.technique import Technique
 
@@ -39,12 +39,8 @@ class SCL(
     Source: Gunel et al. 2021; tau, weight and the values to tune over are not verified.
     """
 
-    weight: float = 0.9
-    tau: float = 0.3
-
-    def __post_init__(self) -> None:
-        require(0 <= self.weight <= 1, "scl:weight", self.weight, "0 to 1")
-        require(self.tau > 0, "scl:tau", self.tau, "above 0")
+    weight: float = bounded(0.9, "[0, 1]")
+    tau: float = bounded(0.3, "(0, inf]")
 
     def declines(self, task_format: Format) -> str | None:
         return None if task_format.predicts_labels else "answer spans have no classes that a batch could share"

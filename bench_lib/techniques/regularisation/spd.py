@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from bench_lib.core.errors import require
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Group, Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.pretrained_anchors import Anchors, anchors, with_start, without_decay
@@ -37,10 +37,7 @@ class SPD(
     paper.
     """
 
-    strength: float = 1.0
-
-    def __post_init__(self) -> None:
-        require(0 <= self.strength <= 1000, "spd:strength", self.strength, "0 to 1000")
+    strength: float = bounded(1.0, "[0, 1000]")
 
     def groups(self, groups: list[Group], training: Training) -> list[Group]:
         return without_decay(groups, with_start(training, self.name)) if self.strength else groups

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from bench_lib.core.errors import require
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Group, Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.pretrained_anchors import SlowPull, anchors, with_start, without_decay
@@ -43,10 +43,7 @@ class WdPre(
     nlpsoc/instability_measurement:model_utils.py.
     """
 
-    strength: float = 1e-3
-
-    def __post_init__(self) -> None:
-        require(0 <= self.strength <= 1000, "wd_pre:strength", self.strength, "0 to 1000")
+    strength: float = bounded(1e-3, "[0, 1000]")
 
     def groups(self, groups: list[Group], training: Training) -> list[Group]:
         return without_decay(groups, self._pulled(training)) if self.strength else groups

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from bench_lib.core.errors import require
 from bench_lib.core.spec import Profile
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.technique import Technique
 
 
@@ -32,11 +32,7 @@ class WeightDecay(
     Source: facebookresearch/fairseq:examples/roberta/README.glue.md.
     """
 
-    strength: float | None = 0.1
-
-    def __post_init__(self) -> None:
-        allowed = "0 to 1000; None to keep"
-        require(self.strength is None or 0 <= self.strength <= 1000, "weight_decay:strength", self.strength, allowed)
+    strength: float | None = bounded(0.1, "[0, 1000] or None")
 
     def configure(self, profile: Profile) -> Profile:
         return profile if self.strength is None else dataclasses.replace(profile, weight_decay=self.strength)
