@@ -35,6 +35,7 @@ __all__ = [
     "Update",
     "Vocabulary",
     "Weights",
+    "bounded",
     "decoupled_adam",
     "parameter_groups",
     "require",
@@ -78,6 +79,7 @@ PUBLIC = {
     "Update": "techniques.interface.context",
     "Vocabulary": "techniques.interface.training_set",
     "Weights": "techniques.interface.hooks",
+    "bounded": "techniques.interface.bounds",
     "decoupled_adam": "techniques.interface.optimizers",
     "parameter_groups": "techniques.interface.optimizers",
     "require": "core.errors",
@@ -101,6 +103,7 @@ if TYPE_CHECKING:
         TextExample,
     )
     from bench_lib.tasks.task import Task
+    from bench_lib.techniques.interface.bounds import bounded
     from bench_lib.techniques.interface.context import Group, Output, Phase, Step, Training, Update, with_gradients
     from bench_lib.techniques.interface.history import Choice, History
     from bench_lib.techniques.interface.hooks import Weights

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 
-from bench_lib import Scalar, Technique, Training, require
+from bench_lib import Technique, Training, bounded
 
 
 @dataclass(frozen=True)
-class Shaken(Technique):
+class Shaken(
+    Technique,
+    name="shaken",
+    family="baselines",
+    paper="none",
+    identity={"strength": 0.0},
+    space={"strength": (0.005, 0.01, 0.02, 0.05)},
+):
     """Shake every weight after each update: a saboteur, for trying what a comparison finds.
 
     theta <- theta + strength * rms(theta) * N(0, 1)
@@ -20,16 +25,7 @@ class Shaken(Technique):
     No paper; the strength is a choice.
     """
 
-    name: ClassVar[str] = "shaken"
-    family: ClassVar[str] = "baselines"
-    paper: ClassVar[str] = "none"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"strength": 0.0}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"strength": (0.005, 0.01, 0.02, 0.05)}
-
-    strength: float = 0.02
-
-    def __post_init__(self) -> None:
-        require(0 <= self.strength < 1, "shaken:strength", self.strength, "0 (nothing) up to, not including, 1")
+    strength: float = bounded(0.02, "[0, 1)", "0 (nothing) up to, not including, 1")
 
     def draws(self) -> tuple[str, ...]:
         return ("augment",)

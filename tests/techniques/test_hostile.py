@@ -287,7 +287,7 @@ SAYING = {
     "packages = 'peft'": "packages of the technique",
     "identity = 3": "identity of the technique",
     "identity = {'strenght': 1.0}": "is 'strenght'; allowed: none, since it has no fields",
-    "strength: float = 1.0\nneutral = {'strength': 'x'}": "strength in identity of the technique",
+    "strength: float = 1.0\nidentity = {'strength': 'x'}": "strength in identity of the technique",
     "strength: list = None": "type of the field Hostile.strength",
     "strength: 'Nowhere' = None": "the types of the fields of Hostile cannot be read: NameError",
     "strength: float = field(default_factory=float)": "comes from a factory",

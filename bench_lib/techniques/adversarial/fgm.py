@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Step
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.embedding_matrix import (
@@ -25,7 +21,15 @@ from bench_lib.techniques.toolkit.embedding_perturbation import backward_at, gra
 
 
 @dataclass(frozen=True)
-class FGM(Technique):
+class FGM(
+    Technique,
+    name="fgm",
+    family="adversarial",
+    paper="Miyato et al. 2017, arXiv:1605.07725",
+    identity={"epsilon": 0.0},
+    version="2",  # the matrix is shifted for the whole batch, where version 1 shifted each example
+    space={"epsilon": (0.1, 0.3, 0.5, 1.0)},  # 1 as in trick.py, less is our choice
+):
     """Train on the clean batch and on its worst small shift of the word embeddings, both with equal weight.
 
     matrix:   W + epsilon * G / ||G||,  W the matrix of all word embeddings, G = dL/dW over the batch
@@ -43,19 +47,12 @@ class FGM(Technique):
     with `matrix` in none, on 128 examples with either. The two passes have dropout masks of their own.
     """
 
-    name: ClassVar[str] = "fgm"
-    family: ClassVar[str] = "adversarial"
-    paper: ClassVar[str] = "Miyato et al. 2017, arXiv:1605.07725"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"epsilon": 0.0}
-    version: ClassVar[str] = "2"  # the matrix is shifted for the whole batch, where version 1 shifted each example
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"epsilon": (0.1, 0.3, 0.5, 1.0)}  # not verified
-
-    epsilon: float = 1.0
+    epsilon: float = bounded(1.0, "[0, inf)")
     scope: str = "matrix"
     relative: bool = False
 
     def __post_init__(self) -> None:
-        require(0 <= self.epsilon < math.inf, "fgm:epsilon", self.epsilon, "0 or more, finite")
+        super().__post_init__()
         check_scope(self.scope, "fgm:scope")
 
     def passes(self) -> tuple[int, int]:

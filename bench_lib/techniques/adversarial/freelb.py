@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Step
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.embedding_perturbation import (
@@ -24,7 +20,14 @@ from bench_lib.techniques.toolkit.embedding_perturbation import (
 
 
 @dataclass(frozen=True)
-class FreeLB(Technique):
+class FreeLB(
+    Technique,
+    name="freelb",
+    family="adversarial",
+    paper="Zhu et al. 2020, arXiv:1909.11764",
+    identity={"norm": 0.0},
+    space={"step": (0.02, 0.03, 0.04, 0.05, 0.06, 0.09, 0.1), "norm": (0.12, 0.14, 0.2, 0.3, 0.4, 0.6)},
+):
     """Train on the mean of the losses at all the shifts of the word embeddings on the way up to a bad one.
 
     L = mean of L(e + r_t) over t = 0 ... steps - 1,  r_(t+1) = P(r_t + step * g_t / ||g_t||),  g_t = dL/de at e + r_t,
@@ -39,25 +42,10 @@ class FreeLB(Technique):
     against RoBERTa-large's embeddings.
     """
 
-    name: ClassVar[str] = "freelb"
-    family: ClassVar[str] = "adversarial"
-    paper: ClassVar[str] = "Zhu et al. 2020, arXiv:1909.11764"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"norm": 0.0}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "step": (0.02, 0.03, 0.04, 0.05, 0.06, 0.09, 0.1),
-        "norm": (0.12, 0.14, 0.2, 0.3, 0.4, 0.6),
-    }
-
-    steps: int = 2
-    step: float = 0.1
-    init: float = 1.0
-    norm: float = 0.6
-
-    def __post_init__(self) -> None:
-        require(self.steps >= 1, "freelb:steps", self.steps, "1 or more")
-        require(0 <= self.step < math.inf, "freelb:step", self.step, "0 or more, finite")
-        require(0 <= self.init < math.inf, "freelb:init", self.init, "0 or more, finite")
-        require(self.norm >= 0, "freelb:norm", self.norm, "0 or more; inf for no limit")
+    steps: int = bounded(2, "[1, inf]")
+    step: float = bounded(0.1, "[0, inf)")
+    init: float = bounded(1.0, "[0, inf)")
+    norm: float = bounded(0.6, "[0, inf]", "0 or more; inf for no limit")
 
     def passes(self) -> tuple[int, int]:
         return (self.steps, self.steps) if self.norm else (1, 1)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
 from bench_lib.models.interventions import block_inputs_changed
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Step, Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.dropout_rates import check_needed, dropout_places
@@ -20,7 +16,18 @@ from bench_lib.techniques.toolkit.embedding_perturbation import backward_at
 
 
 @dataclass(frozen=True)
-class HyPe(Technique):
+class HyPe(
+    Technique,
+    name="hype",
+    family="adversarial",
+    paper="Yuan et al. 2023, arXiv:2212.08853",
+    identity={"epsilon": 0.0, "dropout": None},
+    version="2",  # attention keeps its dropout, the noise is one-sided, and the pass is in fp32
+    space={
+        "normal": (False, True),
+        "epsilon": (1e-5, 1e-4, 1e-3, 1e-2),  # our choice above 1e-5
+    },
+):
     """Train with a little noise on the input of every block, in place of dropout on hidden states.
 
     h <- h + z before each block,  z ~ U(0, epsilon) for each value, or N(0, epsilon^2) if normal
@@ -34,24 +41,9 @@ class HyPe(Technique):
     theirs: in lower precision most of so small a noise would be lost in rounding.
     """
 
-    name: ClassVar[str] = "hype"
-    family: ClassVar[str] = "adversarial"
-    paper: ClassVar[str] = "Yuan et al. 2023, arXiv:2212.08853"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"epsilon": 0.0, "dropout": None}
-    version: ClassVar[str] = "2"  # attention keeps its dropout, the noise is one-sided, and the pass is in fp32
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "normal": (False, True),
-        "epsilon": (1e-5, 1e-4, 1e-3, 1e-2),  # our choice above 1e-5
-    }
-
-    epsilon: float = 1e-5
+    epsilon: float = bounded(1e-5, "[0, inf)")
     normal: bool = False
-    dropout: float | None = 0.0
-
-    def __post_init__(self) -> None:
-        require(0 <= self.epsilon < math.inf, "hype:epsilon", self.epsilon, "0 or more, finite")
-        fits = self.dropout is None or 0 <= self.dropout < 1
-        require(fits, "hype:dropout", self.dropout, "0 up to, not including, 1; None to keep")
+    dropout: float | None = bounded(0.0, "[0, 1) or None")
 
     def prepare(self, training: Training) -> None:
         for site, place in dropout_places(training):

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Step
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.embedding_perturbation import backward_at, uniform_noise
 
 
 @dataclass(frozen=True)
-class NEFTune(Technique):
+class NEFTune(
+    Technique,
+    name="neftune",
+    family="adversarial",
+    paper="Jain et al. 2024, arXiv:2310.05914",
+    identity={"alpha": 0.0},
+    space={"alpha": (0.5, 1.0, 5.0, 10.0, 15.0)},  # 5 to 15 as quoted by public notes on the paper, less is our choice
+):
     """Train with uniform noise on the word embeddings, the smaller the longer the text.
 
     e <- e + alpha / sqrt(L d) * z,  z ~ U(-1, 1) for each value;  L the real tokens of that sequence, d values each
@@ -30,18 +33,7 @@ class NEFTune(Technique):
     embedding of minilm has a length of 1.07.
     """
 
-    name: ClassVar[str] = "neftune"
-    family: ClassVar[str] = "adversarial"
-    paper: ClassVar[str] = "Jain et al. 2024, arXiv:2310.05914"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"alpha": 0.0}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "alpha": (0.5, 1.0, 5.0, 10.0, 15.0),  # 5 to 15 not verified, less is our choice
-    }
-
-    alpha: float = 5.0
-
-    def __post_init__(self) -> None:
-        require(0 <= self.alpha < math.inf, "neftune:alpha", self.alpha, "0 or more, finite")
+    alpha: float = bounded(5.0, "[0, inf)")
 
     def backward(self, step: Step) -> Tensor:
         return backward_at(step, uniform_noise(step, self.alpha, self.name) if self.alpha else None)

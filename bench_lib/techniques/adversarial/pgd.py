@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Step
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.embedding_matrix import (
@@ -35,7 +33,18 @@ from bench_lib.techniques.toolkit.embedding_perturbation import (
 
 
 @dataclass(frozen=True)
-class PGD(Technique):
+class PGD(
+    Technique,
+    name="pgd",
+    family="adversarial",
+    paper="Madry et al. 2018, arXiv:1706.06083",
+    identity={"epsilon": 0.0},
+    version="2",  # the matrix is shifted for the whole batch, where version 1 shifted each example
+    space={
+        "epsilon": (0.1, 0.3, 0.5, 1.0),  # our choice below 1
+        "step": (0.03, 0.1, 0.3),  # our choice below 0.3
+    },
+):
     """Train on the worst shift of the word embeddings that several small steps within a ball come to.
 
     r <- P(r + step * g / ||g||), `steps` times,  P the projection onto ||r|| <= epsilon;
@@ -54,27 +63,15 @@ class PGD(Technique):
     in mean lengths of a pre-trained word embedding (1.07 in minilm), without which such a radius says little.
     """
 
-    name: ClassVar[str] = "pgd"
-    family: ClassVar[str] = "adversarial"
-    paper: ClassVar[str] = "Madry et al. 2018, arXiv:1706.06083"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"epsilon": 0.0}
-    version: ClassVar[str] = "2"  # the matrix is shifted for the whole batch, where version 1 shifted each example
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "epsilon": (0.1, 0.3, 0.5, 1.0),  # our choice below 1
-        "step": (0.03, 0.1, 0.3),  # our choice below 0.3
-    }
-
-    steps: int = 3
-    step: float = 0.3
-    epsilon: float = 1.0
+    steps: int = bounded(3, "[1, inf]")
+    step: float = bounded(0.3, "[0, inf)")
+    epsilon: float = bounded(1.0, "[0, inf]", "0 or more; inf for no limit")
     init: float = 0.0
     scope: str = "matrix"
     relative: bool = False
 
     def __post_init__(self) -> None:
-        require(self.steps >= 1, "pgd:steps", self.steps, "1 or more")
-        require(0 <= self.step < math.inf, "pgd:step", self.step, "0 or more, finite")
-        require(self.epsilon >= 0, "pgd:epsilon", self.epsilon, "0 or more; inf for no limit")
+        super().__post_init__()
         check_scope(self.scope, "pgd:scope")
         matrix = self.scope == "matrix"
         fits = self.init == 0 if matrix else 0 <= self.init < math.inf

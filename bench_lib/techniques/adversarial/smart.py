@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
 from bench_lib.models.interventions import weights_replaced
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Output, Step, Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.consistency import disagreement
@@ -31,49 +27,40 @@ EARLY = 0.1
 
 
 @dataclass(frozen=True)
-class SMART(Technique):
+class SMART(
+    Technique,
+    name="smart",
+    family="adversarial",
+    paper="Jiang et al. 2020, arXiv:1911.03437",
+    identity={"alpha": 0.0, "mu": 0.0},
+    space={
+        "alpha": (1.0, 3.0, 5.0),  # as quoted by public notes on the paper
+        "eta": (1e-5, 1e-3),
+    },
+):
     """Beside the loss, pull predictions to those at a bad shift of the embeddings and to those of averaged weights.
 
     L = CE(f(x)) + alpha * S(f(x), f(x + r)) + mu * S(f(x), f_avg(x)),  S(p, q) = KL(p || q) + KL(q || p);
     r ~ N(0, sigma^2) on every value, then `steps` times r <- r + eta * g / max|g|,  g = dS/dr, the maximum token by
     token;  avg <- b * avg + (1 - b) * theta after each update, b = beta in the first tenth and late_beta then
 
-    Jiang et al. 2020, "SMART", algorithm 1: 1 step, alpha 1, mu 1, beta 0.99 and then 0.999. Source: the paper
-    (settings not verified). Sigma 1e-5 and eta 1e-3 are the class defaults of namisan/mt-dnn:mt_dnn/perturbation.py;
-    the command line of its train.py, which decides in a run, has eta 1e-5. That code lacks the last term, climbs by KL
-    one way, and its r is the step alone (first version) or is scaled to a maximum of 1 (last); it shifts what the
-    embedding layer gives out, here the word embeddings, against whose size eta is absolute. As there, r is not
-    projected onto the paper's ball. Our choice: all passes have the same dropout masks, so that r and the averaged
-    weights alone make the difference, and are in fp32, which alone can hold so small a shift.
+    Jiang et al. 2020, "SMART", algorithm 1: alpha 1 (of 1, 3 and 5), mu 1, beta 0.99 and then 0.999, as quoted by
+    public notes on the paper. The single step, sigma 1e-5 and eta 1e-3 are those of
+    namisan/mt-dnn:mt_dnn/perturbation.py; the command line of its train.py, which decides in a run, has eta 1e-5. That
+    code lacks the last term, climbs by KL one way, and its r is the step alone (first version) or is scaled to a
+    maximum of 1 (last); it shifts what the embedding layer gives out, here the word embeddings, against whose size eta
+    is absolute. As there, r is not projected onto the paper's ball of 1e-5, and can be 100 times as large. Our choice:
+    all passes have the same dropout masks, so that r and the averaged weights alone make the difference, and are in
+    fp32, which alone can hold so small a shift.
     """
 
-    name: ClassVar[str] = "smart"
-    family: ClassVar[str] = "adversarial"
-    paper: ClassVar[str] = "Jiang et al. 2020, arXiv:1911.03437"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"alpha": 0.0, "mu": 0.0}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "alpha": (1.0, 3.0, 5.0),  # not verified
-        "eta": (1e-5, 1e-3),
-    }
-
-    alpha: float = 1.0
-    mu: float = 1.0
-    steps: int = 1
-    sigma: float = 1e-5
-    eta: float = 1e-3
-    beta: float = 0.99
-    late_beta: float = 0.999
-
-    def __post_init__(self) -> None:
-        for field in ("alpha", "mu", "eta"):
-            value = getattr(self, field)
-            require(0 <= value < math.inf, f"smart:{field}", value, "0 or more, finite")
-        for field in ("beta", "late_beta"):
-            value = getattr(self, field)
-            require(0 <= value <= 1, f"smart:{field}", value, "0 to 1")
-        # At the clean point itself the divergence is least, and its gradient zero.
-        require(0 < self.sigma < math.inf, "smart:sigma", self.sigma, "above 0, finite")
-        require(self.steps >= 1, "smart:steps", self.steps, "1 or more")
+    alpha: float = bounded(1.0, "[0, inf)")
+    mu: float = bounded(1.0, "[0, inf)")
+    steps: int = bounded(1, "[1, inf]")
+    sigma: float = bounded(1e-5, "(0, inf)")  # at 0, the clean point, the divergence is least, and its gradient zero
+    eta: float = bounded(1e-3, "[0, inf)")
+    beta: float = bounded(0.99, "[0, 1]")
+    late_beta: float = bounded(0.999, "[0, 1]")
 
     def passes(self) -> tuple[int, int]:
         smooth, proximal = bool(self.alpha), bool(self.mu)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
-from bench_lib.core.spec import Scalar
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class AdamW(Technique):
+class AdamW(
+    Technique,
+    name="adamw",
+    family="baselines",
+    paper="Mosbach et al. 2021, arXiv:2006.04884",
+    identity={},
+    observer=True,
+):
     """AdamW with bias correction, linear warm-up and decay, and the gradient's norm clipped at 1: the profile as it is.
 
     theta <- theta - lr * (m_hat / (sqrt(v_hat) + eps) + wd * theta)
@@ -22,9 +26,3 @@ class AdamW(Technique):
     `Profile`, so it has no field of its own; their 20 epochs are `longer`. As it leaves the profile's training alone,
     the observers share one training with it.
     """
-
-    name: ClassVar[str] = "adamw"
-    family: ClassVar[str] = "baselines"
-    paper: ClassVar[str] = "Mosbach et al. 2021, arXiv:2006.04884"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {}
-    observer: ClassVar[bool] = True

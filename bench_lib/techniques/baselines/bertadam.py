@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 
-from bench_lib.core.spec import Profile, Scalar
+from bench_lib.core.spec import Profile
 from bench_lib.techniques.interface.context import Group
 from bench_lib.techniques.interface.optimizers import decoupled_adam
 from bench_lib.techniques.interface.technique import Technique
@@ -19,7 +19,14 @@ TorchGroup = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class BertAdam(Technique):
+class BertAdam(
+    Technique,
+    name="bertadam",
+    family="baselines",
+    paper="Devlin et al. 2019, arXiv:1810.04805; Zhang et al. 2021, arXiv:2006.05987",
+    identity={"bias_correction": True, "warmup": True},
+    space={"warmup": (False, True)},  # True as in google-research/bert:run_classifier.py
+):
     """AdamW without bias correction and without warm-up, which takes its largest steps first.
 
     theta <- theta - lr * (m / (sqrt(v) + eps) + wd * theta),  m and v not divided by 1 - beta^t
@@ -28,12 +35,6 @@ class BertAdam(Technique):
     damage. The released code can warm up; as a negative control this one does not.
     Source: google-research/bert:optimization.py.
     """
-
-    name: ClassVar[str] = "bertadam"
-    family: ClassVar[str] = "baselines"
-    paper: ClassVar[str] = "Devlin et al. 2019, arXiv:1810.04805; Zhang et al. 2021, arXiv:2006.05987"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"bias_correction": True, "warmup": True}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"warmup": (False, True)}  # not verified
 
     bias_correction: bool = False
     warmup: bool = False

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
-from bench_lib.core.spec import Scalar
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class BestCheckpoint(Technique):
+class BestCheckpoint(
+    Technique,
+    name="best_checkpoint",
+    family="baselines",
+    paper="Mosbach et al. 2021, arXiv:2006.04884",
+    identity=None,
+    no_identity="a rule without a strength; early_stopping:patience=0 is the one that keeps the last",
+    observer=True,
+):
     """Train to the end, and keep the checkpoint with the best score, the earliest of equals.
 
     kept = min(argmax(s_1 ... s_T)) over the scores s_t of all T evaluations
@@ -20,13 +26,6 @@ class BestCheckpoint(Technique):
     Source: uds-lsv/bert-stable-fine-tuning:examples/bert_stable_fine_tuning/configs/rte. It selects on the set that it
     is scored on, as the public practice does: its mean is optimistic.
     """
-
-    name: ClassVar[str] = "best_checkpoint"
-    family: ClassVar[str] = "baselines"
-    paper: ClassVar[str] = "Mosbach et al. 2021, arXiv:2006.04884"
-    identity: ClassVar[Mapping[str, Scalar] | None] = None
-    no_identity: ClassVar[str] = "a rule without a strength; early_stopping:patience=0 is the one that keeps the last"
-    observer: ClassVar[bool] = True
 
     def stop(self, history: Sequence[float]) -> bool:
         return False

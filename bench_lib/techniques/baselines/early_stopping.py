@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class EarlyStopping(Technique):
+class EarlyStopping(
+    Technique,
+    name="early_stopping",
+    family="baselines",
+    paper="Dodge et al. 2020, arXiv:2002.06305",
+    identity={"patience": 0},
+    observer=True,
+    space={"patience": (1, 2, 3, 5)},  # our choice
+):
     """Stop after `patience` evaluations without a better score, and keep the best checkpoint.
 
     stop at evaluation t when max(s_1 ... s_{t-patience}) >= max(s_{t-patience+1} ... s_t)
@@ -23,19 +29,7 @@ class EarlyStopping(Technique):
     does: its mean is optimistic.
     """
 
-    name: ClassVar[str] = "early_stopping"
-    family: ClassVar[str] = "baselines"
-    paper: ClassVar[str] = "Dodge et al. 2020, arXiv:2002.06305"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"patience": 0}
-    observer: ClassVar[bool] = True
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"patience": (1, 2, 3, 5)}  # our choice
-
-    patience: int = 3
-
-    def __post_init__(self) -> None:
-        require(
-            self.patience >= 0, "early_stopping:patience", self.patience, "1 or more; 0 for never, keeping the last"
-        )
+    patience: int = bounded(3, "[0, inf]", "1 or more; 0 for never, keeping the last")
 
     def stop(self, history: Sequence[float]) -> bool:
         return self.patience > 0 and len(history) - 1 - self.select(history) >= self.patience

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Profile, Scalar
+from bench_lib.core.spec import Profile
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class Longer(Technique):
+class Longer(
+    Technique,
+    name="longer",
+    family="baselines",
+    paper="Mosbach et al. 2021, arXiv:2006.04884",
+    identity={"epochs": None},
+    space={"epochs": (5, 10, 20)},  # 5 and 10 are our choice
+):
     """Train for more epochs, with warm-up and decay over all of them; None keeps the profile's number.
 
     epochs <- 20
@@ -24,16 +29,7 @@ class Longer(Technique):
     profile has them. What counts are the steps: their sets have 2,500 to 8,500 examples.
     """
 
-    name: ClassVar[str] = "longer"
-    family: ClassVar[str] = "baselines"
-    paper: ClassVar[str] = "Mosbach et al. 2021, arXiv:2006.04884"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"epochs": None}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"epochs": (5, 10, 20)}  # 5 and 10 are our choice
-
-    epochs: int | None = 20
-
-    def __post_init__(self) -> None:
-        require(self.epochs is None or self.epochs >= 1, "longer:epochs", self.epochs, "1 or more; None to keep")
+    epochs: int | None = bounded(20, "[1, inf] or None")
 
     def configure(self, profile: Profile) -> Profile:
         return profile if self.epochs is None else dataclasses.replace(profile, epochs=self.epochs)

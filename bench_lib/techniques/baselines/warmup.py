@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Profile, Scalar
+from bench_lib.core.spec import Profile
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class Warmup(Technique):
+class Warmup(
+    Technique,
+    name="warmup",
+    family="baselines",
+    paper="Liu et al. 2019, arXiv:1907.11692; Devlin et al. 2019, arXiv:1810.04805",
+    identity={"share": None},
+    space={"share": (0.06, 0.1, 0.25)},
+):
     """Raise the learning rate from zero over another share of the steps; None keeps the profile's.
 
     lr_t = lr * t / (share * steps) at the steps t before share * steps, rounded to whole steps
@@ -23,17 +28,7 @@ class Warmup(Technique):
     Source: facebookresearch/fairseq:examples/roberta/README.glue.md.
     """
 
-    name: ClassVar[str] = "warmup"
-    family: ClassVar[str] = "baselines"
-    paper: ClassVar[str] = "Liu et al. 2019, arXiv:1907.11692; Devlin et al. 2019, arXiv:1810.04805"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"share": None}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"share": (0.06, 0.1, 0.25)}
-
-    share: float | None = 0.06
-
-    def __post_init__(self) -> None:
-        allowed = "a share of the steps, 0 to 1; None to keep"
-        require(self.share is None or 0 <= self.share <= 1, "warmup:share", self.share, allowed)
+    share: float | None = bounded(0.06, "[0, 1] or None", "a share of the steps, 0 to 1; None to keep")
 
     def configure(self, profile: Profile) -> Profile:
         return profile if self.share is None else dataclasses.replace(profile, warmup=self.share)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import nn
 
 from bench_lib.core.errors import Unsupported, require
-from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.model_copies import part, plain_copy, portion
@@ -20,7 +18,15 @@ STRATEGIES = ("top", "every_other")
 
 
 @dataclass(frozen=True)
-class LayerDrop(Technique):
+class LayerDrop(
+    Technique,
+    name="layer_drop",
+    family="compression",
+    paper="Sajjad et al. 2023, arXiv:2004.03844; Fan et al. 2020, arXiv:1909.11556",
+    identity={"share": 0.0},
+    observer=True,
+    space={"which": ("every_other", "top")},
+):
     """After training, a share of the blocks is left out: the top ones, or every other; nothing trains afterwards.
 
     top: depth <- depth - floor(share * depth),  every_other: no block d with d = 0 mod floor(1 / share), d from 1
@@ -32,18 +38,11 @@ class LayerDrop(Technique):
     facebookresearch/fairseq:examples/layerdrop/README.md. Half of the blocks is a setting of either.
     """
 
-    name: ClassVar[str] = "layer_drop"
-    family: ClassVar[str] = "compression"
-    paper: ClassVar[str] = "Sajjad et al. 2023, arXiv:2004.03844; Fan et al. 2020, arXiv:1909.11556"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
-    observer: ClassVar[bool] = True
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"which": ("every_other", "top")}
-
-    share: float = 0.5
+    share: float = bounded(0.5, "[0, 1)", "0 (none) up to, not including, 1")
     which: str = "top"
 
     def __post_init__(self) -> None:
-        require(0 <= self.share < 1, "layer_drop:share", self.share, "0 (none) up to, not including, 1")
+        super().__post_init__()
         require(self.which in STRATEGIES, "layer_drop:which", self.which, " or ".join(STRATEGIES))
         every_other = self.which == "every_other"
         require(not every_other or self.share <= 1 / 2, "layer_drop:share", self.share, "at most 0.5 with every_other")

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from bench_lib.core.errors import Unsupported, require
-from bench_lib.core.spec import Scalar
+from bench_lib.core.errors import Unsupported
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.model_copies import linear_layers, plain_copy, portion
 
 
 @dataclass(frozen=True)
-class PruneMagnitude(Technique):
+class PruneMagnitude(
+    Technique,
+    name="prune_magnitude",
+    family="compression",
+    paper="Han et al. 2015, arXiv:1506.02626; Gordon et al. 2020, arXiv:2002.08307",
+    identity={"share": 0.0},
+    observer=True,
+):
     """After training, the smallest weights of each linear layer of the blocks become 0; nothing trains afterwards.
 
     w <- 0  for the share of the weights of each matrix with the smallest |w|
@@ -30,16 +35,7 @@ class PruneMagnitude(Technique):
     the sparsity says what a sparse format could save.
     """
 
-    name: ClassVar[str] = "prune_magnitude"
-    family: ClassVar[str] = "compression"
-    paper: ClassVar[str] = "Han et al. 2015, arXiv:1506.02626; Gordon et al. 2020, arXiv:2002.08307"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
-    observer: ClassVar[bool] = True
-
-    share: float = 0.5
-
-    def __post_init__(self) -> None:
-        require(0 <= self.share < 1, "prune_magnitude:share", self.share, "0 (nothing) up to, not including, 1")
+    share: float = bounded(0.5, "[0, 1)", "0 (nothing) up to, not including, 1")
 
     def compress(self, training: Training) -> nn.Module:
         if self.share == 0:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import nn
 
-from bench_lib.core.errors import Unsupported, require
-from bench_lib.core.spec import Scalar
+from bench_lib.core.errors import Unsupported
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.attention_heads import Importance, attentions, least
@@ -19,31 +17,30 @@ from bench_lib.techniques.toolkit.model_copies import plain_copy, portion
 
 
 @dataclass(frozen=True)
-class PruneStructuredHeads(Technique):
+class PruneStructuredHeads(
+    Technique,
+    name="prune_structured_heads",
+    family="compression",
+    paper="Michel et al. 2019, arXiv:1905.10650",
+    identity={"share": 0.0},
+    version="2",  # gradients are multiplied by the weights they were taken at, not by the next ones
+    observer=True,
+):
     """After training, the least important attention heads are removed; nothing trains afterwards.
 
     I_h = sum over batches of |dL/dxi_h|, xi_h = 1 a factor before head h;  I_h <- I_h / ||I|| of its block
 
     Michel et al. 2019, "Are Sixteen Heads Really Better than One?", section 4.1, who remove 10 % of the heads at a time
     and norm by block as here. Source: pmichel31415/are-16-heads-really-better-than-1:README.md. The share of 40 % is
-    that of BERT's heads which can go. Source: the paper (settings not verified). Theirs is a pass over the training set
-    after training, with |.| of each example's gradient; an observer has the gradients of the training's own batches,
-    clipped where it clips, so that the sum is over its updates, and removes all at once. Blocks whose output
-    projections do not train keep all heads, and every block keeps one, since no attention is left without; both are our
-    choice. The rows and columns of a removed head are gone from the four projections, which are smaller and faster.
+    that of BERT's heads which can go without harm, as quoted by public notes on the paper. Theirs is a pass over the
+    training set after training, with |.| of each example's gradient; an observer has the gradients of the training's
+    own batches, clipped where it clips, so that the sum is over its updates, and removes all at once. Blocks whose
+    output projections do not train keep all heads, and every block keeps one, since no attention is left without; both
+    are our choice. The rows and columns of a removed head are gone from the four projections, which are smaller and
+    faster.
     """
 
-    name: ClassVar[str] = "prune_structured_heads"
-    family: ClassVar[str] = "compression"
-    paper: ClassVar[str] = "Michel et al. 2019, arXiv:1905.10650"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
-    version: ClassVar[str] = "2"  # gradients are multiplied by the weights they were taken at, not by the next ones
-    observer: ClassVar[bool] = True
-
-    share: float = 0.4
-
-    def __post_init__(self) -> None:
-        require(0 <= self.share < 1, "prune_structured_heads:share", self.share, "0 (none) up to, not including, 1")
+    share: float = bounded(0.4, "[0, 1)", "0 (none) up to, not including, 1")
 
     @torch.no_grad()
     def after_update(self, training: Training) -> None:

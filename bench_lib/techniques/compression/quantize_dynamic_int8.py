@@ -2,43 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from bench_lib.core.errors import Unsupported
 from bench_lib.core.extras import optional
-from bench_lib.core.spec import Scalar
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.model_copies import linear_layers, plain_copy
 
 
 @dataclass(frozen=True)
-class QuantizeDynamicInt8(Technique):
+class QuantizeDynamicInt8(
+    Technique,
+    name="quantize_dynamic_int8",
+    family="compression",
+    paper="Zafrir et al. 2019, arXiv:1910.06188",
+    identity=None,
+    packages=("torchao",),
+    no_identity="int8 is one precision; its test shows how far from the exact values its rounding leads",
+    observer=True,
+):
     """After training, the linear layers of the blocks compute in int8, through torchao; nothing trains afterwards.
 
     w_q = round(w / s),  s = max|w| / 127.5 of its row;  x_q, s_x likewise of each token;  y = s_x s w_q x_q + b
 
-    Source: Zafrir et al. 2019, "Q8BERT", section 2.1, and their baseline of dynamic quantization, which quantizes what
-    was trained without (settings not verified). Embeddings, pooler and head stay in fp32 as our choice: the first are
-    looked up and not multiplied, and the last is too narrow for int8 kernels. Rows and tokens have scales of their own,
-    which is torchao's default. Without a compiler the activations are quantized in steps of their own, which costs more
-    than it saves on small batches; a processor without VNNI gets 7 bits, since its products would overflow.
+    Source: Zafrir et al. 2019, "Q8BERT", and mode DYNAMIC of
+    IntelLabs/nlp-architect:nlp_architect/nn/torch/quantization.py, which has max / 127 of a whole tensor and quantizes
+    embeddings too; that their baseline of dynamic quantization was trained without is not verified. Embeddings, pooler
+    and head stay in fp32 as our choice: the first are looked up and not multiplied, and the last is too narrow for int8
+    kernels. Rows and tokens have scales of their own, which is torchao's default. Without a compiler the activations
+    are quantized in steps of their own, which costs more than it saves on small batches; a processor without VNNI gets
+    7 bits, since its products would overflow.
     """
-
-    name: ClassVar[str] = "quantize_dynamic_int8"
-    family: ClassVar[str] = "compression"
-    paper: ClassVar[str] = "Zafrir et al. 2019, arXiv:1910.06188"
-    identity: ClassVar[Mapping[str, Scalar] | None] = None
-    packages: ClassVar[tuple[str, ...]] = ("torchao",)
-    no_identity: ClassVar[str] = (
-        "int8 is one precision; its test shows how far from the exact values its rounding leads"
-    )
-    observer: ClassVar[bool] = True
 
     def compress(self, training: Training) -> nn.Module:
         with optional("torchao"):  # heavy: only runs that use it pay for it

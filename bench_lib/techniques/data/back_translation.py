@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from bench_lib.core.errors import Unsupported, require
-from bench_lib.core.spec import Scalar
 from bench_lib.tasks.formats import Example, Format
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.interface.training_set import Corpus
 
 
 @dataclass(frozen=True)
-class BackTranslation(Technique):
+class BackTranslation(
+    Technique,
+    name="back_translation",
+    family="data",
+    paper="Sennrich et al. 2016, arXiv:1511.06709",
+    identity={"share": 0.0},
+    version="2",  # a copy that differs in white space is none, which version 1 counted
+    space={"share": (0.25, 0.5, 1.0)},  # our choice
+):
     """Copies of a share of the training examples, paraphrased by two translation models, join the training set.
 
     train <- train + {back(there(x)) : x drawn without replacement, share * |train| of them}
@@ -29,19 +36,12 @@ class BackTranslation(Technique):
     kept on disk.
     """
 
-    name: ClassVar[str] = "back_translation"
-    family: ClassVar[str] = "data"
-    paper: ClassVar[str] = "Sennrich et al. 2016, arXiv:1511.06709"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
-    version: ClassVar[str] = "2"  # a copy that differs in white space is none, which version 1 counted
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"share": (0.25, 0.5, 1.0)}  # our choice
-
-    share: float = 1.0
+    share: float = bounded(1.0, "[0, 1]")
     there: str = "Helsinki-NLP/opus-mt-en-de@6183067f769a302e3861815543b9f312c71b0ca4"
     back: str = "Helsinki-NLP/opus-mt-de-en@1a922f3b32a8e809e17a47d4b32142d8105924e5"
 
     def __post_init__(self) -> None:
-        require(0 <= self.share <= 1, "back_translation:share", self.share, "0 to 1")
+        super().__post_init__()
         for field in ("there", "back"):
             name, allowed = getattr(self, field), "owner/model@COMMIT, or FOLDER@DIGEST"
             require("@" in name, f"back_translation:{field}", name, allowed)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
-from bench_lib.core.spec import Scalar
 from bench_lib.tasks.formats import Example
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.interface.training_set import Corpus
 
 
 @dataclass(frozen=True)
-class Dedupe(Technique):
+class Dedupe(
+    Technique,
+    name="dedupe",
+    family="data",
+    paper="Lee et al. 2022, arXiv:2107.06499",
+    identity={"repeats": False, "leaks": False},
+    version="2",  # a leak has the same text, where version 1 required the same label too
+):
     """Training examples that repeat an earlier one, or whose text is in the evaluation set, are dropped.
 
     train <- {(x, y) in unique(train) : x not in the texts of evaluation}
@@ -22,12 +27,6 @@ class Dedupe(Technique):
     tokens and near-duplicates (google-research/deduplicate-text-datasets:README.md), ours whole examples that are the
     same. A repeat has the same label too; what leaks is the text, whatever the answer that stands beside it.
     """
-
-    name: ClassVar[str] = "dedupe"
-    family: ClassVar[str] = "data"
-    paper: ClassVar[str] = "Lee et al. 2022, arXiv:2107.06499"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"repeats": False, "leaks": False}
-    version: ClassVar[str] = "2"  # a leak has the same text, where version 1 required the same label too
 
     repeats: bool = True
     leaks: bool = True

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
 from bench_lib.tasks.formats import Example
 from bench_lib.tasks.formats.word_edits import (
     Passage,
@@ -20,6 +17,7 @@ from bench_lib.tasks.formats.word_edits import (
     with_word,
     without,
 )
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.interface.training_set import Corpus
 from bench_lib.techniques.toolkit.thesaurus import Thesaurus, check_source, core, count, thesaurus, with_synonyms
@@ -32,45 +30,42 @@ BY_SIZE = ((500, 0.05, 16), (2_000, 0.05, 8), (math.inf, 0.1, 4))
 
 
 @dataclass(frozen=True)
-class EDA(Technique):
+class EDA(
+    Technique,
+    name="eda",
+    family="data",
+    paper="Wei & Zou 2019, arXiv:1901.11196",
+    identity={"alpha": 0.0},
+    version="3",  # goes by the size of the training set and keeps the steps; 2 had 0.1, 4 and all steps
+    space={
+        "alpha": (0.05, 0.1, 0.2, 0.3, 0.4, 0.5),  # section 4.4 of the paper
+        "copies": (1, 2, 4, 8, 16, 32),  # section 4.5 of the paper
+    },
+):
     """Copies of each training example join the training set, changed by one operation: replace, insert, swap or delete.
 
     n = max(1, floor(alpha * words)) synonyms in place of words, or put in anywhere, or exchanges of two words; or each
     word is left out with probability alpha;  the operations of an example's copies ~ shuffled, equally many of each
 
     Wei & Zou 2019, "EDA: Easy Data Augmentation Techniques". None takes alpha and copies by the size of the training
-    set: 0.05 and 16 up to 500 examples, 0.05 and 8 up to 2,000, 0.1 and 4 above. Source: table 3 of the paper (settings
-    not verified). The rest is jasonwei20/eda_nlp:code/eda.py, whose own defaults are 0.1 and 9. Theirs cleans the text
-    to lower-case letters, which here stays as it is; replaces every occurrence of a word, here one; and puts in the
-    first synonym of WordNet's (`thesaurus=wordnet`), here any. Synonyms of the model's embeddings are our default,
-    since they are there on every machine. 16 copies are also 17 times the steps, and longer training alone makes runs
-    more stable: with `same_steps`, our default, an epoch reads as many examples as without the copies, others each
-    time, so that a comparison sees the copies alone; False is the published training. Words of answers stay and
-    nothing is put between them. A word put into an entity belongs to it, an entity that loses its first word begins
-    with the next, and none of its words is replaced, exchanged or asked for a synonym. Both texts of a pair are
-    changed, a question and its context too.
+    set: 0.05 and 16 up to 500 examples, 0.05 and 8 up to 2,000, 0.1 and 4 above. Source: table 3 of the paper; the rest
+    is jasonwei20/eda_nlp:code/eda.py, whose own defaults are 0.1 and 9. Theirs cleans the text to lower-case letters,
+    which here stays as it is; replaces every occurrence of a word, here one; and puts in the first synonym of WordNet's
+    (`thesaurus=wordnet`), here any. Synonyms of the model's embeddings are our default, since they are there on every
+    machine. 16 copies are also 17 times the steps, and longer training alone makes runs more stable: with `same_steps`,
+    our default, an epoch reads as many examples as without the copies, others each time, so that a comparison sees the
+    copies alone; False is the published training. Words of answers stay and nothing is put between them. A word put
+    into an entity belongs to it, an entity that loses its first word begins with the next, and none of its words is
+    replaced, exchanged or asked for a synonym. Both texts of a pair are changed, a question and its context too.
     """
 
-    name: ClassVar[str] = "eda"
-    family: ClassVar[str] = "data"
-    paper: ClassVar[str] = "Wei & Zou 2019, arXiv:1901.11196"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"alpha": 0.0}
-    version: ClassVar[str] = "3"  # goes by the size of the training set and keeps the steps; 2 had 0.1, 4 and all steps
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "alpha": (0.05, 0.1, 0.2, 0.3, 0.4, 0.5),  # not verified
-        "copies": (1, 2, 4, 8, 16, 32),  # not verified
-    }
-
-    alpha: float | None = None
-    copies: int | None = None
+    alpha: float | None = bounded(None, "[0, 1] or None", "0 to 1, or None to go by the size of the training set")
+    copies: int | None = bounded(None, "[0, inf] or None", "0 or more, or None to go by the size of the training set")
     thesaurus: str = "embeddings"
     same_steps: bool = True
 
     def __post_init__(self) -> None:
-        fits = self.alpha is None or 0 <= self.alpha <= 1
-        require(fits, "eda:alpha", self.alpha, "0 to 1, or None to go by the size of the training set")
-        fits = self.copies is None or self.copies >= 0
-        require(fits, "eda:copies", self.copies, "0 or more, or None to go by the size of the training set")
+        super().__post_init__()
         check_source(self.thesaurus, "eda:thesaurus")
 
     def draws(self) -> tuple[str, ...]:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.pretraining import PretrainingStage
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class IntermediateTask(Technique):
+class IntermediateTask(
+    Technique,
+    name="intermediate_task",
+    family="data",
+    paper="Phang et al. 2018, arXiv:1811.01088",
+    identity={"epochs": 0},
+    space={"epochs": (1, 2, 3)},  # our choice
+):
     """The body is fine-tuned on another task first, as it would be alone, then on the run's own with a new head.
 
     theta <- tune(tune(theta_pretrained, intermediate task), task)
@@ -27,23 +32,14 @@ class IntermediateTask(Technique):
     such as l2_sp, still see those from before.
     """
 
-    name: ClassVar[str] = "intermediate_task"
-    family: ClassVar[str] = "data"
-    paper: ClassVar[str] = "Phang et al. 2018, arXiv:1811.01088"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"epochs": 0}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"epochs": (1, 2, 3)}  # our choice
-
     task: str = "mrpc"
-    epochs: int = 3
-    learning_rate: float | None = None
-    examples: int | None = None
+    epochs: int = bounded(3, "[0, inf]")
+    learning_rate: float | None = bounded(None, "(0, 1] or None", "above 0, up to 1, or None")
+    examples: int | None = bounded(None, "[1, inf] or None", "1 or more, or None to keep")
 
     def __post_init__(self) -> None:
-        rate, size = self.learning_rate, self.examples
+        super().__post_init__()
         require(bool(self.task), "intermediate_task:task", self.task, "the name of a task")
-        require(self.epochs >= 0, "intermediate_task:epochs", self.epochs, "0 or more")
-        require(rate is None or 0 < rate <= 1, "intermediate_task:learning_rate", rate, "above 0, up to 1, or None")
-        require(size is None or size >= 1, "intermediate_task:examples", size, "1 or more, or None to keep")
 
     def draws(self) -> tuple[str, ...]:
         return ("subset",)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from bench_lib.core.errors import Unsupported, require
-from bench_lib.core.spec import Scalar
 from bench_lib.tasks.formats import Example, Format
 from bench_lib.techniques.interface.cloze import Piece, check_template, filled
 from bench_lib.techniques.interface.technique import Technique
@@ -24,7 +22,14 @@ PROMPTS = {
 
 
 @dataclass(frozen=True)
-class LMBFF(Technique):
+class LMBFF(
+    Technique,
+    name="lm_bff",
+    family="data",
+    paper="Gao et al. 2021, arXiv:2012.15723",
+    identity=None,
+    no_identity="a text is in a prompt or is not, and words answer or a new head; its test shows the published logits",
+):
     """A text fills a template with one mask, and the checkpoint's own head predicts which label's word is there.
 
     x' = template(x),  p(y | x) = exp(s(w_y)) / sum over classes c of exp(s(w_c)),
@@ -43,14 +48,6 @@ class LMBFF(Technique):
     Source: princeton-nlp/LM-BFF:run_experiment.sh, src/models.py, src/dataset.py; its class for BERT cannot run, and
     there both texts of a pair have limits of their own, where the longer one is cut here.
     """
-
-    name: ClassVar[str] = "lm_bff"
-    family: ClassVar[str] = "data"
-    paper: ClassVar[str] = "Gao et al. 2021, arXiv:2012.15723"
-    identity: ClassVar[Mapping[str, Scalar] | None] = None
-    no_identity: ClassVar[str] = (
-        "a text is in a prompt or is not, and words answer or a new head; its test shows the published logits"
-    )
 
     template: str = ""
     words: str = ""

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
 from bench_lib.tasks.formats import Example
 from bench_lib.tasks.formats.word_edits import differ
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.interface.training_set import Corpus
 from bench_lib.techniques.toolkit.thesaurus import check_source, thesaurus, with_synonyms
 
 
 @dataclass(frozen=True)
-class Synonym(Technique):
+class Synonym(
+    Technique,
+    name="synonym",
+    family="data",
+    paper="Zhang et al. 2015, arXiv:1509.01626; Wei & Zou 2019, arXiv:1901.11196",
+    identity={"share": 0.0},
+    version="2",  # draws from a stream under its name, where version 1 had that of its place
+    space={"share": (0.05, 0.1, 0.2)},  # our choice
+):
     """Copies of each training example, with a share of the words replaced by synonyms, join the training set.
 
     train <- train + {x' : x_i' ~ U(synonyms(x_i)) for max(1, floor(share * words)) words i of each text of x}
@@ -28,20 +34,12 @@ class Synonym(Technique):
     words too, and so does an example without a word to replace, which gets no copy.
     """
 
-    name: ClassVar[str] = "synonym"
-    family: ClassVar[str] = "data"
-    paper: ClassVar[str] = "Zhang et al. 2015, arXiv:1509.01626; Wei & Zou 2019, arXiv:1901.11196"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
-    version: ClassVar[str] = "2"  # draws from a stream under its name, where version 1 had that of its place
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"share": (0.05, 0.1, 0.2)}  # our choice
-
-    share: float = 0.1
-    copies: int = 1
+    share: float = bounded(0.1, "[0, 1]")
+    copies: int = bounded(1, "[0, inf]")
     thesaurus: str = "embeddings"
 
     def __post_init__(self) -> None:
-        require(0 <= self.share <= 1, "synonym:share", self.share, "0 to 1")
-        require(self.copies >= 0, "synonym:copies", self.copies, "0 or more")
+        super().__post_init__()
         check_source(self.thesaurus, "synonym:thesaurus")
 
     def draws(self) -> tuple[str, ...]:

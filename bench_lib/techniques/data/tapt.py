@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Profile, Scalar
+from bench_lib.core.spec import Profile
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.pretraining import PretrainingStage, Study
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.masked_language_modeling import MaskedLanguageModel, Masking, NewWordHead
@@ -20,7 +18,18 @@ BETA2 = 0.98
 
 
 @dataclass(frozen=True)
-class TAPT(Technique):
+class TAPT(
+    Technique,
+    name="tapt",
+    family="data",
+    paper="Gururangan et al. 2020, arXiv:2004.10964",
+    identity={"epochs": 0},
+    version="2",  # uses the checkpoint's own head, where version 1 always had a new one
+    space={
+        "learning_rate": (1e-4, 5e-4),  # both of table 13
+        "epochs": (10, 30, 100),  # 100 of table 13, less is our choice
+    },
+):
     """The body first learns to predict masked words of the training texts, then it is fine-tuned as usual.
 
     theta <- argmin sum -log p(word | text without it),  over `share` of the words, drawn anew in every epoch
@@ -30,36 +39,19 @@ class TAPT(Technique):
     decay 0.01, 15 % of the words and linear decay of the rate. Where the checkpoint holds no such head, as minilm, a
     new one is drawn and has to learn first; the record says which (`pretrained_head`). The head is dropped afterwards.
     100 epochs, batches of 256, rate 1e-4, warm-up over 0.06 of the steps, beta2 0.98, and the 12,500 steps of a whole
-    domain, at which `most_steps` caps the whole epochs of large sets: Source: table 13 of the paper (settings not
-    verified). The number of steps is epochs * texts / 256, so that what is right for one size of training set is not
-    for another. A batch is gathered from the profile's micro-batches. Techniques that know the pre-trained weights,
-    such as l2_sp, still see those from before.
+    domain, at which `most_steps` caps the whole epochs of large sets. Source: section 4.1 and table 13 of the paper,
+    which has batches of 256 or 2,058 and rates of 1e-4 or 5e-4 without saying which are whose. The number of steps is
+    epochs * texts / 256, so that what is right for one size of training set is not for another. A batch is gathered
+    from the profile's micro-batches. Techniques that know the pre-trained weights, such as l2_sp, still see those from
+    before.
     """
 
-    name: ClassVar[str] = "tapt"
-    family: ClassVar[str] = "data"
-    paper: ClassVar[str] = "Gururangan et al. 2020, arXiv:2004.10964"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"epochs": 0}
-    version: ClassVar[str] = "2"  # uses the checkpoint's own head, where version 1 always had a new one
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "learning_rate": (1e-4, 5e-4),  # not verified
-        "epochs": (10, 30, 100),  # 100 not verified, less is our choice
-    }
-
-    epochs: int = 100
-    batch_size: int = 256
-    learning_rate: float = 1e-4
-    warmup: float = 0.06
-    share: float = 0.15
-    most_steps: int = 12_500
-
-    def __post_init__(self) -> None:
-        require(self.epochs >= 0, "tapt:epochs", self.epochs, "0 or more")
-        require(self.batch_size >= 1, "tapt:batch_size", self.batch_size, "1 or more")
-        require(0 < self.learning_rate <= 1, "tapt:learning_rate", self.learning_rate, "above 0, up to 1")
-        require(0 <= self.warmup <= 1, "tapt:warmup", self.warmup, "a share of the steps, 0 to 1")
-        require(0 < self.share <= 1, "tapt:share", self.share, "a share of the words, above 0, up to 1")
-        require(self.most_steps >= 1, "tapt:most_steps", self.most_steps, "1 or more; at least one epoch is run")
+    epochs: int = bounded(100, "[0, inf]")
+    batch_size: int = bounded(256, "[1, inf]")
+    learning_rate: float = bounded(1e-4, "(0, 1]", "above 0, up to 1")
+    warmup: float = bounded(0.06, "[0, 1]", "a share of the steps, 0 to 1")
+    share: float = bounded(0.15, "(0, 1]", "a share of the words, above 0, up to 1")
+    most_steps: int = bounded(12_500, "[1, inf]", "1 or more; at least one epoch is run")
 
     def draws(self) -> tuple[str, ...]:
         return ("augment",)

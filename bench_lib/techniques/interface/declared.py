@@ -15,6 +15,7 @@ from bench_lib.core.parameters import KINDS, setting_kinds
 from bench_lib.core.registry import check_entry_name
 from bench_lib.core.seeds import STREAMS
 from bench_lib.tasks.formats import FORMATS
+from bench_lib.techniques.interface.bounds import check_bounds
 from bench_lib.techniques.interface.definition import check_definition, check_instance
 from bench_lib.techniques.interface.technique import Technique
 
@@ -169,6 +170,7 @@ def check_made(technique: Technique) -> None:
         for field in fields(technique):
             value = getattr(technique, field.name)
             require(type(value) in KINDS and value == value, f"{name}:{field.name}", value, "text, a number or None")
+        check_bounds(technique)  # again, since a `__post_init__` may not call the parent's
         _check_number(name, "pools", technique.pools(), MOST_POOLED)
         for method, arguments in PASSES.items():
             _check_passes(name, method, getattr(technique, method), arguments)

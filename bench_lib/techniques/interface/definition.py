@@ -1,4 +1,4 @@
-"""Checks that the public members of a technique's class are hooks, since no others are called.
+"""Sets what a technique's class declares, and checks that its public members are hooks, since no others are called.
 
 A class may also have fields and constants that are not named like a hook, nested classes, and methods and properties
 whose names begin with an underscore.
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from bench_lib.core.errors import BenchError
+from bench_lib.core.errors import BenchError, UnknownName
 from bench_lib.techniques.interface.hooks import HOOKS
 
 VAR_POSITIONAL = inspect.Parameter.VAR_POSITIONAL
@@ -24,6 +25,16 @@ METHODS: dict[str, Any] = {
 """Every hook's method by name, as its protocol declares it."""
 FIELDS = {name for protocol in HOOKS for name, value in vars(protocol).items() if isinstance(value, property)}
 """Fields that protocols ask for beside their methods."""
+
+
+def declare(technique: type, declared: Mapping[str, object], allowed: Collection[str]) -> None:
+    """Set class variables to the keywords of the class statement; raise `BenchError` for unknown or repeated ones."""
+    for name, value in declared.items():
+        if name not in allowed:
+            raise _refused(technique, str(UnknownName("class keyword", name, allowed)))
+        if name in vars(technique):
+            raise _refused(technique, f"{name!r} is declared twice, as a class keyword and as a class variable")
+        setattr(technique, name, value)
 
 
 def check_definition(technique: type, base: type) -> None:

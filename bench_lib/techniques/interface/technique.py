@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import ClassVar
+from typing import ClassVar, TypedDict, Unpack
 
 from bench_lib.core.spec import Scalar, TechniqueSpec
 from bench_lib.tasks.formats import Format
-from bench_lib.techniques.interface.definition import check_definition
+from bench_lib.techniques.interface.bounds import check_bounds
+from bench_lib.techniques.interface.definition import check_definition, declare
 
 FAMILIES = {
     "baselines": "Baselines and controls",
@@ -25,9 +26,25 @@ FAMILIES = {
 }
 
 
+class Declarations(TypedDict, total=False):
+    """The keywords of a technique's class statement, which set the class variables of these names."""
+
+    name: str
+    family: str
+    paper: str
+    identity: Mapping[str, Scalar] | None
+    version: str
+    observer: bool
+    reads_unlabelled: bool
+    packages: tuple[str, ...]
+    space: Mapping[str, tuple[Scalar, ...]]
+    no_identity: str
+    supersedes: Mapping[str, str]
+
+
 @dataclass(frozen=True)
 class Technique:
-    """What every technique declares.
+    """What every technique declares, by keywords of its class statement or by class variables.
 
     `identity` holds the parameters at which the technique must equal the baseline bit for bit, or None where it has no
     such point. `observer` says that it leaves the trajectory alone, so that it can ride on another training.
@@ -59,10 +76,15 @@ class Technique:
     supersedes: ClassVar[Mapping[str, str]] = {}
     source: ClassVar[str] = ""
 
-    def __init_subclass__(cls) -> None:
-        """Refuse a class whose methods are no hooks, or do not have their signatures."""
+    def __init_subclass__(cls, **declared: Unpack[Declarations]) -> None:
+        """Set what the keywords declare; refuse others, and methods that are no hooks or lack their signatures."""
         super().__init_subclass__()
+        declare(cls, declared, Declarations.__annotations__)
         check_definition(cls, Technique)
+
+    def __post_init__(self) -> None:
+        """Refuse values outside of the bounds of their fields; a child's own `__post_init__` calls this one first."""
+        check_bounds(self)
 
     def passes(self) -> tuple[int, int]:
         """Forward and backward passes for each micro-batch, the most where steps differ."""

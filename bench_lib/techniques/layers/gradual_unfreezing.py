@@ -2,45 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
 from bench_lib.models.architecture import Architecture
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Phase, Training
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class GradualUnfreezing(Technique):
+class GradualUnfreezing(
+    Technique,
+    name="gradual_unfreezing",
+    family="layers",
+    paper="Howard & Ruder 2018, arXiv:1801.06146",
+    identity={"blocks": 0},
+    supersedes={
+        **dict.fromkeys(
+            ("agc", "freeze_bottom", "llrd"), "few steps are all the head's, which the other one leaves alone"
+        ),
+        "bitfit": "few steps are all the head's, whose rate is the same",
+        **dict.fromkeys(("l2_sp", "wd_pre", "recadam"), "declined: nothing trains that has a pre-trained value"),
+    },
+    space={"blocks": (1, 2, 4)},  # 2 and 4 are our choice
+):
     """Pooler and head train alone for an epoch, then one more block joins at each epoch, the topmost first.
 
     grad = 0 in epoch e = 0, 1, ... for blocks 1 ... depth - blocks * e;  embeddings join with block 1
 
     Howard & Ruder 2018, "Universal Language Model Fine-tuning", section 3.3, one layer an epoch. With fewer epochs than
     blocks, as usual when Transformers are fine-tuned, the lowest never train. Optimiser and schedule go on throughout.
-    Source: Howard & Ruder 2018 (settings not verified).
+    Source: Howard & Ruder 2018, section 3.3, who train on until convergence once all layers learn.
     """
 
-    name: ClassVar[str] = "gradual_unfreezing"
-    family: ClassVar[str] = "layers"
-    paper: ClassVar[str] = "Howard & Ruder 2018, arXiv:1801.06146"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"blocks": 0}
-    supersedes: ClassVar[Mapping[str, str]] = {
-        **dict.fromkeys(
-            ("agc", "freeze_bottom", "llrd"), "few steps are all the head's, which the other one leaves alone"
-        ),
-        "bitfit": "few steps are all the head's, whose rate is the same",
-        **dict.fromkeys(("l2_sp", "wd_pre", "recadam"), "declined: nothing trains that has a pre-trained value"),
-    }
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"blocks": (1, 2, 4)}  # 2 and 4 are our choice
-
-    blocks: int = 1
-
-    def __post_init__(self) -> None:
-        require(self.blocks >= 0, "gradual_unfreezing:blocks", self.blocks, "1 or more an epoch; 0 for all at once")
+    blocks: int = bounded(1, "[0, inf]", "1 or more an epoch; 0 for all at once")
 
     def phases(self, training: Training) -> Sequence[Phase]:
         if self.blocks == 0:

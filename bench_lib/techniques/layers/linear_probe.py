@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Phase, Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.linear_probing import PROBE_RATE, probing
 
 
 @dataclass(frozen=True)
-class LinearProbe(Technique):
+class LinearProbe(
+    Technique,
+    name="linear_probe",
+    family="layers",
+    paper="Kumar et al. 2022, arXiv:2202.10054",
+    identity=None,
+    no_identity="no rate of the head makes the body train; lp_ft:share=0 is the one that trains everything",
+    supersedes={
+        **dict.fromkeys(("agc", "freeze_bottom", "llrd"), "the head alone trains, which the other one leaves alone"),
+        "low_lr": "the head has a rate of its own",
+        "prune_structured_heads": "declined: no output projection trains, by whose gradients heads are ranked",
+        **dict.fromkeys(("l2_sp", "wd_pre", "recadam"), "declined: nothing trains that has a pre-trained value"),
+    },
+    space={"learning_rate": (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)},  # our choice
+):
     """Train the new head alone, at a rate of its own; the body with its pooler keeps its weights.
 
     grad = 0 for all but the head,  lr = learning_rate
@@ -28,25 +40,7 @@ class LinearProbe(Technique):
     a hundred steps at a tenth of it the loss hardly falls.
     """
 
-    name: ClassVar[str] = "linear_probe"
-    family: ClassVar[str] = "layers"
-    paper: ClassVar[str] = "Kumar et al. 2022, arXiv:2202.10054"
-    identity: ClassVar[Mapping[str, Scalar] | None] = None
-    no_identity: ClassVar[str] = (
-        "no rate of the head makes the body train; lp_ft:share=0 is the one that trains everything"
-    )
-    supersedes: ClassVar[Mapping[str, str]] = {
-        **dict.fromkeys(("agc", "freeze_bottom", "llrd"), "the head alone trains, which the other one leaves alone"),
-        "low_lr": "the head has a rate of its own",
-        "prune_structured_heads": "declined: no output projection trains, by whose gradients heads are ranked",
-        **dict.fromkeys(("l2_sp", "wd_pre", "recadam"), "declined: nothing trains that has a pre-trained value"),
-    }
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"learning_rate": (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)}  # our choice
-
-    learning_rate: float = PROBE_RATE
-
-    def __post_init__(self) -> None:
-        require(self.learning_rate > 0, "linear_probe:learning_rate", self.learning_rate, "above 0")
+    learning_rate: float = bounded(PROBE_RATE, "(0, inf]")
 
     def phases(self, training: Training) -> Sequence[Phase]:
         return (probing(training, self.learning_rate),)

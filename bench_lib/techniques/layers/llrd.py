@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Group, Training
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class LLRD(Technique):
+class LLRD(
+    Technique,
+    name="llrd",
+    family="layers",
+    paper="Howard & Ruder 2018, arXiv:1801.06146; Zhang et al. 2021, arXiv:2006.05987",
+    identity={"decay": 1.0},
+    space={"decay": (0.8, 0.85, 0.9, 0.95)},  # 0.95 as published, 0.9 not verified, less is our choice for few blocks
+):
     """Lower layers learn more slowly than upper ones; pooler and head keep the full rate.
 
     lr_layer = lr * decay^(depth + 1 - layer),  layer 0 the embeddings, depth + 1 the head
@@ -25,18 +29,7 @@ class LLRD(Technique):
     nlpsoc/instability_measurement:model_utils.py.
     """
 
-    name: ClassVar[str] = "llrd"
-    family: ClassVar[str] = "layers"
-    paper: ClassVar[str] = "Howard & Ruder 2018, arXiv:1801.06146; Zhang et al. 2021, arXiv:2006.05987"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"decay": 1.0}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "decay": (0.8, 0.85, 0.9, 0.95),  # 0.95 as published, 0.9 not verified, less is our choice for few blocks
-    }
-
-    decay: float = 0.95
-
-    def __post_init__(self) -> None:
-        require(0 < self.decay <= 1, "llrd:decay", self.decay, "above 0, at most 1")
+    decay: float = bounded(0.95, "(0, 1]")
 
     def groups(self, groups: list[Group], training: Training) -> list[Group]:
         if self.decay == 1:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Phase, Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.linear_probing import PROBE_RATE, probing
 
 
 @dataclass(frozen=True)
-class LPFT(Technique):
+class LPFT(
+    Technique,
+    name="lp_ft",
+    family="layers",
+    paper="Kumar et al. 2022, arXiv:2202.10054",
+    identity={"share": 0.0},
+    supersedes={"constant": "in few steps each of its phases has one, and a schedule of its own"},
+    space={
+        "share": (0.25, 0.5, 0.75),  # our choice
+        "probe_rate": (1e-3, 3e-3, 1e-2, 3e-2, 1e-1),  # our choice
+    },
+):
     """Train the new head alone at first, then everything from that head on, so that a random head distorts no features.
 
     grad = 0 for all but the head at steps below share * steps;  then all, with a new optimiser and schedule
@@ -28,24 +37,8 @@ class LPFT(Technique):
     says.
     """
 
-    name: ClassVar[str] = "lp_ft"
-    family: ClassVar[str] = "layers"
-    paper: ClassVar[str] = "Kumar et al. 2022, arXiv:2202.10054"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"share": 0.0}
-    supersedes: ClassVar[Mapping[str, str]] = {
-        "constant": "in few steps each of its phases has one, and a schedule of its own"
-    }
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "share": (0.25, 0.5, 0.75),  # our choice
-        "probe_rate": (1e-3, 3e-3, 1e-2, 3e-2, 1e-1),  # our choice
-    }
-
-    share: float = 0.5
-    probe_rate: float = PROBE_RATE
-
-    def __post_init__(self) -> None:
-        require(0 <= self.share <= 1, "lp_ft:share", self.share, "0 (fine-tuning) to 1 (probing)")
-        require(self.probe_rate > 0, "lp_ft:probe_rate", self.probe_rate, "above 0")
+    share: float = bounded(0.5, "[0, 1]", "0 (fine-tuning) to 1 (probing)")
+    probe_rate: float = bounded(PROBE_RATE, "(0, inf]")
 
     def phases(self, training: Training) -> Sequence[Phase]:
         first = round(self.share * training.total_steps)

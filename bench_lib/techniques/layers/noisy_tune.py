@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 
-from bench_lib.core.errors import Unsupported, require
-from bench_lib.core.spec import Scalar
+from bench_lib.core.errors import Unsupported
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class NoisyTune(Technique):
+class NoisyTune(
+    Technique,
+    name="noisy_tune",
+    family="layers",
+    paper="Wu et al. 2022, arXiv:2202.12024",
+    identity={"strength": 0.0},
+    space={"strength": (0.05, 0.1, 0.15, 0.2, 0.25, 0.3)},  # not verified
+):
     """Every pre-trained parameter gets uniform noise relative to its own spread, once, before training.
 
     theta <- theta + U(-strength / 2, strength / 2) * std(theta), for each parameter matrix or vector
@@ -23,19 +28,11 @@ class NoisyTune(Technique):
     Wu et al. 2022, "NoisyTune", equation 1, with strength 0.15. The new head, which has no pre-trained values, is left
     out, where the public code that was read adds noise to it as well; frozen parameters are not, being as pre-trained
     as the others.
-    Source: Yuanhy1997/HyPe:main.py for the equation; strength from Wu et al. 2022 (settings not verified).
+    Source: Yuanhy1997/HyPe:main.py for the equation; strength 0.15 is that of public code, and what Wu et al. 2022 take
+    is not verified.
     """
 
-    name: ClassVar[str] = "noisy_tune"
-    family: ClassVar[str] = "layers"
-    paper: ClassVar[str] = "Wu et al. 2022, arXiv:2202.12024"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"strength": 0.0}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"strength": (0.05, 0.1, 0.15, 0.2, 0.25, 0.3)}  # not verified
-
-    strength: float = 0.15
-
-    def __post_init__(self) -> None:
-        require(0 <= self.strength <= 10, "noisy_tune:strength", self.strength, "0 to 10")
+    strength: float = bounded(0.15, "[0, 10]")
 
     @torch.no_grad()
     def prepare(self, training: Training) -> None:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
-from bench_lib.core.errors import Unsupported, require
-from bench_lib.core.spec import Scalar
+from bench_lib.core.errors import Unsupported
 from bench_lib.models.architecture import initialise
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.peft_injection import FEW_PARTS, claimants, drawn_anew
 
 
 @dataclass(frozen=True)
-class Reinit(Technique):
+class Reinit(
+    Technique,
+    name="reinit",
+    family="layers",
+    paper="Zhang et al. 2021, arXiv:2006.05987",
+    identity={"blocks": 0, "pooler": False},
+    supersedes=dict.fromkeys(FEW_PARTS, "declined: what is drawn anew has to train"),
+    space={"blocks": (1, 2, 3, 5)},  # our choice but for 5
+):
     """Draw the pooler and the top blocks anew before training: the last layers are bound to the pre-training task.
 
     theta ~ N(0, initializer_range) for the pooler and the top `blocks` blocks; norms at 1, biases at 0
@@ -25,18 +31,8 @@ class Reinit(Technique):
     Source: asappresearch/revisit-bert-finetuning:run_glue.py; nlpsoc/instability_measurement:ft_save_model.py.
     """
 
-    name: ClassVar[str] = "reinit"
-    family: ClassVar[str] = "layers"
-    paper: ClassVar[str] = "Zhang et al. 2021, arXiv:2006.05987"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"blocks": 0, "pooler": False}
-    supersedes: ClassVar[Mapping[str, str]] = dict.fromkeys(FEW_PARTS, "declined: what is drawn anew has to train")
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"blocks": (1, 2, 3, 5)}  # our choice but for 5
-
-    blocks: int = 1
+    blocks: int = bounded(1, "[0, inf]")
     pooler: bool = True
-
-    def __post_init__(self) -> None:
-        require(self.blocks >= 0, "reinit:blocks", self.blocks, "0 or more")
 
     def prepare(self, training: Training) -> None:
         architecture = training.architecture

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Update
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.sharpness import factor_to, gradients, gradients_above
 
 
 @dataclass(frozen=True)
-class ASAM(Technique):
+class ASAM(
+    Technique,
+    name="asam",
+    family="optimisation",
+    paper="Kwon et al. 2021, arXiv:2102.11600",
+    identity={"rho": 0.0},
+    space={"rho": (0.1, 0.2, 0.5, 1.0, 2.0)},  # 0.5 and 1 as in the README, the rest our choice
+):
     """As SAM, but the neighbourhood is scaled with each weight's size: large weights move further.
 
     e = rho * T^2 g / ||T g||,  T = |w| + eta for weights and 1 for biases;  w <- optimiser(w, dL/dw at w + e)
@@ -29,18 +33,8 @@ class ASAM(Technique):
     Source: SamsungLabs/ASAM:asam.py.
     """
 
-    name: ClassVar[str] = "asam"
-    family: ClassVar[str] = "optimisation"
-    paper: ClassVar[str] = "Kwon et al. 2021, arXiv:2102.11600"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"rho": 0.0}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"rho": (0.1, 0.2, 0.5, 1.0, 2.0)}  # not verified
-
-    rho: float = 0.5
-    eta: float = 0.01
-
-    def __post_init__(self) -> None:
-        require(0 <= self.rho < math.inf, "asam:rho", self.rho, "0 or more, finite")
-        require(0 <= self.eta < math.inf, "asam:eta", self.eta, "0 or more, finite")
+    rho: float = bounded(0.5, "[0, inf)")
+    eta: float = bounded(0.01, "[0, inf)")
 
     def passes(self) -> tuple[int, int]:
         return (2, 2) if self.rho else (1, 1)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Profile, Scalar
+from bench_lib.core.spec import Profile
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class ClipNorm(Technique):
+class ClipNorm(
+    Technique,
+    name="clip_norm",
+    family="optimisation",
+    paper="Pascanu et al. 2013, arXiv:1211.5063",
+    identity={"max_norm": float("inf")},
+    version="2",
+    space={"max_norm": (0.1, 0.5, 1.0)},  # our choice
+):
     """Scale the whole gradient down to a largest norm, the smaller one of this and the profile's.
 
     g <- g * min(1, max_norm / ||g||)
@@ -25,17 +31,7 @@ class ClipNorm(Technique):
     Source: google-research/bert:optimization.py for 1.0.
     """
 
-    name: ClassVar[str] = "clip_norm"
-    family: ClassVar[str] = "optimisation"
-    paper: ClassVar[str] = "Pascanu et al. 2013, arXiv:1211.5063"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"max_norm": float("inf")}
-    version: ClassVar[str] = "2"
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"max_norm": (0.1, 0.5, 1.0)}  # our choice
-
-    max_norm: float = 0.1
-
-    def __post_init__(self) -> None:
-        require(self.max_norm > 0, "clip_norm:max_norm", self.max_norm, "above 0; inf for the profile's alone")
+    max_norm: float = bounded(0.1, "(0, inf]", "above 0; inf for the profile's alone")
 
     def configure(self, profile: Profile) -> Profile:
         return dataclasses.replace(profile, clip_norm=min(profile.clip_norm, self.max_norm))

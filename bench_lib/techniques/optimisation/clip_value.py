@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class ClipValue(Technique):
+class ClipValue(
+    Technique,
+    name="clip_value",
+    family="optimisation",
+    paper="Pascanu et al. 2013, arXiv:1211.5063, after Mikolov 2012",
+    identity={"max_value": float("inf")},
+    space={"max_value": (1e-3, 1e-2, 1e-1, 1.0)},  # our choice
+):
     """Cut every element of the gradient off at a largest absolute value, before the profile clips the norm.
 
     g_i <- max(-max_value, min(max_value, g_i))
 
-    Mikolov 2012, "Statistical Language Models Based on Neural Networks", as Pascanu et al. 2013, section 3.2, report
-    it; the value 0.5 is our choice, and large: of a gradient of norm 1 over 1e8 weights an element has some 1e-4.
-    Source: Pascanu et al. 2013 (settings not verified).
+    Mikolov 2012, "Statistical Language Models Based on Neural Networks", as Pascanu et al. 2013, section 3.1, report it
+    for temporal components of the gradient, without a value. 0.5 is our choice, and large: of a gradient of norm 1 over
+    1e8 weights an element has some 1e-4.
+    Source: Pascanu et al. 2013, section 3.1.
     """
 
-    name: ClassVar[str] = "clip_value"
-    family: ClassVar[str] = "optimisation"
-    paper: ClassVar[str] = "Pascanu et al. 2013, arXiv:1211.5063, after Mikolov 2012"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"max_value": float("inf")}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"max_value": (1e-3, 1e-2, 1e-1, 1.0)}  # our choice
-
-    max_value: float = 0.5
-
-    def __post_init__(self) -> None:
-        require(self.max_value > 0, "clip_value:max_value", self.max_value, "above 0; inf for no clipping")
+    max_value: float = bounded(0.5, "(0, inf]", "above 0; inf for no clipping")
 
     def after_backward(self, training: Training) -> None:
         if self.max_value != float("inf"):

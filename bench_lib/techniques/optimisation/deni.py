@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
 from bench_lib.core.errors import Diverged, require
-from bench_lib.core.spec import Profile, Scalar
+from bench_lib.core.spec import Profile
 from bench_lib.models.interventions import weights_replaced
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Committee, Group, Training, Update
 from bench_lib.techniques.interface.optimizers import decoupled_adam
 from bench_lib.techniques.interface.technique import Technique
@@ -23,7 +23,17 @@ from bench_lib.techniques.toolkit.voting import common_answers, majority
 
 
 @dataclass(frozen=True)
-class DENI(Technique):
+class DENI(
+    Technique,
+    name="deni",
+    family="optimisation",
+    paper="Pecher et al. 2024, arXiv:2406.12471",
+    identity={"members": 1},
+    space={
+        "members": (3, 5, 10),  # our choice
+        "noise": (0.05, 0.15, 0.5),  # our choice
+    },
+):
     """Let noisy copies train beside the model for some rounds and average them, and let the last ones vote.
 
     theta_k = theta + s * std(theta) * N(0, 1) for k = 1 ... members - 1, head alone,  each tensor by its own std;
@@ -41,27 +51,15 @@ class DENI(Technique):
     Source: BranislavPecher/DENI:main.py and run_randomness_fight.sh.
     """
 
-    name: ClassVar[str] = "deni"
-    family: ClassVar[str] = "optimisation"
-    paper: ClassVar[str] = "Pecher et al. 2024, arXiv:2406.12471"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"members": 1}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "members": (3, 5, 10),  # our choice
-        "noise": (0.05, 0.15, 0.5),  # our choice
-    }
-
-    members: int = 10
-    noise: float = 0.15
-    interval: float = 0.1
-    begin: float = 0.3
+    members: int = bounded(10, "[1, 100]")
+    noise: float = bounded(0.15, "[0, inf)")
+    interval: float = bounded(0.1, "(0, 1]")
+    begin: float = bounded(0.3, "[0, 1]")
     end: float = 0.6
     ensemble: float = 0.9
 
     def __post_init__(self) -> None:
-        require(1 <= self.members <= 100, "deni:members", self.members, "1 to 100")
-        require(0 <= self.noise < math.inf, "deni:noise", self.noise, "0 or more, finite")
-        require(0 < self.interval <= 1, "deni:interval", self.interval, "above 0, at most 1")
-        require(0 <= self.begin <= 1, "deni:begin", self.begin, "0 to 1")
+        super().__post_init__()
         require(self.begin <= self.end <= 1, "deni:end", self.end, "begin (without rounds) to 1")
         require(self.end <= self.ensemble <= 1, "deni:ensemble", self.ensemble, "end to 1 (without an ensemble)")
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
 from bench_lib.models.interventions import weights_replaced
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 
@@ -21,30 +18,28 @@ REFERENCE_STEPS = 10_000
 
 
 @dataclass(frozen=True)
-class EMA(Technique):
+class EMA(
+    Technique,
+    name="ema",
+    family="optimisation",
+    paper="Polyak & Juditsky 1992, doi:10.1137/0330046",
+    identity={"decay": 0.0},
+    version="2",  # evaluated at the end only, where version 1 was evaluated all along
+    observer=True,
+    space={"decay": (0.99, 0.999, 0.9999)},  # our choice
+):
     """Evaluate a moving average of the weights instead of the last ones; the training does not see it.
 
     average <- d * average + (1 - d) * theta after each update,  d = decay^(10,000 / steps of the run),
     from the weights after the first update on
 
-    Polyak & Juditsky 1992; decay 0.999 is our choice for runs of some 10,000 steps. A short run would never leave its
-    starting point with it, so the decay is scaled to average over the same share of the run. Rounding in fp32 takes
-    away at most 3e-4 of the distance between average and weights.
-    Source: Polyak & Juditsky 1992 (settings not verified).
+    After Polyak & Juditsky 1992, who take the plain mean of all weights on the way; the exponential form, and decay
+    0.999 for runs of some 10,000 steps, are our choice. A short run would never leave its starting point with it, so
+    the decay is scaled to average over the same share of the run. Rounding in fp32 takes away at most 3e-4 of the
+    distance between average and weights.
     """
 
-    name: ClassVar[str] = "ema"
-    family: ClassVar[str] = "optimisation"
-    paper: ClassVar[str] = "Polyak & Juditsky 1992, doi:10.1137/0330046"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"decay": 0.0}
-    version: ClassVar[str] = "2"  # evaluated at the end only, where version 1 was evaluated all along
-    observer: ClassVar[bool] = True
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"decay": (0.99, 0.999, 0.9999)}  # our choice
-
-    decay: float = 0.999
-
-    def __post_init__(self) -> None:
-        require(0 <= self.decay < 1, "ema:decay", self.decay, "0 up to, not including, 1")
+    decay: float = bounded(0.999, "[0, 1)")
 
     def _scaled(self, steps: int) -> float:
         """The decay of one update, by the number of steps of the run."""

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Profile, Scalar
+from bench_lib.core.spec import Profile
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class GradAccumulation(Technique):
+class GradAccumulation(
+    Technique,
+    name="grad_accumulation",
+    family="optimisation",
+    paper="Ott et al. 2018, arXiv:1806.00187",
+    identity={"parts": 1},
+):
     """Split each batch into parts and add up their gradients, so that less memory serves the same effective batch.
 
     g = sum over the parts of share_i * g_i, where share_i is the part of the batch's targets that part i holds
@@ -24,15 +28,7 @@ class GradAccumulation(Technique):
     remains of a difference is rounding and other dropout masks.
     """
 
-    name: ClassVar[str] = "grad_accumulation"
-    family: ClassVar[str] = "optimisation"
-    paper: ClassVar[str] = "Ott et al. 2018, arXiv:1806.00187"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"parts": 1}
-
-    parts: int = 4
-
-    def __post_init__(self) -> None:
-        require(self.parts >= 1, "grad_accumulation:parts", self.parts, "1 or more")
+    parts: int = bounded(4, "[1, inf]")
 
     def configure(self, profile: Profile) -> Profile:
         """Split each part of a batch further, as far as the batch allows."""

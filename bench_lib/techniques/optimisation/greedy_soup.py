@@ -2,45 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.hooks import Weights
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class GreedySoup(Technique):
+class GreedySoup(
+    Technique,
+    name="greedy_soup",
+    family="optimisation",
+    paper="Wortsman et al. 2022, arXiv:2203.05482",
+    identity={"members": 1},
+    observer=True,
+    space={"members": (2, 3, 5, 10)},  # our choice
+):
     """Average the weights of several seeds, best first, and keep each that does not harm the held-out score.
 
     soup <- mean(soup + {theta_i})  if score(mean(soup + {theta_i})) >= score(soup),  i by falling score(theta_i)
 
     Wortsman et al. 2022, "Model soups", recipe 1; there the models differ in their settings, here in the seed alone.
-    Source: the recipe of the paper (settings not verified), which has >=; mlfoundations/model-soups:main.py has > and
-    so refuses a member that leaves the score where it is. We keep >=: on 400 examples equal scores are common, and of
-    two soups that score alike the one of more members hangs less on a single seed. The score is the task's metric on
+    Source: the recipe, which has >=, as quoted by public notes on the paper; mlfoundations/model-soups:main.py has >
+    and so refuses a member that leaves the score where it is. We keep >=: on 400 examples equal scores are common, and
+    of two soups that score alike the one of more members hangs less on a single seed. The score is the task's metric on
     examples of the training set that no member was trained on; 5 members and 400 examples are our choice. Serving it
     costs one forward pass.
     """
 
-    name: ClassVar[str] = "greedy_soup"
-    family: ClassVar[str] = "optimisation"
-    paper: ClassVar[str] = "Wortsman et al. 2022, arXiv:2203.05482"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"members": 1}
-    observer: ClassVar[bool] = True
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"members": (2, 3, 5, 10)}  # our choice
-
-    members: int = 5
-    held_out: int = 400
-
-    def __post_init__(self) -> None:
-        require(self.members >= 1, "greedy_soup:members", self.members, "1 or more")
-        require(self.held_out >= 1, "greedy_soup:held_out", self.held_out, "1 or more")
+    members: int = bounded(5, "[1, inf]")
+    held_out: int = bounded(400, "[1, inf]")
 
     def pools(self) -> int:
         return self.members

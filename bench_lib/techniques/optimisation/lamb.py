@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import torch
 
-from bench_lib.core.errors import require
 from bench_lib.core.extras import optional
-from bench_lib.core.spec import Profile, Scalar
+from bench_lib.core.spec import Profile
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Group
 from bench_lib.techniques.interface.optimizers import parameter_groups
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class Lamb(Technique):
+class Lamb(
+    Technique,
+    name="lamb",
+    family="optimisation",
+    paper="You et al. 2020, arXiv:1904.00962",
+    identity=None,
+    packages=("pytorch_optimizer",),
+    no_identity="an optimiser of another rule; its test shows the published steps",
+    version="2",  # the ratio of biases and norms is 1, where version 1 took it of them too
+    space={"factor": (4.0, 6.0, 8.0, 10.0)},  # 4 is our choice
+):
     """Each weight matrix moves by the same share of its norm, in the direction of AdamW's step.
 
     r = m / (sqrt(v) + eps) + wd * theta;  theta <- theta - factor * lr * ||theta|| / ||r|| * r,  with 1 for the ratio
@@ -33,19 +41,7 @@ class Lamb(Technique):
     Source: google-research/albert:lamb_optimizer.py and optimization.py.
     """
 
-    name: ClassVar[str] = "lamb"
-    family: ClassVar[str] = "optimisation"
-    paper: ClassVar[str] = "You et al. 2020, arXiv:1904.00962"
-    identity: ClassVar[Mapping[str, Scalar] | None] = None
-    packages: ClassVar[tuple[str, ...]] = ("pytorch_optimizer",)
-    no_identity: ClassVar[str] = "an optimiser of another rule; its test shows the published steps"
-    version: ClassVar[str] = "2"  # the ratio of biases and norms is 1, where version 1 took it of them too
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"factor": (4.0, 6.0, 8.0, 10.0)}  # 4 is our choice
-
-    factor: float = 4.0
-
-    def __post_init__(self) -> None:
-        require(0 < self.factor <= 1000, "lamb:factor", self.factor, "above 0, at most 1000")
+    factor: float = bounded(4.0, "(0, 1000]")
 
     def optimizer(self, groups: list[Group], profile: Profile) -> torch.optim.Optimizer:
         with optional("pytorch_optimizer"):

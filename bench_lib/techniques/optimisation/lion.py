@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 
-from bench_lib.core.errors import require
 from bench_lib.core.extras import optional
-from bench_lib.core.spec import Profile, Scalar
+from bench_lib.core.spec import Profile
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Group
 from bench_lib.techniques.interface.optimizers import parameter_groups, rescaled
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class Lion(Technique):
+class Lion(
+    Technique,
+    name="lion",
+    family="optimisation",
+    paper="Chen et al. 2023, arXiv:2302.06675",
+    identity=None,
+    packages=("pytorch_optimizer",),
+    no_identity="an optimiser of another rule; its test shows the published steps",
+    supersedes={"clip_norm": "a sign does not change with the norm"},
+    space={"factor": (0.1, 0.2, 0.33)},
+):
     """Every element moves by the same amount, in the direction of a momentum's sign.
 
     theta <- theta - factor * lr * sign(beta1 * m + (1 - beta1) * g) - lr * wd * theta,  then
@@ -30,19 +38,7 @@ class Lion(Technique):
     Source: google/automl:lion/README.md.
     """
 
-    name: ClassVar[str] = "lion"
-    family: ClassVar[str] = "optimisation"
-    paper: ClassVar[str] = "Chen et al. 2023, arXiv:2302.06675"
-    identity: ClassVar[Mapping[str, Scalar] | None] = None
-    packages: ClassVar[tuple[str, ...]] = ("pytorch_optimizer",)
-    no_identity: ClassVar[str] = "an optimiser of another rule; its test shows the published steps"
-    supersedes: ClassVar[Mapping[str, str]] = {"clip_norm": "a sign does not change with the norm"}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"factor": (0.1, 0.2, 0.33)}
-
-    factor: float = 0.2
-
-    def __post_init__(self) -> None:
-        require(0 < self.factor <= 1000, "lion:factor", self.factor, "above 0, at most 1000")
+    factor: float = bounded(0.2, "(0, 1000]")
 
     def optimizer(self, groups: list[Group], profile: Profile) -> torch.optim.Optimizer:
         with optional("pytorch_optimizer"):

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
 from bench_lib.models.interventions import mean_of
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.hooks import Weights
 from bench_lib.techniques.interface.technique import Technique
 
@@ -20,7 +18,15 @@ Loaders = Sequence[Callable[[], Weights]]
 
 
 @dataclass(frozen=True)
-class ModelStock(Technique):
+class ModelStock(
+    Technique,
+    name="model_stock",
+    family="optimisation",
+    paper="Jang et al. 2024, arXiv:2403.19522",
+    identity={"members": 1},
+    observer=True,
+    space={"members": (2, 3, 5)},  # 3 and 5 are our choice
+):
     """Average the weights of a few seeds and go back towards the pre-trained ones, tensor by tensor.
 
     theta = t * mean_i(theta_i) + (1 - t) * theta_pretrained,  t = N cos(phi) / (1 + (N - 1) cos(phi)),
@@ -34,17 +40,7 @@ class ModelStock(Technique):
     tanganke/fusion_bench:fusion_bench/method/model_stock/model_stock.py, which are ports.
     """
 
-    name: ClassVar[str] = "model_stock"
-    family: ClassVar[str] = "optimisation"
-    paper: ClassVar[str] = "Jang et al. 2024, arXiv:2403.19522"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"members": 1}
-    observer: ClassVar[bool] = True
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"members": (2, 3, 5)}  # 3 and 5 are our choice
-
-    members: int = 2
-
-    def __post_init__(self) -> None:
-        require(self.members >= 1, "model_stock:members", self.members, "1 or more")
+    members: int = bounded(2, "[1, inf]")
 
     def pools(self) -> int:
         return self.members

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 
-from bench_lib.core.spec import Profile, Scalar
+from bench_lib.core.spec import Profile
 from bench_lib.techniques.interface.context import Group
 from bench_lib.techniques.interface.optimizers import parameter_groups
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class RAdam(Technique):
+class RAdam(
+    Technique,
+    name="radam",
+    family="optimisation",
+    paper="Liu et al. 2020, arXiv:1908.03265",
+    identity=None,
+    no_identity="an optimiser of another rule; its test shows the published steps",
+    space={"warmup": (False, True)},  # our choice
+):
     """AdamW whose step is scaled by the certainty of its second moment, in place of a warm-up.
 
     theta <- theta - lr * r_t * m_hat / (sqrt(v_hat) + eps),  r_t^2 = (rho_t - 4) (rho_t - 2) rho_inf /
@@ -26,15 +32,9 @@ class RAdam(Technique):
     Liu et al. 2020, "On the Variance of the Adaptive Learning Rate and Beyond", algorithm 2, by torch with its settings
     and decoupled decay. The profile's warm-up is left out, since r_t takes its place: 0.2 after 100 steps, 0.4 after
     350, 0.65 after 1,000 with beta2 0.999, so that a short run stays slow; `warmup` keeps it.
-    Source: Liu et al. 2020 (settings not verified).
+    Source: torch.optim.RAdam. The paper has 4 in place of 5, as quoted by public code;
+    LiyuanLucasLiu/RAdam:radam/radam.py has 5, and by default makes no step before.
     """
-
-    name: ClassVar[str] = "radam"
-    family: ClassVar[str] = "optimisation"
-    paper: ClassVar[str] = "Liu et al. 2020, arXiv:1908.03265"
-    identity: ClassVar[Mapping[str, Scalar] | None] = None
-    no_identity: ClassVar[str] = "an optimiser of another rule; its test shows the published steps"
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"warmup": (False, True)}  # our choice
 
     warmup: bool = False
 

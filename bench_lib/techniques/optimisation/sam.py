@@ -2,45 +2,40 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Update
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.sharpness import factor_to, gradients, gradients_above
 
 
 @dataclass(frozen=True)
-class SAM(Technique):
+class SAM(
+    Technique,
+    name="sam",
+    family="optimisation",
+    paper="Foret et al. 2021, arXiv:2010.01412",
+    identity={"rho": 0.0},
+    space={"rho": (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)},  # section 3.1 of the paper
+):
     """Each update is made with the gradient of the worst weights close by, where the loss rises most steeply.
 
     e = rho * g / ||g||,  g = dL/dw over all parameters as one vector;  w <- optimiser(w, dL/dw at w + e)
 
-    Foret et al. 2021, "Sharpness-Aware Minimization", equation 2 and algorithm 1; rho 0.05 is the default of a public
-    implementation. Rho is absolute: beside weights of a larger norm, as of a larger model, it is a smaller step. g is
+    Foret et al. 2021, "Sharpness-Aware Minimization", equation 2 and algorithm 1; rho 0.05 is their default (section
+    3.1, footnote 3). Rho is absolute: beside weights of a larger norm, as of a larger model, it is a smaller step. g is
     of the whole batch, and both passes have the same dropout masks, where public code draws anew. The loss scale of
     fp16 cancels in e. A gradient that is not finite, or is zero, has no direction: there is no climb then, and the
     harness has the gradient as it is.
     Source: davda54/sam:sam.py; SamsungLabs/ASAM:asam.py.
     """
 
-    name: ClassVar[str] = "sam"
-    family: ClassVar[str] = "optimisation"
-    paper: ClassVar[str] = "Foret et al. 2021, arXiv:2010.01412"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"rho": 0.0}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"rho": (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)}  # not verified
-
-    rho: float = 0.05
-
-    def __post_init__(self) -> None:
-        require(0 <= self.rho < math.inf, "sam:rho", self.rho, "0 or more, finite")
+    rho: float = bounded(0.05, "[0, inf)")
 
     def passes(self) -> tuple[int, int]:
         return (2, 2) if self.rho else (1, 1)

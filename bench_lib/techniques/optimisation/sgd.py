@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 
-from bench_lib.core.errors import require
 from bench_lib.core.extras import optional
-from bench_lib.core.spec import Profile, Scalar
+from bench_lib.core.spec import Profile
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Group
 from bench_lib.techniques.interface.optimizers import parameter_groups
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class SGD(Technique):
+class SGD(
+    Technique,
+    name="sgd",
+    family="optimisation",
+    paper="Gkouti et al. 2024, arXiv:2402.06948",
+    identity=None,
+    packages=("pytorch_optimizer",),
+    no_identity="an optimiser of another rule; its test shows the published steps",
+    space={
+        "learning_rate": (1e-3, 3e-3, 1e-2, 3e-2, 1e-1),  # our choice
+        "momentum": (0.0, 0.9),
+    },
+):
     """Gradient descent with momentum, at a rate of its own, in place of Adam's step.
 
     m <- momentum * m + g;  theta <- theta - lr * m - lr_profile * wd * theta
@@ -33,23 +43,8 @@ class SGD(Technique):
     Source: princeton-nlp/MeZO:medium_models/opt_fewshot_sgd_array.sh.example and rivercold/ACClip-Pytorch:run_glue.sh.
     """
 
-    name: ClassVar[str] = "sgd"
-    family: ClassVar[str] = "optimisation"
-    paper: ClassVar[str] = "Gkouti et al. 2024, arXiv:2402.06948"
-    identity: ClassVar[Mapping[str, Scalar] | None] = None
-    packages: ClassVar[tuple[str, ...]] = ("pytorch_optimizer",)
-    no_identity: ClassVar[str] = "an optimiser of another rule; its test shows the published steps"
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "learning_rate": (1e-3, 3e-3, 1e-2, 3e-2, 1e-1),  # our choice
-        "momentum": (0.0, 0.9),
-    }
-
-    learning_rate: float = 1e-2
-    momentum: float = 0.9
-
-    def __post_init__(self) -> None:
-        require(self.learning_rate > 0, "sgd:learning_rate", self.learning_rate, "above 0")
-        require(0 <= self.momentum < 1, "sgd:momentum", self.momentum, "0 or more, below 1")
+    learning_rate: float = bounded(1e-2, "(0, inf]")
+    momentum: float = bounded(0.9, "[0, 1)", "0 or more, below 1")
 
     def configure(self, profile: Profile) -> Profile:
         # A weight decays by the rate times the decay in each step.

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Profile, Scalar
+from bench_lib.core.spec import Profile
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Group, Training
 from bench_lib.techniques.interface.optimizers import parameter_groups
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class StableAdamW(Technique):
+class StableAdamW(
+    Technique,
+    name="stable_adamw",
+    family="optimisation",
+    paper="Wortsman et al. 2023, arXiv:2304.13013",
+    identity=None,
+    no_identity="an optimiser of another rule; its test shows the published steps",
+    space={
+        "beta2": (0.9, 0.98, 0.99, 0.999),  # our choice
+        "threshold": (0.5, 1.0, 2.0),  # our choice
+    },
+):
     """AdamW whose rate falls, tensor by tensor, where a gradient is larger than its second moment expects.
 
     theta <- theta - lr * wd * theta - lr / max(1, rms / threshold) * v / (sqrt(u) + eps),
@@ -30,22 +41,8 @@ class StableAdamW(Technique):
     Source: gist mitchellnw/d42e22a0b9ec02ceaf4f7b4457f51423; warner-benjamin/optimi:optimi/stableadamw.py.
     """
 
-    name: ClassVar[str] = "stable_adamw"
-    family: ClassVar[str] = "optimisation"
-    paper: ClassVar[str] = "Wortsman et al. 2023, arXiv:2304.13013"
-    identity: ClassVar[Mapping[str, Scalar] | None] = None
-    no_identity: ClassVar[str] = "an optimiser of another rule; its test shows the published steps"
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "beta2": (0.9, 0.98, 0.99, 0.999),  # our choice
-        "threshold": (0.5, 1.0, 2.0),  # our choice
-    }
-
-    beta2: float = 0.99
-    threshold: float = 1.0
-
-    def __post_init__(self) -> None:
-        require(0 <= self.beta2 < 1, "stable_adamw:beta2", self.beta2, "0 or more, below 1")
-        require(self.threshold > 0, "stable_adamw:threshold", self.threshold, "above 0")
+    beta2: float = bounded(0.99, "[0, 1)", "0 or more, below 1")
+    threshold: float = bounded(1.0, "(0, inf]")
 
     def optimizer(self, groups: list[Group], profile: Profile) -> torch.optim.Optimizer:
         return _Stable(parameter_groups(groups), (profile.beta1, self.beta2), profile.eps, self.threshold)

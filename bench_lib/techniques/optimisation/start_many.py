@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
-from bench_lib.core.errors import Unsupported, require
-from bench_lib.core.spec import Scalar
+from bench_lib.core.errors import Unsupported
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.history import Choice, History
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class StartMany(Technique):
+class StartMany(
+    Technique,
+    name="start_many",
+    family="optimisation",
+    paper="Dodge et al. 2020, arXiv:2002.06305",
+    identity={"members": 1},
+    observer=True,
+    space={
+        "members": (5, 10, 20),  # our choice
+        "share": (0.1, 0.2, 0.3),  # our choice
+    },
+):
     """Start several seeds, go on with those that score best early, and take the best of these at the end.
 
     chosen = argmax of score(T) over the `kept` seeds of largest score(t),  t the first evaluation from share * T on,
@@ -25,27 +35,12 @@ class StartMany(Technique):
     our choice from that, the cost of 4 runs. As in their study, whole runs are stored and what would have been stopped
     is not counted. Both choices are by the score on the evaluation set, which makes it optimistic. A member that
     diverges early comes last, one that diverges after it was kept is lost. `reported` has t and the seed.
-    Source: Dodge et al. 2020 (settings not verified).
+    Source: section 5 as quoted by public notes on the paper; 20 to 30 % was best on 3 of 4 data sets.
     """
 
-    name: ClassVar[str] = "start_many"
-    family: ClassVar[str] = "optimisation"
-    paper: ClassVar[str] = "Dodge et al. 2020, arXiv:2002.06305"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"members": 1}
-    observer: ClassVar[bool] = True
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "members": (5, 10, 20),  # our choice
-        "share": (0.1, 0.2, 0.3),  # our choice
-    }
-
-    members: int = 10
-    kept: int = 2
-    share: float = 0.25
-
-    def __post_init__(self) -> None:
-        require(self.members >= 1, "start_many:members", self.members, "1 or more")
-        require(self.kept >= 1, "start_many:kept", self.kept, "1 or more")
-        require(0 < self.share < 1, "start_many:share", self.share, "between 0 and 1")
+    members: int = bounded(10, "[1, inf]")
+    kept: int = bounded(2, "[1, inf]")
+    share: float = bounded(0.25, "(0, 1)", "between 0 and 1")
 
     def pools(self) -> int:
         return self.members

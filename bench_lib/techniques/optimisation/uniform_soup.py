@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
 from bench_lib.models.interventions import mean_of
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.hooks import Weights
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class UniformSoup(Technique):
+class UniformSoup(
+    Technique,
+    name="uniform_soup",
+    family="optimisation",
+    paper="Wortsman et al. 2022, arXiv:2203.05482",
+    identity={"members": 1},
+    observer=True,
+    space={"members": (2, 3, 5, 10)},  # our choice
+):
     """Average the weights of several seeds, whatever they score.
 
     theta = (1 / members) * sum_i theta_i
@@ -26,17 +32,7 @@ class UniformSoup(Technique):
     Source: mlfoundations/model-soups:main.py.
     """
 
-    name: ClassVar[str] = "uniform_soup"
-    family: ClassVar[str] = "optimisation"
-    paper: ClassVar[str] = "Wortsman et al. 2022, arXiv:2203.05482"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"members": 1}
-    observer: ClassVar[bool] = True
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"members": (2, 3, 5, 10)}  # our choice
-
-    members: int = 5
-
-    def __post_init__(self) -> None:
-        require(self.members >= 1, "uniform_soup:members", self.members, "1 or more")
+    members: int = bounded(5, "[1, inf]")
 
     def pools(self) -> int:
         return self.members

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
 from bench_lib.models.interventions import weights_replaced
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.pretrained_anchors import anchors, with_start
 
 
 @dataclass(frozen=True)
-class WiSEFT(Technique):
+class WiSEFT(
+    Technique,
+    name="wise_ft",
+    family="optimisation",
+    paper="Wortsman et al. 2022, arXiv:2109.01903",
+    identity={"alpha": 1.0},
+    observer=True,
+    space={"alpha": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)},
+):
     """Evaluate a body between its pre-trained and its fine-tuned weights, under the head as it was trained.
 
     theta = (1 - alpha) * theta_pretrained + alpha * theta_tuned
@@ -30,19 +35,7 @@ class WiSEFT(Technique):
     Source: mlfoundations/wise-ft:src/wise_ft.py and src/args.py.
     """
 
-    name: ClassVar[str] = "wise_ft"
-    family: ClassVar[str] = "optimisation"
-    paper: ClassVar[str] = "Wortsman et al. 2022, arXiv:2109.01903"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"alpha": 1.0}
-    observer: ClassVar[bool] = True
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "alpha": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
-    }
-
-    alpha: float = 0.5
-
-    def __post_init__(self) -> None:
-        require(0 <= self.alpha <= 1, "wise_ft:alpha", self.alpha, "0 (the pre-trained body) to 1 (the tuned one)")
+    alpha: float = bounded(0.5, "[0, 1]", "0 (the pre-trained body) to 1 (the tuned one)")
 
     @torch.no_grad()
     def evaluate_under(self, training: Training) -> AbstractContextManager[None]:

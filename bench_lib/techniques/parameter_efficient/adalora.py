@@ -4,23 +4,37 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from bench_lib.core.errors import Unsupported, require
 from bench_lib.core.extras import optional
-from bench_lib.core.spec import Profile, Scalar
+from bench_lib.core.spec import Profile
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.peft_injection import OTHER_PARTS, new_parts, wrap
 
 
 @dataclass(frozen=True)
-class AdaLoRA(Technique):
+class AdaLoRA(
+    Technique,
+    name="adalora",
+    family="parameter-efficient",
+    paper="Zhang et al. 2023, arXiv:2303.10512",
+    identity=None,
+    packages=("peft",),
+    no_identity="a wrapped model; test_peft_injection.py shows that it starts as the baseline to the bit",
+    supersedes=OTHER_PARTS | {"wise_ft": "declined: nothing trains that has a pre-trained value"},
+    space={
+        "learning_rate": (8e-4, 1.2e-3, 3e-3, 1e-2),  # our choice above 1.2e-3
+        "orthogonality": (0.1, 0.3),
+    },
+):
     """Each linear layer of the blocks learns an update in the form of a singular value decomposition, of falling rank.
 
     W <- W_pretrained + (alpha / rank) * B diag(E) A,  A and B random, E = 0 at the start;
@@ -35,44 +49,22 @@ class AdaLoRA(Technique):
     Source: QingruZhang/AdaLoRA:NLU/scripts/run_debertav3_sst2.sh and run_debertav3_rte.sh.
     """
 
-    name: ClassVar[str] = "adalora"
-    family: ClassVar[str] = "parameter-efficient"
-    paper: ClassVar[str] = "Zhang et al. 2023, arXiv:2303.10512"
-    identity: ClassVar[Mapping[str, Scalar] | None] = None
-    packages: ClassVar[tuple[str, ...]] = ("peft",)
-    no_identity: ClassVar[str] = (
-        "a wrapped model; test_peft_injection.py shows that it starts as the baseline to the bit"
-    )
-    supersedes: ClassVar[Mapping[str, str]] = OTHER_PARTS | {
-        "wise_ft": "declined: nothing trains that has a pre-trained value"
-    }
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "learning_rate": (8e-4, 1.2e-3, 3e-3, 1e-2),  # our choice above 1.2e-3
-        "orthogonality": (0.1, 0.3),
-    }
-
-    rank: int = 2
+    rank: int = bounded(2, "[2, inf]")
     target_rank: int = 1
-    alpha: int = 16
-    orthogonality: float = 0.1
-    beta1: float = 0.85
-    beta2: float = 0.85
-    before: float = 0.12
+    alpha: int = bounded(16, "[1, inf]")
+    orthogonality: float = bounded(0.1, "[0, 1000]")
+    beta1: float = bounded(0.85, "(0, 1)")
+    beta2: float = bounded(0.85, "(0, 1)")
+    before: float = bounded(0.12, "[0, 1)", "a share of the steps, 0 up to, not including, 1")
     after: float = 0.44
-    learning_rate: float = 8e-4
+    learning_rate: float = bounded(8e-4, "(0, inf]")
 
     def __post_init__(self) -> None:
-        require(self.rank >= 2, "adalora:rank", self.rank, "2 or more")
+        super().__post_init__()
         require(1 <= self.target_rank < self.rank, "adalora:target_rank", self.target_rank, "1 or more, below rank")
-        require(self.alpha >= 1, "adalora:alpha", self.alpha, "1 or more")
-        require(0 <= self.orthogonality <= 1000, "adalora:orthogonality", self.orthogonality, "0 to 1000")
-        for name in ("beta1", "beta2"):
-            require(0 < getattr(self, name) < 1, f"adalora:{name}", getattr(self, name), "above 0, below 1")
-        require(0 <= self.before < 1, "adalora:before", self.before, "a share of the steps, 0 up to, not including, 1")
         require(
             0 <= self.after < 1 - self.before, "adalora:after", self.after, "a share of the steps, below 1 - before"
         )
-        require(self.learning_rate > 0, "adalora:learning_rate", self.learning_rate, "above 0")
 
     def configure(self, profile: Profile) -> Profile:
         return dataclasses.replace(profile, learning_rate=self.learning_rate)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
-from bench_lib.core.errors import require
 from bench_lib.core.extras import optional
-from bench_lib.core.spec import Profile, Scalar
+from bench_lib.core.spec import Profile
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Group, Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.layouts import pattern, separate
@@ -17,7 +15,17 @@ from bench_lib.techniques.toolkit.peft_injection import OTHER_PARTS, expect, new
 
 
 @dataclass(frozen=True)
-class IA3(Technique):
+class IA3(
+    Technique,
+    name="ia3",
+    family="parameter-efficient",
+    paper="Liu et al. 2022, arXiv:2205.05638",
+    identity=None,
+    packages=("peft",),
+    no_identity="a wrapped model; test_peft_injection.py shows that it starts as the baseline to the bit",
+    supersedes=OTHER_PARTS,
+    space={"learning_rate": (1e-3, 3e-3, 1e-2, 3e-2)},  # our choice but for 3e-3
+):
     """Keys, values and the inner activations of the feed-forward parts are scaled by learnt vectors, through peft.
 
     k <- l_k * k,  v <- l_v * v,  W_2 gelu(W_1 h) <- W_2 (l_ff * gelu(W_1 h)),  l = 1 at the start
@@ -29,23 +37,7 @@ class IA3(Technique):
     Source: r-three/t-few:configs/ia3.json.
     """
 
-    name: ClassVar[str] = "ia3"
-    family: ClassVar[str] = "parameter-efficient"
-    paper: ClassVar[str] = "Liu et al. 2022, arXiv:2205.05638"
-    identity: ClassVar[Mapping[str, Scalar] | None] = None
-    packages: ClassVar[tuple[str, ...]] = ("peft",)
-    no_identity: ClassVar[str] = (
-        "a wrapped model; test_peft_injection.py shows that it starts as the baseline to the bit"
-    )
-    supersedes: ClassVar[Mapping[str, str]] = OTHER_PARTS
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "learning_rate": (1e-3, 3e-3, 1e-2, 3e-2),  # our choice but for 3e-3
-    }
-
-    learning_rate: float = 3e-3
-
-    def __post_init__(self) -> None:
-        require(self.learning_rate > 0, "ia3:learning_rate", self.learning_rate, "above 0")
+    learning_rate: float = bounded(3e-3, "(0, inf]")
 
     def configure(self, profile: Profile) -> Profile:
         return dataclasses.replace(profile, learning_rate=self.learning_rate)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
-from bench_lib.core.errors import require
 from bench_lib.core.extras import optional
-from bench_lib.core.spec import Profile, Scalar
+from bench_lib.core.spec import Profile
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.layouts import pattern, separate
@@ -17,7 +15,27 @@ from bench_lib.techniques.toolkit.peft_injection import OTHER_PARTS, expect, new
 
 
 @dataclass(frozen=True)
-class LoRA(Technique):
+class LoRA(
+    Technique,
+    name="lora",
+    family="parameter-efficient",
+    paper="Hu et al. 2022, arXiv:2106.09685",
+    identity=None,
+    packages=("peft",),
+    no_identity="a wrapped model; test_lora.py shows that it starts as the baseline to the bit",
+    supersedes={
+        **OTHER_PARTS,
+        "low_lr+": "it sets a rate of its own, not one relative to the profile's",
+        "freeze_bottom+": "it freezes the body itself, and adds its parameters after",
+        "+noisy_tune": "declined: the pre-trained weights are no more under their names",
+        "prune_structured_heads": "declined: no output projection trains, by whose gradients heads are ranked",
+        **dict.fromkeys(("l2_sp", "wd_pre", "recadam"), "declined: nothing trains that has a pre-trained value"),
+    },
+    space={
+        "learning_rate": (4e-4, 5e-4, 1e-3, 3e-3, 1e-2),  # our choice above 5e-4
+        "alpha": (8, 16, 32, 64),  # our choice but for 16
+    },
+):
     """Queries and values learn a low-rank update of their frozen weights, through peft; the new head trains whole.
 
     W <- W_pretrained + (alpha / rank) * B A,  A random, B = 0 at the start
@@ -28,32 +46,9 @@ class LoRA(Technique):
     Source: microsoft/LoRA:examples/NLU/roberta_base_rte.sh and roberta_base_mrpc.sh.
     """
 
-    name: ClassVar[str] = "lora"
-    family: ClassVar[str] = "parameter-efficient"
-    paper: ClassVar[str] = "Hu et al. 2022, arXiv:2106.09685"
-    identity: ClassVar[Mapping[str, Scalar] | None] = None
-    packages: ClassVar[tuple[str, ...]] = ("peft",)
-    no_identity: ClassVar[str] = "a wrapped model; test_lora.py shows that it starts as the baseline to the bit"
-    supersedes: ClassVar[Mapping[str, str]] = OTHER_PARTS | {
-        "low_lr+": "it sets a rate of its own, not one relative to the profile's",
-        "freeze_bottom+": "it freezes the body itself, and adds its parameters after",
-        "+noisy_tune": "declined: the pre-trained weights are no more under their names",
-        "prune_structured_heads": "declined: no output projection trains, by whose gradients heads are ranked",
-        **dict.fromkeys(("l2_sp", "wd_pre", "recadam"), "declined: nothing trains that has a pre-trained value"),
-    }
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "learning_rate": (4e-4, 5e-4, 1e-3, 3e-3, 1e-2),  # our choice above 5e-4
-        "alpha": (8, 16, 32, 64),  # our choice but for 16
-    }
-
-    rank: int = 8
-    alpha: int = 16
-    learning_rate: float = 5e-4
-
-    def __post_init__(self) -> None:
-        require(self.rank >= 1, "lora:rank", self.rank, "1 or more")
-        require(self.alpha >= 1, "lora:alpha", self.alpha, "1 or more")
-        require(self.learning_rate > 0, "lora:learning_rate", self.learning_rate, "above 0")
+    rank: int = bounded(8, "[1, inf]")
+    alpha: int = bounded(16, "[1, inf]")
+    learning_rate: float = bounded(5e-4, "(0, inf]")
 
     def configure(self, profile: Profile) -> Profile:
         return dataclasses.replace(profile, learning_rate=self.learning_rate)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from bench_lib.core.errors import Unsupported, require
+from bench_lib.core.errors import Unsupported
 from bench_lib.core.extras import optional
-from bench_lib.core.spec import Profile, Scalar
+from bench_lib.core.spec import Profile
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.peft_injection import OTHER_PARTS, new_parts, wrap
@@ -63,7 +63,25 @@ def _check_given(body: nn.Module, _inputs: object, options: dict[str, Any]) -> N
 
 
 @dataclass(frozen=True)
-class Prefix(Technique):
+class Prefix(
+    Technique,
+    name="prefix",
+    family="parameter-efficient",
+    paper="Li & Liang 2021, arXiv:2101.00190; Liu et al. 2022, arXiv:2110.07602",
+    identity=None,
+    packages=("peft",),
+    no_identity="new keys take their share of the attention whatever they are; test_prefix.py takes them out of sight",
+    supersedes={
+        **OTHER_PARTS,
+        "l2_sp": "declined: nothing trains that has a pre-trained value",
+        "+noisy_tune": "declined: the pre-trained weights are frozen and under other names",
+    },
+    version="2",  # starts at the spread of the model's layers, where version 1 had peft's N(0, 1)
+    space={
+        "learning_rate": (5e-3, 1e-2, 3e-2, 1e-1),  # to 3e-2 as in scripts of THUDM/P-tuning-v2, 1e-1 our choice
+        "tokens": (20, 40, 128),
+    },
+):
     """Learnt keys and values stand before those of the text in every attention layer, and the new head trains whole.
 
     attention = softmax(q [P_k; K]^T / sqrt(d)) [P_v; V],  P ~ N(0, initializer_range^2) at the start
@@ -76,30 +94,8 @@ class Prefix(Technique):
     Source: THUDM/P-tuning-v2:model/prefix_encoder.py, model/sequence_classification.py and run_script/run_rte_bert.sh.
     """
 
-    name: ClassVar[str] = "prefix"
-    family: ClassVar[str] = "parameter-efficient"
-    paper: ClassVar[str] = "Li & Liang 2021, arXiv:2101.00190; Liu et al. 2022, arXiv:2110.07602"
-    identity: ClassVar[Mapping[str, Scalar] | None] = None
-    packages: ClassVar[tuple[str, ...]] = ("peft",)
-    no_identity: ClassVar[str] = (
-        "new keys take their share of the attention whatever they are; test_prefix.py takes them out of sight"
-    )
-    supersedes: ClassVar[Mapping[str, str]] = OTHER_PARTS | {
-        "l2_sp": "declined: nothing trains that has a pre-trained value",
-        "+noisy_tune": "declined: the pre-trained weights are frozen and under other names",
-    }
-    version: ClassVar[str] = "2"  # starts at the spread of the model's layers, where version 1 had peft's N(0, 1)
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "learning_rate": (5e-3, 1e-2, 3e-2, 1e-1),  # above 1e-2 not verified
-        "tokens": (20, 40, 128),
-    }
-
-    tokens: int = 20
-    learning_rate: float = 1e-2
-
-    def __post_init__(self) -> None:
-        require(self.tokens >= 1, "prefix:tokens", self.tokens, "1 or more")
-        require(self.learning_rate > 0, "prefix:learning_rate", self.learning_rate, "above 0")
+    tokens: int = bounded(20, "[1, inf]")
+    learning_rate: float = bounded(1e-2, "(0, inf]")
 
     def configure(self, profile: Profile) -> Profile:
         return dataclasses.replace(profile, learning_rate=self.learning_rate)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Step, Training, with_gradients
 from bench_lib.techniques.interface.technique import Technique
 
@@ -21,7 +19,15 @@ CLIP = 1.0
 
 
 @dataclass(frozen=True)
-class ChildTuningD(Technique):
+class ChildTuningD(
+    Technique,
+    name="child_tuning_d",
+    family="regularisation",
+    paper="Xu et al. 2021, arXiv:2109.05687",
+    identity={"p": 1.0},
+    version="2",  # each tensor's gradient is clipped before it is squared, which version 1 did not
+    space={"p": (0.1, 0.2, 0.3)},  # of the first author's answer, alibaba/AliceMind issue 28
+):
     """Of the blocks, only the elements with the largest Fisher information at the pre-trained weights get a gradient.
 
     F = mean of (g * min(1, 1 / ||g||))^2 over the training set before training, ||g|| that of the tensor;
@@ -34,17 +40,7 @@ class ChildTuningD(Technique):
     Source: alibaba/AliceMind:ChildTuning/ChildTuningOptimizer.py and run.sh; RunxinXu/ChildTuning:ChildTuningD.py.
     """
 
-    name: ClassVar[str] = "child_tuning_d"
-    family: ClassVar[str] = "regularisation"
-    paper: ClassVar[str] = "Xu et al. 2021, arXiv:2109.05687"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"p": 1.0}
-    version: ClassVar[str] = "2"  # each tensor's gradient is clipped before it is squared, which version 1 did not
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"p": (0.1, 0.2, 0.3)}  # not verified
-
-    p: float = 0.3
-
-    def __post_init__(self) -> None:
-        require(0 < self.p <= 1, "child_tuning_d:p", self.p, "above 0, at most 1")
+    p: float = bounded(0.3, "(0, 1]")
 
     def estimation_passes(self) -> tuple[int, int]:
         return (0, 0) if self.p == 1 else (1, 1)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training, with_gradients
 from bench_lib.techniques.interface.technique import Technique
 
@@ -18,7 +15,15 @@ LEVELS = 2**16
 
 
 @dataclass(frozen=True)
-class ChildTuningF(Technique):
+class ChildTuningF(
+    Technique,
+    name="child_tuning_f",
+    family="regularisation",
+    paper="Xu et al. 2021, arXiv:2109.05687",
+    identity={"p": 1.0},
+    supersedes={"clip_value+": "the few values that are clipped are masked afterwards"},
+    space={"p": (0.2, 0.3, 0.4)},  # of the first author's answer, alibaba/AliceMind issue 28
+):
     """A random part of the gradient is kept at each step and scaled up, so that its expectation stays the same.
 
     g <- g * M / p,  M ~ Bernoulli(p) for each element, drawn anew at each step
@@ -29,17 +34,7 @@ class ChildTuningF(Technique):
     Source: alibaba/AliceMind:ChildTuning/ChildTuningOptimizer.py and run.sh.
     """
 
-    name: ClassVar[str] = "child_tuning_f"
-    family: ClassVar[str] = "regularisation"
-    paper: ClassVar[str] = "Xu et al. 2021, arXiv:2109.05687"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"p": 1.0}
-    supersedes: ClassVar[Mapping[str, str]] = {"clip_value+": "the few values that are clipped are masked afterwards"}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"p": (0.2, 0.3, 0.4)}  # not verified
-
-    p: float = 0.3
-
-    def __post_init__(self) -> None:
-        require(0 < self.p <= 1, "child_tuning_f:p", self.p, "above 0, at most 1")
+    p: float = bounded(0.3, "(0, 1]")
 
     def after_backward(self, training: Training) -> None:
         if self.p == 1:

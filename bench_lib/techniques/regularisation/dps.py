@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training, with_gradients
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.dropout_rates import check_needed, set_dropout
 
 
 @dataclass(frozen=True)
-class DPS(Technique):
+class DPS(
+    Technique,
+    name="dps",
+    family="regularisation",
+    paper="Zhang et al. 2022, arXiv:2211.01642",
+    identity={"p": 0.0},
+    supersedes=dict.fromkeys(("r_drop", "lr_drop"), "declined: it takes away the dropout that the other one goes by"),
+    space={
+        "p": (0.1, 0.3, 0.5, 0.7),  # our choice
+        "update_ratio": (0.05, 0.1, 0.2),  # our choice
+    },
+):
     """Stages in turn: all train and squared gradients add up; then of each matrix the share with the smallest rests.
 
     stage I: F <- F + g^2, from 0;  stage II: g <- g * M,  M = 0 for the share p of each matrix with the smallest F,
@@ -31,26 +40,9 @@ class DPS(Technique):
     Source: ZhangHaojie077/DPS:transformers/DPSDense/grads_ops.py, script/run_trainer.py and script/run_glue.sh.
     """
 
-    name: ClassVar[str] = "dps"
-    family: ClassVar[str] = "regularisation"
-    paper: ClassVar[str] = "Zhang et al. 2022, arXiv:2211.01642"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"p": 0.0}
-    supersedes: ClassVar[Mapping[str, str]] = dict.fromkeys(
-        ("r_drop", "lr_drop"), "declined: it takes away the dropout that the other one goes by"
-    )
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "p": (0.1, 0.3, 0.5, 0.7),  # our choice
-        "update_ratio": (0.05, 0.1, 0.2),  # our choice
-    }
-
-    p: float = 0.3
-    update_ratio: float = 0.05
-    dropout: float | None = 0.0
-
-    def __post_init__(self) -> None:
-        require(0 <= self.p < 1, "dps:p", self.p, "0 (all train) or more, below 1")
-        require(0 < self.update_ratio <= 1, "dps:update_ratio", self.update_ratio, "above 0, at most 1")
-        require(self.dropout is None or 0 <= self.dropout < 1, "dps:dropout", self.dropout, "0 or more, below 1, None")
+    p: float = bounded(0.3, "[0, 1)", "0 (all train) or more, below 1")
+    update_ratio: float = bounded(0.05, "(0, 1]")
+    dropout: float | None = bounded(0.0, "[0, 1) or None", "0 or more, below 1, None")
 
     def prepare(self, training: Training) -> None:
         if self.p:

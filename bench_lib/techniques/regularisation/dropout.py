@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import ClassVar
 
-from bench_lib.core.errors import Unsupported, require
-from bench_lib.core.spec import Scalar
+from bench_lib.core.errors import Unsupported
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.dropout_rates import check_needed, dropout_places
 
 
 @dataclass(frozen=True)
-class Dropout(Technique):
+class Dropout(
+    Technique,
+    name="dropout",
+    family="regularisation",
+    paper="Srivastava et al. 2014, jmlr.org/papers/v15/srivastava14a.html",
+    identity={"hidden": None, "attention": None, "head": None},
+    space={
+        "hidden": (0.0, 0.1, 0.2),  # our choice
+        "attention": (0.0, 0.1, 0.2),  # our choice
+    },
+):
     """Set the rates at which hidden states, attention probabilities and the head's input are dropped.
 
     y = x * M / (1 - rate),  M ~ Bernoulli(1 - rate) for each element, while training
@@ -25,23 +33,9 @@ class Dropout(Technique):
     without it.
     """
 
-    name: ClassVar[str] = "dropout"
-    family: ClassVar[str] = "regularisation"
-    paper: ClassVar[str] = "Srivastava et al. 2014, jmlr.org/papers/v15/srivastava14a.html"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"hidden": None, "attention": None, "head": None}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "hidden": (0.0, 0.1, 0.2),  # our choice
-        "attention": (0.0, 0.1, 0.2),  # our choice
-    }
-
-    hidden: float | None = 0.2
-    attention: float | None = 0.2
-    head: float | None = 0.2
-
-    def __post_init__(self) -> None:
-        for place, rate in asdict(self).items():
-            allowed = "0 up to, not including, 1; None to keep"
-            require(rate is None or 0 <= rate < 1, f"dropout:{place}", rate, allowed)
+    hidden: float | None = bounded(0.2, "[0, 1) or None")
+    attention: float | None = bounded(0.2, "[0, 1) or None")
+    head: float | None = bounded(0.2, "[0, 1) or None")
 
     def prepare(self, training: Training) -> None:
         rates = {place: rate for place, rate in asdict(self).items() if rate is not None}

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training, with_gradients
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class L1(Technique):
+class L1(
+    Technique,
+    name="l1",
+    family="regularisation",
+    paper="Tibshirani 1996, doi:10.1111/j.2517-6161.1996.tb02080.x",
+    identity={"strength": 0.0},
+    space={"strength": (1e-6, 1e-5, 1e-4)},  # our choice
+):
     """Pull every trained weight, biases and norms too, towards zero with equal force, as part of the gradient.
 
     g <- g + strength * sign(theta), the gradient of L + strength * ||theta||_1
@@ -23,19 +27,10 @@ class L1(Technique):
     Tibshirani 1996, "Regression Shrinkage and Selection via the Lasso"; strength 1e-5 is our choice. Being coupled, it
     passes through the clipping and through Adam's scaling, which makes a full step of even so small a force where there
     is no other gradient. The recorded loss is without it, and the decoupled decay of the profile stays.
-    Source: Tibshirani 1996 (settings not verified).
+    Source: Tibshirani 1996 for the penalty.
     """
 
-    name: ClassVar[str] = "l1"
-    family: ClassVar[str] = "regularisation"
-    paper: ClassVar[str] = "Tibshirani 1996, doi:10.1111/j.2517-6161.1996.tb02080.x"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"strength": 0.0}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"strength": (1e-6, 1e-5, 1e-4)}  # our choice
-
-    strength: float = 1e-5
-
-    def __post_init__(self) -> None:
-        require(0 <= self.strength <= 1000, "l1:strength", self.strength, "0 to 1000")
+    strength: float = bounded(1e-5, "[0, 1000]")
 
     @torch.no_grad()
     def after_backward(self, training: Training) -> None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training, with_gradients
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class L2(Technique):
+class L2(
+    Technique,
+    name="l2",
+    family="regularisation",
+    paper="Loshchilov & Hutter 2019, arXiv:1711.05101",
+    identity={"strength": 0.0},
+    space={"strength": (1e-4, 1e-3, 1e-2)},
+):
     """Pull every trained weight, biases and norms too, towards zero in proportion to it, as part of the gradient.
 
     g <- g + strength * theta, the gradient of L + strength / 2 * ||theta||^2
@@ -27,16 +31,7 @@ class L2(Technique):
     Source: thuml/Transfer-Learning-Library:tllib/regularization/delta.py for half the squared norm of all parameters.
     """
 
-    name: ClassVar[str] = "l2"
-    family: ClassVar[str] = "regularisation"
-    paper: ClassVar[str] = "Loshchilov & Hutter 2019, arXiv:1711.05101"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"strength": 0.0}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"strength": (1e-4, 1e-3, 1e-2)}
-
-    strength: float = 0.01
-
-    def __post_init__(self) -> None:
-        require(0 <= self.strength <= 1000, "l2:strength", self.strength, "0 to 1000")
+    strength: float = bounded(0.01, "[0, 1000]")
 
     @torch.no_grad()
     def after_backward(self, training: Training) -> None:

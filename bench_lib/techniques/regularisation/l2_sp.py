@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Group, Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.pretrained_anchors import anchors, matrices, with_start, without_decay
@@ -21,7 +17,15 @@ Penalties = list[tuple[nn.Parameter, Tensor, float]]
 
 
 @dataclass(frozen=True)
-class L2SP(Technique):
+class L2SP(
+    Technique,
+    name="l2_sp",
+    family="regularisation",
+    paper="Li et al. 2018, arXiv:1802.01483",
+    identity={"alpha": 0.0, "beta": 0.0},
+    version="2",  # a part of the gradient, where version 1 was a decay that fp32 mostly rounded away
+    space={"alpha": (1e-3, 1e-2, 1e-1, 1.0)},  # 0.1 as in their script, the rest our choice
+):
     """The loss penalises how far the body is from its pre-trained weights, and how far the head is from zero.
 
     g <- g + alpha * (theta - theta_pretrained) in the body,  g <- g + beta * theta in the head: the gradient of
@@ -37,19 +41,8 @@ class L2SP(Technique):
     Source: holyseven/TransferLearningClassification:model/network_base.py and run_classification/train.sh.
     """
 
-    name: ClassVar[str] = "l2_sp"
-    family: ClassVar[str] = "regularisation"
-    paper: ClassVar[str] = "Li et al. 2018, arXiv:1802.01483"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"alpha": 0.0, "beta": 0.0}
-    version: ClassVar[str] = "2"  # a part of the gradient, where version 1 was a decay that fp32 mostly rounded away
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"alpha": (1e-3, 1e-2, 1e-1, 1.0)}  # not verified
-
-    alpha: float = 0.1
-    beta: float = 0.01
-
-    def __post_init__(self) -> None:
-        require(0 <= self.alpha < math.inf, "l2_sp:alpha", self.alpha, "0 or more, finite")
-        require(0 <= self.beta < math.inf, "l2_sp:beta", self.beta, "0 or more, finite")
+    alpha: float = bounded(0.1, "[0, inf)")
+    beta: float = bounded(0.01, "[0, inf)")
 
     def groups(self, groups: list[Group], training: Training) -> list[Group]:
         penalised = {**self._body(training), **self._head(training)}

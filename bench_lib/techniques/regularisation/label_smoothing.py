@@ -2,41 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Output
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class LabelSmoothing(Technique):
+class LabelSmoothing(
+    Technique,
+    name="label_smoothing",
+    family="regularisation",
+    paper="Szegedy et al. 2016, arXiv:1512.00567",
+    identity={"epsilon": 0.0},
+    space={"epsilon": (0.05, 0.1, 0.2)},  # our choice
+):
     """Cross-entropy with a truth that leaves a little probability to every class.
 
     L = -sum over k of q_k * log p_k,  q = (1 - epsilon) * one-hot + epsilon / K,  K the classes that can be chosen
 
     Szegedy et al. 2016, "Rethinking the Inception Architecture for Computer Vision", section 7, epsilon 0.1. For answer
     spans K counts the positions of a sequence that are not padding, and start and end are averaged.
-    Source: Szegedy et al. 2016 (settings not verified).
+    Source: Szegedy et al. 2016, section 7, with K 1,000 and epsilon 0.1 for ImageNet.
     """
 
-    name: ClassVar[str] = "label_smoothing"
-    family: ClassVar[str] = "regularisation"
-    paper: ClassVar[str] = "Szegedy et al. 2016, arXiv:1512.00567"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"epsilon": 0.0}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"epsilon": (0.05, 0.1, 0.2)}  # our choice
-
-    epsilon: float = 0.1
-
-    def __post_init__(self) -> None:
-        require(0 <= self.epsilon < 1, "label_smoothing:epsilon", self.epsilon, "0 up to, not including, 1")
+    epsilon: float = bounded(0.1, "[0, 1)")
 
     def loss(self, output: Output) -> Tensor:
         pairs = zip(output.logits, output.targets, strict=True)

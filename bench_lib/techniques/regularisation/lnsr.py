@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Step
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.consistency import clean_and_noisy
 
 
 @dataclass(frozen=True)
-class LNSR(Technique):
+class LNSR(
+    Technique,
+    name="lnsr",
+    family="regularisation",
+    paper="Hua et al. 2021, arXiv:2107.04835",
+    identity={"weight": 0.0},
+    space={
+        "weight": (0.1, 1.0, 10.0),  # our choice
+        "noise": (0.01, 0.05, 0.2),  # our choice
+    },
+):
     """Each batch passes twice, once with Gaussian noise on the word embeddings, and every block's output should stay.
 
     L = CE(f(x)) + weight * sum over blocks r of mean((f_r(x + z) - f_r(x))^2),  z ~ N(0, (noise * rms(x))^2),
@@ -27,24 +34,11 @@ class LNSR(Technique):
     choice: noise of 5 % of each embedding's size, as in the measurement of their figure 1, the same weight 1.0 for all
     blocks, and the mean over hidden units and over the real tokens and those that the head reads. The dropout masks of
     both passes are the same, and both are in fp32.
-    Source: Hua et al. 2021 (settings not verified).
+    Source: Hua et al. 2021 for the idea; figure 1 is not verified.
     """
 
-    name: ClassVar[str] = "lnsr"
-    family: ClassVar[str] = "regularisation"
-    paper: ClassVar[str] = "Hua et al. 2021, arXiv:2107.04835"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"weight": 0.0}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "weight": (0.1, 1.0, 10.0),  # our choice
-        "noise": (0.01, 0.05, 0.2),  # our choice
-    }
-
-    weight: float = 1.0
-    noise: float = 0.05
-
-    def __post_init__(self) -> None:
-        require(self.weight >= 0, "lnsr:weight", self.weight, "0 or more")
-        require(self.noise > 0, "lnsr:noise", self.noise, "above 0")
+    weight: float = bounded(1.0, "[0, inf]")
+    noise: float = bounded(0.05, "(0, inf]")
 
     def passes(self) -> tuple[int, int]:
         return (2, 1) if self.weight else (1, 1)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Output, Step, Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.consistency import disagreement
@@ -19,35 +15,31 @@ from bench_lib.techniques.toolkit.dropout_rates import need_dropout
 
 
 @dataclass(frozen=True)
-class LRDrop(Technique):
+class LRDrop(
+    Technique,
+    name="lr_drop",
+    family="regularisation",
+    paper="Ni et al. 2024, arXiv:2402.16361",
+    identity={"hidden": 0.0, "output": 0.0},
+    space={
+        "hidden": (0.1, 0.5, 1.0, 5.0),  # our choice
+        "output": (0.0, 0.5, 1.0),  # our choice
+    },
+):
     """Each batch passes twice under different dropout masks; hidden states of all blocks and predictions shall agree.
 
     L = (CE_1 + CE_2) / 2 + hidden * mean over blocks of mean((h_1 - h_2)^2)
         + output * (KL(p_1 || p_2) + KL(p_2 || p_1)) / 2
 
-    Ni et al. 2024, "LR-Drop". Their third term, between attention matrices, is left out: the models give those after
-    their own dropout, and what two masks of one matrix differ by is no fault that a training could mend. Their weights
-    could not be read; 1 for both, and means over blocks, tokens but for padding, and units, are our choice. At 0 and 0
-    it is the baseline, with one pass.
-    Source: Ni et al. 2024 (settings not verified).
+    Ni et al. 2024, "Layer-wise Regularized Dropout for Neural Language Models". Their third term, between attention
+    matrices, is left out: the models give those after their own dropout, and what two masks of one matrix differ by is
+    no fault that a training could mend. Their weights could not be read; 1 for both, and means over blocks, tokens but
+    for padding, and units, are our choice. At 0 and 0 it is the baseline, with one pass.
+    Source: Ni et al. 2024 for the idea.
     """
 
-    name: ClassVar[str] = "lr_drop"
-    family: ClassVar[str] = "regularisation"
-    paper: ClassVar[str] = "Ni et al. 2024, arXiv:2402.16361"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"hidden": 0.0, "output": 0.0}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "hidden": (0.1, 0.5, 1.0, 5.0),  # our choice
-        "output": (0.0, 0.5, 1.0),  # our choice
-    }
-
-    hidden: float = 1.0
-    output: float = 1.0
-
-    def __post_init__(self) -> None:
-        for field in ("hidden", "output"):
-            value = getattr(self, field)
-            require(0 <= value < math.inf, f"lr_drop:{field}", value, "0 or more, finite")
+    hidden: float = bounded(1.0, "[0, inf)")
+    output: float = bounded(1.0, "[0, inf)")
 
     @property
     def _twice(self) -> bool:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.mixing import mix_layers, pretrained_layers
 
 
 @dataclass(frozen=True)
-class MixConnect(Technique):
+class MixConnect(
+    Technique,
+    name="mixconnect",
+    family="regularisation",
+    paper="Lee et al. 2020, arXiv:1909.11299",
+    identity={"p": 0.0},
+    space={"p": (0.1, 0.7, 0.8, 0.9)},  # those of mixout; none are published for single weights
+):
     """Beside dropout, random single weights of the linear layers of the blocks get their pre-trained value back.
 
     w_mix = ((1 - M) w + M u - p u) / (1 - p),  M ~ Bernoulli(p) for each weight,  u pre-trained
@@ -25,16 +29,7 @@ class MixConnect(Technique):
     Source: bloodwass/mixout:README.md.
     """
 
-    name: ClassVar[str] = "mixconnect"
-    family: ClassVar[str] = "regularisation"
-    paper: ClassVar[str] = "Lee et al. 2020, arXiv:1909.11299"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"p": 0.0}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"p": (0.1, 0.7, 0.8, 0.9)}  # 0.7 and 0.8 not verified
-
-    p: float = 0.1
-
-    def __post_init__(self) -> None:
-        require(0 <= self.p < 1, "mixconnect:p", self.p, "0 up to, not including, 1")
+    p: float = bounded(0.1, "[0, 1)")
 
     def prepare(self, training: Training) -> None:
         if self.p == 0:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.dropout_rates import check_needed, set_dropout
@@ -15,7 +12,24 @@ from bench_lib.techniques.toolkit.mixing import mix_layers, pretrained_layers
 
 
 @dataclass(frozen=True)
-class Mixout(Technique):
+class Mixout(
+    Technique,
+    name="mixout",
+    family="regularisation",
+    paper="Lee et al. 2020, arXiv:1909.11299",
+    identity={"p": 0.0},
+    supersedes={
+        "dropout+": "it takes all dropout away",
+        "r_drop": "declined: it takes away the dropout that r_drop goes by",
+        "mixconnect": "declined: the layers are mixed already",
+        **dict.fromkeys(
+            ("lora", "adalora", "ia3"),
+            "declined: peft knows plain linear layers only, and freezes the weights that are mixed",
+        ),
+    },
+    version="2",  # draws for each input neuron without dropout; version 1 was what mixconnect is
+    space={"p": (0.1, 0.7, 0.8, 0.9)},  # 0.1 as in public code, the rest as quoted by public notes on the paper
+):
     """In place of dropout, random input neurons of the linear layers get their pre-trained outgoing weights back.
 
     w_mix = ((1 - M) w + M u - p u) / (1 - p),  M ~ Bernoulli(p) for each input neuron,  u pre-trained
@@ -26,30 +40,11 @@ class Mixout(Technique):
     al. take 0.7 to 0.9, under an Adam without bias correction. The gradient is the equation's, (1 - M) / (1 - p) of
     that of w_mix; the authors' backward pass lacks the division.
     Source: bloodwass/mixout:mixout/mixout.py; asappresearch/revisit-bert-finetuning:run_glue.py and
-    sample_commands/mixout.sh; nlpsoc/instability_measurement:ft_save_model.py; 0.7 to 0.9 from Lee et al. 2020
-    (settings not verified).
+    sample_commands/mixout.sh; nlpsoc/instability_measurement:ft_save_model.py; 0.7, of the main results, to 0.9 as
+    quoted by public notes on the paper.
     """
 
-    name: ClassVar[str] = "mixout"
-    family: ClassVar[str] = "regularisation"
-    paper: ClassVar[str] = "Lee et al. 2020, arXiv:1909.11299"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"p": 0.0}
-    supersedes: ClassVar[Mapping[str, str]] = {
-        "dropout+": "it takes all dropout away",
-        "r_drop": "declined: it takes away the dropout that r_drop goes by",
-        "mixconnect": "declined: the layers are mixed already",
-        **dict.fromkeys(
-            ("lora", "adalora", "ia3"),
-            "declined: peft knows plain linear layers only, and freezes the weights that are mixed",
-        ),
-    }
-    version: ClassVar[str] = "2"  # draws for each input neuron without dropout; version 1 was what mixconnect is
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"p": (0.1, 0.7, 0.8, 0.9)}  # 0.7 and 0.8 not verified
-
-    p: float = 0.1
-
-    def __post_init__(self) -> None:
-        require(0 <= self.p < 1, "mixout:p", self.p, "0 up to, not including, 1")
+    p: float = bounded(0.1, "[0, 1)")
 
     def prepare(self, training: Training) -> None:
         if self.p == 0:

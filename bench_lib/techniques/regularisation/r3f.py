@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Step
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.consistency import noisy_loss
 
 
 @dataclass(frozen=True)
-class R3F(Technique):
+class R3F(
+    Technique,
+    name="r3f",
+    family="regularisation",
+    paper="Aghajanyan et al. 2021, arXiv:2008.03156",
+    identity={"weight": 0.0},
+    version="2",  # the noisy pass has dropout masks of its own, where version 1 had the same
+    space={
+        "weight": (0.5, 1.0, 5.0),  # 1 as in their code, the rest our choice
+        "epsilon": (1e-5, 1e-4, 1e-3, 1e-2),  # our choice above 1e-5
+    },
+):
     """Each batch passes twice, once with a little uniform noise on the word embeddings, and the predictions must agree.
 
     L = CE(f(x)) + weight * (KL(f(x) || f(x + z)) + KL(f(x + z) || f(x))),  z ~ U(-epsilon, epsilon)
@@ -30,23 +38,9 @@ class R3F(Technique):
     which alone can hold the noise. Epsilon is absolute, beside embeddings of some 0.05 a value in minilm.
     """
 
-    name: ClassVar[str] = "r3f"
-    family: ClassVar[str] = "regularisation"
-    paper: ClassVar[str] = "Aghajanyan et al. 2021, arXiv:2008.03156"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"weight": 0.0}
-    version: ClassVar[str] = "2"  # the noisy pass has dropout masks of its own, where version 1 had the same
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "weight": (0.5, 1.0, 5.0),  # not verified
-        "epsilon": (1e-5, 1e-4, 1e-3, 1e-2),  # our choice above 1e-5
-    }
-
-    weight: float = 1.0
-    epsilon: float = 1e-5
+    weight: float = bounded(1.0, "[0, inf]")
+    epsilon: float = bounded(1e-5, "(0, inf]")
     same_masks: bool = False
-
-    def __post_init__(self) -> None:
-        require(self.weight >= 0, "r3f:weight", self.weight, "0 or more")
-        require(self.epsilon > 0, "r3f:epsilon", self.epsilon, "above 0")
 
     def passes(self) -> tuple[int, int]:
         return (2, 1) if self.weight else (1, 1)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import spectral_norm
 
-from bench_lib.core.errors import Unsupported, require
-from bench_lib.core.spec import Scalar
+from bench_lib.core.errors import Unsupported
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Step, Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.consistency import noisy_loss
@@ -32,7 +31,18 @@ class FullPrecision(nn.Module):
 
 
 @dataclass(frozen=True)
-class R4F(Technique):
+class R4F(
+    Technique,
+    name="r4f",
+    family="regularisation",
+    paper="Aghajanyan et al. 2021, arXiv:2008.03156",
+    identity={"weight": 0.0, "spectral": False},
+    version="2",  # the noisy pass has dropout masks of its own, where version 1 had the same
+    space={
+        "weight": (0.5, 1.0, 5.0),  # 1 as in their code, the rest our choice
+        "epsilon": (1e-5, 1e-4, 1e-3, 1e-2),  # our choice above 1e-5
+    },
+):
     """R3F, and the last linear layer of the new head divided by its largest singular value.
 
     L = CE(f(x)) + weight * (KL(f(x) || f(x + z)) + KL(f(x + z) || f(x))),  z ~ U(-epsilon, epsilon);
@@ -45,24 +55,10 @@ class R4F(Technique):
     `same_masks` are those of `r3f`.
     """
 
-    name: ClassVar[str] = "r4f"
-    family: ClassVar[str] = "regularisation"
-    paper: ClassVar[str] = "Aghajanyan et al. 2021, arXiv:2008.03156"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"weight": 0.0, "spectral": False}
-    version: ClassVar[str] = "2"  # the noisy pass has dropout masks of its own, where version 1 had the same
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "weight": (0.5, 1.0, 5.0),  # not verified
-        "epsilon": (1e-5, 1e-4, 1e-3, 1e-2),  # our choice above 1e-5
-    }
-
-    weight: float = 1.0
-    epsilon: float = 1e-5
+    weight: float = bounded(1.0, "[0, inf]")
+    epsilon: float = bounded(1e-5, "(0, inf]")
     same_masks: bool = False
     spectral: bool = True
-
-    def __post_init__(self) -> None:
-        require(self.weight >= 0, "r4f:weight", self.weight, "0 or more")
-        require(self.epsilon > 0, "r4f:epsilon", self.epsilon, "above 0")
 
     def passes(self) -> tuple[int, int]:
         return (2, 1) if self.weight else (1, 1)

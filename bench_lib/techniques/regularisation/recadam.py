@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Profile, Scalar
+from bench_lib.core.spec import Profile
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Group, Training
 from bench_lib.techniques.interface.optimizers import decoupled_adam
 from bench_lib.techniques.interface.technique import Technique
@@ -23,7 +22,16 @@ SHARE = "learning_share"
 
 
 @dataclass(frozen=True)
-class RecAdam(Technique):
+class RecAdam(
+    Technique,
+    name="recadam",
+    family="regularisation",
+    paper="Chen et al. 2020, arXiv:2004.12651",
+    identity={"k": math.inf, "t0": 0.0},
+    supersedes=dict.fromkeys(("l2_sp", "wd_pre"), "in few steps it pulls no more, and the decay is left out by both"),
+    version="2",  # recalls the pooler too, and for a tenth of the run; version 1 for a fortieth
+    space={"k": (0.05, 0.1, 0.2, 0.5, 1.0), "t0": (100.0, 250.0, 500.0, 1000.0)},
+):
     """The objective moves from staying at the pre-trained weights to the task; the new head learns from the start.
 
     theta <- theta - lr * lambda(t) * adam_step,  then
@@ -39,27 +47,9 @@ class RecAdam(Technique):
     Source: Sanyuan-Chen/RecAdam:RecAdam.py, run_glue_with_RecAdam.py and README.md.
     """
 
-    name: ClassVar[str] = "recadam"
-    family: ClassVar[str] = "regularisation"
-    paper: ClassVar[str] = "Chen et al. 2020, arXiv:2004.12651"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"k": math.inf, "t0": 0.0}
-    supersedes: ClassVar[Mapping[str, str]] = dict.fromkeys(
-        ("l2_sp", "wd_pre"), "in few steps it pulls no more, and the decay is left out by both"
-    )
-    version: ClassVar[str] = "2"  # recalls the pooler too, and for a tenth of the run; version 1 for a fortieth
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "k": (0.05, 0.1, 0.2, 0.5, 1.0),
-        "t0": (100.0, 250.0, 500.0, 1000.0),
-    }
-
-    gamma: float = 5000.0
-    k: float = 1.0
-    t0: float = 1000.0
-
-    def __post_init__(self) -> None:
-        require(0 <= self.gamma < math.inf, "recadam:gamma", self.gamma, "0 or more, finite")
-        require(self.k > 0, "recadam:k", self.k, "above 0; inf for a switch at t0")
-        require(0 <= self.t0 < math.inf, "recadam:t0", self.t0, "0 or more, finite")
+    gamma: float = bounded(5000.0, "[0, inf)")
+    k: float = bounded(1.0, "(0, inf]", "above 0; inf for a switch at t0")
+    t0: float = bounded(1000.0, "[0, inf)")
 
     def _learning_share(self, step: int, steps: int) -> float:
         """lambda at the update of a step, counted from 0, by the number of steps of the run."""

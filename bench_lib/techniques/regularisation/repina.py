@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
 from bench_lib.models.interventions import weights_replaced
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Step, Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.embedding_perturbation import backward_at
@@ -21,7 +17,14 @@ from bench_lib.techniques.toolkit.pretrained_anchors import Anchors, anchors, wi
 
 
 @dataclass(frozen=True)
-class Repina(Technique):
+class Repina(
+    Technique,
+    name="repina",
+    family="regularisation",
+    paper="Razdaibiedina et al. 2023, arXiv:2205.11603",
+    identity={"strength": 0.0},
+    space={"strength": (0.01, 0.1, 1.0, 10.0)},  # our choice
+):
     """Beside the loss, pull each row's representation to that of the pre-trained body.
 
     L = CE + strength * mean((f_theta(x) - f_pretrained(x))^2) over rows and units,  f the last hidden state of a row
@@ -31,19 +34,10 @@ class Repina(Technique):
     1 on a mean over units is our choice, and a sum over units would be 768 times that. Rows are first tokens of texts
     and spans, and words of tagged sentences. Our choice: both passes have the same dropout masks, so that the term
     begins at 0, and are in fp32.
-    Source: Razdaibiedina et al. 2023 (settings not verified).
+    Source: Razdaibiedina et al. 2023 for the idea.
     """
 
-    name: ClassVar[str] = "repina"
-    family: ClassVar[str] = "regularisation"
-    paper: ClassVar[str] = "Razdaibiedina et al. 2023, arXiv:2205.11603"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"strength": 0.0}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"strength": (0.01, 0.1, 1.0, 10.0)}  # our choice
-
-    strength: float = 1.0
-
-    def __post_init__(self) -> None:
-        require(0 <= self.strength < math.inf, "repina:strength", self.strength, "0 or more, finite")
+    strength: float = bounded(1.0, "[0, inf)")
 
     def passes(self) -> tuple[int, int]:
         return (2, 1) if self.strength else (1, 1)

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
 from bench_lib.tasks.formats import Format
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Step
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class SCL(Technique):
+class SCL(
+    Technique,
+    name="scl",
+    family="regularisation",
+    paper="Gunel et al. 2021, arXiv:2011.01403",
+    identity={"weight": 0.0},
+    space={
+        "weight": (0.1, 0.3, 0.5, 0.7, 0.9),  # not verified
+        "tau": (0.1, 0.3, 0.5, 0.7),  # not verified
+    },
+):
     """A supervised contrastive loss on the last hidden states beside the cross-entropy.
 
     L = (1 - weight) * CE + weight * mean over rows i of SCL_i,  SCL_i = -mean over the other rows j of i's class of
@@ -29,24 +36,11 @@ class SCL(Technique):
     0.9. They write a sum over the rows; the mean is our choice, so that the balance does not depend on the size of the
     batch; but a small one has few rows of a class to pull together. The hidden state is [CLS]'s for whole texts and the
     first token's for words.
-    Source: Gunel et al. 2021 (settings not verified).
+    Source: Gunel et al. 2021; tau, weight and the values to tune over are not verified.
     """
 
-    name: ClassVar[str] = "scl"
-    family: ClassVar[str] = "regularisation"
-    paper: ClassVar[str] = "Gunel et al. 2021, arXiv:2011.01403"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"weight": 0.0}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "weight": (0.1, 0.3, 0.5, 0.7, 0.9),  # not verified
-        "tau": (0.1, 0.3, 0.5, 0.7),  # not verified
-    }
-
-    weight: float = 0.9
-    tau: float = 0.3
-
-    def __post_init__(self) -> None:
-        require(0 <= self.weight <= 1, "scl:weight", self.weight, "0 to 1")
-        require(self.tau > 0, "scl:tau", self.tau, "above 0")
+    weight: float = bounded(0.9, "[0, 1]")
+    tau: float = bounded(0.3, "(0, inf]")
 
     def declines(self, task_format: Format) -> str | None:
         return None if task_format.predicts_labels else "answer spans have no classes that a batch could share"

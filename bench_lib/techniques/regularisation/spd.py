@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Group, Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.pretrained_anchors import Anchors, anchors, with_start, without_decay
 
 
 @dataclass(frozen=True)
-class SPD(Technique):
+class SPD(
+    Technique,
+    name="spd",
+    family="regularisation",
+    paper="Tian et al. 2024, arXiv:2411.01713",
+    identity={"strength": 0.0},
+    space={"strength": (0.1, 0.5, 1.0, 1.5, 2.0)},  # our choice
+):
     """Tensors that move on from their pre-trained values, while the gradient points back, are pulled to them.
 
     theta <- theta' - strength * r * (theta' - theta_pretrained)  where g . (theta - theta_pretrained) > 0,
@@ -29,19 +33,11 @@ class SPD(Technique):
     away makes a case: under plain gradient descent there is none. It replaces the decay of what has a pre-trained
     value, norms and biases included; new parts decay as in the baseline, where the authors pull them to their random
     start. A pull ends at the pre-trained value. `reported` has the share of steps and tensors that were pulled.
-    Source: GT-RIPL/Selective-Projection-Decay:README.md; equations from Tian et al. 2024 (settings not verified).
+    Source: GT-RIPL/Selective-Projection-Decay:README.md; equations and strength as quoted by public code after the
+    paper.
     """
 
-    name: ClassVar[str] = "spd"
-    family: ClassVar[str] = "regularisation"
-    paper: ClassVar[str] = "Tian et al. 2024, arXiv:2411.01713"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"strength": 0.0}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"strength": (0.1, 0.5, 1.0, 1.5, 2.0)}  # our choice
-
-    strength: float = 1.0
-
-    def __post_init__(self) -> None:
-        require(0 <= self.strength <= 1000, "spd:strength", self.strength, "0 to 1000")
+    strength: float = bounded(1.0, "[0, 1000]")
 
     def groups(self, groups: list[Group], training: Training) -> list[Group]:
         return without_decay(groups, with_start(training, self.name)) if self.strength else groups

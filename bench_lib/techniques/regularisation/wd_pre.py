@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import nn
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Scalar
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Group, Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.pretrained_anchors import SlowPull, anchors, with_start, without_decay
 
 
 @dataclass(frozen=True)
-class WdPre(Technique):
+class WdPre(
+    Technique,
+    name="wd_pre",
+    family="regularisation",
+    paper="Zhang et al. 2021, arXiv:2006.05987",
+    identity={"strength": 0.0},
+    version="2",  # matrices alone, and sums of small pulls, which version 1 lost in rounding
+    space={
+        "strength": (
+            1.0,
+            10.0,
+            100.0,
+            1000.0,
+        ),  # our choice: the published strength does next to nothing in a short run
+    },
+):
     """Decoupled weight decay whose target is the pre-trained weights, for the matrices of the body.
 
     theta <- theta - lr * strength * (theta - theta_pretrained), in place of the decay towards zero
@@ -31,24 +43,7 @@ class WdPre(Technique):
     nlpsoc/instability_measurement:model_utils.py.
     """
 
-    name: ClassVar[str] = "wd_pre"
-    family: ClassVar[str] = "regularisation"
-    paper: ClassVar[str] = "Zhang et al. 2021, arXiv:2006.05987"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"strength": 0.0}
-    version: ClassVar[str] = "2"  # matrices alone, and sums of small pulls, which version 1 lost in rounding
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {
-        "strength": (
-            1.0,
-            10.0,
-            100.0,
-            1000.0,
-        ),  # our choice: the published strength does next to nothing in a short run
-    }
-
-    strength: float = 1e-3
-
-    def __post_init__(self) -> None:
-        require(0 <= self.strength <= 1000, "wd_pre:strength", self.strength, "0 to 1000")
+    strength: float = bounded(1e-3, "[0, 1000]")
 
     def groups(self, groups: list[Group], training: Training) -> list[Group]:
         return without_decay(groups, self._pulled(training)) if self.strength else groups

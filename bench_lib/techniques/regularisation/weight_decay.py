@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
-from bench_lib.core.errors import require
-from bench_lib.core.spec import Profile, Scalar
+from bench_lib.core.spec import Profile
+from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.technique import Technique
 
 
 @dataclass(frozen=True)
-class WeightDecay(Technique):
+class WeightDecay(
+    Technique,
+    name="weight_decay",
+    family="regularisation",
+    paper="Loshchilov & Hutter 2019, arXiv:1711.05101; Liu et al. 2019, arXiv:1907.11692",
+    identity={"strength": None},
+    space={"strength": (0.0, 0.01, 0.1)},
+):
     """Shrink all matrices at each update, apart from the gradient; None keeps the profile's strength.
 
     theta <- theta - lr * (step + strength * theta)
@@ -27,17 +32,7 @@ class WeightDecay(Technique):
     Source: facebookresearch/fairseq:examples/roberta/README.glue.md.
     """
 
-    name: ClassVar[str] = "weight_decay"
-    family: ClassVar[str] = "regularisation"
-    paper: ClassVar[str] = "Loshchilov & Hutter 2019, arXiv:1711.05101; Liu et al. 2019, arXiv:1907.11692"
-    identity: ClassVar[Mapping[str, Scalar] | None] = {"strength": None}
-    space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {"strength": (0.0, 0.01, 0.1)}
-
-    strength: float | None = 0.1
-
-    def __post_init__(self) -> None:
-        allowed = "0 to 1000; None to keep"
-        require(self.strength is None or 0 <= self.strength <= 1000, "weight_decay:strength", self.strength, allowed)
+    strength: float | None = bounded(0.1, "[0, 1000] or None")
 
     def configure(self, profile: Profile) -> Profile:
         return profile if self.strength is None else dataclasses.replace(profile, weight_decay=self.strength)

@@ -14,6 +14,7 @@ import torch
 
 from bench_lib.core.errors import BenchError
 from bench_lib.core.registry import _points
+from bench_lib.core.spec import TechniqueSpec
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.declared import check_technique
 from bench_lib.techniques.interface.hooks import AfterBackward
@@ -131,6 +132,41 @@ def test_a_class_is_refused_where_it_is_defined() -> None:
 
         class Misspelt(Technique):
             def after_backwards(self, training: Any) -> None: ...
+
+
+DECLARED_WRONGLY = {
+    "famly='layers'": "unknown class keyword 'famly': did you mean 'family'",
+    "zzz=1": "unknown class keyword 'zzz': known: family, identity, name, no_identity, .*version",
+    "paper='none'": "'paper' is declared twice, as a class keyword and as a class variable",
+}
+
+
+@pytest.mark.parametrize("keyword", DECLARED_WRONGLY)
+def test_an_unknown_or_repeated_keyword_is_refused(load: Callable[..., Any], keyword: str) -> None:
+    with pytest.raises(BenchError, match=rf"the technique Mine of .*mine\.py .*{DECLARED_WRONGLY[keyword]}"):
+        load("pass", f"Technique, {keyword}")
+
+
+def test_keywords_declare_what_class_variables_do(load: Callable[..., Any]) -> None:
+    keywords = {"observer": True, "reads_unlabelled": True, "space": {"size": (1, 2)}, "packages": ("json",)}
+    technique = load(
+        "size: int = 1", ", ".join(["Technique", *(f"{name}={value!r}" for name, value in keywords.items())])
+    )
+    assert {name: getattr(technique, name) for name in keywords} == keywords
+
+
+def test_children_inherit_declarations_and_may_change_them() -> None:
+    @dataclass(frozen=True)
+    class Parent(Technique, name="parent", family="layers", paper="none", identity=None, version="2"):
+        strength: float = 1.0
+
+    @dataclass(frozen=True, slots=True)  # which makes the class twice
+    class Child(Parent, name="child", identity={"strength": 0.0}):
+        pass
+
+    assert Parent().spec() == TechniqueSpec("parent", (("strength", 1.0),), "2", label="parent")
+    assert Child().spec() == TechniqueSpec("child", (("strength", 1.0),), "2", label="child")
+    assert (Parent.identity, Child.identity) == (None, {"strength": 0.0})
 
 
 def test_fields_with_slots_are_fields() -> None:
