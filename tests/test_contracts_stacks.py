@@ -199,7 +199,7 @@ def test_an_observer_leaves_the_trajectory_to_the_bit(watched, make_spec, name):
     assert unkept("observes", Trial(parse_stack(name, TECHNIQUES), "sst2", spec_of, runs, foreign=False)) == []
 
 
-def test_a_stopped_track_counts_what_it_rode_on_and_no_more(make_spec):
+def test_a_stopped_observer_run_counts_the_steps_up_to_there(make_spec):
     # Without a rate all evaluations are equal: the second, at step 2 of 4, is the first without a better score.
     changes = {**FEW, "evaluations": 4, "learning_rate": 0.0}
     whole, stopped = execute([make_spec("sst2", stack, **changes) for stack in ("adamw", "early_stopping:patience=1")])
@@ -208,7 +208,7 @@ def test_a_stopped_track_counts_what_it_rode_on_and_no_more(make_spec):
     assert 0 < stopped.cost.tokens < whole.cost.tokens
     assert stopped.evaluations.steps == whole.evaluations.steps[:2] == (1, 2)
     for name in ("curve_loss", "curve_learning_rate", "curve_grad_norm", "eval_score"):
-        assert getattr(stopped, name) == getattr(whole, name)[:2]
+        assert stopped.columns()[name] == whole.columns()[name][:2]
     assert stopped.timing.train_seconds < whole.timing.train_seconds
 
 

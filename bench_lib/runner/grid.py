@@ -150,9 +150,7 @@ def _cells(grid: Grid, parsed: _ParsedGrid, problems: Problems) -> list[RunSpec]
             continue
         blank = RunSpec(task.name, task.version, Ref(grid.data, data.fingerprint), (), model, Profile(), seed=0)
         found += [
-            problems.of(
-                _cell, task, dataclasses.replace(blank, stack=stack, profile=profile, profile_name=name, frozen=frozen)
-            )
+            problems.of(_cell, task, blank, stack, profile, name, frozen)
             for stack in parsed.stacks
             for name, profile in profiles
             if profile is not None
@@ -161,8 +159,11 @@ def _cells(grid: Grid, parsed: _ParsedGrid, problems: Problems) -> list[RunSpec]
     return [cell for cell in found if cell is not None]
 
 
-def _cell(task: Task, cell: RunSpec) -> RunSpec:
-    """The cell with its corrections, which follow from model, techniques and profile."""
+def _cell(
+    task: Task, blank: RunSpec, stack: tuple[TechniqueSpec, ...], profile: Profile, name: str, frozen: Frozen
+) -> RunSpec:
+    """The spec of a cell with seed 0, and the corrections that follow from model, techniques and profile."""
+    cell = dataclasses.replace(blank, stack=stack, profile=profile, profile_name=name, frozen=frozen)
     return dataclasses.replace(cell, corrections=corrections_of(cell, task.format, task.labels))
 
 

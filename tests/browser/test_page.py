@@ -138,7 +138,7 @@ def test_a_run_has_an_address_of_its_own(browser: Any, page: Path, store: Any) -
     text = browser.until("return document.querySelector('dialog[open]')?.innerText")
     assert known.run_id in text
     assert f"{100 * known.score:.3f} %" in text
-    assert f"{known.timing.train_seconds:.1f} s" in text
+    assert f"{known.train_seconds:.1f} s" in text
     browser.open(page, "#run=0")
     assert "No such run" in browser.until("return document.querySelector('dialog[open]')?.innerText")
 

@@ -258,4 +258,4 @@ def test_each_evaluation_is_of_the_compressed_model_where_one_is_chosen(make_spe
     assert last.evaluations.steps == chosen.evaluations.steps[-1:]
     assert last.evaluations.scores == chosen.evaluations.scores[-1:]
     assert chosen.score == max(chosen.evaluations.scores)
-    assert chosen.sparsity is not None
+    assert chosen.size.sparsity is not None

@@ -95,7 +95,7 @@ def numbers(run: RunRecord) -> list[RunRecord]:
         {"status": "diverged", "score": 1e308, "reason": "\x1b[31mred|`a`<b>\n\n# c" + "r" * 20_000},
         {"status": "collapsed", "score": float("-inf"), "reason": NAMES["closing"]},
     ]
-    return [dataclasses.replace(altered(run, seed=seed), **amount) for seed, amount in enumerate(amounts)]
+    return [altered(run, seed=seed).changed(amount) for seed, amount in enumerate(amounts)]
 
 
 def altered(run: RunRecord, **fields: Any) -> RunRecord:
@@ -107,7 +107,7 @@ def altered(run: RunRecord, **fields: Any) -> RunRecord:
         spec["task"] = [fields["task"], "1"]
     if "seed" in fields:
         spec["seed"] = fields["seed"]
-    return dataclasses.replace(run, spec=json.dumps(spec, separators=(",", ":"), sort_keys=True), **fields)
+    return run.changed({"spec": json.dumps(spec, separators=(",", ":"), sort_keys=True), **fields})
 
 
 def hostile(record: Callable[..., RunRecord]) -> list[RunRecord]:

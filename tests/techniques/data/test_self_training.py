@@ -7,12 +7,11 @@ import torch
 from bench_lib.core.errors import Unsupported
 from bench_lib.core.record import Predictions
 from bench_lib.harness.pretraining import RunPretraining
+from bench_lib.runner.resolved import resolve_run
 from bench_lib.runner.seed_ensembles import _check
 from bench_lib.tasks.formats import QUESTION_ANSWERING, TOKEN_CLASSIFICATION, TagExample, TextExample
-from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.data.self_training import SelfTraining, answered
 from bench_lib.techniques.interface.pretraining import PretrainingStage
-from bench_lib.techniques.interface.stack import from_spec
 
 FEW = {"train_examples": 16, "eval_examples": 8}
 
@@ -116,4 +115,4 @@ def test_spans_are_declined():
 def test_a_soup_has_no_held_out_examples_from_what_reads_the_unlabelled_pool(make_spec):
     spec = make_spec("sst2", "self_training+greedy_soup", **FEW)
     with pytest.raises(Unsupported, match="members with self_training, which reads the unlabelled pool"):
-        _check(spec, from_spec(spec.stack, TECHNIQUES))
+        _check(resolve_run(spec))
