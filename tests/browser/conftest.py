@@ -167,7 +167,7 @@ class Browser:
         return [url for url in asked if not url.startswith(("data:", "blob:", "about:")) and "/index.html" not in url]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # ends with its tests, since an idle page still takes a share of a core
 def browser() -> Iterator[Browser]:
     webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
     for program in (CHROMIUM, DRIVER):
