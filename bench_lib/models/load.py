@@ -16,7 +16,8 @@ import torch
 import transformers
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers.models.auto import AutoConfig, AutoTokenizer
 from transformers.utils import logging as hf_logging
 
 from bench_lib.core.errors import BadData, Unavailable, Unsupported

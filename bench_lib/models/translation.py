@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import GenerationConfig, MarianMTModel, MarianTokenizer
+from transformers import GenerationConfig
+from transformers.models.marian import MarianMTModel, MarianTokenizer
 from transformers.utils import logging as hf_logging
 
 from bench_lib.core.errors import BadData, Unavailable

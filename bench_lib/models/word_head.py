@@ -7,8 +7,9 @@ import functools
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForMaskedLM, PreTrainedModel
+from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
+from transformers.models.auto import AutoConfig, AutoModelForMaskedLM
 
 from bench_lib.core.spec import Ref
 from bench_lib.models import MODELS
