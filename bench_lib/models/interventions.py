@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from bench_lib.core.errors import Unsupported
 from bench_lib.models.architecture import Architecture, word_embeddings
@@ -15,11 +16,10 @@ from bench_lib.models.architecture import Architecture, word_embeddings
 @contextmanager
 def embedding_changed(model: nn.Module, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
     """Let `change` replace the word embeddings, (batch, length, hidden), in every forward pass."""
-    handle = word_embeddings(model).register_forward_hook(lambda _module, _inputs, output: change(output))
-    try:
+    with _removed_afterwards(
+        word_embeddings(model).register_forward_hook(lambda _module, _inputs, output: change(output))
+    ):
         yield
-    finally:
-        handle.remove()
 
 
 @contextmanager
@@ -39,11 +39,8 @@ def last_hidden_changed(
         return (change(output[0]), *output[1:]) if isinstance(output, tuple) else change(output)
 
     *_, last = _part(model, architecture.block_list).children()
-    handle = last.register_forward_hook(replace)
-    try:
+    with _removed_afterwards(last.register_forward_hook(replace)):
         yield
-    finally:
-        handle.remove()
 
 
 @contextmanager
@@ -67,11 +64,8 @@ def block_inputs_changed(
     blocks = _part(model, architecture.block_list).children()
     handles = [block.register_forward_pre_hook(replace) for block in blocks]
     handles.append(model.register_forward_pre_hook(note, with_kwargs=True))
-    try:
+    with _removed_afterwards(*handles):
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 @contextmanager
@@ -88,11 +82,8 @@ def tokens_hidden(model: nn.Module, architecture: Architecture, hidden: Tensor) 
         _part(model, architecture.embeddings).register_forward_hook(blank),
         model.register_forward_pre_hook(unseen, with_kwargs=True),
     ]
-    try:
+    with _removed_afterwards(*handles):
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 @contextmanager
@@ -116,6 +107,15 @@ def mean_of(members: Sequence[Callable[[], Mapping[str, Tensor]]]) -> Mapping[st
         other = load()
         mean = {name: weight.lerp(other[name], 1 / number) for name, weight in mean.items()}
     return mean
+
+
+@contextmanager
+def _removed_afterwards(*handles: RemovableHandle) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _part(model: nn.Module, place: str) -> nn.Module:

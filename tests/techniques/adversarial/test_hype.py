@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -81,16 +82,11 @@ def test_one_block_by_hand():
                 hidden, _ = block(hidden)
             return hidden
 
-    class Training:
-        model = Model()
-
-        class architecture:  # noqa: N801 (an attribute)
-            embeddings, block_list = "embeddings", "layer"
-
+    model, architecture = Model(), SimpleNamespace(embeddings="embeddings", block_list="layer")
     hidden, mask = torch.tensor([[[3.0], [5.0]]]), torch.tensor([[1, 0]])
-    with block_inputs_changed(Training.model, Training.architecture, lambda h, text: h + text[..., None]):
-        assert Training.model(hidden, attention_mask=mask).tolist() == [[[18.0], [20.0]]]
-    assert Training.model(hidden, attention_mask=mask).tolist() == [[[12.0], [20.0]]]
+    with block_inputs_changed(model, architecture, lambda h, text: h + text[..., None]):
+        assert model(hidden, attention_mask=mask).tolist() == [[[18.0], [20.0]]]
+    assert model(hidden, attention_mask=mask).tolist() == [[[12.0], [20.0]]]
 
 
 @pytest.mark.parametrize(("stack", "hidden"), [("hype", 0.0), ("hype:dropout=None", 0.2), ("hype:dropout=0.3", 0.3)])

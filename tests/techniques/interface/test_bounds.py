@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import pytest
@@ -65,7 +66,7 @@ OUTSIDE = {
 }
 
 
-def with_bounds(interval: str) -> type[Technique]:
+def with_bounds(interval: str) -> Callable[..., Technique]:
     @dataclass(frozen=True)
     class Mine(Technique, name="mine"):
         value: float | None = bounded(0.5, interval)
@@ -78,10 +79,10 @@ def test_an_interval_takes_what_lies_in_it_and_names_itself_for_the_rest(interva
     technique = with_bounds(interval)
     assert described(interval) == WORDS[interval]
     for value in INSIDE[interval]:
-        technique(value)  # type: ignore[call-arg]  # the class is made for the interval
+        technique(value)
     for value in OUTSIDE[interval]:
         with pytest.raises(BadValue) as caught:
-            technique(value)  # type: ignore[call-arg]
+            technique(value)
         assert str(caught.value) == f"mine:value is {value}; allowed: {WORDS[interval]}"
 
 
