@@ -29,7 +29,7 @@ def work_off(plan: Plan, store: Store, executor: Executor, retry: frozenset[Stat
     """Run what the store lacks of a plan, within its limits, and return the exit code."""
     from bench_lib.runner.sweep import sweep
 
-    runs = plan.checked_runs()
+    runs = plan.checked_runs(store)
     since, new, code = time.monotonic(), 0, DONE
     for name, specs in runs.items():
         limits = plan.limits.rest(new, time.monotonic() - since)

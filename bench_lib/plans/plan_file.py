@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +18,9 @@ from bench_lib.models.source import find_source
 from bench_lib.runner.grid import Grid, check_names, plan, runs_of
 from bench_lib.runner.limits import Limits
 from bench_lib.runner.options import parse_frozen_configurations
+from bench_lib.runner.sweep import check_weights
 from bench_lib.stats.design import Design, Margins, looks_up_to
+from bench_lib.store import Store
 from bench_lib.tasks.sources.load import source_kind
 
 Values = Mapping[str, Any]
@@ -36,13 +38,24 @@ class Plan:
     sweeps: Mapping[str, Grid]
     contrasts: Mapping[str, Contrasts]
 
-    def checked_runs(self) -> dict[str, list[RunSpec]]:
+    def checked_runs(self, store: Store) -> dict[str, list[RunSpec]]:
         """The runs of each sweep; `BadPlan` with all reasons why runs of the sweeps or contrasts cannot succeed."""
-        return self._runs(plan, {**self.sweeps, **{name: trial_grid(c) for name, c in self.contrasts.items()}})
+        grids = {**self.sweeps, **{name: _grid(contrasts, 1) for name, contrasts in self.contrasts.items()}}
+        found = self._runs(plan, grids)
+        problems, stored = Problems(), store.ids()
+        earlier: set[str] = set()
+        for name in self.sweeps:
+            with problems.at(f"{self.path}, {name}") as own:
+                own.of(check_weights, found[name], store)
+                own.of(_check_order, found[name], earlier)
+            earlier |= {spec.run_id() for spec in found[name] if not spec.keep_weights} - stored
+        problems.refuse()
+        return {name: found[name] for name in self.sweeps}
 
     def runs(self) -> dict[str, list[RunSpec]]:
-        """The runs of each sweep, without trying whether they can succeed."""
-        return self._runs(runs_of, self.sweeps)
+        """The runs of each sweep, and those of the contrasts on all of their seeds, without trying what can succeed."""
+        contrasts = {name: _grid(contrasts, contrasts.max_seeds) for name, contrasts in self.contrasts.items()}
+        return self._runs(runs_of, {**self.sweeps, **contrasts})
 
     def _runs(self, planned: Callable[[Grid], list[RunSpec]], grids: Mapping[str, Grid]) -> dict[str, list[RunSpec]]:
         problems = Problems()
@@ -51,7 +64,24 @@ class Plan:
             with problems.at(f"{self.path}, {name}") as own:
                 found[name] = own.of(planned, grid) or []
         problems.refuse()
-        return {name: found[name] for name in self.sweeps}
+        return found
+
+
+def _check_order(specs: Sequence[RunSpec], earlier: Set[str]) -> None:
+    """Raise `BenchError` for a run whose weights a seed ensemble needs, if an earlier sweep trains it without them."""
+    for spec in specs:
+        if spec.keep_weights and spec.run_id() in earlier:
+            raise BenchError(
+                f"a seed ensemble needs the weights of {spec.task} {spec.technique()} seed {spec.seed}, which an "
+                "earlier sweep does not keep; move the ensemble to that sweep"
+            )
+
+
+def _grid(contrasts: Contrasts, seeds: int) -> Grid:
+    """The runs of contrasts on their first seeds."""
+    techniques = (contrasts.baseline, *contrasts.techniques)
+    numbers = tuple(range(contrasts.first_seed, contrasts.first_seed + seeds))
+    return Grid(contrasts.tasks, techniques, numbers, contrasts.profiles, contrasts.model, contrasts.data)
 
 
 class Form(NamedTuple):
@@ -143,13 +173,6 @@ def read_plan(path: Path, data: str | None = None) -> Plan:
     return Plan(path, top["title"], limits, parts["sweep"], parts["contrasts"])
 
 
-def trial_grid(contrasts: Contrasts) -> Grid:
-    """The runs of contrasts on their first seed."""
-    techniques = (contrasts.baseline, *contrasts.techniques)
-    seeds = (contrasts.first_seed,)
-    return Grid(contrasts.tasks, techniques, seeds, contrasts.profiles, contrasts.model, contrasts.data)
-
-
 def _parsed(path: Path) -> dict[str, Any]:
     require(path.is_file(), "plan", str(path), "a file that exists")
     try:
@@ -201,7 +224,7 @@ def _contrasts(table: Values, top: Values, source: Values) -> Contrasts:
     contrasts = problems.of(lambda: Contrasts(**found, **source, margins=margins))
     if contrasts is None:
         raise BadPlan(problems.found)
-    problems.of(check_names, trial_grid(contrasts))
+    problems.of(check_names, _grid(contrasts, 1))
     for technique in (contrasts.baseline, *contrasts.techniques):
         problems.of(trainable_stack, technique)
     problems.of(lambda: Design(looks_up_to(contrasts.max_seeds), 1, contrasts.alpha))

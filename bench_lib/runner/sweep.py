@@ -124,6 +124,12 @@ def sweep(
     return running.progress
 
 
+def check_weights(specs: Sequence[RunSpec], store: Store) -> None:
+    """Raise `BenchError` for a seed ensemble that is not stored and has a member that is, but without its weights."""
+    stored = store.ids()
+    _needed_weights([spec for spec in specs if spec.pools() and spec.run_id() not in stored], stored, store)
+
+
 @dataclass
 class _Sweep:
     """A sweep in progress."""

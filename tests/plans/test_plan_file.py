@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +8,13 @@ import pytest
 
 from bench_lib.comparison.contrasts import Contrasts
 from bench_lib.core.errors import BadPlan, BadValue, BenchError
+from bench_lib.core.record import Status
 from bench_lib.plans.plan_file import read_plan
 from bench_lib.runner.grid import Grid, plan
 from bench_lib.runner.limits import Limits
+from bench_lib.runner.records import blank_record
 from bench_lib.stats.design import Margins
+from bench_lib.store import Store
 from bench_lib.tasks.sources.synthetic import CORPORA
 
 REFERENCE = Path(__file__).parents[2] / "results" / "plan.toml"
@@ -104,10 +108,15 @@ def test_data_given_beside_a_plan_take_the_place_of_its_own(written: Any, data_f
     assert {part.data for part in (*found.sweeps.values(), *found.contrasts.values())} == {str(data_folder)}
 
 
-def test_the_runs_of_a_sweep_are_those_of_its_grid_seed_by_seed_over_all_profiles(written: Any) -> None:
+def test_the_runs_of_a_sweep_are_those_of_its_grid_seed_by_seed_over_all_profiles(written: Any, tmp_path: Path) -> None:
     found = read_plan(written(TEXT.replace('"3"', '"3-4"').replace('tasks = ["sst2", "imdb"]', 'tasks = ["sst2"]')))
     runs = found.runs()
-    assert runs == found.checked_runs() == {name: plan(grid) for name, grid in found.sweeps.items()}
+    sweeps = {name: plan(grid) for name, grid in found.sweeps.items()}
+    assert found.checked_runs(Store(tmp_path / "results")) == sweeps
+    assert {name: runs[name] for name in sweeps} == sweeps
+    assert {(run.technique(), run.seed) for run in runs["techniques"]} == {
+        (technique, seed) for technique in ("adamw", "mixout", "llrd+reinit") for seed in range(3, 23)
+    }
     assert [(run.seed, run.profile_name) for run in runs["streams"]] == [
         (3, "smoke"),
         (3, "smoke-stress"),
@@ -211,9 +220,39 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_what_cannot_succeed_is_named_with_its_part(written: Any, tmp_path: Path) -> None:
     found = read_plan(written(TEXT), str(tmp_path))
     with pytest.raises(BadPlan) as caught:
-        found.checked_runs()
+        found.checked_runs(Store(tmp_path / "results"))
     places = [problem.split(":")[0].removeprefix(str(found.path)) for problem in caught.value.problems]
     assert list(dict.fromkeys(places)) == [", baseline", ", streams", ", techniques"]
+
+
+SOUP = """
+title = "A soup"
+model = "tiny"
+tasks = ["sst2"]
+profiles = ["smoke"]
+seeds = "0-1"
+
+[[sweep]]
+name = "members"
+techniques = ["adamw"]
+
+[[sweep]]
+name = "soup"
+techniques = ["greedy_soup:members=2"]
+"""
+
+
+def test_weights_that_nothing_keeps_are_found_before_the_first_run(written: Any, tmp_path: Path) -> None:
+    store, found = Store(tmp_path / "results"), read_plan(written(SOUP))
+    with pytest.raises(BadPlan, match=r", soup: a seed ensemble needs the weights of sst2 adamw seed 0, which an earl"):
+        found.checked_runs(store)
+    for spec in found.runs()["members"]:
+        store.append(dataclasses.replace(blank_record(spec, Status.CONVERGED, ""), score=0.5))
+    with pytest.raises(BadPlan, match=r", soup: greedy_soup:members=2 needs the weights .* were stored without"):
+        found.checked_runs(store)
+    members, soup = '["adamw"]', '["greedy_soup:members=2"]'
+    together = SOUP.replace(soup, members).replace(members, '["adamw", "greedy_soup:members=2"]', 1)
+    assert len(read_plan(written(together)).checked_runs(Store(tmp_path / "other"))["members"]) == 3
 
 
 def test_the_plan_of_the_reference_results_can_be_planned() -> None:
