@@ -8,6 +8,7 @@ import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from bench_lib.cli import until_decided
 from bench_lib.cli.arguments import location
 from bench_lib.cli.console import ProgressLine, print_damaged_files
 from bench_lib.cli.outcome import print_outcome
@@ -55,6 +56,7 @@ def add_to(command: argparse.ArgumentParser) -> None:
     add("--retry", default="", metavar="STATUS,...", help="stored runs to attempt again, such as crashed,oom")
     add("--max-runs", type=int, metavar="N", help="stop after so many new runs; the same command goes on")
     add("--max-hours", type=float, metavar="H", help="begin no run after so many hours; the same command goes on")
+    until_decided.add_to(command)
     usual = {name: command.get_default(name) for name in DECIDED}
     # None, to know what was given beside a plan.
     command.set_defaults(command=functools.partial(_run, usual), **dict.fromkeys(usual))
@@ -93,6 +95,9 @@ def add_setting(command: argparse.ArgumentParser) -> None:
 
 
 def _run(usual: Mapping[str, Any], options: argparse.Namespace) -> int:
+    if options.until_decided:
+        return until_decided.run(usual, options, chosen_executor)
+    until_decided.refuse_without(options)
     if options.plan is not None:
         return _run_plan(options)
     for name in DECIDED:

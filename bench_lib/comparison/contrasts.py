@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from itertools import product
 from typing import NamedTuple
 
+from bench_lib.comparison.looks import Family, Looking, Stop
+from bench_lib.comparison.paired_runs import Pair
 from bench_lib.comparison.result import TaskResult
-from bench_lib.core.errors import require
-from bench_lib.stats.design import Margins
+from bench_lib.comparison.sequential import trainable_stack
+from bench_lib.core.errors import Problems, require
+from bench_lib.core.spec import RunSpec
+from bench_lib.executors.base import Executor
+from bench_lib.runner.grid import Grid, plan
+from bench_lib.runner.limits import Limits
+from bench_lib.runner.sweep import UNLIMITED, Progress
+from bench_lib.stats.design import Margins, staged
+from bench_lib.store import Store
+
+LEAST_CHANCE = 0.1
+"""Chance of a decision within the seeds below which a contrast gets no more of them."""
 
 
 class Contrast(NamedTuple):
@@ -42,17 +53,12 @@ class Contrasts:
             require(len(values) == len(set(values)) > 0, name, values, "at least one, each once")
         require(self.first_seed >= 0, "first seed", self.first_seed, "0 or more")
 
+    def grid(self, profile: str) -> Grid:
+        """The grid of the baseline and all techniques on all tasks under one profile, with the first seed."""
+        return Grid(self.tasks, (self.baseline, *self.techniques), (self.first_seed,), profile, self.model, self.data)
+
     def __iter__(self) -> Iterator[Contrast]:
         return (Contrast(*names) for names in product(self.techniques, self.tasks, self.profiles))
-
-
-class Stop(StrEnum):
-    """Why a sweep until decided stopped."""
-
-    DECIDED = "every contrast is decided"
-    SEEDS = "the open contrasts have all their seeds"
-    RUNS = "the runs are spent"
-    HOURS = "the hours are spent"
 
 
 @dataclass(frozen=True)
@@ -73,3 +79,45 @@ class DecidedSweep:
     def open(self) -> dict[Contrast, float]:
         """The other contrasts, and how many seeds each still needs; nan where that is unknown."""
         return {c: self.results[c].missing for c in self.results if c not in self.decided}
+
+
+def decide(
+    contrasts: Contrasts,
+    store: Store,
+    executor: Executor,
+    report: Callable[[Progress], None] = lambda progress: None,
+    limits: Limits = UNLIMITED,
+) -> DecidedSweep:
+    """Add seeds where a contrast is open, until all are decided or their seeds or the limits are spent.
+
+    A contrast that its seeds will hardly decide is given up, and says how many more would.
+    Looks are those of `check`; one alpha is for all contrasts (`Design.levels`), and the baseline's runs on a task are
+    shared by all techniques. Stored runs are reused: the same call goes on after it was stopped, and takes the same
+    looks. Raises `BadPlan` for contrasts that cannot be run, before anything is trained.
+    """
+    pairs = paired(contrasts)
+    seeds = range(contrasts.first_seed, contrasts.first_seed + contrasts.max_seeds)
+    family = Family(contrasts.alpha, contrasts.margins, tuple(seeds), LEAST_CHANCE)
+    looking = Looking(family, pairs, store, executor, report, limits)
+    stopped = looking.take()
+    return DecidedSweep(contrasts, {contrast: looking.result(contrast) for contrast in pairs}, looking.new, stopped)
+
+
+def paired(contrasts: Contrasts) -> dict[Contrast, Pair]:
+    """The runs of each contrast; raises `BadPlan` with all reasons if any cannot be compared."""
+    problems = Problems()
+    problems.of(staged, (contrasts.max_seeds,), len([*contrasts]), contrasts.alpha, contrasts.margins)
+    names = (contrasts.baseline, *contrasts.techniques)
+    stacks = {name: stack.spec() for name in names if (stack := problems.of(trainable_stack, name)) is not None}
+    for name in contrasts.techniques:
+        same = [other for other in names if other != name and other in stacks and stacks[other] == stacks.get(name)]
+        allowed = "techniques that differ from each other and from the baseline"
+        problems.of(require, not same and name != contrasts.baseline, "techniques", name, allowed)
+    planned = {profile: problems.of(plan, contrasts.grid(profile)) or [] for profile in contrasts.profiles}
+    problems.refuse()
+    cells = {(profile, spec.task, spec.stack): spec for profile, specs in planned.items() for spec in specs}
+
+    def cell(contrast: Contrast, technique: str) -> RunSpec:
+        return cells[contrast.profile, contrast.task, stacks[technique]]
+
+    return {one: Pair(cell(one, one.technique), cell(one, contrasts.baseline)) for one in contrasts}
