@@ -67,7 +67,8 @@ def run(
     from bench_lib.store import Store
 
     problems = Problems()
-    problems.found += [f"{_flag(name)} does not go with --until-decided: {why}" for name, why in _refused(options)]
+    given = [name for name in OTHERS if getattr(options, name) not in (None, "")]
+    problems.found += [f"{_flag(name)} does not go with --until-decided: {OTHERS[name]}" for name in given]
     for name, value in {**usual, **DEFAULTS}.items():
         if getattr(options, name) is None:
             setattr(options, name, value)
@@ -159,9 +160,5 @@ def _contrasts(options: argparse.Namespace) -> Contrasts:
     )
 
 
-def _refused(options: argparse.Namespace) -> list[tuple[str, str]]:
-    return [(name, why) for name, why in OTHERS.items() if getattr(options, name) not in (None, "")]
-
-
 def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+    return "a plan" if name == "plan" else f"--{name.replace('_', '-')}"

@@ -104,7 +104,7 @@ class Looking(Generic[K]):
         """Take looks until every contrast is decided, or seeds or limits are spent."""
         began, comparison = time.monotonic(), self.family.comparison(self.pairs.values())
         for before, look in pairwise((0, *self.design.looks)):
-            contrasts = self.open()
+            contrasts = self.undecided()
             complete = self._run(contrasts, self.family.seeds[before:look], time.monotonic() - began)
             if complete:
                 if look > read_looks(self.store.root, comparison).taken:
@@ -112,11 +112,11 @@ class Looking(Generic[K]):
                 self._judge(complete, look)
             if len(complete) < len(contrasts):
                 return Stop.LIMIT
-            if not self.open():
+            if not self.undecided():
                 break
-        return Stop.SEEDS if self.open() or self.given_up else Stop.DECIDED
+        return Stop.SEEDS if self.undecided() or self.given_up else Stop.DECIDED
 
-    def open(self) -> list[K]:
+    def undecided(self) -> list[K]:
         """The contrasts to add seeds to: neither decided nor declined nor given up, the widest interval first."""
         kept = [key for key in self.pairs if key not in self.given_up]
         found = [key for key in kept if not (self.verdicts[key].sure or self.runs[key].decline_reason())]

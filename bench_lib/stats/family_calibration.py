@@ -61,6 +61,7 @@ class FamilyCalibration:
     scenario: str
     techniques: int
     tasks: int
+    stages: int
     different: int
     ratio: float
     repetitions: int
@@ -90,6 +91,7 @@ def calibrate_family(
         scenario=scenario.name,
         techniques=techniques.number,
         tasks=tasks,
+        stages=max(1, len(design.stages)),
         different=techniques.different,
         ratio=techniques.ratio,
         repetitions=repetitions,
