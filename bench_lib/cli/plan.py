@@ -6,9 +6,10 @@ import argparse
 import sys
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bench_lib.cli import console
+from bench_lib.cli import console, until_decided
 from bench_lib.cli.arguments import location
 from bench_lib.cli.console import DONE, ProgressLine, print_damaged_files
 from bench_lib.cli.outcome import print_outcome
@@ -17,31 +18,67 @@ from bench_lib.report import formatting as md
 from bench_lib.runner.progress import duration
 
 if TYPE_CHECKING:
+    from bench_lib.comparison.contrasts import Contrasts
+    from bench_lib.core.spec import RunSpec
     from bench_lib.executors.base import Executor
     from bench_lib.plans.plan_file import Plan
     from bench_lib.plans.status import PartStatus, PlanStatus
+    from bench_lib.runner.limits import Limits
     from bench_lib.store import Store
 
 HEAD = ("", "runs", "done", "left", "not converged", "a run", "time left")
 
 
-def work_off(plan: Plan, store: Store, executor: Executor, retry: frozenset[Status]) -> int:
-    """Run what the store lacks of a plan, within its limits, and return the exit code."""
-    from bench_lib.runner.sweep import sweep
+class Work(NamedTuple):
+    """What all parts of a plan are worked off with."""
 
-    runs = plan.checked_runs(store)
+    store: Store
+    executor: Executor
+    retry: frozenset[Status]
+
+    def sweep(self, specs: list[RunSpec], limits: Limits) -> Ended:
+        """Run what the store lacks of a sweep."""
+        from bench_lib.runner.sweep import sweep
+
+        with ProgressLine() as line:
+            progress = sweep(specs, self.store, line.watch(self.executor), line, self.retry, limits)
+        return Ended(progress.finished, print_outcome(progress, specs.copy, self.store))
+
+    def decide(self, contrasts: Contrasts, limits: Limits) -> Ended:
+        """Add seeds to contrasts until they are decided."""
+        from bench_lib.comparison.contrasts import decide
+
+        with ProgressLine() as line:
+            found = decide(contrasts, self.store, line.watch(self.executor), line, limits)
+        print(until_decided.shown(found))
+        return Ended(found.runs, until_decided.exit_code(found))
+
+
+class Ended(NamedTuple):
+    """A part of a plan that ended: number of new runs, and its exit code."""
+
+    new: int
+    code: int
+
+
+def work_off(plan: Plan, work: Work) -> int:
+    """Run what the store lacks of a plan, within its limits, and return the exit code."""
+    parts = {name: partial(work.sweep, specs) for name, specs in plan.checked_runs(work.store).items()}
+    if work.retry:
+        stored, runs = work.store.ids(), plan.runs()
+        lost = {name: [spec for spec in runs[name] if spec.run_id() in stored] for name in plan.contrasts}
+        parts |= {f"{name}, stored runs": partial(work.sweep, specs) for name, specs in lost.items()}
+    decisions = {name: partial(work.decide, contrasts) for name, contrasts in plan.contrasts.items()}
     since, new, code = time.monotonic(), 0, DONE
-    for name, specs in runs.items():
+    for name, part in {**parts, **decisions}.items():
         limits = plan.limits.rest(new, time.monotonic() - since)
         if limits is None:
             print(f"stabbench: stopped at a limit before {name}; the same command goes on", file=sys.stderr)
             return code
         print(f"{name}:", flush=True)
-        with ProgressLine() as line:
-            progress = sweep(specs, store, line.watch(executor), line, retry, limits)
-        print_damaged_files(store)
-        code = max(code, print_outcome(progress, specs.copy, store))
-        new += progress.finished
+        ended = part(limits)
+        print_damaged_files(work.store)
+        new, code = new + ended.new, max(code, ended.code)
     return code
 
 
@@ -85,7 +122,7 @@ def _part_as_data(part: PartStatus) -> dict[str, Any]:
 def _text(title: str, found: PlanStatus) -> str:
     rows = [_row(part) for part in (*found.parts, found.whole)]
     left = "" if found.seconds_left is None else f"; {duration(found.seconds_left)} left"
-    rate = "no run has a date" if found.rate is None else f"{found.rate:.1f} runs an hour in the last hours{left}"
+    rate = "no run has a date" if found.rate is None else f"{found.rate:.1f} runs an hour over the last 6 hours{left}"
     running = [f"running {text}" for text in found.running] or ["nothing runs"]
     return "\n".join([title, "", *console.columns(HEAD, rows, text_columns=1), "", *running, rate])
 

@@ -124,7 +124,7 @@ def _run_plan(options: argparse.Namespace) -> int:
             problems.found.append(f"{option} is decided by the plan {options.plan}; leave it out, or change the plan")
     executor, retry = problems.of(chosen_executor, options), problems.of(parse_statuses, options.retry)
     limits = problems.of(_limits, options)
-    from bench_lib.cli.plan import work_off
+    from bench_lib.cli.plan import Work, work_off
     from bench_lib.plans.plan_file import read_plan
     from bench_lib.store import Store
 
@@ -133,7 +133,7 @@ def _run_plan(options: argparse.Namespace) -> int:
         raise BadPlan(problems.found)
     limits = Limits(limits.runs or plan.limits.runs, limits.hours or plan.limits.hours)
     plan = dataclasses.replace(plan, limits=limits)
-    return work_off(plan, Store(options.store), executor, retry)
+    return work_off(plan, Work(Store(options.store), executor, retry))
 
 
 def _requested(options: argparse.Namespace) -> tuple[Grid, Executor, frozenset[Status], Limits]:

@@ -84,6 +84,11 @@ def run(
         sweep = decide(contrasts, store, line.watch(executor), line, limits)
     print_damaged_files(store)
     print(shown(sweep))
+    return exit_code(sweep)
+
+
+def exit_code(sweep: DecidedSweep) -> int:
+    """Done if every contrast is decided; otherwise runs were lost, or more seeds are needed."""
     if not sweep.open:
         return DONE
     return INFRASTRUCTURE if any(sweep.results[contrast].lost for contrast in sweep.open) else INCONCLUSIVE

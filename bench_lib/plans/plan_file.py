@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench_lib.comparison.contrasts import Contrasts
+from bench_lib.comparison.contrasts import Contrasts, paired
 from bench_lib.comparison.sequential import trainable_stack
 from bench_lib.core.errors import BadPlan, BadValue, BenchError, Problems, UnknownName, require
 from bench_lib.core.seeds import parse_seeds
@@ -19,7 +19,7 @@ from bench_lib.runner.grid import Grid, check_names, plan, runs_of
 from bench_lib.runner.limits import Limits
 from bench_lib.runner.options import parse_frozen_configurations
 from bench_lib.runner.sweep import check_weights
-from bench_lib.stats.design import Design, Margins, looks_up_to
+from bench_lib.stats.design import Margins, staged
 from bench_lib.store import Store
 from bench_lib.tasks.sources.load import source_kind
 
@@ -40,29 +40,29 @@ class Plan:
 
     def checked_runs(self, store: Store) -> dict[str, list[RunSpec]]:
         """The runs of each sweep; `BadPlan` with all reasons why runs of the sweeps or contrasts cannot succeed."""
-        grids = {**self.sweeps, **{name: _grid(contrasts, 1) for name, contrasts in self.contrasts.items()}}
-        found = self._runs(plan, grids)
         problems, stored = Problems(), store.ids()
+        found: dict[str, list[RunSpec]] = {}
         earlier: set[str] = set()
-        for name in self.sweeps:
+        for name, grid in self.sweeps.items():
             with problems.at(f"{self.path}, {name}") as own:
+                found[name] = own.of(plan, grid) or []
                 own.of(check_weights, found[name], store)
                 own.of(_check_order, found[name], earlier)
             earlier |= {spec.run_id() for spec in found[name] if not spec.keep_weights} - stored
+        for name, contrasts in self.contrasts.items():
+            with problems.at(f"{self.path}, {name}") as own:
+                own.of(paired, contrasts)
         problems.refuse()
-        return {name: found[name] for name in self.sweeps}
+        return found
 
     def runs(self) -> dict[str, list[RunSpec]]:
         """The runs of each sweep, and those of the contrasts on all of their seeds, without trying what can succeed."""
         contrasts = {name: _grid(contrasts, contrasts.max_seeds) for name, contrasts in self.contrasts.items()}
-        return self._runs(runs_of, {**self.sweeps, **contrasts})
-
-    def _runs(self, planned: Callable[[Grid], list[RunSpec]], grids: Mapping[str, Grid]) -> dict[str, list[RunSpec]]:
         problems = Problems()
         found = {}
-        for name, grid in grids.items():
+        for name, grid in {**self.sweeps, **contrasts}.items():
             with problems.at(f"{self.path}, {name}") as own:
-                found[name] = own.of(planned, grid) or []
+                found[name] = own.of(runs_of, grid) or []
         problems.refuse()
         return found
 
@@ -227,6 +227,6 @@ def _contrasts(table: Values, top: Values, source: Values) -> Contrasts:
     problems.of(check_names, _grid(contrasts, 1))
     for technique in (contrasts.baseline, *contrasts.techniques):
         problems.of(trainable_stack, technique)
-    problems.of(lambda: Design(looks_up_to(contrasts.max_seeds), 1, contrasts.alpha))
+    problems.of(staged, (contrasts.max_seeds,), len([*contrasts]), contrasts.alpha)
     problems.refuse()
     return contrasts

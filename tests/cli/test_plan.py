@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from bench_lib.cli import main
-from bench_lib.cli.console import DONE, USAGE
+from bench_lib.cli.console import DONE, INCONCLUSIVE, INFRASTRUCTURE, USAGE
 from bench_lib.core.record import RunRecord
 from bench_lib.store import Store
 
@@ -207,4 +208,63 @@ def test_the_status_is_a_table_for_people(capsys: Written, plan: Path, tmp_path:
     assert head.split()[:3] == ["runs", "done", "left"]
     assert one.split()[:5] == ["one", "task", "4", "2", "2"]
     assert runs == "nothing runs"
-    assert " runs an hour in the last hours; " in rate
+    assert " runs an hour over the last 6 hours; " in rate
+
+
+CONTRASTS = """
+title = "Contrasts"
+model = "tiny"
+tasks = ["sst2"]
+profiles = ["smoke"]
+
+[[sweep]]
+name = "baseline"
+techniques = ["adamw"]
+seeds = "0-1"
+
+[[contrasts]]
+name = "techniques"
+baseline = "adamw"
+techniques = ["mixout", "low_lr"]
+max_seeds = 4
+"""
+
+
+def test_contrasts_follow_the_sweeps_and_share_the_limits(
+    capsys: Written, plan: Path, tmp_path: Path, status: Callable[[], Any]
+) -> None:
+    plan.write_text(CONTRASTS)
+    command = ["run", str(plan), "--store", str(tmp_path / "results")]
+    assert main([*command, "--max-runs", "5"]) == INCONCLUSIVE
+    out = capsys.readouterr().out
+    assert [line for line in out.splitlines() if line.endswith(":")] == ["baseline:", "techniques:"]
+    assert made(out)[:2] == [("sst2", "adamw", 0), ("sst2", "adamw", 1)]
+    assert len(made(out)) == 5
+    assert "the same command goes on" in out
+    assert main(command) == INCONCLUSIVE
+    last = capsys.readouterr().out
+    assert sorted([*made(out), *made(last)]) == sorted(
+        ("sst2", name, seed) for name in ("adamw", "mixout", "low_lr") for seed in range(4)
+    )
+    found = status()
+    assert [(part["name"], part["runs"], part["done"]) for part in found["parts"]] == [
+        ("baseline", 2, 2),
+        ("techniques", 12, 12),
+    ]
+
+
+def test_lost_runs_of_contrasts_are_tried_again_before_they_go_on(
+    capsys: Written, plan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan.write_text(CONTRASTS)
+    store = Store(tmp_path / "results")
+    command = ["run", str(plan), "--store", str(store.root)]
+    assert main(command) == INCONCLUSIVE
+    record = next(record for record in store.records() if record.technique == "mixout")
+    store.append(dataclasses.replace(record, status="crashed", score=None, predictions=None))
+    capsys.readouterr()
+    assert main(command) == INFRASTRUCTURE
+    assert made(capsys.readouterr().out) == []
+    assert main([*command, "--retry", "crashed"]) == INCONCLUSIVE
+    assert made(capsys.readouterr().out) == [("sst2", "mixout", record.seed)]
+    assert {found.attempts for found in store.records() if found.run_id == record.run_id} == {2}
