@@ -152,7 +152,7 @@ def _metrics(records: list[RunRecord]) -> dict[str, object]:
 
 
 def _judge(records: list[RunRecord], earlier: dict[str, RunRecord]) -> None:
-    from bench_lib.store.verify import differences
+    from bench_lib.store.repeats import differences
 
     wrong = [f"seed {r.seed} {r.status}: {r.reason}" for r in records if r.status in ("crashed", "oom")]
     for record in records:

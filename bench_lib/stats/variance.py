@@ -61,7 +61,7 @@ def one_at_a_time(
     found = {name: _estimate(scores, confidence) for name, scores in groups.items()}
     total = _estimate(together, confidence)
     short = [name for name, one in {**found, TOTAL: total}.items() if math.isnan(one[0])]
-    rest = _difference(total, list(found.values()))
+    rest = difference(total, list(found.values()))
     notes = dict.fromkeys(short, "fewer than two runs")
     if short:
         notes[REST] = f"fewer than two runs: {', '.join(short)}"
@@ -110,8 +110,8 @@ def _estimate(scores: ArrayLike, confidence: float) -> Estimate:
     return float(np.var(values - values[0], ddof=1)) if values.size >= 2 else math.nan, low, high
 
 
-def _difference(total: Estimate, parts: Sequence[Estimate]) -> Estimate:
-    """The total less its parts, with the interval that follows from theirs."""
+def difference(total: Estimate, parts: Sequence[Estimate]) -> Estimate:
+    """The total less its parts, with the interval that follows from theirs (Zou and Donner 2008)."""
     rest = total[0] - sum(part[0] for part in parts)
     below = math.hypot(total[0] - total[1], *(part[2] - part[0] for part in parts))
     above = math.hypot(total[2] - total[0], *(part[0] - part[1] for part in parts))

@@ -7,6 +7,7 @@ from bench_lib.store.keeping import Keeper
 from bench_lib.store.looks import Looks, read_looks, write_looks
 from bench_lib.store.merge import Merged, merge
 from bench_lib.store.parquet import Store
+from bench_lib.store.repeats import kind_of_machine, repeats, store_of_repeats
 from bench_lib.store.verify import verify
 
 __all__ = [
@@ -18,8 +19,11 @@ __all__ = [
     "Unstorable",
     "claimed",
     "compact",
+    "kind_of_machine",
     "merge",
     "read_looks",
+    "repeats",
+    "store_of_repeats",
     "verify",
     "write_looks",
 ]

@@ -18,6 +18,7 @@ from bench_lib.store.identity import predicted
 from bench_lib.store.listing import emptied, leftovers
 from bench_lib.store.migrate import migrated
 from bench_lib.store.parquet import Folder, Place, Store
+from bench_lib.store.repeats import stores_of_repeats
 from bench_lib.store.schema import PREDICTIONS, RUNS
 
 
@@ -27,11 +28,13 @@ def compact(store: Store, add: bool = False) -> int:
     With `add` only single files are merged, into new files beside the compacted ones, which stay as they are. The same
     runs give the same bytes (with the same pyarrow). What is new stands whole before anything old is removed,
     so that a kill leaves duplicates at worst, which readers resolve. `BadStore` while a sweep or another compaction
-    works on the store; whatever else writes to it has to wait.
+    works on the store; whatever else writes to it has to wait. Its repeats are compacted as well, and not counted.
     """
     if not store.root.exists():
         return 0
     with Claims(store.root, COMPACTION):
+        for part in stores_of_repeats(store):
+            compact(part, add)
         return _compacted(store, add)
 
 

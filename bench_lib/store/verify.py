@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from bench_lib.core.errors import BadStore
 from bench_lib.core.record import RunRecord, Status
-from bench_lib.core.spec import canonical_json
 from bench_lib.store.damage import Damaged, Gone, damage_named
 from bench_lib.store.files import check_name, opened, read
 from bench_lib.store.identity import check_count, check_ids, contradictions, predicted
 from bench_lib.store.looks import damaged_looks
-from bench_lib.store.migrate import recorded
 from bench_lib.store.parquet import RELISTINGS, Store
+from bench_lib.store.repeats import differences, kind_of_machine, number_of, stores_of_repeats
 from bench_lib.store.schema import PREDICTIONS, RUNS, to_records
-
-_JUDGED = frozenset(status.value for status in Status if status.completed)
 
 
 def verify(store: Store) -> list[str]:
@@ -33,19 +30,6 @@ def verify(store: Store) -> list[str]:
     return _problems(store)
 
 
-def differences(one: RunRecord, other: RunRecord) -> list[str]:
-    """The fields in which two runs of the same spec differ though they may not; none where either is no verdict.
-
-    A run that crashed or ran out of time or memory says nothing of what another attempt must give; nor does a file of
-    an earlier version say anything of what was not recorded then.
-    """
-    if one.status not in _JUDGED or other.status not in _JUDGED:
-        return []
-    ours, theirs = one.result(), other.result()
-    known = [name for name in ours if recorded(name, ours[name]) and recorded(name, theirs[name])]
-    return [name for name in known if canonical_json(ours[name]) != canonical_json(theirs[name])]
-
-
 def _problems(store: Store) -> list[str]:
     problems: list[str] = []
     standing: dict[str, list[RunRecord]] = defaultdict(list)
@@ -59,7 +43,20 @@ def _problems(store: Store) -> list[str]:
         if run_id not in stored and any(record.score is not None for record in records):
             problems.append(f"run {run_id} has a score but no predictions")
     problems.extend(damaged_looks(store.root))
+    problems.extend(_wrong_repeats(store, standing.keys()))
     return problems + [f"{store.root / name} is {why}" for name, why in store.passed_over.items()]
+
+
+def _wrong_repeats(store: Store, run_ids: Collection[str]) -> Iterator[str]:
+    for part in stores_of_repeats(store):
+        name = part.root.relative_to(store.root).as_posix()
+        found = _problems(part)
+        yield from (f"{name}: {problem}" for problem in found)
+        for record in [] if found else part.records():
+            if record.run_id not in run_ids:
+                yield f"{name}: run {record.run_id} repeats a run that the store does not hold"
+            if kind_of_machine(record.provenance) != number_of(part)[0]:
+                yield f"{name}: run {record.run_id} was made on another kind of machine than the name says"
 
 
 def _records(store: Store, path: Path, problems: list[str]) -> list[RunRecord]:

@@ -9,8 +9,8 @@ import pytest
 
 from bench_lib.core.record import RunRecord
 from bench_lib.store import Store, compact, verify
+from bench_lib.store.repeats import differences
 from bench_lib.store.schema import VERSION
-from bench_lib.store.verify import differences
 from tests.store.conftest import write_row
 
 Make = Callable[..., RunRecord]

@@ -21,8 +21,8 @@ from bench_lib.report.analysis.variance import ordinary
 from bench_lib.report.cells import CELL_ID, GROUP, Cell, add_cell_ids, key_parts, split_cells
 from bench_lib.report.values import Row
 from bench_lib.store import Store
+from bench_lib.store.repeats import differences
 from bench_lib.store.schema import to_records
-from bench_lib.store.verify import differences
 
 CHUNK = 1000
 """Number of records of each store that are loaded at a time."""
