@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from bench_lib.core.record import Status
 from bench_lib.report import formatting as md
 from bench_lib.report.formatting import plain
-from bench_lib.report.glossary import FEW
+from bench_lib.report.glossary import FEW, NOISE
 from bench_lib.runner.progress import Pace, counts, named, result
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ BAR = "{percentage:3.0f}%|{bar:16}| {n_fmt}/{total_fmt} [{elapsed}{postfix}] {de
 WIDTH = 100
 """Maximum length of a line, unless a single word is longer."""
 
-TYPED = str.maketrans({md.DASH: "-", "\u221e": "inf", "\u0394": "diff.", FEW: ""})
+TYPED = str.maketrans({md.DASH: "-", "\u221e": "inf", "\u0394": "diff.", FEW: "", NOISE: ""})
 """Characters of the report that a terminal may lack, with their replacements."""
 
 GAP = "  "

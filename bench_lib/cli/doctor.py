@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import argparse
 
+from bench_lib.cli import noise
 from bench_lib.cli.console import DONE, USAGE
 
 
 def add_to(command: argparse.ArgumentParser) -> None:
     """The options of `doctor`."""
-    command.add_argument("--data", help="also look into this data folder")
+    command.add_argument(
+        "--data", help="also look into this data folder; with --noise: hub, embedded (default) or a folder"
+    )
+    noise.add_to(command)
     command.set_defaults(command=_doctor)
 
 
 def _doctor(options: argparse.Namespace) -> int:
+    if options.noise:
+        return noise.run(options)
+    noise.refuse_without(options)
     from bench_lib.validation.environment import examine
 
     findings = examine(options.data)

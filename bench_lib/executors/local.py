@@ -10,7 +10,7 @@ import atexit
 import pickle
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Any, Generic
@@ -29,14 +29,15 @@ class LocalExecutor:
 
     Functions, jobs and results must pickle. The time limit is in seconds per attempt, including the imports of a
     worker's first job. A job whose process dies is retried after the other jobs, at most `retries` times; exceptions
-    and time-outs are not retried. The initializer runs once in each worker. Programs that use this need
-    `if __name__ == "__main__":`, since workers import their main module.
+    and time-outs are not retried. The initializer runs once in each worker, which has the variables of `environment`
+    from its start. Programs that use this need `if __name__ == "__main__":`, since workers import their main module.
     """
 
     workers: int
     time_limit: float | None = None
     retries: int = 2
     initializer: Callable[[], None] | None = None
+    environment: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         require(self.workers >= 1, "number of workers", self.workers, "1 or more")
@@ -128,7 +129,7 @@ class _Sweep(Generic[J, R]):
                 return worker
             self._release(worker)
         try:
-            return Worker(self.settings.initializer)
+            return Worker(self.settings.initializer, self.settings.environment)
         except OSError as error:
             if not self.running:
                 raise BenchError(f"no worker process can be started: {error}") from error

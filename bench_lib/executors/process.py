@@ -7,7 +7,7 @@ import pickle
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from math import inf
 from multiprocessing.context import SpawnContext, SpawnProcess
@@ -40,13 +40,16 @@ class WorkerProcess(SpawnProcess):
     """A process with the environment of workers, and with interrupts blocked until it ignores them.
 
     The environment is set by the parent: the child imports the main module first, and with it possibly libraries that
-    read the environment.
+    read the environment. `environment` has variables of this process beside those of all workers.
     """
+
+    environment: Mapping[str, str] = {}
 
     def start(self) -> None:
         with _environment, _without_interrupts():
-            before = {name: os.environ.get(name) for name in ENVIRONMENT}
-            os.environ.update(ENVIRONMENT)
+            wanted = {**self.environment, **ENVIRONMENT}
+            before = {name: os.environ.get(name) for name in wanted}
+            os.environ.update(wanted)
             try:
                 super().start()
             finally:
@@ -66,10 +69,11 @@ class Worker:
     Raises `OSError` if no process can be started.
     """
 
-    def __init__(self, initializer: Callable[[], None] | None) -> None:
+    def __init__(self, initializer: Callable[[], None] | None, environment: Mapping[str, str] | None = None) -> None:
         context = WorkerContext()
         self.pipe, other = context.Pipe()
         self.process = context.Process(target=serve, args=(other, initializer))
+        self.process.environment = environment or {}
         self.ready = self.retired = False
         self.payload, self.limit, self.deadline = b"", inf, inf
         try:

@@ -1,4 +1,4 @@
-"""Products in bfloat16 on this CPU: native kernels, or emulated in fp32."""
+"""Kernels of this CPU: products in bfloat16, native or emulated in fp32, and the kernels of lesser processors."""
 
 from __future__ import annotations
 
@@ -31,6 +31,23 @@ class Products(StrEnum):
 
     NATIVE = "native"
     EMULATED = "emulated"
+
+
+LESSER = {
+    "SSE4.1": {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_CBWR": "COMPATIBLE"},
+    "AVX2": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_CBWR": "AVX2"},
+}
+"""Environments of new processes in which torch, oneDNN and MKL compute as on a processor with these instructions.
+
+MKL takes its own way with SSE4.1 on processors of some makers; COMPATIBLE is the one that all have.
+"""
+
+
+def lesser_processors() -> dict[str, dict[str, str]]:
+    """The environments of `LESSER` below the instructions that torch uses in this process; none but on x86."""
+    known = {"AVX2": 1, "AVX512": 2}.get(torch.backends.cpu.get_cpu_capability(), 0)
+    # Without AVX-512 there are no native products in bf16.
+    return {name: {**LESSER[name], VARIABLE: Products.EMULATED.value} for name in list(LESSER)[:known]}
 
 
 @functools.cache

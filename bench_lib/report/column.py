@@ -34,7 +34,8 @@ class Column:
     """A column: its name in files, its title and meaning for readers, and its format.
 
     Without `compute` it is the measure of the same name from `report.analysis`. The tables of `interval_in` show the
-    95 % interval. `rank` is the position in the default sort order, which is ascending.
+    95 % interval. `rank` is the position in the default sort order, which is ascending. A table leaves an `optional`
+    column out where no cell has a value.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Column:
     shown_in: frozenset[View] = frozenset()
     interval_in: frozenset[View] = frozenset()
     rank: int = 0
+    optional: bool = False
 
     def head(self, view: View) -> str:
         """The table heading, with the level of the interval."""

@@ -12,8 +12,9 @@ import pandas as pd
 from bench_lib.core.record import Status
 from bench_lib.report import values
 from bench_lib.report.cells import Cell
-from bench_lib.report.column import Column, View, count, efficiency, name, number, share
-from bench_lib.report.glossary import FEW, LEAST, UNEQUAL
+from bench_lib.report.column import Column, View, count, name, number, share
+from bench_lib.report.diagnostic_columns import NOISE_FLOOR, TRAINING, USE
+from bench_lib.report.glossary import FEW, LEAST, NOISE, UNEQUAL
 from bench_lib.report.values import Row
 from bench_lib.stats.design import FIRST_LOOK
 
@@ -68,14 +69,16 @@ SCORES = (
         "MAD",
         "Mean absolute deviation from the mean over the runs that converged, (1/N) sum |x - mean|, in percent "
         "points, with a BCa bootstrap interval at 95 %. Not the median absolute deviation, which is in the CSV "
-        "file as median_ad, beside SD and IQR.",
-        values.percent("mad", "mad_low", "mad_high"),
+        f"file as median_ad, beside SD and IQR. {NOISE} marks a spread that is not above the noise floor: the "
+        "lower end of its interval does not exceed it.",
+        values.mad,
         shown_in=SPREAD,
         interval_in=TABLES,
         rank=2,
     ),
     share("mad_low", "The lower end of the MAD's interval."),
     share("mad_high", "The upper end of the MAD's interval."),
+    *NOISE_FLOOR,
     share("sd", "Standard deviation of the scores of the runs that converged."),
     share("iqr", "Interquartile range of the same scores."),
     share("median_ad", "Median absolute deviation from the median of the same scores."),
@@ -221,33 +224,6 @@ COST = (
         shown_in=frozenset({View.MARKDOWN, View.PAGE}),
     ),
 )
-TRAINING = (
-    share("churn", "Share of the items that two runs predict differently."),
-    number("kappa", "Agreement of the runs' predictions beyond chance (Fleiss)."),
-    share("fluctuation", "Mean change of the score from one evaluation to the next."),
-    number("explosions", "Mean number of jumps of the gradient's norm in a run."),
-    share("clipped", "Share of the steps whose gradient was clipped."),
-    share("vanishing", "Share of the steps at which the gradient of the first block vanishes beside the last's."),
-    number("drift", "Relative distance of the weights from the pre-trained ones, mean over the layers."),
-)
-
-
-USE = (
-    efficiency("robust", "with typos", "Mean score on inputs with typos.", values.percent("robust")),
-    efficiency(
-        "adversarial", "attacked", "Mean score under an attack on the embeddings.", values.percent("adversarial")
-    ),
-    efficiency("trained_share", "trained (%)", "Share of the parameters trained.", values.percent("trained_share")),
-    efficiency(
-        "saved_mib", "file (MiB)", "Median size of the file that a run must keep.", values.number("saved_mib", 1)
-    ),
-    efficiency("size_ratio", "of its size", "That size over the uncompressed model's.", values.number("size_ratio")),
-    efficiency("sparsity", "zeros (%)", "Share of the weights that are zero.", values.percent("sparsity", digits=1)),
-    *(
-        efficiency(f"latency_{n}_ratio", f"latency, {n} input{'s' * (n > 1)}", "Over the uncompressed model's.", shown)
-        for n, shown in ((1, values.number("latency_1_ratio")), (32, values.number("latency_32_ratio")))
-    ),
-)
 OVER_TASKS = (
     Column("tasks", "tasks", "Tasks on which some run of the technique converged.", values.number("tasks", 0)),
     Column("more", "more stable on", "Tasks on which the verdict is more stable.", values.number("more", 0)),
@@ -274,9 +250,12 @@ OVER_TASKS = (
 COLUMNS: tuple[Column, ...] = (*NAMES, *OUTCOMES, *SCORES, *CONTRASTS, *COST, *TRAINING, *USE)
 
 
-def shown_in(view: View) -> list[Column]:
-    """The columns that a table shows, in their order."""
-    return [column for column in COLUMNS if view in column.shown_in]
+def shown_in(view: View, table: pd.DataFrame | None = None) -> list[Column]:
+    """The columns that a table shows, in their order; optional ones only where a cell of the table has a value."""
+    known = {column.name for column in COLUMNS if not column.optional}
+    if table is not None:
+        known |= set(table.columns[table.notna().any()])
+    return [column for column in COLUMNS if view in column.shown_in and column.name in known]
 
 
 def glossary() -> list[tuple[str, str]]:

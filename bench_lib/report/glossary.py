@@ -7,7 +7,8 @@ LEAST = 20
 
 FEW = "\u2020"
 UNEQUAL = "\u2021"
-"""Marks: a dagger and a double dagger."""
+NOISE = "\u00a7"
+"""Marks: a dagger, a double dagger and a section sign."""
 
 READING = """Scores are in percent points of the task's metric. The unit of replication is the seed. Below the baseline,
 rows are ordered by failure rate, then by MAD; the order is not a claim, the verdicts are. Each of the two p-values is

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from bench_lib.report import formatting as md
-from bench_lib.report.glossary import FEW, LEAST, UNEQUAL
+from bench_lib.report.glossary import FEW, LEAST, NOISE, UNEQUAL
 from bench_lib.report.prose import count
 from bench_lib.stats.verdict import Location, Stability
 
@@ -54,6 +55,16 @@ def number(name: str, digits: int = 2, factor: float = 1) -> Format:
 def percent(name: str, low: str = "", high: str = "", digits: int = 2) -> Format:
     """A fraction in percent points, with its interval from two other columns."""
     return lambda row: Value(md.percent(row.get(name), digits), md.interval(row.get(low), row.get(high), digits))
+
+
+def mad(row: Row) -> Value:
+    """The MAD over seeds with its interval, marked if it is not above the noise floor."""
+    return dataclasses.replace(percent("mad", "mad_low", "mad_high")(row), mark=NOISE if within_noise(row) else "")
+
+
+def within_noise(row: Row) -> bool:
+    """Whether the lower end of the MAD's interval is known and not above the noise floor."""
+    return bool(row.get("mad_low", UNKNOWN) <= row.get("noise_floor", UNKNOWN))
 
 
 def difference(name: str) -> Format:

@@ -65,11 +65,17 @@ def noise(scores: ArrayLike, seeds: ArrayLike, confidence: float = 0.95) -> Nois
     counts = np.array([group.size for group in groups], dtype=np.float64)
     within = _pooled(distances, values.size - len(groups), confidence)
     centres = np.array([group[0] + mean for group, mean in zip(groups, means, strict=True)])
-    found = np.array([within, _between(centres, within, counts, confidence)])
-    sd, between = np.sqrt(np.maximum(found, 0.0)).tolist()
     reach = float(np.sqrt(counts * (counts - 1)).sum())
     mad = float(sum(part.sum() for part in distances)) / reach if reach else math.nan
-    return Noise(len(groups), int((counts > 1).sum()), values.size - len(groups), *sd, mad, *between)
+    sd, sd_low, sd_high = _roots(within)
+    between, low, high = _roots(_between(centres, within, counts, confidence))
+    repeated, freedom = int((counts > 1).sum()), values.size - len(groups)
+    return Noise(len(groups), repeated, freedom, sd, sd_low, sd_high, mad, between, low, high)
+
+
+def _roots(variance: Estimate) -> Estimate:
+    middle, low, high = (value if math.isnan(value) else math.sqrt(max(value, 0.0)) for value in variance)
+    return middle, low, high
 
 
 def _pooled(distances: Sequence[Floats], freedom: int, confidence: float) -> Estimate:

@@ -51,10 +51,9 @@ def stores_of_repeats(store: Store) -> list[Store]:
     return found
 
 
-def number_of(part: Store) -> tuple[str, int]:
-    """The kind of machine and the number in the name of a store of repeats."""
-    kind, _, number = part.root.name.partition("-")
-    return kind, int(number)
+def kind_of(part: Store) -> str:
+    """The kind of machine in the name of a store of repeats."""
+    return part.root.name.partition("-")[0]
 
 
 def repeats(store: Store) -> dict[str, list[RunRecord]]:

@@ -13,7 +13,7 @@ from bench_lib.store.files import check_name, opened, read
 from bench_lib.store.identity import check_count, check_ids, contradictions, predicted
 from bench_lib.store.looks import damaged_looks
 from bench_lib.store.parquet import RELISTINGS, Store
-from bench_lib.store.repeats import differences, kind_of_machine, number_of, stores_of_repeats
+from bench_lib.store.repeats import differences, is_judged, kind_of, kind_of_machine, stores_of_repeats
 from bench_lib.store.schema import PREDICTIONS, RUNS, to_records
 
 
@@ -55,7 +55,7 @@ def _wrong_repeats(store: Store, run_ids: Collection[str]) -> Iterator[str]:
         for record in [] if found else part.records():
             if record.run_id not in run_ids:
                 yield f"{name}: run {record.run_id} repeats a run that the store does not hold"
-            if kind_of_machine(record.provenance) != number_of(part)[0]:
+            if is_judged(record) and kind_of_machine(record.provenance) != kind_of(part):
                 yield f"{name}: run {record.run_id} was made on another kind of machine than the name says"
 
 

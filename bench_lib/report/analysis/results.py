@@ -17,6 +17,7 @@ from bench_lib.report import columns
 from bench_lib.report.analysis import runs as stored
 from bench_lib.report.analysis.diagnostics import Reader, diagnostics
 from bench_lib.report.analysis.efficiency import efficiency_metrics
+from bench_lib.report.analysis.noise import Scores, noise_floors, repeat_scores
 from bench_lib.report.analysis.ranking import ranks
 from bench_lib.report.analysis.summary import BASELINE, add_contrasts, compare_cells, over_tasks, summarise_cells
 from bench_lib.report.analysis.variance import ordinary, variance_components
@@ -24,6 +25,8 @@ from bench_lib.report.analysis.verdicts import add_verdicts
 from bench_lib.report.cells import CELL_ID, GROUP, Cell, add_cell_ids, drop_unused_categories, split_cells
 from bench_lib.store import Store
 from bench_lib.store.predictions import reading
+
+NO_REPEATS: Scores = {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,12 +76,13 @@ def summarise(store: Store, baseline: str = BASELINE, executor: Executor | None 
 
 @dataclass(frozen=True, eq=False)
 class _Group:
-    """The runs of one group, with cell ids, and the baseline to compare with, if `comparable`."""
+    """The runs of one group, with cell ids, and the baseline to compare with, if `comparable`; scores of repeats."""
 
     runs: pd.DataFrame
     baseline: str
     comparable: bool
     store: Path
+    repeats: Scores
 
 
 def _table(known: pd.DataFrame, baseline: str, store: Store, executor: Executor) -> pd.DataFrame:
@@ -90,20 +94,24 @@ def _table(known: pd.DataFrame, baseline: str, store: Store, executor: Executor)
     # These columns are the largest, are not read here, and would be sent to every worker.
     slim = known.drop(columns=["row", "spec", "provenance"])
     parts = [own for _, own in slim.groupby(list(GROUP), sort=True, observed=True)]
-    groups = [_Group(drop_unused_categories(part), baseline, comparable, store.root) for part in parts]
+    again = repeat_scores(store)
+    groups = [_Group(drop_unused_categories(part), baseline, comparable, store.root, again) for part in parts]
     return pd.concat(results(executor, _group_table, groups), ignore_index=True)
 
 
 def _group_table(group: _Group) -> pd.DataFrame:
     with reading(Store(group.store)) as predictions:
-        return leaderboard_rows(split_cells(group.runs), group.baseline if group.comparable else None, predictions)
+        baseline = group.baseline if group.comparable else None
+        return leaderboard_rows(split_cells(group.runs), baseline, predictions, group.repeats)
 
 
-def leaderboard_rows(cells: Sequence[Cell], baseline: str | None, predictions: Reader | None = None) -> pd.DataFrame:
+def leaderboard_rows(
+    cells: Sequence[Cell], baseline: str | None, predictions: Reader | None = None, repeats: Scores = NO_REPEATS
+) -> pd.DataFrame:
     """One row per cell with all leaderboard columns; without comparisons if `baseline` is None."""
     compared = None if baseline is None else compare_cells(cells, baseline)
     table = add_verdicts(add_contrasts(summarise_cells(cells), compared), cells, baseline or BASELINE)
-    for beside in (diagnostics(cells, predictions), efficiency_metrics(cells)):
+    for beside in (diagnostics(cells, predictions), efficiency_metrics(cells), noise_floors(cells, repeats)):
         table = table.merge(beside, on=list(CELL_ID), how="left", validate="one_to_one")
     return columns.complete(table, cells)
 

@@ -13,7 +13,7 @@ from bench_lib.report import columns
 from bench_lib.report import formatting as md
 from bench_lib.report.analysis import calibration, provenance
 from bench_lib.report.analysis.results import Summary
-from bench_lib.report.column import View
+from bench_lib.report.column import Column, View
 from bench_lib.report.figures.figure import Figure
 from bench_lib.report.figures.plan import FIGURES
 from bench_lib.report.figures.style import DARK, LIGHT
@@ -99,23 +99,24 @@ def _policy(scripts: Sequence[Markup]) -> str:
 def _tables(summary: Summary, catalogue: Catalogue) -> dict[str, Any]:
     views = Views(summary, catalogue)
     counts = summary.runs["status"].astype(str).value_counts()
+    shown = {view.name.lower(): columns.shown_in(view, summary.cells) for view in ON_PAGE}
     return {
         "summaries": [[(heading(one.group), one) for one in part] for part in folded(views.summaries())],
         "leaderboards": views.leaderboards(),
         "over": views.over_tasks(),
         "techniques": views.techniques(),
         "tasks": views.tasks(),
-        "columns": {view.name.lower(): columns.shown_in(view) for view in ON_PAGE} | {"over": columns.OVER_TASKS},
-        "starts": {view.name.lower(): _start(view) for view in ON_PAGE},
+        "columns": shown | {"over": columns.OVER_TASKS},
+        "starts": {view.name.lower(): _start(view, shown[view.name.lower()]) for view in ON_PAGE},
         "baseline": summary.baseline,
         "runs": len(summary.runs),
         "statuses": sorted(counts.items(), key=lambda item: (-item[1], item[0])),
     }
 
 
-def _start(view: View) -> list[list[int | str]]:
+def _start(view: View, shown: Sequence[Column]) -> list[list[int | str]]:
     """The initial sort order of a table in the format of DataTables."""
-    names = [column.name for column in columns.shown_in(view)]
+    names = [column.name for column in shown]
     before = NAMES_BEFORE[view]
     return [[before + names.index(name), "asc"] for name in columns.default_order() if name in names]
 

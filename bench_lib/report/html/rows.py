@@ -43,7 +43,7 @@ def cell_row(row: Row, number: int, family: str) -> CellRow:
         link=anchor("technique", str(row["technique"])),
         family=family,
         rankable=rankable(row),
-        values={column.name: column.format(row) for view in ON_PAGE for column in columns.shown_in(view)},
+        values={column.name: column.format(row) for column in columns.COLUMNS if column.shown_in & set(ON_PAGE)},
     )
 
 

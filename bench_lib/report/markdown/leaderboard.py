@@ -45,6 +45,7 @@ def _summary(summary: Summary, undrawn: Sequence[str]) -> str:
         return "Every stored run has streams frozen in turn: there is nothing to rank, see the variance below.\n"
     if not (summary.cells["technique"] == summary.baseline).any():
         lines.append(f"**No run of the baseline {md.escape(summary.baseline)} is stored: nothing is compared.**")
+    lines.append(sections.noise_known(summary.cells))
     lines += [f"**A figure is missing, since it could not be drawn: {md.escape(figure)}.**" for figure in undrawn]
     if summary.quarantined:
         names = ", ".join(md.escape(name) for name in summary.quarantined)

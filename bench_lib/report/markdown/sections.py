@@ -15,8 +15,8 @@ from bench_lib.report.analysis import calibration, efficiency
 from bench_lib.report.analysis.summary import over_tasks
 from bench_lib.report.cells import GROUP
 from bench_lib.report.column import View
-from bench_lib.report.glossary import FEW, LEAST, READING, USE, VARIANCE
-from bench_lib.report.values import Value
+from bench_lib.report.glossary import FEW, LEAST, NOISE, READING, USE, VARIANCE
+from bench_lib.report.values import Value, within_noise
 
 SOURCE_KEY = (*GROUP, "task", "label", "design", "source")
 
@@ -77,7 +77,7 @@ def calibration_section() -> str:
 
 def _shown(view: View, table: pd.DataFrame) -> str:
     """A table of the labels of cells and the columns of a view."""
-    shown = columns.shown_in(view)
+    shown = columns.shown_in(view, table)
     rows = [
         [md.escape(row["label"]), *(_value(column.value(row, view)) for column in shown)]
         for row in columns.as_rows(table)
@@ -115,6 +115,17 @@ def seed_counts(table: pd.DataFrame) -> str:
         which = f"{few} of {len(tried)} cells: fewer than {LEAST} runs that converged ({FEW})"
         text += f" **{which}, which decides nothing about spread.**"
     return text
+
+
+def noise_known(table: pd.DataFrame) -> str:
+    """For how many cells with runs that converged the noise floor is known, and how many do not rise above it."""
+    own = columns.as_rows(table[table["converged"] > 0])
+    known = sum(row["noise_seeds"] > 0 for row in own)
+    if not known:
+        return "The noise floor is known for no cell: no run was made again (`stabbench doctor --noise`)."
+    below = sum(map(within_noise, own))
+    tail = f"; {below} of these cells have a spread that is not above it ({NOISE})" if below else ""
+    return f"The noise floor is known for {known} of {len(own)} cells{tail}."
 
 
 def not_converged(frame: pd.DataFrame) -> str:
@@ -169,9 +180,17 @@ def listing(table: pd.DataFrame) -> str:
 
 
 def _brief(rows: Iterable[Row]) -> str:
-    return "; ".join(f"{md.percent(r.mad)}{_few(r)}, {r.failed}/{r.judged}" for r in rows if r.judged) or md.DASH
+    return (
+        "; ".join(f"{md.percent(r.mad)}{_few(r)}{_noise(r)}, {r.failed}/{r.judged}" for r in rows if r.judged)
+        or md.DASH
+    )
 
 
 def _few(row: Row) -> str:
     """A mark on cells with too few runs for claims about spread; none if all runs were declined."""
     return FEW if row.converged < LEAST and row.attempted > row.unsupported else ""
+
+
+def _noise(row: Row) -> str:
+    """A mark on cells whose spread is not above the noise floor."""
+    return NOISE if within_noise(row._asdict()) else ""
