@@ -184,6 +184,13 @@ def test_workers_have_one_thread_before_they_import_anything(jobs: ModuleType, m
     assert os.environ["OMP_NUM_THREADS"] == "7"
 
 
+def test_the_environment_of_a_worker_is_its_own(jobs: ModuleType) -> None:
+    given = {"STABBENCH_TEST": "given", "OMP_NUM_THREADS": "5"}
+    (done,) = LocalExecutor(1, LIMIT, environment=given).run(jobs.environment, ["STABBENCH_TEST"])
+    assert done.result == ("1", "given")
+    assert "STABBENCH_TEST" not in os.environ
+
+
 def test_the_initializer_runs_in_the_workers(jobs: ModuleType) -> None:
     (done,) = LocalExecutor(1, LIMIT, initializer=jobs.initialise).run(jobs.environment, ["STABBENCH_TEST"])
     assert done.result == ("1", "prepared")

@@ -76,3 +76,21 @@ def test_a_processor_without_kernels_for_it_is_found_out():
     code = "from bench_lib.instruments.kernels import bf16_products; print(bf16_products().value)"
     done = subprocess.run([sys.executable, "-c", code], env=limited, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["emulated"]
+
+
+@pytest.mark.parametrize(
+    ("capability", "names"), [("AVX512", ["SSE4.1", "AVX2"]), ("AVX2", ["SSE4.1"]), ("DEFAULT", []), ("SVE256", [])]
+)
+def test_lesser_processors_are_those_below_this_one(monkeypatch, capability, names):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    found = kernels.lesser_processors()
+    assert list(found) == names
+    assert all(environment[VARIABLE] == "emulated" for environment in found.values())
+
+
+def test_torch_takes_the_kernels_of_a_lesser_processor():
+    code = "import torch; print(torch.backends.cpu.get_cpu_capability())"
+    limited = {**os.environ, **kernels.LESSER["SSE4.1"]}
+    done = subprocess.run([sys.executable, "-c", code], env=limited, capture_output=True, text=True, check=True)
+    assert done.stdout.split() in (["DEFAULT"], ["NO", "AVX"])
+    assert not done.stderr

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from bench_lib.instruments import provenance as module
-from bench_lib.instruments.provenance import PACKAGES, provenance
+from bench_lib.instruments.provenance import PACKAGES, lesser_kernels, provenance
 
 CPU = torch.device("cpu")
 
@@ -84,3 +84,9 @@ def test_code_outside_a_checkout_names_no_commit(monkeypatch: pytest.MonkeyPatch
 def test_a_machine_without_git_names_no_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     assert module._source_state() == {}
+
+
+def test_the_kernels_of_a_lesser_processor_are_named_where_they_are_asked_for() -> None:
+    assert lesser_kernels({"HOME": "/", "MKL_CBWR": ""}) == {}
+    found = lesser_kernels({"MKL_CBWR": "COMPATIBLE", "ATEN_CPU_CAPABILITY": "default"})
+    assert found == {"kernels": "ATEN_CPU_CAPABILITY=default MKL_CBWR=COMPATIBLE"}
