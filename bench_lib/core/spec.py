@@ -19,7 +19,7 @@ PROTOCOL = 1
 Scalar = str | int | float | bool | None
 SCHEDULES = ("linear", "cosine", "constant_with_warmup")
 PRECISIONS = ("fp32", "bf16", "fp16")
-LATER = ("per_class", "label_noise", "perturb", "attack", "keep_head")
+LATER = ("per_class", "label_noise", "perturb", "attack", "keep_head", "dev_examples", "scored_on")
 """Fields of a profile that runs were stored without: at their defaults they are no part of a run's identity."""
 
 
@@ -69,6 +69,8 @@ class Profile:
     perturb: float = 0.0
     attack: float = 0.0
     keep_head: bool = False
+    dev_examples: int = 400
+    scored_on: str = "evaluation"
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "accumulate", "eval_batch_size", "bucket", "evaluations", "threads"):
