@@ -34,7 +34,8 @@ def add_to(command: argparse.ArgumentParser) -> None:
         "--techniques",
         default="adamw",
         metavar="A,B+C",
-        help="techniques or stacks such as llrd:decay=0.9+reinit, files as PATH.py:Class, or all",
+        help="techniques or stacks such as llrd:decay=0.9+reinit, files as PATH.py:Class, tuned ones as mixout[tuned], "
+        "or all",
     )
     add("--seeds", default="0-4", metavar="0-4,7", help="default: 0-4")
     add(
@@ -49,6 +50,7 @@ def add_to(command: argparse.ArgumentParser) -> None:
         "a grid of both: initxorder; every stream at once: all",
     )
     _add_axes(command)
+    add("--tuned-from", type=location, metavar="DIR", help="store of the trials of mixout[tuned] (default: --store)")
     add("--retry", default="", metavar="STATUS,...", help="stored runs to attempt again, such as crashed,oom")
     command.set_defaults(command=_run)
 
@@ -122,6 +124,7 @@ def _requested(options: argparse.Namespace) -> tuple[Grid, Executor, frozenset[S
         data=options.data,
         frozen=frozen or parse_frozen_configurations(None, None, seeds),
         axes=crossed or (),
+        tuned_from=str(options.tuned_from or options.store),
     )
     if options.vary is not None:
         problems.of(refuse_pools, grid.techniques)

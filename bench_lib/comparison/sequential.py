@@ -54,6 +54,8 @@ class ComparisonRequest:
     def __post_init__(self) -> None:
         once = len(self.tasks) == len(set(self.tasks)) > 0
         require(once, "tasks", self.tasks, "at least one, each once")
+        scored = "one that is scored on the evaluation set"
+        require("scored_on=dev" not in self.profile, "--profile", self.profile, scored)
         require(self.max_cost > 0, "--max-cost", self.max_cost, "above 0, such as 1.5 for one and a half times")
 
     def design(self) -> Design:
