@@ -30,7 +30,8 @@ POINTS = 16
 """The number of points of a reduced training curve."""
 
 PLAIN = (
-    *("data_source", "status", "reason", "metric", "score", "trivial_score", "steps"),
+    *("data_source", "status", "reason", "metric", "score", "trivial_score", "steps", "forward_passes"),
+    "backward_passes",
     *("train_seconds", "tokens_per_second", "peak_memory_bytes", "eval_step", "eval_score", *STORED),
 )
 """Columns that are loaded unchanged."""
