@@ -94,7 +94,8 @@ def _table(known: pd.DataFrame, baseline: str, store: Store, executor: Executor)
     # These columns are the largest, are not read here, and would be sent to every worker.
     slim = known.drop(columns=["row", "spec", "provenance"])
     parts = [own for _, own in slim.groupby(list(GROUP), sort=True, observed=True)]
-    groups = [_Group(drop_unused_categories(part), baseline, comparable, store.root) for part in parts]
+    # Without any run outside of tuning and variance decompositions, a table without rows.
+    groups = [_Group(drop_unused_categories(part), baseline, comparable, store.root) for part in parts or [slim]]
     return pd.concat(results(executor, _group_table, groups), ignore_index=True)
 
 
