@@ -7,7 +7,7 @@ import pandas as pd
 
 from bench_lib.core.errors import UnknownName
 from bench_lib.core.spec import digest
-from bench_lib.report.analysis.summary import BASELINE, baseline_cells, comparison_key
+from bench_lib.report.analysis.summary import BASELINE, baseline_cells
 from bench_lib.report.cells import CELL_ID, Cell, group_runs
 from bench_lib.stats.aso import violation_bound, violation_ratio
 from bench_lib.stats.equivalence import superiority_effect
@@ -28,7 +28,7 @@ def dominance(runs: pd.DataFrame, baseline: str = BASELINE) -> pd.DataFrame:
     references = baseline_cells(cells, baseline)
     if not references:
         raise UnknownName("baseline technique", baseline, {cell.id_fields()["technique"] for cell in cells})
-    pairs = [(cell, references.get(comparison_key(cell))) for cell in cells]
+    pairs = [(cell, references.get(cell.cell_id)) for cell in cells]
     rows = [_row(cell, partner) for cell, partner in pairs if partner is not None and partner is not cell]
     return pd.DataFrame(rows, columns=list(DOMINANCE))
 

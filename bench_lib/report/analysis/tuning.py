@@ -25,7 +25,13 @@ POINTS = (*PLACE, "settings", "point", "factor", "default", "score", "failed", "
 ARMS = (*PLACE, "settings", "dev", "mean", "mad", "failed", "judged", "converged")
 SPACES = (*PLACE, "points", "failed", "judged", "failure_rate", "failure_low", "failure_high", "passes", "seconds")
 BUDGETS = (*PLACE, "points", "trainings", "best")
-TUNED = re.compile(r"(.*)\[tuned@\d+\]")
+TUNED = re.compile(r"(.*)(\[tuned@\d+\])")
+
+
+def tuned_arm(technique: str) -> tuple[str, str]:
+    """The names of a technique without the label of its tuning, and that label; empty where it is not tuned."""
+    found = TUNED.fullmatch(technique)
+    return (found[1], found[2]) if found else (technique, "")
 
 
 def outside_tuning(frame: pd.DataFrame) -> pd.DataFrame:
@@ -93,7 +99,7 @@ def arms(points: pd.DataFrame, cells: pd.DataFrame, runs: pd.DataFrame) -> pd.Da
     `settings` and the dev score are those of the trial with the cell's settings, empty where it is not stored.
     """
     names = set(points["technique"])
-    bases = cells["technique"].astype(str).str.replace(TUNED, r"\1", regex=True)
+    bases = cells["technique"].map(lambda technique: tuned_arm(str(technique))[0])
     trials = points.set_index([*PLACE, "point"])[["settings", "score"]].to_dict("index")
     firsts = runs.drop_duplicates(list(CELL_ID))
     specs = dict(zip(map(tuple, firsts[list(CELL_ID)].astype(str).to_numpy()), firsts["spec"].astype(str), strict=True))

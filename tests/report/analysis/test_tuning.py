@@ -14,6 +14,7 @@ from bench_lib.core.record import RunRecord, Status
 from bench_lib.core.seeds import TRIAL_SEEDS
 from bench_lib.core.spec import Profile, Ref, RunSpec, TechniqueSpec, canonical_json
 from bench_lib.report.analysis.compare import load
+from bench_lib.report.analysis.recommend import over_all_tasks
 from bench_lib.report.analysis.results import Summary, summarise
 from bench_lib.report.analysis.tuning import (
     ARMS,
@@ -28,6 +29,8 @@ from bench_lib.report.analysis.tuning import (
 )
 from bench_lib.report.analysis.tuning_tables import tables
 from bench_lib.report.analysis.variance import ordinary, variance_components
+from bench_lib.report.html.registry_entries import registered
+from bench_lib.report.html.views import Views
 from bench_lib.report.markdown.tuning import section
 from bench_lib.report.render import build_report
 from bench_lib.store import Store
@@ -191,6 +194,40 @@ def test_the_report_has_the_section_and_its_figures(
     assert not [name for name in without if "search" in name or "rates" in name]
     assert "Tuning" not in without["leaderboard.md"].decode()
     assert 'id="search"' not in without["index.html"].decode()
+
+
+TUNED_BASELINE = [run(stack_of("adamw", 0.1, 1.41, 16), seed, 0.78 + seed / 100) for seed in range(3)]
+
+
+def test_tuned_arms_are_compared_with_the_baseline_tuned_alike(filled: Callable[[Iterable[RunRecord]], Store]) -> None:
+    other_budget = [run(stack_of("mixout", 0.7, 1.41, 8), seed, 0.8) for seed in range(3)]
+    known = summarise(filled([*RUNS, *TUNED_BASELINE, *other_budget]))
+    against = dict(zip(known.cells["technique"], known.cells["against"], strict=True))
+    assert against == {
+        "adamw": "adamw",
+        "mixout": "adamw",
+        "adamw[tuned@16]": "adamw[tuned@16]",
+        "mixout[tuned@16]": "adamw[tuned@16]",
+        "mixout[tuned@8]": "adamw",
+    }
+    shown = known.cells.set_index("technique")
+    assert shown.loc["mixout[tuned@16]", "mean_difference"] == pytest.approx(0.02)
+    assert shown.loc["adamw[tuned@16]", "verdict"] == ""
+
+
+def test_a_tuned_arm_is_one_technique_over_tasks(filled: Callable[[Iterable[RunRecord]], Store]) -> None:
+    more = [
+        run(stack, seed, score + seed / 100, task="imdb")
+        for stack, score in ((stack_of("adamw", 0.1, None), 0.7), (stack_of("mixout", 0.7, 1.41, 16), 0.75))
+        for seed in range(3)
+    ]
+    known = summarise(filled([*RUNS, *more]))
+    (found,) = over_all_tasks(known.cells, known.runs, "adamw").values()
+    assert [one.name for one in (*found.found, *found.others)] == ["mixout[tuned@16]"]
+    assert dict(zip(known.techniques["technique"], known.techniques["tasks"], strict=True))["mixout[tuned@16]"] == 2
+    (view,) = [one for one in Views(known, registered()).techniques() if one.name == "mixout[tuned@16]"]
+    assert [(part.name, part.settings) for part in view.parts] == [("mixout", {})]
+    assert view.family == "regularisation"
 
 
 # ---- points, spaces, arms, budgets -----------------------------------------------------------------------------------
