@@ -85,7 +85,7 @@ def _row(tuning: Tuning) -> list[str]:
     outcomes, scores = tuning.finished, tuning.scores()
     failed = sum(outcome.status.failed for outcome in outcomes)
     judged = sum(outcome.status.completed for outcome in outcomes)
-    rate = f"{failed}/{judged} {md.interval(*wilson(failed, judged))}" if judged else md.DASH
+    rate = f"{failed}/{judged} {md.interval(*wilson(failed, judged), 1)}" if judged else md.DASH
     best, settings = None, md.DASH
     if not tuning.missing:
         best = tuning.best()

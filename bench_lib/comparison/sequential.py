@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bench_lib.comparison.paired_runs import ByTask, TaskRuns, by_task, earlier_runs, technique_versions
 from bench_lib.comparison.result import ComparisonResult, TaskResult
 from bench_lib.core.errors import BadPlan, BenchError, Problems, require
+from bench_lib.core.seeds import TUNING_SEEDS
 from bench_lib.core.spec import digest
 from bench_lib.executors.base import Executor
 from bench_lib.runner.grid import Grid, plan
@@ -161,7 +162,7 @@ class Comparison:
         if self.against is None:
             return tuple(range(self.request.max_seeds))
         shared = set.intersection(*(set(self._earlier.get(task, {})) for task in self.request.tasks))
-        return tuple(sorted(shared))[: self.request.max_seeds]
+        return tuple(sorted(shared - {*TUNING_SEEDS}))[: self.request.max_seeds]
 
     @functools.cached_property
     def _earlier(self) -> ByTask:

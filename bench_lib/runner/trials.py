@@ -217,7 +217,7 @@ def _trials(rows: pa.Table) -> Iterator[Mapping[str, Any]]:
 def _outcome(row: Mapping[str, Any]) -> Outcome:
     status = Status(row["status"])
     score = trial_score(status is Status.CONVERGED, row["score"], row["trivial_score"])
-    return Outcome(status, score, row["forward_passes"] + row["backward_passes"], row["train_seconds"])
+    return Outcome(status, score, max(row["forward_passes"], row["backward_passes"]), row["train_seconds"])
 
 
 def relative_passes(stack: Stack, profile: Profile) -> float:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,6 +11,7 @@ from bench_lib.cli import main
 from bench_lib.cli.console import DONE, INFRASTRUCTURE, USAGE
 from bench_lib.core.seeds import TRIAL_SEEDS
 from bench_lib.executors import InlineExecutor
+from bench_lib.executors.base import Done, Failure
 from bench_lib.store import Store
 
 Small = tuple[str, ...]
@@ -38,6 +41,32 @@ def test_tuning_then_running_what_it_says(capsys: Written, tmp_path: Path, small
     again = capsys.readouterr().out
     assert "12 runs: 12 stored, 0 to do" in again
     assert "\n".join([head, *rows]) in again
+
+
+def test_a_tuning_that_is_stopped_goes_on_and_ends_alike(
+    capsys: Written, tmp_path: Path, small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["tune", *small, "--techniques", "adamw,ema,mixout", "--budget", "2", "--store"]
+    run = InlineExecutor.run
+
+    def stopped(self: InlineExecutor, function: Any, jobs: Any) -> Iterator[Any]:
+        for number, done in enumerate(run(self, function, jobs)):
+            if number == 2:
+                raise KeyboardInterrupt
+            yield done
+
+    assert main([*words, str(tmp_path / "whole")]) == DONE
+    whole = capsys.readouterr().out.splitlines()[-5:-1]
+    for code in (130, DONE):
+        with monkeypatch.context() as patch:
+            if code != DONE:
+                patch.setattr(InlineExecutor, "run", stopped)
+            assert main([*words, str(tmp_path / "cut")]) == code
+    lines = capsys.readouterr().out.splitlines()
+    assert "12 runs: 4 stored, 8 to do" in lines
+    assert [line.split()[:-1] for line in lines[-5:-1]] == [line.split()[:-1] for line in whole], "all but the seconds"
+    both = [Store(tmp_path / name).records() for name in ("whole", "cut")]
+    assert [record.result() for record in both[0]] == [record.result() for record in both[1]]
 
 
 def test_one_that_declines_is_told_and_not_run(capsys: Written, tmp_path: Path) -> None:
@@ -71,10 +100,8 @@ def test_what_cannot_be_tuned_is_refused(
 def test_trials_that_are_lost_are_said_to_be(
     capsys: Written, tmp_path: Path, small: Small, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def lose(self: InlineExecutor, function: object, jobs: object):
-        from bench_lib.executors.base import Done, Failure
-
-        for job in jobs:  # type: ignore[attr-defined]  # groups of specs
+    def lose(self: InlineExecutor, function: Any, jobs: Any) -> Iterator[Any]:
+        for job in jobs:
             yield Done(job, None, Failure("died", "the power went"))
 
     monkeypatch.setattr(InlineExecutor, "run", lose)

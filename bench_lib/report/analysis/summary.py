@@ -13,7 +13,7 @@ import pandas as pd
 from bench_lib.core.errors import UnknownName
 from bench_lib.core.record import Status
 from bench_lib.core.spec import digest
-from bench_lib.report.analysis.tuning import tuned_arm
+from bench_lib.report.analysis.tuning import outside_tuning, tuned_arm
 from bench_lib.report.cells import CELL_ID, GROUP, Cell, group_runs, key_parts, numbers
 from bench_lib.stats.bootstrap import mean_interval
 from bench_lib.stats.compare import boschloo, brown_forsythe, mad_ratio
@@ -59,10 +59,10 @@ def compare(frame: pd.DataFrame, baseline: str = BASELINE) -> pd.DataFrame:
     Columns are `CONTRASTS`; ratios and differences are the technique's against the baseline's. Each of the two tests is
     corrected by Holm over all contrasts of one (data, model, profile). `detectable_ratio` is the smallest MAD ratio
     that as many runs find with a power of 0.8, inf for none; `mad_ratio_all` is of all runs that converged,
-    unlike the `mad_ratio` of `verdicts`. `against` is empty where the baseline was not run. Raises `UnknownName` where
-    it was run nowhere.
+    unlike the `mad_ratio` of `verdicts`. `against` is empty where the baseline was not run. Trials of a tuning are left
+    out. Raises `UnknownName` where the baseline was run nowhere.
     """
-    known = group_runs(frame)
+    known = group_runs(outside_tuning(frame))
     if not any(c.id_fields()["technique"] == baseline for c in known):
         raise UnknownName("baseline technique", baseline, {c.id_fields()["technique"] for c in known})
     return compare_cells(known, baseline)

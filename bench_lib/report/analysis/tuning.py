@@ -42,8 +42,8 @@ def outside_tuning(frame: pd.DataFrame) -> pd.DataFrame:
 def points(frame: pd.DataFrame) -> pd.DataFrame:
     """One row for each point that was tried with all seeds, from the runs of a store; columns are `POINTS`.
 
-    Scores are means over the tuning seeds on the dev set, failed runs counting as the constant baseline. Runs lost to
-    infrastructure are left out.
+    Scores are means over the tuning seeds on the dev set, failed runs counting as the constant baseline. `passes` are
+    forward ones, or backward ones where there are more. Runs lost to infrastructure are left out.
     """
     known = frame[_on_tuning_seeds(frame) & _scored_on_dev(frame)]
     known = known[~known["status"].isin([str(s) for s in Status if s.lost_to_infrastructure])]
@@ -76,7 +76,7 @@ def _point(group: Mapping[str, str], runs: pd.DataFrame) -> dict[str, object]:
         "score": float(np.mean([trial_score(s is Status.CONVERGED, score, constant) for s, score, constant in scores])),
         "failed": sum(status.failed for status in statuses),
         "judged": sum(status.completed for status in statuses),
-        "passes": float(np.sum(numbers(runs["forward_passes"]) + numbers(runs["backward_passes"]))),
+        "passes": float(np.sum(np.maximum(numbers(runs["forward_passes"]), numbers(runs["backward_passes"])))),
         "seconds": float(np.sum(numbers(runs["train_seconds"]))),
     }
 

@@ -45,7 +45,8 @@ def _of(table: pd.DataFrame, place: Sequence[str]) -> list[dict[str, Any]]:
 
 def _arm(row: dict[str, Any]) -> list[str]:
     scores = [md.percent(row[name]) for name in ("dev", "mean", "mad")]
-    settings = row["settings"] if tuning.TUNED.fullmatch(row["technique"]) else ""
+    name, tuned = tuning.tuned_arm(row["technique"])
+    settings = "the default" if row["settings"] == name else row["settings"] if tuned else ""
     return [row["technique"], settings or md.DASH, *scores, f"{row['failed']}/{row['judged']}"]
 
 

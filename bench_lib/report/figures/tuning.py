@@ -35,12 +35,13 @@ def search_figure(points: pd.DataFrame, name: str) -> Figure | None:
         best=(100 * known["best"]).round(4),
     )[list(SEARCH)]
     title = f"{place(points, task=True)}: dev score against the budget of tuning"
-    encoded = alt.Chart(width=WIDTH, height=HEIGHT).encode(
+    encoded = alt.Chart().encode(
         x=alt.X("trainings:Q", title="budget (trainings of the baseline in passes)", scale=alt.Scale(zero=False)),
         y=alt.Y("best:Q", title="expected best dev score (percent points)", scale=alt.Scale(zero=False)),
         tooltip=["technique:N", "points:Q", "trainings:Q", "best:Q"],
     )
-    chart = alt.layer(*marked(encoded, "technique").layer, data=rows()).properties(title=title)
+    chart = alt.layer(*marked(encoded, "technique").layer, data=rows())
+    chart = chart.properties(title=title, width=WIDTH, height=HEIGHT)
     ends = table.sort_values("points").groupby("technique", sort=True)["best"].agg(["first", "last"])
     gains = [f"{technique} {end['first']:.2f} to {end['last']:.2f}" for technique, end in ends.iterrows()]
     text = f"Expected best dev score from one point to all: {'; '.join(gains[:6])}"

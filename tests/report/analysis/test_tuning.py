@@ -260,7 +260,7 @@ def test_the_space_counts_all_its_trials(summary: Summary) -> None:
     assert adamw["failure_rate"] == pytest.approx(1 / 3)
     assert 0.09 < adamw["failure_low"] < 0.1
     assert 0.69 < adamw["failure_high"] < 0.71
-    assert (mixout["passes"], mixout["seconds"]) == (4 * 480, 40.0)
+    assert (mixout["passes"], mixout["seconds"]) == (4 * 240, 40.0)
 
 
 def test_default_and_tuned_stand_side_by_side(summary: Summary) -> None:
@@ -304,4 +304,4 @@ def test_the_section_has_both_tables_of_each_task(filled: Callable[[Iterable[Run
     ]
     settings = "mixout:p=0.9+scale_lr:factor=0.353"
     assert rf"| mixout\[tuned@16\] | {settings} | 84.00 | 81.00 | 0.67 | 0/3 |" in text
-    assert r"| adamw | 3 | 2/6 \[9.7, 70.0\] | 1,440 | 60 |" in text
+    assert r"| adamw | 3 | 2/6 \[9.7, 70.0\] | 720 | 60 |" in text
