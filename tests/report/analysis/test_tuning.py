@@ -14,8 +14,10 @@ from bench_lib.core.record import RunRecord, Status
 from bench_lib.core.seeds import TRIAL_SEEDS
 from bench_lib.core.spec import Profile, Ref, RunSpec, TechniqueSpec, canonical_json
 from bench_lib.report.analysis.compare import load
+from bench_lib.report.analysis.dominance import dominance
 from bench_lib.report.analysis.recommend import over_all_tasks
 from bench_lib.report.analysis.results import Summary, summarise
+from bench_lib.report.analysis.summary import compare
 from bench_lib.report.analysis.tuning import (
     ARMS,
     BUDGETS,
@@ -148,6 +150,8 @@ def test_tuning_seeds_and_dev_scores_are_outside(frame: Frame, other: RunRecord)
     known = frame([*RUNS, other])
     for left in (outside_tuning(known), ordinary(known)):
         assert left["run_id"].tolist() == [record.run_id for record in RUNS]
+    for measured in (compare, dominance):
+        pd.testing.assert_frame_equal(measured(known), measured(frame(RUNS)))
     assert variance_components(known).empty
 
 
