@@ -122,7 +122,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def test_the_defaults_ask_for_the_embedded_tasks(asked: list[Any]) -> None:
     assert main(["run"]) == DONE
     grid, store, executor, _, retry = asked
-    assert grid == Grid(("imdb", "sst2", "conll2003", "squad"), ("adamw",), (0, 1, 2, 3, 4), "quick", "minilm")
+    tasks = ("imdb", "sst2", "conll2003", "squad")
+    assert grid == Grid(tasks, ("adamw",), (0, 1, 2, 3, 4), "quick", "minilm", tuned_from="bench-results")
     assert (grid.data, grid.frozen) == ("embedded", ((("subset", 0),),))
     assert (store.root, executor.executor, retry) == (Path("bench-results"), InlineExecutor(), frozenset())
 
@@ -140,6 +141,7 @@ def test_every_option_reaches_the_sweep(asked: list[Any]) -> None:
     ]
     more = ["--freeze", "order=3, init=1", "--retry", "crashed, oom", "--profile", "desk", "--model", "roberta-base"]
     pool = ["--executor", "local", "--workers", "3", "--time-limit", "90", "--store", "elsewhere"]
+    pool += ["--tuned-from", "trials"]
     assert main(["run", *options, *more, *pool]) == DONE
     grid, store, executor, _, retry = asked
     assert grid == Grid(
@@ -150,6 +152,7 @@ def test_every_option_reaches_the_sweep(asked: list[Any]) -> None:
         "roberta-base",
         "hub",
         ((("init", 1), ("order", 3)),),
+        tuned_from="trials",
     )
     assert (store.root, executor.executor, retry) == (
         Path("elsewhere"),
