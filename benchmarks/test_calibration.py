@@ -10,7 +10,7 @@ import pytest
 
 from bench_lib.pytest_plugin import Benchmark
 from bench_lib.stats.calibration import SCENARIOS, Calibration, calibrate
-from bench_lib.stats.design import Design, looks_up_to
+from bench_lib.stats.design import staged
 
 REPETITIONS, BRIEF = 2000, 20
 FALSE_ALARMS, POWER, SEEDS = 0.06, 0.85, 22.5
@@ -29,7 +29,7 @@ def test_the_comparison_itself(
     found: list[Calibration] = []
 
     def measure() -> None:
-        design = Design(looks_up_to(30), tasks)
+        design = staged((30,), tasks)
         found.append(calibrate(scenario, design, ratio, REPETITIONS if whole else BRIEF))
 
     benchmark.pedantic(measure, setup=tuple, rounds=1, iterations=1)

@@ -32,6 +32,7 @@ LIGHT = (
     "store",
     "tasks",
     "report",
+    "runner/limits.py",
     "runner/options.py",
     "runner/progress.py",
     "pytest_plugin",
@@ -48,6 +49,7 @@ WRITERS = {
 }
 READERS = {
     **WRITERS,
+    "plans/plan_file.py": "the plan that the user named",
     "tasks/sources/local.py": "data folders",
     "tasks/sources/hub.py": "the cache of the hub",
     "tasks/sources/synthetic/word_lists.py": "the word lists that ship with the package",

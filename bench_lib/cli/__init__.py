@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from bench_lib import __version__
-from bench_lib.cli import audit, check, compare, doctor, listing, recommend, report, run, store, tune
+from bench_lib.cli import audit, check, compare, doctor, listing, plan, recommend, report, run, store, tune
 from bench_lib.cli.console import DONE, INFRASTRUCTURE, USAGE
 from bench_lib.core.errors import BadPlan, BenchError, Unwritten, one_line
 
@@ -66,7 +66,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"stabbench {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     listing.add_to(commands.add_parser("list", help="tasks, techniques, models and profiles"))
-    run.add_to(commands.add_parser("run", help="run what a grid asks for and the store does not hold"))
+    run.add_to(commands.add_parser("run", help="run what a grid or a plan asks for and the store does not hold"))
+    plan.add_to(commands.add_parser("status", help="how far a plan is: done, left, failed, the rate, the time left"))
     tune.add_to(commands.add_parser("tune", help="choose settings of techniques, each with the same budget"))
     report.add_to(commands.add_parser("report", help="render the leaderboard from a store"))
     check.add_to(commands.add_parser("check", help="a technique against a baseline: is it more stable?"))

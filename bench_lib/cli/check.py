@@ -50,6 +50,7 @@ def add_to(command: argparse.ArgumentParser) -> None:
     )
     add("--json", action="store_true", help="the answer as JSON, and nothing else, on the standard output")
     add("--calibrate", action="store_true", help="measure the false alarms and the power of the comparison itself")
+    add("--many", metavar="20x4", help="with --calibrate: of run --until-decided, with so many techniques and tasks")
     add("--repetitions", type=int, default=2000, metavar="N", help="with --calibrate (default: 2000)")
     command.set_defaults(command=_check)
 

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from typing import TYPE_CHECKING
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
+from bench_lib.cli import until_decided
 from bench_lib.cli.arguments import location
-from bench_lib.cli.console import DONE, INFRASTRUCTURE, USAGE, ProgressLine, print_damaged_files
-from bench_lib.core.errors import BadPlan, Problems, one_line
+from bench_lib.cli.console import ProgressLine, print_damaged_files
+from bench_lib.cli.outcome import print_outcome
+from bench_lib.core.errors import BadPlan, Problems
 from bench_lib.core.record import Status
 from bench_lib.core.seeds import parse_seeds
+from bench_lib.runner.limits import Limits
 from bench_lib.runner.options import AXES, Axes, axes_of, parse_frozen_configurations, parse_statuses
 
 if TYPE_CHECKING:
     from bench_lib.executors.base import Executor
     from bench_lib.runner.grid import Grid
-    from bench_lib.runner.sweep import Progress
-    from bench_lib.store import Store
 
-REASONS = 3
-"""Maximum number of printed reasons of declined runs."""
+DECIDED = ("profile", "tasks", "model", "data", "techniques", "seeds", "freeze", "vary", *AXES)
+"""Options that a plan decides; only other data may be given beside it."""
 
 STAND_IN = tuple(range(20))
 """Seeds for checking the rest of a command whose own seeds are invalid; enough for whole seed ensembles."""
@@ -28,8 +31,9 @@ STAND_IN = tuple(range(20))
 
 def add_to(command: argparse.ArgumentParser) -> None:
     """The options of `run`."""
-    add_setting(command)
     add = command.add_argument
+    add("plan", nargs="?", type=location, metavar="PLAN.toml", help="a plan file in place of the options of a grid")
+    add_setting(command)
     add(
         "--techniques",
         default="adamw",
@@ -52,7 +56,12 @@ def add_to(command: argparse.ArgumentParser) -> None:
     _add_axes(command)
     add("--tuned-from", type=location, metavar="DIR", help="store of the trials of mixout[tuned] (default: --store)")
     add("--retry", default="", metavar="STATUS,...", help="stored runs to attempt again, such as crashed,oom")
-    command.set_defaults(command=_run)
+    add("--max-runs", type=int, metavar="N", help="stop after so many new runs; the same command goes on")
+    add("--max-hours", type=float, metavar="H", help="begin no run after so many hours; the same command goes on")
+    until_decided.add_to(command)
+    usual = {name: command.get_default(name) for name in DECIDED}
+    # None, to know what was given beside a plan.
+    command.set_defaults(command=functools.partial(_run, usual), **dict.fromkeys(usual))
 
 
 def _add_axes(command: argparse.ArgumentParser) -> None:
@@ -87,31 +96,56 @@ def add_setting(command: argparse.ArgumentParser) -> None:
     add("--time-limit", type=float, metavar="SECONDS", help="for each run, with the local executor (default: a day)")
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(usual: Mapping[str, Any], options: argparse.Namespace) -> int:
+    if options.until_decided:
+        return until_decided.run(usual, options, chosen_executor)
+    until_decided.refuse_without(options)
+    if options.plan is not None:
+        return _run_plan(options)
+    for name in DECIDED:
+        if getattr(options, name) is None:
+            setattr(options, name, usual[name])
+    from bench_lib.runner.grid import plan
     from bench_lib.runner.sweep import run_suite
     from bench_lib.store import Store
 
-    grid, executor, retry = _requested(options)
+    grid, executor, retry, limits = _requested(options)
     store = Store(options.store)
     with ProgressLine() as line:
-        progress = run_suite(grid, store, line.watch(executor), line, retry)
+        progress = run_suite(grid, store, line.watch(executor), line, retry, limits)
     print_damaged_files(store)
-    counts = ", ".join(f"{count} {status}" for status, count in sorted(progress.statuses.items())) or "nothing to do"
-    new = f"{progress.finished} are new ({counts})"
-    if progress.elsewhere:
-        new = f"{progress.elsewhere} were made by another process meanwhile, {new}"
-    print(f"{progress.total} runs: {progress.stored} were stored, {new}; in {options.store}")
-    return max(_lost(progress), _declined(grid, store, progress))
+    return print_outcome(progress, functools.partial(plan, grid), store)
 
 
-def _requested(options: argparse.Namespace) -> tuple[Grid, Executor, frozenset[Status]]:
-    """The grid, executor and statuses to retry; raises `BadPlan` with all problems, including those of the grid."""
+def _run_plan(options: argparse.Namespace) -> int:
+    """Work off a plan; options that a plan decides are refused."""
+    problems = Problems()
+    for name in DECIDED:
+        if name != "data" and getattr(options, name) is not None:
+            option = f"--{name.replace('_', '-')}"
+            problems.found.append(f"{option} is decided by the plan {options.plan}; leave it out, or change the plan")
+    executor, retry = problems.of(chosen_executor, options), problems.of(parse_statuses, options.retry)
+    limits = problems.of(_limits, options)
+    from bench_lib.cli.plan import Work, work_off
+    from bench_lib.plans.plan_file import read_plan
+    from bench_lib.store import Store
+
+    plan = problems.of(read_plan, options.plan, options.data, str(options.tuned_from or options.store))
+    if problems.found or plan is None or executor is None or retry is None or limits is None:
+        raise BadPlan(problems.found)
+    limits = Limits(limits.runs or plan.limits.runs, limits.hours or plan.limits.hours)
+    plan = dataclasses.replace(plan, limits=limits)
+    return work_off(plan, Work(Store(options.store), executor, retry))
+
+
+def _requested(options: argparse.Namespace) -> tuple[Grid, Executor, frozenset[Status], Limits]:
+    """What the options ask for; raises `BadPlan` with all problems, including those of the grid."""
     problems = Problems()
     seeds = problems.of(parse_seeds, options.seeds) or STAND_IN
     retry = problems.of(parse_statuses, options.retry)
     frozen = problems.of(parse_frozen_configurations, options.vary, options.freeze, seeds)
     crossed = problems.of(parse_axes, options)
-    executor = problems.of(chosen_executor, options)
+    executor, limits = problems.of(chosen_executor, options), problems.of(_limits, options)
     from bench_lib.runner.grid import Grid, all_tasks, all_techniques, named, plan
     from bench_lib.runner.seed_streams import refuse_pools
 
@@ -128,41 +162,14 @@ def _requested(options: argparse.Namespace) -> tuple[Grid, Executor, frozenset[S
     )
     if options.vary is not None:
         problems.of(refuse_pools, grid.techniques)
-    if problems.found or executor is None or retry is None:
+    if problems.found or executor is None or retry is None or limits is None:
         problems.of(plan, grid)
         raise BadPlan(problems.found)
-    return grid, executor, retry
+    return grid, executor, retry, limits
 
 
-def _lost(progress: Progress) -> int:
-    """Print how to retry runs lost to infrastructure, and return the exit code."""
-    lost = [status for status in Status if status.lost_to_infrastructure and progress.statuses[status]]
-    if lost:
-        print(f"stabbench: the same command with --retry {','.join(lost)} tries the lost runs again", file=sys.stderr)
-    if progress.left:
-        again = f"--retry {','.join(status for status in Status if status.lost_to_infrastructure)}"
-        waiting = f"{progress.left} seed ensembles wait for lost members"
-        print(f"stabbench: {waiting}; {again} tries those again", file=sys.stderr)
-    return INFRASTRUCTURE if lost or progress.left else DONE
-
-
-def _declined(grid: Grid, store: Store, progress: Progress) -> int:
-    """Print the declined runs with their reasons, and return the exit code: bad input if all were declined."""
-    from bench_lib.runner.grid import plan
-
-    if not progress.total or (progress.finished and not progress.statuses[Status.UNSUPPORTED]):
-        return DONE
-    asked = {spec.run_id() for spec in plan(grid)}
-    rows = store.table().select(["run_id", "status", "reason"]).to_pylist()
-    reasons = [row["reason"] for row in rows if row["status"] == Status.UNSUPPORTED and row["run_id"] in asked]
-    if not reasons:
-        return DONE
-    whole = len(reasons) == progress.total
-    which = "every run was" if whole else f"of {progress.total} runs {len(reasons)} were"
-    different = list(dict.fromkeys(map(one_line, reasons)))
-    more = f"; and for {len(different) - REASONS} more reasons" if len(different) > REASONS else ""
-    print(f"stabbench: {which} declined: {'; '.join(different[:REASONS])}{more}", file=sys.stderr)
-    return USAGE if whole else DONE
+def _limits(options: argparse.Namespace) -> Limits:
+    return Limits(options.max_runs, options.max_hours)
 
 
 def chosen_executor(options: argparse.Namespace) -> Executor:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bench_lib.cli.arguments import location
 from bench_lib.cli.console import DONE, USAGE, print_damaged_files
-from bench_lib.core.errors import BadValue
+from bench_lib.core.errors import BadValue, require
 
 if TYPE_CHECKING:
     from bench_lib.store import Store
@@ -21,6 +21,9 @@ def add_to(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "other", type=location, nargs="?", metavar="FROM", help="with merge: the store to take runs from"
     )
+    command.add_argument(
+        "--add", action="store_true", help="with compact: new files for single runs only, the others stay as they are"
+    )
     command.set_defaults(command=_store)
 
 
@@ -30,6 +33,7 @@ def _store(options: argparse.Namespace) -> int:
     if (options.action == "merge") != (options.other is not None):
         given = options.other and str(options.other)
         raise BadValue("FROM", given, "a second store with merge, none with verify and compact")
+    require(not options.add or options.action == "compact", "--add", options.action, "compact before it")
     for folder in (options.store, options.other):
         if folder is not None and not folder.is_dir():
             raise BadValue("store", str(folder), "a folder that exists")
@@ -40,7 +44,7 @@ def _store(options: argparse.Namespace) -> int:
         problems = verify(store)
         print(*problems, f"{len(problems)} problems in {len(store.files('runs'))} files of runs", sep="\n")
         return USAGE if problems else DONE
-    gone = compact(store)
+    gone = compact(store, options.add)
     print(f"{gone} files of runs were merged; {len(store.files('runs'))} are in {store.root}")
     print_damaged_files(store)
     return DONE

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import statistics
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -63,6 +64,42 @@ class TaskRuns:
             _median_ratio(*(_converged_values(runs, "train_seconds") for runs in (self.technique, self.baseline))),
             _median_ratio(*(_converged_values(runs, "peak_memory_bytes") for runs in (self.technique, self.baseline))),
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """The cells of a technique and of its baseline, each by a spec with any seed.
+
+    `earlier` has the baseline's runs by seed if they are stored elsewhere and not made.
+    """
+
+    technique: RunSpec
+    baseline: RunSpec
+    earlier: Mapping[int, RunRecord] | None = None
+
+    def specs(self, seeds: Iterable[int]) -> list[RunSpec]:
+        """The runs to make, seed by seed."""
+        cells = [self.technique] if self.earlier is not None else [self.baseline, self.technique]
+        return [dataclasses.replace(cell, seed=seed) for seed in seeds for cell in cells]
+
+    def runs(self, seeds: Sequence[int], records: Mapping[str, RunRecord]) -> TaskRuns | None:
+        """The runs of these seeds, given records by id; None if any is missing."""
+        made = [records.get(spec.run_id()) for spec in self.specs(seeds)]
+        found = [record for record in made if record is not None]
+        if len(found) < len(made):
+            return None
+        if self.earlier is not None:
+            return TaskRuns({r.seed: r for r in found}, {seed: self.earlier[seed] for seed in seeds})
+        return TaskRuns({r.seed: r for r in found[1::2]}, {r.seed: r for r in found[::2]})
+
+    def ids(self, seed: int) -> list[str]:
+        """The ids of the technique's and the baseline's run with a seed."""
+        ours, theirs = (dataclasses.replace(cell, seed=seed) for cell in (self.technique, self.baseline))
+        return [ours.run_id(), theirs.run_id() if self.earlier is None else self.earlier[seed].run_id]
+
+    def names(self) -> tuple[str, str, str]:
+        """The task, the technique and the baseline."""
+        return self.technique.task, self.technique.technique(), self.baseline.technique()
 
 
 def earlier_runs(store: Store, specs: Sequence[RunSpec]) -> ByTask:

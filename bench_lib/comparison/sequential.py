@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
-import numpy as np
-from numpy.typing import NDArray
-
-from bench_lib.comparison.paired_runs import ByTask, TaskRuns, by_task, earlier_runs, technique_versions
-from bench_lib.comparison.result import ComparisonResult, TaskResult
+from bench_lib.comparison.looks import Family, Looking
+from bench_lib.comparison.paired_runs import ByTask, Pair, earlier_runs, technique_versions
+from bench_lib.comparison.result import ComparisonResult
 from bench_lib.core.errors import BadPlan, BenchError, Problems, require
 from bench_lib.core.seeds import TUNING_SEEDS
-from bench_lib.core.spec import digest
+from bench_lib.core.spec import RunSpec
 from bench_lib.executors.base import Executor
 from bench_lib.runner.grid import Grid, plan
-from bench_lib.runner.sweep import Progress, run_suite
-from bench_lib.stats.design import STEP, Design, Margins, looks_up_to
-from bench_lib.stats.power import detectable_ratio, seeds_needed
-from bench_lib.stats.verdict import Verdict, judge, look_generator
+from bench_lib.runner.sweep import Progress
+from bench_lib.stats.design import Design, Margins, staged
 from bench_lib.store import Store
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.stack import Stack, parse_stack
-
-Floats = NDArray[np.float64]
 
 PLACEHOLDER = "adamw"
 MIN_SEEDS = 3
@@ -55,16 +47,21 @@ class ComparisonRequest:
     def __post_init__(self) -> None:
         once = len(self.tasks) == len(set(self.tasks)) > 0
         require(once, "tasks", self.tasks, "at least one, each once")
-        scored = "one that is scored on the evaluation set"
-        require("scored_on=dev" not in self.profile, "--profile", self.profile, scored)
+        check_scored_on_evaluation(self.profile)
         require(self.max_cost > 0, "--max-cost", self.max_cost, "above 0, such as 1.5 for one and a half times")
 
     def design(self) -> Design:
-        return Design(looks_up_to(self.max_seeds), len(self.tasks), self.alpha, margins=self.margins)
+        return staged((self.max_seeds,), len(self.tasks), self.alpha, self.margins)
 
     def grid(self, techniques: Sequence[str], tasks: Sequence[str], seeds: Sequence[int]) -> Grid:
         """The grid of these techniques, tasks and seeds, with the profile, model and data of the request."""
         return Grid(tuple(tasks), tuple(techniques), tuple(seeds), self.profile, self.model, self.data)
+
+
+def check_scored_on_evaluation(profile: str) -> None:
+    """Raise `BadValue` for the profile of trials, which no verdict rests on."""
+    scored = "one that is scored on the evaluation set"
+    require("scored_on=dev" not in profile.split(":"), "--profile", profile, scored)
 
 
 def trainable_stack(text: str) -> Stack:
@@ -104,19 +101,12 @@ class Comparison:
     against: Store | None = None
 
     def result(self) -> ComparisonResult:
-        design, names = self.design(), self._display_names()
-        runs = {task: TaskRuns() for task in self.request.tasks}
-        verdicts: dict[str, Verdict] = {}
-        unsure = self.request.tasks
-        for before, look in pairwise((0, *design.looks)):
-            new = self._run(unsure, self.seeds[before:look])
-            runs |= {task: runs[task].joined(new[task]) for task in unsure}
-            verdicts |= {task: _verdict(task, names, runs[task], design, look) for task in unsure}
-            unsure = tuple(task for task in unsure if not verdicts[task].sure and not runs[task].decline_reason())
-            if not unsure:
-                break
-        results = [_task_result(t, verdicts[t], runs[t], design, self.request.max_cost) for t in self.request.tasks]
-        return ComparisonResult(names[0], self._baseline_name(names[1]), design, tuple(results))
+        self.design()
+        looking = Looking(self._family(), self._pairs, self.store, self.executor, self.report)
+        _, technique, baseline = self._pairs[self.request.tasks[0]].names()
+        looking.take()
+        results = tuple(looking.result(task, self.request.max_cost) for task in self.request.tasks)
+        return ComparisonResult(technique, self._baseline_name(baseline), looking.design, results)
 
     def design(self) -> Design:
         """The design of the request, its looks limited to the seeds of the earlier version if there is one.
@@ -124,30 +114,39 @@ class Comparison:
         Raises `BenchError` for an invalid request, before anything is trained.
         """
         problems = Problems()
-        design = problems.of(self.request.design)
+        problems.of(self.request.design)
         stacks = {technique: problems.of(trainable_stack, technique) for technique in self._techniques()}
         parsed = [technique for technique, stack in stacks.items() if stack is not None]
         # With neither technique valid, a placeholder lets the rest of the request be checked.
         problems.of(plan, self.request.grid(parsed or [PLACEHOLDER], self.request.tasks, [0]))
-        if problems.found or design is None:
+        if problems.found:
             raise BadPlan(problems.found)
-        if self.against is None:
-            return design
-        if len(self.seeds) < MIN_SEEDS:
+        if self.against is not None and len(self.seeds) < MIN_SEEDS:
             raise BenchError(
                 f"{self.against.root} holds {len(self.seeds)} seeds of {self.request.technique} on "
                 f"{' and '.join(self.request.tasks)} with the same data, model and settings; a comparison takes "
                 f"{MIN_SEEDS} or more"
             )
-        return dataclasses.replace(design, looks=looks_up_to(len(self.seeds)))
+        return self._family().design(self._pairs.values(), self.store)
 
     def _techniques(self) -> tuple[str, str]:
         """Technique and baseline; the same name twice for a comparison with an earlier version."""
         baseline = self.request.baseline if self.against is None else self.request.technique
         return self.request.technique, baseline
 
-    def _display_names(self) -> list[str]:
-        return ["+".join(part.label for part in trainable_stack(text).spec()) for text in self._techniques()]
+    def _family(self) -> Family:
+        return Family(self.request.alpha, self.request.margins, self.seeds)
+
+    @functools.cached_property
+    def _pairs(self) -> dict[str, Pair]:
+        ours, theirs = (self._cells(name) for name in self._techniques())
+        if self.against is None:
+            return {task: Pair(ours[task], theirs[task]) for task in self.request.tasks}
+        return {task: Pair(ours[task], theirs[task], self._earlier[task]) for task in self.request.tasks}
+
+    def _cells(self, technique: str) -> dict[str, RunSpec]:
+        """The technique's cells by task."""
+        return {spec.task: spec for spec in plan(self.request.grid([technique], self.request.tasks, [0]))}
 
     def _baseline_name(self, baseline: str) -> str:
         """The baseline's display name, with version and store if it is an earlier version."""
@@ -170,48 +169,3 @@ class Comparison:
         if self.against is None:
             return {}
         return earlier_runs(self.against, plan(self.request.grid([self.request.technique], self.request.tasks, [0])))
-
-    def _run(self, tasks: Sequence[str], seeds: Sequence[int]) -> dict[str, TaskRuns]:
-        """Run technique and baseline on these tasks and seeds, unless stored, and return the records."""
-        technique, baseline = self._techniques()
-        unique = dict.fromkeys((technique, baseline))
-        run_suite(self.request.grid(list(unique), tasks, seeds), self.store, self.executor, self.report)
-        ours = self._stored(technique, tasks, seeds)
-        theirs = self._stored(baseline, tasks, seeds) if self.against is None else self._earlier
-        return {
-            task: TaskRuns(ours.get(task, {}), {seed: theirs[task][seed] for seed in seeds if seed in theirs[task]})
-            for task in tasks
-        }
-
-    def _stored(self, technique: str, tasks: Sequence[str], seeds: Sequence[int]) -> ByTask:
-        specs = plan(self.request.grid([technique], tasks, seeds))
-        return by_task(self.store.records([spec.run_id() for spec in specs]))
-
-
-def _verdict(task: str, names: Sequence[str], runs: TaskRuns, design: Design, look: int) -> Verdict:
-    """The verdict at a look; the permutations are seeded by task and names, hence equal on every machine."""
-    seed = int(digest(["check", task, *names]), 16)
-    return judge(runs.samples(), design, look, look_generator(seed, look))
-
-
-def _task_result(task: str, verdict: Verdict, runs: TaskRuns, design: Design, max_cost: float) -> TaskResult:
-    baseline = runs.samples().baseline
-    scores = baseline[~np.isnan(baseline)]
-    level = design.levels(design.seeds, sum(verdict.failures)).spread
-    generator = np.random.default_rng(int(digest(["power", task]), 16))
-    detectable = detectable_ratio(scores, max(verdict.seeds, 3), level, generator)
-    missing = 0.0 if verdict.sure else _seeds_to_add(scores, verdict, design, generator)
-    return TaskResult(
-        task, verdict, runs.cost(), runs.lost_to_infrastructure(), runs.decline_reason(), detectable, missing, max_cost
-    )
-
-
-def _seeds_to_add(scores: Floats, verdict: Verdict, design: Design, generator: np.random.Generator) -> float:
-    """Seeds to add to distinguish the observed MAD ratio from 1 or from the margin, whichever is farther from it."""
-    log_ratio = abs(verdict.log_ratio.estimate)
-    margin = math.log(design.margins.ratio)
-    if not math.isfinite(log_ratio):
-        return math.nan
-    level = design.levels(design.seeds, sum(verdict.failures)).spread
-    needed = seeds_needed(scores, math.exp(max(log_ratio, margin - log_ratio)), level, generator)
-    return max(needed - design.seeds, STEP)

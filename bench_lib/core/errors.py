@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import PurePath
 from typing import TypeVar
@@ -85,6 +86,13 @@ class Problems:
         except BenchError as error:
             self.found.append(str(error))
         return None
+
+    @contextmanager
+    def at(self, place: str) -> Iterator[Problems]:
+        """Collect errors in a part of the input, whose place precedes each of them."""
+        inner = Problems()
+        yield inner
+        self.found += [f"{place}: {problem}" for problem in inner.found]
 
     def refuse(self) -> None:
         """Raise `BadPlan` if any error was collected."""

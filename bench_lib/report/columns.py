@@ -190,6 +190,22 @@ COST = (
         shown_in=COSTS,
     ),
     Column(
+        "steps_ratio",
+        "steps",
+        "Median optimiser steps of the converged runs over the baseline's: what takes more steps may owe its gain to "
+        "the longer training alone.",
+        values.number("steps_ratio"),
+        shown_in=COSTS,
+    ),
+    Column(
+        "passes_ratio",
+        "passes",
+        "Median forward and backward passes of the converged runs, with those before the training, over the "
+        "baseline's.",
+        values.number("passes_ratio"),
+        shown_in=COSTS,
+    ),
+    Column(
         "train_seconds",
         "seconds",
         "Median training time of the converged runs.",

@@ -33,7 +33,7 @@ MOST = 1_000_000
 
 @dataclass(frozen=True)
 class Grid:
-    """What to run, by name: tasks x techniques x seeds x frozen-seed configurations x axes.
+    """What to run, by name: tasks x techniques x profiles x seeds x frozen-seed configurations x axes.
 
     A frozen-seed configuration fixes the seed of some streams in its runs. An axis is a profile field with its values;
     several axes are crossed. Trials in the store `tuned_from` say what tuned arms are, such as `mixout[tuned]`.
@@ -42,7 +42,7 @@ class Grid:
     tasks: tuple[str, ...]
     techniques: tuple[str, ...]
     seeds: tuple[int, ...]
-    profile: str = "quick"
+    profile: str | tuple[str, ...] = "quick"
     model: str = "minilm"
     data: str = "embedded"
     frozen: tuple[Frozen, ...] = ((("subset", 0),),)
@@ -93,6 +93,29 @@ def plan(grid: Grid) -> list[RunSpec]:
     each other. Nothing is downloaded for a grid already known to be invalid.
     """
     problems = Problems()
+    planned = _runs(grid, problems)
+    problems.found += hindrances(planned)
+    problems.refuse()
+    return planned
+
+
+def runs_of(grid: Grid) -> list[RunSpec]:
+    """The runs of a grid like `plan`, without trying whether data and model fit each other, which takes longer."""
+    problems = Problems()
+    planned = _runs(grid, problems)
+    problems.refuse()
+    return planned
+
+
+def check_names(grid: Grid) -> None:
+    """Raise `BadPlan` with all invalid names and settings of the grid; neither data nor models are looked for."""
+    problems = Problems()
+    _parse(grid, problems)
+    problems.refuse()
+
+
+def _runs(grid: Grid, problems: Problems) -> list[RunSpec]:
+    """The runs of a grid; `BadPlan` at once where data or a model would be fetched for an invalid grid."""
     parsed = _parse(grid, problems)
     problems.of(require, parsed.runs() <= MOST, "number of runs", parsed.runs(), f"at most {MOST:,}")
     if parsed.runs() > MOST or _is_fetched(grid):
@@ -101,8 +124,6 @@ def plan(grid: Grid) -> list[RunSpec]:
     problems.of(check_frozen_configurations, cells)
     planned = problems.of(_planned, cells, parsed.seeds) or []
     problems.of(_check_seed_groups, parsed.stacks, planned, parsed.seeds)
-    problems.found += hindrances(planned)
-    problems.refuse()
     return planned
 
 
@@ -116,10 +137,12 @@ def _parse(grid: Grid, problems: Problems) -> _ParsedGrid:
     tasks = [problems.of(TASKS.get, name) for name in dict.fromkeys(grid.tasks)]
     # Compared by value: `llrd` and `llrd:decay=0.95` are one technique.
     stacks = dict.fromkeys(problems.of(_stack, text) for text in dict.fromkeys(grid.techniques))
+    profiles = (grid.profile,) if isinstance(grid.profile, str) else grid.profile
+    families = [family for text in profiles for family in problems.of(along, text, grid.axes) or ()]
     return _ParsedGrid(
         tuple(task for task in tasks if task is not None),
         tuple(stack for stack in stacks if stack is not None) or ((),),
-        tuple(problems.of(along, grid.profile, grid.axes) or ()),
+        tuple({family.name: family for family in families}.values()),
         configurations or ((),),
         problems.of(_seeds, grid, any(isinstance(stack, Arm) for stack in stacks)) or (0,),
     )

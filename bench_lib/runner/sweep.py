@@ -19,6 +19,7 @@ from bench_lib.core.spec import RunSpec
 from bench_lib.executors.base import Done, Executor
 from bench_lib.runner.execute import execute
 from bench_lib.runner.grid import Grid, plan
+from bench_lib.runner.limits import Limits
 from bench_lib.runner.records import blank_record
 from bench_lib.runner.seed_ensembles import (
     build_seed_ensemble,
@@ -32,6 +33,7 @@ from bench_lib.store import Claims, Keeper, Store, Unstorable
 Group = tuple[RunSpec, ...]
 """Runs that share one training."""
 
+UNLIMITED = Limits()
 POLL = 1.0
 """Seconds between checks for runs claimed by other processes."""
 
@@ -41,7 +43,7 @@ class Progress:
     """Progress of a sweep: number of runs in total, stored before it began, finished by it, and these by status.
 
     `elsewhere` counts runs stored by other processes meanwhile; `waiting` counts runs claimed by other processes when
-    nothing else is left to do.
+    nothing else is left to do; `at_limit` says that limits ended the sweep with runs left.
     """
 
     total: int
@@ -51,6 +53,7 @@ class Progress:
     last: RunRecord | None = None
     elsewhere: int = 0
     waiting: int = 0
+    at_limit: bool = False
 
     @property
     def left(self) -> int:
@@ -78,17 +81,23 @@ def run_suite(
     executor: Executor,
     report: Report = lambda progress: None,
     retry: frozenset[Status] = frozenset(),
+    limits: Limits = UNLIMITED,
 ) -> Progress:
     """Run what is not stored and append each record when it is complete; stored runs with a `retry` status run again.
 
     After an interruption the same call resumes with the missing runs. Several processes may share a grid and a store;
     each run is executed by one of them.
     """
-    return sweep(plan(grid), store, executor, report, retry)
+    return sweep(plan(grid), store, executor, report, retry, limits)
 
 
 def sweep(
-    specs: Sequence[RunSpec], store: Store, executor: Executor, report: Report, retry: frozenset[Status]
+    specs: Sequence[RunSpec],
+    store: Store,
+    executor: Executor,
+    report: Report,
+    retry: frozenset[Status],
+    limits: Limits = UNLIMITED,
 ) -> Progress:
     """Run the specs that are not stored, or stored with a status to retry."""
     ensembles = [spec for spec in specs if spec.pools()]
@@ -104,7 +113,7 @@ def sweep(
         return progress
     store.check_writable()
     with Claims(store.root) as claims, Keeper(store) as keeper:
-        running = _Sweep(store, executor, report, attempts, claims, keeper, progress)
+        running = _Sweep(store, executor, report, attempts, claims, keeper, progress, limits)
         for are_ensembles, batch in groupby(missing, key=lambda spec: spec.pools() > 0):
             todo = [dataclasses.replace(spec, keep_weights=spec.run_id() in needed) for spec in batch]
             running.run(todo, are_ensembles)
@@ -113,6 +122,12 @@ def sweep(
         if claims.alone():
             store.tidy()
     return running.progress
+
+
+def check_weights(specs: Sequence[RunSpec], store: Store) -> None:
+    """Raise `BenchError` for a seed ensemble that is not stored and has a member that is, but without its weights."""
+    stored = store.ids()
+    _needed_weights([spec for spec in specs if spec.pools() and spec.run_id() not in stored], stored, store)
 
 
 @dataclass
@@ -126,12 +141,15 @@ class _Sweep:
     claims: Claims
     keeper: Keeper
     progress: Progress
+    limits: Limits
     claimed_elsewhere: list[Group] = field(default_factory=list)
+    begun: int = 0
+    since: float = field(default_factory=time.monotonic)
 
     def run(self, specs: Sequence[RunSpec], are_ensembles: bool) -> None:
         """Train the runs or build the ensembles; returns when each is stored, by this process or by another.
 
-        Ensembles with a missing member are skipped.
+        Ensembles with a missing member are skipped, and so is what is left at a limit.
         """
         function = functools.partial(_build_all, store=self.store) if are_ensembles else execute
         ready = [spec for spec in specs if not are_ensembles or not missing_members(spec, self.store)]
@@ -143,12 +161,18 @@ class _Sweep:
             for first in claimed:
                 for done in self.executor.run(function, chain([first], claimed)):
                     self._store_results(done)
-            groups = self.claimed_elsewhere
+            groups = [] if self.progress.at_limit else self.claimed_elsewhere
             self._wait(groups)
 
     def _claimed(self, groups: Sequence[Group]) -> Iterator[Group]:
-        """Claim and yield the groups one at a time, right before execution; skip those of other processes."""
+        """Claim and yield the groups one at a time, right before execution; skip those of other processes.
+
+        Ends at a limit.
+        """
         for group in groups:
+            if self._limit_reached():
+                self.progress = dataclasses.replace(self.progress, at_limit=True)
+                return
             name = _claim_name(group)
             if not self.claims.take(name):
                 self.claimed_elsewhere.append(group)
@@ -158,9 +182,13 @@ class _Sweep:
             if stored := len(group) - len(missing):
                 self._report_progress(elsewhere=self.progress.elsewhere + stored)
             if missing:
+                self.begun += len(missing)
                 yield missing
             else:
                 self.claims.release(name)
+
+    def _limit_reached(self) -> bool:
+        return self.limits.reached(self.begun, time.monotonic() - self.since)
 
     def _is_stored(self, spec: RunSpec) -> bool:
         run_id = spec.run_id()
@@ -185,11 +213,12 @@ class _Sweep:
         return record
 
     def _wait(self, groups: Sequence[Group]) -> None:
-        """Return as soon as one of the groups is no longer claimed by another process, or if there are none."""
+        """Return as soon as one of the groups is no longer claimed by another process, or at a limit."""
         waiting = sum(map(len, groups))
         if groups:
             self._report_progress(waiting=waiting, last=None)
-        while groups and not any(self.claims.void(_claim_name(group)) for group in groups):
+        names = [_claim_name(group) for group in groups]
+        while names and not self._limit_reached() and not any(map(self.claims.void, names)):
             time.sleep(POLL)
         self.progress = dataclasses.replace(self.progress, waiting=0)
 

@@ -16,8 +16,12 @@ from bench_lib.stats.spread import checked_scores
 from bench_lib.stats.verdict import Location, PairedSamples, Stability, Verdict, sequential_verdict
 
 Floats = NDArray[np.float64]
-Draw = Callable[[np.random.Generator, int, float], Floats]
-"""Draws paired samples of scores (2, n), nan for a failed run, given a generator, n and the ratio of the spreads."""
+Ratio = float | Floats
+Draw = Callable[[np.random.Generator, int, Ratio], Floats]
+"""Draws paired samples of scores (2, n), nan for a failed run, given a generator, n and the ratio of the spreads.
+
+Given the ratios of several techniques (techniques,), it draws one sample for each and the baseline's as the last.
+"""
 
 SHARED = 0.3
 """Correlation of the paired samples in the correlated scenarios."""
@@ -91,10 +95,10 @@ class Resampling:
 
     scores: Floats
 
-    def __call__(self, generator: np.random.Generator, seeds: int, ratio: float) -> Floats:
-        middle = float(np.nanmedian(self.scores))
-        samples = self.scores[generator.integers(0, self.scores.size, (2, seeds))] - middle
-        return np.asarray(middle + samples * [[ratio], [1]], dtype=np.float64)
+    def __call__(self, generator: np.random.Generator, seeds: int, ratio: Ratio) -> Floats:
+        middle, scales = float(np.nanmedian(self.scores)), _scales(ratio)
+        samples = self.scores[generator.integers(0, self.scores.size, (len(scales), seeds))] - middle
+        return np.asarray(middle + samples * scales, dtype=np.float64)
 
 
 def resampled(name: str, scores: ArrayLike, failures: int) -> Scenario:
@@ -114,27 +118,33 @@ def _compare(scenario: Scenario, design: Design, ratio: float, seed: Sequence[in
     return verdicts
 
 
-def _normal(generator: np.random.Generator, seeds: int, ratio: float, shared: float = 0.0) -> Floats:
-    draws = generator.normal(size=(3, seeds))
-    return np.asarray((math.sqrt(1 - shared) * draws[:2] + math.sqrt(shared) * draws[2]) * [[ratio], [1]])
+def _scales(ratio: Ratio) -> Floats:
+    """The scales of the techniques' samples and of the baseline's, as a column."""
+    return np.append(ratio, 1.0)[:, None]
 
 
-def _paired(generator: np.random.Generator, seeds: int, ratio: float) -> Floats:
+def _normal(generator: np.random.Generator, seeds: int, ratio: Ratio, shared: float = 0.0) -> Floats:
+    scales = _scales(ratio)
+    draws = generator.normal(size=(len(scales) + 1, seeds))
+    return np.asarray((math.sqrt(1 - shared) * draws[:-1] + math.sqrt(shared) * draws[-1]) * scales)
+
+
+def _paired(generator: np.random.Generator, seeds: int, ratio: Ratio) -> Floats:
     return _normal(generator, seeds, ratio, SHARED)
 
 
-def _skewed(generator: np.random.Generator, seeds: int, ratio: float) -> Floats:
+def _skewed(generator: np.random.Generator, seeds: int, ratio: Ratio) -> Floats:
     """Reflected log-normal scores, sigma 0.8, skewness -3.7, with a common median."""
-    return np.asarray((1 - np.exp(0.8 * _normal(generator, seeds, 1, SHARED))) * [[ratio], [1]])
+    return np.asarray((1 - np.exp(0.8 * _normal(generator, seeds, np.ones_like(ratio), SHARED))) * _scales(ratio))
 
 
-def _failing(generator: np.random.Generator, seeds: int, ratio: float) -> Floats:
+def _failing(generator: np.random.Generator, seeds: int, ratio: Ratio) -> Floats:
     """Normal scores; one run in ten fails, independently in both samples."""
     scores = _normal(generator, seeds, ratio)
     return np.where(generator.random(scores.shape) < 0.1, np.nan, scores)
 
 
-def _tied(generator: np.random.Generator, seeds: int, ratio: float) -> Floats:
+def _tied(generator: np.random.Generator, seeds: int, ratio: Ratio) -> Floats:
     """Accuracies on 400 items with a standard deviation of one item: few distinct values and many ties."""
     return np.asarray(np.round(400 * 0.85 + _normal(generator, seeds, ratio)) / 400)
 

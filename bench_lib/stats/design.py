@@ -18,6 +18,9 @@ STEP = 2
 MOST = 10_000
 """Largest number of seeds of a comparison, which bounds the number of looks."""
 
+FINE = 0.001
+"""Level below which p-values from 9,999 random permutations are too coarse."""
+
 LEAST_FOR_EQUIVALENCE = 20
 """Smallest number of seeds for a conclusion of equivalence."""
 
@@ -38,6 +41,9 @@ class Margins:
         require(1 < self.ratio < float("inf"), "margin of the MAD ratio", self.ratio, "above 1")
         require(0.5 < self.superiority < 1, "margin of P(A > B)", self.superiority, "between 0.5 and 1, both excluded")
         require(0 < self.failures < 1, "margin of failure rates", self.failures, "between 0 and 1, both excluded")
+
+
+STANDARD = Margins()
 
 
 @dataclass(frozen=True)
@@ -69,10 +75,26 @@ class Levels:
 
 
 @dataclass(frozen=True)
-class Design:
-    """Looks at increasing numbers of seeds, and one alpha for all looks, tests and tasks.
+class Rejections:
+    """Number of contrasts whose null hypothesis was rejected, for each test."""
 
-    `power` is that of the spending function (`sequential.nominal_levels`).
+    failure: int = 0
+    spread: int = 0
+    location: int = 0
+    equivalence: int = 0
+
+
+NONE = Rejections()
+
+
+@dataclass(frozen=True)
+class Design:
+    """Looks at increasing numbers of seeds, and one alpha for all looks, tests and contrasts.
+
+    `tasks` is the number of contrasts: of a technique the tasks, of a sweep techniques x tasks x profiles. `power` is
+    that of the spending function (`sequential.nominal_levels`); `stages` are the last looks of a comparison that may be
+    continued (`sequential.spent_in_stages`), and without any all of alpha is spent by the last look. A contrast whose
+    chance to be decided by the last look falls below `least_chance` is given up (`reach.chance_of_decision`).
     """
 
     looks: tuple[int, ...]
@@ -81,6 +103,8 @@ class Design:
     power: float = 2.5
     shares: Shares = Shares()
     margins: Margins = Margins()
+    stages: tuple[int, ...] = ()
+    least_chance: float = 0.0
 
     def __post_init__(self) -> None:
         require(0 < self.alpha < 0.5, "alpha", self.alpha, "between 0 and 0.5, both excluded")
@@ -93,24 +117,51 @@ class Design:
         """The seeds of the last look."""
         return self.looks[-1]
 
-    def levels(self, look: int, failures: int) -> Levels:
-        """The levels at the look with this number of seeds, given the number of failures in both samples together."""
+    def levels(self, look: int, failures: int, rejected: Rejections = NONE) -> Levels:
+        """The levels at the look with this number of seeds, given the number of failures in both samples together.
+
+        Each test is a family over the contrasts, with its share of alpha, and is stepped down as by Holm: the contrasts
+        whose null is `rejected` leave their alpha to the others, from then on. At the first false rejection of a family
+        only false nulls were rejected, so the true ones, m of them, are tested at alpha / m at most, and at no look at
+        more, since the level of every look rises with alpha: their errors add up to alpha, whatever the correlation
+        of contrasts that share a baseline, and whichever of them stop. The share of a failure test that cannot err
+        stays in its family and goes to the other tests of the contrast. Source: Maurer and Bretz 2013, Holm 1979.
+        """
         require(look in self.looks, "look", look, ", ".join(map(str, self.looks)))
-        place = self.looks.index(look)
-        alpha = self.alpha / self.tasks
-        shares = self.shares
-        failure = self._level(place, alpha * shares.failure)
-        equivalence = self._level(place, alpha) if look >= LEAST_FOR_EQUIVALENCE else 0.0
-        if _least_p(failures, look) <= failure:
-            parts = (shares.spread, shares.location)
-        else:
-            failure, rest = 0.0, shares.spread + shares.location
-            parts = (shares.spread / rest, shares.location / rest)
-        spread, location = (self._level(place, alpha * part) for part in parts)
-        return Levels(failure, spread, location, equivalence)
+        place, shares = self.looks.index(look), self.shares
+        of_failure = self._alpha(rejected.failure) * shares.failure
+        failure = self._level(place, of_failure)
+        equivalence = self._level(place, self._alpha(rejected.equivalence)) if look >= LEAST_FOR_EQUIVALENCE else 0.0
+        spread = self._alpha(rejected.spread) * shares.spread
+        location = self._alpha(rejected.location) * shares.location
+        if _least_p(failures, look) > failure:
+            rest = shares.spread + shares.location
+            failure = 0.0
+            spread += of_failure * shares.spread / rest
+            location += of_failure * shares.location / rest
+        return Levels(failure, self._level(place, spread), self._level(place, location), equivalence)
+
+    def continued(self, seeds: int) -> Design:
+        """The design up to a number of seeds, in a further stage where those planned end before."""
+        ends = self.stages or self.looks[-1:]
+        return staged(ends if seeds <= ends[-1] else (*ends, seeds), self.tasks, self.alpha, self.margins)
+
+    def is_fine(self, look: int) -> bool:
+        """Whether the level of spread is too low for random permutations, so that all of them have to count."""
+        return self.levels(look, 0).spread < FINE
+
+    def _alpha(self, rejected: int) -> float:
+        """Alpha for each contrast that is not rejected."""
+        return self.alpha / max(1, self.tasks - rejected)
 
     def _level(self, place: int, alpha: float) -> float:
-        return _nominal(self.looks, alpha, self.power)[place]
+        return _nominal(self.looks, alpha, self.power, self.stages)[place]
+
+
+def staged(stages: Sequence[int], tasks: int = 1, alpha: float = 0.05, margins: Margins = STANDARD) -> Design:
+    """The design of a comparison that was begun with the first of the stages and continued with the others."""
+    looks = sorted({look for end in stages for look in looks_up_to(end)})
+    return Design(tuple(looks), tasks, alpha, margins=margins, stages=tuple(stages))
 
 
 def looks_up_to(seeds: int, first: int = FIRST_LOOK, step: int = STEP) -> tuple[int, ...]:
@@ -119,9 +170,9 @@ def looks_up_to(seeds: int, first: int = FIRST_LOOK, step: int = STEP) -> tuple[
     return tuple(dict.fromkeys([*range(first, seeds, step), seeds]))
 
 
-@functools.lru_cache(maxsize=256)
-def _nominal(looks: Sequence[int], alpha: float, power: float) -> tuple[float, ...]:
-    return nominal_levels(looks, alpha, power)
+@functools.lru_cache(maxsize=4096)
+def _nominal(looks: Sequence[int], alpha: float, power: float, stages: Sequence[int]) -> tuple[float, ...]:
+    return nominal_levels(looks, alpha, power, stages)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -220,6 +220,18 @@ class Claims:
         return "another process" if holder is None else f"process {holder.pid} on {holder.host.split('/')[0]}"
 
 
+def claimed(root: Path) -> frozenset[str]:
+    """The names that some process claims in a store, by reading alone and by the clock of this machine."""
+    names = set()
+    for path in (root / "claims").glob("[a-z0-9]*.json"):
+        # A claim may be released at this moment.
+        with suppress(OSError):
+            holder = _holder(path)
+            if time.time() - path.stat().st_mtime <= LEASE and not (holder and holder.gone()):
+                names.add(path.stem)
+    return frozenset(names)
+
+
 def _holder(path: Path) -> Holder | None:
     if irregular(path):
         return None

@@ -17,31 +17,32 @@ from bench_lib.store.files import opened, safe, stage
 from bench_lib.store.identity import predicted
 from bench_lib.store.listing import emptied, leftovers
 from bench_lib.store.migrate import migrated
-from bench_lib.store.parquet import Place, Store
+from bench_lib.store.parquet import Folder, Place, Store
 from bench_lib.store.schema import PREDICTIONS, RUNS
 
 
-def compact(store: Store) -> int:
+def compact(store: Store, add: bool = False) -> int:
     """Merge all runs into `runs/<task>-<hash>.parquet`, predictions likewise; the number of files of runs that went.
 
-    The same runs give the same bytes (with the same pyarrow). What is new stands whole before anything old is removed,
+    With `add` only single files are merged, into new files beside the compacted ones, which stay as they are. The same
+    runs give the same bytes (with the same pyarrow). What is new stands whole before anything old is removed,
     so that a kill leaves duplicates at worst, which readers resolve. `BadStore` while a sweep or another compaction
     works on the store; whatever else writes to it has to wait.
     """
     if not store.root.exists():
         return 0
     with Claims(store.root, COMPACTION):
-        return _compacted(store)
+        return _compacted(store, add)
 
 
-def _compacted(store: Store) -> int:
-    old_runs = store.files("runs")
+def _compacted(store: Store, add: bool) -> int:
+    old_runs = _old(store, "runs", add)
     rows = store.rows(old_runs)
     tasks = pc.unique(rows["task"]).to_pylist()
     parts = {task: rows.filter(pc.equal(rows["task"], task)).combine_chunks() for task in tasks}
-    new = _new_predictions(store, {task: part["run_id"].to_pylist() for task, part in parts.items()})
+    new = _new_predictions(store, {task: part["run_id"].to_pylist() for task, part in parts.items()}, add)
     new |= {_publish(stage(store.root / "runs", [part], RUNS, compact=True), task) for task, part in parts.items()}
-    spent = _spent_predictions(store, new, set(rows["run_id"].to_pylist()))
+    spent = _spent_predictions(store, new, add)
     gone = _remove([path for path in old_runs if path not in new])
     _remove(spent)
     for top in (store.root / "runs", store.root / "predictions"):
@@ -50,9 +51,14 @@ def _compacted(store: Store) -> int:
     return gone
 
 
-def _new_predictions(store: Store, run_ids: dict[str, list[str]]) -> set[Path]:
+def _old(store: Store, folder: Folder, add: bool) -> list[Path]:
+    """The files to be merged."""
+    return [path for path in store.files(folder) if not add or store.is_single(path)]
+
+
+def _new_predictions(store: Store, run_ids: dict[str, list[str]], add: bool) -> set[Path]:
     while True:
-        places = store.places(store.files("predictions"))
+        places = store.places(_old(store, "predictions", add))
         found = {task: [(one, places[one]) for one in ids if one in places] for task, ids in run_ids.items()}
         top = store.root / "predictions"
         try:
@@ -76,10 +82,15 @@ def _copied(places: list[tuple[str, Place]]) -> Iterator[pa.Table]:
                 yield migrated(table, PREDICTIONS)
 
 
-def _spent_predictions(store: Store, new: set[Path], run_ids: set[str]) -> list[Path]:
-    """Files of which every run stands in a new one; predictions whose row is missing stay."""
-    old = [path for path in store.files("predictions") if path not in new]
-    return [path for path in old if store.index(path).keys() <= run_ids]
+def _spent_predictions(store: Store, new: set[Path], add: bool) -> list[Path]:
+    """Merged files whose every run stands in one that stays; predictions whose row is missing stay."""
+    old = {path: store.index(path) for path in _old(store, "predictions", add) if path not in new}
+    standing = store.places(path for path in store.files("predictions") if path not in old)
+
+    def spent(run_id: str, place: Place) -> bool:
+        return run_id in standing and (standing[run_id].attempts or 0) >= (place.attempts or 0)
+
+    return [path for path, places in old.items() if all(spent(*found) for found in places.items())]
 
 
 def _publish(path: Path, task: str) -> Path:

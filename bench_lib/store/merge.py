@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from bench_lib.store.claims import COMPACTION, Claims
+from bench_lib.store.looks import merge_looks
 from bench_lib.store.parquet import Store
 from bench_lib.store.verify import differences
 
@@ -21,6 +22,7 @@ class Merged:
 def merge(store: Store, other: Store) -> Merged:
     """Add the other's runs with their predictions; of a run in both, ours stays unless theirs has more attempts."""
     with Claims(store.root, COMPACTION):
+        merge_looks(store.root, other.root)
         return _merged(store, other)
 
 

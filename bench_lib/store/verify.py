@@ -12,6 +12,7 @@ from bench_lib.core.spec import canonical_json
 from bench_lib.store.damage import Damaged, Gone, damage_named
 from bench_lib.store.files import check_name, opened, read
 from bench_lib.store.identity import check_count, check_ids, contradictions, predicted
+from bench_lib.store.looks import damaged_looks
 from bench_lib.store.migrate import recorded
 from bench_lib.store.parquet import RELISTINGS, Store
 from bench_lib.store.schema import PREDICTIONS, RUNS, to_records
@@ -57,6 +58,7 @@ def _problems(store: Store) -> list[str]:
         problems.extend(_disagreeing(records))
         if run_id not in stored and any(record.score is not None for record in records):
             problems.append(f"run {run_id} has a score but no predictions")
+    problems.extend(damaged_looks(store.root))
     return problems + [f"{store.root / name} is {why}" for name, why in store.passed_over.items()]
 
 

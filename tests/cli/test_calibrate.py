@@ -108,3 +108,28 @@ def test_json_alone_goes_to_the_standard_output(capsys: Written, filled: Callabl
 def test_bad_input_is_refused_at_once(capsys: Written, tmp_path: Path, words: list[str], message: str) -> None:
     assert main([*BRIEF, "--store", str(tmp_path), *words]) == USAGE
     assert capsys.readouterr().err.startswith(f"stabbench: {message}")
+
+
+def test_many_contrasts_have_a_calibration_of_their_own(capsys: Written, tmp_path: Path) -> None:
+    command = [*BRIEF, "--many", "5x2", "--store", str(tmp_path / "none")]
+    assert main(command) == DONE
+    legend, _, table = capsys.readouterr().out.partition("scenario")
+    assert legend.startswith("false alarms: ")
+    rows = [line.split() for line in table.splitlines()[1:]]
+    assert [row[1:3] for row in rows] == [["5x2", "1"], ["1x1", "3"], ["5x2", "1"], ["5x2", "1"]]
+    assert [row[3:6] for row in rows[2:]] == [["1", "at", "2.0"], ["1", "at", "3.0"]]
+    assert main([*command, "--json"]) == DONE
+    found = json.loads(capsys.readouterr().out)
+    assert [(row["techniques"], row["tasks"], row["stages"], row["different"]) for row in found] == [
+        (5, 2, 1, 0),
+        (1, 1, 3, 0),
+        (5, 2, 1, 1),
+        (5, 2, 1, 1),
+    ]
+    assert all(row["runs"] <= 1 for row in found)
+
+
+@pytest.mark.parametrize("many", ["20", "20x", "0x4", "x", "20x4x2", "1000x1"])
+def test_many_that_cannot_be_read_is_refused(capsys: Written, tmp_path: Path, many: str) -> None:
+    assert main([*BRIEF, "--store", str(tmp_path), "--many", many]) == USAGE
+    assert f"--many is {many!r}; allowed: numbers of techniques and tasks, such as 20x4" in capsys.readouterr().err

@@ -91,6 +91,7 @@ COMMANDS: dict[str, tuple[list[st.SearchStrategy[str]], dict[str, st.SearchStrat
             "freeze": mostly("none", "subset=0", "subset=" + "9" * 20, "order=1,init=2", "subset=" + "9" * 5000),
             "vary": mostly("init", "init,order", "initxorder", "all", "augment"),
             "retry": mostly("crashed", "crashed,oom"),
+            **dict.fromkeys(("max-runs", "max-hours"), mostly("1", "0", "nan", "9" * 400)),
             **dict.fromkeys(("train-examples", "per-class"), mostly("1,2", "all", "9" * 20)),
             **dict.fromkeys(("label-noise", "perturb", "attack"), mostly("0,0.5", "nan", "1e400", "inf")),
         },
@@ -130,6 +131,7 @@ COMMANDS: dict[str, tuple[list[st.SearchStrategy[str]], dict[str, st.SearchStrat
         },
     ),
     "store": ([mostly("verify", "compact", "merge"), mostly(*PATHS), mostly(*PATHS)], {}),
+    "status": ([mostly("PLAN", *PATHS)], {**{name: SETTING[name] for name in ("store", "data")}, "json": None}),
     "data": (
         [mostly("audit")],
         {**{name: SETTING[name] for name in ("tasks", "data", "model", "profile")}, "json": None},
@@ -161,6 +163,8 @@ def world(tmp_path: Path, data_folder: Path, filled: Path, monkeypatch: pytest.M
     (tmp_path / "FOLDER").mkdir()
     (tmp_path / "FOLDER.py").mkdir()
     (tmp_path / "FILE").write_text("text")
+    sweep = 'name = "x"\ntasks = ["sst2"]\ntechniques = ["adamw"]\nprofiles = ["smoke"]\nseeds = "0"'
+    (tmp_path / "PLAN").write_text(f'title = "x"\nmodel = "tiny"\n[[sweep]]\n{sweep}\n')
     for name in ("FIFO", "FIFO.py"):
         os.mkfifo(tmp_path / name)
     (tmp_path / "LOOP").symlink_to(tmp_path / "LOOP")

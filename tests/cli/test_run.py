@@ -13,6 +13,7 @@ from bench_lib.cli.console import DONE, INFRASTRUCTURE, USAGE
 from bench_lib.core.record import Status
 from bench_lib.executors import InlineExecutor, LocalExecutor
 from bench_lib.runner.grid import Grid
+from bench_lib.runner.limits import Limits
 from bench_lib.runner.options import parse_frozen, parse_frozen_configurations, parse_statuses
 from bench_lib.runner.sweep import Progress
 from bench_lib.store import Store
@@ -85,6 +86,8 @@ def test_the_same_run_again_has_nothing_to_do(capsys: Written, store: Path, smal
         (["--time-limit", "9"], "time limit of the executor inline is 9.0; allowed: none; the executor local takes it"),
         (["--executor", "local", "--workers", "0"], "number of workers is 0; allowed: 1 or more"),
         (["--executor", "local", "--time-limit", "0"], "time limit is 0.0; allowed: seconds above 0"),
+        (["--max-runs", "0"], "--max-runs is 0; allowed: 1 or more"),
+        (["--max-hours", "nan"], "--max-hours is nan; allowed: above 0, such as 0.5 for half an hour"),
     ],
 )
 def test_bad_input_is_answered_and_nothing_is_run(
@@ -121,7 +124,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def test_the_defaults_ask_for_the_embedded_tasks(asked: list[Any]) -> None:
     assert main(["run"]) == DONE
-    grid, store, executor, _, retry = asked
+    grid, store, executor, _, retry, limits = asked
+    assert limits == Limits()
     tasks = ("imdb", "sst2", "conll2003", "squad")
     assert grid == Grid(tasks, ("adamw",), (0, 1, 2, 3, 4), "quick", "minilm", tuned_from="bench-results")
     assert (grid.data, grid.frozen) == ("embedded", ((("subset", 0),),))
@@ -142,8 +146,9 @@ def test_every_option_reaches_the_sweep(asked: list[Any]) -> None:
     more = ["--freeze", "order=3, init=1", "--retry", "crashed, oom", "--profile", "desk", "--model", "roberta-base"]
     pool = ["--executor", "local", "--workers", "3", "--time-limit", "90", "--store", "elsewhere"]
     pool += ["--tuned-from", "trials"]
-    assert main(["run", *options, *more, *pool]) == DONE
-    grid, store, executor, _, retry = asked
+    assert main(["run", *options, *more, *pool, "--max-runs", "4", "--max-hours", "0.5"]) == DONE
+    grid, store, executor, _, retry, limits = asked
+    assert limits == Limits(4, 0.5)
     assert grid == Grid(
         ("rte", "cola"),
         ("llrd:decay=0.9", "ema"),
@@ -223,6 +228,18 @@ def test_what_is_frozen_without_a_stream_to_vary() -> None:
 def test_nothing_need_be_frozen_or_tried_again() -> None:
     assert parse_frozen("none") == ()
     assert parse_statuses("") == frozenset()
+
+
+def test_a_run_that_is_limited_ends_between_runs_and_goes_on(capsys: Written, tmp_path: Path, small: Small) -> None:
+    command = ["run", *small, "--seeds", "0-2", "--store", str(tmp_path / "results"), "--max-runs", "2"]
+    assert main(command) == DONE
+    written = capsys.readouterr()
+    assert written.out.splitlines()[-1].startswith("3 runs: 0 were stored, 2 are new (")
+    assert written.err == "stabbench: stopped at a limit with 1 of 3 runs left; the same command goes on\n"
+    assert main(command) == DONE
+    written = capsys.readouterr()
+    assert written.out.splitlines()[-1].startswith("3 runs: 2 were stored, 1 are new (")
+    assert written.err == ""
 
 
 class Raises(Technique):

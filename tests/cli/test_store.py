@@ -54,6 +54,18 @@ def test_a_compacted_store_is_read_as_before(capsys: Written, store: Path) -> No
     assert capsys.readouterr().out == f"0 files of runs were merged; 1 are in {store}\n"
 
 
+def test_new_runs_are_compacted_into_files_of_their_own(capsys: Written, store: Path, small: Small) -> None:
+    assert main(["store", "compact", str(store)]) == DONE
+    (packed,) = Store(store).files("runs")
+    content = packed.read_bytes()
+    assert main(["run", *small, "--seeds", "2-3", "--store", str(store)]) == DONE
+    capsys.readouterr()
+    assert main(["store", "compact", str(store), "--add"]) == DONE
+    assert capsys.readouterr().out == f"2 files of runs were merged; 2 are in {store}\n"
+    assert packed.read_bytes() == content
+    assert len(Store(store).records()) == 6
+
+
 def test_stores_are_merged(capsys: Written, store: Path, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     for added in (4, 0):
@@ -90,6 +102,7 @@ def test_merging_tells_of_damage_in_either_store(capsys: Written, store: Path, t
         (["merge", "{store}"], "FROM is None; allowed: a second store with merge"),
         (["merge", "{store}", "{none}"], "none'; allowed: a folder that exists"),
         (["compact", "{none}"], "none'; allowed: a folder that exists"),
+        (["verify", "{store}", "--add"], "--add is 'verify'; allowed: compact before it"),
     ],
 )
 def test_a_store_that_is_not_there_is_refused(

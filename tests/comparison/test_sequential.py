@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
-from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from bench_lib.comparison.result import Outcome
@@ -15,55 +14,12 @@ from bench_lib.comparison.sequential import ComparisonRequest, check
 from bench_lib.core.errors import BadPlan, BadValue, BenchError
 from bench_lib.core.record import RunRecord, Status
 from bench_lib.core.spec import RunSpec
-from bench_lib.executors.base import Done
 from bench_lib.runner.records import blank_record
+from bench_lib.stats.design import Design
 from bench_lib.stats.verdict import Location, Stability
-from bench_lib.store import Store
+from bench_lib.store import Looks, Store, read_looks
 from bench_lib.techniques.regularisation.mixout import Mixout
-
-World = Callable[[RunSpec], RunRecord]
-
-
-@dataclasses.dataclass
-class Told:
-    """An executor that answers each run from a world, and remembers which it was asked for."""
-
-    world: World
-    asked: list[RunSpec] = dataclasses.field(default_factory=list)
-
-    def run(self, function: object, jobs: Sequence[tuple[RunSpec, ...]]) -> Iterator[Done]:
-        for job in jobs:
-            self.asked += job
-            yield Done(job, [self.world(spec) for spec in job])
-
-    def seeds(self, task: str, technique: str) -> list[int]:
-        return sorted(spec.seed for spec in self.asked if (spec.task, spec.technique()) == (task, technique))
-
-
-def scored(spec: RunSpec, score: float, seconds: float = 10.0) -> RunRecord:
-    record = blank_record(spec, Status.CONVERGED, "")
-    return record.changed({"score": score, "train_seconds": seconds, "peak_memory_bytes": 2**20})
-
-
-def noise(spec: RunSpec) -> float:
-    """A number for each technique, task and seed, whatever else was asked for."""
-    return float(np.random.default_rng([spec.seed, *map(ord, spec.technique() + spec.task)]).normal())
-
-
-def spread(**widths: float) -> World:
-    """Scores around 0.8 with a standard deviation of 0.01 times the technique's width."""
-    return lambda spec: scored(spec, 0.8 + 0.01 * widths.get(spec.technique(), 1.0) * noise(spec))
-
-
-def failing(**rates: float) -> World:
-    """Of ten seeds in a row the first so many collapse."""
-
-    def world(spec: RunSpec) -> RunRecord:
-        if spec.seed % 10 < 10 * rates.get(spec.technique(), 0.0):
-            return blank_record(spec, Status.COLLAPSED, "no better than a constant")
-        return spread()(spec)
-
-    return world
+from tests.comparison.worlds import Told, World, failing, noise, scored, spread
 
 
 def question(technique: str = "mixout", **changes: object) -> ComparisonRequest:
@@ -211,6 +167,69 @@ def test_nothing_but_failures_on_both_sides_has_an_answer(store: Store) -> None:
     answer = check(question(max_seeds=10), store, Told(failing(mixout=1.0, adamw=1.0)))
     assert answer.outcome is Outcome.INCONCLUSIVE
     assert math.isnan(answer.missing)
+
+
+# Continued.
+
+
+def recorded(store: Store) -> list[Looks]:
+    return [read_looks(store.root, json.loads(path.read_text())["comparison"]) for path in files(store)]
+
+
+def files(store: Store) -> list[Path]:
+    return sorted((store.root / "looks").iterdir())
+
+
+def test_the_looks_are_recorded_and_a_longer_comparison_continues_them(store: Store) -> None:
+    world = spread(mixout=1.4)
+    first = check(question(max_seeds=12), store, Told(world))
+    assert first.design.stages == (12,)
+    assert recorded(store) == [Looks((12,), 12)]
+    told = Told(world)
+    more = check(question(max_seeds=16), store, told)
+    assert more.design.stages == (12, 16)
+    assert more.design.looks == (10, 12, 14, 16)
+    assert recorded(store) == [Looks((12, 16), 16)]
+    assert told.seeds("sst2", "mixout") == [12, 13, 14, 15]
+    for look in (10, 12):
+        assert more.design.levels(look, 0).spread == pytest.approx(first.design.levels(look, 0).spread, rel=1e-6)
+    assert more.design.levels(16, 0).spread < Design((10, 12, 14, 16)).levels(16, 0).spread
+
+
+def test_fewer_seeds_than_recorded_are_the_same_comparison_cut_short(store: Store) -> None:
+    world = spread(mixout=1.4)
+    check(question(max_seeds=16), store, Told(world))
+    again = check(question(max_seeds=12), store, Told(world))
+    assert (again.design.looks, again.design.stages) == ((10, 12), (16,))
+    assert again.tasks[0].verdict.seeds == 12
+    assert recorded(store) == [Looks((16,), 16)]
+    with pytest.raises(BenchError, match="a record of this comparison with up to 16 seeds, whose first look is at 10"):
+        check(question(max_seeds=5), store, Told(world))
+
+
+def test_a_comparison_without_a_look_may_be_planned_anew(store: Store) -> None:
+    def stops(spec: RunSpec) -> RunRecord:
+        if spec.seed == 4:
+            raise KeyboardInterrupt
+        return spread()(spec)
+
+    with pytest.raises(KeyboardInterrupt):
+        check(question(max_seeds=12), store, Told(stops))
+    assert check(question(max_seeds=14), store, Told(spread())).design.stages == (14,)
+
+
+def test_another_alpha_margin_task_or_technique_is_another_comparison(store: Store) -> None:
+    for changes in ({}, {"alpha": 0.01}, {"tasks": ("conll2003",)}, {"technique": "r_drop"}):
+        check(question(max_seeds=10, **changes), store, Told(spread()))
+    assert recorded(store) == [Looks((10,), 10)] * 4
+
+
+def test_a_damaged_record_of_looks_is_named_and_not_passed_over(store: Store) -> None:
+    check(question(max_seeds=10), store, Told(spread()))
+    (path,) = files(store)
+    path.write_text("{")
+    with pytest.raises(BenchError, match=f"{path.name} is damaged"):
+        check(question(max_seeds=12), store, Told(spread()))
 
 
 # An older version.

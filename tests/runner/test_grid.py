@@ -199,3 +199,38 @@ def test_the_profile_is_looked_at_as_techniques_set_it(refused: Any) -> None:
 def test_a_kind_of_task_that_is_declined_is_left_to_the_run(small: Grid) -> None:
     assert len(plan(dataclasses.replace(small, tasks=("squad",), techniques=("mixup",)))) == 1
     assert TASKS.get("squad").labels == ()
+
+
+# ---- several profiles ------------------------------------------------------------------------------------------------
+
+
+def test_several_profiles_are_planned_seed_by_seed(small: Grid, refused: Any) -> None:
+    both = dataclasses.replace(small, profile=("smoke", "smoke-stress", "smoke"), seeds=(1, 0))
+    planned = plan(both)
+    assert [(spec.seed, spec.profile_name) for spec in planned] == [
+        (1, "smoke"),
+        (1, "smoke-stress"),
+        (0, "smoke"),
+        (0, "smoke-stress"),
+    ]
+    assert planning.runs_of(both) == planned
+    assert [spec for spec in planned if spec.profile_name == "smoke"] == plan(
+        dataclasses.replace(both, profile="smoke")
+    )
+    assert [problem.partition(":")[0] for problem in refused(profile=("smok", "quik"))] == [
+        "unknown profile 'smok'",
+        "unknown profile 'quik'",
+    ]
+
+
+def test_names_are_checked_without_data_and_model(small: Grid) -> None:
+    planning.check_names(dataclasses.replace(small, data="nowhere", model="none"))
+    with pytest.raises(BadPlan) as caught:
+        planning.check_names(dataclasses.replace(small, tasks=("sts2",), data="nowhere"))
+    assert [problem.partition(":")[0] for problem in caught.value.problems] == ["unknown task 'sts2'"]
+
+
+def test_what_does_not_fit_is_left_to_the_plan(small: Grid, refused: Any) -> None:
+    long = "smoke:max_length=9000"
+    assert refused(profile=long)
+    assert len(planning.runs_of(dataclasses.replace(small, profile=long))) == 1

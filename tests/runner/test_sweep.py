@@ -23,6 +23,7 @@ from bench_lib.core.spec import canonical_json
 from bench_lib.executors import Done, InlineExecutor
 from bench_lib.runner import sweep
 from bench_lib.runner.grid import Grid, plan
+from bench_lib.runner.limits import Limits
 from bench_lib.runner.records import blank_record
 from bench_lib.runner.sweep import Group, Progress, run_suite
 from bench_lib.store import Claims, Store, compact, files, merge, verify
@@ -172,6 +173,54 @@ def test_a_disk_that_fills_loses_no_run(
         assert merge(store, Store(kept)).written == 3
     assert len(store.records()) == 4
     assert not (store.root / "claims").exists()
+
+
+# ---- limits ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_sweep_ends_between_runs_at_its_limit_and_goes_on(small: Grid, store: Store) -> None:
+    grid = dataclasses.replace(small, techniques=("adamw", "ema", "mixout"))
+    first, second, last = Fake(), Fake(), Fake()
+    progress = run_suite(grid, store, first, limits=Limits(runs=3))
+    assert first.names == [("adamw", 0), ("ema", 0), ("mixout", 0)]
+    assert (progress.finished, progress.left, progress.at_limit) == (3, 3, True)
+    # Runs that share a training are begun together.
+    progress = run_suite(grid, store, second, limits=Limits(runs=1))
+    assert second.names == [("adamw", 1), ("ema", 1)]
+    assert (progress.stored, progress.finished, progress.left, progress.at_limit) == (3, 2, 1, True)
+    progress = run_suite(grid, store, last, limits=Limits(runs=1))
+    assert (last.names, progress.left, progress.at_limit) == ([("mixout", 1)], 0, False)
+
+
+def test_hours_end_a_sweep_before_its_next_run(small: Grid, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [time.monotonic()]
+
+    def hour(record: RunRecord) -> RunRecord:
+        now[0] += 3_600.0
+        return record
+
+    monkeypatch.setattr(sweep.time, "monotonic", lambda: now[0])
+    executor = Fake(hour)
+    progress = run_suite(small, store, executor, limits=Limits(hours=1.5))
+    assert executor.names == [("adamw", 0), ("mixout", 0)]
+    assert (progress.finished, progress.at_limit) == (2, True)
+
+
+def test_seed_ensembles_wait_for_the_next_sweep_at_a_limit(small: Grid, store: Store) -> None:
+    grid = dataclasses.replace(small, techniques=("ensemble:members=2",))
+    progress = run_suite(grid, store, InlineExecutor(), limits=Limits(runs=2))
+    assert (progress.finished, progress.left, progress.at_limit) == (2, 1, True)
+    progress = run_suite(grid, store, InlineExecutor())
+    assert (progress.finished, progress.left, progress.at_limit) == (1, 0, False)
+
+
+def test_at_a_limit_nothing_is_waited_for(small: Grid, store: Store) -> None:
+    specs = plan(small)
+    with Claims(store.root) as other:
+        assert other.take(specs[0].training().run_id())
+        progress = run_suite(small, store, Fake(), limits=Limits(runs=3))
+        assert (progress.finished, progress.left) == (3, 1)
+        assert run_suite(small, store, Fake(), limits=Limits(hours=1e-9)).at_limit
 
 
 # ---- several processes -----------------------------------------------------------------------------------------------

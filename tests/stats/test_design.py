@@ -4,7 +4,7 @@ import pytest
 
 from bench_lib.core.errors import BadValue
 from bench_lib.stats.compare import boschloo
-from bench_lib.stats.design import Design, Margins, Shares, looks_up_to
+from bench_lib.stats.design import Design, Margins, Shares, looks_up_to, staged
 from bench_lib.stats.sequential import nominal_levels
 
 DESIGN = Design(looks_up_to(30))
@@ -71,3 +71,19 @@ def test_bad_designs_are_refused(make):
 def test_a_look_that_was_not_declared_is_refused():
     with pytest.raises(BadValue, match="look is 11"):
         DESIGN.levels(11, 0)
+
+
+def test_a_continued_design_has_the_looks_of_all_its_stages():
+    assert staged((13, 30)).looks == (10, 12, 13, 14, 16, 18, 20, 22, 24, 26, 28, 30)
+    assert staged((5, 12)).looks == (5, 10, 12)
+    begun = staged((30,), tasks=3, alpha=0.1)
+    assert begun.continued(60) == staged((30, 60), tasks=3, alpha=0.1)
+    assert begun.continued(20) == begun
+    assert DESIGN.continued(60).stages == (30, 60)
+    for look in begun.looks:
+        assert begun.levels(look, 0).spread == pytest.approx(begun.continued(60).levels(look, 0).spread, rel=1e-6)
+
+
+def test_only_low_levels_need_all_permutations():
+    assert [staged((30,)).is_fine(look) for look in (10, 30)] == [False, False]
+    assert [staged((30,), tasks=80).is_fine(look) for look in (10, 30)] == [True, True]

@@ -193,3 +193,16 @@ def test_what_a_killed_compaction_left_bars_nobody(filled: Store) -> None:
 def test_a_name_that_is_no_file_name_is_refused(own: Claims, name: str) -> None:
     with pytest.raises(BadStore, match="run id"):
         own.take(name)
+
+
+def test_what_is_claimed_is_read_without_touching_anything(store: Store) -> None:
+    assert claims.claimed(store.root) == frozenset()
+    assert not store.root.exists()
+    with Claims(store.root) as own:
+        own.take("a1")
+        _write(store, "b2", ELSEWHERE)
+        _write(store, "c3", ELSEWHERE, age=LEASE + 60)
+        _write(store, "d4", own._held["a1"]._replace(pid=2**22 + 1))
+        before = sorted(path.name for path in (store.root / "claims").iterdir())
+        assert claims.claimed(store.root) == {own.presence, "a1", "b2"}
+        assert sorted(path.name for path in (store.root / "claims").iterdir()) == before

@@ -198,3 +198,76 @@ def test_a_damaged_row_group_sets_the_compacted_predictions_aside(filled: Store,
     assert [file for file, _ in filled.set_aside] == [f"predictions/{path.name}"]
     assert len(filled.records()) == 13
     assert filled.predictions(make(9).run_id) is not None
+
+
+# ---- files are added -------------------------------------------------------------------------------------------------
+
+
+def test_adding_leaves_compacted_files_as_they_are(filled: Store, make: Make) -> None:
+    compact(filled)
+    before = _content(filled)
+    for seed in (7, 8):
+        for task in ("sst2", "rte"):
+            filled.append(make(seed, task=task))
+    records, predictions = filled.records(), _predicted(filled)
+    assert compact(filled, add=True) == 4
+    after = _content(filled)
+    assert {name: after[name] for name in before} == before
+    assert sorted(name.split("-")[0] for name in after.keys() - before.keys()) == [
+        "predictions/rte",
+        "predictions/sst2",
+        "runs/rte",
+        "runs/sst2",
+    ]
+    fresh = Store(filled.root)
+    assert (fresh.records(), _predicted(fresh), verify(fresh)) == (records, predictions, [])
+    assert compact(fresh, add=True) == 0
+    assert _content(fresh) == after
+    assert compact(fresh) == 2  # those of SST-2; the one of RTE is what it would be
+
+
+def test_added_files_compact_to_the_same_bytes(filled: Store, tmp_path: Path) -> None:
+    once = Store(shutil.copytree(filled.root, tmp_path / "once"))
+    compact(once)
+    records = filled.records()
+    added = Store(tmp_path / "added")
+    for part in (records[:5], records[5:]):
+        for record in part:
+            added.append(record.changed({"predictions": filled.predictions(record.run_id)}))
+        compact(added, add=True)
+    compact(added)
+    assert _content(added) == _content(once)
+
+
+def test_a_kill_at_any_step_of_adding_loses_nothing(filled: Store, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    compact(filled)
+    packed = _content(filled)
+    for seed in (5, 6):
+        filled.append(make(seed))
+    records, predictions = filled.records(), _predicted(filled)
+    killed = 0
+    while True:
+        with monkeypatch.context() as patch:
+            _kill_at(patch, killed)
+            try:
+                compact(Store(filled.root), add=True)
+                break
+            except KilledError:
+                shutil.rmtree(filled.root / "claims", ignore_errors=True)
+        after = Store(filled.root)
+        assert (after.records(), _predicted(after), verify(after)) == (records, predictions, [])
+        assert after.set_aside == []
+        killed += 1
+    assert killed >= 5
+    assert packed.items() <= _content(filled).items()
+    assert not list(filled.root.rglob("technique=*"))
+
+
+def test_a_run_that_was_tried_again_counts_in_an_added_file(store: Store, make: Make) -> None:
+    store.append(make(status="crashed", score=None, predictions=None))
+    compact(store)
+    store.append(make(attempts=2))
+    compact(store, add=True)
+    (record,) = Store(store.root).records()
+    assert (record.attempts, record.status) == (2, "converged")
+    assert Store(store.root).predictions(record.run_id) is not None

@@ -172,7 +172,13 @@ def _contrast(cell: Cell, partner: Cell | None) -> dict[str, object]:
         "mad_ratio_all": mad_ratio(ours, theirs),
         "mean_difference": mean(ours) - mean(theirs),
         "cost_ratio": _ratio(_median(cell, "train_seconds"), _median(partner, "train_seconds")),
+        "steps_ratio": _ratio(_median(cell, "steps"), _median(partner, "steps")),
+        "passes_ratio": _ratio(_passes(cell), _passes(partner)),
     }
+
+
+def _passes(cell: Cell) -> float:
+    return _median(cell, "forward_passes") + _median(cell, "backward_passes")
 
 
 @functools.lru_cache(maxsize=1024)

@@ -7,7 +7,7 @@ import math
 from bench_lib.report.analysis import calibration
 from bench_lib.report.formatting import DASH
 from bench_lib.stats.calibration import SCENARIOS, Calibration
-from bench_lib.stats.design import Design, looks_up_to
+from bench_lib.stats.design import Design, looks_up_to, staged
 
 
 def made(**changes: object) -> Calibration:
@@ -17,7 +17,7 @@ def made(**changes: object) -> Calibration:
 
 def today() -> dict[str, object]:
     """The design that the package compares by, as it would stand in the file."""
-    design: dict[str, object] = json.loads(calibration.encoded(Design(looks_up_to(30)), []))["design"]
+    design: dict[str, object] = json.loads(calibration.encoded(staged((30,)), []))["design"]
     return design
 
 

@@ -1,0 +1,195 @@
+"""Looks at contrasts: seeds are added where the verdict is open, until all are decided or seeds or limits are spent."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import pairwise
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench_lib.comparison.paired_runs import Pair, TaskRuns
+from bench_lib.comparison.result import TaskResult
+from bench_lib.core.errors import BenchError
+from bench_lib.core.spec import digest
+from bench_lib.executors.base import Executor
+from bench_lib.runner.limits import Limits
+from bench_lib.runner.sweep import Progress, sweep
+from bench_lib.stats.design import STEP, Design, Margins, staged
+from bench_lib.stats.family import conclude_together, rejections
+from bench_lib.stats.power import detectable_ratio, seeds_needed
+from bench_lib.stats.reach import chance_of_decision
+from bench_lib.stats.verdict import Verdict, look_generator, permutation_evidence
+from bench_lib.store import Looks, Store, read_looks, write_looks
+
+K = TypeVar("K")
+Floats = NDArray[np.float64]
+
+
+class Stop(StrEnum):
+    """Why the looks ended."""
+
+    DECIDED = "every contrast is decided"
+    SEEDS = "what is open has all its seeds, or cannot be decided by them"
+    LIMIT = "the limit of runs or hours is reached"
+
+
+@dataclass(frozen=True)
+class Family:
+    """What one alpha is for: contrasts by value, the seeds in the order of use, and the margins."""
+
+    alpha: float
+    margins: Margins
+    seeds: tuple[int, ...]
+    least_chance: float = 0.0
+
+    def comparison(self, pairs: Collection[Pair]) -> dict[str, object]:
+        """The comparison by value, whatever its number of seeds."""
+        ids = sorted(pair.ids(self.seeds[0]) for pair in pairs)
+        return {"contrasts": ids, "alpha": self.alpha, "margins": dataclasses.astuple(self.margins)}
+
+    def design(self, pairs: Collection[Pair], store: Store) -> Design:
+        """The design of the looks, as a continuation of those that the store has a record of."""
+        seeds = len(self.seeds)
+        stages = read_looks(store.root, self.comparison(pairs)).continued(seeds)
+        design = staged(stages, len(pairs), self.alpha, self.margins)
+        looks = tuple(look for look in design.looks if look <= seeds)
+        if not looks:
+            raise BenchError(
+                f"{store.root} has a record of this comparison with up to {stages[-1]} seeds, whose first look is at "
+                f"{design.looks[0]}; allowed: {design.looks[0]} seeds or more"
+            )
+        return dataclasses.replace(design, looks=looks, least_chance=self.least_chance)
+
+
+@dataclass(eq=False)
+class Looking(Generic[K]):
+    """Looks at a family of contrasts in progress.
+
+    All open contrasts take a look before any takes the next one: those with the fewest seeds come first, and among
+    equals those with the widest interval of the MAD ratio. All that is known is in the store, so that what was stopped
+    takes the same looks again.
+    """
+
+    family: Family
+    pairs: Mapping[K, Pair]
+    store: Store
+    executor: Executor
+    report: Callable[[Progress], None]
+    limits: Limits = field(default_factory=Limits)
+    new: int = field(default=0, init=False)
+    runs: dict[K, TaskRuns] = field(init=False)
+    looked: dict[K, int] = field(init=False)
+    verdicts: dict[K, Verdict] = field(init=False)
+    given_up: set[K] = field(init=False, default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.runs = dict.fromkeys(self.pairs, TaskRuns())
+        self.looked = dict.fromkeys(self.pairs, 0)
+        nothing = permutation_evidence(TaskRuns().samples(), None)
+        self.verdicts = dict.fromkeys(self.pairs, nothing)
+
+    @functools.cached_property
+    def design(self) -> Design:
+        return self.family.design(self.pairs.values(), self.store)
+
+    def take(self) -> Stop:
+        """Take looks until every contrast is decided, or seeds or limits are spent."""
+        began, comparison = time.monotonic(), self.family.comparison(self.pairs.values())
+        for before, look in pairwise((0, *self.design.looks)):
+            contrasts = self.undecided()
+            complete = self._run(contrasts, self.family.seeds[before:look], time.monotonic() - began)
+            if complete:
+                if look > read_looks(self.store.root, comparison).taken:
+                    write_looks(self.store.root, comparison, Looks(self.design.stages, look))
+                self._judge(complete, look)
+            if len(complete) < len(contrasts):
+                return Stop.LIMIT
+            if not self.undecided():
+                break
+        return Stop.SEEDS if self.undecided() or self.given_up else Stop.DECIDED
+
+    def undecided(self) -> list[K]:
+        """The contrasts to add seeds to: neither decided nor declined nor given up, the widest interval first."""
+        kept = [key for key in self.pairs if key not in self.given_up]
+        found = [key for key in kept if not (self.verdicts[key].sure or self.runs[key].decline_reason())]
+        return sorted(found, key=lambda key: (self.looked[key], -_width(self.verdicts[key])))
+
+    def result(self, key: K, max_cost: float = math.inf) -> TaskResult:
+        """The verdict on a contrast, with its evidence."""
+        runs, verdict, task = self.runs[key], self.verdicts[key], self.pairs[key].technique.task
+        baseline = runs.samples().baseline
+        scores = baseline[~np.isnan(baseline)]
+        rejected = rejections(self.verdicts.values())
+        level = self.design.levels(self.design.seeds, sum(verdict.failures), rejected).spread
+        generator = np.random.default_rng(int(digest(["power", task]), 16))
+        detectable = detectable_ratio(scores, max(verdict.seeds, 3), level, generator)
+        missing = 0.0 if verdict.sure else self._seeds_to_add(key, scores, level, generator)
+        return TaskResult(
+            task,
+            verdict,
+            runs.cost(),
+            runs.lost_to_infrastructure(),
+            runs.decline_reason(),
+            detectable,
+            missing,
+            max_cost,
+        )
+
+    def _run(self, contrasts: Sequence[K], seeds: Sequence[int], seconds: float) -> list[K]:
+        """Run what is not stored of these seeds, up to the limits; the contrasts with all their runs."""
+        specs = {spec.run_id(): spec for key in contrasts for spec in self.pairs[key].specs(seeds)}
+        if (rest := self.limits.rest(self.new, seconds)) is not None:
+            progress = sweep([*specs.values()], self.store, self.executor, self.report, frozenset(), rest)
+            self.new += progress.finished
+        records = {record.run_id: record for record in self.store.records(specs)}
+        found = {key: self.pairs[key].runs(seeds, records) for key in contrasts}
+        new = {key: runs for key, runs in found.items() if runs is not None}
+        self.runs |= {key: self.runs[key].joined(runs) for key, runs in new.items()}
+        return list(new)
+
+    def _judge(self, contrasts: Sequence[K], look: int) -> None:
+        """Conclude a look; the permutations are seeded by task and names, hence equal on every machine."""
+        fine = self.design.is_fine(look)
+        evidence = {}
+        for key in contrasts:
+            seed = int(digest(["check", *self.pairs[key].names()]), 16)
+            evidence[key] = permutation_evidence(self.runs[key].samples(), None if fine else look_generator(seed, look))
+        decided = [verdict for verdict in self.verdicts.values() if verdict.sure]
+        self.verdicts |= conclude_together(evidence, look, self.design, decided)
+        self.looked |= dict.fromkeys(contrasts, look)
+        rejected = rejections(self.verdicts.values())
+        for key in contrasts if look < self.design.seeds else ():
+            chance = chance_of_decision(self.verdicts[key], look, self.design, rejected)
+            if chance < self.design.least_chance and not self.verdicts[key].sure:
+                self.given_up.add(key)
+
+    def _seeds_to_add(self, key: K, scores: Floats, level: float, generator: np.random.Generator) -> float:
+        """Seeds to add to distinguish the observed MAD ratio from 1 or from the margin, whichever is farther from it.
+
+        Beyond the last look alpha is that of a continuation to twice as many seeds.
+        """
+        verdict, last = self.verdicts[key], self.design.seeds
+        log_ratio, margin = abs(verdict.log_ratio.estimate), math.log(self.design.margins.ratio)
+        if not math.isfinite(log_ratio):
+            return math.nan
+        ratio = math.exp(max(log_ratio, margin - log_ratio))
+        needed = math.inf if key in self.given_up else seeds_needed(scores, ratio, level, generator)
+        if not needed <= last:
+            further = self.design.continued(2 * last)
+            level = further.levels(further.seeds, sum(verdict.failures), rejections(self.verdicts.values())).spread
+            needed = max(last + STEP, seeds_needed(scores, ratio, level, generator))
+        return max(needed - self.looked[key], STEP)
+
+
+def _width(verdict: Verdict) -> float:
+    """The width of the interval of the log MAD ratio; infinite where it is not known."""
+    low, high = verdict.log_ratio.interval()
+    return math.inf if math.isnan(high - low) else high - low
