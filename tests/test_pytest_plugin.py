@@ -320,7 +320,7 @@ def test_a_rerun_makes_a_pool_again_and_changes_nothing(bench: Bench) -> None:
 def test_the_options_have_the_command_lines_meanings(pytester: pytest.Pytester) -> None:
     names = ("--bench-techniques", "all", "--bench-seeds", "0-9,17", "--bench-profile", "desk")
     assert grid_of(pytester.parseconfig(*names)) == Grid(
-        ("sst2", "conll2003"), TECHNIQUES.names(), (*range(10), 17), "desk"
+        ("sst2", "conll2003"), TECHNIQUES.names(), (*range(10), 17), "desk", tuned_from="bench-results"
     )
     assert grid_of(pytester.parseconfig("--bench-tasks", "all")).tasks == ("imdb", "sst2", "conll2003", "squad")
     few = grid_of(pytester.parseconfig("--bench-techniques", "all", "--bench-seeds", "0-3"))

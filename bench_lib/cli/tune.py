@@ -12,7 +12,6 @@ from bench_lib.cli.console import DONE, INFRASTRUCTURE, USAGE, ProgressLine, pri
 from bench_lib.cli.run import add_setting, chosen_executor
 from bench_lib.core.errors import Problems
 from bench_lib.report import formatting as md
-from bench_lib.stats.failure import wilson
 
 if TYPE_CHECKING:
     from bench_lib.runner.grid import Grid
@@ -82,6 +81,8 @@ def _grid(options: argparse.Namespace) -> Grid:
 
 def _row(tuning: Tuning) -> list[str]:
     """What is known of an arm on a task; without a choice while trials are missing."""
+    from bench_lib.stats.failure import wilson
+
     outcomes, scores = tuning.finished, tuning.scores()
     failed = sum(outcome.status.failed for outcome in outcomes)
     judged = sum(outcome.status.completed for outcome in outcomes)

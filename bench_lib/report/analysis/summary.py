@@ -33,7 +33,7 @@ COSTS = ("tokens_per_second", "peak_memory_mib", "train_seconds")
 CELLS = (*CELL_ID, "metric", "trivial_score", *COUNTS, "reason", *RATES, *SCORES, *COSTS)
 CONTRASTS = (
     *(*CELL_ID, "against", "against_converged", "p_failure", "p_failure_holm", "p_spread", "p_spread_holm"),
-    *("detectable_ratio", "mad_ratio_all", "mean_difference", "cost_ratio"),
+    *("detectable_ratio", "mad_ratio_all", "mean_difference", "cost_ratio", "steps_ratio", "passes_ratio"),
 )
 TECHNIQUES = (*GROUP, "technique", "tasks", "tasks_ambiguous", "failure_rate", "mad_over_tasks")
 
