@@ -76,9 +76,9 @@ def number(name: str, meaning: str) -> Column:
     return Column(name, name, meaning, values.number(name))
 
 
-def cost(name: str, title: str, meaning: str) -> Column:
-    """A cost over the baseline's, shown wherever verdicts are."""
-    views = frozenset({View.MARKDOWN, View.PAGE, View.TECHNIQUE, View.RECOMMEND, View.CONTRAST})
+def cost(name: str, title: str, meaning: str, *more: View) -> Column:
+    """A cost over the baseline's, shown beside verdicts."""
+    views = frozenset({View.MARKDOWN, View.PAGE, View.TECHNIQUE, View.CONTRAST, *more})
     return Column(name, title, meaning, values.number(name), shown_in=views)
 
 

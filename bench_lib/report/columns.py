@@ -181,7 +181,12 @@ CONTRASTS = (
     ),
 )
 COST = (
-    cost("cost_ratio", "time", "Median training time of the converged runs over the baseline's, without evaluation."),
+    cost(
+        "cost_ratio",
+        "time",
+        "Median training time of the converged runs over the baseline's; evaluation and set-up are not in it.",
+        View.RECOMMEND,
+    ),
     cost("steps_ratio", "steps", "Median optimiser steps over the baseline's: more may explain a gain by themselves."),
     cost("passes_ratio", "passes", "Median forward and backward passes of everything trained, over the baseline's."),
     Column(

@@ -39,8 +39,7 @@ def test_what_meets_the_limits_is_shown_with_its_evidence(capsys: Written, store
     (head,) = [line for line in lines if line.strip().startswith("technique")]
     (first,) = [line for line in lines if line.startswith("1  mixout")]
     assert any(line.startswith("   adamw (baseline)") for line in lines)
-    time, steps, passes = first.split()[-3:]
-    assert (time, steps, passes) == ("2.00", "1.00", "1.00")
+    assert first.endswith("2.00")
     assert len(first) == len(head)
     assert "0 of 2 seeds leave up to 65.8 % possible" in " ".join(written.out.split())
     assert "of at least 20 seeds" in written.out
