@@ -208,8 +208,8 @@ class RunSpec:
         return max((t.pools for t in self.stack), default=0)
 
     def technique(self) -> str:
-        """The stack as text, such as `llrd+reinit`."""
-        return "+".join(t.label or t.name for t in self.stack)
+        """The stack as text, such as `llrd+reinit`, or `llrd+reinit[tuned@16]` where the last label is in brackets."""
+        return "+".join(t.label or t.name for t in self.stack).replace("+[", "[")
 
 
 def canonical_json(value: object) -> str:

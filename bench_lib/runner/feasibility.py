@@ -64,9 +64,9 @@ def hindrances(specs: Sequence[RunSpec]) -> list[str]:
         problems.of(_check_distinct, setting, dev_of, named[setting])
     unusable = {setting: _misfits(setting) for setting in named}
     problems.found += chain.from_iterable(unusable.values())
-    for setting, subset in drawn:
+    for setting, asked in drawn:
         if not unusable[setting]:
-            problems.of(_check_questions, setting, subset)
+            problems.of(_check_questions, setting, asked)
     return list(dict.fromkeys(problems.found))
 
 
