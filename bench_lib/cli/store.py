@@ -57,7 +57,7 @@ def _merge(store: Store, other: Store) -> int:
     print(f"{merged.written} runs of {other.root} were added; {len(store.ids())} are in {store.root}")
     if merged.repeats:
         print(
-            f"{merged.repeats} of both, made on different kinds of machine, are kept as repeats in {store.root}/repeats"
+            f"{merged.repeats} runs of both, made on different kinds of machine, are kept as repeats in {store.root}/repeats"
         )
     for line in merged.disagreeing:
         print(f"stabbench: {line}", file=sys.stderr)

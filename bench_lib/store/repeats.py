@@ -24,6 +24,9 @@ _JUDGED = frozenset(status.value for status in Status if status.completed)
 DECISIVE = ("cpu", "device", "system", "kernels", "bf16", "torch")
 """Provenance that decides how numbers are rounded; torch brings its kernels."""
 
+EXACT = frozenset(("training_id", "task", "technique", "data_source", "spec", "metric", "trivial_score", "parameters"))
+"""Fields that no rounding changes: where they differ, something else did."""
+
 
 def kind_of_machine(provenance: Mapping[str, str]) -> str:
     """A digest of what decides how numbers are rounded; the same for all machines on which a spec has one result."""
@@ -84,8 +87,9 @@ def is_judged(record: RunRecord) -> bool:
 
 
 def are_repeats(one: RunRecord, other: RunRecord) -> bool:
-    """Whether two judged records of a run were made on different kinds of machine."""
-    return is_judged(one) and is_judged(other) and _kind(one) != _kind(other)
+    """Whether two judged records of a run were made on different kinds of machine, and may differ by rounding alone."""
+    judged = is_judged(one) and is_judged(other)
+    return judged and _kind(one) != _kind(other) and not EXACT & set(differences(one, other))
 
 
 def distinct(records: Iterable[RunRecord]) -> list[RunRecord]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -112,3 +113,14 @@ def test_a_store_that_is_not_there_is_refused(
     assert main(["store", *given]) == USAGE
     assert message in capsys.readouterr().err
     assert not (tmp_path / "none").exists()
+
+
+def test_runs_that_two_kinds_of_machine_made_are_kept_as_repeats(capsys: Written, store: Path, tmp_path: Path) -> None:
+    other = Store(tmp_path / "other")
+    for record in Store(store).records():
+        other.append(dataclasses.replace(record, provenance={"cpu": "another"}))
+    assert main(["store", "merge", str(store), str(other.root)]) == DONE
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == f"4 runs of both, made on different kinds of machine, are kept as repeats in {store}/repeats"
+    assert main(["store", "merge", str(store), str(other.root)]) == DONE
+    assert len(capsys.readouterr().out.splitlines()) == 1

@@ -144,3 +144,10 @@ def test_a_lost_run_is_no_repeat(store: Store, other: Store, make: Make) -> None
     store.append(make(provenance=HERE))
     other.append(dataclasses.replace(make(provenance=THERE, status="crashed", score=None), predictions=None))
     assert merge(store, other) == Merged(0, (), 0)
+
+
+def test_what_rounding_cannot_change_is_named_on_whatever_machine(store: Store, other: Store, make: Make) -> None:
+    store.append(make(provenance=HERE))
+    other.append(make(provenance=THERE, score=0.6, trivial_score=0.4))
+    assert merge(store, other) == Merged(0, (f"run {make().run_id} disagrees in score, trivial_score",), 0)
+    assert repeats(store) == {}

@@ -13,7 +13,7 @@ Cell = Any
 def test_a_row_has_a_value_for_each_column_of_the_page(cell: Cell) -> None:
     row = cell_row(cell(), 7, "regularisation")
     assert (row.number, row.link, row.rankable) == (7, "technique=mixout", True)
-    assert set(row.values) == {column.name for view in ON_PAGE for column in columns.shown_in(view)}
+    assert set(row.values) == {column.name for column in columns.COLUMNS if column.shown_in & set(ON_PAGE)}
     assert row.values["mad"].text == "0.50"
 
 
