@@ -56,9 +56,8 @@ def _merge(store: Store, other: Store) -> int:
     merged = merge(store, other)
     print(f"{merged.written} runs of {other.root} were added; {len(store.ids())} are in {store.root}")
     if merged.repeats:
-        print(
-            f"{merged.repeats} runs of both, made on different kinds of machine, are kept as repeats in {store.root}/repeats"
-        )
+        kept = f"are kept as repeats in {store.root}/repeats"
+        print(f"{merged.repeats} runs of both, made on different kinds of machine, {kept}")
     for line in merged.disagreeing:
         print(f"stabbench: {line}", file=sys.stderr)
     print_damaged_files(store, other)
