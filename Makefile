@@ -3,11 +3,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: environment test bench report clean told
+.PHONY: environment test test-all bench report clean told
 
-test: WHAT = style, types and all tests, together 15 to 25 minutes on two cores
+test: WHAT = style, types and tests, together about a quarter of an hour on two cores
 test: told environment
 	$(BIN)/tox run-parallel --parallel-live -e lint,type,tests
+
+test-all: WHAT = what `make test` does, and then the exhaustive tests, together about 25 minutes on two cores
+test-all: told environment
+	$(BIN)/tox run-parallel --parallel-live -e lint,type,tests
+	$(BIN)/tox run -e exhaustive
 
 bench: WHAT = benchmarks on generated data into bench-results, some minutes on two cores with the time left shown; \
 	then the leaderboard, into bench-reports. What is stored already is not run again

@@ -187,9 +187,9 @@ def train(make_spec: MakeSpec) -> Train:
         seen: list[Training] = []
 
         class Noted(runner.Loop):
-            def run(self, evaluate: Callable[[], Scored]) -> None:
+            def run(self, evaluate: Callable[[], Scored], *more: Callable[[], float]) -> None:
                 seen.append(self.training)
-                super().run(evaluate)
+                super().run(evaluate, *more)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(runner, "Loop", Noted)

@@ -310,6 +310,7 @@ def test_survives_batches_of_every_shape(train, name):
     assert finite.all() or (name == "fp16" and record.curve.nonfinite_steps < 3)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.promise("runs")
 @pytest.mark.parametrize("name", TRAINED)
 def test_runs_in_lower_precision(train, usual, name):

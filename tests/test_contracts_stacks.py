@@ -114,6 +114,7 @@ def orders(first: str, second: str) -> list[tuple[str, str]]:
     return [(first, second), (second, first)] if shared else [(first, second)]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.promise("stacks", of=("first", "second"))
 @pytest.mark.parametrize(("first", "second"), pairs())
 def test_a_pair_trains_and_neither_is_lost(train, alone, first, second):
@@ -143,6 +144,7 @@ def all_together() -> list[str]:
     return sorted(chosen, key=TRAINED.index)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("task", ["sst2", "conll2003", "squad"])
 def test_a_stack_of_everything_trains(train, task):
     chosen = all_together()

@@ -61,6 +61,7 @@ def spec_of(make_spec: Any, families: Any, name: str, task: str, stack: str = "a
     return found
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.parametrize("task", ["rte", "conll2003", "squad"])
 def test_a_family_trains_on_every_kind_of_task_that_it_has_a_head_for(
@@ -82,6 +83,7 @@ def test_a_family_trains_on_every_kind_of_task_that_it_has_a_head_for(
     assert record.provenance["new_parameters"].split(", ")[0] in ("classifier", "qa_outputs", "sequence_summary")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.parametrize("technique", DECLINED)
 def test_a_technique_takes_a_family_or_says_why_not(make_spec: Any, families: Any, name: str, technique: str) -> None:

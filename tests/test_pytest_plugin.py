@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import bench_lib
+from bench_lib.cli import until_decided
 from bench_lib.cli.run import add_to
 from bench_lib.core import extras
 from bench_lib.core.errors import BadValue
@@ -320,7 +321,7 @@ def test_a_rerun_makes_a_pool_again_and_changes_nothing(bench: Bench) -> None:
 def test_the_options_have_the_command_lines_meanings(pytester: pytest.Pytester) -> None:
     names = ("--bench-techniques", "all", "--bench-seeds", "0-9,17", "--bench-profile", "desk")
     assert grid_of(pytester.parseconfig(*names)) == Grid(
-        ("sst2", "conll2003"), TECHNIQUES.names(), (*range(10), 17), "desk"
+        ("sst2", "conll2003"), TECHNIQUES.names(), (*range(10), 17), "desk", tuned_from="bench-results"
     )
     assert grid_of(pytester.parseconfig("--bench-tasks", "all")).tasks == ("imdb", "sst2", "conll2003", "squad")
     few = grid_of(pytester.parseconfig("--bench-techniques", "all", "--bench-seeds", "0-3"))
@@ -345,7 +346,9 @@ def test_streams_axes_and_statuses_are_asked_for_as_on_the_command_line(pytester
 def test_every_option_of_a_grid_is_one_of_pytest_too() -> None:
     command = argparse.ArgumentParser()
     add_to(command)
-    elsewhere = {"help", "executor", "workers", "time_limit"}  # pytest runs in its own process, and has its own help
+    # pytest runs in its own process and has its own help; plans and verdicts are no benchmarks.
+    elsewhere = {"help", "executor", "workers", "time_limit", "plan", "max_runs", "max_hours"}
+    elsewhere |= {"until_decided", *until_decided.DEFAULTS}
     assert {*OPTIONS, *OPTIONAL} == {action.dest for action in command._actions} - elsewhere
 
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from bench_lib import __version__
-from bench_lib.cli import audit, check, compare, doctor, listing, plan, recommend, report, run, store
+from bench_lib.cli import audit, check, compare, doctor, listing, plan, recommend, report, run, store, tune
 from bench_lib.cli.console import DONE, INFRASTRUCTURE, USAGE
 from bench_lib.core.errors import BadPlan, BenchError, Unwritten, one_line
 
@@ -68,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
     listing.add_to(commands.add_parser("list", help="tasks, techniques, models and profiles"))
     run.add_to(commands.add_parser("run", help="run what a grid or a plan asks for and the store does not hold"))
     plan.add_to(commands.add_parser("status", help="how far a plan is: done, left, failed, the rate, the time left"))
+    tune.add_to(commands.add_parser("tune", help="choose settings of techniques, each with the same budget"))
     report.add_to(commands.add_parser("report", help="render the leaderboard from a store"))
     check.add_to(commands.add_parser("check", help="a technique against a baseline: is it more stable?"))
     recommend.add_to(commands.add_parser("recommend", help="the techniques that suit a kind of task and a budget"))

@@ -97,7 +97,7 @@ def _status(options: argparse.Namespace) -> int:
     from bench_lib.plans.status import plan_status
     from bench_lib.store import Store
 
-    plan, store = read_plan(options.plan, options.data), Store(options.store)
+    plan, store = read_plan(options.plan, options.data, str(options.store)), Store(options.store)
     found = plan_status(plan.runs(), store, datetime.now(UTC))
     print_damaged_files(store)
     print(console.machine(_as_data(plan.title, found)) if options.json else _text(plan.title, found))

@@ -38,7 +38,8 @@ def add_to(command: argparse.ArgumentParser) -> None:
         "--techniques",
         default="adamw",
         metavar="A,B+C",
-        help="techniques or stacks such as llrd:decay=0.9+reinit, files as PATH.py:Class, or all",
+        help="techniques or stacks such as llrd:decay=0.9+reinit, files as PATH.py:Class, tuned ones as mixout[tuned], "
+        "or all",
     )
     add("--seeds", default="0-4", metavar="0-4,7", help="default: 0-4")
     add(
@@ -53,6 +54,7 @@ def add_to(command: argparse.ArgumentParser) -> None:
         "a grid of both: initxorder; every stream at once: all",
     )
     _add_axes(command)
+    add("--tuned-from", type=location, metavar="DIR", help="store of the trials of mixout[tuned] (default: --store)")
     add("--retry", default="", metavar="STATUS,...", help="stored runs to attempt again, such as crashed,oom")
     add("--max-runs", type=int, metavar="N", help="stop after so many new runs; the same command goes on")
     add("--max-hours", type=float, metavar="H", help="begin no run after so many hours; the same command goes on")
@@ -128,7 +130,7 @@ def _run_plan(options: argparse.Namespace) -> int:
     from bench_lib.plans.plan_file import read_plan
     from bench_lib.store import Store
 
-    plan = problems.of(read_plan, options.plan, options.data)
+    plan = problems.of(read_plan, options.plan, options.data, str(options.tuned_from or options.store))
     if problems.found or plan is None or executor is None or retry is None or limits is None:
         raise BadPlan(problems.found)
     limits = Limits(limits.runs or plan.limits.runs, limits.hours or plan.limits.hours)
@@ -156,6 +158,7 @@ def _requested(options: argparse.Namespace) -> tuple[Grid, Executor, frozenset[S
         data=options.data,
         frozen=frozen or parse_frozen_configurations(None, None, seeds),
         axes=crossed or (),
+        tuned_from=str(options.tuned_from or options.store),
     )
     if options.vary is not None:
         problems.of(refuse_pools, grid.techniques)

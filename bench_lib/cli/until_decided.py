@@ -162,6 +162,7 @@ def _contrasts(options: argparse.Namespace) -> Contrasts:
         max_seeds=options.max_seeds,
         alpha=options.alpha,
         margins=Margins(ratio=options.margin),
+        tuned_from=str(options.tuned_from or options.store),
     )
 
 

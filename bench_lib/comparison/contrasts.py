@@ -10,13 +10,15 @@ from typing import NamedTuple
 from bench_lib.comparison.looks import Family, Looking, Stop
 from bench_lib.comparison.paired_runs import Pair
 from bench_lib.comparison.result import TaskResult
-from bench_lib.comparison.sequential import trainable_stack
+from bench_lib.comparison.sequential import check_scored_on_evaluation, trainable_stack
 from bench_lib.core.errors import Problems, require
-from bench_lib.core.spec import RunSpec
+from bench_lib.core.seeds import TUNING_SEEDS
+from bench_lib.core.spec import RunSpec, TechniqueSpec
 from bench_lib.executors.base import Executor
 from bench_lib.runner.grid import Grid, plan
 from bench_lib.runner.limits import Limits
 from bench_lib.runner.sweep import UNLIMITED, Progress
+from bench_lib.runner.trials import parse_arm
 from bench_lib.stats.design import Margins, staged
 from bench_lib.store import Store
 
@@ -46,16 +48,25 @@ class Contrasts:
     max_seeds: int = 30
     alpha: float = 0.05
     margins: Margins = field(default_factory=Margins)
+    tuned_from: str = ""
 
     def __post_init__(self) -> None:
         for name in ("techniques", "tasks", "profiles"):
             values = getattr(self, name)
             require(len(values) == len(set(values)) > 0, name, values, "at least one, each once")
+        for profile in self.profiles:
+            check_scored_on_evaluation(profile)
         require(self.first_seed >= 0, "first seed", self.first_seed, "0 or more")
+        seeds = range(self.first_seed, self.first_seed + self.max_seeds)
+        fresh = seeds.stop <= TUNING_SEEDS.start or seeds.start >= TUNING_SEEDS.stop
+        allowed = f"so many seeds without {TUNING_SEEDS[0]}-{TUNING_SEEDS[-1]}, by which settings are chosen"
+        require(fresh, "first seed", self.first_seed, allowed)
 
     def grid(self, profile: str) -> Grid:
         """The grid of the baseline and all techniques on all tasks under one profile, with the first seed."""
-        return Grid(self.tasks, (self.baseline, *self.techniques), (self.first_seed,), profile, self.model, self.data)
+        techniques = (self.baseline, *self.techniques)
+        seeds = (self.first_seed,)
+        return Grid(self.tasks, techniques, seeds, profile, self.model, self.data, tuned_from=self.tuned_from)
 
     def __iter__(self) -> Iterator[Contrast]:
         return (Contrast(*names) for names in product(self.techniques, self.tasks, self.profiles))
@@ -103,19 +114,30 @@ def decide(
     return DecidedSweep(contrasts, {contrast: looking.result(contrast) for contrast in pairs}, looking.new, stopped)
 
 
+def stack_or_label(text: str) -> tuple[TechniqueSpec, ...] | str:
+    """What tells the runs of a technique from others: the stack, or the label of a tuned arm, whose stacks differ."""
+    arm = parse_arm(text)
+    return trainable_stack(text).spec() if arm is None else arm.label
+
+
 def paired(contrasts: Contrasts) -> dict[Contrast, Pair]:
     """The runs of each contrast; raises `BadPlan` with all reasons if any cannot be compared."""
     problems = Problems()
     problems.of(staged, (contrasts.max_seeds,), len([*contrasts]), contrasts.alpha, contrasts.margins)
     names = (contrasts.baseline, *contrasts.techniques)
-    stacks = {name: stack.spec() for name in names if (stack := problems.of(trainable_stack, name)) is not None}
+    stacks = {name: stack for name in names if (stack := problems.of(stack_or_label, name)) is not None}
     for name in contrasts.techniques:
         same = [other for other in names if other != name and other in stacks and stacks[other] == stacks.get(name)]
         allowed = "techniques that differ from each other and from the baseline"
         problems.of(require, not same and name != contrasts.baseline, "techniques", name, allowed)
     planned = {profile: problems.of(plan, contrasts.grid(profile)) or [] for profile in contrasts.profiles}
     problems.refuse()
-    cells = {(profile, spec.task, spec.stack): spec for profile, specs in planned.items() for spec in specs}
+    cells = {
+        (profile, spec.task, key): spec
+        for profile, specs in planned.items()
+        for spec in specs
+        for key in (spec.stack, spec.technique())
+    }
 
     def cell(contrast: Contrast, technique: str) -> RunSpec:
         return cells[contrast.profile, contrast.task, stacks[technique]]

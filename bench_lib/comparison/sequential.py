@@ -11,6 +11,7 @@ from bench_lib.comparison.looks import Family, Looking
 from bench_lib.comparison.paired_runs import ByTask, Pair, earlier_runs, technique_versions
 from bench_lib.comparison.result import ComparisonResult
 from bench_lib.core.errors import BadPlan, BenchError, Problems, require
+from bench_lib.core.seeds import TUNING_SEEDS
 from bench_lib.core.spec import RunSpec
 from bench_lib.executors.base import Executor
 from bench_lib.runner.grid import Grid, plan
@@ -46,6 +47,7 @@ class ComparisonRequest:
     def __post_init__(self) -> None:
         once = len(self.tasks) == len(set(self.tasks)) > 0
         require(once, "tasks", self.tasks, "at least one, each once")
+        check_scored_on_evaluation(self.profile)
         require(self.max_cost > 0, "--max-cost", self.max_cost, "above 0, such as 1.5 for one and a half times")
 
     def design(self) -> Design:
@@ -54,6 +56,12 @@ class ComparisonRequest:
     def grid(self, techniques: Sequence[str], tasks: Sequence[str], seeds: Sequence[int]) -> Grid:
         """The grid of these techniques, tasks and seeds, with the profile, model and data of the request."""
         return Grid(tuple(tasks), tuple(techniques), tuple(seeds), self.profile, self.model, self.data)
+
+
+def check_scored_on_evaluation(profile: str) -> None:
+    """Raise `BadValue` for the profile of trials, which no verdict rests on."""
+    scored = "one that is scored on the evaluation set"
+    require("scored_on=dev" not in profile.split(":"), "--profile", profile, scored)
 
 
 def trainable_stack(text: str) -> Stack:
@@ -153,7 +161,7 @@ class Comparison:
         if self.against is None:
             return tuple(range(self.request.max_seeds))
         shared = set.intersection(*(set(self._earlier.get(task, {})) for task in self.request.tasks))
-        return tuple(sorted(shared))[: self.request.max_seeds]
+        return tuple(sorted(shared - {*TUNING_SEEDS}))[: self.request.max_seeds]
 
     @functools.cached_property
     def _earlier(self) -> ByTask:

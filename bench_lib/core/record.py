@@ -104,10 +104,14 @@ class ModelSize:
 
 @dataclass(frozen=True)
 class Evaluations:
-    """The evaluations during training: their steps and their scores in the primary metric."""
+    """The evaluations during training: their steps and their scores in the primary metric.
+
+    `dev_scores` are those on the dev set, where something selects on it.
+    """
 
     steps: tuple[int, ...] = column((), name="eval_step")
     scores: tuple[float, ...] = column((), name="eval_score")
+    dev_scores: tuple[float, ...] = column((), name="dev_score", since=5)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,10 @@ MOST = 1_000_000
 """Maximum number of seeds in one text, since a typing error should not fill the memory."""
 LARGEST = 2**63 - 1
 """The largest seed: the store keeps them in 64 bits."""
+TUNING_SEEDS = range(1_000_000, 1_001_000)
+"""Seeds for choosing settings: runs with them are part of no verdict, so that none rests on the seeds it chose by."""
+TRIAL_SEEDS = TUNING_SEEDS[:2]
+"""Each trial of a tuning runs with all of them."""
 STREAMS = ("init", "order", "dropout", "augment", "subset")
 Frozen = tuple[tuple[str, int], ...]
 """Streams with a fixed seed instead of the run's, and that seed; sorted by name."""

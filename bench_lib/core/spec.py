@@ -19,9 +19,13 @@ PROTOCOL = 1
 Scalar = str | int | float | bool | None
 SCHEDULES = ("linear", "cosine", "constant_with_warmup")
 PRECISIONS = ("fp32", "bf16", "fp16")
-LATER = ("per_class", "label_noise", "perturb", "attack", "keep_head")
+SCORED_ON = ("evaluation", "dev")
+LATER = ("per_class", "label_noise", "perturb", "attack", "keep_head", "dev_examples", "scored_on")
 """Fields of a profile that runs were stored without: at their defaults they are no part of a run's identity."""
 
+
+WHOLE = ("epochs", "batch_size", "accumulate", "eval_batch_size", "bucket", "evaluations", "threads", "dev_examples")
+"""Fields that are whole numbers above 0."""
 
 MOST = {"epochs": 10_000, "threads": 1_024, "evaluations": 10_000}
 """The largest values of fields that lists are made of, or processes; those of other whole numbers are `MOST_OF_ALL`."""
@@ -40,7 +44,8 @@ class Profile:
     training. `label_noise` is the share of their labels that are wrong. The model that counts is evaluated once more
     with a share of `perturb` of the words changed, and under an attack of norm `attack` on its word embeddings, each
     unless it is 0. `keep_head` trains on the head of a checkpoint that was fine-tuned before, which is drawn anew
-    otherwise.
+    otherwise. What selects a checkpoint or a setting sees the dev set, up to `dev_examples` of the training examples
+    that are not trained on. A run that is `scored_on` it instead of on the evaluation set is a trial for tuning.
     """
 
     train_examples: int | None = None
@@ -69,9 +74,11 @@ class Profile:
     perturb: float = 0.0
     attack: float = 0.0
     keep_head: bool = False
+    dev_examples: int = 400
+    scored_on: str = "evaluation"
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "accumulate", "eval_batch_size", "bucket", "evaluations", "threads"):
+        for name in WHOLE:
             value, most = getattr(self, name), MOST.get(name, MOST_OF_ALL)
             require(1 <= value <= most, f"profile field {name}", value, f"1 or more, up to {most:,}")
         for name, least in (("train_examples", 0), ("per_class", 0), ("eval_examples", 1)):
@@ -103,6 +110,7 @@ class Profile:
         require(self.clip_norm > 0, "profile field clip_norm", self.clip_norm, "above 0; inf for no clipping")
         require(self.schedule in SCHEDULES, "profile field schedule", self.schedule, ", ".join(SCHEDULES))
         require(self.precision in PRECISIONS, "profile field precision", self.precision, ", ".join(PRECISIONS))
+        require(self.scored_on in SCORED_ON, "profile field scored_on", self.scored_on, ", ".join(SCORED_ON))
 
     @property
     def trains(self) -> bool:
@@ -200,8 +208,8 @@ class RunSpec:
         return max((t.pools for t in self.stack), default=0)
 
     def technique(self) -> str:
-        """The stack as text, such as `llrd+reinit`."""
-        return "+".join(t.label or t.name for t in self.stack)
+        """The stack as text, such as `llrd+reinit`, or `llrd+reinit[tuned@16]` where the last label is in brackets."""
+        return "+".join(t.label or t.name for t in self.stack).replace("+[", "[")
 
 
 def canonical_json(value: object) -> str:

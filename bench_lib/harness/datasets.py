@@ -21,7 +21,7 @@ from bench_lib.tasks.formats.base import Room
 from bench_lib.tasks.scoring.constant_baseline import constant_baseline, room
 from bench_lib.tasks.task import Data, Task
 from bench_lib.tasks.transforms.label_noise import mislabelled
-from bench_lib.tasks.transforms.sampling import choose, choose_per_class
+from bench_lib.tasks.transforms.sampling import choose, choose_by_content, choose_per_class
 from bench_lib.techniques.interface.hooks import Prompts
 from bench_lib.techniques.interface.stack import Stack
 
@@ -114,25 +114,43 @@ def train_examples(data: Data, subset: Subset) -> tuple[Example, ...]:
     return mislabelled(chosen, subset.label_noise, task.labels, subset.generator(task.name, "label noise"))
 
 
-def held_out_examples(data: Data, trained: Subset, size: int) -> tuple[Example, ...]:
-    """Up to `size` training examples that a run on this subset never sees; `Unsupported` where none is left."""
-    left, task = unread_examples(data, trained), data.task.name
-    if not left:
-        raise Unsupported(f"{task} has no training example left to hold out: every text is trained on")
-    return tuple(left[i] for i in choose(len(left), size, trained.generator(task, "held out")))
+@functools.lru_cache(maxsize=8)
+def unread_examples(data: Data, trained: Subset) -> tuple[Example, ...]:
+    """The training examples that a run on this subset never sees, each text once and none of the evaluation split."""
+    seen = {example.inputs for examples in (train_examples(data, trained), data.evaluation) for example in examples}
+    left: dict[tuple[str, ...], Example] = {}
+    for example in data.train:
+        if example.inputs not in seen:
+            left.setdefault(example.inputs, example)
+    return tuple(left.values())
 
 
 @functools.lru_cache(maxsize=8)
-def unread_examples(data: Data, trained: Subset) -> tuple[Example, ...]:
-    """All training examples that a run on this subset never sees."""
-    seen = {example.inputs for example in train_examples(data, trained)}
-    return tuple(e for e in data.train if e.inputs not in seen)
+def dev_examples(data: Data, trained: Subset, size: int) -> tuple[Example, ...]:
+    """The dev set of a run on this subset: up to `size` unread training examples, stratified by their classes.
+
+    Which ones follows from their texts alone; `Unsupported` where none is left.
+    """
+    left = unread_examples(data, trained)
+    if not left:
+        raise Unsupported(
+            f"{data.task.name} has no training example left for a dev set: all are trained on; lower train_examples"
+        )
+    return tuple(left[i] for i in choose_by_content(left, data.task.labels, size))
 
 
-def held_out_set(key: DataKey, trained: Subset, size: int) -> Evaluation:
-    """Held-out training examples in the form of an evaluation set."""
-    chosen = held_out_examples(key.data, trained, size)
+@functools.lru_cache(maxsize=8)
+def dev_set(key: DataKey, trained: Subset, size: int) -> Evaluation:
+    """The dev set in the form of an evaluation set."""
+    chosen = dev_examples(key.data, trained, size)
     return Evaluation(chosen, key.encode(chosen), constant_baseline(key.task, chosen))
+
+
+def unlabelled_pool(data: Data, trained: Subset, dev: int) -> list[Example]:
+    """The training examples that neither a run on this subset nor its dev set of this size holds."""
+    left = unread_examples(data, trained)
+    held_out = {example.inputs for example in dev_examples(data, trained, dev)} if left else set[tuple[str, ...]]()
+    return [example for example in left if example.inputs not in held_out]
 
 
 @functools.lru_cache(maxsize=8)

@@ -28,7 +28,7 @@ class Scored:
 
     `drift` is how far the weights had moved, for the embeddings and each block; for a compressed model, before the
     compression, with its efficiency metrics in `footprint`. `robust` and `adversarial` are the primary metric on
-    perturbed inputs and under an attack, None where not measured.
+    perturbed inputs and under an attack, `dev` that on the dev set, None where not measured.
     """
 
     metrics: Mapping[str, float]
@@ -37,6 +37,7 @@ class Scored:
     footprint: Footprint | None = None
     robust: float | None = None
     adversarial: float | None = None
+    dev: float | None = None
 
     @property
     def primary(self) -> float:

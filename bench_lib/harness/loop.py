@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -30,6 +31,8 @@ from bench_lib.techniques.interface.hooks import (
 )
 from bench_lib.techniques.interface.stack import Stack
 
+T = TypeVar("T")
+
 
 @dataclass(eq=False)
 class BatchUpdate:
@@ -47,6 +50,10 @@ class BatchUpdate:
         """Gradients of the whole batch in place of any there were; the loss."""
         self.training.model.zero_grad(set_to_none=True)
         return self.gradients(masks)
+
+
+def _not_selected() -> float:
+    raise AssertionError("a score on the dev set is asked for, and the loop was given none")
 
 
 class Loop:
@@ -81,8 +88,10 @@ class Loop:
         steps, passes, reported = self.training.step, self.passes, dict(self.training.reported)
         return Progress(steps, self.tokens, self.examples, passes.forward, passes.backward, seconds, reported)
 
-    def run(self, evaluate: Callable[[], Scored]) -> None:
+    def run(self, evaluate: Callable[[], Scored], on_dev: Callable[[], float] = _not_selected) -> None:
         """Train, evaluating the observer runs on the way; ends early when every observer run has stopped.
+
+        `on_dev` gives the primary metric on the dev set, for observer runs that select on it.
 
         Without anything to train on, the observer runs are evaluated once, as the model is before training.
         """
@@ -93,7 +102,7 @@ class Loop:
             for end in self._intervals():
                 self._train_interval(batches, end)
                 if end in self._evaluation_steps():
-                    self._evaluate(evaluate, last=end == self.training.total_steps)
+                    self._evaluate(evaluate, on_dev, last=end == self.training.total_steps)
                 if self.observer_runs and not any(run.running for run in self.observer_runs):
                     break
         except Exception:
@@ -200,22 +209,37 @@ class Loop:
             losses.append(backward(step) * share)
         return torch.stack(losses).sum()
 
-    def _evaluate(self, evaluate: Callable[[], Scored], last: bool) -> None:
+    def _evaluate(self, evaluate: Callable[[], Scored], on_dev: Callable[[], float], last: bool) -> None:
         with ExitStack() as contexts:
             for hook in self.stack.having(EvaluatesUnder):
                 contexts.enter_context(hook.evaluate_under(self.training))
-            shared, watch = None, Stopwatch(self.training.device)
+            device = self.training.device
+            shared, shared_dev = _Once(evaluate, device), _Once(on_dev, device)
             for run in filter(lambda t: t.due(last), self.observer_runs):
+                selects = run.observers.selects_on_dev
                 if run.alters_weights:
-                    scored = run.under(self.training, evaluate)
+                    own = (lambda: replace(evaluate(), dev=on_dev())) if selects else evaluate
+                    scored = run.under(self.training, own)
                 else:
-                    if shared is None:
-                        with watch.running():
-                            shared = evaluate()
-                    scored = shared
-                    run.evaluating.seconds += watch.seconds
+                    scored = shared.charged_to(run)
+                    scored = replace(scored, dev=shared_dev.charged_to(run)) if selects else scored
                 if scored is not None:
                     run.add(scored, self.progress())
+
+
+class _Once(Generic[T]):
+    """A call that is made once, and charged to every observer run that reads its result."""
+
+    def __init__(self, call: Callable[[], T], device: torch.device) -> None:
+        self.call, self.watch = call, Stopwatch(device)
+        self.results: list[T] = []
+
+    def charged_to(self, run: ObserverRun) -> T:
+        if not self.results:
+            with self.watch.running():
+                self.results.append(self.call())
+        run.evaluating.seconds += self.watch.seconds
+        return self.results[0]
 
 
 def _plain_backward(step: Step) -> Tensor:

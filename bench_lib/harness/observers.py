@@ -43,7 +43,8 @@ class ObserverRun:
 
     `stopped` is how far the training was when the observer run stopped, None while it goes on; `selected` is the
     evaluation of the selected checkpoint. `inputs` gives batches of a size for timing; `failed` is the error of an
-    observer that compresses, or the reason of one that declines.
+    observer that compresses, or the reason of one that declines. `dev_scores` has an entry an evaluation if some
+    observer selects on the dev set.
     """
 
     observers: Stack
@@ -52,6 +53,7 @@ class ObserverRun:
     inputs: Callable[[int], Batch]
     steps: list[int] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
+    dev_scores: list[float] = field(default_factory=list)
     selected: Scored | None = None
     stopped: Progress | None = None
     failed: Exception | None = None
@@ -114,9 +116,11 @@ class ObserverRun:
     def add(self, scored: Scored, progress: Progress) -> None:
         """Add an evaluation; the observers may select an earlier one, or stop."""
         self.steps.append(progress.steps)
-        self.scores.append(next(iter(scored.metrics.values())))
-        choosers = self.observers.having(Selects)
-        if all(chooser.select(self.scores) == len(self.scores) - 1 for chooser in choosers):
+        self.scores.append(scored.primary)
+        if scored.dev is not None:
+            self.dev_scores.append(scored.dev)
+        choosers = [(t, self.dev_scores if on_dev else self.scores) for t, on_dev in self.observers.selecting()]
+        if all(chooser.select(scores) == len(scores) - 1 for chooser, scores in choosers):
             self.selected = scored
-        if any(chooser.stop(self.scores) for chooser in choosers):
+        if any(chooser.stop(scores) for chooser, scores in choosers):
             self.stopped = progress

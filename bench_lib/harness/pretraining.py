@@ -20,9 +20,8 @@ from bench_lib.harness.datasets import (
     Evaluation,
     Subset,
     data_key,
-    evaluation_set,
     train_features,
-    unread_examples,
+    unlabelled_pool,
 )
 from bench_lib.harness.efficiency import sampled
 from bench_lib.harness.evaluate import evaluate
@@ -114,10 +113,7 @@ class RunPretraining:
         return head
 
     def unlabelled(self, size: int) -> Sequence[Example]:
-        evaluation = evaluation_set(self.key, self.training.profile.eval_examples).examples
-        known = {example.inputs for example in evaluation}
-        left = [e for e in unread_examples(self.key.data, self.subset) if e.inputs not in known]
-        task = self.key.task.name
+        task, left = self.key.task.name, unlabelled_pool(self.key.data, self.subset, self.profile.dev_examples)
         if not left:
             raise Unsupported(f"{self.owner} finds no training example of {task} that the run does not use")
         return [left[i] for i in choose(len(left), size, self.subset.generator(task, "unused"))]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from bench_lib.core.seeds import derive
-from bench_lib.harness.datasets import EVALUATION_SEED, DataKey, Evaluation, evaluation_set
+from bench_lib.harness.datasets import EVALUATION_SEED, DataKey, Evaluation
 from bench_lib.harness.evaluate import Scored, evaluate, logits_table, predict, scored, together
 from bench_lib.harness.formats import torch_half
 from bench_lib.harness.formats.features import Batch
@@ -31,8 +31,8 @@ class Examination:
     """Evaluates a training, also on perturbed inputs and under an attack if its profile says so.
 
     These are measured at the last evaluation, or at every one if `always`, for observers that may select an earlier
-    checkpoint. All happens in evaluation mode, draws nothing and leaves weights and gradients as they are, so that the
-    training does not change.
+    checkpoint. `dev` is None where no observer selects on it. All happens in evaluation mode, draws nothing and leaves
+    weights and gradients as they are, so that the training does not change.
     """
 
     training: Training
@@ -41,14 +41,15 @@ class Examination:
     noisy: Evaluation | None
     pad_id: int
     always: bool
+    dev: Evaluation | None = None
 
     @classmethod
     def of(
         cls, training: Training, key: DataKey, evaluation: Evaluation, pad_id: int, observers: Sequence[Stack] = ()
     ) -> Examination:
-        """The examination of a training with observers."""
+        """The examination of a training with observers, as yet without a dev set."""
         profile = training.profile
-        noisy = perturbed_set(key, profile.eval_examples, profile.perturb) if profile.perturb else None
+        noisy = perturbed_set(key, evaluation, profile.perturb) if profile.perturb else None
         return cls(training, key, evaluation, noisy, pad_id, any(stack.having(Selects) for stack in observers))
 
     def __call__(self) -> Scored:
@@ -61,11 +62,15 @@ class Examination:
         under = attacked(training, self.key, self.evaluation, self.pad_id) if epsilon else None
         return replace(found, robust=noisy, adversarial=under)
 
+    def on_dev(self) -> float:
+        """The primary metric on the dev set."""
+        assert self.dev is not None, "asked only for an observer that selects on the dev set"
+        return evaluate(self.training, self.key.task, self.dev, self.pad_id).primary
+
 
 @functools.lru_cache(maxsize=4)
-def perturbed_set(key: DataKey, size: int | None, share: float) -> Evaluation:
-    """The evaluation set of a profile with a share of its words changed, the same for all seeds and techniques."""
-    clean = evaluation_set(key, size)
+def perturbed_set(key: DataKey, clean: Evaluation, share: float) -> Evaluation:
+    """An evaluation set with a share of its words changed, the same for all seeds and techniques."""
     examples = tuple(_perturbed(example, share, key, number) for number, example in enumerate(clean.examples))
     return Evaluation(examples, key.encode(examples), clean.constant_baseline)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tomllib
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench_lib.comparison.contrasts import Contrasts, paired
-from bench_lib.comparison.sequential import trainable_stack
+from bench_lib.comparison.contrasts import Contrasts, paired, stack_or_label
 from bench_lib.core.errors import BadPlan, BadValue, BenchError, Problems, UnknownName, require
 from bench_lib.core.seeds import parse_seeds
 from bench_lib.core.spec import RunSpec
@@ -79,9 +79,8 @@ def _check_order(specs: Sequence[RunSpec], earlier: Set[str]) -> None:
 
 def _grid(contrasts: Contrasts, seeds: int) -> Grid:
     """The runs of contrasts on their first seeds."""
-    techniques = (contrasts.baseline, *contrasts.techniques)
     numbers = tuple(range(contrasts.first_seed, contrasts.first_seed + seeds))
-    return Grid(contrasts.tasks, techniques, numbers, contrasts.profiles, contrasts.model, contrasts.data)
+    return dataclasses.replace(contrasts.grid(""), seeds=numbers, profile=contrasts.profiles)
 
 
 class Form(NamedTuple):
@@ -149,14 +148,18 @@ STAND_INS: Values = {
 """Required keys, with values for checking the rest of a table that lacks a valid one."""
 
 
-def read_plan(path: Path, data: str | None = None) -> Plan:
-    """The plan of a file, on its own data or on other data; `BadPlan` with everything that is wrong in the file."""
+def read_plan(path: Path, data: str | None = None, tuned_from: str = "") -> Plan:
+    """The plan of a file, on its own data or on other data; `BadPlan` with everything that is wrong in the file.
+
+    Tuned arms are what the trials in the store `tuned_from` say.
+    """
     problems = Problems()
     found = _parsed(path)
     with problems.at(str(path)) as own:
         top = _values(found, TOP, ("title",), own)
         own.of(require, bool(top.get("sweep") or top.get("contrasts")), "plan", {}, "at least one [[sweep]]")
         source = {"model": top.get("model", "minilm"), "data": data or top.get("data", "embedded")}
+        source["tuned_from"] = tuned_from
         own.of(find_source, source["model"], MODELS)
         own.of(source_kind, source["data"])
     with problems.at(f"{path}, limits") as own:
@@ -226,7 +229,7 @@ def _contrasts(table: Values, top: Values, source: Values) -> Contrasts:
         raise BadPlan(problems.found)
     problems.of(check_names, _grid(contrasts, 1))
     for technique in (contrasts.baseline, *contrasts.techniques):
-        problems.of(trainable_stack, technique)
+        problems.of(stack_or_label, technique)
     problems.of(staged, (contrasts.max_seeds,), len([*contrasts]), contrasts.alpha)
     problems.refuse()
     return contrasts

@@ -33,6 +33,7 @@ OPTIONS = {
 OPTIONAL = {
     "freeze": "seed streams that do not vary, as STREAM=SEED,..., or none (default: subset=0)",
     "vary": "cells for each seed stream in turn, the others frozen, as in `stabbench run`",
+    "tuned_from": "store of the trials of mixout[tuned] (default: --bench-store)",
     **{name: f"{text}; every combination is a cell" for name, (_, text) in AXES.items()},
 }
 
@@ -70,6 +71,7 @@ def grid_of(config: pytest.Config) -> Grid:
         data=given["data"],
         frozen=parse_frozen_configurations(vary, optional["freeze"], seeds),
         axes=axes_of(optional, "--bench-"),
+        tuned_from=optional["tuned_from"] or given["store"],
     )
 
 

@@ -76,6 +76,12 @@ def number(name: str, meaning: str) -> Column:
     return Column(name, name, meaning, values.number(name))
 
 
+def cost(name: str, title: str, meaning: str, *more: View) -> Column:
+    """A cost over the baseline's, shown beside verdicts."""
+    views = frozenset({View.MARKDOWN, View.PAGE, View.TECHNIQUE, View.CONTRAST, *more})
+    return Column(name, title, meaning, values.number(name), shown_in=views)
+
+
 def efficiency(name: str, title: str, meaning: str, shown: Format) -> Column:
     """An efficiency, compression or robustness metric."""
     return Column(name, title, meaning, shown, shown_in=frozenset({View.EFFICIENCY}))

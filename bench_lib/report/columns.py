@@ -12,14 +12,13 @@ import pandas as pd
 from bench_lib.core.record import Status
 from bench_lib.report import values
 from bench_lib.report.cells import Cell
-from bench_lib.report.column import Column, View, count, efficiency, name, number, share
+from bench_lib.report.column import Column, View, cost, count, efficiency, name, number, share
 from bench_lib.report.glossary import FEW, LEAST, UNEQUAL
 from bench_lib.report.values import Row
 from bench_lib.stats.design import FIRST_LOOK
 
 TABLES = frozenset({View.MARKDOWN, View.PAGE, View.TASK})
 SPREAD = TABLES | {View.RECOMMEND, View.SIDES}
-COSTS = frozenset({View.MARKDOWN, View.PAGE, View.TECHNIQUE, View.RECOMMEND, View.CONTRAST})
 
 NAMES = (
     name("data", "`real`, or `embedded` for corpora that the suite generates itself."),
@@ -182,13 +181,14 @@ CONTRASTS = (
     ),
 )
 COST = (
-    Column(
+    cost(
         "cost_ratio",
         "time",
         "Median training time of the converged runs over the baseline's; evaluation and set-up are not in it.",
-        values.number("cost_ratio"),
-        shown_in=COSTS,
+        View.RECOMMEND,
     ),
+    cost("steps_ratio", "steps", "Median optimiser steps over the baseline's: more may explain a gain by themselves."),
+    cost("passes_ratio", "passes", "Median forward and backward passes of everything trained, over the baseline's."),
     Column(
         "train_seconds",
         "seconds",

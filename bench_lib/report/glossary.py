@@ -25,3 +25,11 @@ USE = """What models are worth in use: means of scores and medians of all else, 
 typos is the score where a share of the words of the evaluation set is changed, attacked the score under a step of the
 gradient on the word embeddings. The file holds what a run must keep: the parameters that it trained, or the whole
 model where it was compressed; its size and its latencies are then set over those of the same model before."""
+
+TUNING = """`stabbench tune` tries settings of each technique, its learning rate and up to two knobs of its own, at the
+same budget in passes over the model, and takes those with the highest mean score on the dev set, over two seeds. A
+trial that failed counts as the constant baseline. Trials never read the evaluation set, and no run with a tuning seed
+or scored on the dev set is part of any verdict, contrast, rank or mean of this report: tuned arms, such as
+*mixout[tuned@16]* for a budget of 16 trainings of the baseline, run on other seeds. *Failed over the space* is the
+share of all trials that failed: how forgiving the technique is. The expected best score of k points is the exact mean
+over all orders of the points that were tried."""

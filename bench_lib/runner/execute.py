@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import itertools
 import time
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from bench_lib.core.errors import BadData, BenchError, Unavailable
+from bench_lib.core.errors import BadData, BenchError, Unavailable, Unsupported
 from bench_lib.core.record import ModelSize, RunRecord
 from bench_lib.core.spec import RunSpec
 from bench_lib.executors.worker import retire
@@ -75,9 +76,11 @@ def execute(specs: Sequence[RunSpec]) -> list[RunRecord]:
 
 
 def _train(run: ResolvedRun, observers: Sequence[Stack], attempt: Attempt) -> None:
-    for stack in (run.stack, *observers):
-        stack.check(run.task.format)
+    run.stack.check(run.task.format)
     run.check_data()
+    declined = [_declined(run, stack) for stack in observers]
+    if all(declined):
+        raise Unsupported("; ".join(dict.fromkeys(map(str, declined))))
     evaluation, made = run.evaluation(), _training_set(run)
     attempt.constant_baseline = evaluation.constant_baseline
     attempt.pretrained = pretrained = _pretrained(run)
@@ -92,19 +95,33 @@ def _train(run: ResolvedRun, observers: Sequence[Stack], attempt: Attempt) -> No
     prepare(training, run.stack)
     pad_id = int(run.key.tokenizer().pad_token_id)
     inputs = functools.partial(sampled, training, evaluation.features, pad_id)
-    for riding in observers:
-        attempt.observer_runs.append(ObserverRun(riding, Stopwatch(attempt.device), Stopwatch(attempt.device), inputs))
+    for riding, reason in zip(observers, declined, strict=True):
+        own, evaluating = Stopwatch(attempt.device), Stopwatch(attempt.device)
+        attempt.observer_runs.append(ObserverRun(riding, own, evaluating, inputs, failed=reason))
     attempt.loop = Loop(training, run.stack, stage.features, pad_id, attempt.observer_runs, stage.cost)
     examine = Examination.of(training, run.key, evaluation, pad_id, observers)
+    if any(observer_run.running and observer_run.observers.selects_on_dev for observer_run in attempt.observer_runs):
+        examine = dataclasses.replace(examine, dev=run.dev())
     attempt.setup_seconds = time.perf_counter() - attempt.started - stage.cost.seconds
     try:
-        attempt.loop.run(examine)
+        attempt.loop.run(examine, examine.on_dev)
     finally:
         # Also after a failure: an observer run that stopped earlier still gets its record.
         tensors = functools.reduce(
             lambda saved, hook: hook.saved(saved), run.stack.having(Saves), learnt(training, loaded)
         )
         attempt.size = ModelSize(saved_bytes(tensors))
+
+
+def _declined(run: ResolvedRun, observers: Stack) -> Unsupported | None:
+    """Why observers cannot ride on the run, which the run itself and other observers can do without."""
+    try:
+        observers.check(run.task.format)
+        if observers.selects_on_dev:
+            run.dev()
+    except Unsupported as error:
+        return error
+    return None
 
 
 def _training_set(run: ResolvedRun) -> Augmented:

@@ -14,6 +14,7 @@ from bench_lib.harness.datasets import (
     DataKey,
     Subset,
     data_key,
+    dev_examples,
     evaluation_examples,
     evaluation_room,
     train_examples,
@@ -21,6 +22,7 @@ from bench_lib.harness.datasets import (
 from bench_lib.harness.fitness import model_problems
 from bench_lib.harness.formats import torch_half
 from bench_lib.runner.resolved import resolve_run
+from bench_lib.tasks.scoring.constant_baseline import room
 from bench_lib.tasks.task import Data, Task
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.stack import from_spec
@@ -49,19 +51,22 @@ def hindrances(specs: Sequence[RunSpec]) -> list[str]:
     for stack in dict.fromkeys(spec.stack for spec in specs):
         problems.of(_check_packages, stack)
     named: dict[Setting, str] = {}
+    scored: dict[tuple[Setting, Subset | None], None] = {}
     drawn: dict[tuple[Setting, Subset | None], None] = {}
     for spec, setting in _settings(specs, problems):
         named.setdefault(setting, spec.profile_name)
+        subset = Subset.of(setting.profile, spec.base_seed("subset"))
+        scored[setting, subset if setting.profile.scored_on == "dev" else None] = None
         if setting.task.format.reads_windows:
-            drawn[setting, Subset.of(setting.profile, spec.base_seed("subset"))] = None
+            drawn[setting, subset] = None
             drawn[setting, None] = None
-    for setting, name in named.items():
-        problems.found += _indistinct(setting, name)
+    for setting, dev_of in scored:
+        problems.of(_check_distinct, setting, dev_of, named[setting])
     unusable = {setting: _misfits(setting) for setting in named}
     problems.found += chain.from_iterable(unusable.values())
-    for setting, subset in drawn:
+    for setting, asked in drawn:
         if not unusable[setting]:
-            problems.of(_check_questions, setting, subset)
+            problems.of(_check_questions, setting, asked)
     return list(dict.fromkeys(problems.found))
 
 
@@ -94,18 +99,21 @@ def _setting(spec: RunSpec) -> Setting:
     return Setting(run.data, spec.model, profile)
 
 
-def _indistinct(setting: Setting, name: str) -> list[str]:
-    """Why the evaluation set cannot tell a model from a constant, or nothing where it can."""
-    task, size = setting.task, setting.profile.eval_examples
-    room = evaluation_room(setting.data, size)
-    if room:
-        return []
-    given = len(evaluation_examples(setting.data, size))
-    return [
-        f"the evaluation set of {task.name} under profile {name} ({given:,} examples) cannot tell a model from a "
-        f"constant: {task.primary} of the best constant is {room.constant:.3f} of {room.best:.3f}; evaluate more or "
-        "other examples"
-    ]
+def _check_distinct(setting: Setting, dev_of: Subset | None, name: str) -> None:
+    """Raise `Unsupported` where the evaluation set, or the dev set of a subset, cannot tell a model from a constant."""
+    task, profile = setting.task, setting.profile
+    if dev_of is None:
+        examples = evaluation_examples(setting.data, profile.eval_examples)
+        scores = evaluation_room(setting.data, profile.eval_examples)
+    else:
+        examples = dev_examples(setting.data, dev_of, profile.dev_examples)
+        scores = room(task, examples)
+    if not scores:
+        raise Unsupported(
+            f"the {profile.scored_on} set of {task.name} under profile {name} ({len(examples):,} examples) cannot tell "
+            f"a model from a constant: {task.primary} of the best constant is {scores.constant:.3f} of "
+            f"{scores.best:.3f}; evaluate more or other examples"
+        )
 
 
 def _misfits(setting: Setting) -> list[str]:

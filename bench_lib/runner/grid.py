@@ -6,10 +6,11 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench_lib.core.errors import BadValue, BenchError, Problems, require
 from bench_lib.core.profiles import ProfileFamily, along
-from bench_lib.core.seeds import Frozen, check_seed
+from bench_lib.core.seeds import TUNING_SEEDS, Frozen, check_seed
 from bench_lib.core.spec import Profile, Ref, RunSpec, Scalar, TechniqueSpec
 from bench_lib.harness.corrections import corrections_of
 from bench_lib.models import MODELS
@@ -17,6 +18,8 @@ from bench_lib.models.source import find_source, resolve
 from bench_lib.runner.feasibility import hindrances
 from bench_lib.runner.seed_ensembles import members, needs_member_weights
 from bench_lib.runner.seed_streams import check_frozen_configurations, refuse_pools
+from bench_lib.runner.trials import Arm, Outcome, outcomes, parse_arm, tuned_stack
+from bench_lib.store import Store
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.sources.load import load_data
 from bench_lib.tasks.sources.synthetic import CORPORA
@@ -33,7 +36,7 @@ class Grid:
     """What to run, by name: tasks x techniques x profiles x seeds x frozen-seed configurations x axes.
 
     A frozen-seed configuration fixes the seed of some streams in its runs. An axis is a profile field with its values;
-    several axes are crossed.
+    several axes are crossed. Trials in the store `tuned_from` say what tuned arms are, such as `mixout[tuned]`.
     """
 
     tasks: tuple[str, ...]
@@ -44,6 +47,7 @@ class Grid:
     data: str = "embedded"
     frozen: tuple[Frozen, ...] = ((("subset", 0),),)
     axes: tuple[tuple[str, tuple[Scalar, ...]], ...] = ()
+    tuned_from: str = ""
 
 
 def all_tasks(data: str) -> tuple[str, ...]:
@@ -72,7 +76,7 @@ class _ParsedGrid:
     """The valid names and settings of a grid, resolved."""
 
     tasks: tuple[Task, ...]
-    stacks: tuple[tuple[TechniqueSpec, ...], ...]
+    stacks: tuple[tuple[TechniqueSpec, ...] | Arm, ...]
     families: tuple[ProfileFamily, ...]
     frozen: tuple[Frozen, ...]
     seeds: tuple[int, ...]
@@ -140,17 +144,19 @@ def _parse(grid: Grid, problems: Problems) -> _ParsedGrid:
         tuple(stack for stack in stacks if stack is not None) or ((),),
         tuple({family.name: family for family in families}.values()),
         configurations or ((),),
-        problems.of(_seeds, grid) or (0,),
+        problems.of(_seeds, grid, any(isinstance(stack, Arm) for stack in stacks)) or (0,),
     )
 
 
-def _stack(text: str) -> tuple[TechniqueSpec, ...]:
-    return parse_stack(text, TECHNIQUES).spec()
+def _stack(text: str) -> tuple[TechniqueSpec, ...] | Arm:
+    return parse_arm(text) or parse_stack(text, TECHNIQUES).spec()
 
 
-def _seeds(grid: Grid) -> tuple[int, ...]:
+def _seeds(grid: Grid, tuned: bool) -> tuple[int, ...]:
     for seed in grid.seeds:
         check_seed("seed", seed)
+        others = f"others than {TUNING_SEEDS[0]}-{TUNING_SEEDS[-1]}, by which its settings were chosen"
+        require(not (tuned and seed in TUNING_SEEDS), "seed of a tuned arm", seed, others)
     return tuple(dict.fromkeys(grid.seeds))
 
 
@@ -165,6 +171,7 @@ def _is_fetched(grid: Grid) -> bool:
 def _cells(grid: Grid, parsed: _ParsedGrid, problems: Problems) -> list[RunSpec]:
     """A spec with seed 0 for each valid cell of the grid."""
     model = problems.of(resolve, grid.model, MODELS)
+    trials = problems.of(_trials, grid) if any(isinstance(stack, Arm) for stack in parsed.stacks) else None
     found: list[RunSpec | None] = []
     for task in parsed.tasks:
         data = problems.of(load_data, task, grid.data)
@@ -173,19 +180,33 @@ def _cells(grid: Grid, parsed: _ParsedGrid, problems: Problems) -> list[RunSpec]
             continue
         blank = RunSpec(task.name, task.version, Ref(grid.data, data.fingerprint), (), model, Profile(), seed=0)
         found += [
-            problems.of(_cell, task, blank, stack, profile, name, frozen)
+            problems.of(_tuned, cell, stack, trials, grid.tuned_from) if isinstance(stack, Arm) else cell
             for stack in parsed.stacks
             for name, profile in profiles
             if profile is not None
             for frozen in parsed.frozen
+            for cell in [problems.of(_cell, task, blank, stack, profile, name, frozen)]
         ]
     return [cell for cell in found if cell is not None]
 
 
+def _trials(grid: Grid) -> dict[str, Outcome]:
+    require(bool(grid.tuned_from), "store of the trials", grid.tuned_from, "a store, where a tuned arm is asked for")
+    return outcomes(Store(Path(grid.tuned_from)))
+
+
+def _tuned(cell: RunSpec | None, arm: Arm, trials: Mapping[str, Outcome] | None, where: str) -> RunSpec | None:
+    """The cell with the best settings of an arm; None where something else is wrong."""
+    if cell is None or trials is None:
+        return None
+    return dataclasses.replace(cell, stack=tuned_stack(arm, cell, trials, where))
+
+
 def _cell(
-    task: Task, blank: RunSpec, stack: tuple[TechniqueSpec, ...], profile: Profile, name: str, frozen: Frozen
+    task: Task, blank: RunSpec, asked: tuple[TechniqueSpec, ...] | Arm, profile: Profile, name: str, frozen: Frozen
 ) -> RunSpec:
-    """The spec of a cell with seed 0, and the corrections that follow from model, techniques and profile."""
+    """The spec of a cell with seed 0, that of a tuned arm with the default; and the corrections that follow from it."""
+    stack = asked.base.spec() if isinstance(asked, Arm) else asked
     cell = dataclasses.replace(blank, stack=stack, profile=profile, profile_name=name, frozen=frozen)
     return dataclasses.replace(cell, corrections=corrections_of(cell, task.format, task.labels))
 
@@ -226,11 +247,13 @@ def is_seed_ensemble(spec: RunSpec) -> bool:
 
 
 def _check_seed_groups(
-    stacks: Iterable[tuple[TechniqueSpec, ...]], planned: Sequence[RunSpec], seeds: Sequence[int]
+    stacks: Iterable[tuple[TechniqueSpec, ...] | Arm], planned: Sequence[RunSpec], seeds: Sequence[int]
 ) -> None:
     """Raise `BadValue` for a seed ensemble without a full group of seeds."""
     found = {spec.stack for spec in planned}
     for stack in stacks:
+        if isinstance(stack, Arm):
+            continue
         size = max((t.pools for t in stack), default=0)
         if size and stack not in found:
             name = "+".join(t.label for t in stack)

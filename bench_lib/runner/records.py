@@ -74,7 +74,7 @@ class Attempt:
             curve=self._curve(reached.steps),
             size=found.size,
             reported=dict(reached.reported),
-            evaluations=Evaluations(tuple(observed.steps), tuple(observed.scores)) if observed else Evaluations(),
+            evaluations=_evaluations(observed) if observed else Evaluations(),
             timing=self._timing(observed, reached, found.latency),
             provenance=facts,
             weights=self._weights() if counted and spec.keep_weights else None,
@@ -135,6 +135,10 @@ class Attempt:
         if self.training is None:
             return None
         return {name: p.detach().cpu().numpy() for name, p in self.training.model.named_parameters()}
+
+
+def _evaluations(run: ObserverRun) -> Evaluations:
+    return Evaluations(tuple(run.steps), tuple(run.scores), tuple(run.dev_scores))
 
 
 def blank_record(spec: RunSpec, status: Status, reason: str) -> RunRecord:

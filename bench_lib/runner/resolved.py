@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bench_lib.core.errors import BadData
 from bench_lib.core.seeds import derive
 from bench_lib.core.spec import Profile, RunSpec
-from bench_lib.harness.datasets import DataKey, Evaluation, Subset, data_key, evaluation_set
+from bench_lib.harness.datasets import DataKey, Evaluation, Subset, data_key, dev_set, evaluation_set
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.sources.load import load_data
 from bench_lib.tasks.task import Data, Task
@@ -59,7 +59,14 @@ class ResolvedRun:
         return Subset.of(self.profile, self.spec.base_seed("subset"))
 
     def evaluation(self) -> Evaluation:
+        """The set that the run is scored on."""
+        if self.profile.scored_on == "dev":
+            return self.dev()
         return evaluation_set(self.key, self.profile.eval_examples)
+
+    def dev(self) -> Evaluation:
+        """The set that observers and seed ensembles select on; `Unsupported` where no example is left for it."""
+        return dev_set(self.key, self.subset, self.profile.dev_examples)
 
     def seed(self, stream: str, *names: str | int) -> int:
         """The seed of a stream of the run, for the parts of these names."""

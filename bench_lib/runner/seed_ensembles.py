@@ -14,7 +14,7 @@ from bench_lib.core.errors import BenchError, Unsupported
 from bench_lib.core.record import Cost, Evaluations, Predictions, RunRecord, Status, Timing
 from bench_lib.core.spec import RunSpec
 from bench_lib.executors.worker import retire
-from bench_lib.harness.datasets import Evaluation, held_out_examples, held_out_set
+from bench_lib.harness.datasets import Evaluation
 from bench_lib.harness.ending import failure
 from bench_lib.harness.evaluate import Scored, evaluate, scored
 from bench_lib.harness.precision import computed_by
@@ -38,13 +38,16 @@ from bench_lib.techniques.interface.hooks import (
     PoolsWeights,
     Selects,
     Weights,
+    has,
 )
-from bench_lib.techniques.interface.stack import parse_stack
+from bench_lib.techniques.interface.stack import Stack, parse_stack
 
 COUNTS = ("steps", "tokens", "examples", "forward_passes", "backward_passes")
 """The costs that add up over members; parameter counts do not."""
 DEFAULT_MEMBER = "adamw"
 """Technique of the members if the stack consists of the ensemble technique only."""
+SEES_DEV = "early_stopping:patience=0"
+"""Keeps the last checkpoint, and records scores on the dev set, for an ensemble that chooses by them."""
 
 
 def members(spec: RunSpec) -> tuple[RunSpec, ...]:
@@ -54,6 +57,10 @@ def members(spec: RunSpec) -> tuple[RunSpec, ...]:
     """
     run = resolve_run(spec)
     stack = tuple(t for t in spec.stack if not t.pools) or parse_stack(DEFAULT_MEMBER, TECHNIQUES).spec()
+    if _chooses_on_dev(run) and not run.techniques.selects_on_dev:
+        if run.techniques.having(Selects):
+            raise BenchError(f"{spec.technique()} selects on two sets, dev and evaluation; give each the same `on`")
+        stack += parse_stack(SEES_DEV, TECHNIQUES).spec()
     needs_weights = bool(run.techniques.having(PoolsWeights) or run.techniques.having(MergesWeights))
     choosers = {t.name for t in run.techniques.techniques if isinstance(t, Compresses | EvaluatesUnder | Selects)}
     if needs_weights and choosers:
@@ -142,15 +149,10 @@ def build_seed_ensemble(spec: RunSpec, store: Store) -> RunRecord:
 def _check(run: ResolvedRun) -> None:
     """Raise `Unsupported` if the ensemble is declined whatever the members' results."""
     run.techniques.check(run.task.format)
-    for soup in run.techniques.having(PoolsWeights):
-        for technique in run.techniques.techniques:
-            if technique.reads_unlabelled:
-                raise Unsupported(
-                    f"no example is held out from members with {technique.name}, which reads the unlabelled pool"
-                )
+    if run.techniques.having(PoolsWeights):
         if "subset" not in dict(run.spec.frozen):
-            raise Unsupported("no example is held out from every member where each trains on a subset of its own")
-        held_out_examples(run.data, run.subset, soup.held_out)
+            raise Unsupported("no dev set is unread by every member where each trains on a subset of its own")
+        run.dev()
 
 
 def _valid_records(specs: Iterable[RunSpec], store: Store) -> dict[str, RunRecord]:
@@ -180,7 +182,8 @@ def _build(
             raise Unsupported(run.reason)
     counted, baseline, reported = runs, runs[0].constant_baseline, {}
     for hook in ensemble.techniques.having(ChoosesRun):
-        choice = hook.choose([_history(run) for run in runs])
+        on_dev = _chooses_on_dev(ensemble)
+        choice = hook.choose([_history(run, ensemble.techniques, on_dev) for run in runs])
         counted = [run if i in choice.finished else _truncated(run, choice.stopped_at) for i, run in enumerate(runs)]
         reported = {f"{hook.name}.seed": runs[choice.run].seed, f"{hook.name}.stopped_at": choice.stopped_at}
         # The selected run comes first; unfinished runs have no result.
@@ -196,9 +199,18 @@ def _build(
     return dataclasses.replace(record, reported=reported), counted
 
 
-def _history(run: RunRecord) -> History:
-    score = None if run.status == Status.DIVERGED else run.score
-    return History(tuple(zip(run.evaluations.steps, run.evaluations.scores, strict=True)), score)
+def _chooses_on_dev(run: ResolvedRun) -> bool:
+    return any(t.selects_on_dev() for t in run.techniques.techniques if has(t, ChoosesRun))
+
+
+def _history(run: RunRecord, stack: Stack, on_dev: bool) -> History:
+    """A member's evaluations and the score of its selected checkpoint, on the dev set or on that of the reports."""
+    steps, scores = run.evaluations.steps, run.evaluations.dev_scores if on_dev else run.evaluations.scores
+    if run.status == Status.DIVERGED or not scores:
+        return History(tuple(zip(steps, scores, strict=True)), None)
+    choosers = stack.having(Selects)
+    chosen = [i for i in range(len(scores)) if all(one.select(scores[: i + 1]) == i for one in choosers)]
+    return History(tuple(zip(steps, scores, strict=True)), scores[chosen[-1]])
 
 
 def _truncated(run: RunRecord, step: int) -> RunRecord:
@@ -225,8 +237,7 @@ def _score_ensemble(ensemble: ResolvedRun, runs: Sequence[RunRecord], store: Sto
     pad_id = int(ensemble.key.tokenizer().pad_token_id)
     loaders = [functools.partial(_weights, store, run.run_id, device) for run in runs]
     for soup in stack.having(PoolsWeights):
-        held_out = held_out_set(ensemble.key, ensemble.subset, soup.held_out)
-        score = functools.partial(_scored_by, training=training, task=task, held_out=held_out, pad_id=pad_id)
+        score = functools.partial(_scored_by, training=training, task=task, dev=ensemble.dev(), pad_id=pad_id)
         _load_into(soup.pool_weights(loaders, score), training.model)
     for merger in stack.having(MergesWeights):
         pretrained = {name: value.to(device) for name, value in training.pretrained.items()}
@@ -234,10 +245,10 @@ def _score_ensemble(ensemble: ResolvedRun, runs: Sequence[RunRecord], store: Sto
     return Examination.of(training, ensemble.key, evaluation, pad_id)()
 
 
-def _scored_by(weights: Weights, training: Training, task: Task, held_out: Evaluation, pad_id: int) -> float:
-    """The primary metric with these weights on the held-out examples."""
+def _scored_by(weights: Weights, training: Training, task: Task, dev: Evaluation, pad_id: int) -> float:
+    """The primary metric with these weights on the dev set."""
     _load_into(weights, training.model)
-    return evaluate(training, task, held_out, pad_id).primary
+    return evaluate(training, task, dev, pad_id).primary
 
 
 def _predictions(store: Store, run: RunRecord) -> Predictions:

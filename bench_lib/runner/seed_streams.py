@@ -8,6 +8,7 @@ from bench_lib.core.errors import BenchError
 from bench_lib.core.seeds import STREAMS
 from bench_lib.core.spec import RunSpec
 from bench_lib.runner.resolved import resolve_run
+from bench_lib.runner.trials import parse_arm
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.hooks import Prepares, Pretrains, Prompts
 from bench_lib.techniques.interface.stack import parse_stack
@@ -16,7 +17,7 @@ from bench_lib.techniques.interface.stack import parse_stack
 def refuse_pools(techniques: Iterable[str]) -> None:
     """Raise `BenchError` for a seed ensemble, whose members vary together in every stream."""
     for text in techniques:
-        if any(technique.pools() for technique in parse_stack(text, TECHNIQUES).techniques):
+        if parse_arm(text) is None and any(technique.pools() for technique in parse_stack(text, TECHNIQUES).techniques):
             raise BenchError(
                 f"{text} pools several seeds into one record, so no stream of it varies alone; leave it out"
             )

@@ -115,8 +115,9 @@ def predicted(path: Path, table: pa.Table, run_id: str, attempts: int | None = N
 
 
 def _label(stack: list[Any]) -> str:
-    # A label is a name, or a name with settings.
-    return r"\+".join(f"{re.escape(technique[0])}(?::.*)?" for technique in stack)
+    # A label is a name, or a name with settings; that of a tuned stack has its budget in place of the last name.
+    names = [f"{re.escape(technique[0])}(?::.*)?" for technique in stack]
+    return r"\+".join(names) + "|" + r"\+".join(names[:-1]) + r"\[tuned@\d+\]"
 
 
 def _repeats_keys(column: pa.MapArray) -> bool:

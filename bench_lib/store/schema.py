@@ -12,7 +12,7 @@ import pyarrow as pa
 from bench_lib.core.record import COLUMNS, Predictions, RunRecord
 from bench_lib.store.damage import Unstorable
 
-VERSION = 4
+VERSION = 5
 """Raised when the columns or the metadata of files change; `migrate` reads the earlier versions."""
 
 VERSION_KEY = b"stabbench_schema"

@@ -24,7 +24,8 @@ from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.hooks import Compresses, EvaluatesUnder, Selects
 from bench_lib.techniques.interface.stack import Stack, parse_stack
 
-LABELS = {"run_id", "training_id", "spec", "technique"}
+NOT_COMPARED = {"run_id", "training_id", "spec", "technique", "dev_score"}
+"""Columns in which equal trainings differ: names, and scores that are only recorded where something selects by them."""
 BASE = "adamw"
 FEW = {"train_examples": 16, "eval_examples": 8, "evaluations": 2}
 GLOBALS = GENERATORS | SETTINGS
@@ -108,7 +109,7 @@ def differences(one: RunRecord, other: RunRecord, last_only: Stack | None = None
     For a stack whose observers affect only the last evaluation, only that one is compared. Sizes of compressed models
     are not compared, since these are saved whole.
     """
-    results = [{k: v for k, v in record.result().items() if k not in LABELS} for record in (one, other)]
+    results = [{k: v for k, v in record.result().items() if k not in NOT_COMPARED} for record in (one, other)]
     if last_only is not None and evaluated_last(last_only):
         results = [r | {name: r[name][-1:] for name in ("eval_step", "eval_score")} for r in results]
     if last_only is not None and last_only.having(Compresses):

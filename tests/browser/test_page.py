@@ -171,6 +171,7 @@ def test_a_name_that_holds_markup_is_text_wherever_it_stands(browser: Any, page:
     assert browser.errors() == []
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_nothing_overflows_and_it_can_be_looked_at(
@@ -215,6 +216,7 @@ def test_without_scripts_all_views_show(browser: Any, page: Path) -> None:
         assert part in text
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("dark", "rules"), [(False, "{}"), (True, COLOURS)], ids=["light", "dark"])
 def test_axe_finds_nothing_serious(browser: Any, page: Path, npm: Path, dark: bool, rules: str, store: Any) -> None:
     axe = (npm / "axe-core" / "axe.min.js").read_text(encoding="utf-8")

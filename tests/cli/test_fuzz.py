@@ -197,6 +197,7 @@ def called(arguments: list[str]) -> Run:
     return Run(code, out.getvalue(), err.getvalue())
 
 
+@pytest.mark.exhaustive
 @settings(
     max_examples=EXAMPLES,
     deadline=None,

@@ -126,7 +126,8 @@ def test_the_defaults_ask_for_the_embedded_tasks(asked: list[Any]) -> None:
     assert main(["run"]) == DONE
     grid, store, executor, _, retry, limits = asked
     assert limits == Limits()
-    assert grid == Grid(("imdb", "sst2", "conll2003", "squad"), ("adamw",), (0, 1, 2, 3, 4), "quick", "minilm")
+    tasks = ("imdb", "sst2", "conll2003", "squad")
+    assert grid == Grid(tasks, ("adamw",), (0, 1, 2, 3, 4), "quick", "minilm", tuned_from="bench-results")
     assert (grid.data, grid.frozen) == ("embedded", ((("subset", 0),),))
     assert (store.root, executor.executor, retry) == (Path("bench-results"), InlineExecutor(), frozenset())
 
@@ -144,6 +145,7 @@ def test_every_option_reaches_the_sweep(asked: list[Any]) -> None:
     ]
     more = ["--freeze", "order=3, init=1", "--retry", "crashed, oom", "--profile", "desk", "--model", "roberta-base"]
     pool = ["--executor", "local", "--workers", "3", "--time-limit", "90", "--store", "elsewhere"]
+    pool += ["--tuned-from", "trials"]
     assert main(["run", *options, *more, *pool, "--max-runs", "4", "--max-hours", "0.5"]) == DONE
     grid, store, executor, _, retry, limits = asked
     assert limits == Limits(4, 0.5)
@@ -155,6 +157,7 @@ def test_every_option_reaches_the_sweep(asked: list[Any]) -> None:
         "roberta-base",
         "hub",
         ((("init", 1), ("order", 3)),),
+        tuned_from="trials",
     )
     assert (store.root, executor.executor, retry) == (
         Path("elsewhere"),

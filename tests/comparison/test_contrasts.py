@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from bench_lib.comparison.contrasts import Contrast, Contrasts, DecidedSweep, decide
+from bench_lib.comparison.contrasts import Contrast, Contrasts, DecidedSweep, decide, paired
 from bench_lib.comparison.looks import Stop
 from bench_lib.comparison.sequential import ComparisonRequest, check
 from bench_lib.core.errors import BadPlan, BadValue
 from bench_lib.core.record import RunRecord, Status
 from bench_lib.core.spec import RunSpec
+from bench_lib.runner.grid import Grid
 from bench_lib.runner.limits import Limits
 from bench_lib.runner.records import blank_record
+from bench_lib.runner.tuning import plan_tuning
 from bench_lib.stats import power
 from bench_lib.stats.verdict import Stability
 from bench_lib.store import Store, compact, merge, verify
@@ -221,3 +223,59 @@ def test_bad_contrasts_are_refused_before_anything_is_trained(
 def test_contrasts_that_cannot_be_are_refused(changes: dict[str, object]) -> None:
     with pytest.raises(BadValue):
         contrasts(**changes)
+
+
+# ---- tuned arms ------------------------------------------------------------------------------------------------------
+
+
+def test_tuned_arms_are_held_against_the_baseline_tuned_alike(store: Store) -> None:
+    """Their stacks differ between tasks; what is chosen stays what it is while seeds are added."""
+    tasks = ("sst2", "conll2003")
+    world = spread(**{"mixout[tuned@3]": 0.1})
+    plan_tuning(Grid(tasks, ("adamw", "mixout"), (0,), "smoke", "tiny"), 3).run(store, Told(spread()))
+    asked = Contrasts(
+        "adamw[tuned@3]",
+        ("mixout[tuned@3]", "adamw"),
+        tasks,
+        ("smoke",),
+        "tiny",
+        max_seeds=16,
+        tuned_from=str(store.root),
+    )
+    pairs = paired(asked)
+    stacks = {(c.technique, c.task): (p.technique.technique(), p.baseline.technique()) for c, p in pairs.items()}
+    assert stacks == {(name, task): (name, "adamw[tuned@3]") for name in asked.techniques for task in tasks}
+    told = Told(world)
+    sweep = decide(asked, store, told)
+    assert {r.verdict.stability for c, r in sweep.results.items() if c.technique == "mixout[tuned@3]"} == {
+        "more stable"
+    }
+    assert all(spec.seed < 16 for spec in told.asked)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        (
+            {"profiles": ("smoke:scored_on=dev",)},
+            "--profile is 'smoke:scored_on=dev'; allowed: one that is scored on the",
+        ),
+        ({"first_seed": 999_990}, "first seed is 999990; allowed: so many seeds without 1000000-1000999"),
+        ({"first_seed": 1_000_999}, "first seed is 1000999"),
+    ],
+)
+def test_no_verdict_rests_on_trials(changes: dict[str, object], why: str) -> None:
+    with pytest.raises(BadValue, match=why):
+        contrasts("mixout", **changes)
+
+
+def test_seeds_beside_those_of_tuning_are_taken() -> None:
+    assert contrasts("mixout", first_seed=1_001_000).first_seed == 1_001_000
+    assert contrasts("mixout", first_seed=999_984).max_seeds == 16
+
+
+def test_a_tuned_arm_without_trials_is_refused(store: Store) -> None:
+    with pytest.raises(BadPlan, match="stabbench tune --techniques mixout --tasks sst2"):
+        decide(contrasts("mixout[tuned]", tuned_from=str(store.root)), store, Told(WORLD))
+    with pytest.raises(BadPlan, match=r"techniques is 'mixout\[tuned@16\]'; allowed: techniques that differ"):
+        decide(contrasts("mixout[tuned]", "mixout[tuned@16]", tuned_from=str(store.root)), store, Told(WORLD))

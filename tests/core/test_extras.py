@@ -110,6 +110,7 @@ def test_a_translation_model_needs_its_tokenizer(tmp_path: Path, monkeypatch: py
         Marian.load("owner/model", "0" * 40)
 
 
+@pytest.mark.exhaustive
 def test_without_any_of_them_a_run_is_trained_and_reported(tmp_path: Path) -> None:
     blocked = [package for package in CODE if package not in ("pytest", "pytest_benchmark")]
     store = ("--store", str(tmp_path / "runs"))

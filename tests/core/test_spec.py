@@ -67,6 +67,8 @@ OTHER_VALUES: dict[str, Any] = {
     "perturb": 0.2,
     "attack": 1.0,
     "keep_head": True,
+    "dev_examples": 100,
+    "scored_on": "dev",
 }
 RESULTS = Path(__file__).parents[2] / "results"
 

@@ -89,6 +89,7 @@ def test_the_data_of_a_new_format_are_audited(folder: Path, capsys: pytest.Captu
     assert "shouted" in capsys.readouterr().out
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("stack", ["adamw", "mixout", "token_cutoff", "deni"])
 def test_the_promises_of_techniques_hold_for_a_new_format(stack: str, monkeypatch: pytest.MonkeyPatch) -> None:
     corpora = SimpleNamespace(

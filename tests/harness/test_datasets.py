@@ -14,9 +14,9 @@ from bench_lib.harness.datasets import (
     DataKey,
     Subset,
     data_key,
+    dev_examples,
+    dev_set,
     evaluation_set,
-    held_out_examples,
-    held_out_set,
     train_examples,
     train_features,
 )
@@ -106,7 +106,7 @@ def test_all_of_the_evaluation_set_where_no_size_is_given(key: Callable[..., Dat
     assert len(evaluation_set(key(), None).examples) == 20
 
 
-# ---- what is held out of the training set ----------------------------------------------------------------------------
+# ---- the dev set -----------------------------------------------------------------------------------------------------
 
 INPUTS = {
     "sst2": lambda e: (e.text, e.pair),
@@ -118,21 +118,21 @@ INPUTS = {
 
 @pytest.mark.parametrize("task", INPUTS)
 @pytest.mark.parametrize("trained", [1, 8, 20, 39])
-def test_nothing_is_held_out_that_is_trained_on(data_folder: Path, task: str, trained: int) -> None:
-    """Repeats of what is trained on included, of which the folder has some."""
+def test_the_dev_set_holds_nothing_that_is_trained_or_evaluated_on(data_folder: Path, task: str, trained: int) -> None:
+    """Repeats of these included, of which the folder has some."""
     source, read = str(data_folder), INPUTS[task]
-    rows = load_data(TASKS.get(task), source).train
-    seen = {read(e) for e in train_examples(load_data(TASKS.get(task), source), Subset(trained, 0))}
-    left = [e for e in rows if read(e) not in seen]
+    data = load_data(TASKS.get(task), source)
+    seen = {read(e) for e in (*train_examples(data, Subset(trained, 0)), *data.evaluation)}
+    left = {read(e): e for e in data.train if read(e) not in seen}
     if not left:
         assert trained == 39
-        with pytest.raises(Unsupported, match=f"{task} has no training example left to hold out"):
-            held_out_examples(load_data(TASKS.get(task), source), Subset(trained, 0), 5)
+        with pytest.raises(Unsupported, match=f"{task} has no training example left for a dev set"):
+            dev_examples(data, Subset(trained, 0), 5)
         return
-    found = held_out_examples(load_data(TASKS.get(task), source), Subset(trained, 0), 5)
+    found = dev_examples(data, Subset(trained, 0), 5)
     assert len(found) == min(5, len(left))
     assert not {read(e) for e in found} & seen
-    assert list(held_out_examples(load_data(TASKS.get(task), source), Subset(trained, 0), 1000)) == left
+    assert [read(e) for e in dev_examples(data, Subset(trained, 0), 1000)] == list(left)
 
 
 def rewritten(folder: Path, task: str, make: Callable[[dict[str, object], int], dict[str, object]]) -> str:
@@ -159,28 +159,31 @@ def test_repeats_count_as_trained_on_under_another_label_or_name(
         (tmp_path / task / file.name).write_bytes(file.read_bytes())
     source, read = rewritten(tmp_path, task, change), INPUTS[task]
     seen = {read(e) for e in train_examples(load_data(TASKS.get(task), source), Subset(12, 0))}
-    found = held_out_examples(load_data(TASKS.get(task), source), Subset(12, 0), 1000)
+    found = dev_examples(load_data(TASKS.get(task), source), Subset(12, 0), 1000)
     assert found
     assert not {read(e) for e in found} & seen
 
 
-def test_the_held_out_follow_the_subset_seed(data_folder: Path) -> None:
-    one, same, other = (held_out_examples(load_data(SST2, str(data_folder)), Subset(16, seed), 8) for seed in (0, 0, 1))
-    assert one == same != other
-    assert len(one) == 8
+def test_the_dev_set_follows_from_the_texts_and_changes_only_where_they_are_trained_on(data_folder: Path) -> None:
+    data = load_data(SST2, str(data_folder))
+    one, other = (dev_examples(data, Subset(16, seed), 8) for seed in (0, 1))
+    assert len(one) == len(other) == 8
+    assert set(one) & set(other)
+    assert set(one) != set(other)
+    assert set(dev_examples(data, Subset(16, 0), 4)) < set(one)
 
 
 @pytest.mark.parametrize("trained", [None, 40, 1000])
-def test_where_all_is_trained_on_nothing_can_be_held_out(
+def test_where_all_is_trained_on_there_is_no_dev_set(
     key: Callable[..., DataKey], data: Path, trained: int | None
 ) -> None:
-    with pytest.raises(Unsupported, match="sst2 has no training example left to hold out: every text is trained on"):
-        held_out_set(key(), Subset(trained, 0), 10)
+    with pytest.raises(Unsupported, match="sst2 has no training example left for a dev set: all are trained on; lower"):
+        dev_set(key(), Subset(trained, 0), 10)
 
 
-def test_the_held_out_set_is_built_like_the_evaluation_set(key: Callable[..., DataKey], data: Path) -> None:
-    built = held_out_set(key(), Subset(16, 3), 6)
-    assert built.examples == held_out_examples(load_data(SST2, str(data)), Subset(16, 3), 6)
+def test_the_dev_set_is_built_like_the_evaluation_set(key: Callable[..., DataKey], data: Path) -> None:
+    built = dev_set(key(), Subset(16, 3), 6)
+    assert built.examples == dev_examples(load_data(SST2, str(data)), Subset(16, 3), 6)
     assert len(built.features) == 6
     assert [int(feature.targets[0]) for feature in built.features] == labels(built.examples)
     assert built.constant_baseline == constant_baseline(SST2, built.examples)
@@ -212,13 +215,13 @@ def test_labels_are_wrong_on_the_examples_that_are_right_without_noise(data: Pat
     assert labels(other) != labels(noisy)
 
 
-def test_what_is_held_out_is_right_and_not_what_is_trained_on_with_wrong_labels(data: Path) -> None:
+def test_the_dev_set_is_right_and_not_what_is_trained_on_with_wrong_labels(data: Path) -> None:
     noisy = Subset(16, 3, None, 1.0)
-    held = held_out_examples(load_data(SST2, str(data)), noisy, 100)
+    held = dev_examples(load_data(SST2, str(data)), noisy, 100)
     assert set(held) == set(load_data(SST2, str(data)).train) - set(
         train_examples(load_data(SST2, str(data)), Subset(16, 3))
     )
-    assert held == held_out_examples(load_data(SST2, str(data)), Subset(16, 3), 100)
+    assert held == dev_examples(load_data(SST2, str(data)), Subset(16, 3), 100)
 
 
 @pytest.mark.parametrize("task", INPUTS)

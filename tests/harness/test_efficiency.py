@@ -253,7 +253,8 @@ def test_a_copy_that_failed_is_not_kept_in_memory(make_spec, monkeypatch: pytest
 
 def test_each_evaluation_is_of_the_compressed_model_where_one_is_chosen(make_spec) -> None:
     changes = {**FEW, "train_examples": 40, "eval_examples": 24, "evaluations": 4, "learning_rate": 0.01}
-    chosen, last = execute([make_spec("sst2", s, **changes) for s in ("best_checkpoint+layer_drop", "layer_drop")])
+    stacks = ("best_checkpoint:on=evaluation+layer_drop", "layer_drop")
+    chosen, last = execute([make_spec("sst2", stack, **changes) for stack in stacks])
     assert len(chosen.evaluations.steps) == 4
     assert last.evaluations.steps == chosen.evaluations.steps[-1:]
     assert last.evaluations.scores == chosen.evaluations.scores[-1:]

@@ -152,6 +152,9 @@ class Stops(Technique):
     def select(self, history: Sequence[float]) -> int:
         return max(range(len(history)), key=history.__getitem__)
 
+    def selects_on_dev(self) -> bool:
+        return False
+
 
 @dataclass(frozen=True)
 class Watches(Technique):

@@ -33,6 +33,25 @@ class Best(Technique):
     def select(self, history: Sequence[float]) -> int:
         return history.index(max(history))
 
+    def selects_on_dev(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True)
+class OnDev(Technique):
+    """Keeps the best on the dev set."""
+
+    name = "on_dev"
+    paper = "none"
+    identity = None
+    observer = True
+
+    def stop(self, history: Sequence[float]) -> bool:
+        return False
+
+    def select(self, history: Sequence[float]) -> int:
+        return history.index(max(history))
+
 
 def timed_on_nothing(size: int) -> Batch:
     raise AssertionError("what is not compressed is not timed")
@@ -44,7 +63,7 @@ def after(scores: list[float], *observers: Technique) -> ObserverRun:
     )
     for number, value in enumerate(scores, start=1):
         if run.running:
-            found = Scored({"f1": value, "em": value / 2}, Predictions(np.array([[value]], np.float32)))
+            found = Scored({"f1": value, "em": value / 2}, Predictions(np.array([[value]], np.float32)), dev=1 - value)
             run.add(found, Progress(10 * number, 0, 0, 0, 0, 0.0))
     return run
 
@@ -59,6 +78,13 @@ def test_without_observers_the_last_evaluation_counts() -> None:
 @pytest.mark.parametrize(
     ("scores", "kept"), [([0.2, 0.9, 0.4], 0.9), ([0.9, 0.1], 0.9), ([0.1, 0.2, 0.3], 0.3), ([0.5, 0.5], 0.5)]
 )
+def test_an_observer_selects_by_the_dev_set_unless_it_says_otherwise() -> None:
+    run = after([0.2, 0.9, 0.4], OnDev())
+    assert run.selected is not None
+    assert run.selected.metrics["f1"] == 0.2
+    assert run.dev_scores == [0.8, pytest.approx(0.1), 0.6]
+
+
 def test_an_observer_may_keep_an_earlier_one_with_its_predictions(scores: list[float], kept: float) -> None:
     run = after(scores, Best())
     assert run.selected is not None

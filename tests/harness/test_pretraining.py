@@ -14,7 +14,7 @@ from bench_lib.core.errors import Unavailable, Unsupported
 from bench_lib.core.profiles import PROFILES
 from bench_lib.core.record import RunRecord
 from bench_lib.core.spec import Profile, Ref, RunSpec
-from bench_lib.harness.datasets import Evaluation, Subset, data_key
+from bench_lib.harness.datasets import Subset, data_key, dev_examples, unread_examples
 from bench_lib.harness.formats.features import IGNORED, Feature
 from bench_lib.harness.pretraining import RunPretraining
 from bench_lib.models.load import load_tokenizer
@@ -131,21 +131,25 @@ def test_pieces_are_the_tokenizers_and_need_a_mask(play: Play, monkeypatch: pyte
 
 
 def test_unlabelled_examples_are_the_same_for_every_seed_and_none_is_trained_on(play: Play) -> None:
-    one, two = (play(seed=seed, train_examples=30) for seed in (0, 1))
+    one, two = (play(seed=seed, train_examples=30, dev_examples=2) for seed in (0, 1))
     assert one.unlabelled(4) == two.unlabelled(4)
     every = one.unlabelled(99)
-    assert len(every) == 10
+    dev = {example.inputs for example in dev_examples(one.key.data, one.subset, 2)}
+    assert not {example.inputs for example in every} & dev
+    assert len(every) == len(unread_examples(one.key.data, one.subset)) - 2 > 4
     assert set(one.unlabelled(4)) < set(every)
     with pytest.raises(Unsupported, match="one finds no training example of sst2 that the run does not use"):
         play(train_examples=None).unlabelled(1)
 
 
-def test_what_the_run_is_evaluated_on_is_not_unlabelled(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
-    stage = play(train_examples=30)
+def test_what_is_evaluated_on_is_not_unlabelled(play: Play) -> None:
+    stage = play(train_examples=30, dev_examples=1)
     every = stage.unlabelled(99)
-    shared = Evaluation((dataclasses.replace(every[0], label=1 - every[0].label), every[3]), (), 0.0)
-    monkeypatch.setattr("bench_lib.harness.pretraining.evaluation_set", lambda *_: shared)
-    assert set(stage.unlabelled(99)) == set(every) - {every[0], every[3]}
+    shared = (dataclasses.replace(every[0], label=1 - every[0].label), every[3])
+    data = dataclasses.replace(stage.key.data, evaluation=shared)
+    stage.key = dataclasses.replace(stage.key, data=data)
+    known = {example.inputs for example in (*shared, *dev_examples(data, stage.subset, 1))}
+    assert {e.inputs for e in stage.unlabelled(99)} == {e.inputs for e in unread_examples(data, stage.subset)} - known
 
 
 def test_added_examples_are_trained_on_with_the_rest(play: Play) -> None:

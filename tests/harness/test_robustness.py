@@ -57,13 +57,13 @@ def live(prepare: Prepare, key_of: Callable[..., DataKey]) -> Callable[..., Any]
 
 @pytest.mark.parametrize("task", KINDS)
 def test_the_perturbed_set_is_the_same_in_every_process_and_other_than_the_clean(key_of: Any, task: str) -> None:
-    clean, noisy = evaluation_set(key_of(task), 12), perturbed_set(key_of(task), 12, 0.4)
+    clean, noisy = evaluation_set(key_of(task), 12), perturbed_set(key_of(task), evaluation_set(key_of(task), 12), 0.4)
     assert len(noisy.examples) == len(clean.examples) == 12
     assert sum(a != b for a, b in zip(clean.examples, noisy.examples, strict=True)) >= 10
     assert noisy.constant_baseline == clean.constant_baseline
     assert {feature.item for feature in noisy.features} == set(range(12))
     perturbed_set.cache_clear()
-    assert perturbed_set(key_of(task), 12, 0.4).examples == noisy.examples
+    assert perturbed_set(key_of(task), clean, 0.4).examples == noisy.examples
 
 
 def test_a_question_that_has_no_room_with_its_typos_is_left_as_it_is(key_of: Any) -> None:
@@ -72,8 +72,8 @@ def test_a_question_that_has_no_room_with_its_typos_is_left_as_it_is(key_of: Any
     sizes = [len(tokenizer(e.question)["input_ids"]) for e in clean if isinstance(e, SpanExample)]
     # Room for each of the questions as it is, and one token more of its context than windows share.
     tight = key_of("squad", max_length=max(sizes) + 1 + 8 + 1)
-    wide = perturbed_set(key_of("squad"), 24, 0.9).examples
-    found = perturbed_set(tight, 24, 0.9).examples
+    wide = perturbed_set(key_of("squad"), evaluation_set(key_of("squad"), 24), 0.9).examples
+    found = perturbed_set(tight, evaluation_set(tight, 24), 0.9).examples
     left = [e.question == c.question for e, c in zip(found, clean, strict=True)]  # type: ignore[union-attr]
     assert 0 < sum(left) < 24
     assert [e.context for e in found] == [e.context for e in wide]  # type: ignore[union-attr]

@@ -212,6 +212,15 @@ def test_a_file_that_is_no_toml_is_named(tmp_path: Path, content: bytes, message
     assert str(caught.value).startswith(str(path))
 
 
+def test_the_arms_of_a_plan_may_be_tuned(written: Any, tmp_path: Path) -> None:
+    text = TEXT.replace('"mixout"', '"mixout[tuned@2]"').replace('["adamw", "early', '["adamw[tuned@2]", "early')
+    found = read_plan(written(text), tuned_from=str(tmp_path / "trials"))
+    assert {grid.tuned_from for grid in found.sweeps.values()} == {str(tmp_path / "trials")}
+    with pytest.raises(BadPlan, match=r", baseline: adamw\[tuned@2\] on sst2: 4 of 4 trials .* are missing") as caught:
+        found.checked_runs(Store(tmp_path / "results"))
+    assert any(", techniques: mixout[tuned@2] on imdb: " in problem for problem in caught.value.problems)
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadValue, match=r"none\.toml'; allowed: a file that exists"):
         read_plan(tmp_path / "none.toml")

@@ -19,6 +19,7 @@ from bench_lib.techniques import TECHNIQUES
 TRAINED = [t.name for t in TECHNIQUES if not t().pools()]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", TRAINED)
 def test_every_technique_has_a_score_before_training(make_spec: Any, name: str) -> None:
     """The loop evaluates once, and how robust that is can be measured; a technique may decline with its reason."""

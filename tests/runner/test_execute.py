@@ -31,8 +31,9 @@ from bench_lib.models.load import load_tokenizer
 from bench_lib.models.source import resolve
 from bench_lib.runner.execute import execute
 from bench_lib.runner.records import blank_record
+from bench_lib.runner.resolved import resolve_run
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.formats import TOKEN_CLASSIFICATION, Format
+from bench_lib.tasks.formats import TOKEN_CLASSIFICATION, Format, TagExample
 from bench_lib.tasks.sources import load
 from bench_lib.tasks.sources.load import load_data
 from bench_lib.techniques import TECHNIQUES
@@ -303,6 +304,25 @@ def test_observers_ride_along_and_get_what_they_would_get_alone(plan: Plan) -> N
     assert len({record.training_id for record in together}) == 1
     for spec, record in zip(specs, together, strict=True):
         assert text(record) == text(run(spec))
+
+
+@pytest.mark.parametrize("task", ["sst2", "conll2003", "squad"])
+def test_a_trial_is_scored_on_the_dev_set_and_never_sees_the_evaluation_set(
+    plan: Plan, task: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual, spec = run(plan(task=task)), plan(task=task, scored_on="dev", dev_examples=5)
+    with monkeypatch.context() as without:
+        without.setattr("bench_lib.runner.resolved.evaluation_set", None)
+        trial = run(spec)
+    dev = resolve_run(spec).dev()
+    assert trial.curve == usual.curve, "it trains as the run would"
+    assert trial.constant_baseline == dev.constant_baseline
+    assert trial.predictions is not None
+    assert len(dev.examples) == 5
+    assert len(trial.predictions.values) == sum(len(e.words) if isinstance(e, TagExample) else 1 for e in dev.examples)
+    assert trial.evaluations.dev_scores == ()
+    stopping = dataclasses.replace(spec, stack=plan("early_stopping").stack)
+    assert run(stopping).evaluations.dev_scores == trial.evaluations.scores
 
 
 def test_runs_that_share_no_training_are_refused(plan: Plan) -> None:

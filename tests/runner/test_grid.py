@@ -113,6 +113,14 @@ def test_one_class_alone_tells_no_model_from_a_constant(refused: Any, rewritten:
     )
 
 
+def test_a_trial_needs_a_dev_set_that_tells_a_model_from_a_constant(refused: Any, rewritten: Any) -> None:
+    (problem,) = refused(profile="smoke:scored_on=dev:train_examples=None")
+    assert problem == "sst2 has no training example left for a dev set: all are trained on; lower train_examples"
+    data = rewritten("sst2", "train", lambda row: {**row, "label": 0})
+    (problem,) = refused(profile="smoke:scored_on=dev", data=data)
+    assert problem.startswith("the dev set of sst2 under profile smoke:scored_on=dev (")
+
+
 def test_f1_without_a_positive_has_no_ceiling_to_reach(refused: Any, rewritten: Any) -> None:
     data = rewritten("mrpc", "validation", lambda row: {**row, "label": 0})
     (problem,) = refused(tasks=("mrpc",), data=data)

@@ -100,6 +100,7 @@ def whole(grid: Grid, tmp_path_factory: pytest.TempPathFactory) -> list[RunRecor
     return store.records()
 
 
+@pytest.mark.exhaustive
 def test_a_sweep_that_is_killed_and_stopped_is_the_same_in_the_end(
     whole: list[RunRecord], grid: Grid, tmp_path: Path
 ) -> None:

@@ -23,7 +23,7 @@ from bench_lib.core.seeds import derive
 from bench_lib.core.spec import RunSpec
 from bench_lib.executors import Done, InlineExecutor
 from bench_lib.executors.base import attempt
-from bench_lib.harness.datasets import Subset, data_key, evaluation_set, held_out_set, train_examples
+from bench_lib.harness.datasets import Subset, data_key, dev_set, evaluation_set, train_examples
 from bench_lib.harness.evaluate import evaluate
 from bench_lib.models.load import load_tokenizer
 from bench_lib.runner.execute import execute, prepared
@@ -186,9 +186,9 @@ def test_a_soup_is_computed_from_the_weights_that_training_ended_with(
         training.model.load_state_dict({n: torch.from_numpy(w) for n, w in held.items()}, strict=False)
         return evaluate(training, TASKS.get(task), what, pad)
 
-    held_out = held_out_set(_key(spec), Subset(32, 0), 400)
-    assert 1 <= len(held_out.examples) <= 8
-    values = [next(iter(scored(w, held_out).metrics.values())) for w in (one, two, mean)]
+    dev = dev_set(_key(spec), Subset(32, 0), 400)
+    assert 1 <= len(dev.examples) <= 8
+    values = [next(iter(scored(w, dev).metrics.values())) for w in (one, two, mean)]
     chosen = mean if values[2] >= max(values[:2]) else (two if values[1] > values[0] else one)
     expected, found = scored(chosen, _evaluation(spec)), by_cell(whole[0])[task, SOUP, 0]
     assert found.metrics == expected.metrics
@@ -201,7 +201,7 @@ def test_a_soup_is_computed_from_the_weights_that_training_ended_with(
 def test_the_soup_is_chosen_on_what_no_member_was_trained_on(
     small: Callable[..., Grid], store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held_out: list[Any] = []
+    dev: list[Any] = []
     examined: list[Any] = []
 
     def noting(asked: list[Any]) -> Any:
@@ -211,18 +211,19 @@ def test_the_soup_is_chosen_on_what_no_member_was_trained_on(
 
         return noted
 
-    monkeypatch.setattr(bench_lib.runner.seed_ensembles, "evaluate", noting(held_out))
+    monkeypatch.setattr(bench_lib.runner.seed_ensembles, "evaluate", noting(dev))
     monkeypatch.setattr(bench_lib.harness.robustness, "evaluate", noting(examined))
-    run_suite(small("greedy_soup:members=2:held_out=5", frozen=((("subset", 3),),)), store, InlineExecutor())
+    grid = small("greedy_soup:members=2", profile="smoke:dev_examples=5", frozen=((("subset", 3),),))
+    run_suite(grid, store, InlineExecutor())
     last = examined[-1]
-    assert len(held_out) == 3
-    assert set(map(len, held_out)) == {5}
+    assert len(dev) == 3
+    assert set(map(len, dev)) == {5}
     (spec,) = (s for s in plan(small("adamw", seeds=(0,))))
     assert last == _evaluation(spec).examples
     examples = train_examples(spec_data(spec), Subset.of(spec.profile, 3))
     trained = {e.text for e in examples if isinstance(e, TextExample)}
     assert len(trained) > 1
-    assert not trained & {e.text for examples in held_out for e in examples}
+    assert not trained & {e.text for examples in dev for e in examples}
 
 
 def test_a_pool_costs_what_its_members_cost(whole: tuple[Store, Noting, Progress]) -> None:
@@ -538,7 +539,7 @@ def test_without_a_common_subset_there_is_no_soup_and_nothing_is_trained_for_it(
     (record,) = store.records()
     assert noting.trained == []
     assert (record.status, record.technique) == ("unsupported", "greedy_soup:members=2")
-    assert record.reason == "no example is held out from every member where each trains on a subset of its own"
+    assert record.reason == "no dev set is unread by every member where each trains on a subset of its own"
     run_suite(small("ensemble:members=2", frozen=(frozen,)), store, noting)
     assert Status(by_cell(store)["sst2", "ensemble:members=2", 0].status).completed
 
@@ -548,7 +549,7 @@ def test_where_all_is_trained_on_there_is_no_soup(make_spec: Callable[..., RunSp
     assert members(spec) == ()
     record = build_seed_ensemble(spec, store)
     assert (record.status, record.cost.steps) == ("unsupported", 0)
-    assert record.reason == "sst2 has no training example left to hold out: every text is trained on"
+    assert record.reason == "sst2 has no training example left for a dev set: all are trained on; lower train_examples"
 
 
 @pytest.mark.parametrize("chooser", ["ema", "swa", "lawa", "early_stopping", "best_checkpoint", "layer_drop"])

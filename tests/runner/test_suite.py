@@ -766,6 +766,7 @@ def test_a_retry_leaves_failures_of_other_grids_alone(small: Grid, store: Store)
 # ---- executors -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.exhaustive
 def test_results_do_not_depend_on_the_executor(small: Grid, tmp_path: Path) -> None:
     grid = dataclasses.replace(
         small, techniques=("mixout", "mixout+ensemble:members=2", "mixout+greedy_soup:members=2")

@@ -377,6 +377,7 @@ def contents(store: Store) -> list[str]:
     return found
 
 
+@pytest.mark.exhaustive
 def test_processes_that_share_a_grid_train_nothing_twice_and_one_that_is_killed_bars_nothing(
     data_folder: Path, store: Store, tmp_path: Path
 ) -> None:

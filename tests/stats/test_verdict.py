@@ -119,6 +119,7 @@ def test_swapping_the_samples_turns_the_verdict_round():
     assert back.superiority.estimate == pytest.approx(1 - there.superiority.estimate)
 
 
+@pytest.mark.exhaustive
 def test_false_alarms_over_all_looks_and_tests_keep_to_alpha():
     claims = 0
     for seed in range(250):

@@ -59,6 +59,7 @@ def _looked(store: Store, folder: str, run_ids: list[str]) -> tuple[object, str]
         return None, str(error)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("compacted", [False, True])
 @pytest.mark.parametrize("folder", ["runs", "predictions"])
 def test_a_mutated_file_is_read_as_it_was_or_named(store: Store, make: Make, folder: Any, compacted: bool) -> None:

@@ -168,6 +168,7 @@ def baseline(base: Any) -> tuple[str, bytes]:
     return outcome(execute([base])[0])
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("case", LEAVING)
 def test_what_a_hook_leaves_behind_is_named_and_the_next_run_is_the_same_to_the_bit(
     tmp_path: Path, base: Any, baseline: tuple[str, bytes], case: str

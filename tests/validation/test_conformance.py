@@ -243,6 +243,7 @@ KEPT = {
 }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("text", KEPT)
 def test_registered_techniques_keep_their_promises(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if KEPT[text]:
@@ -259,6 +260,7 @@ def test_the_example_of_a_file_keeps_them() -> None:
     assert breaches(parse_stack(f"{example}:Shaken", TECHNIQUES)) == []
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("case", BROKEN)
 def test_a_promise_that_is_not_kept_is_named_with_what_was_seen(
     tmp_path: Path, case: str, monkeypatch: pytest.MonkeyPatch

@@ -87,6 +87,7 @@ def test_techniques_of_every_kind_are_seen_to_act(name):
     assert compared(run, known.base, known.start).acts(known.rounding)
 
 
+@pytest.mark.exhaustive
 def test_a_pull_that_is_lost_in_rounding_is_not():
     """In the precision and at the rates of fine-tuning, with real weights."""
     bench = Bench(train_examples=16, eval_examples=4, epochs=1)

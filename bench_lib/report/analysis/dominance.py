@@ -7,7 +7,8 @@ import pandas as pd
 
 from bench_lib.core.errors import UnknownName
 from bench_lib.core.spec import digest
-from bench_lib.report.analysis.summary import BASELINE, baseline_cells, comparison_key
+from bench_lib.report.analysis.summary import BASELINE, baseline_cells
+from bench_lib.report.analysis.tuning import outside_tuning
 from bench_lib.report.cells import CELL_ID, Cell, group_runs
 from bench_lib.stats.aso import violation_bound, violation_ratio
 from bench_lib.stats.equivalence import superiority_effect
@@ -22,13 +23,13 @@ def dominance(runs: pd.DataFrame, baseline: str = BASELINE) -> pd.DataFrame:
     Columns are `DOMINANCE`. `superiority` is P(technique > baseline) with its 95 % interval, for three or more runs of
     both. `violation_ratio` is 0 where the technique scores higher at every quantile and 1 where the baseline does;
     `violation_bound` is its upper 95 % bound, below 0.5 where the technique almost stochastically dominates. The same
-    runs give the same bits. Raises `UnknownName` where the baseline was run nowhere.
+    runs give the same bits. Trials of a tuning are left out. Raises `UnknownName` where the baseline was run nowhere.
     """
-    cells = group_runs(runs)
+    cells = group_runs(outside_tuning(runs))
     references = baseline_cells(cells, baseline)
     if not references:
         raise UnknownName("baseline technique", baseline, {cell.id_fields()["technique"] for cell in cells})
-    pairs = [(cell, references.get(comparison_key(cell))) for cell in cells]
+    pairs = [(cell, references.get(cell.cell_id)) for cell in cells]
     rows = [_row(cell, partner) for cell, partner in pairs if partner is not None and partner is not cell]
     return pd.DataFrame(rows, columns=list(DOMINANCE))
 

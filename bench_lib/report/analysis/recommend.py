@@ -27,6 +27,7 @@ from bench_lib.report.analysis.evidence import (
     unproven,
 )
 from bench_lib.report.analysis.provenance import MACHINE
+from bench_lib.report.analysis.tuning import tuned_arm
 from bench_lib.report.cells import CELL_ID, GROUP, SUFFIX, key_parts, parse_spec
 from bench_lib.report.columns import as_rows
 from bench_lib.report.values import Row
@@ -37,7 +38,7 @@ Place = tuple[str, str, str]
 """A task, its setting, and the label of the baseline's cell."""
 
 Stack = tuple[str, str]
-"""A technique's name and a digest of its parameters and versions."""
+"""A technique's name and a digest of its parameters and versions, or the label of its tuning."""
 
 
 @dataclass(frozen=True)
@@ -161,17 +162,19 @@ def recommendation(
     """The recommendation from the rows of the matching tasks."""
     tasks = tuple(sorted({row["task"] for row in rows}))
     reference: dict[Place, Row] = {
-        (row["task"], row["setting"], row["label"]): row for row in rows if row["technique"] == base
+        (row["task"], row["setting"], row["label"]): row for row in rows if tuned_arm(row["technique"])[0] == base
     }
     stacks: dict[Stack, list[Row]] = {}
     for row in rows:
-        if row["technique"] != base and _baseline_place(row) in reference:
-            stacks.setdefault((row["technique"], row["stack"]), []).append(row)
+        name, tuned = tuned_arm(row["technique"])
+        if name != base and _baseline_place(row) in reference:
+            # The settings of a tuned arm differ between tasks.
+            stacks.setdefault((row["technique"], tuned or row["stack"]), []).append(row)
     chosen = {key: _one_each(stacks[key]) for key in sorted(stacks)}
     whole = {key: own for key, own in chosen.items() if len(own) == len(tasks)}
     named = {name: _candidate(name, whole[key], reference, limits) for key, name in _names(whole).items()}
     partly = [_candidate(key[0], own, reference, limits) for key, own in chosen.items() if key not in whole]
-    best = _one_each(reference.values())
+    best = _one_each(row for row in reference.values() if row["technique"] == base)
     return Recommendation(
         query,
         group,

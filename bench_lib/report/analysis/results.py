@@ -15,6 +15,7 @@ from bench_lib.executors.base import Executor, results
 from bench_lib.executors.inline import InlineExecutor
 from bench_lib.report import columns
 from bench_lib.report.analysis import runs as stored
+from bench_lib.report.analysis import tuning
 from bench_lib.report.analysis.diagnostics import Reader, diagnostics
 from bench_lib.report.analysis.efficiency import efficiency_metrics
 from bench_lib.report.analysis.ranking import ranks
@@ -32,7 +33,8 @@ class Summary:
 
     `runs` has one row per run, sorted by cell and seed, and `loss` the training curves (runs, points); `cells` one row
     per cell, `techniques` and `ranks` one per technique of a group. Runs that freeze streams in turn are in
-    `variance_components` only. `quarantined` are the names of damaged files.
+    `variance_components` only, and those of a tuning in `points`, one row a point. `quarantined` are the names of
+    damaged files.
     """
 
     runs: pd.DataFrame
@@ -41,6 +43,7 @@ class Summary:
     techniques: pd.DataFrame
     ranks: pd.DataFrame
     variance_components: pd.DataFrame
+    points: pd.DataFrame
     baseline: str
     quarantined: Sequence[str] = ()
 
@@ -66,6 +69,7 @@ def summarise(store: Store, baseline: str = BASELINE, executor: Executor | None 
         techniques=over_tasks(table),
         ranks=ranks(table),
         variance_components=variance_components(read.frame),
+        points=tuning.points(read.frame),
         baseline=baseline,
         quarantined=damaged,
     )
@@ -90,7 +94,8 @@ def _table(known: pd.DataFrame, baseline: str, store: Store, executor: Executor)
     # These columns are the largest, are not read here, and would be sent to every worker.
     slim = known.drop(columns=["row", "spec", "provenance"])
     parts = [own for _, own in slim.groupby(list(GROUP), sort=True, observed=True)]
-    groups = [_Group(drop_unused_categories(part), baseline, comparable, store.root) for part in parts]
+    # Without any run outside of tuning and variance decompositions, a table without rows.
+    groups = [_Group(drop_unused_categories(part), baseline, comparable, store.root) for part in parts or [slim]]
     return pd.concat(results(executor, _group_table, groups), ignore_index=True)
 
 

@@ -30,7 +30,17 @@ POINTS = 16
 """The number of points of a reduced training curve."""
 
 PLAIN = (
-    *("data_source", "status", "reason", "metric", "score", "trivial_score", "steps"),
+    *(
+        "data_source",
+        "status",
+        "reason",
+        "metric",
+        "score",
+        "trivial_score",
+        "steps",
+        "forward_passes",
+        "backward_passes",
+    ),
     *("train_seconds", "tokens_per_second", "peak_memory_bytes", "eval_step", "eval_score", *STORED),
 )
 """Columns that are loaded unchanged."""
@@ -38,7 +48,10 @@ PLAIN = (
 SCORES = ("trivial_score", "robust_score", "adversarial_score")
 """Score columns beside the final score."""
 
-AMOUNTS = ("train_seconds", "tokens_per_second", "peak_memory_bytes", *(name for name in STORED if name not in SCORES))
+AMOUNTS = (
+    *("steps", "forward_passes", "backward_passes", "train_seconds", "tokens_per_second", "peak_memory_bytes"),
+    *(name for name in STORED if name not in SCORES),
+)
 MOST = 1e15
 """An upper bound of plausible seconds, bytes and parameters."""
 

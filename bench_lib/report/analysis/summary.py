@@ -13,6 +13,7 @@ import pandas as pd
 from bench_lib.core.errors import UnknownName
 from bench_lib.core.record import Status
 from bench_lib.core.spec import digest
+from bench_lib.report.analysis.tuning import outside_tuning, tuned_arm
 from bench_lib.report.cells import CELL_ID, GROUP, Cell, group_runs, key_parts, numbers
 from bench_lib.stats.bootstrap import mean_interval
 from bench_lib.stats.compare import boschloo, brown_forsythe, mad_ratio
@@ -32,7 +33,7 @@ COSTS = ("tokens_per_second", "peak_memory_mib", "train_seconds")
 CELLS = (*CELL_ID, "metric", "trivial_score", *COUNTS, "reason", *RATES, *SCORES, *COSTS)
 CONTRASTS = (
     *(*CELL_ID, "against", "against_converged", "p_failure", "p_failure_holm", "p_spread", "p_spread_holm"),
-    *("detectable_ratio", "mad_ratio_all", "mean_difference", "cost_ratio"),
+    *("detectable_ratio", "mad_ratio_all", "mean_difference", "cost_ratio", "steps_ratio", "passes_ratio"),
 )
 TECHNIQUES = (*GROUP, "technique", "tasks", "tasks_ambiguous", "failure_rate", "mad_over_tasks")
 
@@ -58,10 +59,10 @@ def compare(frame: pd.DataFrame, baseline: str = BASELINE) -> pd.DataFrame:
     Columns are `CONTRASTS`; ratios and differences are the technique's against the baseline's. Each of the two tests is
     corrected by Holm over all contrasts of one (data, model, profile). `detectable_ratio` is the smallest MAD ratio
     that as many runs find with a power of 0.8, inf for none; `mad_ratio_all` is of all runs that converged,
-    unlike the `mad_ratio` of `verdicts`. `against` is empty where the baseline was not run. Raises `UnknownName` where
-    it was run nowhere.
+    unlike the `mad_ratio` of `verdicts`. `against` is empty where the baseline was not run. Trials of a tuning are left
+    out. Raises `UnknownName` where the baseline was run nowhere.
     """
-    known = group_runs(frame)
+    known = group_runs(outside_tuning(frame))
     if not any(c.id_fields()["technique"] == baseline for c in known):
         raise UnknownName("baseline technique", baseline, {c.id_fields()["technique"] for c in known})
     return compare_cells(known, baseline)
@@ -70,7 +71,7 @@ def compare(frame: pd.DataFrame, baseline: str = BASELINE) -> pd.DataFrame:
 def compare_cells(known: Sequence[Cell], baseline: str = BASELINE) -> pd.DataFrame:
     """The table of `compare`, from grouped runs, which need not include the baseline."""
     references = baseline_cells(known, baseline)
-    rows = [{**c.id_fields(), **_contrast(c, references.get(comparison_key(c)))} for c in known]
+    rows = [{**c.id_fields(), **_contrast(c, references.get(c.cell_id))} for c in known]
     contrasts = pd.DataFrame(rows, columns=list(CONTRASTS))
     for test in ("p_failure", "p_spread"):
         adjusted = contrasts.groupby(list(GROUP))[test].transform(lambda p: holm(p.to_numpy(dtype=float)))
@@ -142,16 +143,17 @@ def _costs(cell: Cell) -> dict[str, float]:
     }
 
 
-def comparison_key(cell: Cell) -> tuple[str, ...]:
-    """The parts of a cell id that compared cells share: all but the technique."""
-    named = cell.id_fields()
-    return tuple(named[name] for name in (*GROUP, "task", "setting"))
+def baseline_cells(known: Sequence[Cell], baseline: str) -> dict[tuple[str, ...], Cell]:
+    """The baseline's cell of the same setting for each cell id; of several variants the one with the most judged runs.
 
-
-def baseline_cells(known: Iterable[Cell], baseline: str) -> dict[tuple[str, ...], Cell]:
-    """The baseline's cell for each comparison key; of several variants the one with the most judged runs."""
-    cells = [c for c in known if c.id_fields()["technique"] == baseline]
-    return {comparison_key(c): c for c in sorted(cells, key=lambda c: (c.judged(), c.cell_id))}
+    For a tuned arm that is the baseline tuned with the same budget, where it was run.
+    """
+    places = {c.cell_id: tuple(c.id_fields()[name] for name in (*GROUP, "task", "setting")) for c in known}
+    arms = {c.cell_id: tuned_arm(c.id_fields()["technique"]) for c in known}
+    cells = [c for c in known if arms[c.cell_id][0] == baseline]
+    ours = {(places[c.cell_id], arms[c.cell_id][1]): c for c in sorted(cells, key=lambda c: (c.judged(), c.cell_id))}
+    found = {key: ours.get((place, arms[key][1]), ours.get((place, ""))) for key, place in places.items()}
+    return {key: cell for key, cell in found.items() if cell is not None}
 
 
 def _contrast(cell: Cell, partner: Cell | None) -> dict[str, object]:
@@ -170,7 +172,13 @@ def _contrast(cell: Cell, partner: Cell | None) -> dict[str, object]:
         "mad_ratio_all": mad_ratio(ours, theirs),
         "mean_difference": mean(ours) - mean(theirs),
         "cost_ratio": _ratio(_median(cell, "train_seconds"), _median(partner, "train_seconds")),
+        "steps_ratio": _ratio(_median(cell, "steps"), _median(partner, "steps")),
+        "passes_ratio": _ratio(_passes(cell), _passes(partner)),
     }
+
+
+def _passes(cell: Cell) -> float:
+    return _median(cell, "forward_passes") + _median(cell, "backward_passes")
 
 
 @functools.lru_cache(maxsize=1024)

@@ -17,6 +17,7 @@ from bench_lib.core.errors import BadStore
 from bench_lib.core.record import Status
 from bench_lib.core.seeds import STREAMS
 from bench_lib.core.spec import canonical_json, digest
+from bench_lib.report.analysis.tuning import outside_tuning
 from bench_lib.report.cells import CELL_ID, Cell, group_runs, numbers, parse_spec
 from bench_lib.stats.components import MOST_RUNS, crossed
 from bench_lib.stats.variance import REST, TOTAL, Component, component, one_at_a_time
@@ -82,7 +83,7 @@ def variance_components(frame: pd.DataFrame) -> pd.DataFrame:
     """
     rows = [
         {**cell.id_fields(), "design": design, **line.row()}
-        for cell in group_runs(_with_stream_seeds(_with_frozen_streams(frame)))
+        for cell in group_runs(_with_stream_seeds(_with_frozen_streams(outside_tuning(frame))))
         for design, lines in _designs(cell)
         for line in lines
     ]
@@ -90,10 +91,11 @@ def variance_components(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def ordinary(frame: pd.DataFrame) -> pd.DataFrame:
-    """The runs of ordinary cells: without those that freeze init, order or dropout for a variance decomposition.
+    """The runs of ordinary cells: without trials, and those that freeze init, order or dropout to decompose variance.
 
     Runs that freeze the subset, the augmentation or nothing are included.
     """
+    frame = outside_tuning(frame)
     specs = frame["spec"].astype("category").cat
     keep = [not _frozen_seeds(str(text)).keys() & set(ALWAYS) for text in specs.categories]
     return frame[np.array(keep, dtype=bool)[specs.codes]]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bench_lib.core.record import Status
-from bench_lib.report.analysis.summary import baseline_cells, comparison_key
+from bench_lib.report.analysis.summary import baseline_cells
 from bench_lib.report.cells import CELL_ID, GROUP, Cell
 from bench_lib.stats.claims import claims, exact_evidence
 from bench_lib.stats.design import FIRST_LOOK
@@ -39,7 +39,7 @@ def verdicts(known: Sequence[Cell], baseline: str, alpha: float = ALPHA) -> pd.D
     references = baseline_cells(known, baseline)
     groups: dict[tuple[str, ...], dict[int, Verdict]] = {}
     for number, cell in enumerate(known):
-        partner = references.get(comparison_key(cell))
+        partner = references.get(cell.cell_id)
         if partner is not None and partner.cell_id != cell.cell_id and (pairs := paired_samples(cell, partner)).seeds:
             groups.setdefault(cell.cell_id[: len(GROUP)], {})[number] = exact_evidence(pairs)
     found = {number: row for group in groups.values() for number, row in _concluded(group, alpha).items()}

@@ -29,6 +29,7 @@ from bench_lib.report.figures.figure import Figure
 from bench_lib.report.figures.power import power_figure
 from bench_lib.report.figures.profiles import profiles_figure
 from bench_lib.report.figures.seeds import seeds_figure
+from bench_lib.report.figures.tuning import rates_figure, search_figure
 from bench_lib.report.figures.variance import variance_figure
 from bench_lib.report.figures.words import LONGEST
 from bench_lib.report.formatting import shorten
@@ -38,6 +39,9 @@ FIGURES = "figures"
 
 OF_GROUPS = ("cost", "profiles", "ranks", *(axis.kind for axis in AXES), "disagreement")
 """The kinds of figures that belong to a group."""
+
+OF_TUNING = ("search", "rates")
+"""The kinds of figures of a task on which techniques were tuned."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +84,7 @@ def planned(summary: Summary) -> list[FigurePlan]:
     """Plan the figures of a report: of each group, of each of its tasks, and of the whole."""
     known = measured()
     power = (known.of(tasks=1), known.design["alpha"], known.design["looks"][-1])
-    found = [*_of_groups(summary), *_variance_plans(summary)]
+    found = [*_of_groups(summary), *_variance_plans(summary), *_tuning_plans(summary)]
     return [*found, FigurePlan("power", (), power_figure, power)]
 
 
@@ -125,6 +129,13 @@ def _variance_plans(summary: Summary) -> Iterator[FigurePlan]:
     """By group: some have no ranked runs."""
     for key, own in summary.variance_components.groupby(list(GROUP), sort=True):
         yield FigurePlan("variance", key_parts(key), variance_figure, (own,))
+
+
+def _tuning_plans(summary: Summary) -> Iterator[FigurePlan]:
+    """By group and task, some without runs other than trials."""
+    for key, own in summary.points.groupby([*GROUP, "task"], sort=True):
+        yield FigurePlan("search", key_parts(key), search_figure, (own,))
+        yield FigurePlan("rates", key_parts(key), rates_figure, (own,))
 
 
 def _drawn(runs: pd.DataFrame) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from bench_lib.report.column import View
 from bench_lib.report.figures.figure import Figure
 from bench_lib.report.figures.plan import FIGURES
 from bench_lib.report.figures.style import DARK, LIGHT
+from bench_lib.report.glossary import TUNING
 from bench_lib.report.html import methods, payload
 from bench_lib.report.html.registry_entries import Catalogue
 from bench_lib.report.html.reproduce import Commands
@@ -37,6 +38,8 @@ FIGURE_VIEWS = {
     "profiles": "Profiles",
     "ranks": "Critical difference",
     "variance": "Variance",
+    "search": "Tuning",
+    "rates": "Learning rates",
     "sizes": "Sizes",
     "shots": "Examples per class",
     "noise": "Label noise",
@@ -127,6 +130,8 @@ def _methods(summary: Summary) -> dict[str, Any]:
         "meanings": methods.meanings(),
         "calibration_text": calibration.text(),
         "calibration": methods.calibration_table(),
+        "tuning_text": TUNING.replace("*", ""),
+        "tuning": methods.tuning_tables(summary),
         "provenance": methods.provenance_tables(summary.runs),
         "machines": provenance.machines(summary.runs),
         "failures": methods.failures(summary.runs),

@@ -12,6 +12,7 @@ from bench_lib.report import columns
 from bench_lib.report import formatting as md
 from bench_lib.report.analysis import calibration, provenance
 from bench_lib.report.analysis.results import Summary
+from bench_lib.report.analysis.tuning_tables import tables
 from bench_lib.report.cells import CELL_ID, GROUP, key_parts
 from bench_lib.report.glossary import EMBEDDED, LEAST, USE, VARIANCE
 from bench_lib.stats.design import LEAST_FOR_EQUIVALENCE, Margins
@@ -69,6 +70,11 @@ def calibration_table() -> Table:
     """Power and false alarms of the comparison, by scenario and ratio of spreads."""
     rows = [calibration.shown(row) for row in calibration.measured().rows]
     return Table("Measured false alarms and power", calibration.HEAD, rows)
+
+
+def tuning_tables(summary: Summary) -> list[Table]:
+    """Default and tuned arms, and the searches, for each task with trials."""
+    return [Table(one.title, one.head, one.rows) for one in tables(summary)]
 
 
 def provenance_tables(runs: pd.DataFrame) -> list[Table]:

@@ -15,6 +15,7 @@ from bench_lib.report.analysis import efficiency
 from bench_lib.report.analysis.names import visible
 from bench_lib.report.analysis.recommend import over_all_tasks
 from bench_lib.report.analysis.results import Summary
+from bench_lib.report.analysis.tuning import tuned_arm
 from bench_lib.report.cells import CELL_ID, GROUP
 from bench_lib.report.html.registry_entries import Catalogue, TechniqueEntry
 from bench_lib.report.html.reproduce import stack
@@ -108,7 +109,7 @@ class Views:
         return {
             str(name): tuple(
                 Part(part, params, version, self.catalogue.techniques.get(part))
-                for part, params, version in stack(visible(json.loads(str(spec))))
+                for part, params, version in _stack(str(name), str(spec))
             )
             for name, spec in zip(firsts["technique"], firsts["spec"], strict=True)
         }
@@ -256,6 +257,12 @@ class Views:
         table = self.summary.ranks
         keys = table[[*GROUP, "technique"]].astype(str).itertuples(index=False)
         return {tuple(key): float(rank) for key, rank in zip(keys, table["average_rank"], strict=True)}
+
+
+def _stack(technique: str, spec: str) -> list[tuple[str, dict[str, Any], str]]:
+    """The techniques of a spec; those of a tuned arm without settings, which differ between tasks."""
+    parts = stack(visible(json.loads(spec)))
+    return [(name, {}, version) for name, _, version in parts[:-1]] if tuned_arm(technique)[1] else parts
 
 
 def _group(row: Row) -> Group:

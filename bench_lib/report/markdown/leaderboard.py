@@ -11,9 +11,9 @@ from bench_lib.report.analysis import provenance
 from bench_lib.report.analysis.results import Summary
 from bench_lib.report.cells import GROUP, key_parts, split_cells
 from bench_lib.report.figures.figure import Figure
-from bench_lib.report.figures.plan import BY_TASK, FIGURES, OF_GROUPS
+from bench_lib.report.figures.plan import BY_TASK, FIGURES, OF_GROUPS, OF_TUNING
 from bench_lib.report.glossary import EMBEDDED
-from bench_lib.report.markdown import sections
+from bench_lib.report.markdown import sections, tuning
 
 
 def leaderboard(summary: Summary, figures: Sequence[Figure], undrawn: Sequence[str] = ()) -> str:
@@ -26,6 +26,9 @@ def leaderboard(summary: Summary, figures: Sequence[Figure], undrawn: Sequence[s
     variance = sections.variance(summary.variance_components)
     places = sorted({figure.place for figure in figures if figure.kind == "variance"})
     parts += [variance, *(_shown(figures, "variance", place) for place in places)] if variance else []
+    if text := tuning.section(summary):
+        places = sorted({figure.place for figure in figures if figure.kind in OF_TUNING})
+        parts += [text, *(_shown(figures, kind, place) for place in places for kind in OF_TUNING)]
     parts.append("## Runs that failed, were lost or declined\n\n" + sections.not_converged(summary.runs))
     parts.append(sections.methods())
     parts.append(sections.calibration_section() + "\n" + _shown(figures, "power"))
@@ -42,7 +45,7 @@ def _summary(summary: Summary, undrawn: Sequence[str]) -> str:
         "What papers claim of the techniques is held against these runs in [claims.md](claims.md)."
     ]
     if summary.runs.empty:
-        return "Every stored run has streams frozen in turn: there is nothing to rank, see the variance below.\n"
+        return "Every stored run is a trial or has streams frozen in turn: there is nothing to rank, see below.\n"
     if not (summary.cells["technique"] == summary.baseline).any():
         lines.append(f"**No run of the baseline {md.escape(summary.baseline)} is stored: nothing is compared.**")
     lines += [f"**A figure is missing, since it could not be drawn: {md.escape(figure)}.**" for figure in undrawn]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from itertools import islice
 
@@ -48,3 +50,17 @@ def choose_per_class(
         fresh = (i for i in order if i not in drawn and name in classes[i])
         drawn.update(dict.fromkeys(list(islice(fresh, max(missing, 0)))))
     return tuple(sorted(drawn))
+
+
+def choose_by_content(examples: Sequence[Example], labels: Sequence[str], size: int) -> tuple[int, ...]:
+    """Rising indices of up to `size` examples, in proportion to their classes, by the hashes of their texts.
+
+    The same texts are chosen in whatever order they come, and those of a smaller size are among those of a larger one.
+    """
+    hashes = [hashlib.sha256(json.dumps(example.inputs).encode()).digest() for example in examples]
+    strata: dict[tuple[str, ...], list[int]] = {}
+    for index in sorted(range(len(examples)), key=hashes.__getitem__):
+        strata.setdefault(tuple(sorted(examples[index].classes(labels))), []).append(index)
+    # Of each stratum the first tenth comes before the second tenth of any, and so on.
+    ranks = {i: (place + 0.5) / len(stratum) for stratum in strata.values() for place, i in enumerate(stratum)}
+    return tuple(sorted(sorted(ranks, key=lambda i: (ranks[i], hashes[i]))[:size]))

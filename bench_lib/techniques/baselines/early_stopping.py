@@ -1,11 +1,11 @@
-"""Early stopping on the validation metric."""
+"""Early stopping on the dev set."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench_lib.techniques.interface.bounds import bounded
+from bench_lib.techniques.interface.bounds import bounded, one_of
 from bench_lib.techniques.interface.technique import Technique
 
 
@@ -16,6 +16,7 @@ class EarlyStopping(
     family="baselines",
     paper="Dodge et al. 2020, arXiv:2002.06305",
     identity={"patience": 0},
+    version="2",  # selects on the dev set; version 1 did on the evaluation set
     observer=True,
     space={"patience": (1, 2, 3, 5)},  # our choice
 ):
@@ -25,11 +26,15 @@ class EarlyStopping(
 
     Dodge et al. 2020, "Fine-Tuning Pretrained Language Models", section 5, on stopping early. Source of patience 3:
     allenai/dont-stop-pretraining:environments/hyperparameters.py, which evaluates once an epoch; what a patience is
-    hangs on the profile's number of evaluations. It selects on the set that it is scored on, as the public practice
-    does: its mean is optimistic.
+    hangs on the profile's number of evaluations. Scores are those on the dev set. With `on=evaluation` it selects on
+    the set that it is scored on, as public practice does, which makes its mean optimistic.
     """
 
     patience: int = bounded(3, "[0, inf]", "1 or more; 0 for never, keeping the last")
+    on: str = one_of("dev", "evaluation")
+
+    def selects_on_dev(self) -> bool:
+        return self.on == "dev"
 
     def stop(self, history: Sequence[float]) -> bool:
         return self.patience > 0 and len(history) - 1 - self.select(history) >= self.patience

@@ -29,6 +29,26 @@ class Bounds:
         return bool(above and (value <= float(high) if right == "]" else value < float(high)))
 
 
+@dataclass(frozen=True)
+class Choices:
+    """The words that a field may hold, and how a message lists them."""
+
+    words: tuple[str, ...]
+
+    @property
+    def allowed(self) -> str:
+        return " or ".join(self.words)
+
+    def __contains__(self, value: Any) -> bool:
+        return value in self.words
+
+
+def one_of(default: str, *others: str) -> str:
+    """A field that holds one of several words, the default first: `on: str = one_of("dev", "evaluation")`."""
+    chosen: str = field(default=default, metadata={KEY: Choices((default, *others))})
+    return chosen
+
+
 def bounded(default: T, interval: str, allowed: str = "") -> T:
     """A field with a default and bounds: `p: float = bounded(0.1, "[0, 1)")`.
 

@@ -75,9 +75,8 @@ def _check_texts(technique: type[Technique], where: str) -> None:
     packages: object = technique.packages
     good = isinstance(packages, tuple) and all(isinstance(p, str) and p.isidentifier() for p in packages)
     require(good, f"packages of the technique {where}", packages, "a tuple of modules' names, such as ('peft',)")
-    for what in ("observer", "reads_unlabelled"):
-        value = getattr(technique, what)
-        require(isinstance(value, bool), f"{what} of the technique {where}", value, "True or False")
+    observer: object = technique.observer
+    require(isinstance(observer, bool), f"observer of the technique {where}", observer, "True or False")
     reason: object = technique.no_identity
     require(isinstance(reason, str), f"no_identity of the technique {where}", reason, "the reason as text")
     others: object = technique.supersedes

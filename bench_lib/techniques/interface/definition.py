@@ -23,8 +23,6 @@ METHODS: dict[str, Any] = {
     if inspect.isfunction(function) and not name.startswith("_")
 }
 """Every hook's method by name, as its protocol declares it."""
-FIELDS = {name for protocol in HOOKS for name, value in vars(protocol).items() if isinstance(value, property)}
-"""Fields that protocols ask for beside their methods."""
 
 
 def declare(technique: type, declared: Mapping[str, object], allowed: Collection[str]) -> None:
@@ -45,7 +43,7 @@ def check_definition(technique: type, base: type) -> None:
         if owner in (base, object) or owner.__module__ in ("typing", "abc"):
             continue
         for name, value in vars(owner).items():
-            if not name.startswith("_") and name not in expected and name not in FIELDS and _is_code(value):
+            if not name.startswith("_") and name not in expected and _is_code(value):
                 _refuse_unknown(technique, owner, name, base)
         for name in vars(owner).get("__annotations__", {}):
             if name in expected:
@@ -121,12 +119,11 @@ def _check_hook(technique: type, name: str, value: Any, declared: Any) -> None:
 
 def _check_whole(technique: type) -> None:
     """Raise for an incomplete protocol of several methods, which would never be called."""
-    fields = {name for owner in technique.__mro__ for name in vars(owner).get("__annotations__", {})}
     for protocol in HOOKS:
-        parts = [name for name in vars(protocol) if name in METHODS or name in FIELDS]
-        has = [n for n in parts if n in fields or inspect.getattr_static(technique, n, None) is not None]
+        parts = [name for name in vars(protocol) if name in METHODS]
+        has = [name for name in parts if inspect.getattr_static(technique, name, None) is not None]
         missing = [name for name in parts if name not in has]
-        if missing and any(name in METHODS for name in has):
+        if missing and has:
             raise _refused(technique, f"{' and '.join(has)} stands without {' and '.join(missing)}, and is not called")
 
 

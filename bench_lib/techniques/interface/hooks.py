@@ -199,7 +199,10 @@ class Saves(Protocol):
 @hook(Role.OBSERVING)
 @runtime_checkable
 class Selects(Protocol):
-    """Decides when to stop and which checkpoint is selected."""
+    """Decides when to stop and which checkpoint is selected, by scores on the dev set.
+
+    A technique that says so by `selects_on_dev` is given scores on the set that the run reports instead.
+    """
 
     def stop(self, history: Sequence[float]) -> bool:
         """Whether to stop, given the primary metric at every evaluation so far."""
@@ -220,15 +223,12 @@ class PoolsPredictions(Protocol):
 @hook(Role.POOLING)
 @runtime_checkable
 class PoolsWeights(Protocol):
-    """Combines the weights of several seeds by scores on `held_out` examples that none was trained on."""
-
-    @property
-    def held_out(self) -> int: ...
+    """Combines the weights of several seeds by scores on the dev set, which none was trained on."""
 
     def pool_weights(self, members: Sequence[Callable[[], Weights]], score: Callable[[Weights], float]) -> Weights:
         """Combine the members' weights, each loaded when called, since not all may fit into memory.
 
-        `score` gives the primary metric of weights on the held-out examples.
+        `score` gives the primary metric of weights on the dev set.
         """
 
 

@@ -14,7 +14,7 @@ from bench_lib.core.registry import Registry
 from bench_lib.core.spec import Scalar, TechniqueSpec
 from bench_lib.tasks.formats import Format
 from bench_lib.techniques.interface.declared import check_made, foreign
-from bench_lib.techniques.interface.hooks import EXCLUSIVE, HOOKS, OBSERVING, POOLING, TRAINING, has
+from bench_lib.techniques.interface.hooks import EXCLUSIVE, HOOKS, OBSERVING, POOLING, TRAINING, Selects, has
 from bench_lib.techniques.interface.plugin import is_plugin, load_plugin, undisturbed
 from bench_lib.techniques.interface.roles import Role
 from bench_lib.techniques.interface.technique import Technique
@@ -49,6 +49,15 @@ class Stack:
     def having(self, hook: type[Hook]) -> list[Hook]:
         """The techniques that have a hook, in order."""
         return [cast(Hook, t) for t in self.techniques if has(t, hook)]
+
+    def selecting(self) -> list[tuple[Selects, bool]]:
+        """The techniques that select a checkpoint, each with whether it does so by scores on the dev set."""
+        return [(cast(Selects, t), t.selects_on_dev()) for t in self.techniques if has(t, Selects)]
+
+    @property
+    def selects_on_dev(self) -> bool:
+        """Whether a checkpoint is selected by scores on the dev set."""
+        return any(on_dev for _, on_dev in self.selecting())
 
     def passes(self) -> tuple[int, int]:
         """The most passes for each micro-batch; techniques multiply each other's passes."""

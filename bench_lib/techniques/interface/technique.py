@@ -35,7 +35,6 @@ class Declarations(TypedDict, total=False):
     identity: Mapping[str, Scalar] | None
     version: str
     observer: bool
-    reads_unlabelled: bool
     packages: tuple[str, ...]
     space: Mapping[str, tuple[Scalar, ...]]
     no_identity: str
@@ -48,9 +47,8 @@ class Technique:
 
     `identity` holds the parameters at which the technique must equal the baseline bit for bit, or None where it has no
     such point. `observer` says that it leaves the trajectory alone, so that it can ride on another training.
-    `reads_unlabelled` says that it reads the unlabelled pool, so that no examples can be held out from it. `packages`
-    are the modules that it needs, looked for when runs are planned. `source` is set when a technique is loaded from a
-    user's file.
+    `packages` are the modules that it needs, looked for when runs are planned. `source` is set when a technique is
+    loaded from a user's file.
 
     `space` holds what is tuned beside the profile's learning rate: at most two fields, each with the values to try,
     from the paper or its authors' code where available. Floats may take any value between the smallest and the
@@ -69,7 +67,6 @@ class Technique:
     identity: ClassVar[Mapping[str, Scalar] | None]
     version: ClassVar[str] = "1"
     observer: ClassVar[bool] = False
-    reads_unlabelled: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ()
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {}
     no_identity: ClassVar[str] = ""
@@ -108,6 +105,10 @@ class Technique:
     def pools(self) -> int:
         """The number of trained seeds that a seed ensemble combines; 0 for other techniques."""
         return 0
+
+    def selects_on_dev(self) -> bool:
+        """Whether the scores that it selects by are those on the dev set, and not on the set that the run reports."""
+        return True
 
     def draws(self) -> tuple[str, ...]:
         """The seed streams that the technique draws from, beside `init`, `order` and `dropout` of every training.

@@ -21,7 +21,7 @@ class LinearProbe(
     no_identity="no rate of the head makes the body train; lp_ft:share=0 is the one that trains everything",
     supersedes={
         **dict.fromkeys(("agc", "freeze_bottom", "llrd"), "the head alone trains, which the other one leaves alone"),
-        "low_lr": "the head has a rate of its own",
+        **dict.fromkeys(("low_lr", "scale_lr"), "the head has a rate of its own"),
         "prune_structured_heads": "declined: no output projection trains, by whose gradients heads are ranked",
         **dict.fromkeys(("l2_sp", "wd_pre", "recadam"), "declined: nothing trains that has a pre-trained value"),
     },

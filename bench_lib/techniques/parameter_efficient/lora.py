@@ -25,7 +25,7 @@ class LoRA(
     no_identity="a wrapped model; test_lora.py shows that it starts as the baseline to the bit",
     supersedes={
         **OTHER_PARTS,
-        "low_lr+": "it sets a rate of its own, not one relative to the profile's",
+        **dict.fromkeys(("low_lr+", "scale_lr+"), "it sets a rate of its own, not one relative to the profile's"),
         "freeze_bottom+": "it freezes the body itself, and adds its parameters after",
         "+noisy_tune": "declined: the pre-trained weights are no more under their names",
         "prune_structured_heads": "declined: no output projection trains, by whose gradients heads are ranked",

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from random import Random
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from bench_lib.core.errors import BadValue, Unsupported
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.formats import Example, SpanExample, TagExample, TextExample
-from bench_lib.tasks.transforms.sampling import choose, choose_per_class
+from bench_lib.tasks.transforms.sampling import choose, choose_by_content, choose_per_class
 
 
 @given(n=st.integers(0, 60), size=st.integers(0, 60), seed=st.integers(0, 9))
@@ -101,3 +103,19 @@ def test_answers_are_one_class() -> None:
     assert len(choose_per_class(rows, (), 4, np.random.default_rng(0))) == 4
     with pytest.raises(Unsupported, match="10 training examples of each class are asked for, and 9 hold 'answers'"):
         choose_per_class(rows, (), 10, np.random.default_rng(0))
+
+
+# ---- by content ------------------------------------------------------------------------------------------------------
+
+
+@given(ones=st.integers(1, 40), zeros=st.integers(1, 40), size=st.integers(1, 60), order=st.randoms())
+def test_by_content_classes_keep_their_shares_in_any_order(ones: int, zeros: int, size: int, order: Random) -> None:
+    labels = ("negative", "positive")
+    examples = [TextExample(f"text {i}", int(i < ones)) for i in range(ones + zeros)]
+    chosen = [examples[i] for i in choose_by_content(examples, labels, size)]
+    assert len(chosen) == min(size, len(examples))
+    fair = len(chosen) * ones / len(examples)
+    assert abs(sum(example.label for example in chosen) - fair) <= 1
+    shuffled = order.sample(examples, len(examples))
+    assert {shuffled[i] for i in choose_by_content(shuffled, labels, size)} == set(chosen)
+    assert {examples[i] for i in choose_by_content(examples, labels, size - 1)} <= set(chosen)

@@ -4,6 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench_lib.core.errors import BadValue
+from bench_lib.core.record import Status
+from bench_lib.runner.execute import execute
 from bench_lib.techniques.baselines.early_stopping import EarlyStopping
 
 scores = st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4]), min_size=1, max_size=9)
@@ -39,10 +42,33 @@ def test_the_first_best_is_kept(history, patience):
 def test_a_run_keeps_the_score_of_its_best_evaluation(train):
     changes = {"evaluations": 4, "learning_rate": 0.01}
     usual, best = (train("conll2003", stack, **changes).record for stack in ("adamw", "early_stopping"))
-    assert len(usual.evaluations.scores) == len(best.evaluations.scores) == 4
+    evaluations = best.evaluations
+    assert len(usual.evaluations.scores) == len(evaluations.scores) == len(evaluations.dev_scores) == 4
     assert usual.score == usual.evaluations.scores[-1]
-    assert best.score == max(best.evaluations.scores)
-    assert best.evaluations.scores == usual.evaluations.scores
+    assert best.score == evaluations.scores[evaluations.dev_scores.index(max(evaluations.dev_scores))]
+    assert evaluations.scores == usual.evaluations.scores != evaluations.dev_scores
+    assert usual.evaluations.dev_scores == ()
+
+
+def test_on_the_evaluation_set_it_is_given_the_scores_that_are_reported_and_says_so(train):
+    changes = {"evaluations": 4, "learning_rate": 0.01}
+    record = train("conll2003", "early_stopping:on=evaluation", **changes).record
+    assert record.technique == "early_stopping:on=evaluation"
+    assert record.score == max(record.evaluations.scores)
+    assert record.evaluations.dev_scores == ()
+
+
+def test_another_set_is_refused():
+    with pytest.raises(BadValue, match="early_stopping:on is 'test'; allowed: dev or evaluation"):
+        EarlyStopping(on="test")
+
+
+def test_where_all_is_trained_on_it_declines_and_the_run_beside_it_goes_on(make_spec):
+    few = {"train_examples": None, "eval_examples": 8}
+    usual, stopping = execute([make_spec("sst2", stack, **few) for stack in ("adamw", "early_stopping")])
+    assert Status(usual.status).completed
+    assert (stopping.status, stopping.score) == ("unsupported", None)
+    assert "no training example left for a dev set" in stopping.reason
 
 
 def test_a_run_stops_where_patience_ends(train):

@@ -49,6 +49,7 @@ def test_the_blocks_of_every_family_are_in_int8_and_nothing_else_is(encoders, fa
     assert 0 < float((ours - theirs).abs().max()) < 0.25 * float(theirs.abs().max())
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
 @pytest.mark.parametrize("stack", ["adamw", "lora", "mixout", "ema"])
 def test_it_runs_in_every_precision_and_the_file_shrinks(train, stack, precision):

@@ -155,7 +155,8 @@ def test_a_mask_in_a_text_is_left_out(make_spec):
 def test_noise_is_in_the_text_and_not_in_the_template(make_spec):
     key = key_of(make_spec("sst2", "lm_bff"))
     tokenizer, end = key.tokenizer(), "it was [MASK]. [SEP]"
-    clean, noisy = evaluation_set(key, 12), perturbed_set(key, 12, 1.0)
+    clean = evaluation_set(key, 12)
+    noisy = perturbed_set(key, clean, 1.0)
     texts = [[tokenizer.decode(f.input_ids) for f in each.features] for each in (clean, noisy)]
     assert all(one != other for one, other in zip(*texts, strict=True))
     assert all(text.replace(" .", ".").endswith(end) for each in texts for text in each)

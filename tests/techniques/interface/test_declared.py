@@ -20,7 +20,9 @@ from bench_lib.techniques.interface.technique import Technique
 NAMES = TECHNIQUES.names()
 KNOBS = [(name, field) for name in NAMES for field in TECHNIQUES.get(name).space]
 UNTUNED = {
+    "best_checkpoint": "the set that it selects on is no strength",
     "low_lr": "its factor is the profile's rate, which is tuned for all",
+    "scale_lr": "it is what is tuned beside the space of every technique",
     "grad_accumulation": "parts save memory, and change nothing else",
     "ensemble": "more members are better and dearer: a budget",
     "dedupe": "what it drops is what it is for",

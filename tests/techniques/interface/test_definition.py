@@ -83,7 +83,6 @@ REFUSED = {
     "def draws(self, more): pass": "missing a required argument: 'more'",
     "draws = ('augment',)": "must be a plain method",
     "def stop(self, history): return True": "stop stands without select, and is not called",
-    "def pool_weights(self, members, score): pass": "pool_weights stands without held_out",
 }
 
 ACCEPTED = [
@@ -95,11 +94,9 @@ ACCEPTED = [
     "strength: float = 1.0\n    def __post_init__(self): pass",
     "limit: ClassVar[int] = 3",
     "@property\n    def _size(self): return 3",
-    "@property\n    def held_out(self): return 3",
     "class State: pass",
     "def groups(self, groups, _): return groups",
     "LIMIT = 3",
-    "held_out: int = 3",
 ]
 
 
@@ -148,7 +145,7 @@ def test_an_unknown_or_repeated_keyword_is_refused(load: Callable[..., Any], key
 
 
 def test_keywords_declare_what_class_variables_do(load: Callable[..., Any]) -> None:
-    keywords = {"observer": True, "reads_unlabelled": True, "space": {"size": (1, 2)}, "packages": ("json",)}
+    keywords = {"observer": True, "space": {"size": (1, 2)}, "packages": ("json",)}
     technique = load(
         "size: int = 1", ", ".join(["Technique", *(f"{name}={value!r}" for name, value in keywords.items())])
     )

@@ -84,6 +84,7 @@ def loaded(path: Path) -> tuple[str, Any]:
     return technique.version, technique()._number()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("way", WAYS)
 def test_another_helper_is_another_version_and_runs(folder: Path, way: str) -> None:
     before, number = loaded(written(folder, *WAYS[way], value=1))

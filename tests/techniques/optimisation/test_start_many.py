@@ -5,10 +5,10 @@ import math
 
 import pytest
 
-from bench_lib.core.errors import Unsupported
+from bench_lib.core.errors import BenchError, Unsupported
 from bench_lib.core.record import Status
 from bench_lib.runner.execute import execute
-from bench_lib.runner.seed_ensembles import build_seed_ensemble
+from bench_lib.runner.seed_ensembles import build_seed_ensemble, members
 from bench_lib.store import Store
 from bench_lib.techniques.interface.history import Choice, History
 from bench_lib.techniques.optimisation.start_many import StartMany
@@ -58,6 +58,7 @@ def test_one_member_is_finished_whatever_its_evaluations():
     assert StartMany(members=1).choose([run(0.5, every=30)]) == Choice(0, (0,), 0)
 
 
+MEMBER = "adamw+early_stopping:patience=0"
 SHORT = {"train_examples": 32, "batch_size": 4, "eval_examples": 16, "evaluations": 4}
 
 
@@ -65,7 +66,7 @@ SHORT = {"train_examples": 32, "batch_size": 4, "eval_examples": 16, "evaluation
 def stored(make_spec, tmp_path_factory):
     store = Store(tmp_path_factory.mktemp("stored"))
     for seed in range(4):
-        (record,) = execute([make_spec("sst2", "adamw", seed, learning_rate=0.01, **SHORT)])
+        (record,) = execute([make_spec("sst2", MEMBER, seed, learning_rate=0.01, **SHORT)])
         store.append(record)
     return store, sorted(store.records(), key=lambda record: record.seed)
 
@@ -78,8 +79,8 @@ def test_a_pool_is_the_chosen_run_and_costs_what_was_needed(make_spec, stored):
     at = runs[0].evaluations.steps[0]
     assert at == math.ceil(steps / 4)
     assert made.reported["start_many.stopped_at"] == at
-    order = sorted(runs, key=lambda r: -r.evaluations.scores[0])[:2]
-    best = max(order, key=lambda r: r.score)
+    order = sorted(runs, key=lambda r: -r.evaluations.dev_scores[0])[:2]
+    best = max(order, key=lambda r: r.evaluations.dev_scores[-1])
     assert (made.score, made.metrics, made.drift) == (best.score, best.metrics, best.drift)
     assert made.reported["start_many.seed"] == best.seed
     assert made.predictions.values.tobytes() == store.predictions(best.run_id).values.tobytes()
@@ -98,13 +99,12 @@ def test_a_pool_is_the_chosen_run_and_costs_what_was_needed(make_spec, stored):
 def test_members_that_diverge(make_spec, stored, tmp_path):
     """The leader diverges late and is lost; where nobody else was finished, so has the pool."""
     _, runs = stored
-    leader = max(runs, key=lambda r: r.evaluations.scores[0])
+    leader = max(runs, key=lambda r: r.evaluations.dev_scores[0])
     gone = {"status": Status.DIVERGED.value, "score": None, "reason": "the loss was not finite"}
     store = Store(tmp_path)
     for record in runs:
-        lost = record.changed(
-            {"eval_step": record.evaluations.steps[:1], "eval_score": record.evaluations.scores[:1], **gone}
-        )
+        first = {name: record.columns()[name][:1] for name in ("eval_step", "eval_score", "dev_score")}
+        lost = record.changed(first | gone)
         whole = dataclasses.replace(record, predictions=stored[0].predictions(record.run_id))
         store.append(lost if record is leader else whole)
 
@@ -116,3 +116,11 @@ def test_members_that_diverge(make_spec, stored, tmp_path):
     assert made(1).reason == "all 1 members diverged"
     assert made(2).score is not None
     assert f"left out: seed {leader.seed} diverged" in made(2).reason
+
+
+def test_it_chooses_on_the_set_that_its_setting_names(make_spec, tmp_path):
+    names = {"start_many": MEMBER, "start_many:on=evaluation": "adamw", "best_checkpoint+start_many": "best_checkpoint"}
+    for text, member in names.items():
+        assert {one.technique() for one in members(make_spec("sst2", text, **SHORT))} == {member}
+    with pytest.raises(BenchError, match="selects on two sets, dev and evaluation"):
+        members(make_spec("sst2", "best_checkpoint:on=evaluation+start_many", **SHORT))
