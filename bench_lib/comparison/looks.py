@@ -168,9 +168,8 @@ class Looking(Generic[K]):
         self.verdicts |= conclude_together(evidence, look, self.design, decided)
         self.looked |= dict.fromkeys(contrasts, look)
         rejected = rejections(self.verdicts.values())
-        for key in contrasts if look < self.design.seeds else ():
-            chance = chance_of_decision(self.verdicts[key], look, self.design, rejected)
-            if chance < self.design.least_chance and not self.verdicts[key].sure:
+        for key in set(contrasts).intersection(self.undecided()) if look < self.design.seeds else ():
+            if chance_of_decision(self.verdicts[key], look, self.design, rejected) < self.design.least_chance:
                 self.given_up.add(key)
 
     def _seeds_to_add(self, key: K, scores: Floats, level: float, generator: np.random.Generator) -> float:
