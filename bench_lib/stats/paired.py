@@ -17,9 +17,7 @@ LATTICE = 1e-9
 """Differences below this share of the largest score are rounding errors and count as ties."""
 
 
-def pitman_morgan(
-    a: ArrayLike, b: ArrayLike, generator: np.random.Generator | None, resamples: int = RESAMPLES
-) -> float:
+def pitman_morgan(a: ArrayLike, b: ArrayLike, generator: np.random.Generator, resamples: int = RESAMPLES) -> float:
     """Two-sided p-value of the Pitman-Morgan test for equal spread of scores a and b (pairs,) on the same seeds.
 
     With equal spreads, sum and difference of a pair are uncorrelated; Spearman's correlation is tested. Its null
@@ -27,8 +25,8 @@ def pitman_morgan(
     skewed scores: their sum and difference are uncorrelated, yet not independent. The test is exact if a and b have the
     same distribution. With equal spread and different location it is asymptotic: for 30 pairs of log-normal scores
     three standard deviations apart, the rate was 0.067 at a level of 0.04 (700 repetitions). Centring at the medians
-    would cost the exactness. Without a generator all swaps count. nan for fewer than three pairs, 1 without spread.
-    Source: Pitman 1939, Morgan 1939; Spearman's form after McCulloch 1987.
+    would cost the exactness. nan for fewer than three pairs, 1 without spread. Source: Pitman 1939, Morgan 1939;
+    Spearman's form after McCulloch 1987.
     """
     first, second = checked_samples(a, b, paired=True)
     if first.size < 3:

@@ -104,12 +104,12 @@ def judge(samples: PairedSamples, design: Design, look: int, generator: np.rando
     require(
         samples.seeds <= look, "seeds of the paired samples", samples.seeds, f"at most {look}, as many as the look has"
     )
-    evidence = permutation_evidence(samples, None if design.is_fine(look) else generator)
+    evidence = permutation_evidence(samples, generator)
     return conclude(evidence, design.levels(look, sum(evidence.failures)), design.margins)
 
 
-def permutation_evidence(samples: PairedSamples, generator: np.random.Generator | None) -> Verdict:
-    """Evidence without conclusions, with p-values from random permutations; without a generator, from all."""
+def permutation_evidence(samples: PairedSamples, generator: np.random.Generator) -> Verdict:
+    """Evidence without conclusions, with p-values from random permutations."""
     first, second = samples.pairs()
     p_spread = pitman_morgan(first, second, generator)
     p_location = paired_permutation(first, second, generator) if first.size >= 3 else math.nan
