@@ -17,7 +17,7 @@ from bench_lib.stats.compare import boschloo
 from bench_lib.stats.design import Design, Levels, Rejections
 from bench_lib.stats.failure import wilson
 from bench_lib.stats.family import conclude_together, rejections
-from bench_lib.stats.paired import rank_products
+from bench_lib.stats.paired import spread_contributions
 from bench_lib.stats.reach import chance_of_difference, chance_of_equivalence
 from bench_lib.stats.verdict import PairedSamples, Stability, Verdict
 
@@ -193,10 +193,11 @@ class _Approximation:
             unknown = np.full(len(ours), np.nan)
             return cls(np.array([failures, np.ones(len(ours)), np.ones(len(ours))]), unknown, unknown)
         first, second = ours[both].reshape(-1, pairs), theirs[both].reshape(-1, pairs)
-        tested = (_two_sided(values) for values in (rank_products(first, second), first - second))
+        spreads = np.array([_spread_p(*pair) for pair in zip(ours, theirs, strict=True)])
         (mads, influence), (others, their_influence) = map(_influences, (first, second))
         errors = (influence - their_influence).std(axis=1, ddof=1) / math.sqrt(pairs)
-        return cls(np.array([failures, *tested]), np.log(mads / others), errors)
+        tested = np.array([failures, spreads, _two_sided(first - second)])
+        return cls(tested, np.log(mads / others), errors)
 
     def may_decide(self, levels: Levels, design: Design, look: int, rejected: Rejections) -> NDArray[np.bool_]:
         """Whether any test of each contrast may be significant at a look."""
@@ -219,6 +220,11 @@ def _two_sided(values: Floats) -> Floats:
     errors = values.std(axis=1, ddof=1) / math.sqrt(values.shape[1])
     distances = np.divide(np.abs(values.mean(axis=1)), errors, out=np.zeros(len(errors)), where=errors > 0)
     return np.asarray(2 * stdtr(values.shape[1] - 1, -distances))
+
+
+def _spread_p(ours: Floats, theirs: Floats) -> float:
+    samples = spread_contributions(ours, theirs)
+    return float(_two_sided(np.array(samples)).max()) if samples else 1.0
 
 
 def _influences(values: Floats) -> tuple[Floats, Floats]:
