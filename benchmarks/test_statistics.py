@@ -14,7 +14,7 @@ from bench_lib.pytest_plugin import Benchmark
 from bench_lib.stats.bootstrap import bca_interval
 from bench_lib.stats.flips import sign_flip
 from bench_lib.stats.location import paired_permutation
-from bench_lib.stats.paired import pitman_morgan
+from bench_lib.stats.paired import distance_rank_test
 
 MILLION = 1_000_000
 SAMPLES = np.random.default_rng(0).normal(size=(2, 30))
@@ -27,7 +27,7 @@ def _mads(scores: np.ndarray) -> np.ndarray:
 
 WAYS: dict[str, Callable[[np.random.Generator], object]] = {
     "sign flips": lambda draws: sign_flip(SAMPLES[0] - SAMPLES[1], draws, MILLION),
-    "pitman-morgan": lambda draws: pitman_morgan(*SAMPLES, draws, MILLION),
+    "spread": lambda draws: distance_rank_test(*SAMPLES, draws, MILLION),
     "paired permutation": lambda draws: paired_permutation(*SAMPLES, draws, MILLION),
     "BCa interval of the MAD": lambda draws: bca_interval(_mads, SAMPLES[0], draws, resamples=MILLION),
 }

@@ -22,6 +22,7 @@ from bench_lib.core.spec import digest
 from bench_lib.executors.base import Executor
 from bench_lib.runner.limits import Limits
 from bench_lib.runner.sweep import Progress, sweep
+from bench_lib.stats.claims import exact_evidence
 from bench_lib.stats.design import STEP, Design, Margins, staged
 from bench_lib.stats.family import conclude_together, rejections
 from bench_lib.stats.power import detectable_ratio, seeds_needed
@@ -93,8 +94,7 @@ class Looking(Generic[K]):
     def __post_init__(self) -> None:
         self.runs = dict.fromkeys(self.pairs, TaskRuns())
         self.looked = dict.fromkeys(self.pairs, 0)
-        nothing = permutation_evidence(TaskRuns().samples(), None)
-        self.verdicts = dict.fromkeys(self.pairs, nothing)
+        self.verdicts = dict.fromkeys(self.pairs, exact_evidence(TaskRuns().samples()))
 
     @functools.cached_property
     def design(self) -> Design:
@@ -157,18 +157,19 @@ class Looking(Generic[K]):
 
     def _judge(self, contrasts: Sequence[K], look: int) -> None:
         """Conclude a look; the permutations are seeded by task and names, hence equal on every machine."""
-        fine = self.design.is_fine(look)
         evidence = {}
         for key in contrasts:
-            seed = int(digest(["check", *self.pairs[key].names()]), 16)
-            evidence[key] = permutation_evidence(self.runs[key].samples(), None if fine else look_generator(seed, look))
+            samples, seed = self.runs[key].samples(), int(digest(["check", *self.pairs[key].names()]), 16)
+            fine = self.design.is_fine(look)
+            evidence[key] = (
+                exact_evidence(samples) if fine else permutation_evidence(samples, look_generator(seed, look))
+            )
         decided = [verdict for verdict in self.verdicts.values() if verdict.sure]
         self.verdicts |= conclude_together(evidence, look, self.design, decided)
         self.looked |= dict.fromkeys(contrasts, look)
         rejected = rejections(self.verdicts.values())
-        for key in contrasts if look < self.design.seeds else ():
-            chance = chance_of_decision(self.verdicts[key], look, self.design, rejected)
-            if chance < self.design.least_chance and not self.verdicts[key].sure:
+        for key in set(contrasts).intersection(self.undecided()) if look < self.design.seeds else ():
+            if chance_of_decision(self.verdicts[key], look, self.design, rejected) < self.design.least_chance:
                 self.given_up.add(key)
 
     def _seeds_to_add(self, key: K, scores: Floats, level: float, generator: np.random.Generator) -> float:

@@ -117,8 +117,8 @@ CONTRASTS = (
         "verdict",
         "verdict",
         "What is concluded against the baseline on the seeds that both have, as `stabbench check` does in a single "
-        "look: failure rates first (Boschloo), then spread among the seeds that survive in both (Pitman and "
-        "Morgan's test in Spearman's form), then whether both and P(higher) lie within the margins of equivalence; "
+        "look: failure rates first (Boschloo), then spread among the runs that did not fail (a rank test of the "
+        "distances between scores), then whether both and P(higher) lie within the margins of equivalence; "
         "a difference in scores stands beside it. The chance of any false claim in a section is at most 0.05: "
         "alpha is divided among its contrasts by Holm's step-down method. What no test settles is undecided "
         f"(*underpowered* in the CSV file); so is whatever shares fewer than {FIRST_LOOK} seeds.",

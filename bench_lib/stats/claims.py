@@ -11,7 +11,7 @@ import numpy as np
 from bench_lib.core.errors import require
 from bench_lib.stats.bootstrap import rounding
 from bench_lib.stats.design import Design, Levels, Margins, Shares
-from bench_lib.stats.paired import rank_products
+from bench_lib.stats.paired import spread_contributions
 from bench_lib.stats.tails import sign_tail
 from bench_lib.stats.verdict import Location, PairedSamples, Stability, Verdict, conclude, evidence_from
 
@@ -26,7 +26,8 @@ def exact_evidence(samples: PairedSamples) -> Verdict:
         return evidence_from(samples, math.nan, math.nan)
     differences = first - second
     differences[np.abs(differences) <= rounding(first, second)] = 0
-    return evidence_from(samples, sign_tail(rank_products(first, second)), sign_tail(differences))
+    p_spread = max(map(sign_tail, spread_contributions(samples.technique, samples.baseline)))
+    return evidence_from(samples, p_spread, sign_tail(differences))
 
 
 def claims(

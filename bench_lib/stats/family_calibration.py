@@ -12,14 +12,14 @@ from scipy.special import stdtr
 
 from bench_lib.core.errors import require
 from bench_lib.stats.calibration import Scenario, claimed
+from bench_lib.stats.claims import exact_evidence
 from bench_lib.stats.compare import boschloo
 from bench_lib.stats.design import Design, Levels, Rejections
 from bench_lib.stats.failure import wilson
 from bench_lib.stats.family import conclude_together, rejections
-from bench_lib.stats.location import paired_permutation
-from bench_lib.stats.paired import pitman_morgan, rank_products
+from bench_lib.stats.paired import spread_contributions
 from bench_lib.stats.reach import chance_of_difference, chance_of_equivalence
-from bench_lib.stats.verdict import PairedSamples, Stability, Verdict, evidence_from
+from bench_lib.stats.verdict import PairedSamples, Stability, Verdict
 
 Floats = NDArray[np.float64]
 
@@ -144,10 +144,7 @@ class _Sweep:
     def evidence(
         self, look: int, contrasts: NDArray[np.int_], sure: dict[int, Verdict]
     ) -> tuple[dict[int, Verdict], Floats]:
-        """The evidence of the contrasts that may be decided at a look, and the chances of all to be decided later.
-
-        Tests that cannot decide have p-value 1.
-        """
+        """The evidence of the contrasts that may be decided at a look, and the chances of all to be decided later."""
         rejected = rejections(sure.values())
         found: dict[int, Verdict] = {}
         chances = np.ones(len(contrasts))
@@ -157,11 +154,8 @@ class _Sweep:
             near = _Approximation.of(ours, theirs)
             total = int(np.isnan(ours).sum(axis=1).max() + np.isnan(theirs).sum(axis=1).max())
             needs = near.may_decide(self.design.levels(look, total, rejected), self.design, look, rejected)
-            for place in np.flatnonzero(needs.any(axis=0)):
-                samples = PairedSamples(ours[place], theirs[place])
-                p_spread = pitman_morgan(*samples.pairs(), None) if needs[1, place] else 1.0
-                p_location = paired_permutation(*samples.pairs(), None) if needs[2, place] else 1.0
-                found[int(group[place])] = evidence_from(samples, p_spread, p_location)
+            for place in np.flatnonzero(needs):
+                found[int(group[place])] = exact_evidence(PairedSamples(ours[place], theirs[place]))
             if look < self.design.seeds:
                 chances[places] = near.chances(look, self.design, rejected, total)
         return found, chances
@@ -199,19 +193,21 @@ class _Approximation:
             unknown = np.full(len(ours), np.nan)
             return cls(np.array([failures, np.ones(len(ours)), np.ones(len(ours))]), unknown, unknown)
         first, second = ours[both].reshape(-1, pairs), theirs[both].reshape(-1, pairs)
-        tested = (_two_sided(values) for values in (rank_products(first, second), first - second))
+        spreads = np.array([_spread_p(*pair) for pair in zip(ours, theirs, strict=True)])
         (mads, influence), (others, their_influence) = map(_influences, (first, second))
         errors = (influence - their_influence).std(axis=1, ddof=1) / math.sqrt(pairs)
-        return cls(np.array([failures, *tested]), np.log(mads / others), errors)
+        tested = np.array([failures, spreads, _two_sided(first - second)])
+        return cls(tested, np.log(mads / others), errors)
 
     def may_decide(self, levels: Levels, design: Design, look: int, rejected: Rejections) -> NDArray[np.bool_]:
-        """Whether each test (failures, spread, location, equivalence; contrasts) may be significant at a look."""
+        """Whether any test of each contrast may be significant at a look."""
         least = design.levels(look, 0, rejected)
         bounds = LENIENT * np.array([levels.failure, least.spread, least.location])
         bounds[1:] = np.maximum(bounds[1:], APPROXIMATE)
         room = math.log(design.margins.ratio) - np.abs(np.nan_to_num(self.estimates, nan=np.inf))
         p_equivalence = stdtr(look - 1, -room / np.maximum(np.nan_to_num(self.errors), np.finfo(np.float64).tiny))
-        return np.vstack([self.p_values <= bounds[:, None], p_equivalence <= LENIENT * levels.equivalence])
+        equivalent = p_equivalence <= LENIENT * levels.equivalence
+        return np.asarray((self.p_values <= bounds[:, None]).any(axis=0) | equivalent, dtype=np.bool_)
 
     def chances(self, look: int, design: Design, rejected: Rejections, failures: int) -> Floats:
         """The chances (contrasts,) to be decided by the last look."""
@@ -224,6 +220,11 @@ def _two_sided(values: Floats) -> Floats:
     errors = values.std(axis=1, ddof=1) / math.sqrt(values.shape[1])
     distances = np.divide(np.abs(values.mean(axis=1)), errors, out=np.zeros(len(errors)), where=errors > 0)
     return np.asarray(2 * stdtr(values.shape[1] - 1, -distances))
+
+
+def _spread_p(ours: Floats, theirs: Floats) -> float:
+    samples = spread_contributions(ours, theirs)
+    return float(_two_sided(np.array(samples)).max()) if samples else 1.0
 
 
 def _influences(values: Floats) -> tuple[Floats, Floats]:

@@ -62,9 +62,7 @@ def expected_maximum_rows(scores: Floats, k: int | Sequence[int] | NDArray[np.in
     return np.asarray(highest.reshape(highest.shape[:-1] + (1,) * runs.ndim) + below, dtype=np.float64)
 
 
-def paired_permutation(
-    a: ArrayLike, b: ArrayLike, generator: np.random.Generator | None, resamples: int = 9999
-) -> float:
+def paired_permutation(a: ArrayLike, b: ArrayLike, generator: np.random.Generator, resamples: int = 9999) -> float:
     """Two-sided p-value of a permutation test that scores a and b (n,), on the same seeds, have the same location.
 
     Pairs are swapped as in `sign_flip`: exact for few pairs. Differences by rounding alone count as 0. 1 for

@@ -6,59 +6,82 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
 
-from bench_lib.stats.bootstrap import checked_samples
+from bench_lib.core.errors import require
 from bench_lib.stats.flips import RESAMPLES, sign_flip
+from bench_lib.stats.spread import checked_scores
 
 Floats = NDArray[np.float64]
 
 LATTICE = 1e-9
 """Differences below this share of the largest score are rounding errors and count as ties."""
 
+FEWEST = 3
+"""Smallest number of seeds that converged for both for a test of spread."""
 
-def pitman_morgan(
-    a: ArrayLike, b: ArrayLike, generator: np.random.Generator | None, resamples: int = RESAMPLES
-) -> float:
-    """Two-sided p-value of the Pitman-Morgan test for equal spread of scores a and b (pairs,) on the same seeds.
 
-    With equal spreads, sum and difference of a pair are uncorrelated; Spearman's correlation is tested. Its null
-    distribution comes from swapping a and b within pairs and not from a table, which doubles the false alarm rate for
-    skewed scores: their sum and difference are uncorrelated, yet not independent. The test is exact if a and b have the
-    same distribution. With equal spread and different location it is asymptotic: for 30 pairs of log-normal scores
-    three standard deviations apart, the rate was 0.067 at a level of 0.04 (700 repetitions). Centring at the medians
-    would cost the exactness. Without a generator all swaps count. nan for fewer than three pairs, 1 without spread.
-    Source: Pitman 1939, Morgan 1939; Spearman's form after McCulloch 1987.
+def distance_rank_test(a: ArrayLike, b: ArrayLike, generator: np.random.Generator, resamples: int = RESAMPLES) -> float:
+    """Two-sided p-value of a rank test for equal spread of scores a and b (seeds,) on the same seeds.
+
+    nan is a failed run, whose seed still counts if the other run converged. The result is nan for fewer than `FEWEST`
+    seeds that converged for both, 1 without spread.
+
+    The distances between scores of different seeds are ranked, whether in one sample or across both. The sample whose
+    inner distances have the higher ranks is wider. The null distribution comes from swapping a and b within seeds. Of
+    two p-values the larger is returned: that of the scores as they are, which is exact if a and b have the same
+    distribution, and that of the scores moved to a common location, which is asymptotically right if only their
+    spreads are equal. Source: distances within samples compared after Lehmann 1951, the common location after Hodges
+    and Lehmann 1963.
     """
-    first, second = checked_samples(a, b, paired=True)
-    if first.size < 3:
-        return math.nan
-    return sign_flip(rank_products(first, second), generator, resamples)
+    samples = spread_contributions(a, b)
+    return max((sign_flip(sample, generator, resamples) for sample in samples), default=math.nan)
 
 
-def rank_products(a: Floats, b: Floats) -> Floats:
-    """The contribution of each pair to the rank correlation of sum and difference (..., pairs), up to a common factor.
+def spread_contributions(a: ArrayLike, b: ArrayLike) -> list[Floats]:
+    """Contributions of the seeds (seeds,) for the two sign-flip tests of `distance_rank_test`; none for too few seeds.
 
-    Swapping a and b in one pair flips the sign of its difference and changes the ranks of all differences. The rank of
-    a signed value is a sum over pairs of values, which makes the covariance of the ranks linear in the signs: a swap
-    flips the sign of one contribution and leaves the others unchanged.
+    The first are of the scores as they are, the second of the scores moved to a common location.
     """
-    noise = LATTICE * np.maximum(np.abs(a), np.abs(b)).max(axis=-1, keepdims=True)
-    sums, differences = a + b, a - b
-    sizes = np.where(np.abs(differences) <= noise, 0, np.abs(differences))
-    centred = rankdata(_tied(sums, noise), axis=-1) - (sums.shape[-1] + 1) / 2
-    gaps = sizes[..., :, None] - sizes[..., None, :]  # (..., pairs, pairs)
-    larger = np.where(np.abs(gaps) <= noise[..., None], 0, np.sign(gaps))
-    ordered = 1.0 - ((sizes == 0)[..., :, None] & (sizes == 0)[..., None, :])
-    weights = centred * (larger + ordered).sum(axis=-1) + ((larger - ordered) * centred[..., :, None]).sum(axis=-2)
-    return np.asarray(np.sign(differences) * (sizes > 0) * weights / 4, dtype=np.float64)
+    first, second = _checked(a), _checked(b)
+    require(first.size == second.size, "number of scores to pair", second.size, f"{first.size}, as in the first")
+    if (~np.isnan(first) & ~np.isnan(second)).sum() < FEWEST:
+        return []
+    shift = np.median(first[~np.isnan(first), None] - second[~np.isnan(second)])
+    noise = LATTICE * float(np.nanmax(np.abs([first, second])))
+    return [distance_ranks(first, second, noise), distance_ranks(first - shift, second, noise)]
 
 
-def _tied(values: Floats, noise: Floats) -> Floats:
-    """Replace the values (..., n) by integers in the same order, equal for values that differ only by rounding."""
-    order = np.argsort(values, axis=-1, kind="stable")
-    ordered = np.take_along_axis(values, order, axis=-1)
-    steps = np.diff(ordered, prepend=ordered[..., :1]) > noise
-    groups = np.empty(values.shape)
-    np.put_along_axis(groups, order, np.cumsum(steps, axis=-1), axis=-1)
-    return groups
+def distance_ranks(a: Floats, b: Floats, noise: float) -> Floats:
+    """How much farther the first score of each seed is from the scores of other seeds than the second: (seeds,).
+
+    A score's distance is the sum of its centred distance ranks, 0 if the run failed. The contributions add up to the
+    difference between the samples' rank sums of inner distances, and swapping a and b on one seed flips the sign of one
+    contribution and leaves the others unchanged.
+    """
+    scores, seeds = np.concatenate([a, b]), a.size
+    one, other = np.triu_indices(seeds, 1)
+    left = np.concatenate([one, one, one + seeds, one + seeds])
+    right = np.concatenate([other, other + seeds, other, other + seeds])
+    distances = np.abs(scores[left] - scores[right])
+    usable = ~np.isnan(distances)
+    ranks = np.zeros(distances.size)
+    ranks[usable] = midranks(distances[usable], noise) - (usable.sum() + 1) / 2
+    sums = np.bincount(left, ranks, 2 * seeds) + np.bincount(right, ranks, 2 * seeds)
+    return np.asarray(sums[:seeds] - sums[seeds:], dtype=np.float64)
+
+
+def midranks(values: Floats, noise: float) -> Floats:
+    """Ranks of values (n,) from 1; values that differ by no more than the noise from the next share their mean rank."""
+    order = np.argsort(values, kind="stable")
+    groups = np.cumsum(np.diff(values[order], prepend=values[order[:1]]) > noise)
+    sizes = np.bincount(groups)
+    ranks = np.empty(values.size)
+    ranks[order] = (np.cumsum(sizes) - (sizes - 1) / 2)[groups]
+    return ranks
+
+
+def _checked(scores: ArrayLike) -> Floats:
+    """The scores as an array (seeds,); anything but finite numbers and nan raises `BadValue`."""
+    values = np.asarray(scores, dtype=np.float64)
+    checked_scores(np.where(np.isnan(values), 0, values))
+    return values

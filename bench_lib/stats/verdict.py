@@ -16,7 +16,7 @@ from bench_lib.stats.design import Design, Levels, Margins
 from bench_lib.stats.equivalence import Effect, log_mad_ratio, superiority_effect
 from bench_lib.stats.failure import difference_interval
 from bench_lib.stats.location import paired_permutation
-from bench_lib.stats.paired import pitman_morgan
+from bench_lib.stats.paired import distance_rank_test
 
 Floats = NDArray[np.float64]
 
@@ -74,8 +74,8 @@ class Verdict:
     """The conclusions on stability and location at a look, with the evidence.
 
     `decided_by` names the test that decided on stability, empty if none did. `log_ratio` is the log of the MAD ratio,
-    `superiority` is P(technique > baseline). These and the p-values of spread and location use only the seeds that
-    converged for both; with fewer than three such seeds the p-values are nan.
+    `superiority` is P(technique > baseline). These and the p-value of location use only the seeds that converged for
+    both; with fewer than three such seeds the p-values of spread and location are nan.
     """
 
     seeds: int
@@ -104,14 +104,14 @@ def judge(samples: PairedSamples, design: Design, look: int, generator: np.rando
     require(
         samples.seeds <= look, "seeds of the paired samples", samples.seeds, f"at most {look}, as many as the look has"
     )
-    evidence = permutation_evidence(samples, None if design.is_fine(look) else generator)
+    evidence = permutation_evidence(samples, generator)
     return conclude(evidence, design.levels(look, sum(evidence.failures)), design.margins)
 
 
-def permutation_evidence(samples: PairedSamples, generator: np.random.Generator | None) -> Verdict:
-    """Evidence without conclusions, with p-values from random permutations; without a generator, from all."""
+def permutation_evidence(samples: PairedSamples, generator: np.random.Generator) -> Verdict:
+    """Evidence without conclusions, with p-values from random permutations."""
     first, second = samples.pairs()
-    p_spread = pitman_morgan(first, second, generator)
+    p_spread = distance_rank_test(samples.technique, samples.baseline, generator)
     p_location = paired_permutation(first, second, generator) if first.size >= 3 else math.nan
     return evidence_from(samples, p_spread, p_location)
 

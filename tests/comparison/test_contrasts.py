@@ -160,6 +160,8 @@ def test_a_contrast_that_is_declined_stops_and_leaves_the_others(store: Store) -
     assert declined.declined == "not with this head"
     assert told.seeds("sst2", "mixout") == list(range(10))
     assert Contrast("mixout", "sst2", "smoke") in sweep.decided
+    assert sweep.stopped is Stop.SEEDS
+    assert decide(contrasts("mixout", "r_drop", max_seeds=30), store, Told(world)).stopped is Stop.DECIDED
 
 
 def test_runs_lost_to_infrastructure_leave_their_seed_out(store: Store) -> None:

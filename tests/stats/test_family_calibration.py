@@ -8,10 +8,11 @@ import pytest
 
 from bench_lib.core.errors import BadValue
 from bench_lib.stats.calibration import SCENARIOS, Scenario
+from bench_lib.stats.claims import exact_evidence
 from bench_lib.stats.design import staged
 from bench_lib.stats.family import conclude_together
 from bench_lib.stats.family_calibration import Techniques, _Sweep, calibrate_family, is_false
-from bench_lib.stats.verdict import Location, PairedSamples, Stability, permutation_evidence
+from bench_lib.stats.verdict import Location, PairedSamples, Stability
 
 DESIGN = staged((20,), tasks=8)
 
@@ -24,7 +25,7 @@ def test_a_repetition_decides_what_the_comparison_itself_decides(scenario):
         sure: dict[int, object] = {}
         for look in DESIGN.looks:
             evidence = {
-                index: permutation_evidence(PairedSamples(ours[:look], theirs[:look]), None)
+                index: exact_evidence(PairedSamples(ours[:look], theirs[:look]))
                 for index, (ours, theirs) in enumerate(zip(sweep.ours, sweep.theirs, strict=True))
                 if index not in sure
             }
@@ -86,7 +87,7 @@ def test_false_alarms_of_a_family_keep_to_alpha():
 
 def test_a_claim_on_what_differs_is_false_only_in_the_wrong_direction():
     drawn = np.random.default_rng(0).normal(size=(2, 10))
-    base = permutation_evidence(PairedSamples(*drawn), None)
+    base = exact_evidence(PairedSamples(*drawn))
     less = dataclasses.replace(base, stability=Stability.LESS, decided_by="spread")
     failing = dataclasses.replace(less, decided_by="failures")
     better = dataclasses.replace(base, location=Location.BETTER)

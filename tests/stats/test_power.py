@@ -7,7 +7,7 @@ import pytest
 
 from bench_lib.core.errors import BadValue
 from bench_lib.stats import power
-from bench_lib.stats.paired import pitman_morgan
+from bench_lib.stats.paired import distance_rank_test
 from bench_lib.stats.power import RATIOS, SEEDS, detectable_ratio, seeds_needed, spread_power
 
 SCORES = np.random.default_rng(4).normal(0.9, 0.01, size=200)
@@ -17,11 +17,16 @@ def generator(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
+SHAPES = {"normal": SCORES, "skewed": -np.exp(80 * SCORES), "lattice": np.round(100 * SCORES), "few": SCORES[:12]}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("seeds", [12, 25])
-def test_it_foretells_the_test(seeds):
-    draws = generator(1).normal(size=(300, 2, seeds))
-    found = np.mean([pitman_morgan(a, 2 * b, generator(i), 499) <= 0.05 for i, (a, b) in enumerate(draws)])
-    assert spread_power(SCORES, seeds, 2, 0.05, generator(), 2000) == pytest.approx(found, abs=0.08)
+def test_it_foretells_the_test(seeds, shape):
+    scores = SHAPES[shape] - np.median(SHAPES[shape])
+    draws = scores[generator(1).integers(0, scores.size, (500, 2, seeds))]
+    found = np.mean([distance_rank_test(a, 2 * b, generator(i), 199) <= 0.05 for i, (a, b) in enumerate(draws)])
+    assert spread_power(scores, seeds, 2, 0.05, generator(), 2000) == pytest.approx(found, abs=0.08)
 
 
 def test_without_a_difference_the_level_is_found():

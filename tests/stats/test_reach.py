@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bench_lib.stats.claims import exact_evidence
 from bench_lib.stats.design import Rejections, staged
 from bench_lib.stats.reach import chance_of_decision
 from bench_lib.stats.verdict import PairedSamples, look_generator, permutation_evidence
@@ -44,14 +45,14 @@ def test_it_says_how_often_a_decision_follows():
         drawn = np.random.default_rng(seed).normal(size=(2, 30)) * [[2], [1]]
         early = permutation_evidence(PairedSamples(*drawn[:, :10]), look_generator(seed, 10))
         if chance_of_decision(early, 10, MANY, Rejections()) < 0.1:
-            late = permutation_evidence(PairedSamples(*drawn), None)
+            late = exact_evidence(PairedSamples(*drawn))
             decided += late.p_spread <= MANY.levels(30, 0).spread
     assert decided <= 6
 
 
 @pytest.mark.parametrize("scores", [np.full((2, 20), np.nan), np.full((2, 20), 0.5), np.zeros((2, 0))])
 def test_degenerate_samples_have_a_chance(scores):
-    evidence = permutation_evidence(PairedSamples(*scores), None)
+    evidence = exact_evidence(PairedSamples(*scores))
     found = chance_of_decision(evidence, 20, MANY, Rejections())
     assert found == (1.0 if scores.size and not np.isnan(scores).any() else pytest.approx(0, abs=0.05))
 

@@ -10,7 +10,7 @@ from scipy.stats import binomtest, wilcoxon
 
 from bench_lib.core.errors import BadValue
 from bench_lib.stats.flips import all_signs, sign_flip
-from bench_lib.stats.paired import rank_products
+from bench_lib.stats.paired import spread_contributions
 from bench_lib.stats.tails import FINEST, sign_tail
 
 
@@ -59,7 +59,7 @@ def test_it_is_what_drawing_signs_estimates(pairs: int) -> None:
     draws = np.random.default_rng(pairs)
     for shift in (0.0, 0.3):
         a, b = draws.normal(shift * math.sqrt(30 / pairs), 1, (2, pairs)) * [[1.2], [1]]
-        for values in (rank_products(a, b), a - b):
+        for values in (*spread_contributions(a, b), a - b):
             p = sign_tail(values)
             assert sign_flip(values, draws, 9999) == pytest.approx(p, abs=4 * math.sqrt(p / 9999) + 2e-4)
 
