@@ -112,6 +112,7 @@ class _Sweep:
     techniques: Techniques
     ours: Floats
     theirs: Floats
+    shifted: bool
 
     @classmethod
     def drawn(
@@ -120,7 +121,8 @@ class _Sweep:
         tasks = design.tasks // techniques.number
         drawn = [scenario.draw(generator, design.seeds, techniques.ratios()) for _ in range(tasks)]
         theirs = [np.broadcast_to(task[-1:], (techniques.number, design.seeds)) for task in drawn]
-        return cls(design, techniques, np.concatenate([task[:-1] for task in drawn]), np.concatenate(theirs))
+        ours = np.concatenate([task[:-1] for task in drawn])
+        return cls(design, techniques, ours, np.concatenate(theirs), scenario.shifted)
 
     def outcome(self) -> tuple[bool, int, int, int]:
         """Whether any claim was false, and the numbers of differences found, contrasts decided and runs used."""
@@ -131,7 +133,7 @@ class _Sweep:
         for look in self.design.looks:
             evidence, chances = self.evidence(look, open_contrasts, sure)
             new = conclude_together(evidence, look, self.design, sure.values())
-            alarm |= any(is_false(verdict, float(ratios[index])) for index, verdict in new.items())
+            alarm |= any(is_false(verdict, float(ratios[index]), self.shifted) for index, verdict in new.items())
             sure |= {index: verdict for index, verdict in new.items() if verdict.sure}
             gone = np.isin(open_contrasts, [*sure]) | (chances < self.design.least_chance)
             seeds[open_contrasts[gone]] = look
@@ -161,10 +163,10 @@ class _Sweep:
         return found, chances
 
 
-def is_false(verdict: Verdict, ratio: float) -> bool:
+def is_false(verdict: Verdict, ratio: float, shifted: bool = False) -> bool:
     """Whether a verdict on a technique with this ratio of spreads claims what is not so."""
     if ratio == 1:
-        return claimed(verdict)
+        return claimed(verdict, shifted)
     wrong = Stability.MORE if ratio > 1 else Stability.LESS
     return verdict.decided_by == "failures" or verdict.stability is wrong
 

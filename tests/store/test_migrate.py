@@ -24,6 +24,7 @@ NEWER = {b"stabbench_schema": str(VERSION + 1).encode()}
 WRITTEN = {2: Path(__file__).parent / "version_2", 3: Path(__file__).parent / "version_3"}
 """The runs of seeds 0 and 1, compacted, and that of seed 2, as the code of each version wrote them."""
 
+SINCE_5: dict[str, object] = {"dev_score": ()}
 SINCE_3: dict[str, object] = {
     "robust_score": None,
     "adversarial_score": None,
@@ -32,6 +33,7 @@ SINCE_3: dict[str, object] = {
     "sparsity": None,
     "reported": {},
     **dict.fromkeys(LATENCIES),
+    **SINCE_5,
 }
 SINCE_2: dict[str, object] = {
     "curve_grad_norm_first": (),
@@ -42,7 +44,7 @@ SINCE_2: dict[str, object] = {
     "drift": (),
     **SINCE_3,
 }
-UNKNOWN: dict[int, dict[str, object]] = {1: SINCE_2, 2: SINCE_3, 3: {}}
+UNKNOWN: dict[int, dict[str, object]] = {1: SINCE_2, 2: SINCE_3, 3: SINCE_5}
 """What a version did not record yet, and how it comes back."""
 
 
@@ -275,7 +277,7 @@ def test_a_stamp_and_the_columns_of_another_version_are_refused() -> None:
         check_schema(RUNS.with_metadata(STAMP), RUNS, "x")
     with pytest.raises(BadStore, match=r"columns of results schema 2: missing \['clipped_steps', .*, unknown \[\]"):
         check_schema(RUNS_1.with_metadata(RUNS_2.metadata), RUNS, "x")
-    with pytest.raises(BadStore, match=r"columns of results schema 4: missing \['adversarial_score', .*, unknown \[\]"):
+    with pytest.raises(BadStore, match=r"columns of results schema 5: missing \['adversarial_score', .*, unknown \[\]"):
         check_schema(RUNS_2.with_metadata(RUNS.metadata), RUNS, "x")
 
 
