@@ -39,7 +39,7 @@ def test_the_columns_are_those_of_a_record_without_what_has_files_of_its_own() -
 
 
 def test_the_schema_is_versioned() -> None:
-    assert RUNS.metadata == PREDICTIONS.metadata == {b"stabbench_schema": b"4"}
+    assert RUNS.metadata == PREDICTIONS.metadata == {b"stabbench_schema": b"5"}
 
 
 def test_columns_that_may_be_none_are_those_of_the_record() -> None:
