@@ -25,10 +25,11 @@ SHARED = 0.3
 
 @dataclass(frozen=True)
 class Scenario:
-    """A named distribution of paired samples."""
+    """A named distribution of paired samples; if `shifted`, one of them scores higher, whatever the spreads."""
 
     name: str
     draw: Draw
+    shifted: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,13 @@ def calibrate(scenario: Scenario, design: Design, ratio: float, repetitions: int
     """Repeat the comparison on simulated paired samples whose spreads have the given ratio.
 
     `claims` is the share of repetitions with a claimed difference at any look, in any test, on any task, with its
-    Wilson interval; at ratio 1 it is the false alarm rate. `found` is the share in which the test of spread decided
-    the first task in the right direction.
+    Wilson interval; at ratio 1 it is the false alarm rate. Claims of location do not count if the scenario is shifted.
+    `found` is the share in which the test of spread decided the first task in the right direction.
     """
     require(repetitions >= 1, "number of repetitions", repetitions, "1 or more")
     require(ratio > 0, "ratio of spreads", ratio, "above 0")
     repeated = [_compare(scenario, design, ratio, [seed, number]) for number in range(repetitions)]
-    claims = sum(any(map(claimed, verdicts)) for verdicts in repeated)
+    claims = sum(any(claimed(verdict, scenario.shifted) for verdict in verdicts) for verdicts in repeated)
     right = Stability.LESS if ratio > 1 else Stability.MORE
     found = sum(run[0].decided_by == "spread" and run[0].stability is right for run in repeated) if ratio != 1 else 0
     equivalent = sum(run[0].stability is Stability.EQUIVALENT for run in repeated)
@@ -76,10 +77,10 @@ def calibrate(scenario: Scenario, design: Design, ratio: float, repetitions: int
     )
 
 
-def claimed(verdict: Verdict) -> bool:
-    """Whether a verdict claims any difference."""
+def claimed(verdict: Verdict, shifted: bool = False) -> bool:
+    """Whether a verdict claims any difference, of stability alone if the samples are shifted."""
     settled = verdict.stability in (Stability.MORE, Stability.LESS)
-    return settled or verdict.location in (Location.BETTER, Location.WORSE)
+    return settled or (not shifted and verdict.location in (Location.BETTER, Location.WORSE))
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,15 +129,29 @@ def _skewed(generator: np.random.Generator, seeds: int, ratio: float) -> Floats:
     return np.asarray((1 - np.exp(0.8 * _normal(generator, seeds, 1, SHARED))) * [[ratio], [1]])
 
 
-def _failing(generator: np.random.Generator, seeds: int, ratio: float) -> Floats:
-    """Normal scores; one run in ten fails, independently in both samples."""
+def _failing(generator: np.random.Generator, seeds: int, ratio: float, rate: float = 0.1) -> Floats:
+    """Normal scores; this share of the runs fails, independently in both samples."""
     scores = _normal(generator, seeds, ratio)
-    return np.where(generator.random(scores.shape) < 0.1, np.nan, scores)
+    return np.where(generator.random(scores.shape) < rate, np.nan, scores)
+
+
+def _often_failing(generator: np.random.Generator, seeds: int, ratio: float) -> Floats:
+    return _failing(generator, seeds, ratio, 0.3)
 
 
 def _tied(generator: np.random.Generator, seeds: int, ratio: float) -> Floats:
     """Accuracies on 400 items with a standard deviation of one item: few distinct values and many ties."""
     return np.asarray(np.round(400 * 0.85 + _normal(generator, seeds, ratio)) / 400)
+
+
+def _heavy_tailed(generator: np.random.Generator, seeds: int, ratio: float) -> Floats:
+    """Scores by Student's distribution with three degrees of freedom."""
+    return np.asarray(generator.standard_t(3, size=(2, seeds)) * [[ratio], [1]])
+
+
+def _higher(generator: np.random.Generator, seeds: int, ratio: float) -> Floats:
+    """Normal scores; the first sample is higher by three standard deviations of the second."""
+    return np.asarray(_normal(generator, seeds, ratio) + np.array([[3], [0]]))
 
 
 SCENARIOS = (
@@ -145,4 +160,7 @@ SCENARIOS = (
     Scenario("skewed", _skewed),
     Scenario("one failure in ten", _failing),
     Scenario("heavy ties", _tied),
+    Scenario("heavy tails", _heavy_tailed),
+    Scenario("three failures in ten", _often_failing),
+    Scenario("higher by three SD", _higher, shifted=True),
 )

@@ -10,10 +10,12 @@ import pytest
 from bench_lib.core.errors import BadValue
 from bench_lib.stats.calibration import SCENARIOS, Scenario, calibrate, claimed, resampled
 from bench_lib.stats.design import Design, looks_up_to
-from bench_lib.stats.spread import sd
+from bench_lib.stats.spread import mad
 from bench_lib.stats.verdict import PairedSamples, sequential_verdict
 
 DESIGN = Design(looks_up_to(12))
+BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
+SURVIVED = {"one failure in ten": 0.81, "three failures in ten": 0.49}
 
 
 def identical(generator, seeds, _ratio):
@@ -22,6 +24,10 @@ def identical(generator, seeds, _ratio):
 
 def shifted(generator, seeds, _ratio):
     return generator.normal(size=(2, seeds)) + np.array([[0], [50]])
+
+
+def wider_and_shifted(generator, seeds, _ratio):
+    return shifted(generator, seeds, 1) * np.array([[40], [1]])
 
 
 def test_identical_samples_never_differ_and_are_not_equivalent_below_twenty_seeds():
@@ -38,6 +44,12 @@ def test_samples_far_apart_always_claim_and_are_not_counted_as_spread():
         0,
         12,
     )  # which sample is higher decides nothing about stability
+
+
+def test_a_higher_sample_is_no_false_alarm_where_the_samples_are_shifted():
+    found = calibrate(Scenario("apart", shifted, shifted=True), DESIGN, 1, 20)
+    assert found.claims < 0.2
+    assert calibrate(Scenario("apart", wider_and_shifted, shifted=True), DESIGN, 2, 10).claims == 1
 
 
 def test_a_large_ratio_is_found_in_its_direction():
@@ -71,14 +83,15 @@ def test_equal_seeds_give_equal_bits():
 def test_scenarios_stretch_the_first_sample_about_a_common_median(scenario):
     first, second = scenario.draw(np.random.default_rng(0), 100_000, 3)
     survived = ~np.isnan(first) & ~np.isnan(second)
-    assert survived.mean() == pytest.approx(0.81 if "failure" in scenario.name else 1, abs=0.01)
-    assert sd(first[survived]) / sd(second[survived]) == pytest.approx(3, rel=0.1)
-    assert np.median(first[survived]) == pytest.approx(np.median(second[survived]), abs=0.05)
+    assert survived.mean() == pytest.approx(SURVIVED.get(scenario.name, 1), abs=0.01)
+    assert mad(first[survived]) / mad(second[survived]) == pytest.approx(3, rel=0.1)
+    higher = np.median(first[survived]) - np.median(second[survived])
+    assert higher == pytest.approx(3 if scenario.shifted else 0, abs=0.05)
     assert pickle.loads(pickle.dumps(scenario)).name == scenario.name
 
 
 def test_ties_are_as_of_four_hundred_items():
-    scores = SCENARIOS[-1].draw(np.random.default_rng(0), 1000, 1)
+    scores = BY_NAME["heavy ties"].draw(np.random.default_rng(0), 1000, 1)
     assert np.allclose(scores * 400, np.round(scores * 400))
     assert len(np.unique(scores)) < 12
 

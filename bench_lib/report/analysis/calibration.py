@@ -21,8 +21,9 @@ HEAD = ("scenario", "tasks", "SD ratio", "claims [95 %]", "found", "called equiv
 
 TEXT = """`stabbench check` looks at the runs as they come and stops when it is sure. How often that errs was measured
 ({repetitions:,} repetitions a row, at most {seeds} seeds, alpha {alpha}), by `{command}`: *claims* is how often any
-look of any test on any task claimed a difference, which is a false alarm where the SD ratio is 1; *found* how often the
-difference in spread was found, in the right direction; *seeds used* the mean for a task, of {seeds}."""
+look of any test on any task claimed a difference, which is a false alarm where the SD ratio is 1 (claims of location
+do not count where one sample is higher); *found* how often the difference in spread was found, in the right direction;
+*seeds used* the mean for a task, of {seeds}."""
 
 
 @dataclass(frozen=True)
