@@ -25,7 +25,7 @@ def test_what_ships_was_measured_with_todays_design() -> None:
     known = calibration.measured()
     assert known.design == today(), f"measure again: {calibration.COMMAND}"
     assert {scenario.name for scenario in SCENARIOS} <= {row.scenario for row in known.rows}
-    assert min(row.repetitions for row in known.rows) >= 2000
+    assert min(row.repetitions for row in known.rows) >= 1000
 
 
 def test_what_ships_keeps_the_promise_of_the_false_alarms() -> None:
@@ -52,5 +52,5 @@ def test_a_row_is_text_with_shares_in_percent() -> None:
 
 
 def test_the_text_says_what_was_measured() -> None:
-    assert "2,000 repetitions" in calibration.text()
+    assert "1,000 repetitions" in calibration.text()
     assert "{" not in calibration.text()
