@@ -283,7 +283,9 @@ def test_a_compressed_model_predicts_alone(watched):
 
 
 def test_an_early_stop_before_the_ensemble_leaves_the_model_alone(watched):
-    run, last, _ = watched("sst2", "deni:members=3+early_stopping:patience=1", **{**FEW, "evaluations": 4})
+    run, last, _ = watched(
+        "sst2", "deni:members=3+early_stopping:patience=1:on=evaluation", **{**FEW, "evaluations": 4}
+    )
     assert run.record.status in ("converged", "collapsed")
     assert len(last) in (1, 3)
 
