@@ -49,7 +49,7 @@ SCORES = ("trivial_score", "robust_score", "adversarial_score")
 """Score columns beside the final score."""
 
 AMOUNTS = (
-    *("steps", "forward_passes", "backward_passes", "train_seconds", "tokens_per_second", "peak_memory_bytes"),
+    *("forward_passes", "backward_passes", "train_seconds", "tokens_per_second", "peak_memory_bytes"),
     *(name for name in STORED if name not in SCORES),
 )
 MOST = 1e15
