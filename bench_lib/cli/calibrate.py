@@ -51,7 +51,8 @@ shares in percent
 """
 
 LEGEND = """claims: any look of any test on any task claimed a difference; false alarms where the SD ratio is 1
-found: how often the spread was found to differ, in the right direction; seeds: used on average for a task
+(those of location do not count where one sample is higher); found: how often the spread was found to differ, in the
+right direction; seeds: used on average for a task
 """
 
 
