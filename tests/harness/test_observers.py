@@ -75,9 +75,6 @@ def test_without_observers_the_last_evaluation_counts() -> None:
     assert run.running
 
 
-@pytest.mark.parametrize(
-    ("scores", "kept"), [([0.2, 0.9, 0.4], 0.9), ([0.9, 0.1], 0.9), ([0.1, 0.2, 0.3], 0.3), ([0.5, 0.5], 0.5)]
-)
 def test_an_observer_selects_by_the_dev_set_unless_it_says_otherwise() -> None:
     run = after([0.2, 0.9, 0.4], OnDev())
     assert run.selected is not None
@@ -85,6 +82,9 @@ def test_an_observer_selects_by_the_dev_set_unless_it_says_otherwise() -> None:
     assert run.dev_scores == [0.8, pytest.approx(0.1), 0.6]
 
 
+@pytest.mark.parametrize(
+    ("scores", "kept"), [([0.2, 0.9, 0.4], 0.9), ([0.9, 0.1], 0.9), ([0.1, 0.2, 0.3], 0.3), ([0.5, 0.5], 0.5)]
+)
 def test_an_observer_may_keep_an_earlier_one_with_its_predictions(scores: list[float], kept: float) -> None:
     run = after(scores, Best())
     assert run.selected is not None
