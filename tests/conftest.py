@@ -164,8 +164,6 @@ def make_spec(
 
     def make(task: str, stack: str = "adamw", seed: int = 0, **changes: object) -> RunSpec:
         found, parsed = TASKS.get(task), parse_stack(brief(stack), TECHNIQUES)
-        if "self_training" in stack:  # of so few examples a usual dev set would leave it none
-            changes = {"dev_examples": 2, **changes}
         return RunSpec(
             task=task,
             task_version=found.version,

@@ -203,6 +203,7 @@ def failing(monkeypatch, call: int) -> None:
     monkeypatch.setattr(MicroStep, "loss", raising)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.promise("leaves no trace")
 @pytest.mark.parametrize("name", TRAINED)
 def test_a_run_that_fails_leaves_no_trace(train, make_spec, monkeypatch, name):
@@ -260,6 +261,7 @@ def test_same_spec_same_record_whatever_ran_between(usual, trial, name):
     assert unkept("repeats", trial(name, task, frozen=moved)) == []
 
 
+@pytest.mark.exhaustive
 @pytest.mark.promise("repeats")
 @pytest.mark.parametrize("name", TRAINED)
 def test_another_seed_is_another_training(train, usual, name):
@@ -295,6 +297,7 @@ def test_runs_on_every_task_evaluates_cleanly_and_leaves_no_trace_or_says_why_no
         assert run.evaluations == [""] * sets * (1 if gets_last_evaluation(name) else 2)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.promise("runs")
 @pytest.mark.parametrize("name", TRAINED)
 def test_survives_batches_of_every_shape(train, name):

@@ -79,6 +79,7 @@ def trained_on(monkeypatch) -> Callable[[], list[int]]:
     return lambda: [*seen.values()][-1]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.promise("passes")
 @pytest.mark.parametrize("name", TRAINED)
 def test_declared_passes_are_the_counted_ones(train, make_spec, brief, monkeypatch, trained_on, name):

@@ -46,9 +46,15 @@ def superseded() -> dict[tuple[str, str], str]:
 SUPERSEDED = superseded()
 
 
-def exclusive_clash(*techniques: type[Technique]) -> bool:
-    made = [technique() for technique in techniques]
-    return all(t.pools() for t in made) or any(all(isinstance(t, hook) for t in made) for hook in EXCLUSIVE)
+@functools.cache
+def exclusive(technique: type[Technique]) -> frozenset[object]:
+    """The hooks that only one technique of a stack may have, and seeds to pool, which are as exclusive."""
+    made = technique()
+    return frozenset([*(hook for hook in EXCLUSIVE if isinstance(made, hook)), *(["pools"] if made.pools() else [])])
+
+
+def exclusive_clash(one: type[Technique], other: type[Technique]) -> bool:
+    return bool(exclusive(one) & exclusive(other))
 
 
 def pairs() -> list[tuple[str, str]]:
@@ -161,6 +167,7 @@ RIDDEN = [("adalora", "sst2"), ("adamw", "conll2003"), ("r_drop+llrd", "squad")]
 """Bases and tasks, each once."""
 
 
+@pytest.mark.exhaustive
 @pytest.mark.promise("observes", of=("base",))
 @pytest.mark.parametrize(("base", "task"), RIDDEN)
 def test_an_observers_record_is_the_one_it_gets_alone_and_its_base_is_untouched(make_spec, task, base):
@@ -186,6 +193,7 @@ def watched(train):
     return functools.cache(lambda name: train("sst2", name, **FEW))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.promise("observes")
 @pytest.mark.parametrize("name", OBSERVERS)
 def test_an_observer_leaves_the_trajectory_to_the_bit(watched, make_spec, name):

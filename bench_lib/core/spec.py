@@ -45,7 +45,8 @@ class Profile:
     with a share of `perturb` of the words changed, and under an attack of norm `attack` on its word embeddings, each
     unless it is 0. `keep_head` trains on the head of a checkpoint that was fine-tuned before, which is drawn anew
     otherwise. What selects a checkpoint or a setting sees the dev set, up to `dev_examples` of the training examples
-    that are not trained on. A run that is `scored_on` it instead of on the evaluation set is a trial for tuning.
+    that are not trained on, and at most half of these. A run that is `scored_on` it instead of on the evaluation set is
+    a trial for tuning.
     """
 
     train_examples: int | None = None

@@ -33,7 +33,7 @@ def make_local(workers: int | None, time_limit: float | None) -> LocalExecutor:
     """Worker processes on this machine: by default one for each core, and a day for each attempt."""
     count = (os.cpu_count() or 1) if workers is None else workers
     require(count <= MOST_WORKERS, "number of workers", count, f"1 or more, up to {MOST_WORKERS:,}")
-    return LocalExecutor(count, A_DAY if time_limit is None else time_limit)
+    return LocalExecutor(count, A_DAY if time_limit is None else time_limit, imports="bench_lib.executors.libraries")
 
 
 EXECUTORS: Registry[MakeExecutor] = Registry("executor", "stabbench.executors")

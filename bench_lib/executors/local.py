@@ -25,12 +25,14 @@ _TICK = 1.0
 
 @dataclass(frozen=True)
 class LocalExecutor:
-    """Runs jobs in worker processes of one thread each, which are spawned and reused.
+    """Runs jobs in worker processes of one thread each, which are reused.
 
     Functions, jobs and results must pickle. The time limit is in seconds per attempt, including the imports of a
     worker's first job. A job whose process dies is retried after the other jobs, at most `retries` times; exceptions
     and time-outs are not retried. The initializer runs once in each worker, which has the variables of `environment`
-    from its start. Programs that use this need `if __name__ == "__main__":`, since workers import their main module.
+    from its start. On Linux without a GPU workers are forked with the module `imports` loaded; elsewhere each of them
+    loads what it needs. Programs that use this need `if __name__ == "__main__":`, since workers import their main
+    module.
     """
 
     workers: int
@@ -38,6 +40,7 @@ class LocalExecutor:
     retries: int = 2
     initializer: Callable[[], None] | None = None
     environment: Mapping[str, str] | None = None
+    imports: str | None = None
 
     def __post_init__(self) -> None:
         require(self.workers >= 1, "number of workers", self.workers, "1 or more")
@@ -129,7 +132,7 @@ class _Sweep(Generic[J, R]):
                 return worker
             self._release(worker)
         try:
-            return Worker(self.settings.initializer, self.settings.environment)
+            return Worker(self.settings.initializer, self.settings.environment, self.settings.imports)
         except OSError as error:
             if not self.running:
                 raise BenchError(f"no worker process can be started: {error}") from error

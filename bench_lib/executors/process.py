@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from math import inf
-from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing import Pipe, get_context
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from bench_lib.executors.base import Failure, raised
@@ -33,34 +35,51 @@ _FITS = 16_384
 
 Outcome = tuple[Any, Failure | None]
 
-_environment = threading.Lock()
+FORKS = sys.platform == "linux" and not any(map(os.path.exists, ("/dev/nvidiactl", "/dev/kfd")))
+"""Whether processes may be forked from one that has imported libraries.
+
+Not with a GPU, since a process that asked for it may not fork, nor on other systems, whose libraries may not either.
+"""
+
+UNREAD = {"PYTEST_CURRENT_TEST"}
+"""Variables that no library reads."""
+
+_starting = threading.Lock()
+_imported: list[tuple[str, dict[str, str]]] = []
+"""The module that the process imported from which others are forked, if there is one, and the variables it found."""
 
 
-class WorkerProcess(SpawnProcess):
-    """A process with the environment of workers, and with interrupts blocked until it ignores them.
+def start(
+    target: Callable[..., None],
+    args: tuple[object, ...],
+    environment: Mapping[str, str] | None = None,
+    imports: str | None = None,
+) -> BaseProcess:
+    """Start a process with the variables of workers and others, and with interrupts blocked until it ignores them.
 
-    The environment is set by the parent: the child imports the main module first, and with it possibly libraries that
-    read the environment. `environment` has variables of this process beside those of all workers.
+    The parent sets the variables: the process imports the main module first, and with it possibly libraries that read
+    them. Where possible it is forked from a process that imported the module `imports` under the same variables.
     """
+    with _starting, _without_interrupts(), _variables({**(environment or {}), **ENVIRONMENT}):
+        if FORKS and imports is not None and not environment and _imported_alike(imports):
+            context = get_context("forkserver")
+            context.set_forkserver_preload([imports])
+            forked = context.Process(target=target, args=args)
+            # It may be impossible, as where the path of its socket would be too long.
+            with suppress(OSError, EOFError):
+                forked.start()
+                return forked
+        process = get_context("spawn").Process(target=target, args=args)
+        process.start()
+        return process
 
-    environment: Mapping[str, str] = {}
 
-    def start(self) -> None:
-        with _environment, _without_interrupts():
-            wanted = {**self.environment, **ENVIRONMENT}
-            before = {name: os.environ.get(name) for name in wanted}
-            os.environ.update(wanted)
-            try:
-                super().start()
-            finally:
-                for name, value in before.items():
-                    _restore(name, value)
-
-
-class WorkerContext(SpawnContext):
-    """The spawn context with `WorkerProcess`."""
-
-    Process = WorkerProcess
+def _imported_alike(module: str) -> bool:
+    """Whether the process to fork from has this module and the present variables; true if there is none as yet."""
+    present = module, {name: value for name, value in os.environ.items() if name not in UNREAD}
+    if not _imported:
+        _imported.append(present)
+    return _imported == [present]
 
 
 class Worker:
@@ -69,15 +88,17 @@ class Worker:
     Raises `OSError` if no process can be started.
     """
 
-    def __init__(self, initializer: Callable[[], None] | None, environment: Mapping[str, str] | None = None) -> None:
-        context = WorkerContext()
-        self.pipe, other = context.Pipe()
-        self.process = context.Process(target=serve, args=(other, initializer))
-        self.process.environment = environment or {}
+    def __init__(
+        self,
+        initializer: Callable[[], None] | None = None,
+        environment: Mapping[str, str] | None = None,
+        imports: str | None = None,
+    ) -> None:
+        self.pipe, other = Pipe()
         self.ready = self.retired = False
         self.payload, self.limit, self.deadline = b"", inf, inf
         try:
-            self.process.start()
+            self.process = start(serve, (other, initializer), environment, imports)
         finally:
             # Then only the process has this end, and the pipe closes when it ends.
             other.close()
@@ -175,8 +196,16 @@ def _without_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _restore(name: str, value: str | None) -> None:
-    if value is None:
-        os.environ.pop(name, None)
-    else:
-        os.environ[name] = value
+@contextmanager
+def _variables(wanted: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables with these values in place of their own."""
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

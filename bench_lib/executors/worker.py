@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import pickle
 import signal
@@ -34,6 +35,15 @@ def serve(pipe: Connection, initializer: Callable[[], None] | None) -> None:
     signal.signal(signal.SIGTERM, _leave)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    try:
+        _serve(pipe, initializer)
+    finally:
+        # A forked process ends without what is to be done at its exit, which a second signal would break off.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        atexit._run_exitfuncs()
+
+
+def _serve(pipe: Connection, initializer: Callable[[], None] | None) -> None:
     own, state = os.getpid(), READY
     prepare(initializer)
     with suppress(EOFError, OSError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -129,14 +130,15 @@ def unread_examples(data: Data, trained: Subset) -> tuple[Example, ...]:
 def dev_examples(data: Data, trained: Subset, size: int) -> tuple[Example, ...]:
     """The dev set of a run on this subset: up to `size` unread training examples, stratified by their classes.
 
-    Which ones follows from their texts alone; `Unsupported` where none is left.
+    Which ones follows from their texts alone. At most half of the unread examples, rounded up, so that a technique that
+    reads them unlabelled finds some too; `Unsupported` where there is none.
     """
     left = unread_examples(data, trained)
     if not left:
         raise Unsupported(
             f"{data.task.name} has no training example left for a dev set: all are trained on; lower train_examples"
         )
-    return tuple(left[i] for i in choose_by_content(left, data.task.labels, size))
+    return tuple(left[i] for i in choose_by_content(left, data.task.labels, min(size, math.ceil(len(left) / 2))))
 
 
 @functools.lru_cache(maxsize=8)

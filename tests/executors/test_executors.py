@@ -10,8 +10,9 @@ from bench_lib.executors import EXECUTORS, InlineExecutor, LocalExecutor
 
 def test_executors_are_made_by_name_from_what_the_user_gives() -> None:
     assert EXECUTORS.get("inline")(None, None) == InlineExecutor()
-    assert EXECUTORS.get("local")(3, 90.0) == LocalExecutor(3, 90.0)
-    assert EXECUTORS.get("local")(None, None) == LocalExecutor(os.cpu_count() or 1, 24 * 60 * 60)
+    libraries = "bench_lib.executors.libraries"
+    assert EXECUTORS.get("local")(3, 90.0) == LocalExecutor(3, 90.0, imports=libraries)
+    assert EXECUTORS.get("local")(None, None) == LocalExecutor(os.cpu_count() or 1, 24 * 60 * 60, imports=libraries)
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -221,10 +222,10 @@ def test_workers_that_never_get_ready_fail_their_jobs_in_the_end(jobs: ModuleTyp
 def test_a_worker_that_cannot_be_started_is_no_jobs_fault(jobs: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[Worker] = []
 
-    def start(initializer: Callable[[], None] | None, environment: Mapping[str, str] | None) -> Worker:
+    def start(*settings: Any) -> Worker:
         if started:
             raise OSError("no room for a process")
-        started.append(Worker(initializer, environment))
+        started.append(Worker(*settings))
         return started[-1]
 
     monkeypatch.setattr("bench_lib.executors.local.Worker", start)

@@ -30,6 +30,7 @@ def draw_of(size: int | None = 40, seed: int = 0) -> Draw:
     return Draw(Subset(size, 0), 8, seed)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("task", ALL)
 @pytest.mark.parametrize("technique", [EDA(), Synonym(copies=2), EDA(alpha=0.9, copies=2)])
 def test_targets_stay_right_over_the_embedded_tasks(task, technique):

@@ -35,6 +35,7 @@ def _folder(path: Path) -> None:
 ODD = {"a named pipe": _pipe, "a symbolic link": _loop, "a symbolic  link": _dangling, "a folder": _folder}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("folder", ["runs", "predictions"])
 @pytest.mark.parametrize("place", [".", "task=sst2/technique=adamw"])
 @pytest.mark.parametrize("kind", ODD)

@@ -137,6 +137,7 @@ def test_strength_goes_by_the_size_of_the_training_set_where_none_is_set(example
         assert (known.reported["eda.alpha"], known.reported["eda.copies_asked"]) == (alpha, copies * examples)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("task", ["sst2", "squad"])
 def test_an_epoch_is_as_long_as_without_copies_unless_all_are_to_be_read(train, task):
     """Also in sequences: a long context has several, and so has each of its copies."""
