@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench_lib.cli import console, until_decided
 from bench_lib.cli.arguments import location
-from bench_lib.cli.console import DONE, ProgressLine, print_damaged_files
+from bench_lib.cli.console import DONE, USAGE, ProgressLine, print_damaged_files
 from bench_lib.cli.outcome import print_outcome
+from bench_lib.core.errors import BadPlan
 from bench_lib.core.record import Status
 from bench_lib.report import formatting as md
 from bench_lib.runner.progress import duration
@@ -21,8 +23,9 @@ if TYPE_CHECKING:
     from bench_lib.comparison.contrasts import Contrasts
     from bench_lib.core.spec import RunSpec
     from bench_lib.executors.base import Executor
-    from bench_lib.plans.plan_file import Plan
+    from bench_lib.plans.plan_file import Plan, Tuning
     from bench_lib.plans.status import PartStatus, PlanStatus
+    from bench_lib.runner.grid import Grid
     from bench_lib.runner.limits import Limits
     from bench_lib.store import Store
 
@@ -44,6 +47,24 @@ class Work(NamedTuple):
             progress = sweep(specs, self.store, line.watch(self.executor), line, self.retry, limits)
         return Ended(progress.finished, print_outcome(progress, specs.copy, self.store))
 
+    def tune(self, tuning: Tuning, limits: Limits) -> Ended:
+        """Run the trials that the store lacks of a tuning."""
+        from bench_lib.runner.tuning import plan_tuning
+
+        planned = plan_tuning(*tuning)
+        with ProgressLine() as line:
+            progress = planned.run(self.store, line.watch(self.executor), line, limits)
+        return Ended(progress.finished, print_outcome(progress, lambda: planned.trials, self.store))
+
+    def sweep_grid(self, grid: Grid, limits: Limits) -> Ended:
+        """Run what the store lacks of a sweep that waited for a tuning."""
+        from bench_lib.runner.grid import plan
+        from bench_lib.runner.sweep import check_weights
+
+        specs = plan(grid)
+        check_weights(specs, self.store)
+        return self.sweep(specs, limits)
+
     def decide(self, contrasts: Contrasts, limits: Limits) -> Ended:
         """Add seeds to contrasts until they are decided."""
         from bench_lib.comparison.contrasts import decide
@@ -64,9 +85,11 @@ class Ended(NamedTuple):
 def work_off(plan: Plan, work: Work) -> int:
     """Run what the store lacks of a plan, within its limits, and return the exit code."""
     parts = {name: partial(work.sweep, specs) for name, specs in plan.checked_runs(work.store).items()}
+    parts |= {name: partial(work.tune, tuning) for name, tuning in plan.tunings.items()}
+    parts |= {name: partial(work.sweep_grid, plan.sweeps[name]) for name in plan.sweeps.keys() - parts.keys()}
     if work.retry:
-        stored, runs = work.store.ids(), plan.runs()
-        lost = {name: [spec for spec in runs[name] if spec.run_id() in stored] for name in plan.contrasts}
+        stored, runs = work.store.ids(), plan.runs(work.store)
+        lost = {name: [s for s in runs[name] if s.run_id() in stored] for name in plan.contrasts.keys() & runs.keys()}
         parts |= {f"{name}, stored runs": partial(work.sweep, specs) for name, specs in lost.items()}
     decisions = {name: partial(work.decide, contrasts) for name, contrasts in plan.contrasts.items()}
     since, new, code = time.monotonic(), 0, DONE
@@ -76,7 +99,14 @@ def work_off(plan: Plan, work: Work) -> int:
             print(f"stabbench: stopped at a limit before {name}; the same command goes on", file=sys.stderr)
             return code
         print(f"{name}:", flush=True)
-        ended = part(limits)
+        try:
+            ended = part(limits)
+        except BadPlan as error:
+            if name not in plan.waiting:
+                raise
+            # As where a trial was lost: the other parts go on.
+            print(f"stabbench: {name}: {error}", file=sys.stderr)
+            ended = Ended(0, USAGE)
         print_damaged_files(work.store)
         new, code = new + ended.new, max(code, ended.code)
     return code
@@ -98,15 +128,19 @@ def _status(options: argparse.Namespace) -> int:
     from bench_lib.store import Store
 
     plan, store = read_plan(options.plan, options.data, str(options.store)), Store(options.store)
-    found = plan_status(plan.runs(), store, datetime.now(UTC))
+    runs = plan.runs(store)
+    found = plan_status(runs, store, datetime.now(UTC))
+    waiting = [name for name in plan.waiting if name not in runs]
     print_damaged_files(store)
-    print(console.machine(_as_data(plan.title, found)) if options.json else _text(plan.title, found))
+    shown = console.machine(_as_data(plan.title, found, waiting)) if options.json else _text(plan.title, found, waiting)
+    print(shown)
     return DONE
 
 
-def _as_data(title: str, found: PlanStatus) -> dict[str, Any]:
+def _as_data(title: str, found: PlanStatus, waiting: Sequence[str]) -> dict[str, Any]:
     return {
         "title": title,
+        "waiting": waiting,
         "parts": [_part_as_data(part) for part in found.parts],
         "whole": _part_as_data(found.whole),
         "running": found.running,
@@ -119,12 +153,13 @@ def _part_as_data(part: PartStatus) -> dict[str, Any]:
     return {**vars(part), "done": part.done, "left": part.left}
 
 
-def _text(title: str, found: PlanStatus) -> str:
+def _text(title: str, found: PlanStatus, waiting: Sequence[str]) -> str:
     rows = [_row(part) for part in (*found.parts, found.whole)]
     left = "" if found.seconds_left is None else f"; {duration(found.seconds_left)} left"
     rate = "no run has a date" if found.rate is None else f"{found.rate:.1f} runs an hour over the last 6 hours{left}"
     running = [f"running {text}" for text in found.running] or ["nothing runs"]
-    return "\n".join([title, "", *console.columns(HEAD, rows, text_columns=1), "", *running, rate])
+    after = [f"{name} waits for a tuning, and counts once that is done" for name in waiting]
+    return "\n".join([title, "", *console.columns(HEAD, rows, text_columns=1), "", *after, *running, rate])
 
 
 def _row(part: PartStatus) -> list[str]:

@@ -1,4 +1,4 @@
-"""Read a plan file: sweeps, contrasts and limits in TOML, with all that is wrong named at once."""
+"""Read a plan file: sweeps, tunings, contrasts and limits in TOML, with all that is wrong named at once."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import dataclasses
 import tomllib
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,52 +20,105 @@ from bench_lib.runner.grid import Grid, check_names, plan, runs_of
 from bench_lib.runner.limits import Limits
 from bench_lib.runner.options import parse_frozen_configurations
 from bench_lib.runner.sweep import check_weights
+from bench_lib.runner.trials import BUDGET, Arm, parse_arm
+from bench_lib.runner.tuning import plan_tuning, trials_of
 from bench_lib.stats.design import Margins, staged
 from bench_lib.store import Store
 from bench_lib.tasks.sources.load import source_kind
+from bench_lib.techniques import TECHNIQUES
+from bench_lib.techniques.interface.stack import parse_stack
 
 Values = Mapping[str, Any]
 
 MOST = 1_000_000_000
 
 
+class Tuning(NamedTuple):
+    """Techniques that are tuned alike on the tasks and profiles of a grid."""
+
+    grid: Grid
+    budget: int
+
+    def arms(self) -> set[ArmCell]:
+        """What it tunes."""
+        stacks = [parse_stack(text, TECHNIQUES) for text in self.grid.techniques]
+        return set(product([Arm(stack, self.budget).label for stack in stacks], self.grid.tasks, self.grid.profile))
+
+
+ArmCell = tuple[str, str, str]
+"""A label such as `mixout[tuned@16]`, with a task and a profile."""
+
+
 @dataclass(frozen=True)
 class Plan:
-    """Sweeps, and contrasts that are run after them, by name and in order."""
+    """Sweeps, tunings and contrasts, by name and each in their order.
+
+    Contrasts come last, and sweeps that wait for a tuning after it.
+    """
 
     path: Path
     title: str
     limits: Limits
     sweeps: Mapping[str, Grid]
+    tunings: Mapping[str, Tuning]
     contrasts: Mapping[str, Contrasts]
 
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """The sweeps and contrasts with a tuned arm whose trials the plan makes."""
+        tuned = set[ArmCell]().union(*(tuning.arms() for tuning in self.tunings.values()))
+        parts = {**self.sweeps, **{name: _grid(contrasts, 1) for name, contrasts in self.contrasts.items()}}
+        return tuple(name for name, grid in parts.items() if _tuned_arms(grid) & tuned)
+
     def checked_runs(self, store: Store) -> dict[str, list[RunSpec]]:
-        """The runs of each sweep; `BadPlan` with all reasons why runs of the sweeps or contrasts cannot succeed."""
+        """The runs of each sweep that waits for no tuning.
+
+        Raises `BadPlan` with all reasons why runs of the plan cannot succeed, of the parts that wait for no tuning.
+        """
         problems, stored = Problems(), store.ids()
         found: dict[str, list[RunSpec]] = {}
         earlier: set[str] = set()
         for name, grid in self.sweeps.items():
+            if name in self.waiting:
+                continue
             with problems.at(f"{self.path}, {name}") as own:
                 found[name] = own.of(plan, grid) or []
                 own.of(check_weights, found[name], store)
                 own.of(_check_order, found[name], earlier)
             earlier |= {spec.run_id() for spec in found[name] if not spec.keep_weights} - stored
-        for name, contrasts in self.contrasts.items():
+        for name, tuning in self.tunings.items():
             with problems.at(f"{self.path}, {name}") as own:
-                own.of(paired, contrasts)
+                own.of(plan_tuning, *tuning)
+        for name, contrasts in self.contrasts.items():
+            if name not in self.waiting:
+                with problems.at(f"{self.path}, {name}") as own:
+                    own.of(paired, contrasts)
         problems.refuse()
         return found
 
-    def runs(self) -> dict[str, list[RunSpec]]:
-        """The runs of each sweep, and those of the contrasts on all of their seeds, without trying what can succeed."""
+    def runs(self, store: Store) -> dict[str, list[RunSpec]]:
+        """The runs of each part, those of contrasts on all of their seeds, without trying what can succeed.
+
+        Without the parts that wait for a tuning, until its trials are stored.
+        """
+        tunings = {name: trials_of(*tuning) for name, tuning in self.tunings.items()}
+        tuned = not any(tuning.missing for planned in tunings.values() for tuning in planned.tunings(store))
         contrasts = {name: _grid(contrasts, contrasts.max_seeds) for name, contrasts in self.contrasts.items()}
         problems = Problems()
         found = {}
         for name, grid in {**self.sweeps, **contrasts}.items():
-            with problems.at(f"{self.path}, {name}") as own:
-                found[name] = own.of(runs_of, grid) or []
+            if tuned or name not in self.waiting:
+                with problems.at(f"{self.path}, {name}") as own:
+                    found[name] = own.of(runs_of, grid) or []
         problems.refuse()
-        return found
+        trials = {name: list(planned.trials) for name, planned in tunings.items()}
+        names = (*self.sweeps, *self.tunings, *self.contrasts)
+        return {name: {**found, **trials}[name] for name in names if name in {**found, **trials}}
+
+
+def _tuned_arms(grid: Grid) -> set[ArmCell]:
+    arms = [arm.label for arm in map(parse_arm, grid.techniques) if arm is not None]
+    return set(product(arms, grid.tasks, grid.profile))
 
 
 def _check_order(specs: Sequence[RunSpec], earlier: Set[str]) -> None:
@@ -121,10 +175,12 @@ TOP = {
     **SHARED,
     "limits": Form(lambda value: isinstance(value, dict), "a table that begins with [limits]"),
     "sweep": Form(_is_tables, "tables that begin with [[sweep]]"),
+    "tuning": Form(_is_tables, "tables that begin with [[tuning]]"),
     "contrasts": Form(_is_tables, "tables that begin with [[contrasts]]"),
 }
 LIMITS = {"max_runs": COUNT, "max_hours": NUMBER}
 SWEEP = {"name": TEXT, **SHARED, "freeze": TEXT, "vary": TEXT}
+TUNING = {"name": TEXT, "tasks": NAMES, "techniques": NAMES, "profiles": NAMES, "budget": COUNT}
 CONTRASTS = {
     "name": TEXT,
     "baseline": TEXT,
@@ -157,15 +213,15 @@ def read_plan(path: Path, data: str | None = None, tuned_from: str = "") -> Plan
     found = _parsed(path)
     with problems.at(str(path)) as own:
         top = _values(found, TOP, ("title",), own)
-        own.of(require, bool(top.get("sweep") or top.get("contrasts")), "plan", {}, "at least one [[sweep]]")
+        own.of(require, any(top.get(kind) for kind in READERS), "plan", {}, "at least one [[sweep]]")
         source = {"model": top.get("model", "minilm"), "data": data or top.get("data", "embedded")}
         source["tuned_from"] = tuned_from
         own.of(find_source, source["model"], MODELS)
         own.of(source_kind, source["data"])
     with problems.at(f"{path}, limits") as own:
         given = _values(top.get("limits", {}), LIMITS, (), own)
-    parts: dict[str, dict[str, Any]] = {"sweep": {}, "contrasts": {}}
-    for kind, read in (("sweep", _sweep), ("contrasts", _contrasts)):
+    parts: dict[str, dict[str, Any]] = {kind: {} for kind in READERS}
+    for kind, read in READERS.items():
         for number, table in enumerate(top.get(kind, ()), 1):
             name = str(table.get("name", number))
             with problems.at(f"{path}, {kind} {name}") as own:
@@ -173,7 +229,7 @@ def read_plan(path: Path, data: str | None = None, tuned_from: str = "") -> Plan
                 parts[kind][name] = own.of(read, table, top, source)
     problems.refuse()
     limits = Limits(given.get("max_runs"), given.get("max_hours"))
-    return Plan(path, top["title"], limits, parts["sweep"], parts["contrasts"])
+    return Plan(path, top["title"], limits, *parts.values())
 
 
 def _parsed(path: Path) -> dict[str, Any]:
@@ -219,6 +275,19 @@ def _sweep(table: Values, top: Values, source: Values) -> Grid:
     return grid
 
 
+def _tuning(table: Values, top: Values, source: Values) -> Tuning:
+    problems = Problems()
+    found = _part(table, top, TUNING, problems)
+    tuning = Tuning(
+        Grid(found["tasks"], found["techniques"], (0,), found["profiles"], **source), found.get("budget", BUDGET)
+    )
+    problems.of(check_names, tuning.grid)
+    problems.refuse()
+    problems.of(tuning.arms)
+    problems.refuse()
+    return tuning
+
+
 def _contrasts(table: Values, top: Values, source: Values) -> Contrasts:
     problems = Problems()
     found = _part(table, top, CONTRASTS, problems)
@@ -233,3 +302,11 @@ def _contrasts(table: Values, top: Values, source: Values) -> Contrasts:
     problems.of(staged, (contrasts.max_seeds,), len([*contrasts]), contrasts.alpha)
     problems.refuse()
     return contrasts
+
+
+READERS: Mapping[str, Callable[[Values, Values, Values], Any]] = {
+    "sweep": _sweep,
+    "tuning": _tuning,
+    "contrasts": _contrasts,
+}
+"""The kinds of parts in the order of `Plan`, and how a table of each is read."""

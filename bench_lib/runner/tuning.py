@@ -11,8 +11,9 @@ from bench_lib.core.record import Status
 from bench_lib.core.spec import RunSpec
 from bench_lib.executors.base import Executor
 from bench_lib.runner.feasibility import hindrances
-from bench_lib.runner.grid import Grid, plan
-from bench_lib.runner.sweep import Progress, Report, sweep
+from bench_lib.runner.grid import Grid, runs_of
+from bench_lib.runner.limits import Limits
+from bench_lib.runner.sweep import UNLIMITED, Progress, Report, sweep
 from bench_lib.runner.trials import Arm, Tuning, outcomes, tuning
 from bench_lib.store import Store
 from bench_lib.techniques import TECHNIQUES
@@ -35,9 +36,15 @@ class TuningPlan:
     declined: Mapping[tuple[str, str], str]
     trials: tuple[RunSpec, ...]
 
-    def run(self, store: Store, executor: Executor, report: Report = lambda progress: None) -> Progress:
+    def run(
+        self,
+        store: Store,
+        executor: Executor,
+        report: Report = lambda progress: None,
+        limits: Limits = UNLIMITED,
+    ) -> Progress:
         """Run the trials that are not stored or were lost; what is interrupted goes on with the same call."""
-        return sweep(self.trials, store, executor, report, LOST)
+        return sweep(self.trials, store, executor, report, LOST, limits)
 
     def tunings(self, store: Store) -> list[Tuning]:
         """What the store knows of each arm on each task."""
@@ -51,10 +58,19 @@ def plan_tuning(grid: Grid, budget: int) -> TuningPlan:
     The seeds of the grid are not used. Raises `BadPlan` with all problems.
     """
     problems = Problems()
+    planned = trials_of(grid, budget)
+    problems.found += hindrances([*(cell for _, cell in planned.arms), *planned.trials])
+    problems.refuse()
+    return planned
+
+
+def trials_of(grid: Grid, budget: int) -> TuningPlan:
+    """The trials like `plan_tuning`, without trying whether data and model fit each other, which takes longer."""
+    problems = Problems()
     arms = [problems.of(_arm, text, budget) for text in dict.fromkeys(grid.techniques)]
     by_stack = {arm.base.spec(): arm for arm in arms if arm is not None}
     techniques = tuple(arm.text for arm in by_stack.values()) or (STAND_IN,)
-    cells = problems.of(plan, dataclasses.replace(grid, techniques=techniques, seeds=(0,)))
+    cells = problems.of(runs_of, dataclasses.replace(grid, techniques=techniques, seeds=(0,)))
     scored = {cell.profile_name for cell in cells or [] if cell.profile.scored_on == "dev"}
     problems.of(require, not scored, "profile", "".join(scored), "one without scored_on, which trials set themselves")
     problems.refuse()
@@ -71,8 +87,6 @@ def plan_tuning(grid: Grid, budget: int) -> TuningPlan:
         found.append((arm, cell))
         numbered += [(number, trial) for number, point in enumerate(points) for trial in point]
     trials = tuple(trial for _, trial in sorted(numbered, key=lambda pair: pair[0]))
-    problems.found += hindrances(trials)
-    problems.refuse()
     return TuningPlan(tuple(found), declined, trials)
 
 

@@ -17,6 +17,8 @@ import pytest
 from bench_lib.cli import main
 from bench_lib.cli.console import DONE, INCONCLUSIVE, INFRASTRUCTURE, USAGE
 from bench_lib.core.record import RunRecord
+from bench_lib.executors import InlineExecutor
+from bench_lib.executors.base import Done, Failure
 from bench_lib.store import Store
 
 Written = pytest.CaptureFixture[str]
@@ -125,6 +127,62 @@ def test_options_that_a_plan_decides_are_refused_by_name(capsys: Written, plan: 
     assert retry.startswith("stabbench: unknown status in --retry 'crahsed': did you mean 'crashed'")
     assert technique.startswith(f"stabbench: {plan}, sweep one task: unknown technique 'emma': did you mean 'ema'")
     assert not (tmp_path / "results").exists()
+
+
+TUNED = """
+title = "Tuned"
+model = "tiny"
+tasks = ["sst2"]
+profiles = ["smoke"]
+
+[[sweep]]
+name = "tuned arms"
+techniques = ["adamw[tuned@2]", "mixout[tuned@2]"]
+seeds = "0"
+
+[[tuning]]
+name = "tuning"
+techniques = ["adamw", "mixout"]
+budget = 2
+"""
+
+
+def test_a_plan_tunes_before_it_runs_what_is_tuned(
+    capsys: Written, plan: Path, tmp_path: Path, status: Callable[[], Any]
+) -> None:
+    plan.write_text(TUNED)
+    command = ["run", str(plan), "--store", str(tmp_path / "results")]
+    assert main([*command, "--max-runs", "3"]) == DONE
+    assert "stopped at a limit with 5 of 8 runs left" in capsys.readouterr().err
+    assert [(part["name"], part["done"], part["left"]) for part in status()["parts"]] == [("tuning", 3, 5)]
+    assert status()["waiting"] == ["tuned arms"]
+    assert main(["status", str(plan), "--store", str(tmp_path / "results")]) == DONE
+    assert "\ntuned arms waits for a tuning, and counts once that is done\n" in capsys.readouterr().out
+
+    assert main(command) == DONE
+    assert [line for line in capsys.readouterr().out.splitlines() if line.endswith(":")] == ["tuning:", "tuned arms:"]
+    records = Store(tmp_path / "results").records()
+    assert {record.technique for record in records if record.seed == 0} == {"adamw[tuned@2]", "mixout[tuned@2]"}
+    assert status()["waiting"] == []
+    assert (status()["whole"]["done"], status()["whole"]["left"]) == (10, 0)
+
+
+def test_what_waits_for_a_lost_trial_is_named_and_the_rest_goes_on(
+    capsys: Written, plan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = '[[contrasts]]\nname = "later"\nbaseline = "adamw"\ntechniques = ["ema"]\nmax_seeds = 6\nalpha = 0.4\n'
+    plan.write_text(f"{TUNED}\n{later}")
+    run = InlineExecutor.run
+
+    def losing(self: InlineExecutor, function: Any, jobs: Any) -> Iterator[Any]:
+        for number, done in enumerate(run(self, function, jobs)):
+            yield Done(done.job, None, Failure("died", "no memory")) if number == 0 else done
+
+    monkeypatch.setattr(InlineExecutor, "run", losing)
+    assert main(["run", str(plan), "--store", str(tmp_path / "results")]) >= INFRASTRUCTURE
+    written = capsys.readouterr()
+    assert "stabbench: tuned arms: adamw[tuned@2] on sst2: 1 of 4 trials under profile smoke are missing" in written.err
+    assert "later:\n" in written.out
 
 
 @pytest.mark.parametrize("command", ["run", "status"])
