@@ -5,11 +5,11 @@ READY := .venv/.ready
 
 .PHONY: environment test test-all bench report clean told
 
-test: WHAT = style, types and tests, together up to 20 minutes on two cores
+test: WHAT = style, types and tests, together a quarter of an hour on two cores
 test: told environment
 	$(BIN)/tox run-parallel --parallel-live -e lint,type,tests
 
-test-all: WHAT = what `make test` does, and then the exhaustive tests, together under half an hour on two cores
+test-all: WHAT = what `make test` does, and then the exhaustive tests, together less than half an hour on two cores
 test-all: told environment
 	$(BIN)/tox run-parallel --parallel-live -e lint,type,tests
 	$(BIN)/tox run -e exhaustive

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bench_lib.comparison.contrasts import Contrasts
     from bench_lib.core.spec import RunSpec
     from bench_lib.executors.base import Executor
-    from bench_lib.plans.plan_file import Plan, Tuning
+    from bench_lib.plans.plan import Plan, Tuning
     from bench_lib.plans.status import PartStatus, PlanStatus
     from bench_lib.runner.grid import Grid
     from bench_lib.runner.limits import Limits

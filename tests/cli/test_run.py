@@ -161,7 +161,7 @@ def test_every_option_reaches_the_sweep(asked: list[Any]) -> None:
     )
     assert (store.root, executor.executor, retry) == (
         Path("elsewhere"),
-        LocalExecutor(3, 90.0),
+        LocalExecutor(3, 90.0, imports="bench_lib.executors.libraries"),
         {Status.CRASHED, Status.OOM},
     )
 

@@ -169,8 +169,9 @@ def test_they_are_of_the_checkpoint_that_is_kept(make_spec: Any, monkeypatch: py
     last, best = execute(specs)
     assert len(calls) == 4
     assert last.robustness.adversarial == 0.3
-    assert best.robustness.adversarial == last.evaluations.scores.index(max(last.evaluations.scores)) / 10
-    assert best.score == max(last.evaluations.scores)
+    kept = best.evaluations.dev_scores.index(max(best.evaluations.dev_scores))
+    assert best.robustness.adversarial == kept / 10
+    assert best.score == last.evaluations.scores[kept]
 
 
 # ---- nothing of the training changes ---------------------------------------------------------------------------------

@@ -310,7 +310,7 @@ def test_observers_ride_along_and_get_what_they_would_get_alone(plan: Plan) -> N
 def test_a_trial_is_scored_on_the_dev_set_and_never_sees_the_evaluation_set(
     plan: Plan, task: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual, spec = run(plan(task=task)), plan(task=task, scored_on="dev", dev_examples=4)
+    usual, spec = run(plan(task=task)), plan(task=task, scored_on="dev", dev_examples=2)
     with monkeypatch.context() as without:
         without.setattr("bench_lib.runner.resolved.evaluation_set", None)
         trial = run(spec)
@@ -318,7 +318,7 @@ def test_a_trial_is_scored_on_the_dev_set_and_never_sees_the_evaluation_set(
     assert trial.curve == usual.curve, "it trains as the run would"
     assert trial.constant_baseline == dev.constant_baseline
     assert trial.predictions is not None
-    assert len(dev.examples) == 4
+    assert len(dev.examples) == 2
     assert len(trial.predictions.values) == sum(len(e.words) if isinstance(e, TagExample) else 1 for e in dev.examples)
     assert trial.evaluations.dev_scores == ()
     stopping = dataclasses.replace(spec, stack=plan("early_stopping").stack)
