@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 ORIGINAL = "adamw"
 CODES = {"holds": DONE, "regression": REGRESSION, "inconclusive": INCONCLUSIVE}
-SETTINGS = {"profile", "tasks", "model", "data", "store", "executor", "workers", "time_limit"}
-"""The options of `add_setting`, shared with `run`."""
+SETTINGS = {"profile", "tasks", "model", "data", "store", "executor", "workers", "time_limit", "tuned_from"}
+"""Options that `run` has too."""
 
 OWN = {"baseline", "alpha", "margin", "max_cost", "against"}
 """Other options that the suggested comparison with more seeds repeats."""
@@ -38,6 +38,7 @@ def add_to(command: argparse.ArgumentParser) -> None:
     add("technique", nargs="?", metavar="PATH.py:Class|NAME", help="a file's technique, or a registered one or stack")
     add("--baseline", default=ORIGINAL, metavar="NAME", help=f"what it is compared with (default: {ORIGINAL})")
     add_setting(command)
+    add("--tuned-from", type=location, metavar="DIR", help="store of the trials of mixout[tuned] (default: --store)")
     add("--max-seeds", type=int, default=30, metavar="N", help="seeds that may be spent (default: 30)")
     add("--alpha", type=float, default=0.05, help="chance of any false alarm, over all tests, looks and tasks")
     add("--margin", type=float, default=2.0, metavar="RATIO", help="MAD ratios within it are equivalent (default: 2)")
@@ -104,6 +105,7 @@ def _request(options: argparse.Namespace) -> ComparisonRequest:
         alpha=options.alpha,
         margins=Margins(ratio=options.margin),
         max_cost=options.max_cost,
+        tuned_from=str(options.tuned_from or options.store),
     )
 
 

@@ -16,6 +16,7 @@ from bench_lib.core.spec import RunSpec
 from bench_lib.executors.base import Executor
 from bench_lib.runner.grid import Grid, plan
 from bench_lib.runner.sweep import Progress
+from bench_lib.runner.trials import parse_arm
 from bench_lib.stats.design import Design, Margins, staged
 from bench_lib.store import Store
 from bench_lib.techniques import TECHNIQUES
@@ -30,7 +31,8 @@ MIN_SEEDS = 3
 class ComparisonRequest:
     """What to compare, on which tasks, and with which error rates.
 
-    `max_cost` is the largest accepted ratio of training times, technique over baseline.
+    `max_cost` is the largest accepted ratio of training times, technique over baseline. Trials in the store
+    `tuned_from` say what tuned arms are, such as `mixout[tuned]`.
     """
 
     technique: str
@@ -43,6 +45,7 @@ class ComparisonRequest:
     alpha: float = 0.05
     margins: Margins = field(default_factory=Margins)
     max_cost: float = math.inf
+    tuned_from: str = ""
 
     def __post_init__(self) -> None:
         once = len(self.tasks) == len(set(self.tasks)) > 0
@@ -55,7 +58,8 @@ class ComparisonRequest:
 
     def grid(self, techniques: Sequence[str], tasks: Sequence[str], seeds: Sequence[int]) -> Grid:
         """The grid of these techniques, tasks and seeds, with the profile, model and data of the request."""
-        return Grid(tuple(tasks), tuple(techniques), tuple(seeds), self.profile, self.model, self.data)
+        names = tuple(tasks), tuple(techniques), tuple(seeds)
+        return Grid(*names, self.profile, self.model, self.data, tuned_from=self.tuned_from)
 
 
 def check_scored_on_evaluation(profile: str) -> None:
@@ -65,8 +69,12 @@ def check_scored_on_evaluation(profile: str) -> None:
 
 
 def trainable_stack(text: str) -> Stack:
-    """Parse a stack; raises `BenchError` for a seed ensemble, which has no runs to pair with the baseline's."""
-    stack = parse_stack(text, TECHNIQUES)
+    """Parse a stack, or that of a tuned arm at its defaults.
+
+    Raises `BenchError` for a seed ensemble, which has no runs to pair with the baseline's.
+    """
+    arm = parse_arm(text)
+    stack = parse_stack(text, TECHNIQUES) if arm is None else arm.base
     pools = [technique.name for technique in stack.techniques if technique.pools()]
     if pools:
         raise BenchError(
@@ -115,6 +123,8 @@ class Comparison:
         """
         problems = Problems()
         problems.of(self.request.design)
+        earlier = self.against is None or parse_arm(self.request.technique) is None
+        problems.of(require, earlier, "--against with technique", self.request.technique, "one that was not tuned")
         stacks = {technique: problems.of(trainable_stack, technique) for technique in self._techniques()}
         parsed = [technique for technique, stack in stacks.items() if stack is not None]
         # With neither technique valid, a placeholder lets the rest of the request be checked.

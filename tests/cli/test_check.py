@@ -74,6 +74,21 @@ def test_a_broken_file_is_not_compared_at_all(tmp_path: Path, capsys: Written, m
     assert {breach["promise"] for breach in answer["breaches"]} == {"identity"}
 
 
+def test_tuned_arms_are_compared_by_the_trials_of_a_store(tmp_path: Path, capsys: Written) -> None:
+    trials, arms = str(tmp_path / "trials"), ("mixout[tuned@2]", "--baseline", "adamw[tuned@2]")
+    words = ["check", *arms, *TINY, "--max-seeds", "4", "--store", str(tmp_path / "results"), "--tuned-from", trials]
+    assert command._changed_options(parser().parse_args(words), {"tuned_from"}) == ["--tuned-from", trials]
+    assert main(words) == USAGE
+    assert "mixout[tuned@2] on conll2003: 4 of 4 trials" in capsys.readouterr().err
+    assert main(["tune", *TINY, "--techniques", "adamw,mixout", "--budget", "2", "--store", trials]) == DONE
+    capsys.readouterr()
+    assert main(words) == INCONCLUSIVE
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "mixout[tuned@2] against adamw[tuned@2]: inconclusive; 4 of 4 seeds used"
+    assert main([*words, "--against", str(tmp_path / "results")]) == USAGE
+    assert "--against with technique is 'mixout[tuned@2]'; allowed: one that was not tuned" in capsys.readouterr().err
+
+
 # With made-up scores.
 
 
