@@ -11,6 +11,7 @@ from bench_lib.core.errors import Unavailable, described
 
 EXTRAS: Mapping[str, tuple[str, ...]] = {
     "hub": ("datasets",),
+    "decoder": ("gguf",),
     "peft": ("peft",),
     "optimizers": ("pytorch_optimizer",),
     "quantization": ("torchao",),

