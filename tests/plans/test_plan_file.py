@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -8,17 +7,11 @@ import pytest
 
 from bench_lib.comparison.contrasts import Contrasts
 from bench_lib.core.errors import BadPlan, BadValue, BenchError
-from bench_lib.core.record import Status
 from bench_lib.plans.plan_file import read_plan
-from bench_lib.runner.grid import Grid, plan
+from bench_lib.runner.grid import Grid
 from bench_lib.runner.limits import Limits
-from bench_lib.runner.records import blank_record
-from bench_lib.runner.tuning import plan_tuning
 from bench_lib.stats.design import Margins
 from bench_lib.store import Store
-from bench_lib.tasks.sources.synthetic import CORPORA
-
-REFERENCE = Path(__file__).parents[2] / "results" / "plan.toml"
 
 TEXT = """
 title = "A plan"
@@ -53,16 +46,6 @@ max_seeds = 20
 alpha = 0.01
 margin = 1.5
 """
-
-
-@pytest.fixture
-def written(tmp_path: Path) -> Any:
-    def write(text: str) -> Path:
-        path = tmp_path / "plan.toml"
-        path.write_text(text)
-        return path
-
-    return write
 
 
 @pytest.fixture
@@ -107,24 +90,6 @@ def test_a_plan_is_its_sweeps_and_contrasts_in_order(written: Any) -> None:
 def test_data_given_beside_a_plan_take_the_place_of_its_own(written: Any, data_folder: Path) -> None:
     found = read_plan(written(TEXT), str(data_folder))
     assert {part.data for part in (*found.sweeps.values(), *found.contrasts.values())} == {str(data_folder)}
-
-
-def test_the_runs_of_a_sweep_are_those_of_its_grid_seed_by_seed_over_all_profiles(written: Any, tmp_path: Path) -> None:
-    found = read_plan(written(TEXT.replace('"3"', '"3-4"').replace('tasks = ["sst2", "imdb"]', 'tasks = ["sst2"]')))
-    store = Store(tmp_path / "results")
-    runs = found.runs(store)
-    sweeps = {name: plan(grid) for name, grid in found.sweeps.items()}
-    assert found.checked_runs(store) == sweeps
-    assert {name: runs[name] for name in sweeps} == sweeps
-    assert {(run.technique(), run.seed) for run in runs["techniques"]} == {
-        (technique, seed) for technique in ("adamw", "mixout", "llrd+reinit") for seed in range(3, 23)
-    }
-    assert [(run.seed, run.profile_name) for run in runs["streams"]] == [
-        (3, "smoke"),
-        (3, "smoke-stress"),
-        (4, "smoke"),
-        (4, "smoke-stress"),
-    ]
 
 
 def test_a_plan_needs_no_limits_and_no_contrasts(written: Any) -> None:
@@ -236,84 +201,17 @@ def test_what_cannot_succeed_is_named_with_its_part(written: Any, tmp_path: Path
     assert list(dict.fromkeys(places)) == [", baseline", ", streams", ", techniques"]
 
 
-SOUP = """
-title = "A soup"
-model = "tiny"
-tasks = ["sst2"]
-profiles = ["smoke"]
-seeds = "0-1"
-
-[[sweep]]
-name = "members"
-techniques = ["adamw"]
-
-[[sweep]]
-name = "soup"
-techniques = ["greedy_soup:members=2"]
-"""
-
-
-def test_weights_that_nothing_keeps_are_found_before_the_first_run(written: Any, tmp_path: Path) -> None:
-    store, found = Store(tmp_path / "results"), read_plan(written(SOUP))
-    with pytest.raises(BadPlan, match=r", soup: a seed ensemble needs the weights of sst2 adamw seed 0, which an earl"):
-        found.checked_runs(store)
-    for spec in found.runs(store)["members"]:
-        store.append(dataclasses.replace(blank_record(spec, Status.CONVERGED, ""), score=0.5))
-    with pytest.raises(BadPlan, match=r", soup: greedy_soup:members=2 needs the weights .* were stored without"):
-        found.checked_runs(store)
-    members, soup = '["adamw"]', '["greedy_soup:members=2"]'
-    together = SOUP.replace(soup, members).replace(members, '["adamw", "greedy_soup:members=2"]', 1)
-    assert len(read_plan(written(together)).checked_runs(Store(tmp_path / "other"))["members"]) == 3
-
-
 TUNED = """
 title = "Tuned"
 model = "tiny"
 tasks = ["sst2"]
 profiles = ["smoke"]
 techniques = ["adamw", "mixout"]
-seeds = "0-1"
-
-[[sweep]]
-name = "at their defaults"
-
-[[sweep]]
-name = "baseline, tuned"
-techniques = ["adamw[tuned@2]"]
 
 [[tuning]]
 name = "tuning"
 budget = 2
-
-[[contrasts]]
-name = "tuned"
-baseline = "adamw[tuned@2]"
-techniques = ["mixout[tuned@2]"]
 """
-
-
-def test_what_a_tuning_has_to_choose_first_waits_for_it(written: Any, tmp_path: Path) -> None:
-    store, path = Store(tmp_path / "results"), written(TUNED)
-    found = read_plan(path, tuned_from=str(store.root))
-    assert found.waiting == ("baseline, tuned", "tuned")
-    assert [*found.checked_runs(store)] == ["at their defaults"]
-    runs = found.runs(store)
-    assert [*runs] == ["at their defaults", "tuning"]
-    assert runs["tuning"] == [*plan_tuning(found.tunings["tuning"].grid, 2).trials]
-    assert {run.technique() for run in runs["tuning"]} > {"adamw", "mixout"}
-    for number, spec in enumerate(runs["tuning"]):
-        store.append(dataclasses.replace(blank_record(spec, Status.CONVERGED, ""), score=number / 100))
-    runs = found.runs(store)
-    assert [*runs] == ["at their defaults", "baseline, tuned", "tuning", "tuned"]
-    assert {run.technique() for run in runs["tuned"]} == {"adamw[tuned@2]", "mixout[tuned@2]"}
-
-
-def test_a_tuned_arm_that_the_plan_does_not_tune_needs_its_trials_at_once(written: Any, tmp_path: Path) -> None:
-    other = TUNED.replace("budget = 2", "budget = 3")
-    found = read_plan(written(other), tuned_from=str(tmp_path / "results"))
-    assert found.waiting == ()
-    with pytest.raises(BadPlan, match=r"baseline, tuned: adamw\[tuned@2\] on sst2: 4 of 4 trials .* are missing"):
-        found.checked_runs(Store(tmp_path / "results"))
 
 
 @pytest.mark.parametrize(
@@ -333,12 +231,3 @@ def test_a_tuning_that_cannot_be_is_named(problems: Any, change: tuple[str, str]
     assert any(found.startswith(problem) for found in problems(TUNED.replace(*change))), problems(
         TUNED.replace(*change)
     )
-
-
-def test_the_plan_of_the_reference_results_can_be_planned(tmp_path: Path) -> None:
-    found = read_plan(REFERENCE, "embedded", str(tmp_path / "results"))
-    runs = found.runs(Store(tmp_path / "results"))
-    trained = {name: {(r.task, r.seed) for r in specs if r.technique() == "adamw"} for name, specs in runs.items()}
-    assert set().union(*trained.values()) >= {(task, seed) for task in CORPORA for seed in range(30)}
-    assert [contrasts.baseline for contrasts in found.contrasts.values()] == ["adamw", "adamw[tuned]"]
-    assert found.waiting == ("techniques, tuned",)
