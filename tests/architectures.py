@@ -88,7 +88,8 @@ def outcomes_of(techniques: Iterable[str], families: Families, names: Iterable[s
     for name in names:
         sys.stderr.write(f"{name}\n")
         for technique in map(TECHNIQUES.get, found):
-            with_words = (AutoModelForMaskedLM, f"{name}-words") if isinstance(technique(), Prompts) else ()
+            prompted = isinstance(technique(), Prompts) and name in FAMILIES
+            with_words = (AutoModelForMaskedLM, f"{name}-words") if prompted else ()
             found[technique.name][name] = _declined(technique, resolve(str(families.folder(name, *with_words)), MODELS))
     return found
 

@@ -90,6 +90,43 @@ def llama3_bytes() -> PreTrainedTokenizerBase:
     )
 
 
+def gpt2_bytes() -> PreTrainedTokenizerBase:
+    """As GPT-2's, Pythia's and Phi's: nothing is added to a text, and there is no padding."""
+    vocab, merges, _ = _bpe(["<|endoftext|>"])
+    return transformers.GPT2Tokenizer(vocab=vocab, merges=merges)
+
+
+def opt_bytes() -> PreTrainedTokenizerBase:
+    """As OPT's: a text begins with the token that also ends it, and another one has none before it."""
+    _, _, tokenizer = _bpe(["</s>", "<pad>"])
+    template = processors.TemplateProcessing(single="</s> $A", pair="</s> $A $B", special_tokens=[("</s>", 0)])
+    tokenizer.post_processor = processors.Sequence([processors.ByteLevel(trim_offsets=False), template])
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="</s>", eos_token="</s>", pad_token="<pad>"
+    )
+
+
+def qwen_bytes() -> PreTrainedTokenizerBase:
+    """As Qwen's: the padding is also what ends a text."""
+    vocab, merges, _ = _bpe(["<|endoftext|>"])
+    return transformers.Qwen2Tokenizer(vocab=vocab, merges=merges)
+
+
+def llama_pieces() -> PreTrainedTokenizerBase:
+    """As Llama 2's and Mistral's: pieces with fallback to bytes, one token before the text, and no padding."""
+    special = ["<s>", "<unk>", "</s>"]
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    trainer = trainers.BpeTrainer(vocab_size=300, special_tokens=special, show_progress=False, min_frequency=1)
+    _trained(tokenizer, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A", pair="<s> $A $B", special_tokens=[("<s>", 0)]
+    )
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", unk_token="<unk>"
+    )
+
+
 def gemma_pieces() -> PreTrainedTokenizerBase:
     special = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>"]
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
@@ -129,6 +166,10 @@ TOKENIZERS: dict[str, Callable[[], PreTrainedTokenizerBase]] = {
     "deberta_bytes": deberta_bytes,
     "modern_bytes": modern_bytes,
     "llama3_bytes": llama3_bytes,
+    "gpt2_bytes": gpt2_bytes,
+    "opt_bytes": opt_bytes,
+    "qwen_bytes": qwen_bytes,
+    "llama_pieces": llama_pieces,
     "gemma_pieces": gemma_pieces,
     "xlm_pieces": xlm_pieces,
     "albert_pieces": albert_pieces,
@@ -192,10 +233,35 @@ FAMILIES: dict[str, tuple[Callable[..., PretrainedConfig], str]] = {
 }
 """The families of encoders: how their configurations are made, and which tokenizer they come with."""
 
-DECODERS: dict[str, tuple[Callable[..., PretrainedConfig], str]] = {
-    "llama": (transformers.LlamaConfig, "llama3_bytes"),
-    "gemma": (lambda **sizes: transformers.GemmaConfig(head_dim=8, **sizes), "gemma_pieces"),
+OF_GPT2 = {
+    "hidden_size": "n_embd",
+    "num_hidden_layers": "n_layer",
+    "num_attention_heads": "n_head",
+    "intermediate_size": "n_inner",
+    "max_position_embeddings": "n_positions",
 }
+
+
+def _causal(make: Callable[..., PretrainedConfig], **more: Any) -> Callable[..., PretrainedConfig]:
+    """Of a decoder that begins and ends texts with the first token of its vocabulary."""
+    return lambda **sizes: make(**sizes, bos_token_id=0, eos_token_id=0, **more)
+
+
+DECODERS: dict[str, tuple[Callable[..., PretrainedConfig], str]] = {
+    "llama": (_causal(transformers.LlamaConfig, num_key_value_heads=1), "llama3_bytes"),
+    "gpt2": (_renamed(transformers.GPT2Config, OF_GPT2, bos_token_id=0, eos_token_id=0), "gpt2_bytes"),
+    "gpt-neox": (_causal(transformers.GPTNeoXConfig), "gpt2_bytes"),
+    "opt": (
+        _renamed(transformers.OPTConfig, {"intermediate_size": "ffn_dim"}, word_embed_proj_dim=8, eos_token_id=0),
+        "opt_bytes",
+    ),
+    "qwen2": (_causal(transformers.Qwen2Config, num_key_value_heads=1), "qwen_bytes"),
+    "qwen3": (_causal(transformers.Qwen3Config, num_key_value_heads=1, head_dim=8), "qwen_bytes"),
+    "mistral": (_causal(transformers.MistralConfig, num_key_value_heads=1, sliding_window=16), "llama_pieces"),
+    "gemma": (_causal(transformers.GemmaConfig, num_key_value_heads=1, head_dim=8), "gemma_pieces"),
+    "phi": (_causal(transformers.PhiConfig), "gpt2_bytes"),
+}
+"""The families of decoders, likewise."""
 
 
 def config_of(name: str, tokenizer: PreTrainedTokenizerBase, **changes: Any) -> PretrainedConfig:

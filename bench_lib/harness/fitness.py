@@ -12,14 +12,11 @@ from transformers import PreTrainedModel
 
 from bench_lib.core.errors import BenchError
 from bench_lib.core.spec import Profile, Ref
-from bench_lib.models.architecture import architecture_of, is_matrix, word_embeddings
+from bench_lib.models.architecture import architecture_of, is_matrix, position_tables, word_embeddings
 from bench_lib.models.load import Template, load_template, load_tokenizer
 from bench_lib.models.words import reads_words_alike, shares_characters
 from bench_lib.tasks.formats import Format
 from bench_lib.techniques.toolkit.dropout_rates import dropout_sites
-
-POSITION_TABLES = ("position_embeddings", "embed_positions", "wpe")
-"""Names of position tables."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +136,8 @@ def _misplaced(model: PreTrainedModel) -> bool:
     """
     architecture = architecture_of(model)
     known = tuple(f"{place}." for place in (*architecture.embedded, *architecture.lists, architecture.pooler) if place)
+    if architecture.causal:
+        return False  # earlier versions took none
     return architecture.shared or any(
         (architecture.in_body(name) and not name.startswith(known))
         or (parameter.dim() >= 2 and not is_matrix(name, parameter))
@@ -149,21 +148,13 @@ def _misplaced(model: PreTrainedModel) -> bool:
 def positions(model: PreTrainedModel) -> int | None:
     """The longest sequence, in tokens, that a model has positions for; None where they are relative.
 
-    A table loses rows to padding and an offset, as in RoBERTa and OPT; for rotary positions it is the length of
-    pre-training from the configuration.
+    For rotary positions it is the length of pre-training from the configuration.
     """
-    named = dict(model.named_modules())
-    tables = [m for n, m in named.items() if n.endswith(POSITION_TABLES) and isinstance(m, nn.Embedding)]
-    if tables:
-        return min(_usable(table) for table in tables)
-    rotary = any("rotary" in type(module).__name__.lower() for module in named.values())
+    if tables := position_tables(model):
+        return min(tables)
+    rotary = any("rotary" in type(module).__name__.lower() for module in model.modules())
     longest = getattr(model.config, "max_position_embeddings", None)
     return int(longest) if rotary and longest else None
-
-
-def _usable(table: nn.Embedding) -> int:
-    unused = 0 if table.padding_idx is None else table.padding_idx + 1
-    return table.num_embeddings - unused - int(getattr(table, "offset", 0))
 
 
 def _headless(template: Template) -> str:

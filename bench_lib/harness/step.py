@@ -14,6 +14,7 @@ from bench_lib.harness.formats import torch_half
 from bench_lib.harness.formats.features import Batch
 from bench_lib.harness.precision import autocast
 from bench_lib.instruments.determinism import seed_generators
+from bench_lib.models.interventions import on_embedded
 from bench_lib.techniques.interface.context import Output, Training
 
 
@@ -51,6 +52,10 @@ class MicroStep:
     def real_tokens(self) -> Tensor:
         return self.batch.real_tokens
 
+    @property
+    def places(self) -> Tensor:
+        return self.batch.places
+
     def forward(self, repeat: int = 0, hidden: bool = False, full_precision: bool = False) -> Output:
         # Masks depend on the place in the run and not on earlier draws, so that a technique that draws more numbers
         # does not change the masks of later steps.
@@ -83,11 +88,11 @@ def hidden_states(training: Training, found: list[Tensor]) -> Iterator[None]:
     def collect(_module: nn.Module, _inputs: object, output: Tensor | tuple[Tensor, ...]) -> None:
         found.append(output[0] if isinstance(output, tuple) else output)
 
-    places = (training.architecture.embeddings, training.architecture.block_list)
-    named = dict(training.model.named_modules())
     # Matched at the end of the name, since a wrapper such as peft's adds a prefix.
-    embeddings, blocks = (next(m for n, m in named.items() if n == p or n.endswith(f".{p}")) for p in places)
-    handles = [part.register_forward_hook(collect) for part in (embeddings, *blocks.children())]
+    place = training.architecture.block_list
+    blocks = next(m for n, m in training.model.named_modules() if n == place or n.endswith(f".{place}"))
+    handles = [on_embedded(training.model, training.architecture, found.append)]
+    handles += [block.register_forward_hook(collect) for block in blocks.children()]
     try:
         yield
     finally:

@@ -9,19 +9,24 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from bench_lib.core.errors import Unsupported
 
 PLACES = (
     (r"deberta\.encoder\.LayerNorm", 0),  # DeBERTa-v2's norm of the table of relative positions
     (r"deberta\.encoder\.conv", 1),  # DeBERTa-v2 adds its convolution to the output of the first block
-    (r"\w+\.((en|de)coder\.)?(LayerNorm|layer_norm|ln|ln_f|norm|final_norm|final_layer_norm)", -1),
+    (r"model\.decoder\.project_out", -1),  # OPT's, after its blocks
+    (r"\w+\.((en|de)coder\.)?(LayerNorm|layer_norm|ln|ln_f|norm|final_norm|final_layer_?norm)", -1),
 )
 """Levels of what a body has beside embeddings, blocks and pooler, by a pattern of the name, -1 for the last block's.
 
 The first match counts. Without one it is 0: projections of embeddings, position tables and the like are before the
 blocks or read by all of them.
 """
+
+LEFT_PADDED = ("xlnet",)
+"""Families whose outputs depend on padding on the right."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +36,7 @@ class Architecture:
     `embedded` is the module that outputs the first block's input, or the tables that the body sums itself. `lists` hold
     the blocks: one list, or several whose parts of equal index make up one block. `layers` is the number of layers that
     a text passes, more than `depth` where they share weights, 0 if unknown. `beside` names the model's other parts,
-    which distinguish its body from a wrapper's part of the same name.
+    which distinguish its body from a wrapper's part of the same name. In a `causal` one, tokens see only those before.
     """
 
     body: str
@@ -41,6 +46,7 @@ class Architecture:
     pooler: str | None
     layers: int = 0
     beside: frozenset[str] = frozenset()
+    causal: bool = False
 
     @property
     def embeddings(self) -> str:
@@ -88,7 +94,7 @@ class Architecture:
         """A parameter's name from the body on, without a wrapper's prefix; empty outside the body."""
         parts = name.split(".")
         for place, (part, after) in enumerate(pairwise(parts)):
-            if part == self.body and after not in self.beside:
+            if part == self.body and after not in (self.body, *self.beside):
                 return ".".join(parts[place:])
         return ""
 
@@ -118,9 +124,13 @@ class Architecture:
 
 
 def architecture_of(model: nn.Module) -> Architecture:
-    """Find the parts of a transformers encoder with a task head; a model without them raises `Unsupported`."""
-    prefix = getattr(model, "base_model_prefix", "")
+    """Find the parts of a transformers model with a task head; a model without them raises `Unsupported`."""
+    prefix, config = getattr(model, "base_model_prefix", ""), getattr(model, "config", None)
     body = getattr(model, prefix) if prefix else nn.Module()
+    if getattr(config, "is_encoder_decoder", False):
+        raise Unsupported(f"{type(model).__name__} has two stacks of blocks, an encoder's and a decoder's")
+    if getattr(config, "model_type", "") in LEFT_PADDED:
+        raise Unsupported(f"{type(model).__name__} needs its padding on the left, and it is on the right here")
     lists = _lists(body)
     embedded = _embedded(body)
     if not lists or not embedded:
@@ -138,7 +148,18 @@ def architecture_of(model: nn.Module) -> Architecture:
         pooler=f"{prefix}.pooler" if getattr(body, "pooler", None) is not None else None,
         layers=int(getattr(getattr(body, "config", None), "num_hidden_layers", 0)),
         beside=frozenset(name for name, _ in model.named_children() if not hasattr(body, name)),
+        causal=is_causal(config),
     )
+
+
+def is_causal(config: object) -> bool:
+    """Whether a model's tokens see only those before them: it was pre-trained for next words, not for masked ones."""
+    # Heavy, and techniques are listed without it.
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as NEXT
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED
+
+    kind = getattr(config, "model_type", "")
+    return kind in NEXT and kind not in MASKED and not getattr(config, "is_encoder_decoder", False)
 
 
 def _lists(body: nn.Module) -> dict[str, nn.ModuleList]:
@@ -152,14 +173,39 @@ def _lists(body: nn.Module) -> dict[str, nn.ModuleList]:
 
 
 def _embedded(body: nn.Module) -> list[str]:
-    first = next((name for name, _ in body.named_modules() if name.endswith("embeddings")), None)
-    tables = [name for name, module in body.named_children() if isinstance(module, nn.Embedding)]
-    return tables if first in tables else [first] if first else []
+    """The module with a name for embeddings, or else that of the words; where it is a table, all beside it."""
+    named = dict(body.named_modules())
+    first = next((name for name in named if name.endswith("embeddings")), None)
+    if first is None and hasattr(body, "get_input_embeddings"):
+        words = word_embeddings(body)
+        first = next((name for name, module in named.items() if module is words), None)
+    if first is None:
+        return []
+    owner = first.removesuffix(first.rpartition(".")[2])
+    children = named[owner.rstrip(".")].named_children()
+    tables = [f"{owner}{name}" for name, module in children if isinstance(module, nn.Embedding)]
+    return tables if first in tables else [first]
 
 
 def is_matrix(name: str, parameter: Tensor) -> bool:
     """Whether a parameter is a matrix, and so decays, or a bias or norm; ConvBERT has biases of two dimensions."""
     return parameter.dim() >= 2 and not name.endswith("bias")
+
+
+POSITION_TABLES = ("position_embeddings", "embed_positions", "wpe")
+"""Names of position tables."""
+
+
+def position_tables(model: nn.Module) -> list[int]:
+    """The positions in each table of a model, without its rows for padding, as in RoBERTa, or an offset, as in OPT."""
+    named = dict(model.named_modules())
+    tables = [m for n, m in named.items() if n.endswith(POSITION_TABLES) and isinstance(m, nn.Embedding)]
+    return [
+        table.num_embeddings
+        - (0 if table.padding_idx is None else table.padding_idx + 1)
+        - int(getattr(table, "offset", 0))
+        for table in tables
+    ]
 
 
 def word_embeddings(model: nn.Module) -> nn.Module:
@@ -177,10 +223,21 @@ def initialise(module: nn.Module, std: float, generator: torch.Generator) -> Non
             if name == "bias":
                 fresh = torch.zeros(parameter.shape)
             elif parameter.dim() == 1:
-                fresh = torch.ones(parameter.shape)
+                fresh = torch.full(parameter.shape, 0.0 if adds_one(part) else 1.0)
             else:
                 fresh = torch.empty(parameter.shape).normal_(0.0, std, generator=generator)
             parameter.copy_(fresh)
+
+
+def adds_one(module: nn.Module) -> bool:
+    """Whether a module is a norm that scales by 1 + weight, as Gemma's, so that its weight starts at 0."""
+    if "norm" not in type(module).__name__.lower():
+        return False
+    nothing = torch.zeros_like(module.get_parameter("weight"))
+    # At a weight of 0, the output of other norms depends on no input.
+    rising = torch.arange(1.0, 1 + len(nothing), device=nothing.device)
+    one, other = (functional_call(module, {"weight": nothing}, inputs) for inputs in (rising, rising.flip(0)))
+    return not torch.equal(one, other)
 
 
 def parameter_count(model: nn.Module) -> int:

@@ -68,18 +68,34 @@ def block_inputs_changed(
         yield
 
 
+def on_embedded(
+    model: nn.Module, architecture: Architecture, change: Callable[[Tensor], Tensor | None]
+) -> RemovableHandle:
+    """Let `change` see, or replace, the embedded tokens with their positions, (batch, length, hidden).
+
+    Where the body sums its tables itself, they are the first block's input.
+    """
+    if len(architecture.embedded) == 1 or len(architecture.lists) > 1:
+        place = _part(model, architecture.embeddings)
+        return place.register_forward_hook(lambda _module, _inputs, output: change(output))
+
+    def before(_module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        changed = change(inputs[0])
+        return None if changed is None else (changed, *inputs[1:])
+
+    first, *_ = _part(model, architecture.block_list).children()
+    return first.register_forward_pre_hook(before)
+
+
 @contextmanager
 def tokens_hidden(model: nn.Module, architecture: Architecture, hidden: Tensor) -> Iterator[None]:
     """Zero the embeddings of tokens, positions included, and mask attention to them; `hidden` is (batch, length)."""
-
-    def blank(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
-        return output.masked_fill(hidden.unsqueeze(-1), 0.0)
 
     def unseen(_module: nn.Module, inputs: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         return inputs, {**options, "attention_mask": options["attention_mask"].masked_fill(hidden, 0)}
 
     handles = [
-        _part(model, architecture.embeddings).register_forward_hook(blank),
+        on_embedded(model, architecture, lambda embedded: embedded.masked_fill(hidden.unsqueeze(-1), 0.0)),
         model.register_forward_pre_hook(unseen, with_kwargs=True),
     ]
     with _removed_afterwards(*handles):

@@ -23,6 +23,8 @@ from transformers.utils import logging as hf_logging
 from bench_lib.core.errors import BadData, Unavailable, Unsupported
 from bench_lib.core.spec import Ref
 from bench_lib.models import MODELS
+from bench_lib.models.architecture import is_causal
+from bench_lib.models.causal import fit_config, fit_tokenizer, make_linear
 from bench_lib.models.checkpoint import load_checkpoint
 from bench_lib.models.half_precision import mend
 from bench_lib.models.packaged import converted_gguf, joined_zip
@@ -119,7 +121,7 @@ def _draw(name: str, parameter: Tensor, std: float, generator: torch.Generator) 
 
 @functools.lru_cache(maxsize=2)
 def load_tokenizer(ref: Ref) -> PreTrainedTokenizerBase:
-    """The model's fast tokenizer."""
+    """The model's fast tokenizer; a causal model's pads, separates texts and ends a pair of them."""
     place, options = place_of(find_source(ref.name, MODELS), ref)
     with explained(ref):
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(place, use_fast=True, **options)
@@ -128,6 +130,10 @@ def load_tokenizer(ref: Ref) -> PreTrainedTokenizerBase:
     if len(tokenizer) <= len(tokenizer.all_special_tokens):
         # transformers may return an empty tokenizer, for which every word is unknown.
         raise BadData(f"model {ref.name!r} comes without a tokenizer; it needs tokenizer.json or its vocabulary")
+    with explained(ref):
+        causal = is_causal(AutoConfig.from_pretrained(place, **options))
+    if causal:
+        fit_tokenizer(tokenizer, ref.name)
     if tokenizer.pad_token_id is None:
         raise BadData(f"model {ref.name!r} has no padding token; name one as pad_token in its tokenizer_config.json")
     return tokenizer
@@ -148,12 +154,15 @@ def load_template(ref: Ref, task_format: Head, labels: int) -> Template:
         config = AutoConfig.from_pretrained(place, **heads, **(TINY if source.random else {}), **options)
         if type(config) not in auto_model._model_mapping:
             raise Unsupported(f"model {ref.name!r} ({config.model_type}) has no head for {task_format} tasks")
+        if is_causal(config):
+            fit_config(config, load_tokenizer(ref))
         if source.random:
             return _random(auto_model.from_config(config, attn_implementation="eager"))
         options |= {"config": config, "dtype": torch.float32, "attn_implementation": "eager", "use_safetensors": True}
         model, loaded = load_checkpoint(auto_model, place, options)
     loaded.check(model, ref.name)
     mend(model)
+    make_linear(model)
     named = frozenset(name for name, _ in model.named_parameters())
     missing = (loaded.missing | loaded.mismatched.keys()) & named
     return Template(model, frozenset(name for name in named if not _inside(model, name)) | missing, missing)

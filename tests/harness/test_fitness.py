@@ -96,8 +96,7 @@ def test_no_head_a_broken_body_and_a_wrong_layout_are_each_a_line(families: Any,
         f"model {nomic.name!r} (nomic_bert) has no head for span tasks"
     ]
     llama = ref_of(families, "llama")
-    (problem,) = model_problems(llama, TEXT_CLASSIFICATION, 2, SHORT)
-    assert problem.endswith("LlamaForSequenceClassification has no embeddings followed by a list of equal blocks")
+    assert model_problems(llama, TEXT_CLASSIFICATION, 2, SHORT) == []
     shutil.copytree(families.folder("bert"), tmp_path / "own")
     config = json.loads((tmp_path / "own" / "config.json").read_text())
     (tmp_path / "own" / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 4}))

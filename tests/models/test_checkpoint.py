@@ -147,7 +147,7 @@ def test_a_model_without_a_head_of_the_kind_is_told_before_its_weights_are_read(
 def test_a_tokenizer_without_padding_is_refused(families: Any, tmp_path: Path) -> None:
     from bench_lib.models.load import load_tokenizer
 
-    shutil.copytree(families.folder("llama"), tmp_path / "own")
+    shutil.copytree(families.folder("modernbert"), tmp_path / "own")
     for name in ("tokenizer_config.json", "special_tokens_map.json"):
         path = tmp_path / "own" / name
         if path.exists():

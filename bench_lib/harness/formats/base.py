@@ -58,7 +58,7 @@ class TorchFormat(ABC):
 
     def row_place(self, feature: Feature) -> int:
         """The token that represents the whole feature."""
-        return 0
+        return feature.row
 
     def counted(self, targets: Tensor) -> int:
         """The number of rows in the loss of a batch."""

@@ -19,8 +19,9 @@ class Feature:
     """One sequence for the model; a long example on a context gives several.
 
     `targets` is the class, a target for each token, or the answer's first and last token. `spots` are the tokens that
-    the answer is read from: the first one, or the mask of a prompt, the first sub-token of each word, or the tokens of
-    the context; `places` says which word each is, or where it starts and ends in the context's characters.
+    the answer is read from: the text's own, or the mask of a prompt, the first sub-token of each word, or the tokens of
+    the context; `places` says which word each is, or where it starts and ends in the context's characters. `row` is the
+    token that stands for all of the sequence: the first one, or in a causal model the last.
     """
 
     item: int
@@ -30,6 +31,7 @@ class Feature:
     targets: np.ndarray  # (1,), (length,) or (2,)
     spots: np.ndarray  # (spots,)
     places: np.ndarray  # (spots,) or (spots, 2)
+    row: int = 0
 
     def __len__(self) -> int:
         return len(self.input_ids)
@@ -42,25 +44,31 @@ class Batch:
     inputs: dict[str, Tensor]  # each (batch, length)
     targets: Tensor  # (batch,), (batch, length) or (batch, 2)
     real_tokens: Tensor  # (batch, length), True where neither padding nor special
-    places: Tensor  # (batch, length), True at the token that the row is about: the first one, or the mask of a prompt
+    places: Tensor  # (batch, length), True at the token that the row is about: its `row`, or a prompt's mask
     tokens: int
     counted: int
 
 
 def feature_of(
-    encoded: BatchEncoding, row_and_item: tuple[int, int], targets: np.ndarray, spots: np.ndarray, places: np.ndarray
+    encoded: BatchEncoding,
+    row_and_item: tuple[int, int],
+    targets: np.ndarray,
+    spots: np.ndarray,
+    places: np.ndarray,
+    row: int = 0,
 ) -> Feature:
     """The feature of one row of what a tokenizer gave, for the example of a number."""
-    row, item = row_and_item
+    number, item = row_and_item
     types = encoded.get("token_type_ids")
     return Feature(
         item=item,
-        input_ids=np.array(encoded["input_ids"][row]),
-        token_types=None if types is None else np.array(types[row]),
-        special=np.array(encoded["special_tokens_mask"][row], dtype=bool),
+        input_ids=np.array(encoded["input_ids"][number]),
+        token_types=None if types is None else np.array(types[number]),
+        special=np.array(encoded["special_tokens_mask"][number], dtype=bool),
         targets=targets,
         spots=spots,
         places=places,
+        row=row,
     )
 
 

@@ -15,6 +15,7 @@ from bench_lib.core.errors import Unsupported
 from bench_lib.core.record import Predictions
 from bench_lib.harness.formats.base import TorchFormat
 from bench_lib.harness.formats.features import Batch, Feature, feature_of
+from bench_lib.models.causal import pair_token
 from bench_lib.tasks.formats.question_answering import SpanExample
 from bench_lib.techniques.interface.context import Output
 
@@ -46,9 +47,10 @@ class QuestionAnswering(TorchFormat):
         for item, window in zip(items, offsets, strict=True):
             windows.setdefault(item, []).append(window)
         bounds = {item: _answer_bounds(examples[item], np.concatenate(found)) for item, found in windows.items()}
+        rows = [pair_token(tokenizer, ids) for ids in encoded["input_ids"]]
+        targets = [_span_target(bounds[item], spots[i], offsets[i], rows[i]) for i, item in enumerate(items)]
         return [
-            feature_of(encoded, (i, item), _span_target(bounds[item], spots[i], offsets[i]), spots[i], offsets[i])
-            for i, item in enumerate(items)
+            feature_of(encoded, (i, item), targets[i], spots[i], offsets[i], rows[i]) for i, item in enumerate(items)
         ]
 
     def check(
@@ -151,10 +153,10 @@ def _answer_bounds(example: SpanExample, offsets: np.ndarray) -> tuple[int, int]
     return int(own[:, 0].min()), int(own[:, 1].max())
 
 
-def _span_target(bounds: tuple[int, int], spots: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """First and last token between the bounds, or twice the sequence's first where the window does not hold all."""
+def _span_target(bounds: tuple[int, int], spots: np.ndarray, offsets: np.ndarray, row: int) -> np.ndarray:
+    """First and last token between the bounds, or twice the sequence's own where the window does not hold all."""
     start, end = bounds
     if offsets[0, 0] > start or offsets[-1, 1] < end:
-        return np.array([0, 0])
+        return np.array([row, row])
     inside = np.flatnonzero((offsets[:, 1] > start) & (offsets[:, 0] < end))
     return spots[inside[[0, -1]]]

@@ -1,4 +1,4 @@
-"""Text classification in torch: a class is read from the first token, or from the mask of a prompt."""
+"""Text classification in torch: a class is read from the first token, a causal model's last, or a prompt's mask."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerBase
 from bench_lib.core.record import Predictions
 from bench_lib.harness.formats.base import TorchFormat
 from bench_lib.harness.formats.features import Feature, feature_of
+from bench_lib.models.causal import nothing, text_token
 from bench_lib.tasks.formats.text_classification import TextExample
 
 
@@ -23,10 +24,17 @@ class TextClassification(TorchFormat):
     ) -> list[Feature]:
         pairs = [e.pair or "" for e in examples] if any(e.pair is not None for e in examples) else None
         encoded = tokenizer(
-            [e.text for e in examples], pairs, truncation=True, max_length=max_length, return_special_tokens_mask=True
+            [e.text or nothing(tokenizer) for e in examples],
+            pairs,
+            truncation=True,
+            max_length=max_length,
+            return_special_tokens_mask=True,
         )
-        first = np.array([0])
-        return [feature_of(encoded, (i, i), np.array([e.label]), first, first) for i, e in enumerate(examples)]
+        rows = [text_token(tokenizer, ids) for ids in encoded["input_ids"]]
+        return [
+            feature_of(encoded, (i, i), np.array([e.label]), np.array([row]), np.array([0]), row)
+            for i, (e, row) in enumerate(zip(examples, rows, strict=True))
+        ]
 
     def targets(self, features: Sequence[Feature], length: int) -> Tensor:
         return torch.from_numpy(np.stack([feature.targets for feature in features]))[:, 0]

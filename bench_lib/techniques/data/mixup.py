@@ -52,7 +52,7 @@ class Mixup(
         else:
             weight, order = self._drawn(step)
             with last_hidden_changed(
-                step.training.model, step.training.architecture, lambda h: weight * h + (1 - weight) * h[order]
+                step.training.model, step.training.architecture, lambda h: _mixed(step, h, weight, order)
             ):
                 output = step.forward()
             other = replace(output, targets=tuple(target[order] for target in output.targets))
@@ -66,3 +66,12 @@ class Mixup(
         weight = np.random.default_rng(training.seed("augment", self.name, training.step)).beta(self.alpha, self.alpha)
         generator = training.generator("augment", self.name, training.step, step.number)
         return float(weight), torch.randperm(size, generator=generator).to(step.real_tokens.device)
+
+
+def _mixed(step: Step, hidden: Tensor, weight: float, order: Tensor) -> Tensor:
+    """The texts mixed place by place; in a causal model at their last tokens, which have places of their own."""
+    if not step.training.architecture.causal:
+        return weight * hidden + (1 - weight) * hidden[order]
+    rows, mixed = hidden[step.places], hidden.clone()
+    mixed[step.places] = weight * rows + (1 - weight) * rows[order]
+    return mixed

@@ -69,7 +69,7 @@ class TokenCutoff(
         if step.training.format.labels_words:
             first = step.real_tokens & (step.real_tokens.cumsum(1) == 1)
             return step.real_tokens & ~first
-        return step.real_tokens
+        return step.real_tokens & ~whole.places  # a causal model's last token, of which the class is read
 
     def _generator(self, step: Step) -> torch.Generator:
         return step.training.generator("augment", self.name, step.training.step, step.number)

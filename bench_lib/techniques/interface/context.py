@@ -134,7 +134,8 @@ class Output:
     """The output of a forward pass, for rows with a target; answer spans have two pairs, start and end.
 
     Logits are in fp32. `hidden` holds the output of the embeddings and of each block, and is empty unless asked for;
-    `places` marks the tokens of the rows: for spans and whole texts the first token, or the mask of a prompt.
+    `places` marks the tokens of the rows: for spans and whole texts the first token, in a causal model the last, or the
+    mask of a prompt.
     """
 
     logits: tuple[Tensor, ...]  # each (rows, classes)
@@ -156,6 +157,11 @@ class Step(Protocol):
     @property
     def real_tokens(self) -> Tensor:
         """True at tokens that are neither padding nor special, (batch, length)."""
+        ...
+
+    @property
+    def places(self) -> Tensor:
+        """True at the token that stands for each sequence, (batch, length)."""
         ...
 
     def forward(self, repeat: int = 0, hidden: bool = False, full_precision: bool = False) -> Output:

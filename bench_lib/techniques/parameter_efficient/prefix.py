@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from bench_lib.core.errors import Unsupported
 from bench_lib.core.extras import optional
 from bench_lib.core.spec import Profile
+from bench_lib.models.architecture import position_tables
 from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
@@ -130,10 +131,8 @@ class Prefix(
             raise Unsupported(
                 f"prefix: {type(body).__name__} takes no keys and values from outside and would ignore it"
             )
-        tables = [m for n, m in body.named_modules() if n.endswith("position_embeddings")]
-        for table in (t for t in tables if isinstance(t, nn.Embedding)):
-            unused = 0 if table.padding_idx is None else table.padding_idx + 1  # as RoBERTa counts
-            longest = table.num_embeddings - unused - self.tokens
+        for positions in position_tables(body):
+            longest = positions - self.tokens
             if training.profile.max_length > longest:
                 raise Unsupported(
                     f"prefix: its {self.tokens} tokens leave {longest} of the model's positions for a max_length of "

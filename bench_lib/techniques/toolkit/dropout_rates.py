@@ -117,8 +117,8 @@ def _place(site: DropoutSite, training: Training, layout: Layout | None) -> str:
     owner, _, own = site.name.rpartition(".")
     if layer == 0:
         return "attention" if own.startswith("attention") else "hidden"
-    # ALBERT, DeBERTa and ModernBERT also have dropout of hidden states beside the projections.
-    if own.startswith(("out", "pos")):
+    # ALBERT, DeBERTa, ModernBERT and GPT-2 also have dropout of hidden states beside the projections.
+    if own.startswith(("out", "pos", "resid")):
         return "hidden"
     if layout is not None:
         return "attention" if owner.endswith(f".{layout.attention}") else "hidden"

@@ -48,6 +48,11 @@ def _bert(
     return Layout(name, attention, query, key, value, output, ("intermediate.dense",), "output.dense")
 
 
+def _projected(name: str, output: str, inner: tuple[str, ...], outer: str) -> Layout:
+    query, key, value = (f"self_attn.{each}_proj" for each in "qkv")
+    return Layout(name, "self_attn", query, key, value, f"self_attn.{output}", inner, outer)
+
+
 LAYOUTS = (
     _bert("BERT, RoBERTa, ELECTRA", "query", "key", "value"),
     _bert("DeBERTa-v2", "query_proj", "key_proj", "value_proj"),
@@ -75,15 +80,28 @@ LAYOUTS = (
     ),
     Layout("ModernBERT", "attn", "attn.Wqkv", "attn.Wqkv", "attn.Wqkv", "attn.Wo", ("mlp.Wi",), "mlp.Wo"),
     Layout(
-        "Nomic, Llama",
-        "self_attn",
-        "self_attn.q_proj",
-        "self_attn.k_proj",
-        "self_attn.v_proj",
-        "self_attn.o_proj",
-        ("mlp.gate_proj", "mlp.up_proj"),
-        "mlp.down_proj",
+        "GPT-2",
+        "attn",
+        "attn.c_attn",
+        "attn.c_attn",
+        "attn.c_attn",
+        "attn.c_proj",
+        ("mlp.c_fc",),
+        "mlp.c_proj",
     ),
+    Layout(
+        "GPT-NeoX",
+        "attention",
+        "attention.query_key_value",
+        "attention.query_key_value",
+        "attention.query_key_value",
+        "attention.dense",
+        ("mlp.dense_h_to_4h",),
+        "mlp.dense_4h_to_h",
+    ),
+    _projected("OPT", "out_proj", ("fc1",), "fc2"),
+    _projected("Phi", "dense", ("mlp.fc1",), "mlp.fc2"),
+    _projected("Nomic, Llama", "o_proj", ("mlp.gate_proj", "mlp.up_proj"), "mlp.down_proj"),
 )
 
 

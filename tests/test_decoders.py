@@ -1,0 +1,278 @@
+"""Causal decoders as bodies: what is read where, padding that changes nothing, and what techniques do with them."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from torch import Tensor
+from transformers.pytorch_utils import Conv1D
+
+from bench_lib.core.errors import BadData, Unsupported
+from bench_lib.harness.batches import collate
+from bench_lib.harness.datasets import train_features
+from bench_lib.harness.formats import torch_half
+from bench_lib.harness.formats.features import Batch, Feature
+from bench_lib.harness.step import MicroStep, Passes
+from bench_lib.models import MODELS
+from bench_lib.models.architecture import adds_one, architecture_of, initialise, is_causal
+from bench_lib.models.causal import fit_tokenizer, make_linear
+from bench_lib.models.load import load_template
+from bench_lib.models.source import resolve
+from bench_lib.runner.execute import execute, prepared
+from bench_lib.runner.resolved import ResolvedRun, resolve_run
+from bench_lib.techniques.data.mixup import Mixup
+from bench_lib.techniques.data.token_cutoff import TokenCutoff
+from bench_lib.techniques.interface.context import Training
+from tests.families import DECODERS, FAMILIES, config_of
+
+BODIES = {
+    "llama": ("model.embed_tokens", "model.layers", {"model.norm.weight": 2}),
+    "gpt2": ("transformer.wte transformer.wpe", "transformer.h", {"transformer.ln_f.weight": 2}),
+    "gpt-neox": ("gpt_neox.embed_in", "gpt_neox.layers", {"gpt_neox.final_layer_norm.weight": 2}),
+    "opt": (
+        "model.decoder.embed_tokens model.decoder.embed_positions",
+        "model.decoder.layers",
+        {
+            "model.decoder.project_in.weight": 0,
+            "model.decoder.project_out.weight": 2,
+            "model.decoder.final_layer_norm.weight": 2,
+        },
+    ),
+    "qwen2": ("model.embed_tokens", "model.layers", {"model.norm.weight": 2}),
+    "qwen3": ("model.embed_tokens", "model.layers", {"model.norm.weight": 2}),
+    "mistral": ("model.embed_tokens", "model.layers", {"model.norm.weight": 2}),
+    "gemma": ("model.embed_tokens", "model.layers", {"model.norm.weight": 2}),
+    "phi": ("model.embed_tokens", "model.layers", {"model.final_layernorm.weight": 2}),
+}
+"""The embeddings, the blocks, and what stands beside them with its layer."""
+HEADLESS = {("opt", "conll2003"), ("gemma", "squad"), ("phi", "squad")}
+"""Formats for which transformers has no head."""
+TASK_NAMES = ("sst2", "rte", "conll2003", "squad")
+HEADED = [(name, task) for name in DECODERS for task in TASK_NAMES if (name, task) not in HEADLESS]
+SMALL = {"train_examples": 6, "eval_examples": 4, "batch_size": 3, "evaluations": 1, "max_length": 44, "stride": 4}
+
+headed = pytest.mark.parametrize(("name", "task"), HEADED)
+each = pytest.mark.parametrize("name", DECODERS)
+
+
+@pytest.fixture
+def run_of(make_spec: Any, families: Any) -> Any:
+    """The run of a stack on a family's tiny model."""
+
+    def run(name: str, task: str, stack: str = "adamw", **changes: Any) -> ResolvedRun:
+        model = resolve(str(families.folder(name)), MODELS)
+        return resolve_run(dataclasses.replace(make_spec(task, stack, **SMALL | changes), model=model))
+
+    return run
+
+
+def features_of(run: ResolvedRun) -> list[Feature]:
+    return sorted(train_features(run.key, run.subset), key=len)
+
+
+def batch_of(run: ResolvedRun, features: list[Feature]) -> Batch:
+    return collate(features, run.task.format, int(run.key.tokenizer().pad_token_id), torch.device("cpu"))
+
+
+def step_of(run: ResolvedRun, training: Training) -> MicroStep:
+    scaler = torch.amp.GradScaler("cpu", enabled=False)
+    return MicroStep(training, batch_of(run, features_of(run)), 0, 1.0, Passes(), scaler)
+
+
+# ---- where the parts lie ---------------------------------------------------------------------------------------------
+
+
+@each
+def test_the_parts_of_a_decoder(families: Any, name: str) -> None:
+    model, (embedded, blocks, beside) = families.model(name), BODIES[name]
+    architecture = architecture_of(model)
+    assert architecture.causal
+    assert (architecture.embedded, architecture.lists) == (tuple(embedded.split()), (blocks,))
+    assert (architecture.depth, architecture.layers, architecture.pooler) == (2, 2, None)
+    layers = {n: architecture.layer_index(n) for n, _ in model.named_parameters()}
+    assert layers | beside == layers
+    assert {layer for n, layer in layers.items() if n.startswith(f"{blocks}.")} == {1, 2}
+    assert {layers[n] for n in layers if n.startswith(tuple(embedded.split()))} == {0}
+    assert layers["score.weight"] == 3
+    wrapped = {n: architecture.layer_index(f"base_model.model.{n}") for n in layers}
+    assert wrapped == layers
+
+
+def test_encoders_are_not_causal() -> None:
+    tokenizer = transformers.BertTokenizer(vocab={"[PAD]": 0, "[UNK]": 1})
+    assert [name for name in FAMILIES if is_causal(config_of(name, tokenizer))] == []
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        (transformers.BartConfig(d_model=8, encoder_layers=1, decoder_layers=1, vocab_size=20), "two stacks of blocks"),
+        (transformers.XLNetConfig(d_model=8, n_layer=1, n_head=2, d_inner=8, vocab_size=20), "padding on the left"),
+    ],
+)
+def test_what_is_no_body_yet_says_why(config: Any, reason: str) -> None:
+    for side in ("encoder", "decoder"):
+        setattr(config, f"{side}_attention_heads", 2)
+    with torch.random.fork_rng():
+        model = transformers.AutoModelForSequenceClassification.from_config(config)
+    with pytest.raises(Unsupported, match=reason):
+        architecture_of(model)
+
+
+# ---- what is read ----------------------------------------------------------------------------------------------------
+
+
+@headed
+def test_padding_changes_no_logits(run_of: Any, name: str, task: str) -> None:
+    """Alone or in a batch, a text has the same logits at the tokens that are read."""
+    run = run_of(name, task)
+    features, half = features_of(run), torch_half(run.task.format)
+    # Wide weights, so that what attention does is seen.
+    model = load_template(run.spec.model, run.task.format, len(run.task.labels)).model.eval()
+    assert len(features[0]) < len(features[-1])
+
+    def logits(chosen: list[Feature]) -> list[Tensor]:
+        batch = batch_of(run, chosen)
+        with torch.no_grad():
+            return half.logits(model(**batch.inputs), batch.inputs["attention_mask"])
+
+    together = logits(features)
+    for row, feature in enumerate(features):
+        for alone, found in zip(logits([feature]), together, strict=True):
+            own = found[row] if alone[0].shape == found[row].shape else found[row, : len(feature)]
+            torch.testing.assert_close(alone[0], own, rtol=0, atol=1e-5)
+    assert not torch.allclose(together[0][0], together[0][-1])
+
+
+@headed
+def test_the_class_is_read_from_the_token_that_stands_for_the_row(run_of: Any, name: str, task: str) -> None:
+    run = run_of(name, task, dropout=0.0)
+    training = prepared(run, torch.device("cpu"))
+    step = step_of(run, training)
+    output = step.forward(hidden=True)
+    assert len(output.hidden) == training.architecture.depth + 1
+    if run.task.format.points_at_tokens:
+        # No window's answer is at a token that has not seen its context, nor at one of it.
+        last = step.batch.inputs["attention_mask"].sum(1) - 1
+        assert output.places.int().argmax(1).tolist() == last.tolist()
+        assert not (step.real_tokens & output.places).any()
+        return
+    # That token, and none before it, has seen everything: only its states reach the logits.
+    (gradient,) = torch.autograd.grad(output.logits[0].sum(), output.hidden[-1])
+    assert torch.equal(gradient.abs().sum(-1) > 0, output.places)
+    if run.task.format.labels_texts:
+        assert output.places.sum(1).tolist() == [1] * len(output.places)
+
+
+@each
+def test_two_texts_are_apart_and_end(run_of: Any, name: str) -> None:
+    tokenizer = run_of(name, "rte").key.tokenizer()
+    assert tokenizer.pad_token_id is not None
+    encoded = tokenizer("the film", "is good", return_special_tokens_mask=True)
+    texts = encoded.sequence_ids(0)
+    first, second = (np.flatnonzero([place == text for place in texts]) for text in (0, 1))
+    assert first[-1] + 1 < second[0]
+    assert second[-1] + 1 < len(texts)
+    assert [place is None for place in texts] == [bool(flag) for flag in encoded["special_tokens_mask"]]
+    assert "token_type_ids" not in encoded
+    glued = [i for i, place in enumerate(texts) if place is not None]
+    own = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in ("the film", "is good")]
+    assert [encoded["input_ids"][i] for i in glued] == [*own[0], *own[1]]
+
+
+@each
+def test_an_empty_text_has_a_token(run_of: Any, name: str) -> None:
+    run = run_of(name, "sst2")
+    empty = dataclasses.replace(run.data.train[0], text="")
+    (feature,) = run.key.encode([empty])
+    assert len(feature) >= 1
+    assert feature.row == feature.spots[0] < len(feature)
+
+
+def test_a_window_without_its_answer_points_at_its_end(run_of: Any) -> None:
+    run = run_of("llama", "squad")
+    without = [f for f in features_of(run) if not set(f.targets) & set(f.spots)]
+    assert without
+    assert all(f.targets.tolist() == [len(f) - 1] * 2 and f.row == len(f) - 1 for f in without)
+
+
+# ---- what techniques do ----------------------------------------------------------------------------------------------
+
+
+def test_gpt2s_layers_are_linear_and_compute_the_same(families: Any) -> None:
+    model = families.model("gpt2")
+    inputs = families.tokenizer("gpt2")("the film is good", return_tensors="pt")
+    before = model(**inputs).logits
+    weights = {n: p.clone() for n, p in model.named_parameters()}
+    make_linear(model)
+    assert not any(isinstance(module, Conv1D) for module in model.modules())
+    torch.testing.assert_close(model(**inputs).logits, before, rtol=0, atol=1e-5)
+    found = dict(model.named_parameters())
+    assert found.keys() == weights.keys()
+    turned = {n for n, p in found.items() if p.shape != weights[n].shape}
+    assert all(torch.equal(found[n], weights[n].T) for n in turned)
+    assert len(turned) >= 2
+
+
+@each
+def test_a_block_drawn_anew_has_norms_that_scale_by_one(families: Any, name: str) -> None:
+    model = families.model(name)
+    block = model.get_submodule(architecture_of(model).block(1)[0])
+    initialise(block, 0.02, torch.Generator().manual_seed(0))
+    norms = [module for module in block.modules() if "norm" in type(module).__name__.lower()]
+    width = {len(norm.weight) for norm in norms}
+    assert {adds_one(norm) for norm in norms} == {name == "gemma"}
+    for norm in norms:
+        sizes = norm(torch.randn(5, len(norm.weight), generator=torch.Generator().manual_seed(0))).square().mean(-1)
+        torch.testing.assert_close(sizes, torch.ones(5), rtol=0, atol=0.01)
+    assert width
+
+
+def test_mixup_mixes_the_last_tokens(run_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = run_of("llama", "sst2")
+    training = prepared(run, torch.device("cpu"))
+    step, weight = step_of(run, training), 0.25
+    order = torch.arange(len(step.places)).flip(0)
+    monkeypatch.setattr(Mixup, "_drawn", lambda *_: (weight, order))
+    model, whole = training.model, step.forward(hidden=True)
+    rows = model.model.norm(weight * whole.features() + (1 - weight) * whole.features()[order])
+    costs, targets = -model.score(rows).log_softmax(-1), whole.targets[0]
+    of = functools.partial(torch.gather, costs, 1)
+    expected = weight * of(targets[:, None]).mean() + (1 - weight) * of(targets[order][:, None]).mean()
+    assert Mixup().backward(step).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_the_token_that_is_read_is_never_cut(run_of: Any) -> None:
+    run = run_of("gpt2", "sst2")
+    step = step_of(run, prepared(run, torch.device("cpu")))
+    output = step.forward()
+    assert (step.real_tokens & output.places).any()
+    assert not (TokenCutoff()._candidates(step, output) & output.places).any()
+
+
+@pytest.mark.exhaustive
+@headed
+def test_a_decoder_trains_on_every_task_that_it_has_a_head_for(run_of: Any, name: str, task: str) -> None:
+    (record,) = execute([run_of(name, task).spec])
+    assert record.status in ("converged", "collapsed"), record.reason
+    assert len(record.drift) == 3
+    assert all(moved > 0 for moved in record.drift)
+    assert record.provenance["new_parameters"].split(", ")[-1] in ("score", "classifier", "qa_outputs")
+
+
+@pytest.mark.parametrize(("name", "task"), sorted(HEADLESS))
+def test_a_task_without_a_head_is_declined(run_of: Any, name: str, task: str) -> None:
+    with pytest.raises(Unsupported, match="has no head for"):
+        prepared(run_of(name, task), torch.device("cpu"))
+
+
+def test_a_tokenizer_without_an_end_is_named(families: Any) -> None:
+    tokenizer = families.tokenizer("gpt2_bytes")
+    with pytest.raises(BadData, match="model 'mine' has no end-of-text token; name one as eos_token"):
+        fit_tokenizer(transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer.backend_tokenizer), "mine")
