@@ -44,6 +44,7 @@ WRITERS = {
     "store": "results",
     "report/render.py": "reports",
     "harness/efficiency.py": "saves a model into a temporary folder to see how large the file is, and deletes it",
+    "models/packaged.py": "keeps models from packages in the user's cache, in the form that transformers reads",
     "models/translation.py": "keeps translations in the user's cache, so that no text is translated twice",
     "instruments/memory.py": "resets the high-water mark of memory through /proc/self/clear_refs: no file of anyone's",
 }

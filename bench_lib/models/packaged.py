@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import tempfile
 import zlib
@@ -13,21 +12,12 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
-import platformdirs
-
 from bench_lib.core.errors import BadData, Unavailable
 from bench_lib.core.extras import optional
-
-VARIABLE = "STABBENCH_CACHE"
-"""The environment variable that names the folder of the cache in place of the user's own."""
+from bench_lib.models.cache import cache_folder
 
 DIGITS = 20
 """Digits of a digest of files, from the hashes that installers check."""
-
-
-def cache_folder() -> Path:
-    """The folder in which converted models are kept."""
-    return Path(os.environ.get(VARIABLE) or platformdirs.user_cache_dir("stabbench"))
 
 
 def versions_and_digest(packages: Sequence[str]) -> str:

@@ -23,6 +23,7 @@ from transformers.utils import logging as hf_logging
 from bench_lib.core.errors import BadData, Unavailable
 from bench_lib.core.extras import optional
 from bench_lib.models import MODELS
+from bench_lib.models.cache import cache_folder
 from bench_lib.models.source import find_source, fingerprint
 
 DECODING = "greedy 1"
@@ -151,12 +152,6 @@ def load_translator(name: str) -> Translator:
         raise BadData(f"translation model {name!r} does not say which version it is; name it {own}")
     key = hashlib.sha256(f"{DECODING}\0{version}".encode()).hexdigest()
     return Translator(place, version, cache_folder() / "translations" / key[:20])
-
-
-def cache_folder() -> Path:
-    """The folder of cached translations: STABBENCH_CACHE, or `stabbench` in the user's folder for caches."""
-    own, shared = os.environ.get("STABBENCH_CACHE"), os.environ.get("XDG_CACHE_HOME")
-    return Path(own) if own else (Path(shared) if shared else Path.home() / ".cache") / "stabbench"
 
 
 def _entry(line: bytes) -> tuple[str, str] | None:

@@ -8,7 +8,7 @@ import torch
 
 from bench_lib.core.errors import BadData, Unavailable
 from bench_lib.models import translation
-from bench_lib.models.translation import Marian, Translator, cache_folder, load_translator
+from bench_lib.models.translation import Marian, Translator, load_translator
 
 TEXTS = ["Where does Ada Moore work? The film is great!", "the garden", "", "  Someone left.  "]
 SENTENCES = ["Where does Ada Moore work?", "The film is great!", "the garden", "Someone left."]
@@ -184,22 +184,6 @@ def test_a_package_that_is_missing_is_said(tiny_marian, monkeypatch):
     monkeypatch.setattr(translation.MarianTokenizer, "from_pretrained", missing)
     with pytest.raises(Unavailable, match="requires the SentencePiece library"):
         load_translator(tiny_marian("mt", 0))(["the garden"])
-
-
-@pytest.mark.parametrize(
-    ("variables", "folder"),
-    [
-        ({"STABBENCH_CACHE": "/own", "XDG_CACHE_HOME": "/shared"}, "/own"),
-        ({"XDG_CACHE_HOME": "/shared"}, "/shared/stabbench"),
-        ({"HOME": "/home/ada"}, "/home/ada/.cache/stabbench"),
-    ],
-)
-def test_where_translations_are_kept(monkeypatch, variables, folder):
-    for name in ("STABBENCH_CACHE", "XDG_CACHE_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    assert cache_folder() == Path(folder)
 
 
 def test_the_same_model_elsewhere_has_the_same_translations():
