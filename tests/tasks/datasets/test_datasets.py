@@ -1,4 +1,4 @@
-"""The tasks beyond the standard ones, each on a few rows that were made up for this test, in the hub's columns."""
+"""The tasks of classes beyond the standard ones, each on a few rows made up for this test, in the hub's columns."""
 
 from __future__ import annotations
 
@@ -86,7 +86,8 @@ def corpus(task: Task) -> Corpus:
 
 
 def test_every_task_has_its_rows_here() -> None:
-    assert sorted(ROWS) == sorted({*TASKS.names()} - {*STANDARD})
+    of_classes = {task.name for task in TASKS if task.format in (TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION)}
+    assert {*ROWS} == of_classes - {*STANDARD}
     assert tuple(name for name in TASKS.names() if TASKS.get(name).language == "Chinese") == CHINESE
 
 
@@ -206,7 +207,3 @@ def test_a_tag_that_continues_nothing_begins_an_entity_where_the_task_mends_tags
     assert [task.labels[tag] for tag in example.tags] == ["O", "B-PER.NAM", "I-PER.NAM", "B-PER.NOM"]
     with pytest.raises(BadData, match=r"ner_tags\[0\] is 'I-person'; expected strict IOB2"):
         parse(TASKS.get("wnut_17"), [{"tokens": ["Bob"], "ner_tags": ["I-person"]}], "here")
-
-
-def test_the_formats_are_those_that_exist() -> None:
-    assert {TASKS.get(name).format for name in ROWS} == {TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION}
