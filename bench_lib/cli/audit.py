@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from bench_lib.validation.duplicates import Overlap
 
 ALL = "all"
+MOST_LABELS = 12
+"""The most labels with a share each; of more, the most and the least frequent are shown."""
 COUNTS = ("task", "split", "examples", "repeats", "alike", "conflicting", "empty")
 LABELS = ("task", "split", "labels, in percent")
 OVERLAPS = ("task", "first", "second", "shared", "in first", "in second", "% of second", "alike", "conflicting")
@@ -76,8 +78,9 @@ def _audit(options: argparse.Namespace) -> int:
 
 
 def _names(options: argparse.Namespace) -> tuple[list[str], list[str]]:
-    """The tasks to audit, and with `--tasks all` those without data in the folder."""
+    """The tasks to audit; with `--tasks all` all that the folder has, and which standard tasks it lacks."""
     from bench_lib.runner.grid import all_tasks, named
+    from bench_lib.tasks import TASKS
     from bench_lib.tasks.sources.load import source_kind
     from bench_lib.tasks.sources.local import LAYOUT, holdings
 
@@ -85,7 +88,7 @@ def _names(options: argparse.Namespace) -> tuple[list[str], list[str]]:
     if kind != "local" or options.tasks != ALL:
         return names, []
     folder = Path(options.data).expanduser()  # `source_kind` has followed it
-    there = [name for name in names if (folder / name).is_dir()]
+    there = [name for name in TASKS.names() if (folder / name).is_dir()]
     if not there:
         raise BadData(f"{folder} has no folder of a task ({LAYOUT}, for {', '.join(names)}); {holdings(folder)}")
     return there, [name for name in names if name not in there]
@@ -126,8 +129,11 @@ def _counts(task: str, found: SplitAudit) -> tuple[str, ...]:
 
 
 def _labels(task: str, found: SplitAudit) -> tuple[str, ...]:
-    shares = found.counts.labels.items()
-    return task, found.split, ", ".join(f"{name} {md.percent(share, 1)}" for name, share in shares)
+    shares = [f"{name} {md.percent(share, 1)}" for name, share in found.counts.labels.items()]
+    if len(shares) > MOST_LABELS:
+        order = sorted(range(len(shares)), key=[*found.counts.labels.values()].__getitem__)
+        return task, found.split, f"{len(shares)} labels, from {shares[order[-1]]} to {shares[order[0]]}"
+    return task, found.split, ", ".join(shares)
 
 
 def _overlap(task: str, found: Overlap, splits: Sequence[SplitAudit]) -> tuple[str, ...]:

@@ -81,7 +81,7 @@ def add_setting(command: argparse.ArgumentParser) -> None:
     """The options that several commands have: data, model, profile, store and executor."""
     add = command.add_argument
     add("--profile", default="quick", help="budget of a run, with settings such as desk:per_class=8 (default: quick)")
-    add("--tasks", default="all", metavar="A,B", help="tasks, or all (default)")
+    add("--tasks", default="all", metavar="A,B", help="tasks, or all the standard ones (default)")
     add("--model", default="minilm", help="a registered name, a hub id or a folder (default: minilm)")
     add("--data", default="embedded", metavar="hub|embedded|DIR", help="default: embedded")
     add(

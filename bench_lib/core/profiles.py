@@ -107,7 +107,10 @@ QUICK = ProfileFamily(
         "tokens": {"learning_rate": 3e-4},
         "span": {"train_examples": 96, "eval_examples": 100, "learning_rate": 3e-4, "max_length": 96, "stride": 32},
     },
-    {"imdb": {"train_examples": 96, "eval_examples": 100, "learning_rate": 2e-4, "max_length": 96}},
+    {
+        "imdb": {"train_examples": 96, "eval_examples": 100, "learning_rate": 2e-4, "max_length": 96},
+        "sem_eval_2010_task_8": {"max_length": 128},
+    },
 )
 DESK = ProfileFamily(
     "desk",
@@ -132,6 +135,11 @@ DESK = ProfileFamily(
         "imdb": {"learning_rate": 1e-4, "max_length": 128},
         "rte": {"max_length": 128},
         "mrpc": {"max_length": 96},
+        "ag_news": {"max_length": 96},
+        "cb": {"max_length": 192},
+        "chnsenticorp": {"max_length": 128},
+        "sem_eval_2010_task_8": {"max_length": 128},
+        "wnli": {"max_length": 96},
     },
 )
 FEW1K = ProfileFamily(
@@ -139,7 +147,7 @@ FEW1K = ProfileFamily(
     "1,000 examples with a BERT-size model on one GPU, as in Zhang et al. 2021",
     Profile(train_examples=1000, eval_examples=1000, epochs=3, precision="bf16", max_length=128, evaluations=6),
     {"tokens": {"learning_rate": 5e-5}, "span": {"learning_rate": 3e-5, "max_length": 384, "stride": 128}},
-    {"imdb": {"max_length": 256}, "rte": {"max_length": 256}},
+    {name: {"max_length": 256} for name in ("imdb", "rte", "cb", "chnsenticorp")},
 )
 FULL = ProfileFamily(
     "full",
@@ -149,7 +157,7 @@ FULL = ProfileFamily(
         "tokens": {"learning_rate": 5e-5},
         "span": {"epochs": 2, "learning_rate": 3e-5, "max_length": 384, "stride": 128},
     },
-    {"imdb": {"max_length": 512, "stride": 128}, "rte": {"max_length": 256}},
+    {"imdb": {"max_length": 512, "stride": 128}} | {n: {"max_length": 256} for n in ("rte", "cb", "chnsenticorp")},
 )
 
 PROFILES: Registry[ProfileFamily] = Registry("profile")

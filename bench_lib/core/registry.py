@@ -97,6 +97,10 @@ class Registry(Generic[T]):
     def names(self) -> tuple[str, ...]:
         return (*self._own(), *self._offered())
 
+    def of_packages(self) -> tuple[str, ...]:
+        """The names of the entries that installed packages offer."""
+        return tuple(self._offered())
+
     def __contains__(self, name: object) -> bool:
         return name in self.names()
 

@@ -58,6 +58,7 @@ def augmented(key: DataKey, draw: Draw, augmenters: tuple[Augments, ...]) -> Aug
             format=key.format,
             labels=key.task.labels,
             judges_wording=key.task.judges_wording,
+            language=key.task.language,
             generator=np.random.default_rng(derive(draw.augment, "augment", technique.name)),
             vocabulary=functools.partial(vocabulary, key.model),
             translator=load_translator,

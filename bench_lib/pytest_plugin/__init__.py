@@ -22,7 +22,7 @@ __all__ = ["BenchCell", "Benchmark", "grid_of"]
 SESSION = pytest.StashKey[Session]()
 OPTIONS = {
     "profile": ("quick", "budget of a run"),
-    "tasks": ("sst2,conll2003", "tasks, or all that the data has"),
+    "tasks": ("sst2,conll2003", "tasks, or all the standard ones"),
     "techniques": ("adamw,bertadam,llrd+reinit", "techniques or stacks, or all"),
     "seeds": ("0-2", "seeds, such as 0-29"),
     "model": ("minilm", "a registered model, a hub id or a folder"),

@@ -20,7 +20,7 @@ from bench_lib.runner.seed_ensembles import members, needs_member_weights
 from bench_lib.runner.seed_streams import check_frozen_configurations, refuse_pools
 from bench_lib.runner.trials import Arm, Outcome, outcomes, parse_arm, tuned_stack
 from bench_lib.store import Store
-from bench_lib.tasks import TASKS
+from bench_lib.tasks import STANDARD, TASKS
 from bench_lib.tasks.sources.load import load_data
 from bench_lib.tasks.sources.synthetic import CORPORA
 from bench_lib.tasks.task import Task
@@ -51,8 +51,8 @@ class Grid:
 
 
 def all_tasks(data: str) -> tuple[str, ...]:
-    """The tasks available from a data source; the embedded corpora cover only four."""
-    return tuple(CORPORA) if data == "embedded" else TASKS.names()
+    """The tasks that `all` stands for: those with an embedded corpus, else the standard ones and those of packages."""
+    return tuple(CORPORA) if data == "embedded" else (*STANDARD, *TASKS.of_packages())
 
 
 def all_techniques(seeds: Sequence[int]) -> tuple[str, ...]:

@@ -16,9 +16,11 @@ class Task:
 
     `format` is the format of its examples. `columns` are those of the hub, the inputs first and the target last. The
     first of the `metrics` is the primary one. `judges_wording` says that labels depend on the wording, so that a
-    paraphrase may need another label. `version` is raised when parsing or scoring changes. A task that is read from
-    folders only has neither `hub_id` nor `revision`. Columns, labels or metrics that do not fit each other or the
-    format, and one of `hub_id` and `revision` without the other, raise `BenchError`.
+    paraphrase may need another label; `language` is that of the texts. `mends_tags` says that an `I-` tag that
+    continues no entity is read as its `B-`, as conlleval reads it; otherwise its row is refused. `version` is raised
+    when parsing or scoring changes. A task that is read from folders only has neither `hub_id` nor `revision`. Columns,
+    labels or metrics that do not fit each other or the format, and one of `hub_id` and `revision` without the other,
+    raise `BenchError`.
     """
 
     name: str
@@ -32,6 +34,8 @@ class Task:
     eval_split: str
     train_split: str = "train"
     judges_wording: bool = False
+    language: str = "English"
+    mends_tags: bool = False
     version: str = "1"
     hub_id: str = ""
     hub_config: str | None = None

@@ -61,7 +61,8 @@ def examine(data: str | None = None) -> list[Finding]:
     ]
     if data is not None:
         findings.append(_check(f"data folder {data}", lambda: _folder_contents(Path(data))))
-        findings += [_check(f"  {task.name}", partial(_sizes, task, data), optional=True) for task in TASKS]
+        names = [name for name in TASKS.names() if name in all_tasks(data) or (Path(data) / name).is_dir()]
+        findings += [_check(f"  {name}", partial(_sizes, TASKS.get(name), data), optional=True) for name in names]
     return findings
 
 

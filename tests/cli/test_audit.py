@@ -82,6 +82,19 @@ def test_the_tables_hold_what_is_known(capsys: Written, folder: Path) -> None:
     assert written.err == f"stabbench: {folder} has no folder for imdb, squad, rte, mrpc, cola\n"
 
 
+def test_all_is_every_task_of_the_folder_and_many_labels_are_shown_by_their_ends(
+    capsys: Written, tmp_path: Path, write: Write
+) -> None:
+    for split in ("train", "test"):
+        write("clinc_oos", split, [{"text": f"{split} {i}", "intent": min(i, 1)} for i in range(4)])
+    assert audit(tmp_path) == DONE
+    written = capsys.readouterr()
+    assert "clinc_oos  train  151 labels, from nutrition_info 75.0 to account_blocked 0.0\n" in written.out
+    assert written.err.startswith(
+        f"stabbench: {tmp_path} has no folder for imdb, sst2, conll2003, squad, rte, mrpc, cola\n"
+    )
+
+
 def test_the_answer_is_json_too(capsys: Written, folder: Path) -> None:
     assert audit(folder, "--json", "--tasks", "sst2", "--profile", "desk:max_length=128") == DONE
     found = json.loads(capsys.readouterr().out)

@@ -17,7 +17,7 @@ from bench_lib.runner.limits import Limits
 from bench_lib.runner.options import parse_frozen, parse_frozen_configurations, parse_statuses
 from bench_lib.runner.sweep import Progress
 from bench_lib.store import Store
-from bench_lib.tasks import TASKS
+from bench_lib.tasks import STANDARD
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
@@ -168,7 +168,7 @@ def test_every_option_reaches_the_sweep(asked: list[Any]) -> None:
 
 def test_all_stands_for_what_is_registered(asked: list[Any]) -> None:
     assert main(["run", "--tasks", "all", "--techniques", "all", "--data", "hub", "--seeds", "0-9"]) == DONE
-    assert (asked[0].tasks, asked[0].techniques) == (TASKS.names(), TECHNIQUES.names())
+    assert (asked[0].tasks, asked[0].techniques) == (STANDARD, TECHNIQUES.names())
 
 
 def test_all_leaves_out_the_pools_that_the_seeds_do_not_make_up(asked: list[Any]) -> None:

@@ -16,7 +16,7 @@ from bench_lib.tasks.formats.base import Example, Format, Metric, Text
 from bench_lib.tasks.formats.constant_spans import best_position
 from bench_lib.tasks.formats.rows import RowReader
 from bench_lib.tasks.formats.squad_metrics import answer_f1, exact_match
-from bench_lib.tasks.formats.word_edits import WORD, Passage, joined, split
+from bench_lib.tasks.formats.word_edits import WORD, Passage, joined, protect, split
 
 ONE_ANSWER = {"f1": answer_f1, "em": exact_match}
 """The score of one answer, by the name of the metric that averages it."""
@@ -75,15 +75,8 @@ class SpanExample(Example):
 
     def _protected_context(self) -> Passage:
         """The context with the words of answers protected; answers that share a word form one block."""
-        words, block, last = list(split(self.context)), -1, -1
-        ends = [word.at + len(word.text + word.space) for word in words if word.at is not None]
-        for start, text in sorted(zip(self.starts, self.answers, strict=True)):
-            inside = [i for i, end in enumerate(ends) if (words[i].at or 0) < start + len(text) and end > start]
-            block += inside[0] > last
-            last = max(last, inside[-1])
-            for i in inside:
-                words[i] = replace(words[i], block=block, protected=True)
-        return tuple(words)
+        spans = ((start, start + len(text)) for start, text in zip(self.starts, self.answers, strict=True))
+        return protect(split(self.context), sorted(spans))
 
 
 def _unit(words: Passage, start: int) -> int:

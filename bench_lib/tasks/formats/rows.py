@@ -13,13 +13,17 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class RowReader:
-    """A row, the columns and labels of its task, and for messages its source and its number from 0."""
+    """A row, the columns and labels of its task, and for messages its source and its number from 0.
+
+    `mends_tags` is the task's.
+    """
 
     columns: Sequence[str]
     labels: Sequence[str]
     row: Row
     source: str
     number: int
+    mends_tags: bool = False
 
     def wrong(self, what: str, value: object, expected: str) -> BadData:
         """The error for a value of the row."""

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
 from typing import ClassVar
 
 import numpy as np
 
-from bench_lib.core.errors import BenchError, require
+from bench_lib.core.errors import require
 from bench_lib.core.record import Predictions
 from bench_lib.tasks.formats.base import Example, Format, Metric, Text
+from bench_lib.tasks.formats.class_metrics import CLASS_METRICS, check_class_metric
 from bench_lib.tasks.formats.label_shifts import label_shifts
 from bench_lib.tasks.formats.rows import RowReader
-from bench_lib.tasks.formats.word_edits import Passage, joined, split
+from bench_lib.tasks.formats.word_edits import Passage, joined, protect, split
+
+MARKED = re.compile(r"<(e\d)>.*?</\1>", re.DOTALL)
+"""An entity between its markers, which the class is about."""
+MOST_LISTED = 9
+"""The most labels that a message lists."""
 
 
 @dataclass(frozen=True)
 class TextExample(Example):
-    """A text, or a pair of texts, with a class."""
+    """A text, or a pair of texts, with a class; marked entities, as in `<e1>press</e1>`, belong to the target."""
 
     text: str
     label: int
@@ -45,7 +51,7 @@ class TextExample(Example):
         return frozenset([labels[self.label]])
 
     def passages(self, labels: Sequence[str]) -> tuple[Passage, ...]:
-        return tuple(map(split, self.inputs))
+        return tuple(_words(text) for text in self.inputs)
 
     def rewritten(self, changed: Sequence[Passage], labels: Sequence[str]) -> TextExample:
         passages = zip(self.inputs, self.passages(labels), changed, strict=False)
@@ -54,40 +60,32 @@ class TextExample(Example):
 
     @property
     def rewordable(self) -> tuple[str, ...]:
-        return (self.text, self.pair or "")
+        return tuple(text for text in (self.text, self.pair or "") if not MARKED.search(text))
 
     def reworded(self, paraphrases: Mapping[str, str]) -> TextExample:
-        return replace(self, text=paraphrases[self.text], pair=None if self.pair is None else paraphrases[self.pair])
+        text, *pair = (paraphrases.get(text, text) for text in self.inputs)
+        return replace(self, text=text, pair=pair[0] if pair else None)
 
     def answered(self, best: Sequence[int]) -> TextExample:
         return replace(self, label=best[0])
 
 
-def _accuracy(_labels: Sequence[str], predictions: Sequence[int], references: Sequence[int]) -> float:
-    return fmean(guess == true for guess, true in zip(predictions, references, strict=True))
+def _words(text: str) -> Passage:
+    return protect(split(text), [marked.span() for marked in MARKED.finditer(text)])
 
 
-def _binary_f1(_labels: Sequence[str], predictions: Sequence[int], references: Sequence[int]) -> float:
-    import sklearn.metrics
-
-    return float(sklearn.metrics.f1_score(references, predictions, zero_division=0))
-
-
-def _mcc(_labels: Sequence[str], predictions: Sequence[int], references: Sequence[int]) -> float:
-    # Undefined where either side is constant: 0 by convention, which scikit-learn reaches only with a warning.
-    if len(set(predictions)) == 1 or len(set(references)) == 1:
-        return 0.0
-    import sklearn.metrics
-
-    return float(sklearn.metrics.matthews_corrcoef(references, predictions))
+def _indices(labels: Sequence[str]) -> str:
+    if len(labels) > MOST_LISTED:
+        return f"0 to {len(labels) - 1}, the index of a label"
+    return " or ".join(f"{i} ({name})" for i, name in enumerate(labels))
 
 
 class TextClassification(Format):
     """One class for a text or a pair of texts."""
 
     name: ClassVar[str] = "sequence"
-    columns: ClassVar[tuple[int, int]] = (2, 3)
-    metrics: ClassVar[Mapping[str, Metric]] = {"accuracy": _accuracy, "f1": _binary_f1, "mcc": _mcc}
+    columns: ClassVar[tuple[int, int]] = (2, 4)
+    metrics: ClassVar[Mapping[str, Metric]] = CLASS_METRICS
     aliases: ClassVar[tuple[str, ...]] = (
         *("classification", "text-classification", "sequence-classification", "sequence", "text", "sentiment"),
         *("nli", "entailment", "paraphrase", "acceptability", "glue"),
@@ -102,20 +100,20 @@ class TextClassification(Format):
 
     def check_metrics(self, metrics: Sequence[str], labels: Sequence[str], task: str) -> None:
         super().check_metrics(metrics, labels, task)
-        if "f1" in metrics and len(labels) != 2:
-            raise BenchError(
-                f"metric f1 of task {task} is of two classes, the second against the first, and there are "
-                f"{len(labels)} ({', '.join(labels)}); allowed: accuracy, mcc"
-            )
+        for metric in metrics:
+            check_class_metric(metric, labels, task)
 
     def parse(self, row: RowReader) -> TextExample:
+        """The example of a row; of three texts the first, such as a word, is put before the second: `word: text`."""
         *inputs, target = row.columns
         texts = [row.text(column) for column in inputs]
         value = row.get(target)
         # A bool is an int to isinstance, and 1.0 equals 1; neither is a class.
         if type(value) is not int or not 0 <= value < len(row.labels):
-            raise row.wrong(target, value, " or ".join(f"{i} ({name})" for i, name in enumerate(row.labels)))
-        return TextExample(texts[0], value, texts[1] if len(texts) > 1 else None)
+            raise row.wrong(target, value, _indices(row.labels))
+        if len(texts) == 1:
+            return TextExample(texts[0], value)
+        return TextExample(": ".join(texts[:-1]), value, texts[-1])
 
     def mislabelled(
         self, examples: Sequence[TextExample], share: float, labels: Sequence[str], generator: np.random.Generator

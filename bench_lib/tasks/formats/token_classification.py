@@ -168,13 +168,16 @@ class TokenClassification(Format):
 
 
 def _strict_iob2(row: RowReader, column: str, tags: Sequence[object]) -> tuple[int, ...]:
-    indices = tuple(_tag(row, column, tag) for tag in tags)
+    indices = [_tag(row, column, tag) for tag in tags]
     names = [OUTSIDE, *(row.labels[i] for i in indices)]
     for position, (before, name) in enumerate(pairwise(names)):
         if name.startswith("I-") and before[2:] != name[2:]:
-            allowed = f"strict IOB2: B-{name[2:]} or I-{name[2:]} before it, not {before}"
-            raise row.wrong(f"{column}[{position}]", name, allowed)
-    return indices
+            begin = f"B-{name[2:]}"
+            if not row.mends_tags:
+                allowed = f"strict IOB2: {begin} or {name} before it, not {before}"
+                raise row.wrong(f"{column}[{position}]", name, allowed)
+            indices[position] = row.labels.index(begin)
+    return tuple(indices)
 
 
 def _tag(row: RowReader, column: str, tag: object) -> int:

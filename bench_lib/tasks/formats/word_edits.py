@@ -15,8 +15,8 @@ class Word:
     """A word, the white space after it, and the entity or answer that it is part of.
 
     `at` is its position in the original text, in characters, and None for a new word. A `protected` word belongs to an
-    answer and never changes. `block` numbers the entities or answers. White space at the start of a text is a word
-    without letters.
+    answer or a marked entity and never changes. `block` numbers the entities or answers. White space at the start of a
+    text is a word without letters.
     """
 
     text: str
@@ -47,6 +47,22 @@ def split(text: str) -> Passage:
     """A text as words, each with the white space after it and its place."""
     units = [(match.group(1) or "", match.span()) for match in UNIT.finditer(text)]
     return tuple(Word(word, text[start + len(word) : end], start) for word, (start, end) in units)
+
+
+def protect(words: Passage, spans: Iterable[tuple[int, int]]) -> Passage:
+    """The words of a text with those that overlap a target's span, in characters, protected.
+
+    `spans` are in rising order; those that share a word form one block.
+    """
+    new, block, last = list(words), -1, -1
+    ends = [word.at + len(word.text + word.space) for word in words if word.at is not None]
+    for start, end in spans:
+        inside = [i for i, after in enumerate(ends) if (words[i].at or 0) < end and after > start]
+        block += inside[0] > last
+        last = max(last, inside[-1])
+        for i in inside:
+            new[i] = replace(words[i], block=block, protected=True)
+    return tuple(new)
 
 
 def differ(before: Sequence[Passage], after: Sequence[Passage]) -> bool:

@@ -18,4 +18,5 @@ def parse(task: Task, rows: Sequence[Row], source: str) -> tuple[Example, ...]:
     if not rows:
         raise BadData(f"{source} is empty; expected at least one row with the columns {', '.join(task.columns)}")
     read, columns, labels = task.format.parse, task.columns, task.labels
-    return tuple(read(RowReader(columns, labels, row, source, number)) for number, row in enumerate(rows))
+    mends = task.mends_tags
+    return tuple(read(RowReader(columns, labels, row, source, number, mends)) for number, row in enumerate(rows))

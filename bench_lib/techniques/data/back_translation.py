@@ -57,8 +57,13 @@ class BackTranslation(
         if not size:
             return corpus.train
         corpus.check_rewording(self.name)
+        if self.there == type(self).there:
+            corpus.check_english(self.name)
         drawn = [corpus.train[i] for i in sorted(corpus.generator.permutation(len(corpus.train))[:size].tolist())]
-        said = self._translated([text for example in drawn for text in example.rewordable], corpus)
+        texts = [text for example in drawn for text in example.rewordable]
+        if not any(map(str.strip, texts)):
+            raise Unsupported(f"{self.name} declines this task: a translation would lose the target inside each text")
+        said = self._translated(texts, corpus)
         copies = [copy for example in drawn if (copy := _reworded(example, said)) != example]
         corpus.report(self.name, "copies", len(copies))
         return [*corpus.train, *copies]

@@ -75,6 +75,7 @@ class EDA(
         alpha, copies = self._strength(len(corpus.train))
         if not (alpha and copies):
             return corpus.train
+        corpus.check_english(self.name)
         corpus.check_rewording(self.name)
         if self.same_steps:
             corpus.keep_steps()

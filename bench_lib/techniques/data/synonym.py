@@ -48,6 +48,7 @@ class Synonym(
     def augment(self, corpus: Corpus) -> Sequence[Example]:
         if not (self.share and self.copies):
             return corpus.train
+        corpus.check_english(self.name)
         corpus.check_rewording(self.name)
         synonyms, made = thesaurus(self.thesaurus, corpus, self.name), list[Example]()
         for example in corpus.train:

@@ -10,6 +10,7 @@ import numpy as np
 from bench_lib.core.errors import Unsupported
 from bench_lib.tasks.formats import Example, Format
 
+ENGLISH = "English"
 Translator = Callable[[Sequence[str]], Sequence[str]]
 
 
@@ -25,7 +26,8 @@ class Vocabulary:
 class Corpus:
     """The training examples of a run; the evaluation examples are for comparison only.
 
-    `judges_wording` says that labels depend on the wording, so that a paraphrase may need another label.
+    `judges_wording` says that labels depend on the wording, so that a paraphrase may need another label; `language` is
+    that of the texts.
     `vocabulary` and `translator`, which takes the name of a translation model, load when they are called. `report`
     notes a number in the record; an epoch stays as long as one over the first set of `kept`.
     """
@@ -36,6 +38,7 @@ class Corpus:
     labels: tuple[str, ...]
     generator: np.random.Generator
     judges_wording: bool = False
+    language: str = ENGLISH
     vocabulary: Callable[[], Vocabulary] | None = None
     translator: Callable[[str], Translator] | None = None
     reported: dict[str, float] = field(default_factory=dict)
@@ -54,4 +57,11 @@ class Corpus:
         if self.judges_wording:
             raise Unsupported(
                 f"{technique} declines this task: its labels ({', '.join(self.labels)}) judge the wording itself"
+            )
+
+    def check_english(self, technique: str) -> None:
+        """Raise `Unsupported` for texts of another language, for techniques with rules or resources of English."""
+        if self.language != ENGLISH:
+            raise Unsupported(
+                f"{technique} declines this task: it edits English words, and the texts are {self.language}"
             )
