@@ -9,7 +9,7 @@ from bench_lib.core.errors import Unsupported
 from bench_lib.core.extras import optional
 from bench_lib.techniques.interface.context import Training
 
-LOW_RANK = ("lora", "rslora", "dora", "lora_orthogonal", "pissa", "lora_plus")
+LOW_RANK = ("lora", "rslora", "dora", "lora_orthogonal", "pissa", "lora_plus", "lora_ga")
 """LoRA and its variants, which `low_rank` puts into a model."""
 FEW_PARTS = (*LOW_RANK, "adalora", "prefix", "ia3", "bitfit", "ln_only", "adapter")
 """The techniques that choose what trains, only one of which can."""
