@@ -29,6 +29,7 @@ class SPAM(
     family="optimisation",
     paper="Huang et al. 2025, arXiv:2501.06842",
     identity={"threshold": float("inf"), "every": 1.0},
+    supersedes={"lp_ft": "in few steps the moments begin anew where its second phase begins them anew"},
     space={
         "threshold": (500.0, 1000.0, 5000.0),  # our choice but for 5000
         "every": (0.1, 0.25, 0.5),  # our choice
