@@ -43,8 +43,9 @@ class LoRAGA(
     peft's: that keeps the gradient's size in B. Their examples for the gradient, 128, their gamma and their rate for
     T5-base on SST-2, where all linear layers are updated; rank and alpha are LoRA's for RoBERTa-base. The gradient is
     the sum over micro-batches of an epoch of its own until so many examples are read, with dropout. The decomposition
-    is approximate, from a draw of the stream `init`.
-    Source: Outsider565/LoRA-GA:conf/init/gradient.yaml and examples/float_t5_sst2.py.
+    is approximate, from a draw of the stream `init`. A stored file has the factors alone, which belong to W_rest.
+    Source: Outsider565/LoRA-GA:peft/src/peft/tuners/lora/layer.py, conf/init/gradient.yaml and
+    examples/float_t5_sst2.py.
     """
 
     rank: int = bounded(8, "[1, inf]")

@@ -36,8 +36,9 @@ class PiSSA(
     Meng et al. 2024, "PiSSA: Principal Singular Values and Singular Vectors Adaptation of Large Language Models",
     through peft. The scale is 1, as the authors have it, and their comparison changes nothing but the start; rank and
     rate are LoRA's for RoBERTa-base therefore. Their script for Llama 3 of 8 billion weights has rank 128 and rate
-    2e-5. The frozen weights are others than those that were loaded. The decomposition is approximate, by 16 iterations
-    from a draw of the stream `init`; the new head trains whole.
+    2e-5. The frozen weights are others than those that were loaded, and a stored file, which has the factors alone,
+    belongs to them. The decomposition is approximate, by 16 iterations from a draw of the stream `init`; the new head
+    trains whole.
     Source: GraphPKU/PiSSA:README.md and scripts/run_pissa.sh.
     """
 
