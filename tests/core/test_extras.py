@@ -13,6 +13,7 @@ from bench_lib.core.extras import EXTRAS, check_installed, install, is_installed
 from bench_lib.models.translation import Marian
 from bench_lib.runner.grid import Grid, plan
 from bench_lib.techniques import TECHNIQUES
+from bench_lib.techniques.toolkit.peft_injection import LOW_RANK
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -97,11 +98,10 @@ def test_every_technique_that_imports_what_is_optional_says_so() -> None:
     needing = dict(NEEDING)
     for technique in TECHNIQUES:
         text = Path(str(sys.modules[technique.__module__].__file__)).read_text()
-        found = [
-            package for package in CODE if f'optional("{package}")' in text or "peft_injection import wrap" in text
-        ]
+        found = [package for package in CODE if f'optional("{package}")' in text or "add_low_rank" in text]
         assert bool(found) == (technique.name in needing), technique.name
-    assert set(needing) == {"lora", "adalora", "prefix", "ia3", "lion", "sgd", "lamb", "quantize_dynamic_int8"}
+    optimisers = {"lion", "sgd", "lamb", "schedule_free"}
+    assert set(needing) == {*LOW_RANK, "adalora", "prefix", "ia3", *optimisers, "quantize_dynamic_int8"}
 
 
 def test_a_translation_model_needs_its_tokenizer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from bench_lib.core.extras import optional
 from bench_lib.core.spec import Profile
 from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
-from bench_lib.techniques.toolkit.layouts import pattern, separate
-from bench_lib.techniques.toolkit.peft_injection import OTHER_PARTS, expect, new_parts, wrap
+from bench_lib.techniques.toolkit.low_rank import LOW_RANK_SUPERSEDES, add_low_rank
 
 
 @dataclass(frozen=True)
@@ -23,14 +21,7 @@ class LoRA(
     identity=None,
     packages=("peft",),
     no_identity="a wrapped model; test_lora.py shows that it starts as the baseline to the bit",
-    supersedes={
-        **OTHER_PARTS,
-        **dict.fromkeys(("low_lr+", "scale_lr+"), "it sets a rate of its own, not one relative to the profile's"),
-        "freeze_bottom+": "it freezes the body itself, and adds its parameters after",
-        "+noisy_tune": "declined: the pre-trained weights are no more under their names",
-        "prune_structured_heads": "declined: no output projection trains, by whose gradients heads are ranked",
-        **dict.fromkeys(("l2_sp", "wd_pre", "recadam"), "declined: nothing trains that has a pre-trained value"),
-    },
+    supersedes=LOW_RANK_SUPERSEDES,
     space={
         "learning_rate": (4e-4, 5e-4, 1e-3, 3e-3, 1e-2),  # our choice above 5e-4
         "alpha": (8, 16, 32, 64),  # our choice but for 16
@@ -54,16 +45,4 @@ class LoRA(
         return dataclasses.replace(profile, learning_rate=self.learning_rate)
 
     def prepare(self, training: Training) -> None:
-        with optional("peft"):
-            import peft  # heavy: only runs that use it pay for it
-
-        layout = separate(training, self.name)
-        config = peft.LoraConfig(
-            r=self.rank,
-            lora_alpha=self.alpha,
-            # peft knows these by the type of the model, and not for every one that is built alike.
-            target_modules=pattern(training, (layout.query, layout.value)),
-            modules_to_save=new_parts(training),
-        )
-        wrap(training, self.name, config)
-        expect(training, self.name, "lora_A", 2)
+        add_low_rank(training, self.name, self.rank, self.alpha)

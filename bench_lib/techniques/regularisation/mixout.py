@@ -9,6 +9,7 @@ from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.techniques.toolkit.dropout_rates import check_needed, set_dropout
 from bench_lib.techniques.toolkit.mixing import mix_layers, pretrained_layers
+from bench_lib.techniques.toolkit.peft_injection import LOW_RANK
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Mixout(
         "r_drop": "declined: it takes away the dropout that r_drop goes by",
         "mixconnect": "declined: the layers are mixed already",
         **dict.fromkeys(
-            ("lora", "adalora", "ia3"),
+            (*LOW_RANK, "adalora", "ia3"),
             "declined: peft knows plain linear layers only, and freezes the weights that are mixed",
         ),
     },

@@ -9,7 +9,9 @@ from bench_lib.core.errors import Unsupported
 from bench_lib.core.extras import optional
 from bench_lib.techniques.interface.context import Training
 
-FEW_PARTS = ("lora", "adalora", "prefix", "ia3", "bitfit", "ln_only", "adapter")
+LOW_RANK = ("lora", "rslora", "dora", "lora_orthogonal", "pissa", "lora_plus", "lora_ga")
+"""LoRA and its variants, which `low_rank` puts into a model."""
+FEW_PARTS = (*LOW_RANK, "adalora", "prefix", "ia3", "bitfit", "ln_only", "adapter")
 """The techniques that choose what trains, only one of which can."""
 OTHER_PARTS = dict.fromkeys(FEW_PARTS, "declined: each freezes what the other one trains")
 
@@ -49,8 +51,10 @@ def new_parts(training: Training) -> list[str]:
     return parts
 
 
-def wrap(training: Training, technique: str, config: Any) -> None:
+def wrap(training: Training, technique: str, config: Any, drawn_as: str = "") -> None:
     """Put peft's wrapper around the model, its parameters drawn from the init stream; `Unsupported` where peft cannot.
+
+    Techniques that draw under one name, `drawn_as` in place of their own, start with the same numbers.
 
     The configuration is best without a task type: peft's wrapper for question answering drops the token types.
     """
@@ -58,7 +62,7 @@ def wrap(training: Training, technique: str, config: Any) -> None:
         import peft  # heavy: only runs that use it pay for it
 
     claim(training, technique)
-    with training.seeded("init", technique), warnings.catch_warnings():
+    with training.seeded("init", drawn_as or technique), warnings.catch_warnings():
         # peft asks transformers for a property by its old name.
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
         try:
