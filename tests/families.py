@@ -248,7 +248,10 @@ def _causal(make: Callable[..., PretrainedConfig], **more: Any) -> Callable[...,
 
 
 DECODERS: dict[str, tuple[Callable[..., PretrainedConfig], str]] = {
-    "llama": (_causal(transformers.LlamaConfig, num_key_value_heads=1), "llama3_bytes"),
+    "llama": (
+        lambda **sizes: transformers.LlamaConfig(**sizes | {"num_attention_heads": 4, "num_key_value_heads": 2}),
+        "llama3_bytes",
+    ),
     "gpt2": (_renamed(transformers.GPT2Config, OF_GPT2, bos_token_id=0, eos_token_id=0), "gpt2_bytes"),
     "gpt-neox": (_causal(transformers.GPTNeoXConfig), "gpt2_bytes"),
     "opt": (

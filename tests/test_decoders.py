@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers.pytorch_utils import Conv1D
 
@@ -26,9 +28,12 @@ from bench_lib.models.load import load_template
 from bench_lib.models.source import resolve
 from bench_lib.runner.execute import execute, prepared
 from bench_lib.runner.resolved import ResolvedRun, resolve_run
+from bench_lib.tasks.formats import TEXT_CLASSIFICATION
 from bench_lib.techniques.data.mixup import Mixup
 from bench_lib.techniques.data.token_cutoff import TokenCutoff
 from bench_lib.techniques.interface.context import Training
+from bench_lib.techniques.toolkit.attention_heads import attentions
+from bench_lib.techniques.toolkit.layouts import SplitProjection, separate
 from tests.families import DECODERS, FAMILIES, config_of
 
 BODIES = {
@@ -123,6 +128,14 @@ def test_what_is_no_body_yet_says_why(config: Any, reason: str) -> None:
         model = transformers.AutoModelForSequenceClassification.from_config(config)
     with pytest.raises(Unsupported, match=reason):
         architecture_of(model)
+
+
+def test_what_older_code_saved_beside_the_weights_is_no_layer(families: Any) -> None:
+    folder = families.folder("gpt2", place="gpt2-old")
+    weights = load_file(folder / "model.safetensors")
+    masks = {f"h.{i}.attn.{name}": torch.ones(1, 1, 4, 4) for i in (0, 1) for name in ("bias", "masked_bias")}
+    save_file({**weights, **masks}, folder / "model.safetensors", metadata={"format": "pt"})
+    load_template(resolve(str(folder), MODELS), TEXT_CLASSIFICATION, 2)
 
 
 # ---- what is read ----------------------------------------------------------------------------------------------------
@@ -254,6 +267,109 @@ def test_the_token_that_is_read_is_never_cut(run_of: Any) -> None:
     output = step.forward()
     assert (step.real_tokens & output.places).any()
     assert not (TokenCutoff()._candidates(step, output) & output.places).any()
+
+
+@pytest.mark.parametrize("name", ["gpt2", "gpt-neox"])
+def test_one_matrix_for_queries_keys_and_values_is_split_in_place(run_of: Any, name: str) -> None:
+    run = run_of(name, "sst2")
+    training = prepared(run, torch.device("cpu"))
+    training.model.eval()
+    before = step_of(run, training).forward().logits[0]
+    layout = separate(training, "lora")
+    projections = [m for m in training.model.modules() if isinstance(m, SplitProjection)]
+    assert len(projections) == training.architecture.depth
+    assert {each.rpartition(".")[2] for each in (layout.query, layout.key, layout.value)} == {*SplitProjection.PARTS}
+    torch.testing.assert_close(step_of(run, training).forward().logits[0], before, rtol=0, atol=1e-5)
+    # No values, no attention: what is called the values are the values.
+    for projection in projections:
+        for parameter in projection.get_submodule("value").parameters():
+            parameter.data.zero_()
+    found: list[Tensor] = []
+    block = training.model.get_submodule(f"{training.architecture.block_list}.0")
+    place = block.get_submodule(layout.output)
+    place.register_forward_pre_hook(lambda _module, inputs: found.append(inputs[0]))
+    step_of(run, training).forward()
+    assert not found[0].any()
+
+
+NO_DROPOUT = ("llama", "gpt-neox", "qwen2", "qwen3", "mistral", "gemma", "phi")
+DECLINED = {
+    **{technique: {} for technique in ("lora", "ia3", "adalora", "adapter", "prefix", "ln_only", "dropout", "mixout")},
+    "bitfit": dict.fromkeys(("llama", "qwen3", "mistral", "gemma"), "finds no pre-trained bias"),
+    "r_drop": dict.fromkeys(NO_DROPOUT, "has none in effect; set a rate in the profile"),
+}
+"""What a technique declines to do with a family, and why; all else it does."""
+
+
+@pytest.mark.exhaustive
+@each
+@pytest.mark.parametrize("technique", DECLINED)
+def test_a_technique_takes_a_decoder_or_says_why_not(run_of: Any, name: str, technique: str) -> None:
+    run, reason = run_of(name, "sst2", technique, dropout=None), DECLINED[technique].get(name)
+    if reason is not None:
+        with pytest.raises(Unsupported, match=reason):
+            prepared(run, torch.device("cpu"))
+        return
+    training = prepared(run, torch.device("cpu"))
+    step = step_of(run, training)
+    loss = step.loss(step.forward())
+    step.backward(loss)
+    assert all(parameter.grad is not None for parameter in training.trainable().values())
+    assert loss.isfinite()
+
+
+@pytest.mark.parametrize("name", ["llama", "gemma"])
+@pytest.mark.parametrize("technique", ["tapt", "lm_bff"])
+def test_masked_words_are_none_of_a_decoders(run_of: Any, name: str, technique: str) -> None:
+    (record,) = execute([run_of(name, "sst2", technique).spec])
+    assert record.status == "unsupported"
+    assert record.reason.startswith(f"{technique} predicts masked words from both sides")
+
+
+@pytest.mark.parametrize("name", ["llama", "gpt2", "opt"])
+@pytest.mark.parametrize("technique", ["lora", "prefix", "adapter"])
+def test_padding_changes_no_logits_of_a_wrapped_decoder(run_of: Any, name: str, technique: str) -> None:
+    run = run_of(name, "rte", technique)
+    training, features = prepared(run, torch.device("cpu")), features_of(run)
+    training.model.eval()
+    together = training.model(**batch_of(run, features).inputs).logits
+    for row, feature in enumerate(features):
+        alone = training.model(**batch_of(run, [feature]).inputs).logits[0]
+        torch.testing.assert_close(alone, together[row], rtol=0, atol=1e-5)
+
+
+@each
+def test_adapters_stand_behind_both_projections(run_of: Any, name: str) -> None:
+    run = run_of(name, "sst2", "adapter")
+    training = prepared(run, torch.device("cpu"))
+    own = [f"{n}.adapter" for n, m in training.model.named_modules() if "adapter" in dict(m.named_children())]
+    assert len(own) == 2 * training.architecture.depth
+    trained = {n for n in training.trainable() if ".adapter." not in n and training.architecture.in_body(n)}
+    assert trained
+    assert all("norm" in n or "ln_" in n for n in trained)
+    projection = training.model.get_submodule(own[0].removesuffix(".adapter"))
+    states = torch.randn(2, projection.weight.shape[1], generator=torch.Generator().manual_seed(0))
+    plain = torch.nn.functional.linear(states, projection.weight, projection.bias)
+    assert torch.equal(projection(states), projection.adapter(plain))
+    assert not torch.equal(projection(states), plain)
+
+
+@pytest.mark.parametrize("name", ["llama", "opt", "phi"])
+def test_a_head_that_is_cut_is_one_whose_output_is_zero(run_of: Any, name: str) -> None:
+    run = run_of(name, "sst2")
+    training = prepared(run, torch.device("cpu"))
+    training.model.eval()
+    silent, cut = copy.deepcopy(training.model), copy.deepcopy(training.model)
+    for model in (silent, cut):
+        first, *others = attentions(model, training.architecture.block_list)
+        assert [attention.heads for attention in (first, *others)] == [2, 2]
+        if model is cut:
+            first.keep([1])
+            assert first.output.weight.shape[1] == 8
+        else:
+            first.output.weight.data[:, :8] = 0.0
+    inputs = batch_of(run, features_of(run)).inputs
+    torch.testing.assert_close(cut(**inputs).logits, silent(**inputs).logits, rtol=0, atol=1e-5)
 
 
 @pytest.mark.exhaustive

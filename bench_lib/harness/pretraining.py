@@ -102,8 +102,6 @@ class RunPretraining:
 
     def pieces(self) -> tuple[int, int]:
         tokenizer = self.key.tokenizer()
-        if self.training.architecture.causal:
-            raise Unsupported(f"{self.owner} predicts words from both sides, and this model reads from left to right")
         return mask_id(tokenizer, self.owner, self.key.model.name), len(tokenizer)
 
     def word_head(self) -> nn.Module | None:

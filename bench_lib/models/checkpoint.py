@@ -90,7 +90,7 @@ def _of_blocks(model: PreTrainedModel) -> Callable[[str], bool]:
     lists = [
         n.removeprefix(body) for n, m in model.named_modules() if isinstance(m, nn.ModuleList) if n.startswith(body)
     ]
-    pattern = re.compile(rf"(^|\.)({'|'.join(map(re.escape, lists))})\.\d+\..*(weight|bias)$")
+    pattern = re.compile(rf"(^|\.)({'|'.join(map(re.escape, lists))})\.\d+\..*(weight|(?<!masked_)bias)$")
     return lambda name: bool(lists and pattern.search(name))
 
 

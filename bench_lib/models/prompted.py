@@ -12,6 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from bench_lib.core.errors import Unsupported
 from bench_lib.models.architecture import word_embeddings
+from bench_lib.models.causal import CAUSAL
 from bench_lib.models.word_head import WordHead
 
 
@@ -71,7 +72,9 @@ class PromptedModel(nn.Module):
 
 
 def mask_id(tokenizer: PreTrainedTokenizerBase, technique: str, model: str) -> int:
-    """The id of a tokenizer's mask; `Unsupported` without one."""
+    """The id of a tokenizer's mask; `Unsupported` without one, and where words would be read from one side alone."""
+    if getattr(tokenizer, CAUSAL, False):
+        raise Unsupported(f"{technique} predicts masked words from both sides, and this model reads from left to right")
     if tokenizer.mask_token_id is None:
         raise Unsupported(f"{technique} needs a model whose tokenizer has a mask, which {model} lacks")
     return int(tokenizer.mask_token_id)

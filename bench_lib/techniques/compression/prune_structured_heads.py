@@ -36,8 +36,8 @@ class PruneStructuredHeads(
     training set after training, with |.| of each example's gradient; an observer has the gradients of the training's
     own batches, clipped where it clips, so that the sum is over its updates, and removes all at once. Blocks whose
     output projections do not train keep all heads, and every block keeps one, since no attention is left without; both
-    are our choice. The rows and columns of a removed head are gone from the four projections, which are smaller and
-    faster.
+    are our choice. Heads that share a key and value go together. The rows and columns of a removed head are gone from
+    the four projections, which are smaller and faster.
     """
 
     share: float = bounded(0.4, "[0, 1)", "0 (none) up to, not including, 1")
@@ -54,6 +54,8 @@ class PruneStructuredHeads(
         found = attentions(model, training.architecture.block_list)
         if not found or hasattr(model, "peft_config"):
             raise Unsupported(f"prune_structured_heads knows no way to cut heads out of {type(model).__name__}")
+        if all(attention.heads == 1 for attention in found):
+            raise Unsupported("prune_structured_heads keeps one head of each block, or one group with the same keys")
         ranked = importance.ranked()
         if not ranked:
             raise Unsupported(

@@ -33,7 +33,8 @@ class Mixup(
     facebookresearch/mixup-cifar10, whose alpha for CIFAR is 1. Alpha 0.2 is for ImageNet, where 0.1 to 0.4 helped, as
     quoted by public notes on the paper. What is mixed are sentence representations, the last block's output, as Sun et
     al. 2020, "Mixup-Transformer" (arXiv:2010.02394), do: word embeddings of two texts do not belong together place by
-    place, nor do their paddings. A batch in parts is shuffled within its parts.
+    place, nor do their paddings; in a causal model they are the output at the last token. A batch in parts is shuffled
+    within its parts.
     """
 
     alpha: float = bounded(0.2, "[0, inf)")

@@ -12,6 +12,7 @@ from bench_lib.core.spec import Profile
 from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
+from bench_lib.techniques.toolkit.layouts import known_layout
 from bench_lib.techniques.toolkit.peft_injection import OTHER_PARTS, claim
 
 A_BLOCK = 2
@@ -55,7 +56,8 @@ class Adapter(
 
     Houlsby et al. 2019, "Parameter-Efficient Transfer Learning for NLP": the norms and the new head train with them,
     and the rest is frozen. Bottleneck 64, the tanh form of gelu, the spread of 1e-3 and the place after the dropout are
-    those of the authors' code, and rate 3e-4 is its example for MRPC. Own code, since peft 0.21 has none of this kind
+    those of the authors' code, and rate 3e-4 is its example for MRPC. In decoders, whose norms come first, it is placed
+    right after the projection and before any dropout (our choice). Own code, since peft 0.21 has none of this kind
     and the package `adapters` is bound to transformers 4.
     Source: google-research/adapter-bert:README.md and modeling.py; the paper, section 3.6, has a spread of 1e-2.
     """
@@ -69,17 +71,34 @@ class Adapter(
 
     def prepare(self, training: Training) -> None:
         claim(training, self.name)
-        outputs = _outputs(training)
+        places = _projections(training) if training.architecture.causal else _outputs(training)
         # By name: some models have norms of their own class.
-        norms = {id(p) for m in training.model.modules() if "LayerNorm" in type(m).__name__ for p in m.parameters()}
+        norms = {id(p) for m in training.model.modules() if "norm" in type(m).__name__.lower() for p in m.parameters()}
         for name, parameter in training.model.named_parameters():
             if name in training.pretrained and id(parameter) not in norms:
                 parameter.requires_grad_(False)
         with training.seeded("init", self.name):
-            for output in outputs:
-                width = output.get_submodule("LayerNorm").get_parameter("weight").numel()
-                dropout = output.get_submodule("dropout")
-                output.add_module("dropout", Bottleneck(dropout, width, self.bottleneck, self.spread))
+            for place in places:
+                if training.architecture.causal:
+                    width = place.get_parameter("weight").shape[0]
+                    place.add_module("adapter", Bottleneck(nn.Sequential(), width, self.bottleneck, self.spread))
+                    place.register_forward_hook(_adapted)
+                else:
+                    width = place.get_submodule("LayerNorm").get_parameter("weight").numel()
+                    dropout = place.get_submodule("dropout")
+                    place.add_module("dropout", Bottleneck(dropout, width, self.bottleneck, self.spread))
+
+
+def _adapted(projection: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+    changed: Tensor = projection.get_submodule("adapter")(output)
+    return changed
+
+
+def _projections(training: Training) -> list[nn.Module]:
+    """The last projections of attention and feed-forward part in the blocks of a decoder."""
+    layout = known_layout(training, "adapter")
+    blocks = [block for i in range(training.architecture.depth) for block in training.architecture.block(i)]
+    return [training.model.get_submodule(f"{block}.{own}") for block in blocks for own in (layout.output, layout.outer)]
 
 
 def _outputs(training: Training) -> list[nn.Module]:

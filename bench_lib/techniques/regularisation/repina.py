@@ -32,8 +32,8 @@ class Repina(
     Razdaibiedina et al. 2023, "Representation Projection Invariance Mitigates Representation Collapse", the form whose
     projection is the identity; their other one learns a perceptron between the two. Their strengths could not be read:
     1 on a mean over units is our choice, and a sum over units would be 768 times that. Rows are first tokens of texts
-    and spans, and words of tagged sentences. Our choice: both passes have the same dropout masks, so that the term
-    begins at 0, and are in fp32.
+    and spans, or last ones in a causal model, and words of tagged sentences. Our choice: both passes have the same
+    dropout masks, so that the term begins at 0, and are in fp32.
     Source: Razdaibiedina et al. 2023 for the idea.
     """
 

@@ -34,8 +34,8 @@ class SCL(
 
     Gunel et al. 2021, "Supervised Contrastive Learning for Pre-trained Language Model Fine-tuning"; tau 0.3 and weight
     0.9. They write a sum over the rows; the mean is our choice, so that the balance does not depend on the size of the
-    batch; but a small one has few rows of a class to pull together. The hidden state is [CLS]'s for whole texts and the
-    first token's for words.
+    batch; but a small one has few rows of a class to pull together. The hidden state is [CLS]'s for whole texts, or the
+    last token's in a causal model, and the first token's for words.
     Source: Gunel et al. 2021; tau, weight and the values to tune over are not verified.
     """
 

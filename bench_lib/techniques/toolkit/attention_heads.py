@@ -14,16 +14,21 @@ from bench_lib.techniques.toolkit.model_copies import part
 LAYOUTS = (
     ("attention.self", "query", "key", "value", "attention.output.dense"),
     ("attention", "q_lin", "k_lin", "v_lin", "attention.out_lin"),
+    *(("self_attn", "q_proj", "k_proj", "v_proj", f"self_attn.{output}") for output in ("o_proj", "out_proj", "dense")),
 )
-"""Names of the attention, its inner projections and the output projection in blocks as BERT's and DistilBERT's."""
-COUNTS = ("num_attention_heads", "n_heads")
+"""Names of the attention, its inner projections and the output projection in blocks as BERT's, DistilBERT's, Llama's.
+"""
+COUNTS = ("num_attention_heads", "n_heads", "num_heads")
 WIDTHS = ("all_head_size",)
 """Attributes of attention modules for the number of heads, and for their total width."""
 
 
 @dataclass(frozen=True, eq=False)
 class Attention:
-    """One block's attention; its heads lie side by side in the rows of `inner` and in the columns of `output`."""
+    """One block's attention; its heads lie side by side in the rows of `inner` and in the columns of `output`.
+
+    Heads that share a key and value count as one.
+    """
 
     module: nn.Module
     inner: tuple[nn.Module, ...]
@@ -33,15 +38,19 @@ class Attention:
     def keep(self, heads: Iterable[int]) -> None:
         """Remove all other heads from the layers; the heads that stay compute as before."""
         kept = sorted(heads)
-        width = self.output.get_parameter("weight").shape[1] // self.heads
-        places = [head * width + place for head in kept for place in range(width)]
         for layer in self.inner:
+            places = self._places(layer.get_parameter("weight").shape[0], kept)
             _narrow(layer, "weight", 0, places)
             _narrow(layer, "bias", 0, places)
+        places = self._places(self.output.get_parameter("weight").shape[1], kept)
         _narrow(self.output, "weight", 1, places)
         sizes = dict.fromkeys(COUNTS, len(kept)) | dict.fromkeys(WIDTHS, len(places))
         for name in sizes.keys() & vars(self.module).keys():
             setattr(self.module, name, sizes[name])
+
+    def _places(self, size: int, kept: Sequence[int]) -> list[int]:
+        width = size // self.heads
+        return [head * width + place for head in kept for place in range(width)]
 
 
 def attentions(model: nn.Module, block_list: str) -> list[Attention]:
@@ -60,10 +69,13 @@ def _attention(block: nn.Module, layout: Sequence[str]) -> Attention | None:
     names = [f"{place}.{name}" for name in inner]
     if not {place, *names, output} <= modules.keys():
         return None
-    counts = [vars(modules[place])[name] for name in COUNTS if name in vars(modules[place])]
-    rows = {modules[name].get_parameter("weight").shape[0] for name in names}
+    own = vars(modules[place])
+    counts = [own[name] for name in COUNTS if name in own]
+    query, *rows = (modules[name].get_parameter("weight").shape[0] for name in names)
+    if groups := own.get("num_key_value_groups"):
+        counts, rows = [rows[0] // own["head_dim"]], [row * groups for row in rows]
     # Where these differ, the model adds something to its heads that would stay when a head is removed.
-    if rows != {modules[output].get_parameter("weight").shape[1]} or not counts:
+    if {query, *rows} != {modules[output].get_parameter("weight").shape[1]} or not counts:
         return None
     return Attention(modules[place], tuple(modules[name] for name in names), modules[output], counts[0])
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from bench_lib.core.errors import Unsupported
 from bench_lib.techniques.interface.context import Training
@@ -19,7 +20,8 @@ class Layout:
 
     `attention` splits states into heads, and holds `query`, `key` and `value`; where these are one matrix, all
     three name it. `output` follows the attention. `inner` are the first layers of the feed-forward part, two where it
-    is gated, and `outer` is its last.
+    is gated, and `outer` is its last. `order` says how a matrix of all three is divided: all queries, all keys, all
+    values (`parts`), or the three of each head in turn (`heads`); it is empty where that is not known.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Layout:
     output: str
     inner: tuple[str, ...]
     outer: str
+    order: str = ""
 
     @property
     def fused(self) -> bool:
@@ -88,6 +91,7 @@ LAYOUTS = (
         "attn.c_proj",
         ("mlp.c_fc",),
         "mlp.c_proj",
+        "parts",
     ),
     Layout(
         "GPT-NeoX",
@@ -98,6 +102,7 @@ LAYOUTS = (
         "attention.dense",
         ("mlp.dense_h_to_4h",),
         "mlp.dense_4h_to_h",
+        "heads",
     ),
     _projected("OPT", "out_proj", ("fc1",), "fc2"),
     _projected("Phi", "dense", ("mlp.fc1",), "mlp.fc2"),
@@ -115,17 +120,61 @@ def layout_of(model: nn.Module, block_list: str) -> Layout | None:
     return None
 
 
-def separate(training: Training, technique: str) -> Layout:
-    """The layout of blocks whose queries, keys and values are matrices of their own; others raise `Unsupported`."""
-    layout, model = layout_of(training.model, training.architecture.block_list), type(training.model).__name__
+def known_layout(training: Training, technique: str) -> Layout:
+    """The layout of a model's blocks; `Unsupported` where no block has a known one."""
+    layout = layout_of(training.model, training.architecture.block_list)
     if layout is None:
         known = "; ".join(layout.name for layout in LAYOUTS)
-        raise Unsupported(f"{technique} finds no queries, keys and values in the blocks of {model}; it knows {known}")
-    if layout.fused:
         raise Unsupported(
-            f"{technique} changes some of queries, keys and values, which are one matrix, {layout.query}, in {model}"
+            f"{technique} finds no queries, keys and values in the blocks of {type(training.model).__name__}; it knows "
+            f"{known}"
         )
     return layout
+
+
+def separate(training: Training, technique: str) -> Layout:
+    """The layout of blocks whose queries, keys and values are matrices of their own, split up where that is known.
+
+    Others raise `Unsupported`.
+    """
+    layout = known_layout(training, technique)
+    if not layout.fused:
+        return layout
+    if not layout.order:
+        raise Unsupported(
+            f"{technique} changes some of queries, keys and values, which are one matrix, {layout.query}, in "
+            f"{type(training.model).__name__}"
+        )
+    heads = int(training.model.config.num_attention_heads) if layout.order == "heads" else 1  # type: ignore[union-attr, arg-type]  # not declared on nn.Module
+    for name in [name for name, _ in training.model.named_modules() if name.endswith(f".{layout.query}")]:
+        training.model.set_submodule(name, SplitProjection(training.model.get_submodule(name), heads))
+    query, key, value = (f"{layout.query}.{part}" for part in SplitProjection.PARTS)
+    return replace(layout, query=query, key=key, value=value)
+
+
+class SplitProjection(nn.Module):
+    """A linear layer for queries, keys and values as three, with the outputs in the same places."""
+
+    PARTS = ("query", "key", "value")
+
+    def __init__(self, fused: nn.Module, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        weight, bias = fused.get_parameter("weight").detach(), getattr(fused, "bias", None)
+        for number, name in enumerate(self.PARTS):
+            own = self._rows(weight)[:, number].flatten(0, 1)
+            linear = nn.Linear(own.shape[1], own.shape[0], bias=bias is not None, device="meta")
+            linear.weight = nn.Parameter(own.clone())
+            if bias is not None:
+                linear.bias = nn.Parameter(self._rows(bias.detach())[:, number].flatten(0, 1).clone())
+            self.add_module(name, linear)
+
+    def _rows(self, fused: Tensor) -> Tensor:
+        return torch.unflatten(fused, 0, (self.heads, 3, -1))  # (heads, 3, rows of a head, ...)
+
+    def forward(self, states: Tensor) -> Tensor:
+        parts: list[Tensor] = [self.get_submodule(name)(states) for name in self.PARTS]
+        return torch.cat([torch.unflatten(part, -1, (self.heads, -1)) for part in parts], -1).flatten(-2)
 
 
 def pattern(training: Training, places: Iterable[str]) -> str:

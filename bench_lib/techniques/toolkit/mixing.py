@@ -56,6 +56,6 @@ def mix_layers(training: Training, layers: Mapping[str, nn.Linear], p: float, by
 
 
 def pretrained_layers(training: Training) -> dict[str, nn.Linear]:
-    """The linear layers with pre-trained weights, by name."""
-    found = training.model.named_modules()
-    return {n: m for n, m in found if isinstance(m, nn.Linear) and f"{n}.weight" in training.pretrained}
+    """The linear layers with pre-trained weights, by name; not those with an adapter, which are frozen."""
+    found = [(n, m) for n, m in training.model.named_modules() if isinstance(m, nn.Linear) and not [*m.children()]]
+    return {name: layer for name, layer in found if f"{name}.weight" in training.pretrained}
