@@ -1,6 +1,6 @@
-"""The page on architectures: what each technique does with a tiny random model of each family of encoders.
+"""The page on architectures: what each technique does with a tiny random model of each family of encoders and decoders.
 
-`python -m tests.architectures > docs/architectures.md` makes it anew, some ten minutes on two cores.
+`python -m tests.architectures > docs/architectures.md` makes it anew, some fifteen minutes on two cores.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from bench_lib.techniques.interface.stack import parse_stack
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.validation.conformance import TASK_OF
 from tests.conftest import BRIEF
-from tests.families import FAMILIES, Families
+from tests.families import ALL, FAMILIES, Families
 
 SMALL = {"train_examples": 4, "eval_examples": 4, "batch_size": 2, "epochs": 1, "evaluations": 1, "max_length": 32}
 STACKS = {**BRIEF, "intermediate_task": "intermediate_task:task=imdb", "lm_bff": "lm_bff:words=g is"}
@@ -149,4 +149,4 @@ def _table(rows: list[tuple[str, ...]]) -> list[str]:
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         made = Families(Path(folder))
-        sys.stdout.write(page(made, outcomes_of(TECHNIQUES.names(), made, FAMILIES)))
+        sys.stdout.write(page(made, outcomes_of(TECHNIQUES.names(), made, ALL)))

@@ -266,10 +266,12 @@ DECODERS: dict[str, tuple[Callable[..., PretrainedConfig], str]] = {
 }
 """The families of decoders, likewise."""
 
+ALL = {**FAMILIES, **DECODERS}
+
 
 def config_of(name: str, tokenizer: PreTrainedTokenizerBase, **changes: Any) -> PretrainedConfig:
     """The configuration of a family's tiny model, for a tokenizer."""
-    make, _ = {**FAMILIES, **DECODERS}[name]
+    make, _ = ALL[name]
     sizes = {**SIZES, "vocab_size": len(tokenizer), "max_position_embeddings": POSITIONS, **changes}
     return make(**sizes, pad_token_id=tokenizer.pad_token_id)
 
@@ -297,7 +299,7 @@ class Families:
 
     def tokenizer(self, kind: str) -> PreTrainedTokenizerBase:
         """A tokenizer of a kind, or of a family."""
-        kind = {**FAMILIES, **DECODERS}[kind][1] if kind in {**FAMILIES, **DECODERS} else kind
+        kind = ALL[kind][1] if kind in ALL else kind
         if kind not in self.tokenizers:
             self.tokenizers[kind] = TOKENIZERS[kind]()
         return self.tokenizers[kind]

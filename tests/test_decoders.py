@@ -372,6 +372,25 @@ def test_a_head_that_is_cut_is_one_whose_output_is_zero(run_of: Any, name: str) 
     torch.testing.assert_close(cut(**inputs).logits, silent(**inputs).logits, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", [name for name, task in HEADED if task == "squad"])
+def test_a_prefix_reaches_the_spans_of_a_decoder(run_of: Any, name: str) -> None:
+    run = run_of(name, "squad", "prefix")
+    training, plain = (prepared(each, torch.device("cpu")) for each in (run, run_of(name, "squad")))
+    training.model.eval()
+    plain.model.eval()
+    with_prefix, without = (step_of(run, each).forward().logits[0] for each in (training, plain))
+    real = without.isfinite()
+    assert (with_prefix[real] - without[real]).abs().max() > 1e-4
+
+
+@pytest.mark.exhaustive
+@headed
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_a_decoder_trains_in_half_precision(run_of: Any, name: str, task: str, precision: str) -> None:
+    (record,) = execute([run_of(name, task, precision=precision).spec])
+    assert record.status in ("converged", "collapsed"), record.reason
+
+
 @pytest.mark.exhaustive
 @headed
 def test_a_decoder_trains_on_every_task_that_it_has_a_head_for(run_of: Any, name: str, task: str) -> None:

@@ -231,7 +231,7 @@ def initialise(module: nn.Module, std: float, generator: torch.Generator) -> Non
 
 def adds_one(module: nn.Module) -> bool:
     """Whether a module is a norm that scales by 1 + weight, as Gemma's, so that its weight starts at 0."""
-    if "norm" not in type(module).__name__.lower():
+    if "norm" not in type(module).__name__.lower() or "weight" not in dict(module.named_parameters(recurse=False)):
         return False
     nothing = torch.zeros_like(module.get_parameter("weight"))
     # At a weight of 0, the output of other norms depends on no input.
