@@ -35,14 +35,13 @@ class StableSPAM(
 ):
     """AdamW whose gradients are clipped and scaled, tensor by tensor, by what they were, and whose moments begin anew.
 
-    g <- clip(g) to the average of max |g|;  g <- g / ||g|| * m_norm / sqrt(v_norm),  m_norm and v_norm the averages of
-    ||g|| and ||g||^2;  the averages are unbiased, with gamma3, gamma1 and gamma2;  every `every` * steps updates
+    g_i <- g_i * M / max |g| where |g_i| > M,  then  g <- g / ||g|| * N / sqrt(S),  M, N and S the unbiased averages of
+    max |g|, ||g|| and ||g||^2 with gamma3, gamma1 and gamma2;  every `every` * steps updates
     m <- 0, v <- 0,  and the bias correction begins anew
 
     Huang et al. 2025, "Stable-SPAM: How to Train in 4-Bit More Stably than 16-Bit Adam"; gamma1 0.7, gamma2 0.9 and
-    gamma3 0.999 as in public ports, whose largest elements alone are above the average and are scaled by the largest
-    one. Their 1,000 updates between resets are whole runs here: a quarter of the run is our choice, as for `spam`. The
-    profile's clipping is left out.
+    gamma3 0.999 are those of public ports. Their 1,000 updates between resets are whole runs here: a quarter of the run
+    is our choice, as for `spam`. The profile's clipping is left out.
     Source: kozistr/pytorch_optimizer:pytorch_optimizer/optimizer/spam.py; the paper's settings are not verified.
     """
 
