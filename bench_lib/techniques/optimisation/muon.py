@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from bench_lib.core.errors import Unsupported
 from bench_lib.core.spec import Profile
@@ -13,6 +16,12 @@ from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Group, Training
 from bench_lib.techniques.interface.optimizers import decoupled_adam, parameter_groups
 from bench_lib.techniques.interface.technique import Technique
+
+COEFFICIENTS, STEPS = (3.4445, -4.7750, 2.0315), 5
+"""Of the iteration, chosen by Jordan et al. for the steepest start."""
+SMALLEST = 1e-7
+LIKE_ADAMW = 0.2
+"""The factor of Liu et al. by which steps are the size of AdamW's."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +45,11 @@ class Muon(
     m <- momentum * m + (1 - momentum) * g;  theta <- theta - lr * wd * theta - lr * 0.2 * sqrt(max(rows, columns)) * O,
     O near U V^T,  U S V^T the singular value decomposition of momentum * m + (1 - momentum) * g
 
-    Jordan et al. 2024, by torch with its settings and theirs: momentum 0.95, five Newton-Schulz steps in bf16. The
-    factor of Liu et al. 2025, "Muon is Scalable for LLM Training", gives steps the size of AdamW's, so that rate and
-    decay are the profile's. Embeddings, pooler, head, biases and norms are AdamW's. Both come from pre-training with
-    Muon throughout. With LoRA and its like it moves their factors.
-    Source: torch.optim.Muon; KellerJordan/Muon:muon.py.
+    Jordan et al. 2024 with their settings: momentum 0.95 and five Newton-Schulz steps, in fp32 where theirs are in
+    bf16, for which many processors have no kernels. The factor of Liu et al. 2025, "Muon is Scalable for LLM Training",
+    gives steps the size of AdamW's, so that rate and decay are the profile's. Embeddings, pooler, head, biases and
+    norms are AdamW's. Both come from pre-training with Muon throughout. With LoRA and its like it moves their factors.
+    Source: KellerJordan/Muon:muon.py; torch.optim.Muon.
     """
 
     momentum: float = bounded(0.95, "[0, 1)", "0 or more, below 1")
@@ -65,12 +74,43 @@ class Muon(
     def optimizer(self, groups: list[Group], profile: Profile) -> torch.optim.Optimizer:
         matrices: list[Group] = [group for group in groups if isinstance(group, _Matrices)]
         others = [group for group in groups if not isinstance(group, _Matrices)]
-        muon = torch.optim.Muon(parameter_groups(matrices), momentum=self.momentum, adjust_lr_fn="match_rms_adamw")
+        muon = _Orthogonal(parameter_groups(matrices), {"momentum": self.momentum})
         return _Together([muon, decoupled_adam(others, profile)] if others else [muon])
 
 
 class _Matrices(Group):
     """Parameters for Muon; it stays one where a technique splits it by `dataclasses.replace`."""
+
+
+class _Orthogonal(torch.optim.Optimizer):
+    """Moves matrices in the orthogonalised direction of their momentum."""
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]  # as it is called
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is not None:
+                    self._move(weight, group)
+
+    def _move(self, weight: Tensor, group: dict[str, Any]) -> None:
+        gradient, state = weight.grad, self.state[weight]
+        assert gradient is not None
+        average = state.setdefault("momentum_buffer", torch.zeros_like(weight))
+        average.lerp_(gradient, 1 - group["momentum"])
+        direction = orthogonalised(gradient.lerp(average, group["momentum"]))
+        weight.mul_(1 - group["lr"] * group["weight_decay"])
+        weight.add_(direction, alpha=-group["lr"] * LIKE_ADAMW * math.sqrt(max(weight.shape)))
+
+
+def orthogonalised(matrix: Tensor) -> Tensor:
+    """A matrix near U V^T of U S V^T = `matrix`, by the Newton-Schulz iteration of Jordan et al."""
+    a, b, c = COEFFICIENTS
+    wide = matrix if len(matrix) <= len(matrix.T) else matrix.T
+    wide = wide / wide.norm().clamp(min=SMALLEST)
+    for _ in range(STEPS):
+        gram = wide @ wide.T
+        wide = torch.addmm(wide, torch.addmm(gram, gram, gram, beta=b, alpha=c), wide, beta=a)
+    return wide if len(matrix) <= len(matrix.T) else wide.T
 
 
 class _Together(torch.optim.Optimizer):
