@@ -23,6 +23,7 @@ IDLE = {
     "recadam": "a tenth of so short a run lies within the warm-up's first step",
     "wd_pre": "its published strength, at the rates of fine-tuning, as its text says",
     "clip_value": "no gradient of a clipped batch has an element of 0.5",
+    "z_loss": "its published weight is next to nothing for few classes, as its text says",
     "dedupe": "the embedded corpus repeats nothing",
     "self_training": "so short a teacher is sure of nothing",
 }
