@@ -55,7 +55,7 @@ def test_an_optional_package_that_is_missing_is_told_with_what_to_install(monkey
     monkeypatch.setitem(sys.modules, "nltk", None)
     found = by_name(examine())["optional packages"]
     assert found.ok
-    assert found.found.startswith("datasets, peft, ")
+    assert found.found.startswith("datasets, gguf, peft, ")
     assert found.found.endswith("; no nltk (pip install 'stabbench[wordnet]')")
 
 
