@@ -250,6 +250,7 @@ def draws_augmentation(name: str) -> bool:
     return "augment" in TECHNIQUES.get(name)().draws()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.promise("repeats", "streams")
 @pytest.mark.parametrize("name", TRAINED)
 def test_same_spec_same_record_whatever_ran_between(usual, trial, name):

@@ -36,6 +36,7 @@ def choose(browser: Any, name: str, value: str) -> None:
     )
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_view_opens_from_disk_and_asks_for_nothing(browser: Any, page: Path, view: str) -> None:
     browser.open(page, view)
