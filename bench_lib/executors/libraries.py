@@ -1,9 +1,9 @@
 """Imports the libraries that take seconds, in the process that workers are forked from; none of them starts threads."""
 
 from contextlib import suppress
+from importlib import import_module
 
-# Workers report what cannot be imported, when they need it.
-with suppress(Exception):
-    import transformers.modeling_utils  # noqa: F401
-with suppress(Exception):
-    import peft  # noqa: F401
+for _name in ("transformers.modeling_utils", "peft"):
+    # A worker that needs what cannot be imported says so itself.
+    with suppress(Exception):
+        import_module(_name)

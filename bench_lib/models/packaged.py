@@ -13,7 +13,7 @@ from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
 from bench_lib.core.errors import BadData, Unavailable
-from bench_lib.core.extras import optional
+from bench_lib.core.extras import check_installed
 from bench_lib.models.cache import cache_folder
 
 DIGITS = 20
@@ -77,8 +77,7 @@ def _converted(name: str, found: Sequence[Distribution], temporary: Path) -> Pat
     from transformers.models.auto import AutoModelForCausalLM, AutoTokenizer
 
     file = _file(found[0], ".gguf")
-    with optional("gguf", otherwise="or use another model"):
-        import gguf  # noqa: F401  # transformers needs it, and says so less plainly
+    check_installed(("gguf",), f"model {name!r} is converted once")
     options = {"gguf_file": file.name, "trust_remote_code": False, "local_files_only": True}
     loaded = AutoModelForCausalLM.from_pretrained(file.parent, dtype=torch.float32, **options)
     # A model that was read from such a file refuses to be saved; a plain one with its weights does not.

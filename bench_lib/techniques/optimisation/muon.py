@@ -86,7 +86,7 @@ class _Orthogonal(torch.optim.Optimizer):
     """Moves matrices in the orthogonalised direction of their momentum."""
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]  # as it is called
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]  # torch overloads it
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:
@@ -123,6 +123,6 @@ class _Together(torch.optim.Optimizer):
             part.state = self.state
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]  # as it is called
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]  # torch overloads it
         for part in self.parts:
             part.step()

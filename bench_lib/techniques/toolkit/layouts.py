@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -145,7 +146,8 @@ def separate(training: Training, technique: str) -> Layout:
             f"{technique} changes some of queries, keys and values, which are one matrix, {layout.query}, in "
             f"{type(training.model).__name__}"
         )
-    heads = int(training.model.config.num_attention_heads) if layout.order == "heads" else 1  # type: ignore[union-attr, arg-type]  # not declared on nn.Module
+    config: Any = training.model.config  # of transformers, and not declared on nn.Module
+    heads = int(config.num_attention_heads) if layout.order == "heads" else 1
     for name in [name for name, _ in training.model.named_modules() if name.endswith(f".{layout.query}")]:
         training.model.set_submodule(name, SplitProjection(training.model.get_submodule(name), heads))
     query, key, value = (f"{layout.query}.{part}" for part in SplitProjection.PARTS)
