@@ -36,10 +36,12 @@ def serve(pipe: Connection, initializer: Callable[[], None] | None) -> None:
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     try:
-        _serve(pipe, initializer)
+        try:
+            _serve(pipe, initializer)
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
     finally:
-        # A forked process ends without what is to be done at its exit, which a second signal would break off.
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        # A forked process ends without this. No signal breaks it off, nor skips it by coming before the one above.
         atexit._run_exitfuncs()
 
 
