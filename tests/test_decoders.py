@@ -19,16 +19,21 @@ from bench_lib.core.errors import BadData, Unsupported
 from bench_lib.harness.batches import collate
 from bench_lib.harness.datasets import train_features
 from bench_lib.harness.formats import torch_half
-from bench_lib.harness.formats.features import Batch, Feature
+from bench_lib.harness.formats.features import IGNORED, Batch, Feature
+from bench_lib.harness.pretraining import StudyLoop
+from bench_lib.harness.prompted import encode_prompts
 from bench_lib.harness.step import MicroStep, Passes
 from bench_lib.models import MODELS
 from bench_lib.models.architecture import adds_one, architecture_of, initialise, is_causal
 from bench_lib.models.causal import fit_tokenizer, make_linear
 from bench_lib.models.load import load_template
+from bench_lib.models.prompted import spaced
 from bench_lib.models.source import resolve
+from bench_lib.models.word_head import word_head
 from bench_lib.runner.execute import execute, prepared
 from bench_lib.runner.resolved import ResolvedRun, resolve_run
 from bench_lib.tasks.formats import TEXT_CLASSIFICATION
+from bench_lib.techniques.data.lm_bff import LMBFF
 from bench_lib.techniques.data.mixup import Mixup
 from bench_lib.techniques.data.token_cutoff import TokenCutoff
 from bench_lib.techniques.interface.context import Training
@@ -318,12 +323,120 @@ def test_a_technique_takes_a_decoder_or_says_why_not(run_of: Any, name: str, tec
     assert loss.isfinite()
 
 
-@pytest.mark.parametrize("name", ["llama", "gemma"])
-@pytest.mark.parametrize("technique", ["tapt", "lm_bff"])
-def test_masked_words_are_none_of_a_decoders(run_of: Any, name: str, technique: str) -> None:
-    (record,) = execute([run_of(name, "sst2", technique).spec])
+of_words = pytest.mark.parametrize("name", [name for name in DECODERS if name != "mistral"])
+"""Without the one whose tiny tokenizer merges pieces across words."""
+ADDED = "lm_bff:template={text} It was {mask}.:words=left good"
+
+
+@pytest.fixture
+def with_next_word(families: Any, make_spec: Any) -> Any:
+    """The run of a stack on a family's tiny model with its head for the next word."""
+
+    def run(name: str, task: str, stack: str, **changes: Any) -> ResolvedRun:
+        folder = families.folder(name, transformers.AutoModelForCausalLM, f"{name}-words")
+        spec = make_spec(task, stack, **SMALL | changes)
+        return resolve_run(dataclasses.replace(spec, model=resolve(str(folder), MODELS)))
+
+    return run
+
+
+@each
+def test_the_next_word_is_the_checkpoints_own(families: Any, name: str) -> None:
+    folder = families.folder(name, transformers.AutoModelForCausalLM, f"{name}-words")
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").eval()
+    inputs = {"input_ids": torch.arange(5, 12)[None], "attention_mask": torch.ones(1, 7, dtype=torch.long)}
+    head = word_head(resolve(str(folder), MODELS))
+    assert head is not None
+    head.tie(model.get_input_embeddings().weight)
+    with torch.no_grad():
+        assert torch.equal(head(model.base_model(**inputs)[0][0]), model(**inputs).logits[0])
+
+
+@of_words
+def test_a_prompt_reads_as_the_text_up_to_the_word(run_of: Any, name: str) -> None:
+    run = run_of(name, "sst2")
+    tokenizer, examples = run.key.tokenizer(), run.evaluation().examples
+    prompts = LMBFF("{text} It was {mask}.", "left good")
+    for example, feature in zip(
+        examples, encode_prompts(prompts, "sst2", examples, tokenizer, SMALL["max_length"]), strict=True
+    ):
+        whole = tokenizer(f"{example.text.strip()} It was")["input_ids"]
+        assert feature.input_ids.tolist() == whole[: len(whole) - (whole[-1] == tokenizer.eos_token_id)]
+        assert feature.spots.tolist() == [len(feature) - 1]
+
+
+def test_a_space_that_a_tokenizer_puts_first_is_not_given_twice(families: Any) -> None:
+    for name, expected in (("mistral", "film"), ("xlm-r", "film"), ("gpt2", " film"), ("bert", " film")):
+        assert spaced(families.tokenizer(name), " film") == expected, name
+
+
+@of_words
+def test_a_prompt_is_answered_by_the_word_that_comes_next(with_next_word: Any, name: str) -> None:
+    """As the checkpoint's whole model says of each text by itself, without padding and with no code of ours."""
+    run = with_next_word(name, "sst2", ADDED, train_examples=0)
+    (record,) = execute([run.spec])
+    assert record.predictions is not None, record.reason
+    model = transformers.AutoModelForCausalLM.from_pretrained(run.spec.model.name).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(run.spec.model.name)
+    rows = []
+    for example in run.evaluation().examples:
+        prompt, left, good = (tokenizer(f"{example.text.strip()} It was{word}") for word in ("", " left", " good"))
+        # A tokenizer may end a text with a special token, which is no part of a prompt.
+        length = len(prompt["input_ids"]) - int(prompt["input_ids"][-1] == tokenizer.eos_token_id)
+        with torch.no_grad():
+            logits = model(input_ids=torch.tensor([prompt["input_ids"][:length]])).logits[0, -1]
+        rows.append([float(logits[each["input_ids"][length]]) for each in (left, good)])
+    np.testing.assert_allclose(record.predictions.values, rows, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("technique", ["adamw", "tapt:epochs=1", "lora", "prefix"])
+def test_a_decoder_learns_from_prompts(with_next_word: Any, technique: str) -> None:
+    (record,) = execute([with_next_word("llama", "sst2", f"{technique}+{ADDED}").spec])
+    assert record.status in ("converged", "collapsed"), record.reason
+    assert record.provenance["new_parameters"] == "none (head for words)"
+
+
+def test_a_text_behind_the_word_to_add_is_a_reason(with_next_word: Any) -> None:
+    (record,) = execute([with_next_word("llama", "rte", "lm_bff:words=left good").spec])
     assert record.status == "unsupported"
-    assert record.reason.startswith(f"{technique} predicts masked words from both sides")
+    assert record.reason.startswith("lm_bff has a text after the word that this model is to add")
+
+
+def test_tapt_asks_a_decoder_for_every_next_token(with_next_word: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[Tensor, Tensor]] = []
+    collated = StudyLoop._collated
+
+    def watched(self: StudyLoop, features: Any) -> Batch:
+        batch = collated(self, features)
+        asked.append((batch.inputs["input_ids"], batch.targets))
+        return batch
+
+    monkeypatch.setattr(StudyLoop, "_collated", watched)
+    run = with_next_word("llama", "sst2", "tapt:epochs=2:batch_size=3")
+    (record,) = execute([run.spec])
+    assert record.reported["tapt.pretrained_head"] == 1.0, record.reason
+    assert len(asked) == 4
+    for ids, targets in asked:
+        for row, wanted in zip(ids.tolist(), targets.tolist(), strict=True):
+            count = sum(each != IGNORED for each in wanted)
+            first = wanted.index(next(each for each in wanted if each != IGNORED))
+            assert wanted[first : first + count] == row[first + 1 : first + 1 + count]
+            assert first == 0, "the beginning of a text is a special token, before which nothing stands"
+
+
+@pytest.mark.parametrize("name", ["llama", "gpt2", "gemma"])
+def test_tapt_on_a_decoder_begins_with_the_checkpoints_own_loss(with_next_word: Any, name: str) -> None:
+    run = with_next_word(name, "sst2", "tapt:epochs=1:learning_rate=1e-30:batch_size=6")
+    (record,) = execute([run.spec])
+    model = transformers.AutoModelForCausalLM.from_pretrained(run.spec.model.name).eval()
+    losses = []
+    for feature in features_of(run):
+        ids, special = torch.tensor(feature.input_ids)[None], torch.tensor(feature.special)
+        with torch.no_grad():
+            logits = model(input_ids=ids).logits[0, :-1]
+        kept = ~special[1:]
+        losses += torch.nn.functional.cross_entropy(logits[kept], ids[0, 1:][kept], reduction="none").tolist()
+    assert record.reported["tapt.loss"] == pytest.approx(np.mean(losses), rel=1e-4)
 
 
 @pytest.mark.parametrize("name", ["llama", "gpt2", "opt"])

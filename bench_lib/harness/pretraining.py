@@ -56,7 +56,7 @@ def prepare(training: Training, stack: Stack) -> None:
 
 
 class StudyLoop(Loop):
-    """A loop over texts with new masked-LM targets each time they are read."""
+    """A loop over texts with new targets of language modelling each time they are read."""
 
     study: Study
 
@@ -65,7 +65,10 @@ class StudyLoop(Loop):
 
     def _corrupted(self, feature: Feature) -> Feature:
         read, is_target = self.study.corrupt(feature.input_ids, feature.special)
-        return dataclasses.replace(feature, input_ids=read, targets=np.where(is_target, feature.input_ids, IGNORED))
+        targets = np.where(is_target, feature.input_ids, IGNORED)
+        if self.study.next_token:
+            targets = np.append(targets[1:], IGNORED)
+        return dataclasses.replace(feature, input_ids=read, targets=targets)
 
     def _micro_step(self, batch: Batch, number: int, share: float) -> MicroStep:
         return dataclasses.replace(super()._micro_step(batch, number, share), criterion=self.study.loss)
@@ -100,7 +103,7 @@ class RunPretraining:
     def sequences(self) -> int:
         return len(self.features)
 
-    def pieces(self) -> tuple[int, int]:
+    def pieces(self) -> tuple[int | None, int]:
         tokenizer = self.key.tokenizer()
         return mask_id(tokenizer, self.owner, self.key.model.name), len(tokenizer)
 
@@ -125,8 +128,8 @@ class RunPretraining:
             self.training.epoch_size += len(more)
 
     def study(self, study: Study, profile: Profile) -> None:
-        # A sequence of special tokens alone has no targets.
-        texts = [feature for feature in self.features if not feature.special.all()]
+        # A sequence of special tokens alone has no targets, nor what begins one whose next tokens are predicted.
+        texts = [feature for feature in self.features if not feature.special[int(study.next_token) :].all()]
         if not texts:
             raise Unsupported(f"{self.owner} finds no word in the training texts")
         loop = StudyLoop(self._training(study.model, TOKEN_CLASSIFICATION, profile), ALONE, texts, self._pad_id(), [])

@@ -1,4 +1,4 @@
-"""Prompts: texts tokenised as cloze questions, and the model that answers them."""
+"""Prompts: texts tokenised as cloze questions, or up to the word to add, and the model that answers them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench_lib.core.spec import Ref
 from bench_lib.harness.formats.features import Feature
 from bench_lib.models.load import load_tokenizer
 from bench_lib.models.pretrained import Pretrained
-from bench_lib.models.prompted import PromptedModel, mask_id, word_ids
+from bench_lib.models.prompted import PromptedModel, mask_id, spaced, word_ids
 from bench_lib.models.word_head import word_head
 from bench_lib.tasks.formats import Example
 from bench_lib.tasks.task import Task
@@ -40,12 +40,13 @@ class Frame:
         ids, types = np.array(framed["input_ids"]), framed.get("token_type_ids")
         return cls(ids[: inside[0]], ids[inside[-1] + 1 :], None if types is None else types[inside[0]])
 
-    def feature(self, item: int, tokens: np.ndarray, mask: int, label: int) -> Feature:
-        """The sequence of a prompt; its mask is a special token, from which the class is read."""
-        ids = np.concatenate([self.before, tokens, self.after])
+    def feature(self, item: int, tokens: np.ndarray, mask: int | None, label: int) -> Feature:
+        """The sequence of a prompt; the class is read from its mask, a special token, or without one from its end."""
+        after = self.after if mask is not None else self.after[:0]
+        ids = np.concatenate([self.before, tokens, after])
         special = np.ones(len(ids), dtype=bool)
-        special[len(self.before) : len(ids) - len(self.after)] = tokens == mask
-        places = np.flatnonzero(ids == mask)
+        special[len(self.before) : len(ids) - len(after)] = tokens == mask
+        places = np.array([len(ids) - 1]) if mask is None else np.flatnonzero(ids == mask)
         assert len(places) == 1, f"a prompt has one mask, and this one {len(places)}"
         segments = None if self.segment is None else np.full(len(ids), self.segment)
         return Feature(item, ids, segments, special, np.array([label]), places, np.array([0]))
@@ -57,6 +58,8 @@ def encode_prompts(
     """Tokenise examples as a technique's prompts; where one is too long, its text is cut, never its template."""
     mask, frame = mask_id(tokenizer, prompts.name, tokenizer.name_or_path), Frame.of(tokenizer)
     asked = [prompts.prompt(task, example) for example in examples]
+    if mask is None:
+        asked = [_up_to_the_word(pieces, prompts.name) for pieces in asked]
     known = _tokens({glued for pieces in asked for glued in _glued(pieces)}, tokenizer, max_length)
     room = max_length - len(frame.before) - len(frame.after)
     features = []
@@ -65,6 +68,17 @@ def encode_prompts(
         fitting = _fitting([piece.cut for piece in pieces], tokens, room)
         features.append(frame.feature(item, np.concatenate(fitting), mask, example.reference))
     return features
+
+
+def _up_to_the_word(pieces: Sequence[Piece], technique: str) -> Sequence[Piece]:
+    """What stands before the mask of a cloze question, for a model that adds the next word."""
+    place = next(i for i, piece in enumerate(pieces) if piece.mask)
+    if any(piece.cut for piece in pieces[place:]):
+        raise Unsupported(
+            f"{technique} has a text after the word that this model is to add, which it would not have read; "
+            "give a template that ends with {mask}"
+        )
+    return pieces[:place]
 
 
 def _fitting(cut: Sequence[bool], tokens: list[np.ndarray], room: int) -> list[np.ndarray]:
@@ -86,9 +100,12 @@ def _glued(pieces: Sequence[Piece]) -> list[Glued]:
 
 def _tokens(pieces: set[Glued], tokenizer: PreTrainedTokenizerBase, length: int) -> dict[Glued, np.ndarray]:
     """The tokens of each piece, up to a sequence's length; masks within texts are left out."""
-    ordered, mask = [*pieces], tokenizer.mask_token_id
+    ordered = [*pieces]
+    # A causal model's tokenizer has no mask; the end of a text, which it has, does as well here.
+    anchor = tokenizer.mask_token or tokenizer.eos_token or tokenizer.bos_token
+    mask = tokenizer.convert_tokens_to_ids(anchor)
     # A piece without a space before it is read behind a mask: alone, some tokenizers would begin a word.
-    texts = [f"{tokenizer.mask_token}{piece.words}" if glued else piece.words for piece, glued in ordered]
+    texts = [f"{anchor}{piece.words}" if glued else spaced(tokenizer, piece.words) for piece, glued in ordered]
     found = tokenizer(texts, add_special_tokens=False, truncation=True, max_length=length)["input_ids"]
     pairs = zip(ordered, found, strict=True)
     kept = {each: [mask] if each[0].mask else [i for i in ids if i != mask] for each, ids in pairs}
@@ -98,18 +115,17 @@ def _tokens(pieces: set[Glued], tokenizer: PreTrainedTokenizerBase, length: int)
 def prompted_model(
     model: PreTrainedModel, pretrained: Pretrained, ref: Ref, task: Task, prompts: Prompts, keep_head: bool
 ) -> PromptedModel:
-    """The body of a model with the pre-trained head for masked words, which `pretrained` then includes.
+    """The body of a model with the pre-trained head for words, which `pretrained` then includes.
 
     Raises `Unsupported` where the checkpoint holds no head for it, or the words do not fit the labels or the tokenizer.
     """
     tokenizer = load_tokenizer(ref)
     if keep_head:
-        raise Unsupported(f"{prompts.name} answers by the head for masked words, where keep_head asks for another")
+        raise Unsupported(f"{prompts.name} answers by the head for words, where keep_head asks for another")
     head = word_head(ref)
     if head is None:
         raise Unsupported(
-            f"{prompts.name} needs the head for masked words that a model was pre-trained with, and the checkpoint "
-            "holds none"
+            f"{prompts.name} needs the head for words that a model was pre-trained with, and the checkpoint holds none"
         )
     words = prompts.label_words(task.name)
     if len(words) != len(task.labels):

@@ -45,7 +45,7 @@ class Pretrained(Mapping[str, Tensor]):
 
     def of_head(self, keep_head: bool) -> dict[str, str]:
         """The new modules and the number of the head's layers, for the record."""
-        new = "none (head for masked words)" if self._head else self.template.new_parts(keep_head)
+        new = "none (head for words)" if self._head else self.template.new_parts(keep_head)
         return {"new_parameters": new, "head_layers": str(self._head or self.template.head_layers)}
 
     def restore(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""A model that answers prompts: a body, and the checkpoint's own head for masked words at the mask."""
+"""A model that answers prompts: a body, and the checkpoint's own head for words at the mask, or at a prompt's end."""
 
 from __future__ import annotations
 
@@ -15,16 +15,20 @@ from bench_lib.models.architecture import word_embeddings
 from bench_lib.models.causal import CAUSAL
 from bench_lib.models.word_head import WordHead
 
+METASPACE = "▁"
+"""What stands for a space in the tokens of SentencePiece."""
+
 
 class PromptedModel(nn.Module):
-    """The body of a model, not a copy, with a head for masked words; logits of the label words, (batch, words).
+    """The body of a model, not a copy, with its head for words; logits of the label words, (batch, words).
 
-    Each sequence has one mask. The pooler is left out, since the head does not read it.
+    They are read at the one mask of each sequence, or without a mask, as in a causal model, at the last token. The
+    pooler is left out, since the head does not read it.
     """
 
     words: Tensor  # (words,)
 
-    def __init__(self, model: PreTrainedModel, head: WordHead, mask: int, words: Sequence[int]) -> None:
+    def __init__(self, model: PreTrainedModel, head: WordHead, mask: int | None, words: Sequence[int]) -> None:
         super().__init__()
         self.config, self.base_model_prefix, self.mask = model.config, model.base_model_prefix, mask
         if getattr(model.base_model, "pooler", None) is not None:
@@ -57,7 +61,9 @@ class PromptedModel(nn.Module):
         given = {"token_type_ids": token_type_ids, "past_key_values": past_key_values}
         known = {name: value for name, value in given.items() if value is not None}
         states = self.base_model(input_ids=input_ids, attention_mask=attention_mask, **known)[0]
-        places = (input_ids == self.mask).int().argmax(dim=1)
+        # A prefix stands before the tokens in the attention mask alone.
+        last = attention_mask[:, -input_ids.shape[1] :].sum(dim=1) - 1
+        places = last if self.mask is None else (input_ids == self.mask).int().argmax(dim=1)
         rows = torch.arange(len(places), device=places.device)
         return SimpleNamespace(logits=self.word_head(states[rows, places])[:, self.words])
 
@@ -71,19 +77,25 @@ class PromptedModel(nn.Module):
         return sum(p.dim() >= 2 for p in self.word_head.parameters())
 
 
-def mask_id(tokenizer: PreTrainedTokenizerBase, technique: str, model: str) -> int:
-    """The id of a tokenizer's mask; `Unsupported` without one, and where words would be read from one side alone."""
+def mask_id(tokenizer: PreTrainedTokenizerBase, technique: str, model: str) -> int | None:
+    """The id of a tokenizer's mask, None for a causal model, which predicts the next word; else `Unsupported`."""
     if getattr(tokenizer, CAUSAL, False):
-        raise Unsupported(f"{technique} predicts masked words from both sides, and this model reads from left to right")
+        return None
     if tokenizer.mask_token_id is None:
         raise Unsupported(f"{technique} needs a model whose tokenizer has a mask, which {model} lacks")
     return int(tokenizer.mask_token_id)
 
 
+def spaced(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
+    """A text for the tokenizer, without its first space where the tokenizer adds one, as Llama 2's does."""
+    first: str = tokenizer.tokenize("a", add_special_tokens=False)[0]
+    return text.removeprefix(" ") if first.startswith(METASPACE) else text
+
+
 def word_ids(tokenizer: PreTrainedTokenizerBase, words: Sequence[str]) -> list[int]:
     """The ids of words within a text; `Unsupported` for a word of several tokens or of an unknown one."""
     # With a space before, since byte-level and SentencePiece tokenizers have other tokens within words.
-    found = tokenizer([f" {word}" for word in words], add_special_tokens=False)["input_ids"]
+    found = tokenizer([spaced(tokenizer, f" {word}") for word in words], add_special_tokens=False)["input_ids"]
     for word, ids in zip(words, found, strict=True):
         if len(ids) != 1:
             pieces = " ".join(tokenizer.convert_ids_to_tokens(ids))

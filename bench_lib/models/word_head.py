@@ -1,4 +1,4 @@
-"""The pre-trained head for masked words of a checkpoint."""
+"""The pre-trained head of a checkpoint for words: masked ones, or in a causal model the next one."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ import functools
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
-from transformers.modeling_outputs import BaseModelOutput
-from transformers.models.auto import AutoConfig, AutoModelForMaskedLM
+from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
+from transformers.models.auto import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM
 
 from bench_lib.core.spec import Ref
 from bench_lib.models import MODELS
+from bench_lib.models.architecture import is_causal
 from bench_lib.models.checkpoint import Loaded, load_checkpoint
 from bench_lib.models.load import explained, place_of
 from bench_lib.models.source import find_source
 
 
-def _given(self: Given, *_inputs: object, **_options: object) -> BaseModelOutput:
-    return BaseModelOutput(last_hidden_state=self.states)
+def _given(self: Given, *_inputs: object, **_options: object) -> BaseModelOutputWithPastAndCrossAttentions:
+    return BaseModelOutputWithPastAndCrossAttentions(last_hidden_state=self.states)
 
 
 class Given(nn.Module):
@@ -28,11 +29,16 @@ class Given(nn.Module):
     states: Tensor  # (1, rows, hidden)
     forward = _given
 
+    @property
+    def decoder(self) -> Given:
+        """Itself, since OPT's head calls this part of its body."""
+        return self
+
 
 class WordHead(nn.Module):
     """Logits over the vocabulary, (rows, vocabulary), from a body's last states, (rows, hidden).
 
-    The checkpoint's own class for masked words without its body. Where the decoder is the matrix of word embeddings, it
+    The checkpoint's own class for words without its body. Where the decoder is the matrix of word embeddings, it
     has no weights until `tie` sets those of a body.
     """
 
@@ -41,7 +47,8 @@ class WordHead(nn.Module):
         decoder = model.get_output_embeddings()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
         self.decoder = next(name for name, module in model.named_modules() if module is decoder)
         self.tied = decoder.weight is model.get_input_embeddings().weight
-        self.masked_lm: nn.Module = model  # not `model`, as some families call their body
+        # Not `model`, as some families call their body. Techniques draw under this name, also in a causal model.
+        self.masked_lm: nn.Module = model
         self.body = model.base_model_prefix
         setattr(model, self.body, Given())
         if self.tied:
@@ -61,9 +68,10 @@ class WordHead(nn.Module):
 
 
 def word_head(ref: Ref) -> WordHead | None:
-    """A fresh copy of the pre-trained head for masked words, in fp32; None for a checkpoint without a whole one.
+    """A fresh copy of the pre-trained head for words, in fp32; None for a checkpoint without a whole one.
 
-    Sentence encoders, discriminators such as ELECTRA's and random weights have none.
+    It predicts masked words, and in a causal model the next one. Sentence encoders, discriminators such as ELECTRA's
+    and random weights have none.
     """
     return copy.deepcopy(_template(ref))
 
@@ -74,10 +82,11 @@ def _template(ref: Ref) -> WordHead | None:
     place, options = place_of(source, ref)
     with explained(ref):
         config = AutoConfig.from_pretrained(place, **options)
-        if source.random or type(config) not in AutoModelForMaskedLM._model_mapping:
+        auto_model = AutoModelForCausalLM if is_causal(config) else AutoModelForMaskedLM
+        if source.random or type(config) not in auto_model._model_mapping:
             return None
         options |= {"dtype": torch.float32, "attn_implementation": "eager", "use_safetensors": True}
-        model, loaded = load_checkpoint(AutoModelForMaskedLM, place, options)
+        model, loaded = load_checkpoint(auto_model, place, options)
     return WordHead(model) if _holds_head(model, loaded) else None
 
 

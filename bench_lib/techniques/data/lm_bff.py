@@ -41,7 +41,8 @@ class LMBFF(
     All is of one segment; where it is too long the text is cut, and not the template. Words are read with a space
     before them and must be one token each. Own ones are given as `template` and `words`: the template holds `{mask}`
     and `{text}` or `{pair}`, these also as `{text_open}`, without the last character, and `{text_lower}`, with the
-    first letter lowered. A stack that is given as text has no colon, comma or plus sign in it. The paper trains 1,000
+    first letter lowered. A causal model predicts the word after what stands before the mask, so that its template may
+    hold no text behind it. A stack that is given as text has no colon, comma or plus sign in it. The paper trains 1,000
     steps on 16 examples of each class, and takes the best of the rates 1e-5, 2e-5 and 5e-5 and of batches of 2, 4 and 8
     on as many held-out ones; here the rate is the profile's. In a stack tapt teaches the same head. minilm holds none;
     BERT and RoBERTa as they were published do.

@@ -1,4 +1,4 @@
-"""TAPT: masked language modelling on the task's own texts before fine-tuning."""
+"""TAPT: language modelling on the task's own texts before fine-tuning."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench_lib.core.spec import Profile
 from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.pretraining import PretrainingStage, Study
 from bench_lib.techniques.interface.technique import Technique
-from bench_lib.techniques.toolkit.masked_language_modeling import MaskedLanguageModel, Masking, NewWordHead
+from bench_lib.techniques.toolkit.language_modeling import LanguageModel, Masking, NewWordHead, every_token
 
 BETA2 = 0.98
 
@@ -38,6 +38,7 @@ class TAPT(
     was pre-trained with, as in allenai/dont-stop-pretraining:scripts/run_language_modeling.py, and so are eps 1e-6,
     decay 0.01, 15 % of the words and linear decay of the rate. Where the checkpoint holds no such head, as minilm, a
     new one is drawn and has to learn first; the record says which (`pretrained_head`). The head is dropped afterwards.
+    A causal model predicts every next token by its own head, as it was pre-trained, and `share` has no part in that.
     100 epochs, batches of 256, rate 1e-4, warm-up over 0.06 of the steps, beta2 0.98, and the 12,500 steps of a whole
     domain, at which `most_steps` caps the whole epochs of large sets. Source: section 4.1 and table 13 of the paper,
     which has batches of 256 or 2,058 and rates of 1e-4 or 5e-4 without saying which are whose. The number of steps is
@@ -66,8 +67,10 @@ class TAPT(
         generator = np.random.default_rng(training.seed("augment", self.name))
         head = stage.word_head()
         training.report(self.name, "pretrained_head", head is not None)
-        model = MaskedLanguageModel(training, head or NewWordHead(training, training.generator("init", self.name)))
-        study = Study(model, Masking(self.share, *stage.pieces(), generator), model.loss)
+        model = LanguageModel(training, head or NewWordHead(training, training.generator("init", self.name)))
+        mask, vocabulary = stage.pieces()
+        chosen = every_token if mask is None else Masking(self.share, mask, vocabulary, generator)
+        study = Study(model, chosen, model.loss, next_token=mask is None)
         stage.study(study, self._budget(stage.profile, stage.sequences))
 
     def _budget(self, profile: Profile, sequences: int) -> Profile:

@@ -50,7 +50,7 @@ class Augments(Protocol):
 @hook(Role.TRAINING, exclusive=True)
 @runtime_checkable
 class Prompts(Protocol):
-    """Asks for the class of a text as a masked word, predicted by the checkpoint's own head for masked words."""
+    """Asks for the class of a text as a masked word, or the next word of a causal model, by its own head."""
 
     name: ClassVar[str]
 

@@ -15,7 +15,7 @@ from bench_lib.tasks.formats import Example
 from bench_lib.techniques.interface.context import Output, Training
 
 Corrupt = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""From a sequence's ids and a mask of special tokens: the corrupted ids, and a mask of the masked-LM targets.
+"""From a sequence's ids and a mask of special tokens: the ids to read, and a mask of the tokens to predict.
 
 All are (length,); at least one token is a target.
 """
@@ -23,14 +23,16 @@ All are (length,); at least one token is a target.
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """Masked language modelling on texts without their labels, with new targets each time that a sequence is read.
+    """Language modelling on texts without their labels, with new targets each time that a sequence is read.
 
-    The model's `logits` are what `loss` takes, a row for each target; the targets are the original ids.
+    The model's `logits` are what `loss` takes, a row for each target; the targets are the original ids. A token is
+    predicted at its own place, or as the `next_token` at the place before it.
     """
 
     model: nn.Module
     corrupt: Corrupt
     loss: Callable[[Output], Tensor]
+    next_token: bool = False
 
 
 class PretrainingStage(Protocol):
@@ -53,12 +55,15 @@ class PretrainingStage(Protocol):
         """The number of training sequences."""
         ...
 
-    def pieces(self) -> tuple[int, int]:
-        """The id of the tokenizer's mask and the size of its vocabulary; `Unsupported` without a mask."""
+    def pieces(self) -> tuple[int | None, int]:
+        """The id of the tokenizer's mask and the size of its vocabulary.
+
+        A causal model, which predicts the next token, has None for a mask; for others without one it is `Unsupported`.
+        """
         ...
 
     def word_head(self) -> nn.Module | None:
-        """The checkpoint's head for masked words, logits (rows, vocabulary) from states (rows, hidden), or None.
+        """The checkpoint's head for masked or next words, logits (rows, vocabulary) of states (rows, hidden), or None.
 
         A copy in fp32, with the run's word embeddings where its decoder is tied to them; in a run with prompts, the
         run's own head.

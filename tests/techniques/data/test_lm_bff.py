@@ -71,7 +71,7 @@ def test_before_training_it_tells_what_the_checkpoint_tells(make_spec, with_word
     expected = told(spec.model.name, texts, PROMPTS[task][1].split())
     np.testing.assert_allclose(record.predictions.values, expected, rtol=1e-4, atol=1e-5)
     new, layers = (record.provenance[fact] for fact in ("new_parameters", "head_layers"))
-    assert (new, layers) == ("none (head for masked words)", "2")
+    assert (new, layers) == ("none (head for words)", "2")
 
 
 def test_the_templates_and_words_are_the_authors():
@@ -169,7 +169,7 @@ def test_a_checkpoint_without_the_head_is_declined(make_spec, name):
     (record,) = execute([on(make_spec("sst2", "lm_bff", **FEW), name)])
     assert record.status == "unsupported"
     assert record.reason == (
-        "lm_bff needs the head for masked words that a model was pre-trained with, and the checkpoint holds none"
+        "lm_bff needs the head for words that a model was pre-trained with, and the checkpoint holds none"
     )
 
 

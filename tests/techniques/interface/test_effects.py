@@ -31,7 +31,7 @@ IDLE = {
 UNMEASURED = {
     "back_translation": "translation model",
     "intermediate_task": "intermediate_task needs the task mrpc",
-    "lm_bff": "lm_bff needs the head for masked words",
+    "lm_bff": "lm_bff needs the head for words",
 }
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from bench_lib.techniques.interface.context import Output
-from bench_lib.techniques.toolkit.masked_language_modeling import MaskedLanguageModel, Masking, NewWordHead
+from bench_lib.techniques.toolkit.language_modeling import LanguageModel, Masking, NewWordHead
 
 MASK, VOCABULARY = 3, 1000
 
@@ -61,7 +61,7 @@ def test_a_new_head_tells_words_by_their_embeddings(toy):
     toy.model.config = None
     head = NewWordHead(toy, toy.generator("init", "tapt"))
     head.transform = nn.Identity()
-    model = MaskedLanguageModel(toy, head)
+    model = LanguageModel(toy, head)
     states = torch.tensor([[1.0, 0.0], [1.0, 0.0]], requires_grad=True)
     output = Output((states,), (torch.tensor([1, 0]),), torch.ones(1, 2, dtype=torch.bool))
     # p = (1, 2, 1) / 4: the losses are log 2 and log 4.
@@ -76,9 +76,7 @@ def test_a_new_head_tells_words_by_their_embeddings(toy):
 
 def test_the_model_has_the_body_of_the_run_and_a_new_head_is_drawn_from_the_generator(train):
     training = train("sst2", train_examples=8, eval_examples=4).training
-    one, two = (
-        MaskedLanguageModel(training, NewWordHead(training, torch.Generator().manual_seed(1))) for _ in range(2)
-    )
+    one, two = (LanguageModel(training, NewWordHead(training, torch.Generator().manual_seed(1))) for _ in range(2))
     shared = {id(p) for n, p in training.model.named_parameters() if n.startswith("bert.")}
     assert shared == {id(p) for n, p in one.named_parameters() if n.startswith("bert.")}
     head = {n: p for n, p in one.named_parameters() if not n.startswith("bert.")}

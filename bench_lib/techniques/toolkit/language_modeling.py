@@ -1,4 +1,4 @@
-"""Masked language modelling: the masked-LM targets of a sequence, and the model that predicts them."""
+"""Language modelling: the targets of a sequence, and the model that predicts them."""
 
 from __future__ import annotations
 
@@ -40,8 +40,15 @@ class Masking:
         return read, is_target
 
 
-class MaskedLanguageModel(nn.Module):
-    """The body of a run's model, not a copy, with a head for masked words.
+def every_token(ids: np.ndarray, special: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All tokens but special ones are predicted from what stands before them, the first of a sequence excepted."""
+    is_target = ~special
+    is_target[0] = False
+    return ids, is_target
+
+
+class LanguageModel(nn.Module):
+    """The body of a run's model, not a copy, with a head for words.
 
     Its `logits` are the body's states. Only `loss` applies the head, in fp32, and only to the targets: logits of every
     token over the whole vocabulary would take most of the memory and half of the time.
@@ -67,7 +74,7 @@ class MaskedLanguageModel(nn.Module):
 
 
 class NewWordHead(nn.Module):
-    """A new head for masked words, built as BERT's and RoBERTa's, for a checkpoint without one.
+    """A new head for words, built as BERT's and RoBERTa's, for a checkpoint without one.
 
     A dense layer, gelu, a norm, and a decoder that shares the matrix of the word embeddings.
     """
