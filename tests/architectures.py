@@ -33,7 +33,12 @@ from tests.conftest import BRIEF
 from tests.families import ALL, FAMILIES, Families
 
 SMALL = {"train_examples": 4, "eval_examples": 4, "batch_size": 2, "epochs": 1, "evaluations": 1, "max_length": 32}
-STACKS = {**BRIEF, "intermediate_task": "intermediate_task:task=imdb", "lm_bff": "lm_bff:words=g is"}
+STACKS = {
+    **BRIEF,
+    "intermediate_task": "intermediate_task:task=imdb",
+    "lm_bff": "lm_bff:words=g is",
+    "multi_task": "multi_task:tasks=imdb",
+}
 """In place of techniques that would train for long, on data that are not made up here, or by words that are no tokens.
 """
 ACTS = "✓"

@@ -16,6 +16,7 @@ from bench_lib.harness.curve import Curve
 from bench_lib.harness.evaluate import Scored
 from bench_lib.harness.formats.features import Batch, Feature
 from bench_lib.harness.gradients import Gradients
+from bench_lib.harness.joint import JointTask
 from bench_lib.harness.observers import NOTHING, ObserverRun, Progress
 from bench_lib.harness.optim import Optimization
 from bench_lib.harness.step import MicroStep, Passes, cross_entropy
@@ -57,7 +58,12 @@ def _not_selected() -> float:
 
 
 class Loop:
-    """One training, shared by its observer runs; the cost of what went `before` is added to its own."""
+    """One training, shared by its observer runs; the cost of what went `before` is added to its own.
+
+    `joint` are further tasks, of which each batch is joined by one; they count in tokens and passes.
+    """
+
+    joint: Sequence[JointTask] = ()
 
     def __init__(
         self,
@@ -190,7 +196,8 @@ class Loop:
 
     def _update(self, batches: list[Batch]) -> Tensor:
         """The gradients of a batch, and its loss; what a technique repeats is counted as passes and not as tokens."""
-        self.tokens += sum(batch.tokens for batch in batches)
+        joined = [batch for task in self.joint for batch in task.micro_batches(len(batches))]
+        self.tokens += sum(batch.tokens for batch in (*batches, *joined))
         self.examples += sum(len(batch.targets) for batch in batches)
         runners = self.stack.having(RunsUpdate)
         if not runners:
@@ -207,7 +214,17 @@ class Loop:
             step = self._micro_step(batch, number, share)
             step.masks = masks
             losses.append(backward(step) * share)
+        for task in self.joint:
+            self._backward_jointly(task, backward, len(batches), masks)
         return torch.stack(losses).sum()
+
+    def _backward_jointly(self, task: JointTask, backward: Callable[[Step], Tensor], parts: int, masks: int) -> None:
+        """Add the gradients of a further task's batch; its loss is no part of the run's curve."""
+        batches = task.micro_batches(parts)
+        counted = sum(batch.counted for batch in batches)
+        for number, batch in enumerate(batches):
+            step = self._micro_step(batch, number, task.weight * batch.counted / counted)
+            backward(replace(step, training=task.training, masks=masks))
 
     def _evaluate(self, evaluate: Callable[[], Scored], on_dev: Callable[[], float], last: bool) -> None:
         with ExitStack() as contexts:

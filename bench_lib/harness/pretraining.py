@@ -132,18 +132,18 @@ class RunPretraining:
         texts = [feature for feature in self.features if not feature.special[int(study.next_token) :].all()]
         if not texts:
             raise Unsupported(f"{self.owner} finds no word in the training texts")
-        loop = StudyLoop(self._training(study.model, TOKEN_CLASSIFICATION, profile), ALONE, texts, self._pad_id(), [])
+        loop = StudyLoop(self._training(study.model, TOKEN_CLASSIFICATION, profile), ALONE, texts, self.pad_id(), [])
         loop.study = study
         self._run(loop)
 
     def tune(self, task: str, profile: Profile) -> None:
-        chosen, features = self._task_and_features(task, profile)
+        chosen, features = self.task_and_features(task, profile)
         template = load_template(self.key.model, chosen.format, len(chosen.labels))
         generator = torch.Generator().manual_seed(self._seed("init", "head"))
         model: nn.Module = instantiate(template, generator).to(self.training.device)  # type: ignore[arg-type]
         set_dropout(model, profile.dropout)
         self._hand_over(self.training.model, model)
-        self._run(Loop(self._training(model, chosen.format, profile), ALONE, features, self._pad_id(), []))
+        self._run(Loop(self._training(model, chosen.format, profile), ALONE, features, self.pad_id(), []))
         self._hand_over(model, self.training.model)
 
     def pseudo_labels(self, examples: Sequence[Example]) -> Predictions:
@@ -152,9 +152,9 @@ class RunPretraining:
         teacher.epoch_size = self.training.epoch_size
         prepare(teacher, self.stack)
         asked = Evaluation(tuple(examples), self.key.encode(examples), 0.0)
-        inputs = functools.partial(sampled, teacher, asked.features, self._pad_id())
+        inputs = functools.partial(sampled, teacher, asked.features, self.pad_id())
         run = ObserverRun(ALONE, Stopwatch(teacher.device), Stopwatch(teacher.device), inputs)
-        self._run(Loop(teacher, self.stack, self.features, self._pad_id(), [run]), asked)
+        self._run(Loop(teacher, self.stack, self.features, self.pad_id(), [run]), asked)
         assert run.selected is not None, "an observer run without observers keeps its last evaluation"
         return run.selected.predictions
 
@@ -165,7 +165,7 @@ class RunPretraining:
     def _run(self, loop: Loop, asked: Evaluation = NOBODY) -> None:
         """Train, then evaluate if there is an observer run for it; the cost is counted also on failure."""
         try:
-            loop.run(lambda: evaluate(loop.training, self.key.task, asked, self._pad_id()))
+            loop.run(lambda: evaluate(loop.training, self.key.task, asked, self.pad_id()))
         except Diverged as error:
             raise Diverged(error.step, f"{self.owner}, before the training: {error.what}") from error
         finally:
@@ -201,13 +201,13 @@ class RunPretraining:
     def _seed(self, stream: str, *names: str | int) -> int:
         return self.training.seed(stream, self.owner, *names)
 
-    def _pad_id(self) -> int:
+    def pad_id(self) -> int:
         return int(self.key.tokenizer().pad_token_id)
 
-    def _task_and_features(self, task: str, profile: Profile) -> tuple[Task, Sequence[Feature]]:
+    def task_and_features(self, task: str, profile: Profile) -> tuple[Task, Sequence[Feature]]:
         """Another task and its training features, from the run's source."""
         if task == self.key.task.name:
-            raise Unsupported(f"{self.owner} is to begin with {task}, which is the run's own task; choose another")
+            raise Unsupported(f"{self.owner} is to train on {task}, which is the run's own task; choose another")
         try:
             key = data_key(self.other_data(task), self.key.model, profile)
             return key.task, train_features(key, Subset.of(profile, self.subset.seed))

@@ -19,6 +19,7 @@ from bench_lib.harness.augment import Augmented, Draw, augmented
 from bench_lib.harness.datasets import train_features
 from bench_lib.harness.efficiency import learnt, sampled, saved_bytes
 from bench_lib.harness.ending import ending
+from bench_lib.harness.joint_heads import is_joint, join_tasks
 from bench_lib.harness.loop import Loop
 from bench_lib.harness.observers import ObserverRun
 from bench_lib.harness.precision import computed_by
@@ -92,13 +93,16 @@ def _train(run: ResolvedRun, observers: Sequence[Stack], attempt: Attempt) -> No
         run.key, run.subset, run.spec.profile, run.other_data, run.stack, training, made.features
     )
     stage.train()
+    body = training.model.get_submodule(training.architecture.body)
     prepare(training, run.stack)
+    joint = join_tasks(stage, body)
     pad_id = int(run.key.tokenizer().pad_token_id)
     inputs = functools.partial(sampled, training, evaluation.features, pad_id)
     for riding, reason in zip(observers, declined, strict=True):
         own, evaluating = Stopwatch(attempt.device), Stopwatch(attempt.device)
         attempt.observer_runs.append(ObserverRun(riding, own, evaluating, inputs, failed=reason))
     attempt.loop = Loop(training, run.stack, stage.features, pad_id, attempt.observer_runs, stage.cost)
+    attempt.loop.joint = joint
     examine = Examination.of(training, run.key, evaluation, pad_id, observers)
     if any(observer_run.running and observer_run.observers.selects_on_dev for observer_run in attempt.observer_runs):
         examine = dataclasses.replace(examine, dev=run.dev())
@@ -107,9 +111,8 @@ def _train(run: ResolvedRun, observers: Sequence[Stack], attempt: Attempt) -> No
         attempt.loop.run(examine, examine.on_dev)
     finally:
         # Also after a failure: an observer run that stopped earlier still gets its record.
-        tensors = functools.reduce(
-            lambda saved, hook: hook.saved(saved), run.stack.having(Saves), learnt(training, loaded)
-        )
+        kept = {name: value for name, value in learnt(training, loaded).items() if not is_joint(name)}
+        tensors = functools.reduce(lambda saved, hook: hook.saved(saved), run.stack.having(Saves), kept)
         attempt.size = ModelSize(saved_bytes(tensors))
 
 

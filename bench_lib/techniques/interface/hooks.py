@@ -73,6 +73,17 @@ class Pretrains(Protocol):
         """
 
 
+@hook(Role.TRAINING, exclusive=True)
+@runtime_checkable
+class TrainsJointly(Protocol):
+    """Trains further tasks together with the run's own, each with a head of its own on the same body."""
+
+    name: ClassVar[str]
+
+    def joint_tasks(self) -> Mapping[str, float]:
+        """The further tasks, of which every batch is joined by one each, with the weights of their losses."""
+
+
 @hook(Role.TRAINING)
 @runtime_checkable
 class Prepares(Protocol):

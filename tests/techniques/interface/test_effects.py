@@ -32,6 +32,7 @@ UNMEASURED = {
     "back_translation": "translation model",
     "intermediate_task": "intermediate_task needs the task mrpc",
     "lm_bff": "lm_bff needs the head for words",
+    "multi_task": "multi_task needs the task mrpc",
 }
 
 

@@ -39,6 +39,7 @@ def test_lists_follow_from_the_declarations(monkeypatch: pytest.MonkeyPatch) -> 
 def test_what_only_one_technique_can_have() -> None:
     assert {protocol.__name__ for protocol in EXCLUSIVE} == {
         "Prompts",
+        "TrainsJointly",
         "Phases",
         "BuildsOptimizer",
         "ComputesLoss",
