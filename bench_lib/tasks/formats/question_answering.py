@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bench_lib.core.errors import Unsupported, require
 from bench_lib.core.record import Predictions
-from bench_lib.tasks.formats.base import Example, Format, Metric, Text
+from bench_lib.tasks.formats.base import Example, Format, Metric, Role, Text
 from bench_lib.tasks.formats.constant_spans import best_position
 from bench_lib.tasks.formats.rows import RowReader
 from bench_lib.tasks.formats.squad_metrics import answer_f1, exact_match
@@ -98,6 +98,12 @@ class QuestionAnswering(Format):
     name: ClassVar[str] = "span"
     columns: ClassVar[tuple[int, int]] = (4, 4)
     metrics: ClassVar[Mapping[str, Metric]] = {"f1": _answer_f1, "em": _exact_match}
+    roles: ClassVar[tuple[Role, ...]] = (
+        Role("id", ("id",)),
+        Role("context", ("context", "passage")),
+        Role("question", ("question",)),
+        Role("answers", ("answers",)),
+    )
     aliases: ClassVar[tuple[str, ...]] = (
         *("qa", "question-answering", "extractive-qa", "reading-comprehension"),
         *("span", "spans"),
