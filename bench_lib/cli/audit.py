@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench_lib.cli import console
+from bench_lib.cli.arguments import add_own_task, chosen_tasks
 from bench_lib.cli.console import DONE, USAGE
 from bench_lib.core.errors import BadData
 from bench_lib.report import formatting as md
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from bench_lib.validation.duplicates import Overlap
 
 ALL = "all"
+OWN = "of their own files"
+"""In place of a source where all tasks are a user's own."""
 MOST_LABELS = 12
 """The most labels with a share each; of more, the most and the least frequent are shown."""
 COUNTS = ("task", "split", "examples", "repeats", "alike", "conflicting", "empty")
@@ -43,7 +46,8 @@ def add_to(command: argparse.ArgumentParser) -> None:
     """The options of `data`."""
     add = command.add_argument
     add("action", choices=("audit",), help="duplicates, leaks, labels, lengths and vocabulary of every split")
-    add("--tasks", default=ALL, metavar="A,B", help="tasks, or all that the source has (default)")
+    add("--tasks", metavar="A,B", help="tasks, or all that the source has (default, unless --task is given)")
+    add_own_task(command)
     add("--data", default="embedded", metavar="hub|embedded|DIR", help="default: embedded")
     add("--model", default="minilm", help="whose tokenizer reads: a name, a hub id or a folder (default: minilm)")
     add("--profile", default="desk", help="whose lengths cut, such as desk:max_length=64 (default: desk)")
@@ -58,34 +62,34 @@ def _audit(options: argparse.Namespace) -> int:
     from bench_lib.models import MODELS
     from bench_lib.models.load import load_tokenizer
     from bench_lib.models.source import resolve
-    from bench_lib.tasks import TASKS
+    from bench_lib.tasks.find import find_task
     from bench_lib.validation.data_audit import audit
 
     family, model = find_profile(options.profile), resolve(options.model, MODELS)
     names, absent = _names(options)
-    tasks = [TASKS.get(name) for name in names]
+    tasks = [find_task(name) for name in names]
     load_tokenizer(model)  # a bad model fails here, before many texts are read
     waiting = tqdm(tasks, unit="task", leave=False, disable=None)  # None: shown on a terminal alone
     found = [audit(task, options.data, model, family) for task in waiting]
     for line in _unread(found, absent, options.data):
         print(f"stabbench: {line}", file=sys.stderr)
-    asked = {"data": options.data, "model": model.name, "model_fingerprint": model.fingerprint, "profile": family.name}
+    source = options.data if not all(task.path for task in tasks) else OWN
+    asked = {"data": source, "model": model.name, "model_fingerprint": model.fingerprint, "profile": family.name}
     if options.json:
         print(console.machine(asked | {"absent": absent, "tasks": [dataclasses.asdict(one) for one in found]}))
     elif any(one.splits for one in found):
-        print(f"data {options.data}, model {model.name}, profile {family.name}", *_tables(found), "", LEGEND, sep="\n")
+        print(f"data {source}, model {model.name}, profile {family.name}", *_tables(found), "", LEGEND, sep="\n")
     return USAGE if any(one.failed for one in found) else DONE
 
 
 def _names(options: argparse.Namespace) -> tuple[list[str], list[str]]:
     """The tasks to audit; with `--tasks all` all that the folder has, and which standard tasks it lacks."""
-    from bench_lib.runner.grid import all_tasks, named
     from bench_lib.tasks import TASKS
     from bench_lib.tasks.sources.load import source_kind
     from bench_lib.tasks.sources.local import LAYOUT, holdings
 
-    kind, names = source_kind(options.data), list(dict.fromkeys(named(options.tasks, all_tasks(options.data))))
-    if kind != "local" or options.tasks != ALL:
+    kind, names = source_kind(options.data), list(dict.fromkeys(chosen_tasks(options, options.data)))
+    if kind != "local" or options.tasks not in (None, ALL) or options.task:
         return names, []
     folder = Path(options.data).expanduser()  # `source_kind` has followed it
     there = [name for name in TASKS.names() if (folder / name).is_dir()]

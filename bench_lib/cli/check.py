@@ -10,7 +10,7 @@ from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench_lib.cli.arguments import location
+from bench_lib.cli.arguments import chosen_tasks, location
 from bench_lib.cli.calibrate import calibrate
 from bench_lib.cli.console import DONE, INCONCLUSIVE, REGRESSION, ProgressLine, print_damaged_files
 from bench_lib.cli.run import add_setting, chosen_executor
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ORIGINAL = "adamw"
 CODES = {"holds": DONE, "regression": REGRESSION, "inconclusive": INCONCLUSIVE}
-SETTINGS = {"profile", "tasks", "model", "data", "store", "executor", "workers", "time_limit", "tuned_from"}
+SETTINGS = {"profile", "tasks", "task", "model", "data", "store", "executor", "workers", "time_limit", "tuned_from"}
 """Options that `run` has too."""
 
 OWN = {"baseline", "alpha", "margin", "max_cost", "against"}
@@ -91,13 +91,12 @@ def _comparison(options: argparse.Namespace) -> Comparison:
 
 def _request(options: argparse.Namespace) -> ComparisonRequest:
     from bench_lib.comparison.sequential import ComparisonRequest
-    from bench_lib.runner.grid import all_tasks, named
     from bench_lib.stats.design import Margins
 
     return ComparisonRequest(
         technique=options.technique,
         baseline=options.baseline,
-        tasks=named(options.tasks, all_tasks(options.data)),
+        tasks=chosen_tasks(options, options.data),
         profile=options.profile,
         model=options.model,
         data=options.data,
@@ -149,11 +148,21 @@ def _next_step(result: ComparisonResult, seeds: Sequence[int], options: argparse
 
 def _retry_command(options: argparse.Namespace, tasks: Sequence[str], seeds: Sequence[int]) -> list[str]:
     """The command that retries the lost runs."""
+    from bench_lib.tasks.find import find_task
+
+    texts = {find_task(text).name: text for text in chosen_tasks(options, options.data)}
     techniques = [options.technique, *([] if options.against else [options.baseline])]
     numbers = f"0-{len(seeds) - 1}" if list(seeds) == list(range(len(seeds))) else ",".join(map(str, seeds))
-    words = ["--tasks", ",".join(tasks), "--techniques", ",".join(techniques), "--seeds", numbers]
+    words = [
+        "--tasks",
+        ",".join(texts[task] for task in tasks),
+        "--techniques",
+        ",".join(techniques),
+        "--seeds",
+        numbers,
+    ]
     retry = ",".join(status for status in Status if status.lost_to_infrastructure)
-    return ["stabbench", "run", *words, *_changed_options(options, SETTINGS - {"tasks"}), "--retry", retry]
+    return ["stabbench", "run", *words, *_changed_options(options, SETTINGS - {"tasks", "task"}), "--retry", retry]
 
 
 def _changed_options(options: argparse.Namespace, names: Set[str]) -> list[str]:
@@ -162,4 +171,5 @@ def _changed_options(options: argparse.Namespace, names: Set[str]) -> list[str]:
     add_to(fresh)
     usual = vars(fresh.parse_args([]))
     changed = {name: value for name, value in vars(options).items() if name in names and value != usual[name]}
-    return [word for name, value in changed.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    given = [(name, one) for name, value in changed.items() for one in (value if isinstance(value, list) else [value])]
+    return [word for name, value in given for word in (f"--{name.replace('_', '-')}", str(value))]

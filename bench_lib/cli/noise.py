@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bench_lib.cli import console
-from bench_lib.cli.arguments import location
+from bench_lib.cli.arguments import chosen_tasks, location
 from bench_lib.cli.console import DONE, INFRASTRUCTURE, REGRESSION, ProgressLine, print_damaged_files
 from bench_lib.core.errors import BadPlan, Problems, require
 from bench_lib.core.record import Status
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 DEFAULTS = {
     "store": location("bench-results"),
-    "tasks": "all",
+    "tasks": None,
     "techniques": "adamw",
     "profile": "quick",
     "seeds": "0-2",
@@ -100,13 +100,13 @@ def _planned(options: argparse.Namespace) -> list[RunSpec]:
     problems = Problems()
     problems.of(require, 2 <= options.repeats <= MOST, "--repeats", options.repeats, f"2 to {MOST}")
     seeds = problems.of(parse_seeds, options.seeds)
-    from bench_lib.runner.grid import Grid, all_tasks, all_techniques, named, plan
+    from bench_lib.runner.grid import Grid, all_techniques, named, plan
     from bench_lib.validation.noise import Way
 
     problems.of(_executor, options, Way(""))
     data = options.data or "embedded"
     grid = Grid(
-        tasks=named(options.tasks, all_tasks(data)),
+        tasks=chosen_tasks(options, data),
         techniques=named(options.techniques, all_techniques(())),
         seeds=seeds or (0,),
         profile=options.profile,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from bench_lib.cli import until_decided
-from bench_lib.cli.arguments import location
+from bench_lib.cli.arguments import add_own_task, chosen_tasks, location
 from bench_lib.cli.console import ProgressLine, print_damaged_files
 from bench_lib.cli.outcome import print_outcome
 from bench_lib.core.errors import BadPlan, Problems
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bench_lib.executors.base import Executor
     from bench_lib.runner.grid import Grid
 
-DECIDED = ("profile", "tasks", "model", "data", "techniques", "seeds", "freeze", "vary", *AXES)
+DECIDED = ("profile", "tasks", "task", "model", "data", "techniques", "seeds", "freeze", "vary", *AXES)
 """Options that a plan decides; only other data may be given beside it."""
 
 STAND_IN = tuple(range(20))
@@ -81,7 +81,8 @@ def add_setting(command: argparse.ArgumentParser) -> None:
     """The options that several commands have: data, model, profile, store and executor."""
     add = command.add_argument
     add("--profile", default="quick", help="budget of a run, with settings such as desk:per_class=8 (default: quick)")
-    add("--tasks", default="all", metavar="A,B", help="tasks, or all the standard ones (default)")
+    add("--tasks", metavar="A,B", help="tasks, or all the standard ones (default, unless --task is given)")
+    add_own_task(command)
     add("--model", default="minilm", help="a registered name, a hub id or a folder (default: minilm)")
     add("--data", default="embedded", metavar="hub|embedded|DIR", help="default: embedded")
     add(
@@ -146,11 +147,11 @@ def _requested(options: argparse.Namespace) -> tuple[Grid, Executor, frozenset[S
     frozen = problems.of(parse_frozen_configurations, options.vary, options.freeze, seeds)
     crossed = problems.of(parse_axes, options)
     executor, limits = problems.of(chosen_executor, options), problems.of(_limits, options)
-    from bench_lib.runner.grid import Grid, all_tasks, all_techniques, named, plan
+    from bench_lib.runner.grid import Grid, all_techniques, named, plan
     from bench_lib.runner.seed_streams import refuse_pools
 
     grid = Grid(
-        tasks=named(options.tasks, all_tasks(options.data)),
+        tasks=chosen_tasks(options, options.data),
         techniques=named(options.techniques, all_techniques(seeds if options.vary is None else ())),
         seeds=seeds,
         profile=options.profile,

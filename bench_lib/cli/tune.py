@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from bench_lib.cli import console
+from bench_lib.cli.arguments import chosen_tasks
 from bench_lib.cli.console import DONE, INFRASTRUCTURE, USAGE, ProgressLine, print_damaged_files
 from bench_lib.cli.run import add_setting, chosen_executor
 from bench_lib.core.errors import Problems
@@ -71,10 +72,10 @@ def _tune(options: argparse.Namespace) -> int:
 
 
 def _grid(options: argparse.Namespace) -> Grid:
-    from bench_lib.runner.grid import Grid, all_tasks, all_techniques, named
+    from bench_lib.runner.grid import Grid, all_techniques, named
     from bench_lib.runner.trials import SCALE
 
-    tasks = named(options.tasks, all_tasks(options.data))
+    tasks = chosen_tasks(options, options.data)
     techniques = named(options.techniques, tuple(name for name in all_techniques(()) if name != SCALE))
     return Grid(tasks, techniques, (0,), options.profile, options.model, options.data)
 
@@ -108,6 +109,6 @@ def _command(planned: TuningPlan, options: argparse.Namespace) -> list[str]:
     """The command that runs the default and the tuned arms on seeds by which nothing was chosen."""
     arms = {arm.text: f"{arm.text}[tuned@{arm.budget}]" for arm, _ in planned.arms}
     techniques = [text for pair in arms.items() for text in pair]
-    tasks = dict.fromkeys(cell.task for _, cell in planned.arms)
+    tasks = dict.fromkeys(cell.task_path or cell.task for _, cell in planned.arms)
     words = ["stabbench", "run", "--tasks", ",".join(tasks), "--techniques", ",".join(techniques), "--seeds", SEEDS]
     return [*words, *(word for name in KEPT for word in (f"--{name}", str(getattr(options, name))))]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bench_lib.cli import console
+from bench_lib.cli.arguments import chosen_tasks
 from bench_lib.cli.console import DONE, INCONCLUSIVE, INFRASTRUCTURE, ProgressLine, print_damaged_files
 from bench_lib.core.errors import BadPlan, BenchError, Problems
 from bench_lib.report import formatting as md
@@ -146,7 +147,7 @@ def _next_steps(sweep: DecidedSweep) -> list[str]:
 
 def _contrasts(options: argparse.Namespace) -> Contrasts:
     from bench_lib.comparison.contrasts import Contrasts
-    from bench_lib.runner.grid import all_tasks, all_techniques, named
+    from bench_lib.runner.grid import all_techniques, named
     from bench_lib.stats.design import Margins
 
     techniques = [name for name in named(options.techniques, all_techniques(())) if name != options.baseline]
@@ -155,7 +156,7 @@ def _contrasts(options: argparse.Namespace) -> Contrasts:
     return Contrasts(
         baseline=options.baseline,
         techniques=tuple(techniques),
-        tasks=named(options.tasks, all_tasks(options.data)),
+        tasks=chosen_tasks(options, options.data),
         profiles=named(options.profile, ()),
         model=options.model,
         data=options.data,

@@ -21,6 +21,7 @@ from bench_lib.runner.sweep import UNLIMITED, Progress
 from bench_lib.runner.trials import parse_arm
 from bench_lib.stats.design import Margins, staged
 from bench_lib.store import Store
+from bench_lib.tasks.find import find_task
 
 LEAST_CHANCE = 0.1
 """Chance of a decision within the seeds below which a contrast gets no more of them."""
@@ -132,6 +133,7 @@ def paired(contrasts: Contrasts) -> dict[Contrast, Pair]:
         problems.of(require, not same and name != contrasts.baseline, "techniques", name, allowed)
     planned = {profile: problems.of(plan, contrasts.grid(profile)) or [] for profile in contrasts.profiles}
     problems.refuse()
+    names_of = {text: find_task(text).name for text in contrasts.tasks}
     cells = {
         (profile, spec.task, key): spec
         for profile, specs in planned.items()
@@ -140,6 +142,6 @@ def paired(contrasts: Contrasts) -> dict[Contrast, Pair]:
     }
 
     def cell(contrast: Contrast, technique: str) -> RunSpec:
-        return cells[contrast.profile, contrast.task, stacks[technique]]
+        return cells[contrast.profile, names_of[contrast.task], stacks[technique]]
 
     return {one: Pair(cell(one, one.technique), cell(one, contrasts.baseline)) for one in contrasts}

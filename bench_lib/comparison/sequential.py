@@ -19,6 +19,7 @@ from bench_lib.runner.sweep import Progress
 from bench_lib.runner.trials import parse_arm
 from bench_lib.stats.design import Design, Margins, staged
 from bench_lib.store import Store
+from bench_lib.tasks.find import find_task
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.stack import Stack, parse_stack
 
@@ -111,9 +112,9 @@ class Comparison:
     def result(self) -> ComparisonResult:
         self.design()
         looking = Looking(self._family(), self._pairs, self.store, self.executor, self.report)
-        _, technique, baseline = self._pairs[self.request.tasks[0]].names()
+        _, technique, baseline = self._pairs[self._tasks[0]].names()
         looking.take()
-        results = tuple(looking.result(task, self.request.max_cost) for task in self.request.tasks)
+        results = tuple(looking.result(task, self.request.max_cost) for task in self._tasks)
         return ComparisonResult(technique, self._baseline_name(baseline), looking.design, results)
 
     def design(self) -> Design:
@@ -148,11 +149,16 @@ class Comparison:
         return Family(self.request.alpha, self.request.margins, self.seeds)
 
     @functools.cached_property
+    def _tasks(self) -> tuple[str, ...]:
+        """The names of the tasks, also of those that the request names by path."""
+        return tuple(find_task(text).name for text in self.request.tasks)
+
+    @functools.cached_property
     def _pairs(self) -> dict[str, Pair]:
         ours, theirs = (self._cells(name) for name in self._techniques())
         if self.against is None:
-            return {task: Pair(ours[task], theirs[task]) for task in self.request.tasks}
-        return {task: Pair(ours[task], theirs[task], self._earlier[task]) for task in self.request.tasks}
+            return {task: Pair(ours[task], theirs[task]) for task in self._tasks}
+        return {task: Pair(ours[task], theirs[task], self._earlier[task]) for task in self._tasks}
 
     def _cells(self, technique: str) -> dict[str, RunSpec]:
         """The technique's cells by task."""
@@ -170,7 +176,7 @@ class Comparison:
         """Seeds in the order of use; for an earlier version, those stored for every task."""
         if self.against is None:
             return tuple(range(self.request.max_seeds))
-        shared = set.intersection(*(set(self._earlier.get(task, {})) for task in self.request.tasks))
+        shared = set.intersection(*(set(self._earlier.get(task, {})) for task in self._tasks))
         return tuple(sorted(shared - {*TUNING_SEEDS}))[: self.request.max_seeds]
 
     @functools.cached_property

@@ -155,7 +155,8 @@ class RunSpec:
     `frozen` streams draw from a seed of their own, the same for every run: by default all seeds of a cell train on
     the same examples, so that spread measures training and not sampling. `keep_weights` asks for the trained weights
     with the record, which changes nothing in it. `corrections` name what was wrong in runs of earlier versions that
-    would otherwise have the same identity, each with the version that is right.
+    would otherwise have the same identity, each with the version that is right. `task_path` is the file or folder of a
+    user's own task, which the fingerprint and the version stand for by value.
     """
 
     task: str
@@ -169,6 +170,7 @@ class RunSpec:
     frozen: tuple[tuple[str, int], ...] = (("subset", 0),)
     keep_weights: bool = False
     corrections: tuple[tuple[str, str], ...] = ()
+    task_path: str = ""
 
     def __post_init__(self) -> None:
         for stream, seed in self.frozen:

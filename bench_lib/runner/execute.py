@@ -69,7 +69,7 @@ def execute(specs: Sequence[RunSpec]) -> list[RunRecord]:
             attempt.ending = ending(error)
     left += attempt.pretrained.restore() if attempt.pretrained else []
     precision = attempt.training.profile.precision if attempt.training else ""
-    facts = {**provenance(device), **computed_by(device, precision), **left_behind(left)}
+    facts = {**provenance(device), **computed_by(device, precision), **left_behind(left), **runs[0].data.facts}
     if attempt.pretrained is not None and attempt.training is not None:
         facts |= attempt.pretrained.of_head(specs[0].profile.keep_head)
     observed = itertools.zip_longest(runs, attempt.observer_runs)

@@ -21,6 +21,7 @@ from bench_lib.runner.seed_streams import check_frozen_configurations, refuse_po
 from bench_lib.runner.trials import Arm, Outcome, outcomes, parse_arm, tuned_stack
 from bench_lib.store import Store
 from bench_lib.tasks import STANDARD, TASKS
+from bench_lib.tasks.find import find_task
 from bench_lib.tasks.sources.load import load_data
 from bench_lib.tasks.sources.synthetic import CORPORA
 from bench_lib.tasks.task import Task
@@ -36,7 +37,8 @@ class Grid:
     """What to run, by name: tasks x techniques x profiles x seeds x frozen-seed configurations x axes.
 
     A frozen-seed configuration fixes the seed of some streams in its runs. An axis is a profile field with its values;
-    several axes are crossed. Trials in the store `tuned_from` say what tuned arms are, such as `mixout[tuned]`.
+    several axes are crossed. A user's own task is named by its path. Trials in the store `tuned_from` say what tuned
+    arms are, such as `mixout[tuned]`.
     """
 
     tasks: tuple[str, ...]
@@ -134,18 +136,26 @@ def _parse(grid: Grid, problems: Problems) -> _ParsedGrid:
     configurations = tuple(dict.fromkeys(tuple(sorted(one)) for one in grid.frozen))
     if len(configurations) > 1:
         problems.of(refuse_pools, grid.techniques)
-    tasks = [problems.of(TASKS.get, name) for name in dict.fromkeys(grid.tasks)]
+    tasks = {text: task for text in dict.fromkeys(grid.tasks) if (task := problems.of(find_task, text)) is not None}
+    problems.of(_check_apart, tasks)
     # Compared by value: `llrd` and `llrd:decay=0.95` are one technique.
     stacks = dict.fromkeys(problems.of(_stack, text) for text in dict.fromkeys(grid.techniques))
     profiles = (grid.profile,) if isinstance(grid.profile, str) else grid.profile
     families = [family for text in profiles for family in problems.of(along, text, grid.axes) or ()]
     return _ParsedGrid(
-        tuple(task for task in tasks if task is not None),
+        tuple(tasks.values()),
         tuple(stack for stack in stacks if stack is not None) or ((),),
         tuple({family.name: family for family in families}.values()),
         configurations or ((),),
         problems.of(_seeds, grid, any(isinstance(stack, Arm) for stack in stacks)) or (0,),
     )
+
+
+def _check_apart(tasks: Mapping[str, Task]) -> None:
+    """Raise `BadValue` for two tasks of one name, which a user's own may have."""
+    names = [task.name for task in tasks.values()]
+    for text, task in tasks.items():
+        require(names.count(task.name) == 1, f"name of the task in {text}", task.name, "one that no other task has")
 
 
 def _stack(text: str) -> tuple[TechniqueSpec, ...] | Arm:
@@ -178,7 +188,8 @@ def _cells(grid: Grid, parsed: _ParsedGrid, problems: Problems) -> list[RunSpec]
         profiles = [(family.name, problems.of(family, task.name, task.format)) for family in parsed.families]
         if data is None or model is None:
             continue
-        blank = RunSpec(task.name, task.version, Ref(grid.data, data.fingerprint), (), model, Profile(), seed=0)
+        source = Ref(grid.data, data.fingerprint)
+        blank = RunSpec(task.name, task.version, source, (), model, Profile(), seed=0, task_path=task.path)
         found += [
             problems.of(_tuned, cell, stack, trials, grid.tuned_from) if isinstance(stack, Arm) else cell
             for stack in parsed.stacks

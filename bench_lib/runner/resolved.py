@@ -11,6 +11,7 @@ from bench_lib.core.spec import Profile, RunSpec
 from bench_lib.harness.datasets import DataKey, Evaluation, Subset, data_key, dev_set, evaluation_set
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.sources.load import load_data
+from bench_lib.tasks.sources.own.reading import own_data
 from bench_lib.tasks.task import Data, Task
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.hooks import Configures
@@ -89,8 +90,13 @@ def resolve_run(spec: RunSpec) -> ResolvedRun:
 
 
 def spec_data(spec: RunSpec) -> Data:
-    """The task and data of a spec."""
-    return load_data(TASKS.get(spec.task), spec.data.name)
+    """The task and data of a spec; `BadData` for a user's own task whose file changed since the run was planned."""
+    if not spec.task_path:
+        return load_data(TASKS.get(spec.task), spec.data.name)
+    data = own_data(spec.task_path)
+    if (data.task.name, data.task.version) != (spec.task, spec.task_version):
+        raise BadData(f"the task {spec.task} in {spec.task_path} changed since this run was planned")
+    return data
 
 
 def configured(profile: Profile, stack: Stack) -> Profile:

@@ -24,11 +24,10 @@ from bench_lib.core.record import Status
 from bench_lib.core.seeds import TRIAL_SEEDS, TUNING_SEEDS
 from bench_lib.core.spec import Profile, RunSpec, Scalar, TechniqueSpec
 from bench_lib.harness.corrections import corrections_of
-from bench_lib.runner.resolved import configured
+from bench_lib.runner.resolved import configured, spec_data
 from bench_lib.stats.search import trial_score
 from bench_lib.store import Store
 from bench_lib.store.parquet import KEPT, Reduction
-from bench_lib.tasks import TASKS
 from bench_lib.tasks.task import Task
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.stack import Stack, parse_stack
@@ -113,7 +112,7 @@ class Arm:
 
     def trials(self, cell: RunSpec) -> list[tuple[RunSpec, ...]]:
         """The runs of each point, scored on the dev set: one for each tuning seed. `cell` is any run of the base."""
-        task = TASKS.get(cell.task)
+        task = spec_data(cell).task
         points = self.points(task, cell.profile)
         return [tuple(_trial(cell, point.spec(), task, seed) for seed in TRIAL_SEEDS) for point in points]
 
@@ -193,7 +192,7 @@ def tuned_stack(arm: Arm, cell: RunSpec, stored: Mapping[str, Outcome], where: o
     except Unsupported:
         return arm.tuned(arm.base.spec())
     if known.missing:
-        words = ["--techniques", arm.text, "--tasks", cell.task, "--profile", cell.profile_name]
+        words = ["--techniques", arm.text, "--tasks", cell.task_path or cell.task, "--profile", cell.profile_name]
         words += ["--model", cell.model.name, "--data", cell.data.name, "--budget", str(arm.budget)]
         raise BenchError(
             f"{arm.label} on {cell.task}: {known.missing} of {len(TRIAL_SEEDS) * len(known.trials)} trials "

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from bench_lib.core.errors import check_name, require
 from bench_lib.tasks.fitting import check_columns, check_labels, check_metrics
 from bench_lib.tasks.formats.base import Example, Format
+
+OWN_VERSION = "own-"
+"""How the version of a user's own task begins; the digest of what decides its results follows."""
 
 
 @dataclass(frozen=True)
@@ -18,9 +21,9 @@ class Task:
     first of the `metrics` is the primary one. `judges_wording` says that labels depend on the wording, so that a
     paraphrase may need another label; `language` is that of the texts. `mends_tags` says that an `I-` tag that
     continues no entity is read as its `B-`, as conlleval reads it; otherwise its row is refused. `version` is raised
-    when parsing or scoring changes. A task that is read from folders only has neither `hub_id` nor `revision`. Columns,
-    labels or metrics that do not fit each other or the format, and one of `hub_id` and `revision` without the other,
-    raise `BenchError`.
+    when parsing or scoring changes. A task that is read from folders only has neither `hub_id` nor `revision`. `path`
+    is the file or folder of a user's own, with its data. Columns, labels or metrics that do not fit each other
+    or the format, and one of `hub_id` and `revision` without the other, raise `BenchError`.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Task:
     hub_id: str = ""
     hub_config: str | None = None
     revision: str = ""
+    path: str = ""
 
     def __post_init__(self) -> None:
         check_name("name of a task", self.name)
@@ -72,10 +76,14 @@ class Task:
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """A task's examples from one source: `source` is hub, local or embedded; the fingerprint is of the rows' values."""
+    """A task's examples from one source: `source` is hub, local or embedded; the fingerprint is of the rows' values.
+
+    `facts` belong to the provenance of its runs.
+    """
 
     task: Task
     source: str
     fingerprint: str
     train: Sequence[Example]
     evaluation: Sequence[Example]
+    facts: Mapping[str, str] = field(default_factory=dict)

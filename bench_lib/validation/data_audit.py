@@ -52,7 +52,7 @@ def audit(task: Task, source: str, model: Ref, family: ProfileFamily) -> TaskAud
     tokenizer, profile = load_tokenizer(model), family(task.name, task.format)
     return TaskAudit(
         task=task.name,
-        source=source_kind(source),
+        source="local" if task.path else source_kind(source),
         splits=[
             SplitAudit(
                 split=split,

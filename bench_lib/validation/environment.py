@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from bench_lib.runner.grid import Grid, all_tasks, plan
 from bench_lib.runner.sweep import run_suite
 from bench_lib.store import Store
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.find import find_task
 from bench_lib.tasks.sources.load import load_data
 from bench_lib.tasks.sources.local import holdings
 from bench_lib.tasks.task import Task
@@ -43,8 +44,8 @@ class Finding:
     optional: bool = False
 
 
-def examine(data: str | None = None) -> list[Finding]:
-    """Check versions, device, model, speed and a whole small run, and the folder `data`, if given."""
+def examine(data: str | None = None, own_tasks: Sequence[str] = ()) -> list[Finding]:
+    """Check versions, device, model, speed and a whole small run; the folder `data`, if given, and a user's tasks."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     facts = provenance(device)
     versions = " ".join(f"{name} {facts[name]}" for name in ("python", "torch", "transformers", "peft"))
@@ -63,7 +64,7 @@ def examine(data: str | None = None) -> list[Finding]:
         findings.append(_check(f"data folder {data}", lambda: _folder_contents(Path(data))))
         names = [name for name in TASKS.names() if name in all_tasks(data) or (Path(data) / name).is_dir()]
         findings += [_check(f"  {name}", partial(_sizes, TASKS.get(name), data), optional=True) for name in names]
-    return findings
+    return [*findings, *(_check(f"task {path}", partial(_own_sizes, path)) for path in own_tasks)]
 
 
 def _optional() -> str:
@@ -90,6 +91,11 @@ def _folder_contents(folder: Path) -> str:
 def _sizes(task: Task, source: str) -> str:
     found = load_data(task, source)
     return f"{len(found.train):,} to train on, {len(found.evaluation):,} to evaluate"
+
+
+def _own_sizes(path: str) -> str:
+    task = find_task(path)
+    return f"{task.name} ({task.format}), {_sizes(task, task.path)}"
 
 
 def _smoke() -> str:

@@ -32,7 +32,11 @@ def test_every_metric_that_a_task_may_name_can_be_computed() -> None:
             {"metrics": ("acuracy",)},
             "unknown metric of task sst2 .sequence. 'acuracy': did you mean 'accuracy'",
         ),
-        ("sst2", {"metrics": ("entity_f1",)}, "unknown metric of task sst2 .* 'entity_f1': did you mean 'relation_f1'"),
+        (
+            "sst2",
+            {"metrics": ("entity_f1",)},
+            "unknown metric of task sst2 .* 'entity_f1': did you mean 'weighted_f1' or 'relation_f1'",
+        ),
         ("sst2", {"metrics": ("em",)}, "unknown metric of task sst2 .* 'em': known: accuracy, f1, in_scope_accuracy,"),
         ("sst2", {"metrics": ()}, r"metrics of task sst2 is \(\); allowed: at least one, each once"),
         ("sst2", {"metrics": ("mcc", "mcc")}, "metrics of task sst2 is .*; allowed: at least one, each once"),

@@ -1,4 +1,8 @@
-"""Question answering in torch: the best span over all windows of a context."""
+"""Question answering in torch: the best span over all windows of a context, or none.
+
+No answer is the token that stands for the sequence, as start and end: the first, or the last of a causal model, which
+alone has seen the whole. It is the target of each window that holds no answer.
+"""
 
 from __future__ import annotations
 
@@ -70,8 +74,10 @@ class QuestionAnswering(TorchFormat):
                     f"question {example.id!r} has {len(question)} tokens and leaves no room for its context in "
                     f"{max_length} tokens with a stride of {stride}; raise max_length or lower stride"
                 )
-        answers = tokenizer([e.answers[0] for e in examples], add_special_tokens=False)["input_ids"]
-        for example, answer in zip(examples, answers, strict=True):
+        answered = [example for example in examples if example.answers]
+        texts = [example.answers[0] for example in answered]
+        answers = tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+        for example, answer in zip(answered, answers, strict=True):
             if not answer:
                 raise Unsupported(_unread(example))
 
@@ -104,6 +110,11 @@ class QuestionAnswering(TorchFormat):
         logits = self.logits(raw, batch.inputs["attention_mask"])
         return Output(logits, (batch.targets[:, 0], batch.targets[:, 1]), batch.places)
 
+    def read(self, logits: np.ndarray, feature: Feature) -> np.ndarray:
+        """The logits of the context's tokens, and last those of no answer."""
+        found: np.ndarray = logits[[*feature.spots, feature.row]]
+        return found
+
     def decode(
         self,
         examples: Sequence[SpanExample],
@@ -111,12 +122,22 @@ class QuestionAnswering(TorchFormat):
         outputs: Sequence[np.ndarray],
         labels: Sequence[str],
     ) -> Predictions:
-        """The best valid span of each example over all its windows: (start, end, score), the former in characters."""
+        """The best valid span of each example over all its windows: (start, end, score), the former in characters.
+
+        With labels it is (0, 0, score) where no answer has a higher score, which is its lowest over the windows, as in
+        the BERT reference code for SQuAD v2.0, with its threshold of 0.
+        """
         best = np.full((len(examples), 3), [0, 0, -np.inf], dtype=np.float32)
+        none = np.full(len(examples), np.inf, dtype=np.float32)
         for feature, logits in zip(features, outputs, strict=True):
-            first, last, value = best_span(logits[:, 0], logits[:, 1])
+            spots = len(feature.places)
+            first, last, value = best_span(logits[:spots, 0], logits[:spots, 1])
             if value > best[feature.item, 2]:
                 best[feature.item] = (feature.places[first, 0], feature.places[last, 1], value)
+            if labels:
+                none[feature.item] = min(none[feature.item], logits[spots].sum())
+        unanswered = (none > best[:, 2]) & bool(labels)
+        best[unanswered] = np.stack([np.zeros_like(none), np.zeros_like(none), none], axis=1)[unanswered]
         return Predictions(best)
 
 
@@ -139,12 +160,14 @@ def _unread(example: SpanExample) -> str:
     return f"the answer {example.answers[0]!r} to question {example.id!r} has no token of this model"
 
 
-def _answer_bounds(example: SpanExample, offsets: np.ndarray) -> tuple[int, int]:
-    """Where the tokens of the first answer start and end, given those of the whole context, (tokens, 2).
+def _answer_bounds(example: SpanExample, offsets: np.ndarray) -> tuple[int, int] | None:
+    """Where the tokens of the first answer start and end, given those of the whole context, (tokens, 2); None for none.
 
     From the first one that ends after the answer's start to the last that starts before its end: characters that the
     tokenizer drops, such as white space, are in no token.
     """
+    if not example.answers:
+        return None
     start = example.starts[0]
     end = start + len(example.answers[0])
     own = offsets[(offsets[:, 1] > start) & (offsets[:, 0] < end)]
@@ -153,10 +176,10 @@ def _answer_bounds(example: SpanExample, offsets: np.ndarray) -> tuple[int, int]
     return int(own[:, 0].min()), int(own[:, 1].max())
 
 
-def _span_target(bounds: tuple[int, int], spots: np.ndarray, offsets: np.ndarray, row: int) -> np.ndarray:
+def _span_target(bounds: tuple[int, int] | None, spots: np.ndarray, offsets: np.ndarray, row: int) -> np.ndarray:
     """First and last token between the bounds, or twice the sequence's own where the window does not hold all."""
-    start, end = bounds
-    if offsets[0, 0] > start or offsets[-1, 1] < end:
+    if bounds is None or offsets[0, 0] > bounds[0] or offsets[-1, 1] < bounds[1]:
         return np.array([row, row])
+    start, end = bounds
     inside = np.flatnonzero((offsets[:, 1] > start) & (offsets[:, 0] < end))
     return spots[inside[[0, -1]]]

@@ -12,6 +12,7 @@ from bench_lib.core.profiles import find_profile
 from bench_lib.core.spec import PROTOCOL
 from bench_lib.report.html.registry_entries import Catalogue
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.task import OWN_VERSION
 
 Row = Any
 """A run, its columns as keys."""
@@ -28,16 +29,15 @@ class Commands:
 
     def line(self, run: Row, spec: Mapping[str, Any]) -> str:
         """The command without its seed, which is the last word."""
-        options = {
-            "profile": run["profile"],
-            "model": "FOLDER" if _is_folder(spec) else run["model"],
-            "data": "embedded" if run["data"] == "embedded" else "DIR",
-        }
+        options = {"profile": run["profile"], "model": "FOLDER" if _is_folder(spec) else run["model"]}
+        if not is_own(spec):
+            options["data"] = "embedded" if run["data"] == "embedded" else "DIR"
         if spec.get("frozen", FROZEN) != FROZEN:
             options["freeze"] = ",".join(f"{k}={v}" for k, v in sorted(spec["frozen"].items())) or "none"
         words = " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in options.items())
         task, technique = (shlex.quote(str(run[name])) for name in ("task", "technique"))
-        return f"stabbench run --tasks {task} --techniques {technique} {words} --seeds"
+        named = "--task TASK" if is_own(spec) else f"--tasks {task}"
+        return f"stabbench run {named} --techniques {technique} {words} --seeds"
 
     def notes(self, run: Row, spec: Mapping[str, Any]) -> list[str]:
         """Missing inputs of the command, and differences of this version, one sentence each."""
@@ -50,8 +50,10 @@ class Commands:
         ]
 
     def _data(self, run: Row, spec: Mapping[str, Any]) -> Iterator[str]:
-        if run["data"] != "embedded":
-            print_ = spec.get("data", "")
+        print_ = spec.get("data", "")
+        if is_own(spec):
+            yield f"TASK is the file or folder of the user's own task {run['task']}: its rows' fingerprint is {print_}."
+        elif run["data"] != "embedded":
             yield f"DIR is hub, or a folder that holds the same rows: their fingerprint is {print_}."
 
     def _stack(self, run: Row, spec: Mapping[str, Any]) -> Iterator[str]:
@@ -65,6 +67,11 @@ class Commands:
             for key, value in params.items():
                 if known.defaults.get(key) != value and f":{key}=" not in str(run["technique"]):
                     yield f"{name} ran with {key}={value}; its default today is {known.defaults.get(key)}."
+
+
+def is_own(spec: Mapping[str, Any]) -> bool:
+    """Whether the task of a spec is a user's own."""
+    return str((*spec.get("task", ("", "")), "")[1]).startswith(OWN_VERSION)
 
 
 def stack(spec: Mapping[str, Any]) -> list[tuple[str, dict[str, Any], str]]:
@@ -84,6 +91,8 @@ def _is_folder(spec: Mapping[str, Any]) -> bool:
 def _profile(run: Row, spec: Mapping[str, Any]) -> Iterator[str]:
     """The difference between the profile of this version and that of the run."""
     name, task = str(run["profile"]), str(run["task"])
+    if is_own(spec):
+        return  # its format, by which profiles differ, is not known without its file
     try:
         today = find_profile(name)(task, TASKS.get(task).format).settings()
     except BenchError:

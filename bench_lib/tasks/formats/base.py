@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,10 +103,20 @@ class Room:
         return self.best - self.constant > ROUNDING
 
 
+class Role(NamedTuple):
+    """What a column is for, and the names that such columns usually have; not every task has an optional one."""
+
+    name: str
+    usual: tuple[str, ...]
+    optional: bool = False
+
+
 class Format(ABC):
     """The form of a task's examples and answers; it prints as its name, and equals it.
 
-    `columns` are the least and the greatest number of columns of a task; `metrics` are those that a task may name.
+    `columns` are the least and the greatest number of columns of a task; `metrics` are those that a task may name, the
+    usual one first. `roles` are those of its columns, the target last, for tasks of a user's own; none where columns
+    can only be listed.
     `aliases` are common names of such tasks, and `sample_task` is the task on which a technique's promises are checked.
     `auto_model` is the class of transformers with the head, and `torch_half` is `MODULE:CLASS` of the `TorchFormat`,
     which is imported for training.
@@ -120,6 +130,7 @@ class Format(ABC):
     name: ClassVar[str]
     columns: ClassVar[tuple[int, int]]
     metrics: ClassVar[Mapping[str, Metric]]
+    roles: ClassVar[tuple[Role, ...]] = ()
     aliases: ClassVar[tuple[str, ...]] = ()
     sample_task: ClassVar[str]
     auto_model: ClassVar[str]
@@ -166,6 +177,14 @@ class Format(ABC):
     @abstractmethod
     def parse(self, row: RowReader) -> Example:
         """The example of a row; raise `row.wrong(...)`, a `BadData`, for what does not fit the task."""
+
+    def found_labels(self, rows: Sequence[RowReader]) -> tuple[str, ...]:
+        """The labels that the targets of rows name, in order; none where the format has no labels or cannot tell."""
+        return ()
+
+    def read_target(self, value: Any, labels: Sequence[str]) -> Any:
+        """A target as a file has it, in the form that `parse` takes; what it does not know is left as it is."""
+        return value
 
     def class_names(self, labels: Sequence[str]) -> tuple[str, ...]:
         """The classes for stratified sampling."""

@@ -36,6 +36,20 @@ def macro_f1(_labels: Sequence[str], predictions: Sequence[int], references: Seq
     return float(sklearn.metrics.f1_score(references, predictions, average="macro", zero_division=0))
 
 
+def micro_f1(_labels: Sequence[str], predictions: Sequence[int], references: Sequence[int]) -> float:
+    """The F1 of all classes counted together; with one class for each text it is the accuracy."""
+    import sklearn.metrics
+
+    return float(sklearn.metrics.f1_score(references, predictions, average="micro", zero_division=0))
+
+
+def weighted_f1(_labels: Sequence[str], predictions: Sequence[int], references: Sequence[int]) -> float:
+    """The mean F1 of the classes, each weighted by how often it is right."""
+    import sklearn.metrics
+
+    return float(sklearn.metrics.f1_score(references, predictions, average="weighted", zero_division=0))
+
+
 def mcc(_labels: Sequence[str], predictions: Sequence[int], references: Sequence[int]) -> float:
     """The Matthews correlation of predictions and references."""
     # Undefined where either side is constant, which scikit-learn answers with a warning.
@@ -97,6 +111,8 @@ CLASS_METRICS = {
     "f1": binary_f1,
     "mcc": mcc,
     "macro_f1": macro_f1,
+    "micro_f1": micro_f1,
+    "weighted_f1": weighted_f1,
     "relation_f1": relation_f1,
     "in_scope_accuracy": in_scope_accuracy,
     "out_of_scope_recall": out_of_scope_recall,
@@ -107,7 +123,8 @@ def check_class_metric(metric: str, labels: Sequence[str], task: str) -> None:
     """Raise `BenchError` for a metric that does not fit the labels."""
     there = f"there are {len(labels)} ({', '.join(labels)})"
     if metric == "f1" and len(labels) != 2:
-        why = f"is of two classes, the second against the first, and {there}; allowed: accuracy, macro_f1, mcc"
+        others = "accuracy, macro_f1, micro_f1, weighted_f1, mcc"
+        why = f"is of two classes, the second against the first, and {there}; allowed: {others}"
     elif metric == "relation_f1" and not relations(labels):
         why = f"reads relations from labels that end in {' or '.join(DIRECTIONS)}, and {there}"
     elif metric in ("in_scope_accuracy", "out_of_scope_recall") and OUT_OF_SCOPE not in labels:

@@ -33,7 +33,8 @@ def best_position(metric: str, asked: Sequence[tuple[str, Sequence[str]]]) -> fl
     candidates = cache(_candidates)
     totals = np.zeros(FIRST_WORDS * MOST_WORDS)
     for context, answers in asked:
-        totals += measure(candidates(context), list(dict.fromkeys(answers)))
+        if answers:  # without one, every position is wrong
+            totals += measure(candidates(context), list(dict.fromkeys(answers)))
     return float(totals.max() / len(asked))
 
 

@@ -1,30 +1,30 @@
-"""Extractive question answering: a question on a context, answered by a span of it."""
+"""Extractive question answering: a question on a context, answered by a span of it, or by none."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench_lib.core.errors import Unsupported, require
+from bench_lib.core.errors import BenchError, Unsupported, require
 from bench_lib.core.record import Predictions
-from bench_lib.tasks.formats.base import Example, Format, Metric, Text
+from bench_lib.tasks.formats.base import Example, Format, Metric, Role, Text
 from bench_lib.tasks.formats.constant_spans import best_position
 from bench_lib.tasks.formats.rows import RowReader
-from bench_lib.tasks.formats.squad_metrics import answer_f1, exact_match
+from bench_lib.tasks.formats.span_metrics import ANSWERABLE, CONSTANT, OF_UNANSWERABLE, SPAN_METRICS, best_answers
+from bench_lib.tasks.formats.squad_metrics import exact_match
 from bench_lib.tasks.formats.word_edits import WORD, Passage, joined, protect, split
-
-ONE_ANSWER = {"f1": answer_f1, "em": exact_match}
-"""The score of one answer, by the name of the metric that averages it."""
 
 
 @dataclass(frozen=True)
 class SpanExample(Example):
-    """A question on a context, with reference answers and their starts in the context, in characters."""
+    """A question on a context, with reference answers and their starts in the context, in characters.
+
+    The context does not answer it where there are none.
+    """
 
     id: str
     context: str
@@ -46,7 +46,10 @@ class SpanExample(Example):
 
     @property
     def accepted_answers(self) -> frozenset[str]:
-        return frozenset(self.answers)
+        return frozenset(self.answers or ("",))
+
+    def classes(self, labels: Sequence[str]) -> frozenset[str]:
+        return frozenset([labels[not self.answers]] if labels else self.format.class_names(labels))
 
     @property
     def content(self) -> SpanExample:
@@ -84,20 +87,22 @@ def _unit(words: Passage, start: int) -> int:
     return max(word.at for word in words if word.at is not None and word.at <= start)
 
 
-def _answer_f1(_labels: Sequence[str], predictions: Sequence[str], references: Sequence[Sequence[str]]) -> float:
-    return fmean(map(answer_f1, predictions, references))
-
-
-def _exact_match(_labels: Sequence[str], predictions: Sequence[str], references: Sequence[Sequence[str]]) -> float:
-    return fmean(map(exact_match, predictions, references))
-
-
 class QuestionAnswering(Format):
-    """A span of the context for each question; stored predictions are (start, end, score) in characters."""
+    """A span of the context for each question; stored predictions are (start, end, score) in characters.
+
+    Tasks with questions that their context does not answer have the labels `ANSWERABLE`; the others have none. No
+    answer is the span (0, 0).
+    """
 
     name: ClassVar[str] = "span"
     columns: ClassVar[tuple[int, int]] = (4, 4)
-    metrics: ClassVar[Mapping[str, Metric]] = {"f1": _answer_f1, "em": _exact_match}
+    metrics: ClassVar[Mapping[str, Metric]] = SPAN_METRICS
+    roles: ClassVar[tuple[Role, ...]] = (
+        Role("id", ("id",)),
+        Role("context", ("context", "passage")),
+        Role("question", ("question",)),
+        Role("answers", ("answers",)),
+    )
     aliases: ClassVar[tuple[str, ...]] = (
         *("qa", "question-answering", "extractive-qa", "reading-comprehension"),
         *("span", "spans"),
@@ -110,7 +115,19 @@ class QuestionAnswering(Format):
     corrections: ClassVar[frozenset[str]] = frozenset({"answers"})
 
     def check_labels(self, labels: Sequence[str], what: str) -> None:
-        require(not labels, what, tuple(labels), "none, since the answers are spans of the text")
+        allowed = f"none, since the answers are spans of the text; or {ANSWERABLE}, where some questions have none"
+        require(tuple(labels) in ((), ANSWERABLE), what, tuple(labels), allowed)
+
+    def check_metrics(self, metrics: Sequence[str], labels: Sequence[str], task: str) -> None:
+        super().check_metrics(metrics, labels, task)
+        for metric in metrics:
+            if metric in OF_UNANSWERABLE and not labels:
+                raise BenchError(f"metric {metric} of task {task} needs the labels {ANSWERABLE}, and there are none")
+
+    def found_labels(self, rows: Sequence[RowReader]) -> tuple[str, ...]:
+        """`ANSWERABLE` where some row has no answer."""
+        targets = (row.get(row.columns[-1]) for row in rows)
+        return ANSWERABLE if any(isinstance(t, Mapping) and not t.get("text") for t in targets) else ()
 
     def parse(self, row: RowReader) -> SpanExample:
         name, context, question, target = row.columns
@@ -118,10 +135,11 @@ class QuestionAnswering(Format):
         if not isinstance(answers, Mapping) or not {"text", "answer_start"} <= answers.keys():
             raise row.wrong(target, answers, "a struct of two lists, text and answer_start")
         texts, starts = answers["text"] or (), answers["answer_start"] or ()
-        if not texts or len(texts) != len(starts):
-            raise row.wrong(target, answers, "at least one text, and as many answer_start")
+        if len(texts) != len(starts) or not (texts or row.labels):
+            least = "as many texts as answer_start" if row.labels else "at least one text, and as many answer_start"
+            raise row.wrong(target, answers, least)
         read = [_answer(row, row.text(context), text, start) for text, start in zip(texts, starts, strict=True)]
-        stripped, moved = zip(*read, strict=True)
+        stripped, moved = zip(*read, strict=True) if read else ((), ())
         return SpanExample(row.text(name), row.text(context), row.text(question), stripped, moved)
 
     def mislabelled(
@@ -153,12 +171,19 @@ class QuestionAnswering(Format):
         return np.asarray(spans[..., 0] * (spans.max(initial=0) + 1) + spans[..., 1])
 
     def constant_score(self, metric: str, labels: Sequence[str], examples: Sequence[SpanExample]) -> float:
-        """The score of the best position for all contexts, which begins at word 0 to 4 and is 1 to 4 words long."""
-        return best_position(metric, [(example.context, example.answers) for example in examples])
+        """The score of the best position for all contexts, which begins at word 0 to 4 and is 1 to 4 words long.
+
+        Or that of no answer to any question, where it is higher and some have none.
+        """
+        kind, counted = CONSTANT[metric], [example for example in examples if example.answers or metric in ("f1", "em")]
+        position = best_position(kind, [(e.context, e.answers) for e in counted]) if kind and counted else 0.0
+        references = [example.answers for example in examples]
+        none = self.metrics[metric](labels, [""] * len(examples), references) if labels else 0.0
+        return max(position, none)
 
     def best_score(self, metric: str, labels: Sequence[str], examples: Sequence[SpanExample]) -> float:
-        own = ONE_ANSWER[metric]
-        return fmean(max(own(answer, example.answers) for answer in example.answers) for example in examples)
+        references = [example.answers for example in examples]
+        return self.metrics[metric](labels, best_answers(labels, metric, references), references)
 
 
 def _answer(row: RowReader, context: str, text: object, start: object) -> tuple[str, int]:
@@ -174,9 +199,10 @@ def _answer(row: RowReader, context: str, text: object, start: object) -> tuple[
 
 
 def _elsewhere(row: SpanExample, generator: np.random.Generator) -> SpanExample | None:
-    """The example with a wrong answer, or None where its context has no room for one."""
+    """The example with a wrong answer, or None where its context has no room for one; to no answer any is wrong."""
     words = [match.span() for match in WORD.finditer(row.context)]
-    for length in range(max(1, len(row.answers[0].split())), 0, -1):
+    longest = len(row.answers[0].split()) if row.answers else 1
+    for length in range(max(1, longest), 0, -1):
         places = list(_clear(row, words, length))
         for at in generator.permutation(len(places)).tolist():
             start, end = places[at]

@@ -1,4 +1,7 @@
-"""Scores of answer spans as the official SQuAD v1.1 script defines them (Rajpurkar et al. 2016), as fractions."""
+"""Scores of answer spans as the official SQuAD scripts define them, as fractions.
+
+Those of v1.1 are in Rajpurkar et al. 2016; v2.0 (Rajpurkar et al. 2018) has questions without an answer.
+"""
 
 from __future__ import annotations
 
@@ -40,3 +43,20 @@ def answer_f1(prediction: str, references: Sequence[str]) -> float:
 def exact_match(prediction: str, references: Sequence[str]) -> float:
     """1 where the normalised answer equals that of any reference, else 0."""
     return float(normalise(prediction) in {normalise(reference) for reference in references})
+
+
+def answer_or_none_f1(prediction: str, references: Sequence[str]) -> float:
+    """As `answer_f1`, and 1 or 0 where prediction or reference is no answer, by whether both are."""
+    words = bag(prediction)
+    bags = [bag(reference) for reference in _answers(references)]
+    return max(overlap_f1(words, one) if words and one else float(words == one) for one in bags)
+
+
+def match_or_none(prediction: str, references: Sequence[str]) -> float:
+    """As `exact_match`, where the reference is no answer if there are none."""
+    return exact_match(prediction, _answers(references))
+
+
+def _answers(references: Sequence[str]) -> Sequence[str]:
+    """The references with a word, or no answer where there are none."""
+    return [reference for reference in references if normalise(reference)] or [""]

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from bench_lib.core.errors import require
 from bench_lib.core.record import Predictions
-from bench_lib.tasks.formats.base import Example, Format, Metric, Text
+from bench_lib.tasks.formats.base import Example, Format, Metric, Role, Text
 from bench_lib.tasks.formats.class_metrics import CLASS_METRICS, check_class_metric
+from bench_lib.tasks.formats.label_names import found_names, index_of
 from bench_lib.tasks.formats.label_shifts import label_shifts
 from bench_lib.tasks.formats.rows import RowReader
 from bench_lib.tasks.formats.word_edits import Passage, joined, protect, split
@@ -86,6 +87,11 @@ class TextClassification(Format):
     name: ClassVar[str] = "sequence"
     columns: ClassVar[tuple[int, int]] = (2, 4)
     metrics: ClassVar[Mapping[str, Metric]] = CLASS_METRICS
+    roles: ClassVar[tuple[Role, ...]] = (
+        Role("text", ("text", "sentence", "sentence1", "text1", "premise", "review", "content", "question")),
+        Role("pair", ("pair", "sentence2", "text2", "text_pair", "hypothesis", "passage"), optional=True),
+        Role("label", ("label", "labels", "class", "target", "category", "intent", "sentiment")),
+    )
     aliases: ClassVar[tuple[str, ...]] = (
         *("classification", "text-classification", "sequence-classification", "sequence", "text", "sentiment"),
         *("nli", "entailment", "paraphrase", "acceptability", "glue"),
@@ -114,6 +120,14 @@ class TextClassification(Format):
         if len(texts) == 1:
             return TextExample(texts[0], value)
         return TextExample(": ".join(texts[:-1]), value, texts[-1])
+
+    def found_labels(self, rows: Sequence[RowReader]) -> tuple[str, ...]:
+        """The names of the classes: texts, or whole numbers in their order."""
+        return found_names(rows)
+
+    def read_target(self, value: Any, labels: Sequence[str]) -> Any:
+        """The index of a class by its name or its index."""
+        return index_of(value, labels)
 
     def mislabelled(
         self, examples: Sequence[TextExample], share: float, labels: Sequence[str], generator: np.random.Generator

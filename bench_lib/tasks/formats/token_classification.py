@@ -11,9 +11,11 @@ import numpy as np
 
 from bench_lib.core.errors import BenchError, require
 from bench_lib.core.record import Predictions
-from bench_lib.tasks.formats.base import Example, Format, Metric, Text
+from bench_lib.tasks.formats.base import Example, Format, Metric, Role, Text
+from bench_lib.tasks.formats.label_names import found_tags
 from bench_lib.tasks.formats.label_shifts import label_shifts
 from bench_lib.tasks.formats.rows import RowReader
+from bench_lib.tasks.formats.tag_metrics import OF_ENTITIES, TAG_METRICS, token_accuracy
 from bench_lib.tasks.formats.word_edits import Passage, Word
 
 OUTSIDE = "O"
@@ -82,24 +84,16 @@ def _tags(words: Passage, labels: Sequence[str]) -> tuple[int, ...]:
     return tuple(map(labels.index, names))
 
 
-def _entity_f1(
-    labels: Sequence[str], predictions: Sequence[Sequence[int]], references: Sequence[Sequence[int]]
-) -> float:
-    for number, (guess, tags) in enumerate(zip(predictions, references, strict=True)):
-        require(len(guess) == len(tags), f"number of tags predicted for sentence {number}", len(guess), f"{len(tags)}")
-    import seqeval.metrics
-    from seqeval.scheme import IOB2
-
-    predicted, true = ([[labels[tag] for tag in tags] for tags in side] for side in (predictions, references))
-    return float(seqeval.metrics.f1_score(true, predicted, mode="strict", scheme=IOB2, zero_division=0))
-
-
 class TokenClassification(Format):
     """One tag for each word."""
 
     name: ClassVar[str] = "tokens"
     columns: ClassVar[tuple[int, int]] = (2, 2)
-    metrics: ClassVar[Mapping[str, Metric]] = {"entity_f1": _entity_f1}
+    metrics: ClassVar[Mapping[str, Metric]] = TAG_METRICS
+    roles: ClassVar[tuple[Role, ...]] = (
+        Role("words", ("words", "tokens")),
+        Role("tags", ("tags", "ner_tags", "labels")),
+    )
     aliases: ClassVar[tuple[str, ...]] = (
         *("ner", "tagging", "tokens", "token-classification"),
         *("sequence-labelling", "sequence-labeling"),
@@ -116,14 +110,15 @@ class TokenClassification(Format):
         require(OUTSIDE in labels, what, tuple(labels), allowed)
 
     def check_metrics(self, metrics: Sequence[str], labels: Sequence[str], task: str) -> None:
-        """`entity_f1` needs IOB2 tags: `O`, a `B-` for each type, and an `I-` for the further words of an entity."""
+        """Metrics of entities need IOB2 tags: `O`, a `B-` for each type, an `I-` for the further words of an entity."""
         super().check_metrics(metrics, labels, task)
         wrong = [label for label in labels if label != OUTSIDE and not (label[:2] in ("B-", "I-") and label[2:])]
         unbegun = [label for label in labels if label.startswith("I-") and f"B-{label[2:]}" not in labels]
-        if "entity_f1" in metrics and (wrong or unbegun):
+        of_entities = [metric for metric in metrics if metric in OF_ENTITIES]
+        if of_entities and (wrong or unbegun):
             why = f"{', '.join(wrong)} is neither" if wrong else f"{', '.join(unbegun)} stands without its B-"
             raise BenchError(
-                f"metric entity_f1 of task {task} reads entities from tags in IOB2, {OUTSIDE!r}, 'B-TYPE' and "
+                f"metric {of_entities[0]} of task {task} reads entities from tags in IOB2, {OUTSIDE!r}, 'B-TYPE' and "
                 f"'I-TYPE', and {why}"
             )
 
@@ -138,6 +133,10 @@ class TokenClassification(Format):
         if len(tags) != len(words):
             raise row.wrong(f"the number of {tags_column}", len(tags), f"{len(words)}, one for each word")
         return TagExample(tuple(words), _strict_iob2(row, tags_column, tags))
+
+    def found_labels(self, rows: Sequence[RowReader]) -> tuple[str, ...]:
+        """`O`, and the tags that occur; of those of IOB2 both of each type."""
+        return found_tags(rows, OUTSIDE)
 
     def class_names(self, labels: Sequence[str]) -> tuple[str, ...]:
         return entity_types(labels)
@@ -163,8 +162,12 @@ class TokenClassification(Format):
         return [sentence.tolist() for sentence in tags]
 
     def constant_score(self, metric: str, labels: Sequence[str], examples: Sequence[TagExample]) -> float:
-        """The score of all `O`, which finds no entity."""
-        return 0.0
+        """The score of all `O`, which finds no entity; of single words that of the most frequent tag."""
+        if metric in OF_ENTITIES:
+            return 0.0
+        references = [example.tags for example in examples]
+        constants = ([[tag] * len(tags) for tags in references] for tag in range(len(labels)))
+        return max(token_accuracy(labels, constant, references) for constant in constants)
 
 
 def _strict_iob2(row: RowReader, column: str, tags: Sequence[object]) -> tuple[int, ...]:

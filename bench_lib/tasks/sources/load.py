@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 from bench_lib.core.errors import BadData, Unavailable, check_path
-from bench_lib.core.spec import canonical_json
 from bench_lib.tasks.formats import Example
 from bench_lib.tasks.sources import hub, local, synthetic
+from bench_lib.tasks.sources.fingerprint import fingerprint
+from bench_lib.tasks.sources.own.reading import own_data, own_other_splits, own_split
 from bench_lib.tasks.sources.parse import parse
 from bench_lib.tasks.task import Data, Task
 
@@ -21,8 +21,12 @@ Splits = tuple[tuple[Example, ...], tuple[Example, ...]]
 def load_data(task: Task, source: str) -> Data:
     """A task's training and evaluation examples from `hub`, `embedded`, or a folder; read once a process.
 
+    Those of a user's own task come from its own files, whatever the source.
+
     Raises `Unavailable` for a source that cannot be reached and `BadData` for wrong contents.
     """
+    if task.path:
+        return own_data(task.path)
     # Cached by the full path, which does not depend on the working directory.
     return _load(task, source if source in _NAMED else str(_folder(source)))
 
@@ -37,6 +41,8 @@ def source_kind(source: str) -> str:
 
 def read_split(task: Task, source: str, split: str) -> tuple[Example, ...]:
     """The examples of one split; raises as `load_data` does."""
+    if task.path:
+        return own_split(task, split)
     if source == "embedded":
         data = load_data(task, source)
         return tuple(data.train if split == task.train_split else data.evaluation)
@@ -45,6 +51,8 @@ def read_split(task: Task, source: str, split: str) -> tuple[Example, ...]:
 
 def other_splits(task: Task, source: str) -> tuple[str, ...]:
     """The names of the splits that the task does not use; raises as `load_data` does."""
+    if task.path:
+        return own_other_splits(task)
     if source == "embedded":
         return ()
     names = hub.split_names(task) if source == "hub" else local.split_names(_folder(source), task)
@@ -55,16 +63,6 @@ def other_splits(task: Task, source: str) -> tuple[str, ...]:
 def _load(task: Task, source: str) -> Data:
     train, evaluation = _NAMED[source](task) if source in _NAMED else _from_folder(task, Path(source))
     return Data(task, source_kind(source), fingerprint(train, evaluation), train, evaluation)
-
-
-def fingerprint(train: Iterable[Example], evaluation: Iterable[Example]) -> str:
-    """The first 20 hexadecimal digits of the SHA-256 over the values of all examples, in order."""
-    running = hashlib.sha256()
-    for split, examples in (("train", train), ("evaluation", evaluation)):
-        running.update(f"{split}\n".encode())
-        for example in examples:
-            running.update(f"{canonical_json(vars(example))}\n".encode())
-    return running.hexdigest()[:20]
 
 
 def _folder(source: str) -> Path:
@@ -83,14 +81,14 @@ def _folder(source: str) -> Path:
 def _from_folder(task: Task, folder: Path) -> Splits:
     used = (task.train_split, task.eval_split)
     for split in used:
-        local.split_path(folder, task, split)  # a missing file is reported before the other is read
+        local.split_paths(folder, task, split)  # a missing file is reported before the other is read
     train, evaluation = (_split_of_folder(task, folder, split) for split in used)
     return train, evaluation
 
 
 def _split_of_folder(task: Task, folder: Path, split: str) -> tuple[Example, ...]:
-    path = local.split_path(folder, task, split)
-    return parse(task, local.read_split(path, task), str(path))
+    paths = local.split_paths(folder, task, split)
+    return tuple(chain.from_iterable(parse(task, local.read_split(path, task), str(path)) for path in paths))
 
 
 def _from_hub(task: Task) -> Splits:

@@ -1,34 +1,37 @@
-"""Data from a folder of Parquet files, `<folder>/<task>/<split>.parquet`, in the hub's own columns."""
+"""Data from a folder of files, `<folder>/<task>/<split>.parquet` or another kind, in the hub's own columns."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from bench_lib.core.errors import BadData
+from bench_lib.tasks.formats.rows import Row
+from bench_lib.tasks.sources.split_files import files_by_split, files_of
+from bench_lib.tasks.sources.tables import READERS, read_rows
 from bench_lib.tasks.task import Task
 
 LAYOUT = "<folder>/<task>/<split>.parquet"
+"""As messages name it; the other kinds of `READERS` are read as well."""
 
 
-def split_path(folder: Path, task: Task, split: str) -> Path:
-    """The file of one split; where it is missing, `BadData` with the contents of the last folder that exists."""
+def split_paths(folder: Path, task: Task, split: str) -> tuple[Path, ...]:
+    """The files of one split; where there are none, `BadData` with the contents of the last folder that exists."""
+    found = files_of(split, files_by_split(folder / task.name))
+    if found:
+        return found
+    others = ", ".join(suffix for suffix in READERS if suffix != ".parquet")
     path = folder / task.name / f"{split}.parquet"
     for step in (folder, path.parent, path):
         if not step.exists():
-            raise BadData(f"no {step}, which task {task.name} needs ({LAYOUT}); {holdings(step.parent)}")
-    if not path.is_file():
-        raise BadData(f"{path} is no regular file; task {task.name} needs one ({LAYOUT})")
-    return path
+            why = f"no {step}, which task {task.name} needs ({LAYOUT}, or {others})"
+            raise BadData(f"{why}; {holdings(step.parent)}")
+    raise BadData(f"{path} is no regular file; task {task.name} needs one ({LAYOUT})")
 
 
 def split_names(folder: Path, task: Task) -> list[str]:
     """The splits with a file in the folder."""
-    return [path.stem for path in (folder / task.name).glob("*.parquet")]
+    return list(files_by_split(folder / task.name))
 
 
 def holdings(folder: Path, limit: int = 12) -> str:
@@ -45,12 +48,14 @@ def wanted(task: Task, present: Sequence[str]) -> list[str]:
     return list(task.columns if set(task.columns) <= set(present) else present)
 
 
-def read_split(path: Path, task: Task) -> list[dict[str, Any]]:
-    """The rows of one file, in the columns `wanted`; a file that is not Parquet raises `BadData`."""
+def read_split(path: Path, task: Task) -> list[Row]:
+    """The rows of one file, in the columns `wanted`; a file that cannot be read raises `BadData`.
+
+    A label that is a text, as all values of CSV are, is read by its name or its index.
+    """
     try:
-        with pq.ParquetFile(path) as file:
-            rows: list[dict[str, Any]] = file.read(columns=wanted(task, file.schema_arrow.names)).to_pylist()
-    except (pa.ArrowException, OSError, ValueError) as error:
-        expected = f"a Parquet file with the columns {', '.join(task.columns)}"
-        raise BadData(f"{path} cannot be read ({error}); expected {expected}") from error
-    return rows
+        rows = read_rows(path, lambda present: wanted(task, present))
+    except BadData as error:
+        raise BadData(f"{error}; expected the columns {', '.join(task.columns)}") from error
+    target, read, labels = task.columns[-1], task.format.read_target, task.labels
+    return [{**row, target: read(row[target], labels)} if isinstance(row.get(target), str) else row for row in rows]

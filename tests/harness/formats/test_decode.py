@@ -147,3 +147,43 @@ def test_classes_are_the_highest_logits(evaluation: Callable[..., Evaluation]) -
     built = evaluation(TEXT_CLASSIFICATION)
     outputs = [np.array([0.0, float(i % 2) - 0.5]) for i in range(5)]
     assert answers(built, decoded(built, outputs, TEXT_CLASSIFICATION)) == [0, 1, 0, 1, 0]
+
+
+# ---- no answer -------------------------------------------------------------------------------------------------------
+
+
+def read_of(feature: Feature, span: float, none: float) -> np.ndarray:
+    """What is read of a feature: logits that sum to `span` at the fifth spot, and to `none` for no answer."""
+    return np.concatenate([pointing(feature, 4, span), np.full((1, 2), none / 2, np.float32)])
+
+
+@pytest.mark.parametrize(
+    ("spans", "nones", "answered"),
+    [
+        ((9.0, 5.0, 5.0), (8.0, 20.0, 20.0), True),  # the lowest over the windows counts
+        ((9.0, 5.0, 5.0), (9.0, 20.0, 20.0), True),  # the threshold is 0
+        ((9.0, 5.0, 5.0), (10.0, 20.0, 9.5), False),
+        ((1.0, 1.0, 1.0), (2.0, 3.0, 4.0), False),
+    ],
+)
+def test_no_answer_is_given_where_it_scores_higher(
+    evaluation: Callable[..., Evaluation], spans: tuple[float, ...], nones: tuple[float, ...], answered: bool
+) -> None:
+    context = " ".join(str(number) for number in range(100, 140))
+    built = evaluation(QUESTION_ANSWERING, [SpanExample("q", context, "which?", (), ())], max_length=24)
+    assert [feature.targets.tolist() for feature in built.features] == [[0, 0]] * 3
+    outputs = [read_of(*one) for one in zip(built.features, spans, nones, strict=True)]
+    found = decoded(built, outputs, labels=TASKS.get("squad_v2").labels)
+    assert (answers(built, found) != [""]) is answered
+    assert found.values.tolist()[0][2] == (max(spans) if answered else min(nones))
+    plain = decoded(built, outputs)
+    assert plain.values.tolist() == decoded(built, [rows[:-1] for rows in outputs]).values.tolist()
+    assert answers(built, plain) != [""]
+
+
+def test_the_logits_of_no_answer_are_those_of_the_sequences_own_token(evaluation: Callable[..., Evaluation]) -> None:
+    built = evaluation(QUESTION_ANSWERING)
+    for feature in built.features:
+        logits = np.arange(2.0 * len(feature)).reshape(-1, 2)
+        read = torch_half(QUESTION_ANSWERING).read(logits, feature)
+        assert read.tolist() == [*logits[feature.spots].tolist(), logits[feature.row].tolist()]

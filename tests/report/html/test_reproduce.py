@@ -50,6 +50,15 @@ def test_real_data_are_named_by_their_fingerprint(commands: Commands, spec: dict
     ]
 
 
+def test_a_users_own_task_is_named_by_its_file(commands: Commands, spec: dict[str, Any]) -> None:
+    run, own = RUN | {"task": "reviews", "data": "real"}, {**spec, "task": ["reviews", "own-1a2b3c"]}
+    line = "stabbench run --task TASK --techniques mixout --profile desk --model minilm --seeds"
+    assert commands.line(run, own) == line
+    assert commands.notes(run, own) == [
+        "TASK is the file or folder of the user's own task reviews: its rows' fingerprint is rows0."
+    ]
+
+
 def test_a_model_from_a_folder_is_named_by_what_it_holds(commands: Commands, spec: dict[str, Any]) -> None:
     run, held = RUN | {"model": "checkpoint-500@1a2b3c"}, {**spec, "model": "sha256:1a2b3c4d"}
     assert "--model FOLDER" in commands.line(run, held)

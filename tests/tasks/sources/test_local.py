@@ -8,7 +8,7 @@ import pytest
 
 from bench_lib.core.errors import BadData
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.sources.local import holdings, read_split, split_path
+from bench_lib.tasks.sources.local import holdings, read_split, split_paths
 
 IMDB = TASKS.get("imdb")
 Rows = dict[str, list[dict[str, Any]]]
@@ -24,19 +24,19 @@ def test_only_the_columns_of_the_task_are_read(write: Write, rows: Rows) -> None
 def test_a_missing_task_is_answered_with_what_is_there(write: Write, rows: Rows, tmp_path: Path) -> None:
     write("rte", "train", rows["rte"])
     with pytest.raises(BadData, match=f"no {tmp_path}/imdb, which task imdb needs .*{tmp_path} holds rte"):
-        split_path(tmp_path, IMDB, "train")
+        split_paths(tmp_path, IMDB, "train")
 
 
 def test_a_missing_split_is_answered_with_what_is_there(write: Write, rows: Rows, tmp_path: Path) -> None:
     write("imdb", "train", rows["imdb"])
     with pytest.raises(BadData, match=r"no .*imdb/test.parquet, .*<split>.parquet.*imdb holds train.parquet"):
-        split_path(tmp_path, IMDB, "test")
+        split_paths(tmp_path, IMDB, "test")
 
 
 def test_a_missing_folder_is_answered_with_its_neighbours(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     with pytest.raises(BadData, match="holds data"):
-        split_path(tmp_path / "dta", IMDB, "train")
+        split_paths(tmp_path / "dta", IMDB, "train")
 
 
 def test_long_listings_are_cut(tmp_path: Path) -> None:

@@ -1,0 +1,85 @@
+"""The format and the columns of a user's own task, as said in its file or found by their usual names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+
+from bench_lib.core.errors import BadData, BenchError, UnknownName
+from bench_lib.tasks.formats import FORMATS, Format
+from bench_lib.tasks.formats.base import Role
+from bench_lib.tasks.sources.own.definition import Definition
+
+HOW = "say it in a file: --task FILE.toml, with format = ... and columns = {...}"
+
+
+def format_and_columns(definition: Definition, present: Sequence[str]) -> tuple[Format, tuple[str, ...]]:
+    """The format, and the columns in its order, of a task whose files have the columns `present`.
+
+    Raises `BadData` where they are neither said nor plain.
+    """
+    if definition.format is None:
+        known = definition.columns if isinstance(definition.columns, Mapping) else {}
+        fitting = [one for one in FORMATS if one.roles and _fits(one, known, present)]
+        if len(fitting) != 1:
+            names = ", ".join(map(str, fitting))
+            why = f"fit several task formats ({names})" if fitting else "are those of no task format that is known"
+            raise BadData(f"{definition.path}: the columns {', '.join(present)} {why}; {HOW}")
+        task_format = fitting[0]
+    else:
+        task_format = definition.format
+    return task_format, _columns(definition, task_format, present)
+
+
+def check_columns_present(source: str, columns: Sequence[str], present: Sequence[str]) -> None:
+    """Raise `BadData` for a column that a file does not have, with the nearest that it has."""
+    for column in columns:
+        if column not in present:
+            near = get_close_matches(column, present, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise BadData(f"{source} has no column {column!r}; {hint}there are {', '.join(present) or 'none'}")
+
+
+def _columns(definition: Definition, task_format: Format, present: Sequence[str]) -> tuple[str, ...]:
+    given = definition.columns
+    if not isinstance(given, Mapping):
+        return given or _found(definition, task_format, present)
+    roles = {role.name: role for role in task_format.roles}
+    for name in given:
+        if name not in roles:
+            if not roles:
+                raise BenchError(f"{definition.path}: columns of {task_format} tasks are a list, the target last")
+            raise BenchError(f"{definition.path}: {UnknownName(f'column of {task_format} tasks', name, roles)}")
+    for role in roles.values():
+        if role.name not in given and not role.optional:
+            raise BenchError(f"{definition.path}: columns say nothing of {role.name!r}, which {task_format} tasks need")
+    return tuple(given[name] for name in roles if name in given)
+
+
+def _found(definition: Definition, task_format: Format, present: Sequence[str]) -> tuple[str, ...]:
+    """The columns by their usual names; `BadData` where one is missing, or several could be meant."""
+    if not task_format.roles:
+        raise BadData(f"{definition.path}: columns of {task_format} tasks are not found by themselves; list them")
+    chosen = []
+    for role in task_format.roles:
+        names = _usual(role, present)
+        if len(names) > 1:
+            several = " and ".join(map(repr, names))
+            raise BadData(f"{definition.path}: the columns {several} could both be the {role.name}; {HOW}")
+        if not names and not role.optional:
+            there = ", ".join(present) or "none"
+            usual = ", ".join(role.usual)
+            raise BadData(f"{definition.path}: no column is the {role.name} ({usual}); there are {there}; {HOW}")
+        chosen += names
+    return tuple(chosen)
+
+
+def _fits(task_format: Format, known: Mapping[str, str], present: Sequence[str]) -> bool:
+    """Whether each role that is not optional has a column."""
+    named = {role.name for role in task_format.roles}
+    needed = [role for role in task_format.roles if not role.optional]
+    return known.keys() <= named and all(role.name in known or (not known and _usual(role, present)) for role in needed)
+
+
+def _usual(role: Role, present: Sequence[str]) -> list[str]:
+    return [name for name in role.usual if name in present]
