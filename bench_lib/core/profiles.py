@@ -89,6 +89,7 @@ SMOKE = ProfileFamily(
         stride=8,
         learning_rate=1e-3,
     ),
+    {"generation": {"max_length": 96, "answer_tokens": 32}},
 )
 QUICK = ProfileFamily(
     "quick",
