@@ -73,7 +73,9 @@ def greedy(model: nn.Module, ids: Tensor, mask: Tensor, limit: int, end: int) ->
 
 
 def _options(model: nn.Module) -> list[str]:
-    """The options of the forward pass that the model of transformers takes, inside any wrapper."""
-    inner = next(module for module in model.modules() if isinstance(module, PreTrainedModel))
-    known = inspect.signature(inner.forward).parameters
-    return ["past_key_values", "use_cache", *(name for name in ("position_ids", "logits_to_keep") if name in known)]
+    """The options that the forward pass of a model takes; where a wrapper takes all, those of the model inside it."""
+    known = inspect.signature(model.forward).parameters
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in known.values()):
+        inner = next(module for module in model.modules() if isinstance(module, PreTrainedModel))
+        known = inspect.signature(inner.forward).parameters
+    return [name for name in ("past_key_values", "use_cache", "position_ids", "logits_to_keep") if name in known]

@@ -31,6 +31,7 @@ SIZES: Mapping[str, Any] = {
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
     "max_position_embeddings": 1024,
+    "initializer_range": 0.1,
     "tie_word_embeddings": True,
 }
 
@@ -43,7 +44,7 @@ def made_files() -> Mapping[str, str]:
     end = vocabulary[END]
     config = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "vocab_size": len(vocabulary), **SIZES}
     config |= {"bos_token_id": end, "eos_token_id": end}
-    options = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": END, "chat_template": CHAT}
+    options: dict[str, Any] = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": END, "chat_template": CHAT}
     options |= {"clean_up_tokenization_spaces": False, "model_max_length": SIZES["max_position_embeddings"]}
     return {
         "config.json": json.dumps(config, indent=1),

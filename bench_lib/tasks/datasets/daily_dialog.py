@@ -20,6 +20,5 @@ DAILY_DIALOG = Task(
         " booktitle={IJCNLP}, pages={986--995}, year={2017}}"
     ),
     eval_split="test",
-    judges_wording=True,
     writing=Writing("{}\nReply:", stops=("\n",)),
 )

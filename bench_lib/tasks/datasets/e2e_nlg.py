@@ -19,6 +19,5 @@ E2E_NLG = Task(
         " E2E Dataset: New Challenges For End-to-End Generation}, booktitle={SIGDIAL}, pages={201--206}, year={2017}}"
     ),
     eval_split="test",
-    judges_wording=True,
     writing=Writing("{}\nDescription:"),
 )

@@ -24,6 +24,5 @@ GSM8K = Task(
         " journal={arXiv:2110.14168}, year={2021}}"
     ),
     eval_split="test",
-    judges_wording=True,
     writing=Writing("Question: {}\nAnswer:"),
 )

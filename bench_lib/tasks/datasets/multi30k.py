@@ -20,6 +20,5 @@ MULTI30K = Task(
         " pages={70--74}, year={2016}}"
     ),
     eval_split="test",
-    judges_wording=True,
     writing=Writing("English: {}\nGerman:", language="German"),
 )

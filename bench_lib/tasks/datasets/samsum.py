@@ -20,6 +20,5 @@ SAMSUM = Task(
         " booktitle={New Frontiers in Summarization}, pages={70--79}, year={2019}}"
     ),
     eval_split="test",
-    judges_wording=True,
     writing=Writing("{}\n\nSummary:", drops_blank=True),
 )
