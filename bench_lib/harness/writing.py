@@ -33,7 +33,7 @@ def written(training: Training, evaluation: Evaluation, pad_id: int) -> list[tup
         tokens = greedy(training.model, *batch, training.profile.answer_tokens, int(tokenizer.eos_token_id))
         for item, own in zip(items, tokens, strict=True):
             ended = tokenizer.eos_token_id in own
-            text = tokenizer.decode(own, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+            text = str(tokenizer.decode(own, skip_special_tokens=True, clean_up_tokenization_spaces=False))
             found[item] = (text.strip(), ended)
     training.model.train()
     return [found[item] for item in range(len(evaluation.examples))]

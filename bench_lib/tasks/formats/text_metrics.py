@@ -78,7 +78,9 @@ def _corpus(tokenizer: str, outputs: Sequence[Written], references: References) 
 def _prepared(tokenizer: str, references: tuple[tuple[str, ...], ...]) -> Any:
     """BLEU with a tokenizer, or else chrF, which has read these references: they are scored against many times."""
     # Streams of references: the first of each output, the second, and so on, None where it has no more.
-    streams = [[own[i] if i < len(own) else None for own in references] for i in range(max(map(len, references)))]
+    streams: list[Any] = [
+        [own[i] if i < len(own) else None for own in references] for i in range(max(map(len, references)))
+    ]
     with optional("sacrebleu"):
         from sacrebleu.metrics.bleu import BLEU
         from sacrebleu.metrics.chrf import CHRF
