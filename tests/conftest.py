@@ -98,7 +98,7 @@ def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
     for number, (task, make_row) in enumerate(ROWS.items()):
         draws = np.random.default_rng(number)
-        for split, size in (("train", TRAIN), ("validation", EVALUATION)):
+        for split, size in (("train", TRAIN), ("test" if task == "e2e_nlg" else "validation", EVALUATION)):
             rows = [make_row(draws, i, 90 if split == "train" and i == 0 else 1) for i in range(size)]
             rows[-4:] = rows[4:8]  # repeats, for what looks for them
             (folder / task).mkdir(exist_ok=True)
@@ -147,7 +147,7 @@ def with_words(families: Any, tmp_path_factory: pytest.TempPathFactory) -> Calla
 def make_spec(
     data_folder: Path, brief: Callable[[str], str], _translations: None, request: pytest.FixtureRequest
 ) -> MakeSpec:
-    """The spec of a run of `tiny` under `smoke`, with changes to the profile.
+    """The spec of a run of `tiny`, or of `tiny-llama` for texts to be written, under `smoke` with changes.
 
     A stack that answers with words runs on a model for masked words, since `tiny` tells none.
     """
@@ -169,7 +169,10 @@ def make_spec(
             task_version=found.version,
             data=Ref(str(data_folder), load_data(found, str(data_folder)).fingerprint),
             stack=parsed.spec(),
-            model=resolve(request.getfixturevalue("with_words")("bert") if parsed.having(Prompts) else "tiny", MODELS),
+            model=resolve(
+                request.getfixturevalue("with_words")("bert") if parsed.having(Prompts) else found.format.sample_model,
+                MODELS,
+            ),
             profile=dataclasses.replace(PROFILES.get("smoke")(task, found.format), **changes),
             seed=seed,
             profile_name="smoke",
@@ -301,4 +304,18 @@ def _question(draws: np.random.Generator, number: int, length: int) -> Row:
     return {"id": f"q{number}", "context": context, "question": f"Where does {person} work?", "answers": answers}
 
 
-ROWS = {"sst2": _sentiment, "rte": _pair, "conll2003": _entities, "squad": _question, "mrpc": _pair}
+def _description(draws: np.random.Generator, _number: int, length: int) -> Row:
+    facts = [(_pick(draws, *FIRMS), _pick(draws, *PLACES), _pick(draws, *GOOD)) for _ in range(length)]
+    listed = ", ".join(f"name[{firm}], area[{place}], rating[{rating}]" for firm, place, rating in facts)
+    said = [f"{firm} is a {rating} place in {place}." for firm, place, rating in facts[:1]]
+    return {"meaning_representation": listed, "human_reference": " ".join(said)}
+
+
+ROWS = {
+    "sst2": _sentiment,
+    "rte": _pair,
+    "conll2003": _entities,
+    "squad": _question,
+    "mrpc": _pair,
+    "e2e_nlg": _description,
+}

@@ -22,7 +22,7 @@ from bench_lib.harness.step import MicroStep
 from bench_lib.models.load import load_template
 from bench_lib.runner.execute import execute
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.formats import QUESTION_ANSWERING, TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION
+from bench_lib.tasks.formats import QUESTION_ANSWERING, TEXT_CLASSIFICATION, TEXT_GENERATION, TOKEN_CLASSIFICATION
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.hooks import Augments, Prompts
 from bench_lib.techniques.interface.stack import parse_stack
@@ -32,6 +32,7 @@ from bench_lib.validation.trial import Trial, differences, evaluated_last, surro
 NAMES = TECHNIQUES.names()
 TRAINED = tuple(n for n in NAMES if not TECHNIQUES.get(n)().pools())
 TASK_OF = {TEXT_CLASSIFICATION: "sst2", TOKEN_CLASSIFICATION: "conll2003", QUESTION_ANSWERING: "squad"}
+TASK_OF |= {TEXT_GENERATION: "e2e_nlg"}
 CASES = [
     (n, t) for n in TRAINED for task_format, t in TASK_OF.items() if TECHNIQUES.get(n)().declines(task_format) is None
 ]

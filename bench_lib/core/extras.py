@@ -17,6 +17,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "quantization": ("torchao",),
     "translation": ("sentencepiece",),
     "wordnet": ("nltk",),
+    "generation": ("sacrebleu", "rouge_score"),
     "benchmarks": ("pytest", "pytest_benchmark"),
 }
 """The extras of `pip install 'stabbench[EXTRA]'`, and the modules that each brings."""

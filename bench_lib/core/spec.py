@@ -20,11 +20,17 @@ Scalar = str | int | float | bool | None
 SCHEDULES = ("linear", "cosine", "constant_with_warmup")
 PRECISIONS = ("fp32", "bf16", "fp16")
 SCORED_ON = ("evaluation", "dev")
-LATER = ("per_class", "label_noise", "perturb", "attack", "keep_head", "dev_examples", "scored_on")
+LATER = (
+    *("per_class", "label_noise", "perturb", "attack", "keep_head", "dev_examples", "scored_on"),
+    *("chat_template", "answer_tokens"),
+)
 """Fields of a profile that runs were stored without: at their defaults they are no part of a run's identity."""
 
 
-WHOLE = ("epochs", "batch_size", "accumulate", "eval_batch_size", "bucket", "evaluations", "threads", "dev_examples")
+WHOLE = (
+    *("epochs", "batch_size", "accumulate", "eval_batch_size", "bucket", "evaluations", "threads", "dev_examples"),
+    "answer_tokens",
+)
 """Fields that are whole numbers above 0."""
 
 MOST = {"epochs": 10_000, "threads": 1_024, "evaluations": 10_000}
@@ -46,7 +52,8 @@ class Profile:
     unless it is 0. `keep_head` trains on the head of a checkpoint that was fine-tuned before, which is drawn anew
     otherwise. What selects a checkpoint or a setting sees the dev set, up to `dev_examples` of the training examples
     that are not trained on, and at most half of these. A run that is `scored_on` it instead of on the evaluation set is
-    a trial for tuning.
+    a trial for tuning. Where answers are written, `answer_tokens` of `max_length` are theirs, and the prompt may be a
+    message in the model's `chat_template`.
     """
 
     train_examples: int | None = None
@@ -77,6 +84,8 @@ class Profile:
     keep_head: bool = False
     dev_examples: int = 400
     scored_on: str = "evaluation"
+    chat_template: bool = False
+    answer_tokens: int = 64
 
     def __post_init__(self) -> None:
         for name in WHOLE:

@@ -57,7 +57,7 @@ def augmented(key: DataKey, draw: Draw, augmenters: tuple[Augments, ...]) -> Aug
             evaluation=evaluation_set(key, draw.evaluation).examples,
             format=key.format,
             labels=key.task.labels,
-            judges_wording=key.task.judges_wording,
+            judges_wording=key.task.judges_wording or key.format.writes_text,
             language=key.task.language,
             generator=np.random.default_rng(derive(draw.augment, "augment", technique.name)),
             vocabulary=functools.partial(vocabulary, key.model),

@@ -33,11 +33,12 @@ EVALUATION_SEED = 0
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """The evaluation set: examples, their features, and the constant baseline."""
+    """The evaluation set: examples, their features, and the constant baseline; for written answers a tokenizer."""
 
     examples: tuple[Example, ...]
     features: tuple[Feature, ...]
     constant_baseline: float
+    tokenizer: PreTrainedTokenizerBase | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ class DataKey:
     max_length: int
     stride: int
     prompts: Prompts | None = None
+    chat_template: bool = False
+    answer_tokens: int = 64
 
     @property
     def task(self) -> Task:
@@ -93,13 +96,20 @@ class DataKey:
             return ()
         if self.prompts is not None:
             return tuple(encode_prompts(self.prompts, self.task.name, examples, self.tokenizer(), self.max_length))
-        return tuple(torch_half(self.format).encode(examples, self.tokenizer(), self.max_length, self.stride))
+        half = torch_half(self.format).under(self.chat_template, self.answer_tokens)
+        return tuple(half.encode(examples, self.tokenizer(), self.max_length, self.stride))
+
+    def evaluation(self, examples: tuple[Example, ...], baseline: float) -> Evaluation:
+        """These examples to be evaluated on."""
+        tokenizer = self.tokenizer() if self.format.writes_text else None
+        return Evaluation(examples, self.encode(examples), baseline, tokenizer)
 
 
 def data_key(data: Data, model: Ref, profile: Profile, stack: Stack = PLAIN) -> DataKey:
     """The key of a task's data under a profile and a stack."""
     prompts = next(iter(stack.having(Prompts)), None)
-    return DataKey(data, model, profile.max_length, profile.stride, prompts)
+    written = profile.chat_template, profile.answer_tokens
+    return DataKey(data, model, profile.max_length, profile.stride, prompts, *written)
 
 
 @functools.lru_cache(maxsize=8)
@@ -145,7 +155,7 @@ def dev_examples(data: Data, trained: Subset, size: int) -> tuple[Example, ...]:
 def dev_set(key: DataKey, trained: Subset, size: int) -> Evaluation:
     """The dev set in the form of an evaluation set."""
     chosen = dev_examples(key.data, trained, size)
-    return Evaluation(chosen, key.encode(chosen), constant_baseline(key.task, chosen))
+    return key.evaluation(chosen, constant_baseline(key.task, chosen))
 
 
 def unlabelled_pool(data: Data, trained: Subset, dev: int) -> list[Example]:
@@ -165,7 +175,7 @@ def train_features(key: DataKey, subset: Subset) -> tuple[Feature, ...]:
 def evaluation_set(key: DataKey, size: int | None) -> Evaluation:
     """The evaluation set of a profile, the same for all seeds and techniques."""
     chosen = evaluation_examples(key.data, size)
-    return Evaluation(chosen, key.encode(chosen), evaluation_room(key.data, size).constant_baseline)
+    return key.evaluation(chosen, evaluation_room(key.data, size).constant_baseline)
 
 
 @functools.lru_cache(maxsize=32)

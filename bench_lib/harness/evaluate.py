@@ -17,6 +17,7 @@ from bench_lib.harness.efficiency import Footprint
 from bench_lib.harness.formats import torch_half
 from bench_lib.harness.formats.features import Batch, Feature
 from bench_lib.harness.precision import autocast
+from bench_lib.harness.writing import written
 from bench_lib.tasks.scoring.metrics import score
 from bench_lib.tasks.task import Task
 from bench_lib.techniques.interface.context import Training
@@ -45,14 +46,13 @@ class Scored:
 
 
 Forward = Callable[[Training, Batch], Tensor]
-"""Logits of a batch: (batch, labels), (batch, length, labels), or (batch, length, 2) for starts and ends."""
+"""What answers are read from: logits, (batch, labels), (batch, length, labels), or (batch, length, 2) for starts and
+ends; of written answers the negative log-likelihood of the references' tokens, (batch, length)."""
 
 
 def logits_table(training: Training, batch: Batch) -> Tensor:
     """The logits of a plain forward pass."""
-    raw = training.model(**batch.inputs)
-    parts = torch_half(training.format).logits(raw, batch.inputs["attention_mask"])
-    return parts[0] if len(parts) == 1 else torch.stack(parts, dim=-1)
+    return torch_half(training.format).table(training.model(**batch.inputs), batch)
 
 
 def evaluate(training: Training, task: Task, evaluation: Evaluation, pad_id: int) -> Scored:
@@ -82,8 +82,11 @@ def predict(
     training: Training, task: Task, evaluation: Evaluation, pad_id: int, forward: Forward = logits_table
 ) -> Predictions:
     """Predictions on the evaluation set by a forward pass without dropout; the model is left in training mode."""
-    outputs = _outputs(training, evaluation.features, pad_id, forward)
-    return torch_half(task.format).decode(evaluation.examples, evaluation.features, outputs, task.labels)
+    outputs, half = _outputs(training, evaluation.features, pad_id, forward), torch_half(task.format)
+    found = half.decode(evaluation.examples, evaluation.features, outputs, task.labels)
+    if not task.format.writes_text:
+        return found
+    return half.completed(evaluation.examples, found, written(training, evaluation, pad_id))
 
 
 def scored(task: Task, evaluation: Evaluation, predictions: Predictions, moved: tuple[float, ...] = ()) -> Scored:

@@ -27,7 +27,7 @@ class ModelFacts:
     limit. `kept_head` names the modules of a fine-tuned head in the checkpoint; `headless` is the reason why it cannot
     be kept. `reads_words_alike` and `shares_characters` are as in `models.words`. `dropout_outside` says that some
     dropout is outside of dropout layers, `drops_out` that some rate is above 0, and `misplaced` that earlier versions
-    confused parts of the model.
+    confused parts of the model. `chats` says that its tokenizer has a chat template.
     """
 
     problems: tuple[str, ...]
@@ -40,6 +40,7 @@ class ModelFacts:
     dropout_outside: bool = False
     drops_out: bool = True
     misplaced: bool = False
+    chats: bool = False
 
 
 def model_problems(ref: Ref, task_format: Format, labels: int, profile: Profile) -> list[str]:
@@ -63,8 +64,24 @@ def _misfits(ref: Ref, task_format: Format, facts: ModelFacts, profile: Profile)
             f"model {ref.name!r} adds {facts.pair_tokens} special tokens, which leaves {room} of max_length "
             f"{profile.max_length} for question and context, and the stride takes {profile.stride}; lower stride"
         )
+    yield from _unwritable(ref, task_format, facts, profile)
     if profile.keep_head and facts.headless:
         yield f"model {ref.name!r}: {facts.headless}"
+
+
+def _unwritable(ref: Ref, task_format: Format, facts: ModelFacts, profile: Profile) -> Iterator[str]:
+    """Reasons why a profile's settings of written answers cannot be heeded."""
+    if profile.chat_template and not task_format.writes_text:
+        yield f"profile field chat_template is True; allowed: False, since {task_format} tasks have no prompt"
+    elif profile.chat_template and not facts.problems and not facts.chats:
+        yield f"model {ref.name!r} has no chat template, which the profile's chat_template asks for; set it to False"
+    if task_format.writes_text and profile.answer_tokens >= profile.max_length:
+        yield (
+            f"profile field answer_tokens is {profile.answer_tokens}; allowed: less than max_length, "
+            f"{profile.max_length}, so that there is room for a prompt"
+        )
+    if task_format.writes_text and profile.attack:
+        yield f"profile field attack is {profile.attack}; allowed: 0, since what {task_format} tasks write is read too"
 
 
 @functools.lru_cache(maxsize=256)
@@ -89,6 +106,7 @@ def model_facts(ref: Ref, task_format: Format, labels: int) -> ModelFacts:
         dropout_outside=len(sites) > layers,
         drops_out=any(site.rate > 0 for site in sites),
         misplaced=not problems and _misplaced(template.model),
+        chats=bool(tokenizer.chat_template),
     )
 
 

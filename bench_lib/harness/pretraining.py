@@ -151,7 +151,7 @@ class RunPretraining:
         teacher = self._training(copy.deepcopy(self.training.model), self.training.format, profile)
         teacher.epoch_size = self.training.epoch_size
         prepare(teacher, self.stack)
-        asked = Evaluation(tuple(examples), self.key.encode(examples), 0.0)
+        asked = self.key.evaluation(tuple(examples), 0.0)
         inputs = functools.partial(sampled, teacher, asked.features, self.pad_id())
         run = ObserverRun(ALONE, Stopwatch(teacher.device), Stopwatch(teacher.device), inputs)
         self._run(Loop(teacher, self.stack, self.features, self.pad_id(), [run]), asked)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bench_lib.core.errors import Unsupported
 from bench_lib.core.seeds import derive
 from bench_lib.harness.datasets import EVALUATION_SEED, DataKey, Evaluation
 from bench_lib.harness.evaluate import Scored, evaluate, logits_table, predict, scored, together
@@ -49,6 +50,8 @@ class Examination:
     ) -> Examination:
         """The examination of a training with observers, as yet without a dev set."""
         profile = training.profile
+        if profile.attack and training.format.writes_text:
+            raise Unsupported("attack is 0 for written answers: it changes what is read, and the outputs are read too")
         noisy = perturbed_set(key, evaluation, profile.perturb) if profile.perturb else None
         return cls(training, key, evaluation, noisy, pad_id, any(stack.having(Selects) for stack in observers))
 
@@ -72,7 +75,7 @@ class Examination:
 def perturbed_set(key: DataKey, clean: Evaluation, share: float) -> Evaluation:
     """An evaluation set with a share of its words changed, the same for all seeds and techniques."""
     examples = tuple(_perturbed(example, share, key, number) for number, example in enumerate(clean.examples))
-    return Evaluation(examples, key.encode(examples), clean.constant_baseline)
+    return key.evaluation(examples, clean.constant_baseline)
 
 
 def _perturbed(example: Example, share: float, key: DataKey, number: int) -> Example:

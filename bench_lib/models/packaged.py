@@ -15,6 +15,7 @@ from zipfile import BadZipFile, ZipFile
 from bench_lib.core.errors import BadData, Unavailable
 from bench_lib.core.extras import check_installed
 from bench_lib.models.cache import cache_folder
+from bench_lib.models.made import digest_of, made_files
 
 DIGITS = 20
 """Digits of a digest of files, from the hashes that installers check."""
@@ -40,6 +41,21 @@ def converted_gguf(name: str, package: str) -> Path:
     return _kept(name, (package,), _converted)
 
 
+def made(name: str) -> Path:
+    """The folder of the small decoder that is made here, without weights; its name ends with its digest."""
+    files = made_files()
+    folder = cache_folder() / f"{name}-{digest_of(files, DIGITS)}"
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+            whole = Path(temporary) / name
+            whole.mkdir()
+            for file, text in files.items():
+                (whole / file).write_text(text, "utf-8")
+            _move(whole, folder)
+    return folder
+
+
 def _kept(name: str, packages: Sequence[str], make: Callable[[str, Sequence[Distribution], Path], Path]) -> Path:
     """The folder of a model in the cache, where it is made at the first use, in a temporary folder."""
     found = _distributions(packages)
@@ -47,11 +63,14 @@ def _kept(name: str, packages: Sequence[str], make: Callable[[str, Sequence[Dist
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-            made = make(name, found, Path(temporary))
-            # Another process may have been faster; its folder holds the same.
-            with suppress(OSError):
-                made.rename(folder)
+            _move(make(name, found, Path(temporary)), folder)
     return folder
+
+
+def _move(whole: Path, folder: Path) -> None:
+    # Another process may have been faster; its folder holds the same.
+    with suppress(OSError):
+        whole.rename(folder)
 
 
 def _unzipped(name: str, found: Sequence[Distribution], temporary: Path) -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 from bench_lib.core.errors import BadData, Unavailable, UnknownName, check_name, check_path
 from bench_lib.core.registry import Registry
 from bench_lib.core.spec import Ref
-from bench_lib.models.packaged import versions_and_digest
+from bench_lib.models.packaged import made, versions_and_digest
 
 WAYS_OUT = (
     "use --model minilm (ships as a Python package), a folder with config.json and model.safetensors, "
@@ -31,7 +31,8 @@ TOKENIZER_FILES = ["tokenizer.json", "vocab.*", "*.model"]
 class ModelSource:
     """A named model: on the hub at a pinned revision, in an installed package, or random.
 
-    `parts` are packages with one part each of its zip file, `gguf` a package with it in a file of llama.cpp.
+    `parts` are packages with one part each of its zip file, `gguf` a package with it in a file of llama.cpp, and a
+    `made` model needs none.
     """
 
     name: str
@@ -42,6 +43,7 @@ class ModelSource:
     random: bool = False
     parts: tuple[str, ...] = ()
     gguf: str = ""
+    made: bool = False
 
 
 def find_source(name: str, registry: Registry[ModelSource]) -> ModelSource:
@@ -75,6 +77,8 @@ def fingerprint(source: ModelSource, name: str) -> str:
     if source.package:
         kind = "random:" if source.random else ""
         return f"{kind}{source.package}=={_package_version(source)}"
+    if source.made:
+        return f"random:{source.name}@{made(source.name).name.rpartition('-')[2]}"
     if packages := source.parts or (source.gguf,) * bool(source.gguf):
         return versions_and_digest(packages)
     if source.hub_id:

@@ -53,8 +53,8 @@ class Grid:
 
 
 def all_tasks(data: str) -> tuple[str, ...]:
-    """The tasks that `all` stands for: those with an embedded corpus, else the standard ones and those of packages."""
-    return tuple(CORPORA) if data == "embedded" else (*STANDARD, *TASKS.of_packages())
+    """The tasks that `all` stands for: the standard ones and those of packages, or those with an embedded corpus."""
+    return tuple(n for n in STANDARD if n in CORPORA) if data == "embedded" else (*STANDARD, *TASKS.of_packages())
 
 
 def all_techniques(seeds: Sequence[int]) -> tuple[str, ...]:

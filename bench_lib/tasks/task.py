@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from bench_lib.core.errors import check_name, require
 from bench_lib.tasks.fitting import check_columns, check_labels, check_metrics
 from bench_lib.tasks.formats.base import Example, Format
+from bench_lib.tasks.formats.writing import PLAIN, Writing
 
 OWN_VERSION = "own-"
 """How the version of a user's own task begins; the digest of what decides its results follows."""
@@ -20,10 +21,11 @@ class Task:
     `format` is the format of its examples. `columns` are those of the hub, the inputs first and the target last. The
     first of the `metrics` is the primary one. `judges_wording` says that labels depend on the wording, so that a
     paraphrase may need another label; `language` is that of the texts. `mends_tags` says that an `I-` tag that
-    continues no entity is read as its `B-`, as conlleval reads it; otherwise its row is refused. `version` is raised
-    when parsing or scoring changes. A task that is read from folders only has neither `hub_id` nor `revision`. `path`
-    is the file or folder of a user's own, with its data. Columns, labels or metrics that do not fit each other
-    or the format, and one of `hub_id` and `revision` without the other, raise `BenchError`.
+    continues no entity is read as its `B-`, as conlleval reads it; otherwise its row is refused. `writing` is for
+    formats whose answers are written. `version` is raised when parsing or scoring changes. A task that is read from
+    folders only has neither `hub_id` nor `revision`. `path` is the file or folder of a user's own, with its data.
+    Columns, labels or metrics that do not fit each other or the format, and one of `hub_id` and `revision` without the
+    other, raise `BenchError`.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Task:
     judges_wording: bool = False
     language: str = "English"
     mends_tags: bool = False
+    writing: Writing = PLAIN
     version: str = "1"
     hub_id: str = ""
     hub_config: str | None = None
@@ -59,6 +62,8 @@ class Task:
         check_columns(self.format, self.columns, self.name)
         check_labels(self.format, self.labels, self.name)
         check_metrics(self.format, self.metrics, self.labels, self.name)
+        self.writing.check(self.name)
+        self.format.check_writing(self.writing, self.writing.language or self.language, self.metrics, self.name)
         self._check_hub()
 
     def _check_hub(self) -> None:

@@ -53,8 +53,8 @@ def generated_spec(task: str, stack: Stack, model: str, family: ProfileFamily) -
 
 
 def tiny_spec(task: str, stack: Stack) -> RunSpec:
-    """The spec of a run of the tiny model on a few generated examples; it takes a fraction of a second."""
-    return generated_spec(task, stack, "tiny", PROFILES.get("smoke").at(FEW))
+    """The spec of a run of a tiny model on a few generated examples; it takes a fraction of a second."""
+    return generated_spec(task, stack, TASKS.get(task).format.sample_model, PROFILES.get("smoke").at(FEW))
 
 
 @dataclass(eq=False)

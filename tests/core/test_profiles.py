@@ -24,7 +24,7 @@ def test_every_profile_resolves_for_every_task(name: str, task: Task) -> None:
 
 
 def test_every_profile_has_its_stress_variant() -> None:
-    assert set(PLAIN) == {"smoke", "quick", "desk", "few1k", "full"}
+    assert set(PLAIN) == {"smoke", "quick", "desk", "few1k", "full", "sft-quick", "sft-desk", "sft"}
     assert set(PROFILES.names()) == {*PLAIN, *(f"{name}-stress" for name in PLAIN)}
 
 

@@ -78,7 +78,7 @@ def test_a_grid_over_a_new_format_is_run_reported_and_asked_of(folder: Path, tmp
     assert set(runs.status[runs.technique != "scl"]) <= {"converged", "collapsed"}
     assert set(runs.status[runs.technique == "scl"]) == {"unsupported"}
     declined = runs[runs.technique == "scl"].reason.unique().tolist()
-    assert declined == ["scl declines pointing tasks: answer spans have no classes that a batch could share"]
+    assert declined == ["scl declines pointing tasks: answers have no classes that a batch could share"]
     assert main(["report", "--store", str(store), "--out", str(out)]) == DONE
     assert "shouted" in (out / "leaderboard.md").read_text()
 
@@ -120,7 +120,7 @@ def _tells(node: ast.Attribute | ast.Name | ast.alias) -> bool:
 
 
 def test_a_format_prints_as_its_name() -> None:
-    assert [str(task_format) for task_format in FORMATS] == ["sequence", "tokens", "span", "pointing"]
+    assert [str(task_format) for task_format in FORMATS] == ["sequence", "tokens", "span", "generation", "pointing"]
     assert POINTING == "pointing"
     assert POINTING != QUESTION_ANSWERING
 

@@ -23,9 +23,11 @@ from bench_lib.models.source import resolve
 from bench_lib.tasks.formats import (
     QUESTION_ANSWERING,
     TEXT_CLASSIFICATION,
+    TEXT_GENERATION,
     TOKEN_CLASSIFICATION,
     Example,
     Format,
+    GenerationExample,
     SpanExample,
     TagExample,
     TextExample,
@@ -33,7 +35,8 @@ from bench_lib.tasks.formats import (
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.toolkit.dropout_rates import set_dropout
 
-LABELS = {TEXT_CLASSIFICATION: 2, TOKEN_CLASSIFICATION: 9, QUESTION_ANSWERING: 0}
+LABELS = {TEXT_CLASSIFICATION: 2, TOKEN_CLASSIFICATION: 9, QUESTION_ANSWERING: 0, TEXT_GENERATION: 0}
+ANSWER_TOKENS = 12
 EXAMPLES: dict[Format, list[Example]] = {
     TEXT_CLASSIFICATION: [
         TextExample("a fine film with a heart", 1),
@@ -54,12 +57,22 @@ EXAMPLES: dict[Format, list[Example]] = {
         SpanExample("b", "The river Aare flows through Berne.", "Which river?", ("Aare", "The river Aare"), (10, 0)),
         SpanExample("c", "Anna sold the red boat to her uncle.", "What was sold?", ("the red boat",), (10,)),
     ],
+    TEXT_GENERATION: [
+        GenerationExample("food[Italian]", ("It is Italian.", "The food is Italian."), after=" Say:"),
+        GenerationExample("near[the river], a pub", ("The pub is near the river.",), after=" Say:"),
+        GenerationExample("pub", ("A pub.",), after=" Say:"),
+    ],
 }
 
 
 @pytest.fixture(scope="session")
 def tiny() -> Ref:
     return resolve("tiny", MODELS)
+
+
+@pytest.fixture(scope="session")
+def tiny_llama() -> Ref:
+    return resolve("tiny-llama", MODELS)
 
 
 @pytest.fixture(scope="session")
@@ -73,26 +86,29 @@ def examples() -> dict[Format, list[Example]]:
 
 
 @pytest.fixture
-def featurise(tokenizer: PreTrainedTokenizerBase) -> Callable[..., list[Feature]]:
+def featurise(tokenizer: PreTrainedTokenizerBase, tiny_llama: Ref) -> Callable[..., list[Feature]]:
     def features(
         task_format: Format, rows: Sequence[Example] | None = None, max_length: int = 32, stride: int = 8
     ) -> list[Feature]:
-        return torch_half(task_format).encode(
-            EXAMPLES[task_format] if rows is None else rows, tokenizer, max_length, stride
-        )
+        half = torch_half(task_format).under(False, ANSWER_TOKENS)
+        own = load_tokenizer(tiny_llama) if task_format.writes_text else tokenizer
+        return half.encode(EXAMPLES[task_format] if rows is None else rows, own, max_length, stride)
 
     return features
 
 
 @pytest.fixture
-def prepare(tiny: Ref) -> Callable[..., Training]:
-    """A run of the tiny model about to be trained, without dropout unless asked for."""
+def prepare(tiny: Ref, tiny_llama: Ref) -> Callable[..., Training]:
+    """A run of a tiny model about to be trained, without dropout unless asked for."""
 
     def training(task_format: Format, seed: int = 0, **changes: Any) -> Training:
         profile = dataclasses.replace(
-            Profile(max_length=32, stride=8, batch_size=2, learning_rate=1e-3, dropout=0.0), **changes
+            Profile(
+                max_length=32, stride=8, batch_size=2, learning_rate=1e-3, dropout=0.0, answer_tokens=ANSWER_TOKENS
+            ),
+            **changes,
         )
-        template = load_template(tiny, task_format, LABELS[task_format])
+        template = load_template(tiny_llama if task_format.writes_text else tiny, task_format, LABELS[task_format])
         model = instantiate(template, torch.Generator().manual_seed(seed))
         set_dropout(model, profile.dropout)
         return Training(
@@ -122,10 +138,11 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def evaluation(
-    featurise: Callable[..., list[Feature]], examples: dict[Format, list[Example]]
+    featurise: Callable[..., list[Feature]], examples: dict[Format, list[Example]], tiny_llama: Ref
 ) -> Callable[..., Evaluation]:
     def build(task_format: Format, rows: Sequence[Example] | None = None, max_length: int = 32) -> Evaluation:
         chosen = tuple(examples[task_format] if rows is None else rows)
-        return Evaluation(chosen, tuple(featurise(task_format, chosen, max_length)), 0.0)
+        own = load_tokenizer(tiny_llama) if task_format.writes_text else None
+        return Evaluation(chosen, tuple(featurise(task_format, chosen, max_length)), 0.0, own)
 
     return build

@@ -27,7 +27,7 @@ from bench_lib.models.source import (
 def test_registered_models_are_pinned_by_package_or_full_commit() -> None:
     assert {"minilm", "tiny", "bert-base-uncased", "bert-large-uncased", "roberta-base"} <= set(MODELS.names())
     for source in MODELS:
-        packaged = bool(source.package or source.parts or source.gguf)
+        packaged = bool(source.package or source.parts or source.gguf or source.made)
         assert packaged != bool(re.fullmatch("[0-9a-f]{40}", source.revision)), source.name
         assert bool(source.hub_id) == bool(source.revision), source.name
         assert source.description

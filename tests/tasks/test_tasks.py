@@ -8,12 +8,13 @@ import pytest
 
 from bench_lib.core.errors import UnknownName
 from bench_lib.tasks import STANDARD, TASKS
-from bench_lib.tasks.formats import TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION
+from bench_lib.tasks.formats import TEXT_CLASSIFICATION, TEXT_GENERATION, TOKEN_CLASSIFICATION
 from bench_lib.tasks.formats.token_classification import entity_types
 from bench_lib.tasks.scoring.metrics import metric
 from bench_lib.tasks.task import Task
 
-FOLDERS_ALONE = ("sem_eval_2010_task_8", "weibo_ner")
+WRITTEN = ("daily_dialog", "e2e_nlg", "gsm8k", "multi30k", "samsum")
+FOLDERS_ALONE = ("sem_eval_2010_task_8", "weibo_ner", "daily_dialog", "e2e_nlg", "multi30k", "samsum")
 """The tasks of which no revision on the hub is known to be in public use."""
 PAIRS = ("rte", "mrpc", "cb", "wnli")
 TARGETS = {"trec": "coarse_label", "clinc_oos": "intent", "sem_eval_2010_task_8": "relation"}
@@ -58,6 +59,10 @@ def test_columns_and_labels_fit_the_kind(task: Task) -> None:
         types = entity_types(task.labels)
         assert set(task.labels) == {"O", *(f"{prefix}-{name}" for prefix in "BI" for name in types)}
         assert len(types) == TYPES[task.name]
+    elif task.format is TEXT_GENERATION:
+        assert task.name in WRITTEN
+        assert len(inputs) == (task.name != "daily_dialog")
+        assert task.labels == ()
     else:
         assert (inputs, target) == (("id", "context", "question"), "answers")
         assert task.labels == ()

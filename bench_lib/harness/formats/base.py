@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from bench_lib.core.errors import Unsupported
 from bench_lib.core.record import Predictions
 from bench_lib.harness.formats.features import Batch, Feature
 from bench_lib.tasks.formats.base import Example
@@ -22,6 +23,12 @@ class TorchFormat(ABC):
 
     The head is the one of the light half's `auto_model`. Lengths and stride count tokens.
     """
+
+    def under(self, chat: bool, answer_tokens: int) -> TorchFormat:
+        """The half with a profile's settings of written answers; `Unsupported` where it cannot heed one."""
+        if chat:
+            raise Unsupported("a chat template is for tasks whose answers are written; use chat_template=False")
+        return self
 
     # ---- examples to features ----------------------------------------------------------------------------------------
 
@@ -74,6 +81,11 @@ class TorchFormat(ABC):
         """The output for the rows of a batch that have a target."""
         return Output(self.logits(raw, batch.inputs["attention_mask"]), (batch.targets,), batch.places)
 
+    def table(self, raw: Any, batch: Batch) -> Tensor:
+        """What the answers of a batch are read from: logits, (batch, ...), of several targets in the last dimension."""
+        parts = self.logits(raw, batch.inputs["attention_mask"])
+        return parts[0] if len(parts) == 1 else torch.stack(parts, dim=-1)
+
     def read(self, logits: np.ndarray, feature: Feature) -> np.ndarray:
         """The logits of one feature that its answer is read from: those at its spots."""
         found: np.ndarray = logits[feature.spots]
@@ -88,3 +100,7 @@ class TorchFormat(ABC):
         labels: Sequence[str],
     ) -> Predictions:
         """Predictions for all examples from what was `read` of each feature, a row or more for each example."""
+
+    def completed(self, examples: Sequence[Any], found: Predictions, texts: Sequence[tuple[str, bool]]) -> Predictions:
+        """Predictions with the texts that a model wrote, and whether each ended; of formats that write text alone."""
+        raise NotImplementedError

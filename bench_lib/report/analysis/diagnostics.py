@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,6 @@ from bench_lib.stats.agreement import churn, fleiss_kappa
 from bench_lib.stats.bootstrap import bca_interval
 from bench_lib.stats.location import expected_maximum, iqm
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.formats import Format
 
 Reader = Callable[[str], Predictions | None]
 """Loads the predictions of a run by its id; None if none are stored."""
@@ -47,22 +46,6 @@ def diagnostics(known: Iterable[Cell], predictions: Reader | None = None) -> pd.
     return pd.DataFrame(rows, columns=list(DIAGNOSTICS))
 
 
-def codes(task_format: Format, found: Sequence[Predictions]) -> NDArray[np.integer] | None:
-    """Predictions as integer codes (runs, items): classes, the tags of all words concatenated, or spans.
-
-    None if the runs have predictions for different items.
-    """
-    first = found[0]
-    for other in found[1:]:
-        if other.values.shape != first.values.shape or not _same(other.lengths, first.lengths):
-            return None
-    return task_format.codes(np.stack([one.values for one in found]))
-
-
-def _same(lengths: NDArray[np.integer] | None, others: NDArray[np.integer] | None) -> bool:
-    return np.array_equal(lengths, others) if lengths is not None and others is not None else lengths is others
-
-
 def _measures(cell: Cell) -> dict[str, float]:
     scores = cell.scores()
     low, high = math.nan, math.nan
@@ -89,7 +72,7 @@ def _agreement(cell: Cell, predictions: Reader | None) -> dict[str, float]:
         for one in map(predictions, itertools.compress(cell.texts("run_id"), cell.converged_mask))
         if one is not None
     ]
-    predicted = codes(TASKS.get(task).format, found) if len(found) >= 2 else None
+    predicted = TASKS.get(task).format.item_codes(found) if len(found) >= 2 else None
     return {} if predicted is None else {"churn": churn(predicted).mean, "kappa": fleiss_kappa(predicted)}
 
 

@@ -7,15 +7,18 @@ from bench_lib.core.registry import Registry
 from bench_lib.tasks.formats.base import Example, Format
 from bench_lib.tasks.formats.question_answering import QUESTION_ANSWERING, SpanExample
 from bench_lib.tasks.formats.text_classification import TEXT_CLASSIFICATION, TextExample
+from bench_lib.tasks.formats.text_generation import TEXT_GENERATION, GenerationExample
 from bench_lib.tasks.formats.token_classification import TOKEN_CLASSIFICATION, TagExample
 
 __all__ = [
     "FORMATS",
     "QUESTION_ANSWERING",
     "TEXT_CLASSIFICATION",
+    "TEXT_GENERATION",
     "TOKEN_CLASSIFICATION",
     "Example",
     "Format",
+    "GenerationExample",
     "SpanExample",
     "TagExample",
     "TextExample",
@@ -33,3 +36,4 @@ FORMATS: Registry[Format] = Registry("task format", "stabbench.formats", check_f
 FORMATS.add(TEXT_CLASSIFICATION.name, TEXT_CLASSIFICATION)
 FORMATS.add(TOKEN_CLASSIFICATION.name, TOKEN_CLASSIFICATION)
 FORMATS.add(QUESTION_ANSWERING.name, QUESTION_ANSWERING)
+FORMATS.add(TEXT_GENERATION.name, TEXT_GENERATION)

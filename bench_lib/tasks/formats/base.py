@@ -10,10 +10,11 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bench_lib.core.errors import UnknownName, Unsupported
+from bench_lib.core.errors import UnknownName, Unsupported, require
 from bench_lib.core.record import Predictions
 from bench_lib.tasks.formats.rows import RowReader
 from bench_lib.tasks.formats.word_edits import Passage
+from bench_lib.tasks.formats.writing import PLAIN, Writing
 
 Metric = Callable[[Sequence[str], Sequence[Any], Sequence[Any]], float]
 """A score of predictions against references, given the task's labels."""
@@ -111,6 +112,10 @@ class Role(NamedTuple):
     optional: bool = False
 
 
+def _same(lengths: NDArray[np.integer] | None, others: NDArray[np.integer] | None) -> bool:
+    return np.array_equal(lengths, others) if lengths is not None and others is not None else lengths is others
+
+
 class Format(ABC):
     """The form of a task's examples and answers; it prints as its name, and equals it.
 
@@ -118,11 +123,12 @@ class Format(ABC):
     usual one first. `roles` are those of its columns, the target last, for tasks of a user's own; none where columns
     can only be listed.
     `aliases` are common names of such tasks, and `sample_task` is the task on which a technique's promises are checked.
-    `auto_model` is the class of transformers with the head, and `torch_half` is `MODULE:CLASS` of the `TorchFormat`,
-    which is imported for training.
+    `sample_model` is the model for that. `auto_model` is the class of transformers with the head, and `torch_half` is
+    `MODULE:CLASS` of the `TorchFormat`, which is imported for training.
 
     For techniques: `labels_texts` says that each text has one label, `labels_words` that each word has one, and
-    `points_at_tokens` that targets are positions in the sequence. `reads_windows` says that a long context is read in
+    `points_at_tokens` that targets are positions in the sequence, and `writes_text` that answers are free text, by the
+    head of the next word that a model was pre-trained with. `reads_windows` says that a long context is read in
     windows instead of being truncated. `corrections` are errors of earlier versions that may affect its runs, by their
     names in `harness.corrections`.
     """
@@ -133,11 +139,13 @@ class Format(ABC):
     roles: ClassVar[tuple[Role, ...]] = ()
     aliases: ClassVar[tuple[str, ...]] = ()
     sample_task: ClassVar[str]
+    sample_model: ClassVar[str] = "tiny"
     auto_model: ClassVar[str]
     torch_half: ClassVar[str]
     labels_texts: ClassVar[bool] = False
     labels_words: ClassVar[bool] = False
     points_at_tokens: ClassVar[bool] = False
+    writes_text: ClassVar[bool] = False
     reads_windows: ClassVar[bool] = False
     corrections: ClassVar[frozenset[str]] = frozenset()
 
@@ -174,9 +182,23 @@ class Format(ABC):
             if metric not in self.metrics:
                 raise UnknownName(f"metric of task {task} ({self})", metric, self.metrics)
 
+    def check_writing(self, writing: Writing, language: str, metrics: Sequence[str], task: str) -> None:
+        """Raise `BenchError` for settings of writing that do not fit the format or the metrics.
+
+        `language` is that of the answers.
+        """
+        require(writing == PLAIN, f"writing of task {task} ({self})", writing, "nothing, since no text is written")
+
     @abstractmethod
-    def parse(self, row: RowReader) -> Example:
-        """The example of a row; raise `row.wrong(...)`, a `BadData`, for what does not fit the task."""
+    def parse(self, row: RowReader) -> Example | None:
+        """The example of a row; raise `row.wrong(...)`, a `BadData`, for what does not fit the task.
+
+        None for a row that the task leaves out.
+        """
+
+    def evaluated(self, examples: Sequence[Any]) -> Sequence[Example]:
+        """The examples of a split as they are evaluated."""
+        return examples
 
     def found_labels(self, rows: Sequence[RowReader]) -> tuple[str, ...]:
         """The labels that the targets of rows name, in order; none where the format has no labels or cannot tell."""
@@ -209,6 +231,12 @@ class Format(ABC):
     def codes(self, values: NDArray[np.floating]) -> NDArray[np.integer]:
         """Predictions as whole numbers, (runs, rows), from the stored values, (runs, rows, ...)."""
         return np.asarray(values.argmax(axis=-1))
+
+    def item_codes(self, found: Sequence[Predictions]) -> NDArray[np.integer] | None:
+        """The predictions of several runs as whole numbers, (runs, items); None where they are for different items."""
+        first = found[0]
+        alike = all(one.values.shape == first.values.shape and _same(one.lengths, first.lengths) for one in found)
+        return self.codes(np.stack([one.values for one in found])) if alike else None
 
     @abstractmethod
     def constant_score(self, metric: str, labels: Sequence[str], examples: Sequence[Any]) -> float:

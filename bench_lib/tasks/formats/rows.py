@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench_lib.core.errors import BadData
+from bench_lib.tasks.formats.writing import PLAIN, Writing
 
 Row = Mapping[str, Any]
 
@@ -15,7 +16,7 @@ Row = Mapping[str, Any]
 class RowReader:
     """A row, the columns and labels of its task, and for messages its source and its number from 0.
 
-    `mends_tags` is the task's.
+    `mends_tags` and `writing` are the task's; `writing` always has a language.
     """
 
     columns: Sequence[str]
@@ -24,6 +25,7 @@ class RowReader:
     source: str
     number: int
     mends_tags: bool = False
+    writing: Writing = PLAIN
 
     def wrong(self, what: str, value: object, expected: str) -> BadData:
         """The error for a value of the row."""

@@ -61,7 +61,8 @@ def other_splits(task: Task, source: str) -> tuple[str, ...]:
 
 @cache
 def _load(task: Task, source: str) -> Data:
-    train, evaluation = _NAMED[source](task) if source in _NAMED else _from_folder(task, Path(source))
+    train, rows = _NAMED[source](task) if source in _NAMED else _from_folder(task, Path(source))
+    evaluation = tuple(task.format.evaluated(rows))
     return Data(task, source_kind(source), fingerprint(train, evaluation), train, evaluation)
 
 

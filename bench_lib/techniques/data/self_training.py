@@ -40,9 +40,9 @@ class SelfTraining(
     ratio: float = bounded(1.0, "[0, 1000]", "0 (none is asked) to 1000")
 
     def declines(self, task_format: Format) -> str | None:
-        return (
-            None if task_format.predicts_labels else "a span's score is no probability to be held against a threshold"
-        )
+        if task_format.predicts_labels:
+            return None
+        return "an answer's score is no probability to be held against a threshold"
 
     def pretraining_passes(self, epochs: int) -> tuple[int, int]:
         return (epochs, epochs) if self.ratio else (0, 0)

@@ -26,7 +26,7 @@ class Vocabulary:
 class Corpus:
     """The training examples of a run; the evaluation examples are for comparison only.
 
-    `judges_wording` says that labels depend on the wording, so that a paraphrase may need another label; `language` is
+    `judges_wording` says that targets depend on the wording, so that a paraphrase may need another one; `language` is
     that of the texts.
     `vocabulary` and `translator`, which takes the name of a translation model, load when they are called. `report`
     notes a number in the record; an epoch stays as long as one over the first set of `kept`.
@@ -55,9 +55,8 @@ class Corpus:
     def check_rewording(self, technique: str) -> None:
         """Raise `Unsupported` where a paraphrase may need another label."""
         if self.judges_wording:
-            raise Unsupported(
-                f"{technique} declines this task: its labels ({', '.join(self.labels)}) judge the wording itself"
-            )
+            what = f"labels ({', '.join(self.labels)}) judge" if self.labels else "references follow"
+            raise Unsupported(f"{technique} declines this task: its {what} the wording itself")
 
     def check_english(self, technique: str) -> None:
         """Raise `Unsupported` for texts of another language, for techniques with rules or resources of English."""

@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bench_lib.models.architecture import Architecture
+from bench_lib.tasks.formats import Format
 from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Phase, Training
 from bench_lib.techniques.interface.technique import Technique
+from bench_lib.techniques.toolkit.linear_probing import NO_NEW_HEAD
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,9 @@ class GradualUnfreezing(
     """
 
     blocks: int = bounded(1, "[0, inf]", "1 or more an epoch; 0 for all at once")
+
+    def declines(self, task_format: Format) -> str | None:
+        return NO_NEW_HEAD if task_format.writes_text else None
 
     def phases(self, training: Training) -> Sequence[Phase]:
         if self.blocks == 0:

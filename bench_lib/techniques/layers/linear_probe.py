@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench_lib.tasks.formats import Format
 from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Phase, Training
 from bench_lib.techniques.interface.technique import Technique
-from bench_lib.techniques.toolkit.linear_probing import PROBE_RATE, probing
+from bench_lib.techniques.toolkit.linear_probing import NO_NEW_HEAD, PROBE_RATE, probing
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,9 @@ class LinearProbe(
     """
 
     learning_rate: float = bounded(PROBE_RATE, "(0, inf]")
+
+    def declines(self, task_format: Format) -> str | None:
+        return NO_NEW_HEAD if task_format.writes_text else None
 
     def phases(self, training: Training) -> Sequence[Phase]:
         return (probing(training, self.learning_rate),)

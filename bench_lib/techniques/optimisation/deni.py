@@ -15,6 +15,7 @@ from torch.nn.utils import clip_grad_norm_
 from bench_lib.core.errors import Diverged, require
 from bench_lib.core.spec import Profile
 from bench_lib.models.interventions import weights_replaced
+from bench_lib.tasks.formats import Format
 from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Committee, Group, Training, Update
 from bench_lib.techniques.interface.optimizers import decoupled_adam
@@ -62,6 +63,11 @@ class DENI(
         super().__post_init__()
         require(self.begin <= self.end <= 1, "deni:end", self.end, "begin (without rounds) to 1")
         require(self.end <= self.ensemble <= 1, "deni:ensemble", self.ensemble, "end to 1 (without an ensemble)")
+
+    def declines(self, task_format: Format) -> str | None:
+        return (
+            "texts of several models seldom agree, so that no majority is for one" if task_format.writes_text else None
+        )
 
     def passes(self) -> tuple[int, int]:
         return (self.members, self.members)

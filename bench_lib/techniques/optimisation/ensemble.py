@@ -40,7 +40,7 @@ class Ensemble(
     def declines(self, task_format: Format) -> str | None:
         if task_format.predicts_labels:
             return None
-        return "of an answer only the best span is stored, and best spans have no mean"
+        return "only the best answer is stored, and best answers have no mean"
 
     def pool(self, predictions: Sequence[Predictions]) -> Predictions:
         if len(predictions) == 1:

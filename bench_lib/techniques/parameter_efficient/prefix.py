@@ -39,9 +39,22 @@ class Prefixed(nn.Module):
         except AttributeError:
             return getattr(super().__getattr__("prompted"), name)
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Any:
-        prefix = self.prompted.get_prompt(batch_size=len(input_ids))  # type: ignore[operator]  # peft's method
-        seen = attention_mask.new_ones(len(input_ids), prefix.get_seq_length())
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        token_type_ids: Tensor | None = None,
+        past_key_values: Any = None,
+        position_ids: Tensor | None = None,
+    ) -> Any:
+        """Where `past_key_values` are those of an earlier pass, they begin with the prefix."""
+        prefix = past_key_values
+        if prefix is None:
+            prefix = self.prompted.get_prompt(batch_size=len(input_ids))  # type: ignore[operator]  # peft's method
+        text = attention_mask.shape[1] - input_ids.shape[1]
+        seen = attention_mask.new_ones(len(input_ids), prefix.get_seq_length() - text)
+        # Some heads know no places, and find them after the prefix by themselves.
+        places = {} if position_ids is None else {"position_ids": position_ids + seen.shape[1]}
         model: Any = self.prompted.base_model
         check = model.base_model.register_forward_pre_hook(_check_given, with_kwargs=True)
         try:
@@ -50,6 +63,7 @@ class Prefixed(nn.Module):
                 attention_mask=torch.cat((seen, attention_mask), dim=1),
                 token_type_ids=token_type_ids,
                 past_key_values=prefix,
+                **places,
             )
         finally:
             check.remove()

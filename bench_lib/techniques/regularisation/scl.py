@@ -43,7 +43,7 @@ class SCL(
     tau: float = bounded(0.3, "(0, inf]")
 
     def declines(self, task_format: Format) -> str | None:
-        return None if task_format.predicts_labels else "answer spans have no classes that a batch could share"
+        return None if task_format.predicts_labels else "answers have no classes that a batch could share"
 
     def backward(self, step: Step) -> Tensor:
         output = step.forward(hidden=bool(self.weight))

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from bench_lib.techniques.interface.context import Phase, Training
 
+NO_NEW_HEAD = "it trains a new head first, and texts are written by the head that was pre-trained"
+"""Why a technique that begins with the head declines written answers."""
 PROBE_RATE = 1e-2
 """Learning rate of a head on its own, our choice: at the rate of fine-tuning it would learn next to nothing."""
 

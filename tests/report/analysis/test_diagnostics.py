@@ -9,7 +9,7 @@ import pytest
 
 from bench_lib.core.errors import BadStore
 from bench_lib.core.record import Predictions, Status
-from bench_lib.report.analysis.diagnostics import DIAGNOSTICS, codes, diagnostics
+from bench_lib.report.analysis.diagnostics import DIAGNOSTICS, diagnostics
 from bench_lib.report.analysis.dynamics import DYNAMICS
 from bench_lib.report.cells import group_runs
 from bench_lib.stats.bootstrap import bca_interval
@@ -92,7 +92,7 @@ def test_spans_are_the_same_where_both_ends_are(one: Any) -> None:
 
 def test_codes_of_different_spans_differ() -> None:
     draws = np.random.default_rng(0).integers(0, 3000, (2, 500, 2))
-    found = codes(QUESTION_ANSWERING, [spans(*map(tuple, run)) for run in draws.tolist()])
+    found = QUESTION_ANSWERING.item_codes([spans(*map(tuple, run)) for run in draws.tolist()])
     assert found is not None
     assert len(np.unique(found)) == len(np.unique(draws.reshape(-1, 2), axis=0))
 

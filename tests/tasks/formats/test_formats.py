@@ -12,6 +12,7 @@ from bench_lib.tasks.formats import (
     QUESTION_ANSWERING,
     TOKEN_CLASSIFICATION,
     Format,
+    GenerationExample,
     SpanExample,
     TagExample,
     TextExample,
@@ -19,11 +20,12 @@ from bench_lib.tasks.formats import (
 
 TEXT, PAIR = TextExample("x y", 1), TextExample("x", 0, "y z")
 TAGGED = TagExample(("x", "y"), (3, 0))
+WRITTEN = GenerationExample("x", ("y", "z"), "say ", ":")
 SPAN = SpanExample("1", "x y", "z?", ("x", "y"), (0, 2))
 
 
 def test_formats_are_named_as_they_are_stored_and_printed() -> None:
-    assert FORMATS.names() == ("sequence", "tokens", "span")
+    assert FORMATS.names() == ("sequence", "tokens", "span", "generation")
     assert [f"{task_format}" for task_format in FORMATS] == list(FORMATS.names())
     with pytest.raises(UnknownName, match="unknown task format 'tokes': did you mean 'tokens'"):
         FORMATS.get("tokes")
@@ -54,8 +56,9 @@ def test_a_format_that_lacks_a_part_cannot_be_made() -> None:
 
 
 @pytest.mark.parametrize("task_format", FORMATS, ids=str)
-def test_a_format_labels_texts_or_words_or_points_at_tokens(task_format: Format) -> None:
-    assert [task_format.labels_texts, task_format.labels_words, task_format.points_at_tokens].count(True) == 1
+def test_a_format_labels_texts_or_words_points_at_tokens_or_writes(task_format: Format) -> None:
+    told = (task_format.labels_texts, task_format.labels_words, task_format.points_at_tokens, task_format.writes_text)
+    assert told.count(True) == 1
     assert TASKS.get(task_format.sample_task).format is task_format
 
 
@@ -66,11 +69,12 @@ def test_a_format_labels_texts_or_words_or_points_at_tokens(task_format: Format)
         (PAIR, ("x", "y z"), 0, (0,)),
         (TAGGED, ("x", "y"), (3, 0), (3, 0)),
         (SPAN, ("z?", "x y"), ("x", "y"), ()),
+        (WRITTEN, ("x",), ("y", "z"), ()),
     ],
 )
 def test_an_example_says_what_is_read_and_what_is_right(example, inputs, reference, indices) -> None:
     assert (example.inputs, example.reference, tuple(example.label_indices)) == (inputs, reference, indices)
-    assert example.accepted_answers == (frozenset(reference) if example is SPAN else frozenset([reference]))
+    assert example.accepted_answers == (frozenset(reference) if example in (SPAN, WRITTEN) else frozenset([reference]))
 
 
 def test_what_only_names_an_example_is_no_part_of_its_content() -> None:

@@ -33,6 +33,11 @@ COUNTS = {
     "wnli": (635, 71),
     "wnut_17": (3_394, 1_287),
     "weibo_ner": (1_350, 270),
+    "e2e_nlg": (42_061, 630),
+    "gsm8k": (7_473, 1_319),
+    "multi30k": (29_000, 1_000),
+    "samsum": (14_731, 819),
+    "daily_dialog": (994, 996),
 }
 # The larger class: 12,500 of 25,000; 444 of 872; 146 of 277; F1 of 279 paraphrases of 408 is 558/687.
 BASELINES = {"imdb": 0.5, "sst2": 444 / 872, "conll2003": 0.0, "rte": 146 / 277, "mrpc": 558 / 687, "cola": 0.0}
@@ -40,6 +45,8 @@ BASELINES = {"imdb": 0.5, "sst2": 444 / 872, "conll2003": 0.0, "rte": 146 / 277,
 # F1 is 2 * 291 / (2,717 + 292), and that of the eight other relations 0.
 BASELINES |= {"ag_news": 0.25, "trec": 138 / 500, "banking77": 1 / 77, "clinc_oos": 1 / 150, "cb": 0.5, "wic": 0.51}
 BASELINES |= {"sem_eval_2010_task_8": 2 * 291 / (2_717 + 292) / 9, "wnli": 40 / 71, "chnsenticorp": 608 / 1_200}
+# gsm8k: 40 of the answers are the number 5.
+BASELINES |= {"gsm8k": 40 / 1_319}
 BASELINES |= {"tnews": 1_089 / 10_000, "wnut_17": 0.0, "weibo_ner": 0.0}
 
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"the real data sets are not at {FOLDER}")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from bench_lib.core.record import Predictions
-from bench_lib.tasks.formats import FORMATS, QUESTION_ANSWERING
+from bench_lib.tasks.formats import FORMATS, QUESTION_ANSWERING, TEXT_GENERATION
 from bench_lib.techniques.optimisation.ensemble import Ensemble
 
 LOGITS = st.integers(1, 4).flatmap(
@@ -74,9 +74,9 @@ def test_a_probability_lies_between_the_members(values):
     assert (found <= single.max(0) * (1 + 1e-4)).all()
 
 
-def test_it_declines_answer_spans_alone():
-    assert {kind for kind in FORMATS if Ensemble().declines(kind)} == {QUESTION_ANSWERING}
-    assert "best spans have no mean" in Ensemble().declines(QUESTION_ANSWERING)
+def test_it_declines_answers_without_labels_alone():
+    assert {kind for kind in FORMATS if Ensemble().declines(kind)} == {QUESTION_ANSWERING, TEXT_GENERATION}
+    assert "best answers have no mean" in Ensemble().declines(QUESTION_ANSWERING)
 
 
 def test_what_it_pools():

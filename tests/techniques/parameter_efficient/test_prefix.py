@@ -130,7 +130,7 @@ def test_texts_and_prefix_share_the_positions(config, positions):
         begin(config(**BERT_LIKE), Prefix(tokens=18), max_length=positions - 17)
 
 
-@pytest.mark.parametrize("task_format", FORMATS, ids=str)
+@pytest.mark.parametrize("task_format", [each for each in FORMATS if not each.writes_text], ids=str)
 def test_a_pretrained_encoder_uses_it_on_every_kind_of_task(task_format):
     template = load_template(resolve("minilm", MODELS), task_format, 2)
     model = instantiate(template, torch.Generator().manual_seed(0))

@@ -1,0 +1,81 @@
+"""What a model writes after prompts: greedily, in batches, with the keys and values of what was read kept."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from bench_lib.harness.datasets import Evaluation
+from bench_lib.techniques.interface.context import Training
+
+
+def written(training: Training, evaluation: Evaluation, pad_id: int) -> list[tuple[str, bool]]:
+    """The text that the model writes for each example, and whether it ended it within `answer_tokens`.
+
+    In evaluation mode; the model is left in training mode.
+    """
+    tokenizer, size = evaluation.tokenizer, training.profile.eval_batch_size
+    assert tokenizer is not None, "an evaluation of texts has a tokenizer"
+    # The features of an example differ in the reference alone.
+    prompts = {f.item: f.input_ids[: f.spots[0] + 1] for f in reversed(evaluation.features)}
+    order = sorted(prompts, key=lambda item: -len(prompts[item]))
+    found: dict[int, tuple[str, bool]] = {}
+    training.model.eval()
+    for start in range(0, len(order), size):
+        items = order[start : start + size]
+        batch = left_padded([prompts[item] for item in items], pad_id, training.device)
+        tokens = greedy(training.model, *batch, training.profile.answer_tokens, int(tokenizer.eos_token_id))
+        for item, own in zip(items, tokens, strict=True):
+            ended = tokenizer.eos_token_id in own
+            text = str(tokenizer.decode(own, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+            found[item] = (text.strip(), ended)
+    training.model.train()
+    return [found[item] for item in range(len(evaluation.examples))]
+
+
+def left_padded(prompts: Sequence[np.ndarray], pad_id: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Prompts that end at the same place, and the mask of their tokens, each (batch, length)."""
+    length = max(map(len, prompts))
+    ids = np.full((len(prompts), length), pad_id, dtype=np.int64)
+    mask = np.zeros((len(prompts), length), dtype=np.int64)
+    for row, prompt in enumerate(prompts):
+        ids[row, length - len(prompt) :] = prompt
+        mask[row, length - len(prompt) :] = 1
+    return torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device)
+
+
+def greedy(model: nn.Module, ids: Tensor, mask: Tensor, limit: int, end: int) -> list[list[int]]:
+    """The most likely next token again and again, up to and including `end`, at most `limit` of them for each row."""
+    taken = _options(model)
+    position = (mask.cumsum(1) - 1).clamp_min(0)
+    running = torch.ones(len(ids), dtype=torch.bool, device=ids.device)
+    found: list[Tensor] = []
+    cache: Any = None
+    for _ in range(limit):
+        given = {"past_key_values": cache, "use_cache": True, "position_ids": position, "logits_to_keep": 1}
+        raw = model(input_ids=ids, attention_mask=mask, **{name: given[name] for name in taken})
+        cache = raw.past_key_values
+        best = raw.logits[:, -1].argmax(-1).where(running, end)
+        found.append(best)
+        running = running & (best != end)
+        if not running.any():
+            break
+        ids, position = best[:, None], position[:, -1:] + 1
+        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+    rows = torch.stack(found, dim=1).tolist()
+    return [row[: row.index(end) + 1] if end in row else row for row in rows]
+
+
+def _options(model: nn.Module) -> list[str]:
+    """The options that the forward pass of a model takes; where a wrapper takes all, those of the model inside it."""
+    known = inspect.signature(model.forward).parameters
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in known.values()):
+        inner = next(module for module in model.modules() if isinstance(module, PreTrainedModel))
+        known = inspect.signature(inner.forward).parameters
+    return [name for name in ("past_key_values", "use_cache", "position_ids", "logits_to_keep") if name in known]
