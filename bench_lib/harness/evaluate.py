@@ -45,7 +45,7 @@ class Scored:
 
 
 Forward = Callable[[Training, Batch], Tensor]
-"""Logits of a batch: (batch, labels), (batch, length, labels), or (batch, length, 2) for starts and ends."""
+"""Logits of a batch: (batch, labels), (batch, 1) for a number, (batch, length, labels), (batch, length, 2) for spans."""
 
 
 def logits_table(training: Training, batch: Batch) -> Tensor:
