@@ -181,6 +181,10 @@ class Format(ABC):
         """The examples with a share of their labels corrupted; raise `Unsupported` where that is impossible."""
         raise Unsupported(f"labels of {self} tasks cannot be corrupted")
 
+    def prior(self, examples: Sequence[Any], labels: Sequence[str]) -> Sequence[float] | None:
+        """What the outputs of the head are to be before training, in view of the training examples; None for 0."""
+        return None
+
     @abstractmethod
     def encoded(self, examples: Sequence[Any]) -> list[Sequence[Text]]:
         """The texts for the tokenizer: one or two columns, in the order of encoding."""

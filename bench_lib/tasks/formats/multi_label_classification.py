@@ -122,6 +122,18 @@ class MultiLabelClassification(Format):
             found[i] = replace(examples[i], label_set=tuple(sorted(drawn.tolist())))
         return tuple(found)
 
+    def prior(self, examples: Sequence[LabelSetExample], labels: Sequence[str]) -> Sequence[float] | None:
+        """The log odds of each label, with half a text more that has it and half a one that has not.
+
+        As Lin et al. 2017, "Focal Loss for Dense Object Detection" (arXiv:1708.02002), section 4.1: at even odds all
+        texts pull the body towards no label at all, until it tells none from another.
+        """
+        if not examples:
+            return None
+        counts = np.bincount([label for e in examples for label in e.label_set], minlength=len(labels))
+        odds: list[float] = np.log((counts + 0.5) / (len(examples) - counts + 0.5)).tolist()
+        return odds
+
     def encoded(self, examples: Sequence[LabelSetExample]) -> list[Sequence[Text]]:
         return text_columns(examples)
 

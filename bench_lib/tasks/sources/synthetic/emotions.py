@@ -23,10 +23,11 @@ NEUTRAL, TWO, QUOTED = 0.2, 0.3, 0.5
 
 @dataclass(frozen=True)
 class Comment:
-    """A text with different labels."""
+    """A text with different labels; those in `right` are the ones that it began with."""
 
     text: str
     labels: tuple[str, ...]
+    right: tuple[str, ...]
 
     @property
     def key(self) -> str:
@@ -37,8 +38,8 @@ class Comment:
         return len(self.labels)
 
     def corrupt(self, unit: int, draw: Draw) -> Comment:
-        """With another label in place of that one."""
-        wrong = draw.pick([label for label in INDICES if label not in self.labels])
+        """With a wrong label in place of that one."""
+        wrong = draw.pick([label for label in INDICES if label not in (*self.labels, *self.right)])
         return replace(self, labels=(*self.labels[:unit], wrong, *self.labels[unit + 1 :]))
 
     def row(self) -> Row:
@@ -57,7 +58,8 @@ def comment(draw: Draw, unseen: bool) -> Comment:
     sentences.append(
         draw.pick(_TABLES["plain"]["statements"]).format_map({slot: draw.pick(_WORDS[slot]) for slot in "xtn"})
     )
-    return Comment(" ".join(map(_capital, draw.some(sentences, len(sentences)))), tuple(emotions) or ("neutral",))
+    labels = tuple(emotions) or ("neutral",)
+    return Comment(" ".join(map(_capital, draw.some(sentences, len(sentences)))), labels, labels)
 
 
 def _capital(text: str) -> str:

@@ -1,4 +1,4 @@
-"""News of four topics: a headline, a first sentence, and a second one that may mention what another topic is about."""
+"""News of four topics: a headline, a first sentence, and older news of another topic that is marked as such."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from bench_lib.tasks.sources.synthetic.draw import Draw, Row
 from bench_lib.tasks.sources.synthetic.word_lists import allowed, read_lists
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+HEADED, WITH_OLDER = 0.4, 0.75
+"""The shares of texts with a headline, and with older news."""
 _TABLES = read_lists("news")
-_TAILS: Sequence[str] = _TABLES["shared"]["tails"]
+_BACKGROUNDS: Sequence[str] = _TABLES["shared"]["backgrounds"]
 _TOPICS: Sequence[dict[str, Any]] = [table for name, table in _TABLES.items() if name != "shared"]
-HEADLESS = 0.3
-"""The share of news without a headline, whose topic is told by the first sentence."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +43,21 @@ class Article:
 def article(draw: Draw, unseen: bool) -> Article:
     """A piece of news, in the columns of AG News."""
     topic, other = draw.some(range(len(_TOPICS)), 2)
-    own = _TOPICS[topic]
-    slots = {
+    slots = _slots(topic, draw, unseen)
+    text = draw.pick(_TOPICS[topic]["leads"]).format_map(slots)
+    if draw.chance(HEADED):
+        text = f"{draw.pick(_TOPICS[topic]['heads']).format_map(slots)}. {text}"
+    if draw.chance(WITH_OLDER):
+        lead = draw.pick(_TOPICS[other]["leads"]).format_map(_slots(other, draw, unseen))
+        older = draw.pick(allowed(_BACKGROUNDS, unseen)).format(text=lead)
+        text = " ".join(draw.some([text, older], 2))
+    return Article(text, topic)
+
+
+def _slots(topic: int, draw: Draw, unseen: bool) -> dict[str, str]:
+    return {
         "p": names.stem(draw, unseen),
-        "a": draw.pick(allowed(own["subjects"], unseen)),
-        "q": draw.pick(allowed(_TOPICS[other]["subjects"], unseen)),
+        "a": draw.pick(allowed(_TOPICS[topic]["subjects"], unseen)),
         "d": draw.pick(DAYS),
         "n": str(2 + draw.below(30)),
     }
-    parts = [draw.pick(own["leads"]), draw.pick(_TAILS)]
-    if not draw.chance(HEADLESS):
-        parts.insert(0, draw.pick(own["heads"]) + ".")
-    return Article(" ".join(part.format_map(slots) for part in parts), topic)
