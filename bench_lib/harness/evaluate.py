@@ -46,8 +46,8 @@ class Scored:
 
 
 Forward = Callable[[Training, Batch], Tensor]
-"""What answers are read from: logits, (batch, labels), (batch, length, labels), or (batch, length, 2) for starts and
-ends; of written answers the negative log-likelihood of the references' tokens, (batch, length)."""
+"""What answers are read from: logits, (batch, labels), (batch, 1), (batch, length, labels), or (batch, length, 2) for
+starts and ends; of written answers the negative log-likelihood of the references' tokens, (batch, length)."""
 
 
 def logits_table(training: Training, batch: Batch) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 
 from torch import nn
 
@@ -31,11 +32,11 @@ def join_tasks(stage: RunPretraining, body: nn.Module) -> list[JointTask]:
     for technique in stage.stack.having(TrainsJointly) if stage.features else ():
         stage.owner = technique.name
         for name, weight in technique.joint_tasks().items():
-            task, features = stage.task_and_features(name, stage.training.profile)
+            task, features, prior = stage.other_task(name, stage.training.profile)
             stage.stack.check(task.format)
             if not features:
                 raise Unsupported(f"{technique.name} finds no training example of {name}")
-            training, heads[str(len(heads))] = _training(stage, task, body)
+            training, heads[str(len(heads))] = _training(stage, task, body, prior)
             joined.append(JointTask(stage.training, training, features, stage.pad_id(), weight))
     if joined and not any(parameter.requires_grad for parameter in body.parameters()):
         raise Unsupported(f"{stage.owner} shares the run's body with further tasks, and nothing of it is trained")
@@ -44,11 +45,13 @@ def join_tasks(stage: RunPretraining, body: nn.Module) -> list[JointTask]:
     return joined
 
 
-def _training(stage: RunPretraining, task: Task, body: nn.Module) -> tuple[Training, nn.Module]:
+def _training(
+    stage: RunPretraining, task: Task, body: nn.Module, prior: Sequence[float] | None
+) -> tuple[Training, nn.Module]:
     """The training of a further task on the run's own body, not a copy, and its head, with what that body lacks."""
     run = stage.training
     template = load_template(stage.key.model, task.format, len(task.labels))
-    model: nn.Module = instantiate(template, run.generator("init", stage.owner, task.name))
+    model: nn.Module = instantiate(template, run.generator("init", stage.owner, task.name), prior=prior)
     set_dropout(model, run.profile.dropout)
     place = str(model.base_model_prefix)
     own = model.get_submodule(place)

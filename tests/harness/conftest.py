@@ -21,13 +21,17 @@ from bench_lib.models.architecture import architecture_of
 from bench_lib.models.load import instantiate, load_template, load_tokenizer
 from bench_lib.models.source import resolve
 from bench_lib.tasks.formats import (
+    MULTI_LABEL_CLASSIFICATION,
     QUESTION_ANSWERING,
+    REGRESSION,
     TEXT_CLASSIFICATION,
     TEXT_GENERATION,
     TOKEN_CLASSIFICATION,
     Example,
     Format,
     GenerationExample,
+    LabelSetExample,
+    NumberExample,
     SpanExample,
     TagExample,
     TextExample,
@@ -36,6 +40,7 @@ from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.toolkit.dropout_rates import set_dropout
 
 LABELS = {TEXT_CLASSIFICATION: 2, TOKEN_CLASSIFICATION: 9, QUESTION_ANSWERING: 0, TEXT_GENERATION: 0}
+LABELS |= {MULTI_LABEL_CLASSIFICATION: 28, REGRESSION: 0}
 ANSWER_TOKENS = 12
 EXAMPLES: dict[Format, list[Example]] = {
     TEXT_CLASSIFICATION: [
@@ -61,6 +66,17 @@ EXAMPLES: dict[Format, list[Example]] = {
         GenerationExample("food[Italian]", ("It is Italian.", "The food is Italian."), after=" Say:"),
         GenerationExample("near[the river], a pub", ("The pub is near the river.",), after=" Say:"),
         GenerationExample("pub", ("A pub.",), after=" Say:"),
+    ],
+    MULTI_LABEL_CLASSIFICATION: [
+        LabelSetExample("I laughed until I cried", (1, 17)),
+        LabelSetExample("so it is", (27,)),
+        LabelSetExample("who would have thought, and how kind of them to come all the way", (0, 15, 26)),
+        LabelSetExample("nothing", ()),
+    ],
+    REGRESSION: [
+        NumberExample("A man plays the flute.", 4.5, "A man is playing a flute."),
+        NumberExample("It rains.", 0.0, "The shop opens at nine on every day but the last one of the month."),
+        NumberExample("Two dogs run.", 2.25, "A dog runs."),
     ],
 }
 

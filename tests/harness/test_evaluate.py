@@ -35,7 +35,7 @@ def test_stored_predictions_score_as_they_did(
     rows = sum(len(e.words) for e in built.examples if isinstance(e, TagExample)) or len(built.examples)
     if task_format.writes_text:
         rows = scored.predictions.lengths.sum()
-    width = {"squad": 3, "e2e_nlg": 1}.get(task.name, len(task.labels))
+    width = {"squad": 3, "e2e_nlg": 1, "stsb": 1}.get(task.name, len(task.labels))
     assert scored.predictions.values.shape == (rows, width)
     references = [example.reference for example in built.examples]
     assert score(task, task_format.answers(built.examples, scored.predictions), references) == scored.metrics

@@ -8,7 +8,13 @@ import pytest
 
 from bench_lib.core.errors import UnknownName
 from bench_lib.tasks import STANDARD, TASKS
-from bench_lib.tasks.formats import TEXT_CLASSIFICATION, TEXT_GENERATION, TOKEN_CLASSIFICATION
+from bench_lib.tasks.formats import (
+    MULTI_LABEL_CLASSIFICATION,
+    REGRESSION,
+    TEXT_CLASSIFICATION,
+    TEXT_GENERATION,
+    TOKEN_CLASSIFICATION,
+)
 from bench_lib.tasks.formats.token_classification import entity_types
 from bench_lib.tasks.scoring.metrics import metric
 from bench_lib.tasks.task import Task
@@ -16,7 +22,7 @@ from bench_lib.tasks.task import Task
 WRITTEN = ("daily_dialog", "e2e_nlg", "gsm8k", "multi30k", "samsum")
 FOLDERS_ALONE = ("sem_eval_2010_task_8", "weibo_ner", "daily_dialog", "e2e_nlg", "multi30k", "samsum")
 """The tasks of which no revision on the hub is known to be in public use."""
-PAIRS = ("rte", "mrpc", "cb", "wnli")
+PAIRS = ("rte", "mrpc", "cb", "wnli", "boolq")
 TARGETS = {"trec": "coarse_label", "clinc_oos": "intent", "sem_eval_2010_task_8": "relation"}
 CLASSES = {"ag_news": 4, "trec": 6, "banking77": 77, "clinc_oos": 151, "tnews": 15, "cb": 3}
 CLASSES |= {"sem_eval_2010_task_8": 19}
@@ -63,6 +69,10 @@ def test_columns_and_labels_fit_the_kind(task: Task) -> None:
         assert task.name in WRITTEN
         assert len(inputs) == (task.name != "daily_dialog")
         assert task.labels == ()
+    elif task.format is MULTI_LABEL_CLASSIFICATION:
+        assert (task.columns, len(task.labels)) == (("text", "labels"), 28)
+    elif task.format is REGRESSION:
+        assert (task.columns, task.labels) == (("sentence1", "sentence2", "label"), ())
     else:
         assert (inputs, target) == (("id", "context", "question"), "answers")
         assert task.labels == ()

@@ -23,7 +23,7 @@ import numpy as np
 
 from bench_lib.core.errors import UnknownName, require
 from bench_lib.tasks.formats.text_metrics import Written, bleu
-from bench_lib.tasks.sources.synthetic import entities, questions, restaurants, sentiment
+from bench_lib.tasks.sources.synthetic import emotions, entities, news, questions, restaurants, sentiment, similarity
 from bench_lib.tasks.sources.synthetic.draw import Draw, Item, Row
 
 _MAKERS: dict[str, Callable[[Draw, bool], Item]] = {
@@ -31,6 +31,9 @@ _MAKERS: dict[str, Callable[[Draw, bool], Item]] = {
     "sst2": sentiment.short,
     "conll2003": entities.sentence,
     "squad": questions.question,
+    "stsb": similarity.pair,
+    "go_emotions": emotions.comment,
+    "ag_news": news.article,
     "e2e_nlg": restaurants.description,
 }
 WRITTEN = ("e2e_nlg",)
