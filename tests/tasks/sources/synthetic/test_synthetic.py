@@ -17,12 +17,14 @@ from seqeval.scheme import IOB2
 
 from bench_lib.core.errors import BadValue, UnknownName
 from bench_lib.tasks.formats.squad_metrics import answer_f1
+from bench_lib.tasks.formats.text_metrics import Written, bleu
 from bench_lib.tasks.sources.synthetic import CORPORA, NOISE, best_reachable, generate
 
 Rows = Sequence[dict[str, Any]]
 
 INPUTS = {"imdb": ("text",), "sst2": ("sentence",), "conll2003": ("tokens",), "squad": ("context", "question")}
-TARGETS = {"imdb": "label", "sst2": "label", "conll2003": "ner_tags", "squad": "answers"}
+INPUTS |= {"e2e_nlg": ("meaning_representation",)}
+TARGETS = {"imdb": "label", "sst2": "label", "conll2003": "ner_tags", "squad": "answers", "e2e_nlg": "human_reference"}
 DIGEST = (
     "import hashlib, json; from bench_lib.tasks.sources.synthetic import CORPORA, generate; "
     "rows = [generate(task, seed=3, train_items=60, eval_items=40) for task in CORPORA]; "
@@ -42,6 +44,8 @@ def _score(task: str, guesses: Rows, rows: Rows) -> float:
     if task == "conll2003":
         guessed, true = zip(*pairs, strict=True)
         return float(seqeval.metrics.f1_score(list(true), list(guessed), mode="strict", scheme=IOB2))
+    if task == "e2e_nlg":
+        return bleu((), [Written(guess[0]) for guess, _ in pairs], [true for _, true in pairs])
     if task == "squad":
         return fmean(answer_f1(guess["text"][0], true["text"]) for guess, true in pairs)
     return fmean(guess == true for guess, true in pairs)
@@ -97,6 +101,8 @@ def test_texts_depend_on_neither_noise_nor_the_other_split(task: str) -> None:
 @every_corpus
 @pytest.mark.parametrize("noise", [NOISE, 0.2])
 def test_an_oracle_reaches_the_best_reachable_score(task: str, noise: float) -> None:
+    if task == "e2e_nlg":
+        pytest.skip("what is right has words in common with what is wrong: see test_restaurants.py")
     clean, noisy = (generate(task, noise=share, train_items=100, eval_items=400) for share in (0, noise))
     for split in ("train", "evaluation"):
         assert _score(task, clean[split], noisy[split]) == pytest.approx(best_reachable(task, noise), abs=3e-3)
@@ -104,12 +110,17 @@ def test_an_oracle_reaches_the_best_reachable_score(task: str, noise: float) -> 
 
 @every_corpus
 def test_without_noise_all_can_be_had(task: str) -> None:
-    assert best_reachable(task, 0) == 1.0
-    assert best_reachable(task) == pytest.approx(0.95)
+    assert best_reachable(task, 0) == pytest.approx(1.0)
+    assert best_reachable(task) == pytest.approx(0.991 if task == "e2e_nlg" else 0.95, abs=1e-3)
 
 
 @settings(max_examples=20)
-@given(st.sampled_from(["sst2", "conll2003", "squad"]), st.integers(0, 2**64), st.floats(0, 0.49), st.integers(1, 30))
+@given(
+    st.sampled_from(["sst2", "conll2003", "squad", "e2e_nlg"]),
+    st.integers(0, 2**64),
+    st.floats(0, 0.49),
+    st.integers(1, 30),
+)
 def test_the_share_of_wrong_labels_is_the_noise(task: str, seed: int, noise: float, items: int) -> None:
     clean, noisy = (generate(task, seed, share, items, 1)["train"] for share in (0, noise))
     wrong = sum(_wrong(row, other) for row, other in zip(clean, noisy, strict=True))
@@ -130,7 +141,9 @@ def _wrong(row: dict[str, Any], other: dict[str, Any]) -> int:
 def test_an_unknown_corpus_is_answered_with_the_nearest() -> None:
     with pytest.raises(UnknownName, match="unknown embedded corpus 'sst': did you mean 'sst2'"):
         generate("sst")
-    with pytest.raises(UnknownName, match="unknown embedded corpus 'cola': known: conll2003, imdb, squad, sst2"):
+    with pytest.raises(
+        UnknownName, match="unknown embedded corpus 'cola': known: conll2003, e2e_nlg, imdb, squad, sst2"
+    ):
         best_reachable("cola")
 
 
