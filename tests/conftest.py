@@ -164,14 +164,14 @@ def make_spec(
 
     def make(task: str, stack: str = "adamw", seed: int = 0, **changes: object) -> RunSpec:
         found, parsed = TASKS.get(task), parse_stack(brief(stack), TECHNIQUES)
+        worded = parsed.having(Prompts) and not found.format.writes_text
         return RunSpec(
             task=task,
             task_version=found.version,
             data=Ref(str(data_folder), load_data(found, str(data_folder)).fingerprint),
             stack=parsed.spec(),
             model=resolve(
-                request.getfixturevalue("with_words")("bert") if parsed.having(Prompts) else found.format.sample_model,
-                MODELS,
+                request.getfixturevalue("with_words")("bert") if worded else found.format.sample_model, MODELS
             ),
             profile=dataclasses.replace(PROFILES.get("smoke")(task, found.format), **changes),
             seed=seed,
@@ -306,7 +306,8 @@ def _question(draws: np.random.Generator, number: int, length: int) -> Row:
 
 def _description(draws: np.random.Generator, _number: int, length: int) -> Row:
     facts = [(_pick(draws, *FIRMS), _pick(draws, *PLACES), _pick(draws, *GOOD)) for _ in range(length)]
-    listed = ", ".join(f"name[{firm}], area[{place}], rating[{rating}]" for firm, place, rating in facts)
+    near = f"near[the {_pick(draws, *NOUNS)} of {_pick(draws, *PEOPLE)}]"
+    listed = ", ".join([near, *(f"name[{firm}], area[{place}], rating[{rating}]" for firm, place, rating in facts)])
     said = [f"{firm} is a {rating} place in {place}." for firm, place, rating in facts[:1]]
     return {"meaning_representation": listed, "human_reference": " ".join(said)}
 

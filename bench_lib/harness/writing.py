@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from bench_lib.harness.datasets import Evaluation
+from bench_lib.models.causal import end_of_text
 from bench_lib.techniques.interface.context import Training
 
 
@@ -24,17 +25,17 @@ def written(training: Training, evaluation: Evaluation, pad_id: int) -> list[tup
     assert tokenizer is not None, "an evaluation of texts has a tokenizer"
     # The features of an example differ in the reference alone.
     prompts = {f.item: f.input_ids[: f.spots[0] + 1] for f in reversed(evaluation.features)}
+    end = end_of_text(tokenizer)
     order = sorted(prompts, key=lambda item: -len(prompts[item]))
     found: dict[int, tuple[str, bool]] = {}
     training.model.eval()
     for start in range(0, len(order), size):
         items = order[start : start + size]
         batch = left_padded([prompts[item] for item in items], pad_id, training.device)
-        tokens = greedy(training.model, *batch, training.profile.answer_tokens, int(tokenizer.eos_token_id))
+        tokens = greedy(training.model, *batch, training.profile.answer_tokens, end)
         for item, own in zip(items, tokens, strict=True):
-            ended = tokenizer.eos_token_id in own
             text = str(tokenizer.decode(own, skip_special_tokens=True, clean_up_tokenization_spaces=False))
-            found[item] = (text.strip(), ended)
+            found[item] = (text.strip(), end in own)
     training.model.train()
     return [found[item] for item in range(len(evaluation.examples))]
 

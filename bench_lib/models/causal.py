@@ -11,7 +11,7 @@ from tokenizers import processors
 from torch import nn
 from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
-from bench_lib.core.errors import BadData
+from bench_lib.core.errors import BadData, Unsupported
 
 CAUSAL = "causal"
 """The attribute of a tokenizer that belongs to a causal model."""
@@ -72,6 +72,14 @@ def _byte_level(state: dict[str, Any]) -> list[processors.ByteLevel]:
 def nothing(tokenizer: PreTrainedTokenizerBase) -> str:
     """What stands for an empty text: a causal model's may have no special tokens, and a sequence needs a token."""
     return str(tokenizer.eos_token or tokenizer.bos_token) if getattr(tokenizer, CAUSAL, False) else ""
+
+
+def end_of_text(tokenizer: PreTrainedTokenizerBase) -> int:
+    """The token that ends a text; `Unsupported` for a model that is no causal decoder."""
+    if not getattr(tokenizer, CAUSAL, False):
+        raise Unsupported("texts are written by causal decoders, and this model is none")
+    end = tokenizer.bos_token_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id
+    return int(end)
 
 
 def text_token(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> int:

@@ -69,6 +69,8 @@ OTHER_VALUES: dict[str, Any] = {
     "keep_head": True,
     "dev_examples": 100,
     "scored_on": "dev",
+    "chat_template": True,
+    "answer_tokens": 65,
 }
 RESULTS = Path(__file__).parents[2] / "results"
 

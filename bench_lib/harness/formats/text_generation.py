@@ -16,6 +16,7 @@ from bench_lib.core.errors import Unsupported
 from bench_lib.core.record import Predictions
 from bench_lib.harness.formats.base import TorchFormat
 from bench_lib.harness.formats.features import IGNORED, Batch, Feature, padded
+from bench_lib.models.causal import end_of_text
 from bench_lib.tasks.formats.text_generation import GenerationExample, packed
 from bench_lib.tasks.formats.text_metrics import Written
 from bench_lib.techniques.interface.context import Output
@@ -40,12 +41,14 @@ class TextGeneration(TorchFormat):
         self, examples: Sequence[GenerationExample], tokenizer: PreTrainedTokenizerBase, max_length: int, stride: int
     ) -> list[Feature]:
         """A feature for each reference of each example."""
-        room = max_length - self.answer_tokens
+        room, end = max_length - self.answer_tokens, end_of_text(tokenizer)
+        special = {index for index, token in tokenizer.added_tokens_decoder.items() if token.special}
+        marks = np.array(sorted(special - {tokenizer.unk_token_id}))
         prompts = [self._prompt(example, tokenizer, room) for example in examples]
         spaced = [f"{self._space(example)}{text}" for example in examples for text in example.references]
         answers = iter(tokenizer(spaced, add_special_tokens=False)["input_ids"])
         return [
-            self._feature(item, prompts[item], next(answers), tokenizer)
+            self._feature(item, prompts[item], [*next(answers), end], marks)
             for item, example in enumerate(examples)
             for _ in example.references
         ]
@@ -69,7 +72,7 @@ class TextGeneration(TorchFormat):
         # Special tokens after a text are none of a prompt, which goes on.
         kept = np.ones(len(ids), dtype=bool)
         kept[len(special) - np.argmin(special[::-1]) if special[-1] else len(ids) :] = False
-        own = np.flatnonzero(~special & (starts >= len(before)) & (ends <= len(before) + len(example.text)))
+        own = np.flatnonzero(~special & (ends > len(before)) & (starts < len(before) + len(example.text)))
         excess = int(kept.sum()) - room
         if excess >= max(1, len(own)):
             raise Unsupported(
@@ -92,10 +95,8 @@ class TextGeneration(TorchFormat):
         start = place + len(example.before) - _indent(example.prompt)
         return whole[:start], whole[start + len(example.text) :]
 
-    def _feature(
-        self, item: int, prompt: np.ndarray, answer: Sequence[int], tokenizer: PreTrainedTokenizerBase
-    ) -> Feature:
-        written = np.array([*answer, tokenizer.eos_token_id][: self.answer_tokens])
+    def _feature(self, item: int, prompt: np.ndarray, answer: Sequence[int], marks: np.ndarray) -> Feature:
+        written = np.array(answer[: self.answer_tokens])
         ids = np.concatenate([prompt, written])
         spots = np.arange(len(prompt) - 1, len(ids) - 1)
         targets = np.full(len(ids), IGNORED)
@@ -104,7 +105,7 @@ class TextGeneration(TorchFormat):
             item=item,
             input_ids=ids,
             token_types=None,
-            special=np.isin(ids, tokenizer.all_special_ids),
+            special=np.isin(ids, marks),
             targets=targets,
             spots=spots,
             places=written,

@@ -19,6 +19,7 @@ from bench_lib.core.errors import BadValue, UnknownName
 from bench_lib.tasks.formats.correlations import pearson
 from bench_lib.tasks.formats.label_set_metrics import macro_f1
 from bench_lib.tasks.formats.squad_metrics import answer_f1
+from bench_lib.tasks.formats.text_metrics import Written, bleu
 from bench_lib.tasks.sources.synthetic import CORPORA, NOISE, best_reachable, generate
 
 Rows = Sequence[dict[str, Any]]
@@ -29,6 +30,8 @@ TARGETS = {"imdb": "label", "sst2": "label", "conll2003": "ner_tags", "squad": "
 TARGETS |= {"stsb": "label", "go_emotions": "labels", "ag_news": "label"}
 APPROXIMATE = {"stsb": 0.05, "go_emotions": 0.02}
 """How far a few hundred items may be from what is expected of very many."""
+INPUTS |= {"e2e_nlg": ("meaning_representation",)}
+TARGETS |= {"e2e_nlg": "human_reference"}
 DIGEST = (
     "import hashlib, json; from bench_lib.tasks.sources.synthetic import CORPORA, generate; "
     "rows = [generate(task, seed=3, train_items=60, eval_items=40) for task in CORPORA]; "
@@ -51,6 +54,8 @@ def _score(task: str, guesses: Rows, rows: Rows) -> float:
     if task in APPROXIMATE:
         first, second = zip(*pairs, strict=True)
         return {"stsb": pearson, "go_emotions": macro_f1}[task]((), first, second)
+    if task == "e2e_nlg":
+        return bleu((), [Written(guess[0]) for guess, _ in pairs], [true for _, true in pairs])
     if task == "squad":
         return fmean(answer_f1(guess["text"][0], true["text"]) for guess, true in pairs)
     return fmean(guess == true for guess, true in pairs)
@@ -106,6 +111,8 @@ def test_texts_depend_on_neither_noise_nor_the_other_split(task: str) -> None:
 @every_corpus
 @pytest.mark.parametrize("noise", [NOISE, 0.2])
 def test_an_oracle_reaches_the_best_reachable_score(task: str, noise: float) -> None:
+    if task == "e2e_nlg":
+        pytest.skip("what is right has words in common with what is wrong: see test_restaurants.py")
     clean, noisy = (generate(task, noise=share, train_items=100, eval_items=400) for share in (0, noise))
     for split in ("train", "evaluation"):
         assert _score(task, clean[split], noisy[split]) == pytest.approx(
@@ -115,13 +122,13 @@ def test_an_oracle_reaches_the_best_reachable_score(task: str, noise: float) -> 
 
 @every_corpus
 def test_without_noise_all_can_be_had(task: str) -> None:
-    assert best_reachable(task, 0) == 1.0
-    assert best_reachable(task) == pytest.approx(0.95)
+    assert best_reachable(task, 0) == pytest.approx(1.0)
+    assert best_reachable(task) == pytest.approx(0.991 if task == "e2e_nlg" else 0.95, abs=1e-3)
 
 
 @settings(max_examples=20)
 @given(
-    st.sampled_from(["sst2", "conll2003", "squad", "stsb", "go_emotions", "ag_news"]),
+    st.sampled_from(["sst2", "conll2003", "squad", "stsb", "go_emotions", "ag_news", "e2e_nlg"]),
     st.integers(0, 2**64),
     st.floats(0, 0.49),
     st.integers(1, 30),
@@ -147,7 +154,8 @@ def test_an_unknown_corpus_is_answered_with_the_nearest() -> None:
     with pytest.raises(UnknownName, match="unknown embedded corpus 'sst': did you mean 'sst2'"):
         generate("sst")
     with pytest.raises(
-        UnknownName, match="unknown embedded corpus 'cola': known: ag_news, conll2003, go_emotions, imdb, squad"
+        UnknownName,
+        match="unknown embedded corpus 'cola': known: ag_news, conll2003, e2e_nlg, go_emotions, imdb, squad",
     ):
         best_reachable("cola")
 
