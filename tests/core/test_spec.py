@@ -69,6 +69,7 @@ OTHER_VALUES: dict[str, Any] = {
     "keep_head": True,
     "dev_examples": 100,
     "scored_on": "dev",
+    "also": "imdb_contrast",
 }
 RESULTS = Path(__file__).parents[2] / "results"
 

@@ -9,6 +9,7 @@ import pytest
 from bench_lib.core.errors import UnknownName
 from bench_lib.tasks import STANDARD, TASKS
 from bench_lib.tasks.formats import TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION
+from bench_lib.tasks.formats.span_metrics import ANSWERABLE
 from bench_lib.tasks.formats.token_classification import entity_types
 from bench_lib.tasks.scoring.metrics import metric
 from bench_lib.tasks.task import Task
@@ -60,7 +61,7 @@ def test_columns_and_labels_fit_the_kind(task: Task) -> None:
         assert len(types) == TYPES[task.name]
     else:
         assert (inputs, target) == (("id", "context", "question"), "answers")
-        assert task.labels == ()
+        assert task.labels == (ANSWERABLE if task.name == "squad_v2" else ())
 
 
 @every_task
