@@ -22,7 +22,7 @@ PRECISIONS = ("fp32", "bf16", "fp16")
 SCORED_ON = ("evaluation", "dev")
 LATER = (
     *("per_class", "label_noise", "perturb", "attack", "keep_head", "dev_examples", "scored_on"),
-    *("chat_template", "answer_tokens"),
+    *("chat_template", "answer_tokens", "also"),
 )
 """Fields of a profile that runs were stored without: at their defaults they are no part of a run's identity."""
 
@@ -53,7 +53,8 @@ class Profile:
     otherwise. What selects a checkpoint or a setting sees the dev set, up to `dev_examples` of the training examples
     that are not trained on, and at most half of these. A run that is `scored_on` it instead of on the evaluation set is
     a trial for tuning. Where answers are written, `answer_tokens` of `max_length` are theirs, and the prompt may be a
-    message in the model's `chat_template`.
+    message in the model's `chat_template`. `also` names robustness sets, as in `imdb_contrast+imdb_cad`, on which the
+    model that counts is evaluated as well.
     """
 
     train_examples: int | None = None
@@ -86,6 +87,7 @@ class Profile:
     scored_on: str = "evaluation"
     chat_template: bool = False
     answer_tokens: int = 64
+    also: str = ""
 
     def __post_init__(self) -> None:
         for name in WHOLE:
@@ -165,7 +167,8 @@ class RunSpec:
     the same examples, so that spread measures training and not sampling. `keep_weights` asks for the trained weights
     with the record, which changes nothing in it. `corrections` name what was wrong in runs of earlier versions that
     would otherwise have the same identity, each with the version that is right. `task_path` is the file or folder of a
-    user's own task, which the fingerprint and the version stand for by value.
+    user's own task, which the fingerprint and the version stand for by value. `also` are the robustness sets of the
+    profile with their fingerprints.
     """
 
     task: str
@@ -180,6 +183,7 @@ class RunSpec:
     keep_weights: bool = False
     corrections: tuple[tuple[str, str], ...] = ()
     task_path: str = ""
+    also: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         for stream, seed in self.frozen:
@@ -205,8 +209,9 @@ class RunSpec:
             "seed": self.seed,
             "frozen": dict(self.frozen),
         }
-        # Absent where there are none, so that runs without a fault keep the identity that they have always had.
-        return {**identity, "corrections": dict(self.corrections)} if self.corrections else identity
+        # Absent where there are none, so that runs without them keep the identity that they have always had.
+        later = {"corrections": dict(self.corrections), "also": dict(self.also)}
+        return identity | {name: value for name, value in later.items() if value}
 
     def run_id(self) -> str:
         return digest(self.identity())

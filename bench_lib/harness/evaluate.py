@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -29,7 +29,8 @@ class Scored:
 
     `drift` is how far the weights had moved, for the embeddings and each block; for a compressed model, before the
     compression, with its efficiency metrics in `footprint`. `robust` and `adversarial` are the primary metric on
-    perturbed inputs and under an attack, `dev` that on the dev set, None where not measured.
+    perturbed inputs and under an attack, `dev` that on the dev set, None where not measured. `also` are the scores on
+    robustness sets, as `SET.SCORE`.
     """
 
     metrics: Mapping[str, float]
@@ -39,6 +40,7 @@ class Scored:
     robust: float | None = None
     adversarial: float | None = None
     dev: float | None = None
+    also: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def primary(self) -> float:

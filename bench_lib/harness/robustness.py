@@ -16,6 +16,7 @@ from bench_lib.harness.datasets import EVALUATION_SEED, DataKey, Evaluation
 from bench_lib.harness.evaluate import Scored, evaluate, logits_table, predict, scored, together
 from bench_lib.harness.formats import torch_half
 from bench_lib.harness.formats.features import Batch
+from bench_lib.harness.further import further_scores
 from bench_lib.harness.precision import autocast
 from bench_lib.harness.step import plain_loss
 from bench_lib.models.interventions import embedding_changed
@@ -29,7 +30,7 @@ from bench_lib.techniques.toolkit.embedding_perturbation import steepest
 
 @dataclass(frozen=True, eq=False)
 class Examination:
-    """Evaluates a training, also on perturbed inputs and under an attack if its profile says so.
+    """Evaluates a training, also on perturbed inputs, under an attack and on robustness sets if its profile says so.
 
     These are measured at the last evaluation, or at every one if `always`, for observers that may select an earlier
     checkpoint. `dev` is None where no observer selects on it. All happens in evaluation mode, draws nothing and leaves
@@ -63,7 +64,8 @@ class Examination:
         noisy = None if self.noisy is None else evaluate(training, task, self.noisy, self.pad_id).primary
         epsilon = training.profile.attack
         under = attacked(training, self.key, self.evaluation, self.pad_id) if epsilon else None
-        return replace(found, robust=noisy, adversarial=under)
+        further = further_scores(training, self.key, self.pad_id)
+        return replace(found, robust=noisy, adversarial=under, also=further)
 
     def on_dev(self) -> float:
         """The primary metric on the dev set."""

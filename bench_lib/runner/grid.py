@@ -22,6 +22,7 @@ from bench_lib.runner.trials import Arm, Outcome, outcomes, parse_arm, tuned_sta
 from bench_lib.store import Store
 from bench_lib.tasks import STANDARD, TASKS
 from bench_lib.tasks.find import find_task
+from bench_lib.tasks.robustness.loading import load_further, sets_named
 from bench_lib.tasks.sources.load import load_data
 from bench_lib.tasks.sources.synthetic import CORPORA
 from bench_lib.tasks.task import Task
@@ -219,7 +220,9 @@ def _cell(
     """The spec of a cell with seed 0, that of a tuned arm with the default; and the corrections that follow from it."""
     stack = asked.base.spec() if isinstance(asked, Arm) else asked
     cell = dataclasses.replace(blank, stack=stack, profile=profile, profile_name=name, frozen=frozen)
-    return dataclasses.replace(cell, corrections=corrections_of(cell, task.format, task.labels))
+    also = [load_further(one, task, blank.data.name) for one in sets_named(profile.also, task)]
+    fingerprints = tuple((one.set.name, one.fingerprint) for one in also)
+    return dataclasses.replace(cell, corrections=corrections_of(cell, task.format, task.labels), also=fingerprints)
 
 
 def _planned(cells: Sequence[RunSpec], seeds: tuple[int, ...]) -> list[RunSpec]:

@@ -22,6 +22,11 @@ AXES = {
         "EPSILON,...",
         "norms of an attack on the word embeddings in one more evaluation (default: none is made)",
     ),
+    "also": (
+        "SET+SET,...",
+        "robustness sets of --data DIR in one more evaluation each: squad_adversarial, imdb_contrast, imdb_cad, "
+        "checklist_sentiment; training examples that they repeat are left out",
+    ),
 }
 """Profile fields that are command-line options: metavar and help text."""
 

@@ -169,7 +169,7 @@ def scored_record(
         metric=data.task.primary,
         score=found.primary if found else None,
         constant_baseline=baseline,
-        metrics=dict(found.metrics) if found else {},
+        metrics={**found.metrics, **found.also} if found else {},
         drift=found.drift if found else (),
         robustness=Robustness(found.robust, found.adversarial) if found else Robustness(),
         predictions=found.predictions if found else None,

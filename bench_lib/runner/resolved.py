@@ -10,6 +10,7 @@ from bench_lib.core.seeds import derive
 from bench_lib.core.spec import Profile, RunSpec
 from bench_lib.harness.datasets import DataKey, Evaluation, Subset, data_key, dev_set, evaluation_set
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.robustness.loading import with_further, without_leaks
 from bench_lib.tasks.sources.load import load_data
 from bench_lib.tasks.sources.own.reading import own_data
 from bench_lib.tasks.task import Data, Task
@@ -75,13 +76,16 @@ class ResolvedRun:
 
     def other_data(self, task: str) -> Data:
         """The data of another task from the run's source; raises as `load_data`, and for an unknown name."""
-        return load_data(TASKS.get(task), self.spec.data.name)
+        return without_leaks(load_data(TASKS.get(task), self.spec.data.name), self.data.further)
 
     def check_data(self) -> None:
         """Raise `BadData` if the data changed since the run was planned."""
         then, now = self.spec.data.fingerprint, self.data.fingerprint
         if now != then:
             raise BadData(f"the data of {self.task.name} changed since this run was planned: {then} then, {now} now")
+        for one in self.data.further:
+            if (one.set.name, one.fingerprint) not in self.spec.also:
+                raise BadData(f"the robustness set {one.set.name} changed since this run was planned")
 
 
 def resolve_run(spec: RunSpec) -> ResolvedRun:
@@ -92,7 +96,8 @@ def resolve_run(spec: RunSpec) -> ResolvedRun:
 def spec_data(spec: RunSpec) -> Data:
     """The task and data of a spec; `BadData` for a user's own task whose file changed since the run was planned."""
     if not spec.task_path:
-        return load_data(TASKS.get(spec.task), spec.data.name)
+        data = load_data(TASKS.get(spec.task), spec.data.name)
+        return with_further(data, spec.profile.also, spec.data.name)
     data = own_data(spec.task_path)
     if (data.task.name, data.task.version) != (spec.task, spec.task_version):
         raise BadData(f"the task {spec.task} in {spec.task_path} changed since this run was planned")

@@ -9,6 +9,7 @@ from bench_lib.core.errors import check_name, require
 from bench_lib.tasks.fitting import check_columns, check_labels, check_metrics
 from bench_lib.tasks.formats.base import Example, Format
 from bench_lib.tasks.formats.writing import PLAIN, Writing
+from bench_lib.tasks.further import FurtherData
 
 OWN_VERSION = "own-"
 """How the version of a user's own task begins; the digest of what decides its results follows."""
@@ -83,7 +84,8 @@ class Task:
 class Data:
     """A task's examples from one source: `source` is hub, local or embedded; the fingerprint is of the rows' values.
 
-    `facts` belong to the provenance of its runs.
+    `facts` belong to the provenance of its runs. `further` is what its models are also evaluated on; examples that it
+    leaks are not in `train`.
     """
 
     task: Task
@@ -92,3 +94,4 @@ class Data:
     train: Sequence[Example]
     evaluation: Sequence[Example]
     facts: Mapping[str, str] = field(default_factory=dict)
+    further: tuple[FurtherData, ...] = ()

@@ -36,7 +36,9 @@ def test_what_the_doctor_finds_amiss_is_the_exit_code(capsys: Written, monkeypat
     from bench_lib.validation import environment as doctor
 
     found = [doctor.Finding("wheels", "3"), doctor.Finding("spare wheel", "none", ok=False, optional=True)]
-    monkeypatch.setattr(doctor, "examine", lambda data: [dataclasses.replace(f, found=data or f.found) for f in found])
+    monkeypatch.setattr(
+        doctor, "examine", lambda data, own_tasks: [dataclasses.replace(f, found=data or f.found) for f in found]
+    )
     assert main(["doctor"]) == DONE
     assert capsys.readouterr().out == "ok  wheels: 3\n--  spare wheel: none\n"
     found.append(doctor.Finding("engine", "none", ok=False))

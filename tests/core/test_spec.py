@@ -71,6 +71,7 @@ OTHER_VALUES: dict[str, Any] = {
     "scored_on": "dev",
     "chat_template": True,
     "answer_tokens": 65,
+    "also": "imdb_contrast",
 }
 RESULTS = Path(__file__).parents[2] / "results"
 

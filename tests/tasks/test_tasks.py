@@ -15,6 +15,7 @@ from bench_lib.tasks.formats import (
     TEXT_GENERATION,
     TOKEN_CLASSIFICATION,
 )
+from bench_lib.tasks.formats.span_metrics import ANSWERABLE
 from bench_lib.tasks.formats.token_classification import entity_types
 from bench_lib.tasks.scoring.metrics import metric
 from bench_lib.tasks.task import Task
@@ -75,7 +76,7 @@ def test_columns_and_labels_fit_the_kind(task: Task) -> None:
         assert (task.columns, task.labels) == (("sentence1", "sentence2", "label"), ())
     else:
         assert (inputs, target) == (("id", "context", "question"), "answers")
-        assert task.labels == ()
+        assert task.labels == (ANSWERABLE if task.name == "squad_v2" else ())
 
 
 @every_task

@@ -39,6 +39,11 @@ def source_kind(source: str) -> str:
     return "local"
 
 
+def source_folder(source: str) -> Path | None:
+    """The folder that a source is, or None for `hub` and `embedded`; `BadData` for a folder that is not there."""
+    return None if source in _NAMED else _folder(source)
+
+
 def read_split(task: Task, source: str, split: str) -> tuple[Example, ...]:
     """The examples of one split; raises as `load_data` does."""
     if task.path:

@@ -5,9 +5,9 @@ rounded to whole labels and chosen at random, is wrong, in training and in evalu
 inverted; an entity has another type within the same boundaries; the answer is another span of its type from the same
 context, which shares no word with it; a pair of sentences has the similarity of another pair; a label of a set is
 another one, and so is a topic; a description's references all have the same wrong value of one fact. A model that is
-always right hence scores 1 - noise in the primary metric, exactly, or on average where that is a correlation or macro-F1
-(`stsb`, `go_emotions`), or, of descriptions, what its text has in common with the wrong ones too: BLEU 0.991 at the
-default noise. Evaluation holds names, and a quarter of the words or phrases that tell, that training does not.
+always right hence scores 1 - noise in the primary metric, exactly, or on average where that is a correlation or
+macro-F1 (`stsb`, `go_emotions`), or, of descriptions, what its text has in common with the wrong ones too: BLEU 0.991
+at the default noise. Evaluation holds names, and a quarter of the words or phrases that tell, that training does not.
 
 Scores on 1,000 evaluation items at the default noise, where the best reachable is 0.95, after 2,000 training items:
 bag of words with logistic regression, accuracy 0.67 on sst2, 0.73 on imdb and 0.72 on ag_news, and one for each label,
