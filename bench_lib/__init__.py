@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 __all__ = [
     "QUESTION_ANSWERING",
     "TEXT_CLASSIFICATION",
+    "TEXT_GENERATION",
     "TOKEN_CLASSIFICATION",
     "BadValue",
     "BenchError",
@@ -15,6 +16,7 @@ __all__ = [
     "Diverged",
     "Example",
     "Format",
+    "GenerationExample",
     "Group",
     "History",
     "Output",
@@ -35,6 +37,7 @@ __all__ = [
     "Update",
     "Vocabulary",
     "Weights",
+    "Writing",
     "bounded",
     "decoupled_adam",
     "parameter_groups",
@@ -51,6 +54,7 @@ for _logger in ("torchao", "torch.utils._pytree"):
 PUBLIC = {
     "QUESTION_ANSWERING": "tasks.formats",
     "TEXT_CLASSIFICATION": "tasks.formats",
+    "TEXT_GENERATION": "tasks.formats",
     "TOKEN_CLASSIFICATION": "tasks.formats",
     "BadValue": "core.errors",
     "BenchError": "core.errors",
@@ -59,6 +63,7 @@ PUBLIC = {
     "Diverged": "core.errors",
     "Example": "tasks.formats",
     "Format": "tasks.formats",
+    "GenerationExample": "tasks.formats",
     "Group": "techniques.interface.context",
     "History": "techniques.interface.history",
     "Output": "techniques.interface.context",
@@ -79,6 +84,7 @@ PUBLIC = {
     "Update": "techniques.interface.context",
     "Vocabulary": "techniques.interface.training_set",
     "Weights": "techniques.interface.hooks",
+    "Writing": "tasks.formats.writing",
     "bounded": "techniques.interface.bounds",
     "decoupled_adam": "techniques.interface.optimizers",
     "parameter_groups": "techniques.interface.optimizers",
@@ -95,13 +101,16 @@ if TYPE_CHECKING:
     from bench_lib.tasks.formats import (
         QUESTION_ANSWERING,
         TEXT_CLASSIFICATION,
+        TEXT_GENERATION,
         TOKEN_CLASSIFICATION,
         Example,
         Format,
+        GenerationExample,
         SpanExample,
         TagExample,
         TextExample,
     )
+    from bench_lib.tasks.formats.writing import Writing
     from bench_lib.tasks.task import Task
     from bench_lib.techniques.interface.bounds import bounded
     from bench_lib.techniques.interface.context import Group, Output, Phase, Step, Training, Update, with_gradients
