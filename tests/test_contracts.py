@@ -278,7 +278,9 @@ def test_same_spec_same_record_whatever_ran_between(usual, trial, name):
 @pytest.mark.parametrize("name", TRAINED)
 def test_another_seed_is_another_training(train, usual, name):
     task, brief = rotated(name), {**SHORT, "eval_examples": 4, "evaluations": 1}
-    assert train(task, name, seed=1, **brief).record.curve.loss != usual(name, task).record.curve.loss
+    # Two batches of a pre-trained head may come in the same order: nothing else is drawn without dropout.
+    others = (train(task, name, seed=seed, **brief).record.curve.loss for seed in (1, 2, 3))
+    assert any(loss != usual(name, task).record.curve.loss for loss in others)
 
 
 @pytest.mark.promise("streams", of=("text",))
@@ -319,6 +321,7 @@ def test_runs_on_every_task_evaluates_cleanly_and_leaves_no_trace_or_says_why_no
 def test_survives_batches_of_every_shape(train, name):
     """Sequences cut at the longest; batches in parts, the last batch and its last part short; evaluations of one."""
     shape = {"max_length": 24, "stride": 4, "batch_size": 8, "accumulate": 2, "eval_batch_size": 1}
+    shape |= {"answer_tokens": 12}
     # Not all the examples that there are, for what looks at the rest.
     shape |= {"train_examples": (17, 21)[TRAINED.index(name) % 2], "eval_examples": 4, "evaluations": 1}
     record = train(rotated(name), name, **shape).record
