@@ -54,7 +54,8 @@ starts and ends; of written answers the negative log-likelihood of the reference
 
 def logits_table(training: Training, batch: Batch) -> Tensor:
     """The logits of a plain forward pass."""
-    return torch_half(training.format).table(training.model(**batch.inputs), batch)
+    half = torch_half(training.format)
+    return half.table(half.forward(training.model, batch), batch)
 
 
 def evaluate(training: Training, task: Task, evaluation: Evaluation, pad_id: int) -> Scored:

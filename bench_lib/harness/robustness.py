@@ -113,7 +113,7 @@ def _gradient(training: Training, batch: Batch) -> Tensor:
     # In fp16 it would vanish without the loss scale of training.
     full = training.profile.precision == "fp16"
     with embedding_changed(training.model, watched), autocast(training, full_precision=full):
-        raw = training.model(**batch.inputs)
-        loss = plain_loss(torch_half(training.format).output(raw, batch))
+        half = torch_half(training.format)
+        loss = plain_loss(half.output(half.forward(training.model, batch), batch))
     (gradient,) = torch.autograd.grad(loss, words)
     return gradient

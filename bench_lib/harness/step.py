@@ -66,10 +66,11 @@ class MicroStep:
         seed_generators(seed, self.training.device)
         self.passes.forward += 1
         captured: list[Tensor] = []
+        half = torch_half(self.training.format)
         listening = hidden_states(self.training, captured) if hidden else nullcontext()
         with listening, autocast(self.training, full_precision):
-            raw = self.training.model(**self.batch.inputs)
-        return replace(torch_half(self.training.format).output(raw, self.batch), hidden=tuple(captured))
+            raw = half.forward(self.training.model, self.batch)
+        return replace(half.output(raw, self.batch), hidden=tuple(captured))
 
     def loss(self, output: Output) -> Tensor:
         return self.criterion(output)

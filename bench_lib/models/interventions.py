@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
+from transformers import PreTrainedModel
 
 from bench_lib.core.errors import Unsupported
 from bench_lib.models.architecture import Architecture, word_embeddings
@@ -40,6 +41,22 @@ def last_hidden_changed(
 
     *_, last = _part(model, architecture.block_list).children()
     with _removed_afterwards(last.register_forward_hook(replace)):
+        yield
+
+
+@contextmanager
+def head_reads(model: nn.Module, rows: Tensor) -> Iterator[None]:
+    """Let the head for the next word read these places alone, (batch, length), so that logits are (rows, vocabulary).
+
+    The head of all places, whose outputs few losses read, takes much of the time and most of the memory.
+    """
+    inside: Any = next(module for module in model.modules() if isinstance(module, PreTrainedModel))
+
+    def chosen(_module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        hidden, *others = inputs
+        return (hidden[rows], *others)
+
+    with _removed_afterwards(inside.get_output_embeddings().register_forward_pre_hook(chosen)):
         yield
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from bench_lib.core.errors import Unsupported
@@ -72,6 +72,10 @@ class TorchFormat(ABC):
         return len(targets)
 
     # ---- a model's outputs -------------------------------------------------------------------------------------------
+
+    def forward(self, model: nn.Module, batch: Batch) -> Any:
+        """The model's output for a batch, or for that part of it which `output` and `table` read."""
+        return model(**batch.inputs)
 
     def logits(self, raw: Any, attention_mask: Tensor) -> tuple[Tensor, ...]:
         """The logits of a model's output in fp32; several where a row has several targets."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedTokenizerBase
 
@@ -17,6 +17,7 @@ from bench_lib.core.record import Predictions
 from bench_lib.harness.formats.base import TorchFormat
 from bench_lib.harness.formats.features import IGNORED, Batch, Feature, padded
 from bench_lib.models.causal import end_of_text
+from bench_lib.models.interventions import head_reads
 from bench_lib.tasks.formats.text_generation import GenerationExample, packed
 from bench_lib.tasks.formats.text_metrics import Written
 from bench_lib.techniques.interface.context import Output
@@ -118,10 +119,13 @@ class TextGeneration(TorchFormat):
     def counted(self, targets: Tensor) -> int:
         return int((targets != IGNORED).sum())
 
+    def forward(self, model: nn.Module, batch: Batch) -> Any:
+        with head_reads(model, batch.targets != IGNORED):
+            return model(**batch.inputs)
+
     def output(self, raw: Any, batch: Batch) -> Output:
         counted = batch.targets != IGNORED  # (batch, length)
-        # Chosen before they become fp32, since a vocabulary is large.
-        return Output((raw.logits[counted].float(),), (batch.targets[counted],), counted)
+        return Output((raw.logits.float(),), (batch.targets[counted],), counted)
 
     def table(self, raw: Any, batch: Batch) -> Tensor:
         """The negative log-likelihood of each token of a reference, 0 elsewhere, (batch, length)."""

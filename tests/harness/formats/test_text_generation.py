@@ -138,7 +138,7 @@ def test_the_likelihood_of_an_item_is_that_of_all_its_references(prepare: Any, w
     model, half = training.model.eval(), TextGeneration()
     with torch.no_grad():
         batch = collate(features, TEXT_GENERATION, 0, torch.device("cpu"))
-        table = half.table(model(**batch.inputs), batch).numpy()
+        table = half.table(half.forward(model, batch), batch).numpy()
         outputs = [half.read(row, feature) for row, feature in zip(table, features, strict=True)]
         by_hand = 0.0
         for feature in features:
