@@ -5,7 +5,9 @@ import logging
 from typing import TYPE_CHECKING
 
 __all__ = [
+    "MULTI_LABEL_CLASSIFICATION",
     "QUESTION_ANSWERING",
+    "REGRESSION",
     "TEXT_CLASSIFICATION",
     "TOKEN_CLASSIFICATION",
     "BadValue",
@@ -17,6 +19,8 @@ __all__ = [
     "Format",
     "Group",
     "History",
+    "LabelSetExample",
+    "NumberExample",
     "Output",
     "Phase",
     "Predictions",
@@ -49,7 +53,9 @@ for _logger in ("torchao", "torch.utils._pytree"):
     logging.getLogger(_logger).setLevel(logging.ERROR)
 
 PUBLIC = {
+    "MULTI_LABEL_CLASSIFICATION": "tasks.formats",
     "QUESTION_ANSWERING": "tasks.formats",
+    "REGRESSION": "tasks.formats",
     "TEXT_CLASSIFICATION": "tasks.formats",
     "TOKEN_CLASSIFICATION": "tasks.formats",
     "BadValue": "core.errors",
@@ -61,6 +67,8 @@ PUBLIC = {
     "Format": "tasks.formats",
     "Group": "techniques.interface.context",
     "History": "techniques.interface.history",
+    "LabelSetExample": "tasks.formats",
+    "NumberExample": "tasks.formats",
     "Output": "techniques.interface.context",
     "Phase": "techniques.interface.context",
     "Predictions": "core.record",
@@ -93,11 +101,15 @@ if TYPE_CHECKING:
     from bench_lib.core.record import Predictions
     from bench_lib.core.spec import Profile, Scalar
     from bench_lib.tasks.formats import (
+        MULTI_LABEL_CLASSIFICATION,
         QUESTION_ANSWERING,
+        REGRESSION,
         TEXT_CLASSIFICATION,
         TOKEN_CLASSIFICATION,
         Example,
         Format,
+        LabelSetExample,
+        NumberExample,
         SpanExample,
         TagExample,
         TextExample,

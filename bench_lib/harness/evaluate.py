@@ -45,7 +45,7 @@ class Scored:
 
 
 Forward = Callable[[Training, Batch], Tensor]
-"""Logits of a batch: (batch, labels), (batch, length, labels), or (batch, length, 2) for starts and ends."""
+"""Logits of a batch, (batch, labels), (batch, 1), (batch, length, labels), or (batch, length, 2)."""
 
 
 def logits_table(training: Training, batch: Batch) -> Tensor:

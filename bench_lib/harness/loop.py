@@ -18,7 +18,7 @@ from bench_lib.harness.formats.features import Batch, Feature
 from bench_lib.harness.gradients import Gradients
 from bench_lib.harness.observers import NOTHING, ObserverRun, Progress
 from bench_lib.harness.optim import Optimization
-from bench_lib.harness.step import MicroStep, Passes, cross_entropy
+from bench_lib.harness.step import MicroStep, Passes, plain_loss
 from bench_lib.instruments.timing import UNTIMED_STEPS, Stopwatch, Throughput
 from bench_lib.techniques.interface.context import Step, Training
 from bench_lib.techniques.interface.hooks import (
@@ -151,7 +151,7 @@ class Loop:
 
     def _micro_step(self, batch: Batch, number: int, share: float) -> MicroStep:
         criteria = self.stack.having(ComputesLoss)
-        criterion = criteria[0].loss if criteria else cross_entropy
+        criterion = criteria[0].loss if criteria else plain_loss
         return MicroStep(self.training, batch, number, share, self.passes, self.scaler, criterion)
 
     def _train_interval(self, batches: Iterator[list[list[Feature]]], end: int) -> None:

@@ -20,6 +20,7 @@ from bench_lib.harness.datasets import (
     Evaluation,
     Subset,
     data_key,
+    train_examples,
     train_features,
     unlabelled_pool,
 )
@@ -134,10 +135,10 @@ class RunPretraining:
         self._run(loop)
 
     def tune(self, task: str, profile: Profile) -> None:
-        chosen, features = self._task_and_features(task, profile)
+        chosen, features, prior = self._other_task(task, profile)
         template = load_template(self.key.model, chosen.format, len(chosen.labels))
         generator = torch.Generator().manual_seed(self._seed("init", "head"))
-        model: nn.Module = instantiate(template, generator).to(self.training.device)  # type: ignore[arg-type]
+        model: nn.Module = instantiate(template, generator, prior=prior).to(self.training.device)  # type: ignore[arg-type]
         set_dropout(model, profile.dropout)
         self._hand_over(self.training.model, model)
         self._run(Loop(self._training(model, chosen.format, profile), ALONE, features, self._pad_id(), []))
@@ -201,13 +202,15 @@ class RunPretraining:
     def _pad_id(self) -> int:
         return int(self.key.tokenizer().pad_token_id)
 
-    def _task_and_features(self, task: str, profile: Profile) -> tuple[Task, Sequence[Feature]]:
-        """Another task and its training features, from the run's source."""
+    def _other_task(self, task: str, profile: Profile) -> tuple[Task, Sequence[Feature], Sequence[float] | None]:
+        """Another task, its training features and what its head starts from, from the run's source."""
         if task == self.key.task.name:
             raise Unsupported(f"{self.owner} is to begin with {task}, which is the run's own task; choose another")
         try:
             key = data_key(self.other_data(task), self.key.model, profile)
-            return key.task, train_features(key, Subset.of(profile, self.subset.seed))
+            subset = Subset.of(profile, self.subset.seed)
+            prior = key.format.prior(train_examples(key.data, subset), key.task.labels)
+            return key.task, train_features(key, subset), prior
         except (UnknownName, BadData, Unavailable) as error:
             if isinstance(error, Unavailable) and self.key.data.source == "hub":
                 raise  # unavailable for now, which says nothing about the combination

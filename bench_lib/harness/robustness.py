@@ -16,7 +16,7 @@ from bench_lib.harness.evaluate import Scored, evaluate, logits_table, predict, 
 from bench_lib.harness.formats import torch_half
 from bench_lib.harness.formats.features import Batch
 from bench_lib.harness.precision import autocast
-from bench_lib.harness.step import cross_entropy
+from bench_lib.harness.step import plain_loss
 from bench_lib.models.interventions import embedding_changed
 from bench_lib.tasks.formats import Example
 from bench_lib.tasks.transforms.input_noise import perturbed
@@ -109,6 +109,6 @@ def _gradient(training: Training, batch: Batch) -> Tensor:
     full = training.profile.precision == "fp16"
     with embedding_changed(training.model, watched), autocast(training, full_precision=full):
         raw = training.model(**batch.inputs)
-        loss = cross_entropy(torch_half(training.format).output(raw, batch))
+        loss = plain_loss(torch_half(training.format).output(raw, batch))
     (gradient,) = torch.autograd.grad(loss, words)
     return gradient

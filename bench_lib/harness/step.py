@@ -26,9 +26,11 @@ class Passes:
     backward: int = 0
 
 
-def cross_entropy(output: Output) -> Tensor:
-    """Mean cross-entropy over the rows, and over start and end of spans."""
+def plain_loss(output: Output) -> Tensor:
+    """Mean cross-entropy over the rows, and over start and end of spans; of numbers the mean squared error."""
     pairs = zip(output.logits, output.targets, strict=True)
+    if output.numbers:
+        return torch.stack([F.mse_loss(logits[:, 0], targets) for logits, targets in pairs]).mean()
     return torch.stack([F.cross_entropy(logits, targets) for logits, targets in pairs]).mean()
 
 
@@ -45,7 +47,7 @@ class MicroStep:
     share: float
     passes: Passes
     scaler: torch.amp.GradScaler
-    criterion: Callable[[Output], Tensor] = cross_entropy
+    criterion: Callable[[Output], Tensor] = plain_loss
     masks: int = 0
 
     @property

@@ -6,7 +6,7 @@ import copy
 import functools
 import logging
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,14 +91,23 @@ class Template:
         return sum(p.dim() >= 2 for name, p in self.model.named_parameters() if not _inside(self.model, name))
 
 
-def instantiate(template: Template, generator: torch.Generator, keep_head: bool = False) -> PreTrainedModel:
-    """A copy of the model with new parameters from the generator: N(0, initializer_range), biases 0."""
+def instantiate(
+    template: Template, generator: torch.Generator, keep_head: bool = False, prior: Sequence[float] | None = None
+) -> PreTrainedModel:
+    """A copy of the model with new parameters from the generator: N(0, initializer_range), biases 0.
+
+    The last bias of a new head is the `prior`, an output each, unless that is None or the head has no bias.
+    """
     model, drawn = copied(template.model), template.drawn(keep_head)
     std = float(getattr(model.config, "initializer_range", 0.02))
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name in drawn:
                 parameter.copy_(_draw(name, parameter, std, generator))
+        if prior is not None:
+            biases = [p for n, p in model.named_parameters() if n in drawn and n.endswith("bias")]
+            if biases and biases[-1].shape == (len(prior),):
+                biases[-1].copy_(torch.tensor(prior))
     return model
 
 

@@ -16,7 +16,7 @@ from bench_lib.core.record import ModelSize, RunRecord
 from bench_lib.core.spec import RunSpec
 from bench_lib.executors.worker import retire
 from bench_lib.harness.augment import Augmented, Draw, augmented
-from bench_lib.harness.datasets import train_features
+from bench_lib.harness.datasets import train_examples, train_features
 from bench_lib.harness.efficiency import learnt, sampled, saved_bytes
 from bench_lib.harness.ending import ending
 from bench_lib.harness.loop import Loop
@@ -146,7 +146,8 @@ def _pretrained(run: ResolvedRun) -> Pretrained:
 
 def _loaded(run: ResolvedRun, device: torch.device, pretrained: Pretrained) -> Training:
     generator = torch.Generator().manual_seed(run.seed("init", "head"))
-    loaded = instantiate(pretrained.template, generator, run.profile.keep_head)
+    prior = run.task.format.prior(train_examples(run.data, run.subset), run.task.labels)
+    loaded = instantiate(pretrained.template, generator, run.profile.keep_head, prior)
     model: nn.Module = loaded
     if run.key.prompts is not None:
         asked = run.spec.profile.keep_head

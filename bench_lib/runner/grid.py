@@ -51,8 +51,10 @@ class Grid:
 
 
 def all_tasks(data: str) -> tuple[str, ...]:
-    """The tasks that `all` stands for: those with an embedded corpus, else the standard ones and those of packages."""
-    return tuple(CORPORA) if data == "embedded" else (*STANDARD, *TASKS.of_packages())
+    """The tasks that `all` stands for: the standard ones, with `embedded` those of a corpus, and those of packages."""
+    if data == "embedded":
+        return tuple(name for name in CORPORA if name in STANDARD)
+    return (*STANDARD, *TASKS.of_packages())
 
 
 def all_techniques(seeds: Sequence[int]) -> tuple[str, ...]:

@@ -225,7 +225,8 @@ def _score_ensemble(ensemble: ResolvedRun, runs: Sequence[RunRecord], store: Sto
     ensemble.check_data()
     stack, task, evaluation = ensemble.techniques, ensemble.task, ensemble.evaluation()
     for pooling in stack.having(PoolsPredictions):
-        return scored(task, evaluation, pooling.pool([_predictions(store, run) for run in runs]))
+        pooled = pooling.pool([_predictions(store, run) for run in runs], task.format)
+        return scored(task, evaluation, pooled)
     if stack.having(ChoosesRun):
         run, found = runs[0], scored(task, evaluation, _predictions(store, runs[0]))
         return dataclasses.replace(

@@ -21,11 +21,15 @@ from bench_lib.models.architecture import architecture_of
 from bench_lib.models.load import instantiate, load_template, load_tokenizer
 from bench_lib.models.source import resolve
 from bench_lib.tasks.formats import (
+    MULTI_LABEL_CLASSIFICATION,
     QUESTION_ANSWERING,
+    REGRESSION,
     TEXT_CLASSIFICATION,
     TOKEN_CLASSIFICATION,
     Example,
     Format,
+    LabelSetExample,
+    NumberExample,
     SpanExample,
     TagExample,
     TextExample,
@@ -34,6 +38,7 @@ from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.toolkit.dropout_rates import set_dropout
 
 LABELS = {TEXT_CLASSIFICATION: 2, TOKEN_CLASSIFICATION: 9, QUESTION_ANSWERING: 0}
+LABELS |= {MULTI_LABEL_CLASSIFICATION: 28, REGRESSION: 0}
 EXAMPLES: dict[Format, list[Example]] = {
     TEXT_CLASSIFICATION: [
         TextExample("a fine film with a heart", 1),
@@ -53,6 +58,17 @@ EXAMPLES: dict[Format, list[Example]] = {
         SpanExample("a", "It was built in 1879 by the Fathers.", "When was it built?", ("1879",), (16,)),
         SpanExample("b", "The river Aare flows through Berne.", "Which river?", ("Aare", "The river Aare"), (10, 0)),
         SpanExample("c", "Anna sold the red boat to her uncle.", "What was sold?", ("the red boat",), (10,)),
+    ],
+    MULTI_LABEL_CLASSIFICATION: [
+        LabelSetExample("I laughed until I cried", (1, 17)),
+        LabelSetExample("so it is", (27,)),
+        LabelSetExample("who would have thought, and how kind of them to come all the way", (0, 15, 26)),
+        LabelSetExample("nothing", ()),
+    ],
+    REGRESSION: [
+        NumberExample("A man plays the flute.", 4.5, "A man is playing a flute."),
+        NumberExample("It rains.", 0.0, "The shop opens at nine on every day but the last one of the month."),
+        NumberExample("Two dogs run.", 2.25, "A dog runs."),
     ],
 }
 

@@ -33,7 +33,7 @@ def test_stored_predictions_score_as_they_did(
     assert tuple(scored.metrics) == task.metrics
     assert scored.predictions.values.dtype == np.float32
     rows = sum(len(e.words) for e in built.examples if isinstance(e, TagExample)) or len(built.examples)
-    assert scored.predictions.values.shape == (rows, {"squad": 3}.get(task.name, len(task.labels)))
+    assert scored.predictions.values.shape == (rows, {"squad": 3, "stsb": 1}.get(task.name, len(task.labels)))
     references = [example.reference for example in built.examples]
     assert score(task, task_format.answers(built.examples, scored.predictions), references) == scored.metrics
 

@@ -18,7 +18,7 @@ from bench_lib.harness.datasets import DataKey, data_key, evaluation_set
 from bench_lib.harness.evaluate import evaluate
 from bench_lib.harness.formats import torch_half
 from bench_lib.harness.robustness import Examination, attacked, perturbed_set
-from bench_lib.harness.step import cross_entropy
+from bench_lib.harness.step import plain_loss
 from bench_lib.models.interventions import embedding_changed
 from bench_lib.runner.execute import execute
 from bench_lib.tasks import TASKS
@@ -100,7 +100,7 @@ def test_the_gradient_is_that_of_the_loss_by_the_words(live: Any, task: str) -> 
 
     def loss(shift: Any) -> float:
         with torch.no_grad(), embedding_changed(training.model, lambda e: e + shift):
-            return float(cross_entropy(torch_half(training.format).output(training.model(**batch.inputs), batch)))
+            return float(plain_loss(torch_half(training.format).output(training.model(**batch.inputs), batch)))
 
     step = 1e-2 * gradient / gradient.norm()
     assert loss(step) - loss(-step) == pytest.approx(2e-2 * float(gradient.norm()), rel=0.02)

@@ -10,7 +10,15 @@ from bench_lib.harness.batches import collate
 from bench_lib.harness.formats.features import Batch, Feature
 from bench_lib.harness.precision import autocast
 from bench_lib.harness.step import MicroStep, Passes
-from bench_lib.tasks.formats import FORMATS, QUESTION_ANSWERING, TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION, Format
+from bench_lib.tasks.formats import (
+    FORMATS,
+    MULTI_LABEL_CLASSIFICATION,
+    QUESTION_ANSWERING,
+    REGRESSION,
+    TEXT_CLASSIFICATION,
+    TOKEN_CLASSIFICATION,
+    Format,
+)
 from bench_lib.techniques.interface.context import Training
 
 Featurise = Callable[..., list[Feature]]
@@ -60,11 +68,27 @@ def test_the_loss_is_the_mean_cross_entropy_of_what_has_a_target(
     output = step.forward()
     by_hand = []
     for logits, targets in zip(output.logits, output.targets, strict=True):
-        rows = [torch.logsumexp(row, 0) - row[target] for row, target in zip(logits, targets, strict=True)]
+        rows = [
+            (row[0] - target) ** 2 if task_format is REGRESSION else torch.logsumexp(row, 0) - row[target]
+            for row, target in zip(logits, targets, strict=True)
+        ]
         by_hand.append(torch.stack(rows).mean())
     torch.testing.assert_close(step.loss(output), torch.stack(by_hand).mean())
     assert len(output.logits) == (2 if task_format is QUESTION_ANSWERING else 1)
-    assert sum(len(targets) for targets in output.targets) == batch.counted * len(output.logits)
+    rows_of_each = 28 if task_format is MULTI_LABEL_CLASSIFICATION else len(output.logits)
+    assert sum(len(targets) for targets in output.targets) == batch.counted * rows_of_each
+
+
+def test_the_loss_of_a_set_of_labels_is_the_binary_cross_entropy(prepare: Prepare, featurise: Featurise) -> None:
+    task_format = MULTI_LABEL_CLASSIFICATION
+    training, batch = prepare(task_format), collate(featurise(task_format), task_format, 0, CPU)
+    step = micro(training, batch)
+    truth = torch.zeros(4, 28)
+    for text, labels in enumerate(((1, 17), (27,), (0, 15, 26), ())):
+        truth[text, list(labels)] = 1
+    logits = training.model(**batch.inputs).logits
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(logits, truth)
+    torch.testing.assert_close(step.loss(step.forward()), expected)
 
 
 def test_masks_depend_on_the_place_in_the_run_alone(prepare: Prepare, featurise: Featurise) -> None:

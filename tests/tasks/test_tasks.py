@@ -8,14 +8,19 @@ import pytest
 
 from bench_lib.core.errors import UnknownName
 from bench_lib.tasks import STANDARD, TASKS
-from bench_lib.tasks.formats import TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION
+from bench_lib.tasks.formats import (
+    MULTI_LABEL_CLASSIFICATION,
+    REGRESSION,
+    TEXT_CLASSIFICATION,
+    TOKEN_CLASSIFICATION,
+)
 from bench_lib.tasks.formats.token_classification import entity_types
 from bench_lib.tasks.scoring.metrics import metric
 from bench_lib.tasks.task import Task
 
 FOLDERS_ALONE = ("sem_eval_2010_task_8", "weibo_ner")
 """The tasks of which no revision on the hub is known to be in public use."""
-PAIRS = ("rte", "mrpc", "cb", "wnli")
+PAIRS = ("rte", "mrpc", "cb", "wnli", "boolq")
 TARGETS = {"trec": "coarse_label", "clinc_oos": "intent", "sem_eval_2010_task_8": "relation"}
 CLASSES = {"ag_news": 4, "trec": 6, "banking77": 77, "clinc_oos": 151, "tnews": 15, "cb": 3}
 CLASSES |= {"sem_eval_2010_task_8": 19}
@@ -58,6 +63,10 @@ def test_columns_and_labels_fit_the_kind(task: Task) -> None:
         types = entity_types(task.labels)
         assert set(task.labels) == {"O", *(f"{prefix}-{name}" for prefix in "BI" for name in types)}
         assert len(types) == TYPES[task.name]
+    elif task.format is MULTI_LABEL_CLASSIFICATION:
+        assert (task.columns, len(task.labels)) == (("text", "labels"), 28)
+    elif task.format is REGRESSION:
+        assert (task.columns, task.labels) == (("sentence1", "sentence2", "label"), ())
     else:
         assert (inputs, target) == (("id", "context", "question"), "answers")
         assert task.labels == ()

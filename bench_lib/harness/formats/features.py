@@ -18,7 +18,8 @@ IGNORED = -100
 class Feature:
     """One sequence for the model; a long example on a context gives several.
 
-    `targets` is the class, a target for each token, or the answer's first and last token. `spots` are the tokens that
+    `targets` is the class or the number, the labels of a set, a target for each token, or the answer's first and last
+    token. `spots` are the tokens that
     the answer is read from: the text's own, or the mask of a prompt, the first sub-token of each word, or the tokens of
     the context; `places` says which word each is, or where it starts and ends in the context's characters. `row` is the
     token that stands for all of the sequence: the first one, or in a causal model the last.
@@ -28,7 +29,7 @@ class Feature:
     input_ids: np.ndarray  # (length,)
     token_types: np.ndarray | None  # (length,)
     special: np.ndarray  # (length,), True for special tokens
-    targets: np.ndarray  # (1,), (length,) or (2,)
+    targets: np.ndarray  # (1,), (labels of the set,), (length,) or (2,)
     spots: np.ndarray  # (spots,)
     places: np.ndarray  # (spots,) or (spots, 2)
     row: int = 0
@@ -42,7 +43,7 @@ class Batch:
     """A padded batch on its device; `counted` is its number of targets, which weighs it against its fellows."""
 
     inputs: dict[str, Tensor]  # each (batch, length)
-    targets: Tensor  # (batch,), (batch, length) or (batch, 2)
+    targets: Tensor  # (batch,), (batch, most labels), (batch, length) or (batch, 2)
     real_tokens: Tensor  # (batch, length), True where neither padding nor special
     places: Tensor  # (batch, length), True at the token that the row is about: its `row`, or a prompt's mask
     tokens: int

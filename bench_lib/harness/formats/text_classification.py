@@ -11,8 +11,8 @@ from transformers import PreTrainedTokenizerBase
 
 from bench_lib.core.record import Predictions
 from bench_lib.harness.formats.base import TorchFormat
-from bench_lib.harness.formats.features import Feature, feature_of
-from bench_lib.models.causal import nothing, text_token
+from bench_lib.harness.formats.features import Feature
+from bench_lib.harness.formats.texts import encode_texts
 from bench_lib.tasks.formats.text_classification import TextExample
 
 
@@ -22,19 +22,7 @@ class TextClassification(TorchFormat):
     def encode(
         self, examples: Sequence[TextExample], tokenizer: PreTrainedTokenizerBase, max_length: int, stride: int
     ) -> list[Feature]:
-        pairs = [e.pair or "" for e in examples] if any(e.pair is not None for e in examples) else None
-        encoded = tokenizer(
-            [e.text or nothing(tokenizer) for e in examples],
-            pairs,
-            truncation=True,
-            max_length=max_length,
-            return_special_tokens_mask=True,
-        )
-        rows = [text_token(tokenizer, ids) for ids in encoded["input_ids"]]
-        return [
-            feature_of(encoded, (i, i), np.array([e.label]), np.array([row]), np.array([0]), row)
-            for i, (e, row) in enumerate(zip(examples, rows, strict=True))
-        ]
+        return encode_texts(examples, [np.array([e.label]) for e in examples], tokenizer, max_length)
 
     def targets(self, features: Sequence[Feature], length: int) -> Tensor:
         return torch.from_numpy(np.stack([feature.targets for feature in features]))[:, 0]

@@ -111,8 +111,9 @@ class Format(ABC):
     `auto_model` is the class of transformers with the head, and `torch_half` is `MODULE:CLASS` of the `TorchFormat`,
     which is imported for training.
 
-    For techniques: `labels_texts` says that each text has one label, `labels_words` that each word has one, and
-    `points_at_tokens` that targets are positions in the sequence. `reads_windows` says that a long context is read in
+    For techniques: `labels_texts` says that each text has one label, `labels_words` that each word has one,
+    `labels_sets` that each text has a set of them, `predicts_numbers` that each has a number, and `points_at_tokens`
+    that targets are positions in the sequence. `reads_windows` says that a long context is read in
     windows instead of being truncated. `corrections` are errors of earlier versions that may affect its runs, by their
     names in `harness.corrections`.
     """
@@ -126,6 +127,8 @@ class Format(ABC):
     torch_half: ClassVar[str]
     labels_texts: ClassVar[bool] = False
     labels_words: ClassVar[bool] = False
+    labels_sets: ClassVar[bool] = False
+    predicts_numbers: ClassVar[bool] = False
     points_at_tokens: ClassVar[bool] = False
     reads_windows: ClassVar[bool] = False
     corrections: ClassVar[frozenset[str]] = frozenset()
@@ -141,9 +144,10 @@ class Format(ABC):
 
     @property
     def predicts_labels(self) -> bool:
-        """Whether each row of the predictions has logits of the task's labels.
+        """Whether each row of the predictions has logits of the task's labels, of which one is right.
 
-        Otherwise it has an answer in numbers, such as a start and an end, followed by the answer's score.
+        Otherwise it has a logit for each label of a set, or a number, or an answer in numbers, such as a start and an
+        end, followed by the answer's score.
         """
         return self.labels_texts or self.labels_words
 
@@ -176,6 +180,10 @@ class Format(ABC):
     ) -> tuple[Example, ...]:
         """The examples with a share of their labels corrupted; raise `Unsupported` where that is impossible."""
         raise Unsupported(f"labels of {self} tasks cannot be corrupted")
+
+    def prior(self, examples: Sequence[Any], labels: Sequence[str]) -> Sequence[float] | None:
+        """What the outputs of the head are to be before training, in view of the training examples; None for 0."""
+        return None
 
     @abstractmethod
     def encoded(self, examples: Sequence[Any]) -> list[Sequence[Text]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -15,10 +14,17 @@ from bench_lib.tasks.formats.base import Example, Format, Metric, Text
 from bench_lib.tasks.formats.class_metrics import CLASS_METRICS, check_class_metric
 from bench_lib.tasks.formats.label_shifts import label_shifts
 from bench_lib.tasks.formats.rows import RowReader
-from bench_lib.tasks.formats.word_edits import Passage, joined, protect, split
+from bench_lib.tasks.formats.texts import (
+    changed_texts,
+    inputs_of,
+    passages_of,
+    read_texts,
+    rewordable_texts,
+    reworded_texts,
+    text_columns,
+)
+from bench_lib.tasks.formats.word_edits import Passage
 
-MARKED = re.compile(r"<(e\d)>.*?</\1>", re.DOTALL)
-"""An entity between its markers, which the class is about."""
 MOST_LISTED = 9
 """The most labels that a message lists."""
 
@@ -37,7 +43,7 @@ class TextExample(Example):
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        return (self.text,) if self.pair is None else (self.text, self.pair)
+        return inputs_of(self)
 
     @property
     def reference(self) -> int:
@@ -51,27 +57,22 @@ class TextExample(Example):
         return frozenset([labels[self.label]])
 
     def passages(self, labels: Sequence[str]) -> tuple[Passage, ...]:
-        return tuple(_words(text) for text in self.inputs)
+        return passages_of(self)
 
     def rewritten(self, changed: Sequence[Passage], labels: Sequence[str]) -> TextExample:
-        passages = zip(self.inputs, self.passages(labels), changed, strict=False)
-        new = [text if now == was else joined(now)[0] for text, was, now in passages]
-        return replace(self, text=new[0], pair=new[1] if len(new) > 1 else None)
+        text, pair = changed_texts(self, changed)
+        return replace(self, text=text, pair=pair)
 
     @property
     def rewordable(self) -> tuple[str, ...]:
-        return tuple(text for text in (self.text, self.pair or "") if not MARKED.search(text))
+        return rewordable_texts(self)
 
     def reworded(self, paraphrases: Mapping[str, str]) -> TextExample:
-        text, *pair = (paraphrases.get(text, text) for text in self.inputs)
-        return replace(self, text=text, pair=pair[0] if pair else None)
+        text, pair = reworded_texts(self, paraphrases)
+        return replace(self, text=text, pair=pair)
 
     def answered(self, best: Sequence[int]) -> TextExample:
         return replace(self, label=best[0])
-
-
-def _words(text: str) -> Passage:
-    return protect(split(text), [marked.span() for marked in MARKED.finditer(text)])
 
 
 def _indices(labels: Sequence[str]) -> str:
@@ -104,16 +105,13 @@ class TextClassification(Format):
             check_class_metric(metric, labels, task)
 
     def parse(self, row: RowReader) -> TextExample:
-        """The example of a row; of three texts the first, such as a word, is put before the second: `word: text`."""
-        *inputs, target = row.columns
-        texts = [row.text(column) for column in inputs]
+        text, pair = read_texts(row)
+        target = row.columns[-1]
         value = row.get(target)
         # A bool is an int to isinstance, and 1.0 equals 1; neither is a class.
         if type(value) is not int or not 0 <= value < len(row.labels):
             raise row.wrong(target, value, _indices(row.labels))
-        if len(texts) == 1:
-            return TextExample(texts[0], value)
-        return TextExample(": ".join(texts[:-1]), value, texts[-1])
+        return TextExample(text, value, pair)
 
     def mislabelled(
         self, examples: Sequence[TextExample], share: float, labels: Sequence[str], generator: np.random.Generator
@@ -122,8 +120,7 @@ class TextClassification(Format):
         return tuple(replace(e, label=(e.label + shifts.get(i, 0)) % len(labels)) for i, e in enumerate(examples))
 
     def encoded(self, examples: Sequence[TextExample]) -> list[Sequence[Text]]:
-        paired = any(example.pair is not None for example in examples)
-        return [[e.text for e in examples], *([[e.pair or "" for e in examples]] if paired else [])]
+        return text_columns(examples)
 
     def answers(self, examples: Sequence[TextExample], predictions: Predictions) -> Sequence[int]:
         return [int(label) for label in predictions.values.argmax(-1)]

@@ -47,7 +47,7 @@ def _explained(task: Task, what: str, error: Exception) -> Unavailable:
     return Unavailable(
         f"{what}, at {task.revision[:8]} could not be loaded from the hub ({cause}); "
         f"ways out: `--data DIR` with a folder of your own ({LAYOUT}, "
-        f"columns {', '.join(task.columns)}), or, for the four main tasks, `--data embedded`, without a network"
+        f"columns {', '.join(task.columns)}), or, where there is a corpus, `--data embedded`, without a network"
     )
 
 

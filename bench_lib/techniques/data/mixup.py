@@ -34,7 +34,7 @@ class Mixup(
     quoted by public notes on the paper. What is mixed are sentence representations, the last block's output, as Sun et
     al. 2020, "Mixup-Transformer" (arXiv:2010.02394), do: word embeddings of two texts do not belong together place by
     place, nor do their paddings; in a causal model they are the output at the last token. A batch in parts is shuffled
-    within its parts.
+    within its parts. For regression the loss is that of the mixed number, but for a term without a gradient.
     """
 
     alpha: float = bounded(0.2, "[0, inf)")
@@ -45,7 +45,8 @@ class Mixup(
     def declines(self, task_format: Format) -> str | None:
         if task_format.labels_words:
             return "the words of two sentences have nothing to do with each other place by place"
-        return None if task_format.labels_texts else "answers of two contexts lie at places of their own"
+        mixes = task_format.labels_texts or task_format.labels_sets or task_format.predicts_numbers
+        return None if mixes else "answers of two contexts lie at places of their own"
 
     def backward(self, step: Step) -> Tensor:
         if not self.alpha:
@@ -56,7 +57,7 @@ class Mixup(
                 step.training.model, step.training.architecture, lambda h: _mixed(step, h, weight, order)
             ):
                 output = step.forward()
-            other = replace(output, targets=tuple(target[order] for target in output.targets))
+            other = replace(output, targets=tuple(_partners(target, order) for target in output.targets))
             loss = weight * step.loss(output) + (1 - weight) * step.loss(other)
         step.backward(loss)
         return loss.detach()
@@ -67,6 +68,11 @@ class Mixup(
         weight = np.random.default_rng(training.seed("augment", self.name, training.step)).beta(self.alpha, self.alpha)
         generator = training.generator("augment", self.name, training.step, step.number)
         return float(weight), torch.randperm(size, generator=generator).to(step.real_tokens.device)
+
+
+def _partners(targets: Tensor, order: Tensor) -> Tensor:
+    """The targets of each text's partner; a text has one row, or one for each label, (rows,)."""
+    return targets.view(len(order), -1)[order].flatten()
 
 
 def _mixed(step: Step, hidden: Tensor, weight: float, order: Tensor) -> Tensor:

@@ -40,9 +40,12 @@ class SelfTraining(
     ratio: float = bounded(1.0, "[0, 1000]", "0 (none is asked) to 1000")
 
     def declines(self, task_format: Format) -> str | None:
-        return (
-            None if task_format.predicts_labels else "a span's score is no probability to be held against a threshold"
-        )
+        if task_format.predicts_labels:
+            return None
+        if task_format.labels_sets:
+            return "a set of labels has no one probability to be held against a threshold"
+        what = "a number has no" if task_format.predicts_numbers else "a span's score is no"
+        return f"{what} probability to be held against a threshold"
 
     def pretraining_passes(self, epochs: int) -> tuple[int, int]:
         return (epochs, epochs) if self.ratio else (0, 0)

@@ -35,6 +35,7 @@ class TokenCutoff(
     || p) + KL(m || p')) / 2. The README calls it a Jensen-Shannon divergence, which is the one here; the paper's sum is
     not verified. Special tokens are never erased, nor those of an answer, which could not be found. Erased words are
     all alike, so that their tags are asked for in the whole text only, and the first token of a text with tags stays.
+    For regression there is no divergence: of the one output their code takes a softmax, which is always 1.
     """
 
     share: float = bounded(0.1, "[0, 1)", "0 to below 1")
@@ -56,7 +57,9 @@ class TokenCutoff(
                 erased = step.forward(repeat=1)
             if step.training.format.labels_words:
                 whole, erased = rows_left(whole, cut), rows_left(erased, cut)
-            loss = loss + self.ce_weight * step.loss(erased) + self.js_weight * _divergence(whole, erased)
+            loss = loss + self.ce_weight * step.loss(erased)
+            if not whole.numbers:
+                loss = loss + self.js_weight * _divergence(whole, erased)
         step.backward(loss)
         return loss.detach()
 

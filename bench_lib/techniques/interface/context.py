@@ -133,15 +133,17 @@ def with_gradients(training: Training) -> dict[str, tuple[nn.Parameter, Tensor]]
 class Output:
     """The output of a forward pass, for rows with a target; answer spans have two pairs, start and end.
 
-    Logits are in fp32. `hidden` holds the output of the embeddings and of each block, and is empty unless asked for;
-    `places` marks the tokens of the rows: for spans and whole texts the first token, in a causal model the last, or the
-    mask of a prompt.
+    A set of labels has a row for each label of the task, which is absent, class 0, or present, class 1. Where the
+    targets are `numbers`, logits, (rows, 1), are the predicted ones. Logits are in fp32. `hidden` holds the output of
+    the embeddings and of each block, and is empty unless asked for; `places` marks the tokens of the rows: for spans
+    and whole texts the first token, in a causal model the last, or the mask of a prompt.
     """
 
     logits: tuple[Tensor, ...]  # each (rows, classes)
     targets: tuple[Tensor, ...]  # each (rows,)
     places: Tensor  # (batch, length), bool
     hidden: tuple[Tensor, ...] = ()  # each (batch, length, hidden)
+    numbers: bool = False
 
     def features(self) -> Tensor:
         """The last hidden states of the rows, (rows, hidden), in fp32."""
@@ -169,7 +171,7 @@ class Step(Protocol):
         ...
 
     def loss(self, output: Output) -> Tensor:
-        """Mean cross-entropy over the rows, or the stack's loss in its place."""
+        """Mean cross-entropy over the rows, of numbers the mean squared error, or the stack's loss in its place."""
         ...
 
     def backward(self, loss: Tensor) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from bench_lib.core.record import Predictions
 from bench_lib.core.spec import Profile
-from bench_lib.tasks.formats import Example
+from bench_lib.tasks.formats import Example, Format
 from bench_lib.techniques.interface.cloze import Piece
 from bench_lib.techniques.interface.context import Group, Output, Phase, Step, Training, Update
 from bench_lib.techniques.interface.history import Choice, History
@@ -124,7 +124,7 @@ class ComputesLoss(Protocol):
     """Replaces the loss."""
 
     def loss(self, output: Output) -> Tensor:
-        """The loss in place of the mean cross-entropy over the rows, a scalar in fp32."""
+        """The loss in place of the mean cross-entropy over the rows, or the mean squared error; a scalar in fp32."""
 
 
 @hook(Role.TRAINING, exclusive=True)
@@ -216,8 +216,8 @@ class Selects(Protocol):
 class PoolsPredictions(Protocol):
     """Combines the predictions of several seeds."""
 
-    def pool(self, predictions: Sequence[Predictions]) -> Predictions:
-        """Combine the members' predictions on the evaluation set, logits of equal shape."""
+    def pool(self, predictions: Sequence[Predictions], task_format: Format) -> Predictions:
+        """Combine the members' predictions on the evaluation set, of equal shape, as the format stores them."""
 
 
 @hook(Role.POOLING)

@@ -19,7 +19,7 @@ from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Committee, Group, Training, Update
 from bench_lib.techniques.interface.optimizers import decoupled_adam
 from bench_lib.techniques.interface.technique import Technique
-from bench_lib.techniques.toolkit.voting import common_answers, majority
+from bench_lib.techniques.toolkit.voting import vote_of
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ class DENI(
     second `interval` from `begin` up to `end` is a round, and from `ensemble` on there is one, 3.7 trainings in all. As
     in their code, copies start a new Adam at the full rate, without schedule, and share dropout masks of their own; new
     parts in the body, such as LoRA's, get noise too. Copies are clipped as the model is, and other techniques change
-    the model's gradients alone. Of answers, the most common span wins. A loss or gradient of a copy that is not finite
+    the model's gradients alone. Of answers, the most common span wins, of a set each label by itself, and numbers are
+    averaged. A loss or gradient of a copy that is not finite
     counts as the model's. Their code has the main model predict for every member, so that its vote changes nothing, and
     adds to a counter that it never sets: here each member votes, and the counter starts at 0. Whether the published
     numbers come from that code is not known. `saved_bytes` counts one member of the ensemble.
@@ -102,8 +103,7 @@ class DENI(
         for copy in beside.copies:
             copy.check(training.step)
         states = [partial(weights_replaced, parameters, copy.values) for copy in beside.copies]
-        vote = majority if training.format.predicts_labels else common_answers
-        return training.predicting_as(Committee((nullcontext, *states), vote))
+        return training.predicting_as(Committee((nullcontext, *states), vote_of(training.format)))
 
     def _final(self, steps: int) -> int:
         """The first step of the ensemble, which trains for one at least; without one it is after the last."""

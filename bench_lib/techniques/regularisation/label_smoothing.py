@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from bench_lib.tasks.formats import Format
 from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Output
 from bench_lib.techniques.interface.technique import Technique
@@ -27,11 +28,15 @@ class LabelSmoothing(
     L = -sum over k of q_k * log p_k,  q = (1 - epsilon) * one-hot + epsilon / K,  K the classes that can be chosen
 
     Szegedy et al. 2016, "Rethinking the Inception Architecture for Computer Vision", section 7, epsilon 0.1. For answer
-    spans K counts the positions of a sequence that are not padding, and start and end are averaged.
+    spans K counts the positions of a sequence that are not padding, and start and end are averaged. Of a set of labels
+    each is a choice of its own, absent or present, with K 2.
     Source: Szegedy et al. 2016, section 7, with K 1,000 and epsilon 0.1 for ImageNet.
     """
 
     epsilon: float = bounded(0.1, "[0, 1)")
+
+    def declines(self, task_format: Format) -> str | None:
+        return "a number has no other classes that could get probability" if task_format.predicts_numbers else None
 
     def loss(self, output: Output) -> Tensor:
         pairs = zip(output.logits, output.targets, strict=True)

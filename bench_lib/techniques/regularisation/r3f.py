@@ -35,7 +35,8 @@ class R3F(
     the noisy pass has dropout masks of its own, and at epsilon 1e-5 it is they that make nearly all of the difference:
     with `same_masks` the noise is alone, and changes a training of minilm by no more than rounding does. Theirs also
     puts noise on padding and sends no gradient from the noisy pass to the embeddings; here both passes are in fp32,
-    which alone can hold the noise. Epsilon is absolute, beside embeddings of some 0.05 a value in minilm.
+    which alone can hold the noise. Epsilon is absolute, beside embeddings of some 0.05 a value in minilm. For
+    regression both divergences are (f(x) - f(x + z))^2, our choice; their code has no such term there.
     """
 
     weight: float = bounded(1.0, "[0, inf]")

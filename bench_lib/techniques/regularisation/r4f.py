@@ -51,8 +51,7 @@ class R4F(
     Aghajanyan et al. 2021, "Better Fine-Tuning by Reducing Representational Collapse"; epsilon 1e-5 and weight 1.0 are
     the defaults of their code, which normalises the head by `--spectral-norm-classification-head`. Source:
     facebookresearch/fairseq:examples/rxf/rxf_src/sentence_prediction_r3f.py and examples/rxf/README.md. Both passes see
-    the same W. Epsilon and
-    `same_masks` are those of `r3f`.
+    the same W. Epsilon, `same_masks` and the divergence of numbers are those of `r3f`.
     """
 
     weight: float = bounded(1.0, "[0, inf]")

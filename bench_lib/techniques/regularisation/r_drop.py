@@ -33,7 +33,9 @@ class RDrop(
     Liang et al. 2021, "R-Drop", equation 4; at alpha 0 it is the baseline, with one pass. The authors' fairseq
     criterion computes just that, with alpha 1.0 by default, as here; for GLUE they search 0.1, 0.5 and 1.0. Their other
     releases are stronger, as they sum the divergences over a batch of B rows: the BERT code is alpha = B / 2 here, 8
-    for 16 rows; their README's weight a is alpha = 2 a B, or 2 a / classes where it takes a mean of all.
+    for 16 rows; their README's weight a is alpha = 2 a B, or 2 a / classes where it takes a mean of all. For regression
+    the divergence is (f_1 - f_2)^2, as in their fairseq criterion, which there has the squared error of the first pass
+    alone, where ours has both.
     Source: dropreg/R-Drop:README.md, huggingface_transformer_src/src/transformers/models/bert/modeling_bert.py and
     fairseq_src/examples/roberta/roberta_rdrop_src/loss/reg_cross_entropy.py; the search over 0.1, 0.5 and 1.0 is not
     verified.

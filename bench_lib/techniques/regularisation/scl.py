@@ -43,6 +43,10 @@ class SCL(
     tau: float = bounded(0.3, "(0, inf]")
 
     def declines(self, task_format: Format) -> str | None:
+        if task_format.labels_sets:
+            return "two texts may share some of their labels, where the loss knows the same class and another one"
+        if task_format.predicts_numbers:
+            return "numbers are no classes that a batch could share"
         return None if task_format.predicts_labels else "answer spans have no classes that a batch could share"
 
     def backward(self, step: Step) -> Tensor:

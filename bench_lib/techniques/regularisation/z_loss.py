@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from bench_lib.tasks.formats import Format
 from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Output
 from bench_lib.techniques.interface.technique import Technique
@@ -33,6 +34,11 @@ class ZLoss(
     """
 
     weight: float = bounded(1e-4, "[0, inf)")
+
+    def declines(self, task_format: Format) -> str | None:
+        if task_format.labels_sets:
+            return "the normaliser of a sigmoid has one logit only, so that no logits can drift together"
+        return "a number has no softmax whose normaliser could drift" if task_format.predicts_numbers else None
 
     def loss(self, output: Output) -> Tensor:
         losses = [F.cross_entropy(*pair) for pair in zip(output.logits, output.targets, strict=True)]

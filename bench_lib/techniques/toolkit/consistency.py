@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from bench_lib.models.interventions import embedding_changed
 from bench_lib.techniques.interface.context import Output, Step
@@ -24,8 +25,13 @@ def symmetric_kl(logits_a: Tensor, logits_b: Tensor) -> Tensor:
 
 
 def disagreement(a: Output, b: Output) -> Tensor:
-    """The symmetric divergence of two predictions, averaged over start and end of answer spans."""
-    return torch.stack([symmetric_kl(x, y) for x, y in zip(a.logits, b.logits, strict=True)]).mean()
+    """The symmetric divergence of two predictions, averaged over start and end of answer spans.
+
+    Of numbers it is the mean squared difference, the same divergence of two normal distributions of variance 1/2, whose
+    cross-entropy is the squared error.
+    """
+    divergence = F.mse_loss if a.numbers else symmetric_kl
+    return torch.stack([divergence(x, y) for x, y in zip(a.logits, b.logits, strict=True)]).mean()
 
 
 def clean_and_noisy(step: Step, noise: Noise, hidden: bool = False, repeat: int = 0) -> tuple[Output, Output]:

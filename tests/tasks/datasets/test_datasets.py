@@ -49,6 +49,10 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         {"premise": "I doubt that it will snow.", "hypothesis": "it will snow", "label": 1, "idx": 0},
         {"premise": "She knew that he lied.", "hypothesis": "he lied", "label": 0, "idx": 1},
     ],
+    "boolq": [
+        {"question": "is the moon a star", "passage": "The moon is a satellite of the earth.", "label": 0, "idx": 0},
+        {"question": "do bees sleep", "passage": "Bees rest at night, some in flowers.", "label": 1, "idx": 1},
+    ],
     "wic": [
         {"word": "bank", "sentence1": "We sat on the bank.", "sentence2": "The bank lent it.", "label": 0}
         | {"start1": 14, "end1": 18, "start2": 4, "end2": 8, "idx": 0},
@@ -104,7 +108,9 @@ def test_rows_are_read_in_the_hubs_columns(task: Task) -> None:
             assert example == TextExample(f"{row['word']}: {row['sentence1']}", row[target], row["sentence2"])
         else:
             assert example == TextExample(
-                row[task.columns[0]], row[target], row.get({"cb": "hypothesis"}.get(task.name, "sentence2"))
+                row[task.columns[0]],
+                row[target],
+                row.get({"cb": "hypothesis", "boolq": "passage"}.get(task.name, "sentence2")),
             )
 
 

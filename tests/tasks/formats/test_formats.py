@@ -23,7 +23,7 @@ SPAN = SpanExample("1", "x y", "z?", ("x", "y"), (0, 2))
 
 
 def test_formats_are_named_as_they_are_stored_and_printed() -> None:
-    assert FORMATS.names() == ("sequence", "tokens", "span")
+    assert FORMATS.names() == ("sequence", "tokens", "span", "multi_label", "regression")
     assert [f"{task_format}" for task_format in FORMATS] == list(FORMATS.names())
     with pytest.raises(UnknownName, match="unknown task format 'tokes': did you mean 'tokens'"):
         FORMATS.get("tokes")
@@ -54,8 +54,9 @@ def test_a_format_that_lacks_a_part_cannot_be_made() -> None:
 
 
 @pytest.mark.parametrize("task_format", FORMATS, ids=str)
-def test_a_format_labels_texts_or_words_or_points_at_tokens(task_format: Format) -> None:
-    assert [task_format.labels_texts, task_format.labels_words, task_format.points_at_tokens].count(True) == 1
+def test_a_format_says_one_thing_about_its_targets(task_format: Format) -> None:
+    says = ("labels_texts", "labels_words", "labels_sets", "predicts_numbers", "points_at_tokens")
+    assert [getattr(task_format, name) for name in says].count(True) == 1
     assert TASKS.get(task_format.sample_task).format is task_format
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
+from bench_lib.core.errors import BadData
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.formats import SpanExample
 from bench_lib.tasks.scoring.constant_baseline import constant_baseline
 from bench_lib.tasks.scoring.metrics import score
-from bench_lib.tasks.sources.load import fingerprint, load_data
+from bench_lib.tasks.sources.load import fingerprint, load_data, read_split
 
 FOLDER = Path(__file__).parents[3].parent / "shared" / "data"
 COUNTS = {
@@ -33,6 +35,8 @@ COUNTS = {
     "wnli": (635, 71),
     "wnut_17": (3_394, 1_287),
     "weibo_ner": (1_350, 270),
+    "stsb": (5_749, 1_500),
+    "go_emotions": (43_410, 5_427),
 }
 # The larger class: 12,500 of 25,000; 444 of 872; 146 of 277; F1 of 279 paraphrases of 408 is 558/687.
 BASELINES = {"imdb": 0.5, "sst2": 444 / 872, "conll2003": 0.0, "rte": 146 / 277, "mrpc": 558 / 687, "cola": 0.0}
@@ -40,7 +44,7 @@ BASELINES = {"imdb": 0.5, "sst2": 444 / 872, "conll2003": 0.0, "rte": 146 / 277,
 # F1 is 2 * 291 / (2,717 + 292), and that of the eight other relations 0.
 BASELINES |= {"ag_news": 0.25, "trec": 138 / 500, "banking77": 1 / 77, "clinc_oos": 1 / 150, "cb": 0.5, "wic": 0.51}
 BASELINES |= {"sem_eval_2010_task_8": 2 * 291 / (2_717 + 292) / 9, "wnli": 40 / 71, "chnsenticorp": 608 / 1_200}
-BASELINES |= {"tnews": 1_089 / 10_000, "wnut_17": 0.0, "weibo_ner": 0.0}
+BASELINES |= {"tnews": 1_089 / 10_000, "wnut_17": 0.0, "weibo_ner": 0.0, "stsb": 0.0}
 
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"the real data sets are not at {FOLDER}")
 
@@ -56,6 +60,24 @@ def test_every_row_passes_and_is_counted(name: str) -> None:
 def test_constant_baselines_are_the_known_ones(name: str) -> None:
     task = TASKS.get(name)
     assert constant_baseline(task, load_data(task, str(FOLDER)).evaluation) == pytest.approx(BASELINES[name])
+
+
+def test_a_split_that_is_not_there_is_named() -> None:
+    """Of BoolQ the folder has the validation split alone; the hub has both."""
+    with pytest.raises(BadData, match=r"no .*boolq/train\.parquet, which task boolq needs .*holds validation\.parquet"):
+        load_data(TASKS.get("boolq"), str(FOLDER))
+    assert len(read_split(TASKS.get("boolq"), str(FOLDER), "validation")) == 3_270
+
+
+def test_every_emotion_in_every_comment_is_the_best_constant_set() -> None:
+    task = TASKS.get("go_emotions")
+    evaluation = load_data(task, str(FOLDER)).evaluation
+    counts = [sum(label in example.label_indices for example in evaluation) for label in range(28)]
+    assert constant_baseline(task, evaluation) == pytest.approx(fmean(2 * c / (5_427 + c) for c in counts))
+    everything = [tuple(range(28))] * len(evaluation)
+    assert score(task, everything, [example.reference for example in evaluation])["macro_f1"] == pytest.approx(
+        constant_baseline(task, evaluation)
+    )
 
 
 def test_squad_as_a_whole_is_scored() -> None:

@@ -129,4 +129,4 @@ def test_without_share_it_is_one_ordinary_pass(given_step):
     assert step.calls == [(0, False, False)]
     assert TokenCutoff(share=0.0).passes() == (1, 1)
     assert TokenCutoff().passes() == (2, 1)
-    assert [TokenCutoff().declines(task_format) for task_format in FORMATS] == [None] * 3
+    assert [TokenCutoff().declines(task_format) for task_format in FORMATS] == [None] * len(FORMATS.names())

@@ -71,7 +71,7 @@ class Pool(Plain):
     def pools(self):
         return 5
 
-    def pool(self, predictions):
+    def pool(self, predictions, task_format):
         return predictions[0]
 
 

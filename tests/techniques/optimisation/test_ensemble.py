@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from bench_lib.core.record import Predictions
-from bench_lib.tasks.formats import FORMATS, QUESTION_ANSWERING
+from bench_lib.tasks.formats import (
+    FORMATS,
+    MULTI_LABEL_CLASSIFICATION,
+    QUESTION_ANSWERING,
+    REGRESSION,
+    TEXT_CLASSIFICATION,
+    TOKEN_CLASSIFICATION,
+)
 from bench_lib.techniques.optimisation.ensemble import Ensemble
 
 LOGITS = st.integers(1, 4).flatmap(
@@ -18,8 +25,9 @@ LOGITS = st.integers(1, 4).flatmap(
 )
 
 
-def pooled(*members, lengths=None):
-    return Ensemble(len(members)).pool([Predictions(np.array(m, dtype=np.float32), lengths) for m in members])
+def pooled(*members, lengths=None, task_format=TEXT_CLASSIFICATION):
+    found = [Predictions(np.array(m, dtype=np.float32), lengths) for m in members]
+    return Ensemble(len(members)).pool(found, task_format)
 
 
 def softmax(values):
@@ -52,9 +60,9 @@ def test_the_rows_of_each_sentence_stay_together():
 
 def test_one_member_is_handed_through():
     one = Predictions(np.array([[3.0, -1.0]], dtype=np.float32), np.array([1], dtype=np.int32))
-    assert Ensemble(members=1).pool([one]) is one
+    assert Ensemble(members=1).pool([one], TOKEN_CLASSIFICATION) is one
     # The others may have diverged.
-    assert Ensemble(members=5).pool([one]) is one
+    assert Ensemble(members=5).pool([one], TOKEN_CLASSIFICATION) is one
 
 
 @given(LOGITS.filter(lambda values: len(values) > 1))
@@ -72,6 +80,18 @@ def test_a_probability_lies_between_the_members(values):
     np.testing.assert_allclose(found, single.mean(0), rtol=1e-4, atol=1e-30)
     assert (found >= single.min(0) * (1 - 1e-4)).all()
     assert (found <= single.max(0) * (1 + 1e-4)).all()
+
+
+def test_the_probability_of_each_label_of_a_set_is_averaged():
+    # Odds of 3 : 1 and 1 : 3 are 3/4 and 1/4, with the mean 1/2; of 9 : 1 and 1 : 1 are 0.9 and 0.5, with the mean 0.7.
+    logits = [[math.log(3), math.log(9)]], [[-math.log(3), 0.0]]
+    found = pooled(*logits, task_format=MULTI_LABEL_CLASSIFICATION).values
+    np.testing.assert_allclose(found, [[0.0, math.log(0.7 / 0.3)]], atol=1e-6)
+    assert np.isfinite(pooled([[90.0]], [[-90.0]], task_format=MULTI_LABEL_CLASSIFICATION).values).all()
+
+
+def test_numbers_are_averaged():
+    np.testing.assert_allclose(pooled([[1.0], [4.0]], [[2.0], [0.0]], task_format=REGRESSION).values, [[1.5], [2.0]])
 
 
 def test_it_declines_answer_spans_alone():

@@ -20,7 +20,7 @@ from collections.abc import Callable
 import numpy as np
 
 from bench_lib.core.errors import UnknownName, require
-from bench_lib.tasks.sources.synthetic import entities, questions, sentiment
+from bench_lib.tasks.sources.synthetic import emotions, entities, news, questions, sentiment, similarity
 from bench_lib.tasks.sources.synthetic.draw import Draw, Item, Row
 
 _MAKERS: dict[str, Callable[[Draw, bool], Item]] = {
@@ -28,6 +28,9 @@ _MAKERS: dict[str, Callable[[Draw, bool], Item]] = {
     "sst2": sentiment.short,
     "conll2003": entities.sentence,
     "squad": questions.question,
+    "stsb": similarity.pair,
+    "go_emotions": emotions.comment,
+    "ag_news": news.article,
 }
 CORPORA: tuple[str, ...] = tuple(_MAKERS)
 NOISE = 0.05

@@ -1,0 +1,141 @@
+"""Regression: a text, or a pair of texts, with a number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench_lib.core.errors import Unsupported, require
+from bench_lib.core.record import Predictions
+from bench_lib.tasks.formats.base import Example, Format, Metric, Text
+from bench_lib.tasks.formats.correlations import CORRELATIONS
+from bench_lib.tasks.formats.rows import RowReader
+from bench_lib.tasks.formats.texts import (
+    changed_texts,
+    inputs_of,
+    passages_of,
+    read_texts,
+    rewordable_texts,
+    reworded_texts,
+    text_columns,
+)
+from bench_lib.tasks.formats.word_edits import Passage
+
+PARTS = 5
+"""The parts of equal size into which predictions are ranked for the agreement of runs."""
+
+
+@dataclass(frozen=True)
+class NumberExample(Example):
+    """A text, or a pair of texts, with a number."""
+
+    text: str
+    number: float
+    pair: str | None = None
+
+    @property
+    def format(self) -> Format:
+        return REGRESSION
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return inputs_of(self)
+
+    @property
+    def reference(self) -> float:
+        return self.number
+
+    def passages(self, labels: Sequence[str]) -> tuple[Passage, ...]:
+        return passages_of(self)
+
+    def rewritten(self, changed: Sequence[Passage], labels: Sequence[str]) -> NumberExample:
+        text, pair = changed_texts(self, changed)
+        return replace(self, text=text, pair=pair)
+
+    @property
+    def rewordable(self) -> tuple[str, ...]:
+        return rewordable_texts(self)
+
+    def reworded(self, paraphrases: Mapping[str, str]) -> NumberExample:
+        text, pair = reworded_texts(self, paraphrases)
+        return replace(self, text=text, pair=pair)
+
+
+class Regression(Format):
+    """One number for a text or a pair of texts; stored predictions are that number.
+
+    A run has collapsed where its correlation with the right numbers is 0 or less. The correlation of a constant is
+    undefined and counts as 0, and so does that of predictions that are no finite numbers.
+    """
+
+    name: ClassVar[str] = "regression"
+    columns: ClassVar[tuple[int, int]] = (2, 4)
+    metrics: ClassVar[Mapping[str, Metric]] = CORRELATIONS
+    aliases: ClassVar[tuple[str, ...]] = ("regression", "text-regression", "similarity", "sts", "rating")
+    sample_task: ClassVar[str] = "stsb"
+    auto_model: ClassVar[str] = "AutoModelForSequenceClassification"
+    torch_half: ClassVar[str] = "bench_lib.harness.formats.regression:Regression"
+    predicts_numbers: ClassVar[bool] = True
+
+    def head_outputs(self, labels: int) -> int:
+        return 1
+
+    def check_labels(self, labels: Sequence[str], what: str) -> None:
+        require(not labels, what, tuple(labels), "none, since the answer is a number")
+
+    def parse(self, row: RowReader) -> NumberExample:
+        text, pair = read_texts(row)
+        target = row.columns[-1]
+        value = row.get(target)
+        # A bool is an int to isinstance.
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            raise row.wrong(target, value, "a finite number")
+        return NumberExample(text, float(value), pair)
+
+    def mislabelled(
+        self, examples: Sequence[NumberExample], share: float, labels: Sequence[str], generator: np.random.Generator
+    ) -> tuple[Example, ...]:
+        """A share of the examples gets the number of another example, drawn among those with a different one."""
+        if len({example.number for example in examples}) < 2:
+            raise Unsupported("no number can be corrupted where all examples have the same one")
+        # Drawn for all, so that the corrupted numbers of a smaller share are among those of a larger one.
+        order = generator.permutation(len(examples)).tolist()
+        seeds = generator.integers(2**63, size=len(examples)).tolist()
+        found: list[Example] = list(examples)
+        for i in order[: round(share * len(examples))]:
+            found[i] = replace(examples[i], number=_another(examples, i, np.random.default_rng(seeds[i])))
+        return tuple(found)
+
+    def prior(self, examples: Sequence[NumberExample], labels: Sequence[str]) -> Sequence[float] | None:
+        """The mean number: far from it, all texts pull the body the same way, until it tells none from another."""
+        return [fmean(example.number for example in examples)] if examples else None
+
+    def encoded(self, examples: Sequence[NumberExample]) -> list[Sequence[Text]]:
+        return text_columns(examples)
+
+    def answers(self, examples: Sequence[NumberExample], predictions: Predictions) -> Sequence[float]:
+        numbers: list[float] = predictions.values[:, 0].tolist()
+        return numbers
+
+    def codes(self, values: NDArray[np.floating]) -> NDArray[np.integer]:
+        """Which fifth of its run's predictions an item is in, since the metrics know ranks and no scale."""
+        ranks = values[..., 0].argsort(axis=-1, kind="stable").argsort(axis=-1, kind="stable")
+        return np.asarray(ranks * PARTS // ranks.shape[-1])
+
+    def constant_score(self, metric: str, labels: Sequence[str], examples: Sequence[NumberExample]) -> float:
+        return 0.0
+
+
+def _another(examples: Sequence[NumberExample], i: int, generator: np.random.Generator) -> float:
+    while (other := examples[int(generator.integers(len(examples)))].number) == examples[i].number:
+        pass
+    return other
+
+
+REGRESSION = Regression()
