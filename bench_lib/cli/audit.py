@@ -27,7 +27,8 @@ OVERLAPS = ("task", "first", "second", "shared", "in first", "in second", "% of 
 TOKENS = ("task", "split", "known", "unknown", "median", "longest", "too long", "length", "cut", "lost")
 LEGEND = """repeats: examples whose text (pair, words, question with context) an earlier one of the split has
 alike: the same, but for case and white space; conflicting: texts that stand with different answers
-labels: of texts their classes; of words the types of their entities, or O for none
+labels: of texts their classes or all labels of their sets; of words the types of their entities,
+or O for none
 
 shared: different texts that both splits have; alike: the same, but for case and white space
 in first, in second: the examples of each that have a shared text
@@ -109,7 +110,7 @@ def _tables(found: Sequence[TaskAudit]) -> Iterator[str]:
     splits = [(one.task, split) for one in found for split in one.splits]
     tables = (
         (COUNTS, [_counts(*row) for row in splits], 2),
-        (LABELS, [_labels(*row) for row in splits if row[1].counts.labels], 3),
+        (LABELS, [_labels(*row) for row in splits if row[1].counts.labels or row[1].counts.numbers], 3),
         (OVERLAPS, [_overlap(one.task, pair, one.splits) for one in found for pair in one.overlaps], 3),
         (TOKENS, [_tokens(*row) for row in splits], 2),
     )
@@ -129,6 +130,9 @@ def _counts(task: str, found: SplitAudit) -> tuple[str, ...]:
 
 
 def _labels(task: str, found: SplitAudit) -> tuple[str, ...]:
+    if numbers := found.counts.numbers:
+        bounds = "numbers from {least:.2f} to {greatest:.2f}, mean {mean:.2f}".format_map(numbers)
+        return task, found.split, bounds
     shares = [f"{name} {md.percent(share, 1)}" for name, share in found.counts.labels.items()]
     if len(shares) > MOST_LABELS:
         order = sorted(range(len(shares)), key=[*found.counts.labels.values()].__getitem__)

@@ -129,6 +129,7 @@ DESK = ProfileFamily(
             "stride": 64,
             "eval_batch_size": 16,
         },
+        "multi_label": {"train_examples": 2000, "learning_rate": 3e-4, "max_length": 48},
     },
     {
         "sst2": {"eval_examples": None},
@@ -136,6 +137,7 @@ DESK = ProfileFamily(
         "rte": {"max_length": 128},
         "mrpc": {"max_length": 96},
         "ag_news": {"max_length": 96},
+        "boolq": {"max_length": 256},
         "cb": {"max_length": 192},
         "chnsenticorp": {"max_length": 128},
         "sem_eval_2010_task_8": {"max_length": 128},

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from statistics import fmean
 from typing import Any
 
 from bench_lib.tasks.formats import Example
@@ -19,7 +20,8 @@ class Counts:
 
     `repeats` counts examples with the input of an earlier one, `alike` those whose input differs from an earlier one at
     most in case and white space. `conflicting` counts inputs whose examples have no common answer, `empty` examples
-    with a blank text. `labels` are shares of the classes, or of `O` and each type among tagged words; empty for spans.
+    with a blank text. `labels` are shares of the classes, of the labels of all sets, or of `O` and each type among
+    tagged words; empty for spans and numbers. `numbers` are their least, greatest and mean, empty where there are none.
     """
 
     examples: int
@@ -28,6 +30,7 @@ class Counts:
     conflicting: int
     empty: int
     labels: Mapping[str, float]
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ def count(examples: Sequence[Example], known: Inputs, labels: Sequence[str]) -> 
         conflicting=sum(map(_conflict, known.answers.values())),
         empty=sum(not all(map(str.strip, example.inputs)) for example in examples),
         labels=balance(examples, labels),
+        numbers=_numbers([example.reference for example in examples if example.format.predicts_numbers]),
     )
 
 
@@ -98,6 +102,10 @@ def balance(examples: Iterable[Example], labels: Sequence[str]) -> dict[str, flo
     for position, label in enumerate(labels):
         totals[label.removeprefix("B-").removeprefix("I-")] += seen[position]
     return {name: number / seen.total() for name, number in totals.items()}
+
+
+def _numbers(found: Sequence[float]) -> dict[str, float]:
+    return {"least": min(found), "greatest": max(found), "mean": fmean(found)} if found else {}
 
 
 def _conflict(answers: Sequence[Answers]) -> bool:
