@@ -1,4 +1,4 @@
-"""The metrics of every task, as fractions (the Matthews correlation runs from -1 to 1); each format brings its own.
+"""The metrics of every task, as fractions (correlations run from -1 to 1); each format brings its own.
 
 scikit-learn and seqeval take 100 MB of a worker's memory, so only the metrics that need them import them.
 """
@@ -16,8 +16,8 @@ from bench_lib.tasks.task import Task
 def score(task: Task, predictions: Sequence[Any], references: Sequence[Any]) -> dict[str, float]:
     """The task's metrics by name, the primary one first.
 
-    A prediction is a class, a tag index for each word, or the text of an answer, depending on the format; references
-    are those of the examples. Different numbers of them raise `BadValue`.
+    A prediction is a class, a set of labels, a number, a tag index for each word, or the text of an answer, depending
+    on the format; references are those of the examples. Different numbers of them raise `BadValue`.
     """
     require(len(references) > 0, "number of references", len(references), "1 or more")
     require(len(predictions) == len(references), "number of predictions", len(predictions), f"{len(references)}")
