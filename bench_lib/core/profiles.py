@@ -106,6 +106,8 @@ QUICK = ProfileFamily(
     {
         "tokens": {"learning_rate": 3e-4},
         "span": {"train_examples": 96, "eval_examples": 100, "learning_rate": 3e-4, "max_length": 96, "stride": 32},
+        "multi_label": {"train_examples": 512, "epochs": 3, "learning_rate": 3e-4},
+        "regression": {"train_examples": 256, "learning_rate": 3e-4},
     },
     {
         "imdb": {"train_examples": 96, "eval_examples": 100, "learning_rate": 2e-4, "max_length": 96},
@@ -148,8 +150,12 @@ FEW1K = ProfileFamily(
     "few1k",
     "1,000 examples with a BERT-size model on one GPU, as in Zhang et al. 2021",
     Profile(train_examples=1000, eval_examples=1000, epochs=3, precision="bf16", max_length=128, evaluations=6),
-    {"tokens": {"learning_rate": 5e-5}, "span": {"learning_rate": 3e-5, "max_length": 384, "stride": 128}},
-    {name: {"max_length": 256} for name in ("imdb", "rte", "cb", "chnsenticorp")},
+    {
+        "tokens": {"learning_rate": 5e-5},
+        "span": {"learning_rate": 3e-5, "max_length": 384, "stride": 128},
+        "multi_label": {"learning_rate": 5e-5},
+    },
+    {name: {"max_length": 256} for name in ("imdb", "rte", "boolq", "cb", "chnsenticorp")},
 )
 FULL = ProfileFamily(
     "full",
@@ -159,7 +165,8 @@ FULL = ProfileFamily(
         "tokens": {"learning_rate": 5e-5},
         "span": {"epochs": 2, "learning_rate": 3e-5, "max_length": 384, "stride": 128},
     },
-    {"imdb": {"max_length": 512, "stride": 128}} | {n: {"max_length": 256} for n in ("rte", "cb", "chnsenticorp")},
+    {"imdb": {"max_length": 512, "stride": 128}}
+    | {n: {"max_length": 256} for n in ("rte", "boolq", "cb", "chnsenticorp")},
 )
 
 PROFILES: Registry[ProfileFamily] = Registry("profile")

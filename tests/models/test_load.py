@@ -79,6 +79,24 @@ def test_a_head_is_drawn_as_bert_draws_it(tiny: Ref) -> None:
     assert not model.classifier.bias.any()
 
 
+def test_a_head_starts_from_its_prior_where_it_has_a_bias(tiny: Ref, families: Any) -> None:
+    prior = [0.5, -1.0, 2.0]
+    template = load_template(tiny, TEXT_CLASSIFICATION, 3)
+    plain, begun = (instantiate(template, torch.Generator().manual_seed(0), prior=p) for p in (None, prior))
+    assert begun.classifier.bias.tolist() == prior
+    assert plain.classifier.bias.tolist() == [0.0] * 3
+    changed = [name for name, p in begun.named_parameters() if not torch.equal(p, dict(plain.named_parameters())[name])]
+    assert changed == ["classifier.bias"]
+    decoder = load_template(resolve(str(families.folder("llama")), MODELS), TEXT_CLASSIFICATION, 3)
+    assert instantiate(decoder, torch.Generator().manual_seed(0), prior=prior).score.bias is None
+
+
+def test_a_prior_is_not_for_a_head_that_is_kept(classifier: Ref) -> None:
+    template = load_template(classifier, TEXT_CLASSIFICATION, 3)
+    kept = instantiate(template, torch.Generator().manual_seed(0), keep_head=True, prior=[7.0, 8.0, 9.0])
+    assert kept.classifier.bias.tolist() != [7.0, 8.0, 9.0]
+
+
 def test_drawing_reads_no_global_generator(tiny: Ref) -> None:
     template = load_template(tiny, TEXT_CLASSIFICATION, 2)
     torch.manual_seed(1)

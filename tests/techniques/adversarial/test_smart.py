@@ -6,7 +6,8 @@ import math
 import pytest
 import torch
 
-from bench_lib.techniques.adversarial.smart import SMART
+from bench_lib.techniques.adversarial.smart import SMART, penalty
+from bench_lib.techniques.interface.context import Output
 
 IDS, REAL, TARGETS = [[1, 2, 0], [3, 3, 2]], [[True, True, False], [True, True, True]], [0, 1]
 TOKENS = [2, 3]
@@ -38,6 +39,15 @@ def attacked(toy, clean, steps=1):
     moved = ((noise * torch.tensor(REAL)[..., None]).sum(1) @ SIGNS).tolist()
     ways = [math.copysign(2 * ETA * n * steps, m) for n, m in zip(TOKENS, moved, strict=True)]
     return [a + m + way for a, m, way in zip(clean, moved, ways, strict=True)]
+
+
+def test_the_penalty_on_numbers_is_the_squared_difference_and_not_twice_that():
+    places = torch.ones(2, 1, dtype=torch.bool)
+    one, other = (
+        Output((torch.tensor(values)[:, None],), (torch.zeros(2),), places, numbers=True)
+        for values in ([1.0, 2.0], [1.0, 5.0])
+    )
+    assert penalty(one, other).item() == pytest.approx(9 / 2)
 
 
 @pytest.mark.parametrize("steps", [1, 2])

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bench_lib.tasks.formats import QUESTION_ANSWERING, TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION
-from bench_lib.techniques.data.mixup import Mixup
+from bench_lib.techniques.data.mixup import Mixup, _partners
 
 HALF = (0.25, torch.tensor([1, 0]))
 
@@ -41,6 +41,12 @@ def test_the_loss_on_two_rows_by_hand(given_step, toy, monkeypatch):
     own = (math.log(1 + math.exp(-2)) + math.log(1 + math.exp(-1))) / 2
     others = (math.log(1 + math.exp(2)) + math.log(1 + math.exp(1))) / 2
     assert Mixup().backward(step).item() == pytest.approx(0.25 * own + 0.75 * others, rel=1e-5)
+
+
+def test_of_a_set_every_label_comes_from_the_partner():
+    order = torch.tensor([2, 0, 1])
+    assert _partners(torch.tensor([5.0, 6.0, 7.0]), order).tolist() == [7, 5, 6]
+    assert _partners(torch.tensor([1, 0, 0, 1, 1, 1]), order).tolist() == [1, 1, 1, 0, 0, 1]
 
 
 def test_lambda_is_beta_and_of_the_whole_batch(micro_step):

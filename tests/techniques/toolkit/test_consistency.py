@@ -49,6 +49,16 @@ def test_symmetric_kl_is_symmetric_not_negative_and_zero_on_equal_inputs(a, b):
     assert symmetric_kl(a, b).item() == pytest.approx(textbook(a.double(), b.double()), rel=1e-3, abs=1e-5)
 
 
+def test_numbers_disagree_by_their_squared_difference():
+    """The divergence of two normal distributions of variance 1/2, (a - b)^2 / (2 * 1/2), either way."""
+    first, second = (
+        Output((torch.tensor(values)[:, None],), (torch.zeros(2),), torch.ones(2, 1, dtype=torch.bool), numbers=True)
+        for values in ([1.0, 4.0], [3.0, 4.5])
+    )
+    assert disagreement(first, second).item() == pytest.approx((4 + 0.25) / 2)
+    assert disagreement(first, first).item() == 0
+
+
 def test_masked_positions_add_nothing_forward_or_backward():
     masked = torch.tensor([[math.log(3), 0.0, -torch.inf]], requires_grad=True)
     other = torch.tensor([[0.0, 0.0, -torch.inf]], requires_grad=True)

@@ -7,7 +7,27 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from bench_lib.core.record import Predictions
-from bench_lib.techniques.toolkit.voting import common_answers, majority
+from bench_lib.tasks.formats import FORMATS
+from bench_lib.techniques.toolkit.voting import common_answers, majority, majority_of_each, mean, vote_of
+
+
+def test_each_format_has_its_vote():
+    votes = {str(task_format): vote_of(task_format) for task_format in FORMATS}
+    assert votes["sequence"] == votes["tokens"] == majority
+    assert (votes["span"], votes["multi_label"], votes["regression"]) == (common_answers, majority_of_each, mean)
+
+
+def test_a_label_of_a_set_needs_more_than_half_of_the_votes():
+    tables = ([[2.0, -1.0, 3.0]], [[0.1, -9.0, -3.0]], [[-5.0, 1.0, 0.0]], [[-1.0, 2.0, -1.0]])
+    found = majority_of_each([Predictions(np.array(one, dtype=np.float32)) for one in tables])
+    np.testing.assert_allclose(found.values, [[0.0, 0.0, np.log(1.5 / 3.5)]], rtol=1e-6)
+    assert majority_of_each([Predictions(np.array(one, dtype=np.float32)) for one in tables[:3]]).values[0, 0] > 0
+
+
+def test_numbers_are_averaged():
+    found = mean([Predictions(np.array([[1.0], [2.5]], dtype=np.float32)), Predictions(np.zeros((2, 1), np.float32))])
+    assert found.values.tolist() == [[0.5], [1.25]]
+    assert found.values.dtype == np.float32
 
 
 def saying(*classes, of=3):
