@@ -235,7 +235,7 @@ def test_an_older_store_says_how_far_it_goes(check: Check, capsys: Written, tmp_
         ([], "nothing to check: name a technique"),
         (["llrdd"], "unknown technique 'llrdd': did you mean 'llrd'"),
         (["llrd", "--baseline", "adamv"], "unknown technique 'adamv': did you mean"),
-        (["llrd", "--tasks", "sst2,sts2"], "unknown task 'sts2': did you mean 'sst2'"),
+        (["llrd", "--tasks", "sst2,sst22"], "unknown task 'sst22': did you mean 'sst2'"),
         (["llrd", "--tasks", "sst2,sst2"], "tasks is ('sst2', 'sst2'); allowed: at least one, each once"),
         (["llrd", "--profile", "smok"], "unknown profile 'smok': did you mean 'smoke'"),
         (["llrd", "--max-seeds", "1"], "greatest number of seeds is 1"),

@@ -57,7 +57,7 @@ def test_the_same_run_again_has_nothing_to_do(capsys: Written, store: Path, smal
     ("arguments", "message"),
     [
         (["--seeds", "4-1"], "seed range is '4-1'; allowed: numbers and rising ranges, such as 0-29 or 0-4,7,9"),
-        (["--tasks", "sts2"], "unknown task 'sts2': did you mean 'sst2'?"),
+        (["--tasks", "sst22"], "unknown task 'sst22': did you mean 'sst2'?"),
         (["--techniques", "adamw,mixuot"], "unknown technique 'mixuot': did you mean 'mixout' or"),
         (
             ["--techniques", "ensemble", "--seeds", "0-3"],

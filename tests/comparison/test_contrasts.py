@@ -200,7 +200,7 @@ def test_the_store_stays_sound(store: Store, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"tasks": ("sts2",)}, "did you mean 'sst2'"),
+        ({"tasks": ("sst22",)}, "did you mean 'sst2'"),
         ({"profiles": ("smok",)}, "did you mean 'smoke'"),
         ({"max_seeds": 2}, "greatest number of seeds is 2"),
         ({"alpha": 0.7}, "alpha is 0.7"),

@@ -329,7 +329,7 @@ def test_an_older_store_without_the_technique_or_with_several_versions_is_refuse
     [
         ({"tasks": ()}, BadValue, "tasks"),
         ({"tasks": ("sst2", "sst2")}, BadValue, "allowed: at least one, each once"),
-        ({"tasks": ("sst2", "sts2")}, BadPlan, "did you mean 'sst2'"),
+        ({"tasks": ("sst2", "sst22")}, BadPlan, "did you mean 'sst2'"),
         ({"profile": "smok"}, BadPlan, "did you mean 'smoke'"),
         ({"max_cost": 0.0}, BadValue, "--max-cost is 0.0"),
         ({"max_seeds": 2}, BadPlan, "greatest number of seeds is 2"),

@@ -9,11 +9,10 @@ import pytest
 from bench_lib.core.errors import BadPlan
 from bench_lib.core.record import Status
 from bench_lib.plans.plan_file import read_plan
-from bench_lib.runner.grid import plan
+from bench_lib.runner.grid import all_tasks, plan
 from bench_lib.runner.records import blank_record
 from bench_lib.runner.tuning import plan_tuning
 from bench_lib.store import Store
-from bench_lib.tasks.sources.synthetic import CORPORA
 
 REFERENCE = Path(__file__).parents[2] / "results" / "plan.toml"
 
@@ -147,6 +146,6 @@ def test_the_plan_of_the_reference_results_can_be_planned(tmp_path: Path) -> Non
     found = read_plan(REFERENCE, "embedded", str(tmp_path / "results"))
     runs = found.runs(Store(tmp_path / "results"))
     trained = {name: {(r.task, r.seed) for r in specs if r.technique() == "adamw"} for name, specs in runs.items()}
-    assert set().union(*trained.values()) >= {(task, seed) for task in CORPORA for seed in range(30)}
+    assert set().union(*trained.values()) >= {(task, seed) for task in all_tasks("embedded") for seed in range(30)}
     assert [contrasts.baseline for contrasts in found.contrasts.values()] == ["adamw", "adamw[tuned]"]
     assert found.waiting == ("techniques, tuned",)

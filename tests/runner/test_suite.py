@@ -160,7 +160,7 @@ def test_what_is_asked_for_twice_is_run_once(small: Grid, double: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"tasks": ("sst2", "sts2")}, "unknown task 'sts2': did you mean 'sst2'"),
+        ({"tasks": ("sst2", "sst22")}, "unknown task 'sst22': did you mean 'sst2'"),
         ({"techniques": ("mixuot",)}, "unknown technique 'mixuot': did you mean 'mixout'"),
         ({"techniques": ("llrd:deacy=0.9",)}, "unknown field of technique llrd 'deacy': did you mean 'decay'"),
         ({"model": "minlm"}, "unknown model 'minlm': did you mean 'minilm'"),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.formats import SpanExample, TagExample, TextExample
+from bench_lib.tasks.formats import LabelSetExample, NumberExample, SpanExample, TagExample, TextExample
 from bench_lib.tasks.formats.word_edits import (
     Word,
     exchanged,
@@ -79,7 +79,7 @@ def right(example):
         names = ["O", *(NER[tag] for tag in example.tags)]
         inside = [before[2:] == name[2:] for before, name in pairwise(names) if name.startswith("I-")]
         return all(inside) and len(example.words) == len(example.tags)
-    return isinstance(example, TextExample)
+    return isinstance(example, (TextExample, LabelSetExample, NumberExample))
 
 
 @given(examples, seeds)
