@@ -107,6 +107,7 @@ QUICK = ProfileFamily(
     {
         "tokens": {"learning_rate": 3e-4},
         "span": {"train_examples": 96, "eval_examples": 100, "learning_rate": 3e-4, "max_length": 96, "stride": 32},
+        "generation": {"max_length": 160},
     },
     {
         "imdb": {"train_examples": 96, "eval_examples": 100, "learning_rate": 2e-4, "max_length": 96},
@@ -130,6 +131,7 @@ DESK = ProfileFamily(
             "stride": 64,
             "eval_batch_size": 16,
         },
+        "generation": {"max_length": 192},
     },
     {
         "sst2": {"eval_examples": None},
