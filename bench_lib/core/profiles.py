@@ -109,6 +109,7 @@ QUICK = ProfileFamily(
         "span": {"train_examples": 96, "eval_examples": 100, "learning_rate": 3e-4, "max_length": 96, "stride": 32},
         "multi_label": {"train_examples": 512, "epochs": 3, "learning_rate": 3e-4},
         "regression": {"train_examples": 256, "learning_rate": 3e-4},
+        "generation": {"max_length": 160},
     },
     {
         "imdb": {"train_examples": 96, "eval_examples": 100, "learning_rate": 2e-4, "max_length": 96},
@@ -133,6 +134,7 @@ DESK = ProfileFamily(
             "eval_batch_size": 16,
         },
         "multi_label": {"train_examples": 2000, "learning_rate": 3e-4, "max_length": 48},
+        "generation": {"max_length": 192},
     },
     {
         "sst2": {"eval_examples": None},

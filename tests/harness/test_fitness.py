@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 
 from bench_lib.core.profiles import PROFILES
 from bench_lib.core.spec import Profile, Ref, RunSpec, TechniqueSpec
@@ -16,7 +17,7 @@ from bench_lib.harness.fitness import ModelFacts, model_facts, model_problems, p
 from bench_lib.models import MODELS
 from bench_lib.models.source import resolve
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.formats import QUESTION_ANSWERING, TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION
+from bench_lib.tasks.formats import QUESTION_ANSWERING, TEXT_CLASSIFICATION, TEXT_GENERATION, TOKEN_CLASSIFICATION
 
 SHORT = Profile(max_length=32, stride=8)
 POSITIONS = 64
@@ -218,3 +219,47 @@ def test_a_checkpoint_that_was_fine_tuned_needs_one_where_its_head_fits(families
         assert corrections_of(spec_of(ref), TEXT_CLASSIFICATION, [str(i) for i in range(labels)]) == expected
     assert model_facts(ref, TEXT_CLASSIFICATION, 2).kept_head == ("classifier",)
     assert corrections_of(spec_of(ref, keep_head=True), TEXT_CLASSIFICATION, ["a", "b"]) == ()
+
+
+# ---- written answers -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("profile", [name for name in PROFILES.names() if "stress" not in name])
+def test_the_tiny_decoder_takes_what_is_written_under_every_profile(profile: str) -> None:
+    ref, family = resolve("tiny-llama", MODELS), PROFILES.get(profile)
+    for name in ("e2e_nlg", "multi30k", "samsum", "gsm8k", "daily_dialog"):
+        assert model_problems(ref, TEXT_GENERATION, 0, family(name, TEXT_GENERATION)) == [], name
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"answer_tokens": 32}, "profile field answer_tokens is 32; allowed: less than max_length, 32, so that"),
+        ({"attack": 0.5}, "profile field attack is 0.5; allowed: 0, since what generation tasks write is read too"),
+        (
+            {"chat_template": True, "answer_tokens": 8},
+            "has no chat template, which the profile's chat_template asks for",
+        ),
+    ],
+)
+def test_settings_that_cannot_be_heeded_where_answers_are_written_are_told(
+    families: Any, changes: dict[str, Any], reason: str
+) -> None:
+    ref = resolve(str(families.folder("llama", transformers.AutoModelForCausalLM, "llama-writer")), MODELS)
+    profile = dataclasses.replace(SHORT, **{"answer_tokens": 8, **changes})
+    (told,) = model_problems(ref, TEXT_GENERATION, 0, profile)
+    assert reason in told
+    assert model_problems(ref, TEXT_GENERATION, 0, dataclasses.replace(SHORT, answer_tokens=8)) == []
+
+
+def test_a_chat_template_is_for_written_answers_alone() -> None:
+    ref, chatty = resolve("tiny-llama", MODELS), dataclasses.replace(SHORT, chat_template=True, answer_tokens=8)
+    assert model_problems(ref, TEXT_GENERATION, 0, chatty) == []
+    (told,) = model_problems(ref, TEXT_CLASSIFICATION, 2, chatty)
+    assert told == "profile field chat_template is True; allowed: False, since sequence tasks have no prompt"
+
+
+@pytest.mark.parametrize(("family", "what"), [("bert", "is no causal decoder, and generation tasks need one")])
+def test_a_model_that_cannot_write_is_told(families: Any, family: str, what: str) -> None:
+    (told,) = model_problems(ref_of(families, family), TEXT_GENERATION, 0, dataclasses.replace(SHORT, answer_tokens=8))
+    assert what in told

@@ -16,7 +16,7 @@ from bench_lib.validation.conformance import PROMISES, Breach, breaches
 from bench_lib.validation.effect_measurement import Bench
 from bench_lib.validation.trial import GLOBALS
 
-TASKS = ["sst2", "conll2003", "squad", "go_emotions", "stsb"]
+TASKS = ["sst2", "conll2003", "squad", "e2e_nlg", "go_emotions", "stsb"]
 
 SOURCE = '''
 from __future__ import annotations
