@@ -189,6 +189,7 @@ def rows_in(name: str, *rows: dict[str, Any]) -> Change:
             rows_in("test.jsonl", {"review": "x", "stars": "bad"}, {"review": "x", "stars": 1}),
             "row 1 .*: stars is 1; expected text, as in the rows before",
         ),
+        (TOML, rows_in("test.jsonl", {"review": "x", "stars": "a\nb"}), r"a label of .* is 'a\\nb'; allowed: 1 to 200"),
         (TOML, rows_in("test.jsonl", {"review": "x", "stars": 1.5}), "stars is 1.5; expected a label"),
         (TOML, rows_in("test.jsonl", {"review": 3, "stars": "bad"}), "review is 3; expected text"),
         (TOML, lambda folder: (folder / "test.csv").write_text("review,stars\n"), "test.csv is empty"),
