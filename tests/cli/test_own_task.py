@@ -122,10 +122,11 @@ def test_a_worker_finds_the_task_and_sees_that_it_changed(reviews: Path) -> None
 
 
 def test_questions_without_an_answer_need_no_more_than_a_folder(tmp_path: Path) -> None:
-    context, rows = "The door is red. The wall is old.", []
+    rows = []
     for number in range(60):
         answers = {"text": ["red"], "answer_start": [12]} if number % 3 else {"text": [], "answer_start": []}
         asked = f"what is the {'door' if number % 3 else 'gate'} like, {number}?"
+        context = f"The door is red. The wall of {number} is old."
         rows.append({"id": str(number), "context": context, "question": asked, "answers": answers})
     folder = tmp_path / "asked"
     folder.mkdir()
