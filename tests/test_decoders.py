@@ -220,6 +220,17 @@ def test_a_window_without_its_answer_points_at_its_end(run_of: Any) -> None:
     assert all(f.targets.tolist() == [len(f) - 1] * 2 and f.row == len(f) - 1 for f in without)
 
 
+def test_no_answer_is_the_last_token_which_alone_has_seen_all(run_of: Any) -> None:
+    run = run_of("llama", "squad")
+    unanswered = [dataclasses.replace(e, answers=(), starts=()) for e in run.evaluation().examples]
+    for feature in run.key.encode(unanswered):
+        assert feature.targets.tolist() == [len(feature) - 1] * 2
+        assert feature.row not in feature.spots
+        logits = np.arange(2.0 * len(feature)).reshape(-1, 2)
+        read = torch_half(run.task.format).read(logits, feature)
+        assert read[-1].tolist() == logits[-1].tolist()
+
+
 # ---- what techniques do ----------------------------------------------------------------------------------------------
 
 

@@ -21,6 +21,7 @@ from bench_lib.comparison.contrasts import Contrasts, paired
 from bench_lib.comparison.sequential import ComparisonRequest, check
 from bench_lib.core.errors import BadData
 from bench_lib.executors import InlineExecutor
+from bench_lib.runner.execute import execute
 from bench_lib.runner.grid import Grid, plan
 from bench_lib.runner.resolved import resolve_run
 from bench_lib.store import Store
@@ -118,6 +119,25 @@ def test_a_worker_finds_the_task_and_sees_that_it_changed(reviews: Path) -> None
     own_data.cache_clear()
     with pytest.raises(BadData, match=r"the task reviews in .*reviews.toml changed since this run was planned"):
         resolve_run(spec)
+
+
+def test_questions_without_an_answer_need_no_more_than_a_folder(tmp_path: Path) -> None:
+    rows = []
+    for number in range(60):
+        answers = {"text": ["red"], "answer_start": [12]} if number % 3 else {"text": [], "answer_start": []}
+        asked = f"what is the {'door' if number % 3 else 'gate'} like, {number}?"
+        context = f"The door is red. The wall of {number} is old."
+        rows.append({"id": str(number), "context": context, "question": asked, "answers": answers})
+    folder = tmp_path / "asked"
+    folder.mkdir()
+    (folder / "train.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (spec,) = plan(Grid((str(folder),), ("adamw",), (0,), "smoke", "tiny"))
+    (record,) = execute([spec])
+    assert resolve_run(spec).task.labels == ("answerable", "unanswerable")
+    assert record.status in ("converged", "collapsed")
+    assert (record.metric, record.constant_baseline) == ("f1", pytest.approx(2 / 3, abs=0.1))
+    assert record.predictions is not None
+    assert len(record.predictions.values) == 12
 
 
 def test_contrasts_and_their_commands_name_them_by_path(reviews: Path) -> None:

@@ -65,6 +65,11 @@ class Example(ABC):
         """The example without its identifier, so that equal contents are duplicates."""
         return self
 
+    @property
+    def unit(self) -> tuple[str, ...]:
+        """What examples share that are not parted where a split is made."""
+        return self.inputs
+
     @abstractmethod
     def passages(self, labels: Sequence[str]) -> tuple[Passage, ...]:
         """Its texts as words; words of the target are protected, or name its entity. `labels` are the task's."""

@@ -41,6 +41,10 @@ class SpanExample(Example):
         return self.question, self.context
 
     @property
+    def unit(self) -> tuple[str, ...]:
+        return (self.context,)
+
+    @property
     def reference(self) -> tuple[str, ...]:
         return self.answers
 

@@ -15,6 +15,9 @@ import pyarrow.parquet as pq
 from bench_lib.core.errors import BadData
 from bench_lib.tasks.formats.rows import Row
 
+LARGEST_BLOCK = 2**30
+"""Bytes of CSV that are read at a time; the library counts them in 32 bits."""
+
 Select = Callable[[Sequence[str]], Sequence[str]]
 """The columns to keep, given those of the file."""
 
@@ -46,7 +49,7 @@ def _csv(path: Path, select: Select, delimiter: str = ",") -> list[Row]:
     if not content.strip():
         return []
     parse = pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
-    serial = pyarrow.csv.ReadOptions(use_threads=False, block_size=len(content) + 1)
+    serial = pyarrow.csv.ReadOptions(use_threads=False, block_size=min(len(content) + 1, LARGEST_BLOCK))
     try:
         names = pyarrow.csv.open_csv(pa.BufferReader(content), serial, parse).schema.names
         _check_once(path, names)
@@ -83,9 +86,12 @@ def _parsed(path: Path, text: str, where: str) -> Any:
         return dict(pairs)
 
     try:
-        return json.loads(text, object_pairs_hook=once)
+        found = json.loads(text, object_pairs_hook=once)
+        if "\\ud" in text.lower():  # an escaped half of a surrogate pair, which is no text, would pass
+            json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise BadData(f"{path}, {where} is no JSON ({error}); expected an object on each line") from error
+    return found
 
 
 def _text(path: Path) -> str:

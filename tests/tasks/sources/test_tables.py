@@ -78,6 +78,7 @@ def test_only_selected_columns_are_read(tmp_path: Path) -> None:
         ("a.jsonl", '{"a": 1}\n{"a": \n', "a.jsonl, line 2 is no JSON .*; expected an object on each line"),
         ("a.jsonl", '{"a": 1}\n3\n', r"a.jsonl, row 1 \(the first is 0\) is '3'; expected an object of JSON"),
         ("a.json", '[{"a": 1},', "a.json, its list is no JSON"),
+        ("a.jsonl", '{"a": "\\ud83d"}', "a.jsonl, line 1 is no JSON .*surrogates not allowed"),
         ("a.json", "[" * 100_000, "a.json, its list is no JSON"),
         ("a.parquet", "text,label\n", "a.parquet cannot be read as Parquet"),
     ],

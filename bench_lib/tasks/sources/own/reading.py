@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bench_lib.core.errors import BadData, BenchError, check_path
+from bench_lib.core.errors import BadData, BenchError, check_name, check_path
 from bench_lib.core.spec import digest
 from bench_lib.tasks.formats import Example, Format
 from bench_lib.tasks.formats.rows import RowReader
@@ -110,6 +110,8 @@ def _task(
 ) -> Task:
     labels = own.labels or task_format.found_labels(rows)
     metrics = own.metrics or (next(iter(task_format.metrics)),)
+    for label in labels:
+        check_name(f"a label of {own.path}", label)
     decides = [str(task_format), labels, metrics, own.language, own.judges_wording, own.mends_tags]
     try:
         return Task(

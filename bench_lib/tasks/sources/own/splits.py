@@ -53,13 +53,15 @@ def split_by_content(
 ) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
     """Examples to train and to evaluate on, in their order: about a share of each class, by the hashes of their inputs.
 
-    All examples with the same inputs are in the same split.
+    All examples with the same inputs are in the same split, and so are all questions on the same context.
     """
-    different = list({example.inputs: example for example in examples}.values())
-    chosen = choose_by_content(different, labels, round(share * len(different)))
-    held_out = {different[index].inputs for index in chosen}
-    train = tuple(example for example in examples if example.inputs not in held_out)
-    return train, tuple(example for example in examples if example.inputs in held_out)
+    units: dict[tuple[str, ...], Example] = {}
+    for example in sorted(examples, key=lambda example: example.inputs):
+        units.setdefault(example.unit, example)
+    different = list(units.values())
+    held_out = {different[index].unit for index in choose_by_content(different, labels, round(share * len(different)))}
+    train = tuple(example for example in examples if example.unit not in held_out)
+    return train, tuple(example for example in examples if example.unit in held_out)
 
 
 def _named(own: Definition, patterns: Sequence[str]) -> tuple[Path, ...]:

@@ -108,6 +108,24 @@ def test_an_evaluation_split_is_made_by_content(tmp_path: Path) -> None:
     assert len(data_of(describe(tmp_path / "a", "evaluation_share = 0.4\n", "more.toml")).evaluation) == 80
 
 
+def test_questions_on_one_context_are_not_parted(tmp_path: Path) -> None:
+    rows = [
+        {
+            "id": str(i),
+            "context": f"It is red, {i // 4}.",
+            "question": f"What, {i}?",
+            "answers": {"text": ["red"], "answer_start": [6]},
+        }
+        for i in range(80)
+    ]
+    write(tmp_path / "a/train.jsonl", rows)
+    write(tmp_path / "b/train.jsonl", rows[::-1])
+    one, two = data_of(str(tmp_path / "a")), data_of(str(tmp_path / "b"))
+    assert (len(one.train), len(one.evaluation)) == (64, 16)
+    assert {e.inputs for e in one.evaluation} == {e.inputs for e in two.evaluation}
+    assert not {e.inputs[1] for e in one.train} & {e.inputs[1] for e in one.evaluation}
+
+
 def test_words_with_tags_and_questions_are_recognised(tmp_path: Path) -> None:
     tagged = [{"tokens": ["Bob", "Lee", "sings"], "ner_tags": ["B-PER", "I-PER", "O"], "id": str(i)} for i in range(2)]
     write(tmp_path / "names/train.parquet", tagged)
@@ -189,6 +207,7 @@ def rows_in(name: str, *rows: dict[str, Any]) -> Change:
             rows_in("test.jsonl", {"review": "x", "stars": "bad"}, {"review": "x", "stars": 1}),
             "row 1 .*: stars is 1; expected text, as in the rows before",
         ),
+        (TOML, rows_in("test.jsonl", {"review": "x", "stars": "a\nb"}), r"a label of .* is 'a\\nb'; allowed: 1 to 200"),
         (TOML, rows_in("test.jsonl", {"review": "x", "stars": 1.5}), "stars is 1.5; expected a label"),
         (TOML, rows_in("test.jsonl", {"review": 3, "stars": "bad"}), "review is 3; expected text"),
         (TOML, lambda folder: (folder / "test.csv").write_text("review,stars\n"), "test.csv is empty"),
