@@ -52,6 +52,7 @@ READERS = {
     **WRITERS,
     "plans/plan_file.py": "the plan that the user named",
     "tasks/sources/tables.py": "the files of data folders",
+    "tasks/sources/general_text.py": "a text file of a data folder",
     "tasks/sources/own/definition.py": "the file of a task that the user named",
     "tasks/sources/hub.py": "the cache of the hub",
     "tasks/sources/synthetic/word_lists.py": "the word lists that ship with the package",

@@ -22,7 +22,7 @@ PRECISIONS = ("fp32", "bf16", "fp16")
 SCORED_ON = ("evaluation", "dev")
 LATER = (
     *("per_class", "label_noise", "perturb", "attack", "keep_head", "dev_examples", "scored_on"),
-    *("chat_template", "answer_tokens", "also"),
+    *("chat_template", "answer_tokens", "also", "forgetting"),
 )
 """Fields of a profile that runs were stored without: at their defaults they are no part of a run's identity."""
 
@@ -54,7 +54,8 @@ class Profile:
     that are not trained on, and at most half of these. A run that is `scored_on` it instead of on the evaluation set is
     a trial for tuning. Where answers are written, `answer_tokens` of `max_length` are theirs, and the prompt may be a
     message in the model's `chat_template`. `also` names robustness sets, as in `imdb_contrast+imdb_cad`, on which the
-    model that counts is evaluated as well.
+    model that counts is evaluated as well. `forgetting` is the general text, `generated` or of the data's `folder`,
+    on which its perplexity is measured, before the training and after it.
     """
 
     train_examples: int | None = None
@@ -88,6 +89,7 @@ class Profile:
     chat_template: bool = False
     answer_tokens: int = 64
     also: str = ""
+    forgetting: str = ""
 
     def __post_init__(self) -> None:
         for name in WHOLE:
@@ -167,8 +169,8 @@ class RunSpec:
     the same examples, so that spread measures training and not sampling. `keep_weights` asks for the trained weights
     with the record, which changes nothing in it. `corrections` name what was wrong in runs of earlier versions that
     would otherwise have the same identity, each with the version that is right. `task_path` is the file or folder of a
-    user's own task, which the fingerprint and the version stand for by value. `also` are the robustness sets of the
-    profile with their fingerprints.
+    user's own task, which the fingerprint and the version stand for by value. `also` are the robustness sets and the
+    general text of the profile with their fingerprints.
     """
 
     task: str

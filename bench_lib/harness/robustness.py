@@ -14,6 +14,7 @@ from bench_lib.core.errors import Unsupported
 from bench_lib.core.seeds import derive
 from bench_lib.harness.datasets import EVALUATION_SEED, DataKey, Evaluation
 from bench_lib.harness.evaluate import Scored, evaluate, logits_table, predict, scored, together
+from bench_lib.harness.forgetting import check_forgetting, forgetting
 from bench_lib.harness.formats import torch_half
 from bench_lib.harness.formats.features import Batch
 from bench_lib.harness.further import further_scores
@@ -53,6 +54,7 @@ class Examination:
         profile = training.profile
         if profile.attack and training.format.writes_text:
             raise Unsupported("attack is 0 for written answers: it changes what is read, and the outputs are read too")
+        check_forgetting(key)
         noisy = perturbed_set(key, evaluation, profile.perturb) if profile.perturb else None
         return cls(training, key, evaluation, noisy, pad_id, any(stack.having(Selects) for stack in observers))
 
@@ -64,7 +66,7 @@ class Examination:
         noisy = None if self.noisy is None else evaluate(training, task, self.noisy, self.pad_id).primary
         epsilon = training.profile.attack
         under = attacked(training, self.key, self.evaluation, self.pad_id) if epsilon else None
-        further = further_scores(training, self.key, self.pad_id)
+        further = {**further_scores(training, self.key, self.pad_id), **forgetting(training, self.key)}
         return replace(found, robust=noisy, adversarial=under, also=further)
 
     def on_dev(self) -> float:

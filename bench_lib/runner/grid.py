@@ -22,7 +22,9 @@ from bench_lib.runner.trials import Arm, Outcome, outcomes, parse_arm, tuned_sta
 from bench_lib.store import Store
 from bench_lib.tasks import STANDARD, TASKS
 from bench_lib.tasks.find import find_task
+from bench_lib.tasks.further import FORGETTING
 from bench_lib.tasks.robustness.loading import load_further, sets_named
+from bench_lib.tasks.sources.general_text import load_general_text
 from bench_lib.tasks.sources.load import load_data
 from bench_lib.tasks.sources.synthetic import CORPORA
 from bench_lib.tasks.task import Task
@@ -222,6 +224,8 @@ def _cell(
     cell = dataclasses.replace(blank, stack=stack, profile=profile, profile_name=name, frozen=frozen)
     also = [load_further(one, task, blank.data.name) for one in sets_named(profile.also, task)]
     fingerprints = tuple((one.set.name, one.fingerprint) for one in also)
+    if text := load_general_text(profile.forgetting, blank.data.name):
+        fingerprints = (*fingerprints, (FORGETTING, text.fingerprint))
     return dataclasses.replace(cell, corrections=corrections_of(cell, task.format, task.labels), also=fingerprints)
 
 

@@ -27,6 +27,11 @@ AXES = {
         "robustness sets of --data DIR in one more evaluation each: squad_adversarial, imdb_contrast, imdb_cad, "
         "checklist_sentiment; training examples that they repeat are left out",
     ),
+    "forgetting": (
+        "TEXT,...",
+        "general text on which perplexity is measured before and after: generated, or folder for general_text.txt of "
+        "--data DIR (default: it is not)",
+    ),
 }
 """Profile fields that are command-line options: metavar and help text."""
 

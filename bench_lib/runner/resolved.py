@@ -10,7 +10,9 @@ from bench_lib.core.seeds import derive
 from bench_lib.core.spec import Profile, RunSpec
 from bench_lib.harness.datasets import DataKey, Evaluation, Subset, data_key, dev_set, evaluation_set
 from bench_lib.tasks import TASKS
+from bench_lib.tasks.further import FORGETTING
 from bench_lib.tasks.robustness.loading import with_further, without_leaks
+from bench_lib.tasks.sources.general_text import load_general_text, with_general_text
 from bench_lib.tasks.sources.load import load_data
 from bench_lib.tasks.sources.own.reading import own_data
 from bench_lib.tasks.task import Data, Task
@@ -86,6 +88,9 @@ class ResolvedRun:
         for one in self.data.further:
             if (one.set.name, one.fingerprint) not in self.spec.also:
                 raise BadData(f"the robustness set {one.set.name} changed since this run was planned")
+        text = self.data.general_text
+        if text is not None and (FORGETTING, text.fingerprint) not in self.spec.also:
+            raise BadData("the general text on which forgetting is measured changed since this run was planned")
 
 
 def resolve_run(spec: RunSpec) -> ResolvedRun:
@@ -95,13 +100,14 @@ def resolve_run(spec: RunSpec) -> ResolvedRun:
 
 def spec_data(spec: RunSpec) -> Data:
     """The task and data of a spec; `BadData` for a user's own task whose file changed since the run was planned."""
+    text = load_general_text(spec.profile.forgetting, spec.data.name)
     if not spec.task_path:
         data = load_data(TASKS.get(spec.task), spec.data.name)
-        return with_further(data, spec.profile.also, spec.data.name)
+        return with_general_text(with_further(data, spec.profile.also, spec.data.name), text)
     data = own_data(spec.task_path)
     if (data.task.name, data.task.version) != (spec.task, spec.task_version):
         raise BadData(f"the task {spec.task} in {spec.task_path} changed since this run was planned")
-    return data
+    return with_general_text(data, text)
 
 
 def configured(profile: Profile, stack: Stack) -> Profile:

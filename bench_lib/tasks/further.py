@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from bench_lib.tasks.formats.base import Example, Format
 from bench_lib.tasks.formats.rows import Row
 
+FORGETTING = "forgetting"
+"""The name of the measure on general text among a run's scores and further data."""
 ParsedRows = Sequence[tuple[Row, Example]]
 
 
@@ -68,6 +70,14 @@ class FurtherData:
     fingerprint: str
     items: tuple[Item, ...]
     leaked: frozenset[str]
+
+
+@dataclass(frozen=True, eq=False)
+class GeneralText:
+    """Texts on which a model is measured for what it forgets, with their fingerprint by value."""
+
+    fingerprint: str
+    texts: tuple[str, ...]
 
 
 def plain(text: str) -> str:

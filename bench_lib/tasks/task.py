@@ -9,7 +9,7 @@ from bench_lib.core.errors import check_name, require
 from bench_lib.tasks.fitting import check_columns, check_labels, check_metrics
 from bench_lib.tasks.formats.base import Example, Format
 from bench_lib.tasks.formats.writing import PLAIN, Writing
-from bench_lib.tasks.further import FurtherData
+from bench_lib.tasks.further import FurtherData, GeneralText
 
 OWN_VERSION = "own-"
 """How the version of a user's own task begins; the digest of what decides its results follows."""
@@ -85,7 +85,7 @@ class Data:
     """A task's examples from one source: `source` is hub, local or embedded; the fingerprint is of the rows' values.
 
     `facts` belong to the provenance of its runs. `further` is what its models are also evaluated on; examples that it
-    leaks are not in `train`.
+    leaks are not in `train`. On the `general_text` forgetting is measured.
     """
 
     task: Task
@@ -95,3 +95,4 @@ class Data:
     evaluation: Sequence[Example]
     facts: Mapping[str, str] = field(default_factory=dict)
     further: tuple[FurtherData, ...] = ()
+    general_text: GeneralText | None = None

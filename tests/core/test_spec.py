@@ -72,6 +72,7 @@ OTHER_VALUES: dict[str, Any] = {
     "chat_template": True,
     "answer_tokens": 65,
     "also": "imdb_contrast",
+    "forgetting": "generated",
 }
 RESULTS = Path(__file__).parents[2] / "results"
 
