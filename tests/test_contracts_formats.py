@@ -64,6 +64,15 @@ def test_a_technique_keeps_its_promises_or_says_why_it_declines(name: str, task:
     assert {promise: unkept(promise, trial) for promise in PROMISES} == {promise: [] for promise in PROMISES}
 
 
+@pytest.mark.parametrize(("task", "matters"), [("stsb", False), ("go_emotions", True)])
+def test_token_cutoff_compares_distributions_alone(task: str, matters: bool) -> None:
+    stacks = (
+        parse_stack(text, TECHNIQUES) for text in ("token_cutoff:share=0.3", "token_cutoff:share=0.3:js_weight=0.0")
+    )
+    one, other = (Trial(stack, task).usual.curve.loss for stack in stacks)
+    assert (one != other) == matters
+
+
 def test_seeds_are_pooled_reported_and_audited(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store, pools = str(tmp_path / "results"), "ensemble:members=2,uniform_soup:members=2,start_many:members=2"
     grid = ["--tasks", ",".join(TASK_NAMES), "--techniques", f"adamw,{pools}", "--seeds", "0-1", "--data", "embedded"]
