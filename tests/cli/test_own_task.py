@@ -121,6 +121,16 @@ def test_a_worker_finds_the_task_and_sees_that_it_changed(reviews: Path) -> None
         resolve_run(spec)
 
 
+@pytest.mark.exhaustive
+def test_workers_train_on_them(reviews: Path, run_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(reviews.parent)
+    store = tmp_path / "store"
+    words = ["run", *SMALL, "--task", "reviews.toml", "--seeds", "0-1", "--store", str(store)]
+    assert main([*words, "--executor", "local", "--workers", "1"]) == DONE
+    ours, theirs = Store(store).records(), Store(run_once).records()
+    assert [record.result() for record in ours] == [record.result() for record in theirs]
+
+
 def test_questions_without_an_answer_need_no_more_than_a_folder(tmp_path: Path) -> None:
     rows = []
     for number in range(60):
