@@ -346,10 +346,19 @@ def test_streams_axes_and_statuses_are_asked_for_as_on_the_command_line(pytester
 def test_every_option_of_a_grid_is_one_of_pytest_too() -> None:
     command = argparse.ArgumentParser()
     add_to(command)
-    # pytest runs in its own process and has its own help; plans and verdicts are no benchmarks.
-    elsewhere = {"help", "executor", "workers", "time_limit", "plan", "max_runs", "max_hours"}
+    # pytest runs in its own process and has its own help; plans and verdicts are no benchmarks; a task of one's own is
+    # named by its path among the others.
+    elsewhere = {"help", "executor", "workers", "time_limit", "plan", "max_runs", "max_hours", "task"}
     elsewhere |= {"until_decided", *until_decided.DEFAULTS}
     assert {*OPTIONS, *OPTIONAL} == {action.dest for action in command._actions} - elsewhere
+
+
+def test_a_task_of_ones_own_is_named_by_its_path(bench: Bench, tmp_path: Path) -> None:
+    rows = [f"story {number},{'ab'[number % 2]}" for number in range(60)]
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "train.csv").write_text("\n".join(["text,label", *rows]))
+    listed = bench("--bench-tasks", str(tmp_path / "own"), "--collect-only", "-q", techniques="adamw")
+    assert [line for line in listed.outlines if "[own-adamw]" in line]
 
 
 def test_each_arm_and_each_value_of_an_axis_is_a_cell(bench: Bench) -> None:

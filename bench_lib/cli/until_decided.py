@@ -97,8 +97,12 @@ def exit_code(sweep: DecidedSweep) -> int:
 
 def shown(sweep: DecidedSweep) -> str:
     """The results as a table with one line for each contrast, and what would decide the open ones."""
-    rows = [_row(contrast, result) for contrast, result in sweep.results.items()]
-    declined = {f"{c.technique} on {c.task}: {r.declined}": None for c, r in sweep.results.items() if r.declined}
+    from bench_lib.tasks.find import find_task
+
+    # A user's own task is asked for by its path, and shown by its name.
+    results = {c._replace(task=find_task(c.task).name): result for c, result in sweep.results.items()}
+    rows = [_row(contrast, result) for contrast, result in results.items()]
+    declined = {f"{c.technique} on {c.task}: {r.declined}": None for c, r in results.items() if r.declined}
     lines = [*console.columns(HEAD, rows, text_columns=4), "", LEGEND, *(f"declined: {text}" for text in declined)]
     lines.append(
         f"{len(sweep.decided)} of {len(sweep.results)} contrasts with {sweep.contrasts.baseline} are decided, with "

@@ -121,6 +121,16 @@ def test_a_worker_finds_the_task_and_sees_that_it_changed(reviews: Path) -> None
         resolve_run(spec)
 
 
+@pytest.mark.exhaustive
+def test_workers_train_on_them(reviews: Path, run_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(reviews.parent)
+    store = tmp_path / "store"
+    words = ["run", *SMALL, "--task", "reviews.toml", "--seeds", "0-1", "--store", str(store)]
+    assert main([*words, "--executor", "local", "--workers", "1"]) == DONE
+    ours, theirs = Store(store).records(), Store(run_once).records()
+    assert [record.result() for record in ours] == [record.result() for record in theirs]
+
+
 def test_questions_without_an_answer_need_no_more_than_a_folder(tmp_path: Path) -> None:
     rows = []
     for number in range(60):
@@ -150,6 +160,12 @@ def test_contrasts_and_their_commands_name_them_by_path(reviews: Path) -> None:
     assert _retry_command(one, ["reviews"], (0, 1))[:4] == ["stabbench", "run", "--tasks", text]
 
 
+def test_a_sweep_until_decided_shows_their_names(capsys: Written, reviews: Path, tmp_path: Path) -> None:
+    words = ["run", "--until-decided", *SMALL, "--task", str(reviews), "--techniques", "bertadam", "--max-seeds", "3"]
+    assert main([*words, "--store", str(tmp_path / "store")]) != USAGE
+    assert "bertadam   reviews  smoke" in capsys.readouterr().out
+
+
 def test_check_and_tune_take_them(capsys: Written, reviews: Path, tmp_path: Path) -> None:
     store = ("--store", str(tmp_path / "store"))
     request = ComparisonRequest("bertadam", "adamw", (str(reviews),), "smoke", "tiny", max_seeds=3)
@@ -163,6 +179,7 @@ def test_check_and_tune_take_them(capsys: Written, reviews: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (("--task", "{folder}/reviews.toml", "--data", "embeded"), "data source 'embeded' is neither"),
         (("--task", "{folder}/no.toml"), "there is no {folder}/no.toml, the file or folder of a task"),
         (
             ("--task", "{folder}"),

@@ -8,7 +8,8 @@ from typing import Any
 
 from bench_lib.tasks.formats.rows import RowReader
 
-NUMBER = re.compile(r"-?\d+", re.ASCII)
+NUMBER = re.compile(r"-?\d{1,18}", re.ASCII)
+"""A label that is a number; longer ones are texts."""
 
 
 def found_names(rows: Sequence[RowReader]) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ def load_data(task: Task, source: str) -> Data:
     Raises `Unavailable` for a source that cannot be reached and `BadData` for wrong contents.
     """
     if task.path:
+        source_kind(source)  # a source that is misspelt is said to be, though it is not read here
         return own_data(task.path)
     # Cached by the full path, which does not depend on the working directory.
     return _load(task, source if source in _NAMED else str(_folder(source)))

@@ -80,6 +80,12 @@ def test_numbers_are_labels_by_name(tmp_path: Path, numbers: bool) -> None:
     assert data.evaluation == data.train[:3]
 
 
+def test_long_numbers_are_labels_like_texts(tmp_path: Path) -> None:
+    write(tmp_path / "long/train.csv", [{"text": f"text {i}", "label": "12"[i % 2] * 5000} for i in range(20)])
+    with pytest.raises(BenchError, match=r"a label of .*; allowed: 1 to 200 printable characters"):
+        find_task(str(tmp_path / "long"))
+
+
 def test_listed_labels_are_taken_by_name_or_by_index(tmp_path: Path) -> None:
     text = TOML + 'labels = ["good", "bad", "other"]\nmetrics = ["macro_f1", "accuracy"]\nname = "own"\n'
     for name, labels in (("names", ["bad", "good"]), ("numbers", [1, 0])):
@@ -195,6 +201,8 @@ def rows_in(name: str, *rows: dict[str, Any]) -> Change:
         (TOML + 'evaluation = "test.csv"\nevaluation_share = 0.1', None, "are both given"),
         (TOML + 'folder = "gone"', None, "there is no folder .*gone"),
         ("name = [", None, "is not TOML"),
+        ("evaluation_share = " + "1" * 5000, None, "is not TOML"),
+        ("x = " + "[" * 5000, None, "is not TOML"),
         (TOML, rows_in("test.csv", {"review": "x"}), "test.csv has no column 'stars'; there are review"),
         (TOML, rows_in("test.csv", {"review": "x", "stars": ""}), "row 0 .*stars is ''; expected a label"),
         (
