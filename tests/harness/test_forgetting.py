@@ -92,8 +92,8 @@ def test_written_answers_are_measured_by_the_head_that_writes_them(make_spec: An
 def test_a_checkpoint_without_a_head_for_words_is_a_reason(make_spec: Any) -> None:
     text = load_general_text("generated", "embedded")
     assert text is not None
-    spec = dataclasses.replace(make_spec("sst2", forgetting="generated", **FEW), also=(("forgetting", text.fingerprint),))
-    record = execute([spec])[0]
+    spec = make_spec("sst2", forgetting="generated", **FEW)
+    record = execute([dataclasses.replace(spec, also=(("forgetting", text.fingerprint),))])[0]
     assert record.status == "unsupported"
     assert "the checkpoint of tiny holds none" in record.reason
 
@@ -113,12 +113,12 @@ def test_a_text_of_ones_own(tmp_path: Any) -> None:
 def test_what_cannot_be_read(tmp_path: Any) -> None:
     with pytest.raises(BadValue, match="forgetting is 'wikitext'; allowed: generated, or folder"):
         load_general_text("wikitext", "embedded")
-    with pytest.raises(Unavailable, match="forgetting=folder reads general_text.txt in the folder of `--data DIR`"):
+    with pytest.raises(Unavailable, match=r"forgetting=folder reads general_text\.txt in the folder of `--data DIR`"):
         load_general_text("folder", "embedded")
-    with pytest.raises(BadData, match="no .*general_text.txt, which forgetting=folder reads"):
+    with pytest.raises(BadData, match=r"no .*general_text\.txt, which forgetting=folder reads"):
         load_general_text("folder", str(tmp_path))
     (tmp_path / "general_text.txt").write_bytes(b"caf\xe9 au lait")
-    with pytest.raises(BadData, match="is not in UTF-8: .* at byte 3"):
+    with pytest.raises(BadData, match=r"is not in UTF-8: .* at byte 3"):
         load_general_text("folder", str(tmp_path))
     (tmp_path / "general_text.txt").write_text(" \n\n")
     with pytest.raises(BadData, match="holds no text"):
