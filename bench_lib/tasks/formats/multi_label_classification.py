@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bench_lib.core.errors import require
 from bench_lib.core.record import Predictions
 from bench_lib.tasks.formats.base import Example, Format, Metric, Text
+from bench_lib.tasks.formats.label_names import found_names, index_of
 from bench_lib.tasks.formats.label_set_metrics import LABEL_SET_METRICS, best_constant
 from bench_lib.tasks.formats.rows import RowReader
 from bench_lib.tasks.formats.texts import (
@@ -103,6 +104,16 @@ class MultiLabelClassification(Format):
         if len(set(values)) < len(values):
             raise row.wrong(target, values, "each label once")
         return LabelSetExample(text, tuple(sorted(values)), pair)
+
+    def found_labels(self, rows: Sequence[RowReader]) -> tuple[str, ...]:
+        """The names of the labels: texts, or whole numbers in their order."""
+        target = rows[0].columns[-1] if rows else ""
+        single = [replace(row, row={target: value}) for row in rows for value in row.items(target)]
+        return found_names(single)
+
+    def read_target(self, value: Any, labels: Sequence[str]) -> Any:
+        """The indices of labels by their names or their indices."""
+        return [index_of(each, labels) for each in value] if isinstance(value, (list, tuple)) else value
 
     def mislabelled(
         self, examples: Sequence[LabelSetExample], share: float, labels: Sequence[str], generator: np.random.Generator

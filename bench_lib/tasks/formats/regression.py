@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from statistics import fmean
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,6 +98,13 @@ class Regression(Format):
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
             raise row.wrong(target, value, "a finite number")
         return NumberExample(text, float(value), pair)
+
+    def read_target(self, value: Any, labels: Sequence[str]) -> Any:
+        """A number, also where the file has it as text, as CSV does."""
+        if isinstance(value, str):
+            with suppress(ValueError):
+                return float(value)
+        return value
 
     def mislabelled(
         self, examples: Sequence[NumberExample], share: float, labels: Sequence[str], generator: np.random.Generator

@@ -15,7 +15,7 @@ import pytest
 
 from bench_lib.core.errors import BadData, BadValue, BenchError
 from bench_lib.tasks.find import find_task
-from bench_lib.tasks.formats import TextExample
+from bench_lib.tasks.formats import NumberExample, TextExample
 from bench_lib.tasks.sources.load import load_data, other_splits, read_split
 from bench_lib.tasks.task import Data
 
@@ -249,3 +249,40 @@ def test_a_folder_without_training_data_and_a_path_that_is_not_there_are_named(t
         find_task(str(tmp_path / "b.toml"))
     with pytest.raises(BadValue):
         find_task("/\0")
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv", "jsonl"])
+def test_numbers_are_read_from_every_kind_of_file(tmp_path: Path, kind: str) -> None:
+    write(tmp_path / f"train.{kind}", [{"a": f"text {i}", "b": f"other {i}", "score": i / 4} for i in range(10)])
+    write(tmp_path / f"test.{kind}", [{"a": "one", "b": "two", "score": 2.5}])
+    data = data_of(describe(tmp_path, 'format = "regression"\ncolumns = ["a", "b", "score"]\n'))
+    assert data.evaluation == (NumberExample("one", 2.5, "two"),)
+    assert [example.reference for example in data.train] == [i / 4 for i in range(10)]
+    assert data.task.metrics == ("pearson",)
+
+
+def test_a_number_that_is_none_is_named_with_its_row(tmp_path: Path) -> None:
+    write(tmp_path / "train.csv", [{"a": "x", "b": "y", "score": "1.5"}, {"a": "x", "b": "z", "score": "high"}])
+    write(tmp_path / "test.csv", [{"a": "x", "b": "y", "score": "1.5"}])
+    with pytest.raises(BadData, match=r"train\.csv, row 1 .* score is 'high'; expected a finite number"):
+        data_of(describe(tmp_path, 'format = "regression"\ncolumns = ["a", "b", "score"]\n'))
+
+
+@pytest.mark.parametrize(("labels", "named"), [("", True), ('labels = ["anger", "fear", "joy"]\n', False)])
+def test_sets_of_labels_are_read_by_name_and_by_index(tmp_path: Path, labels: str, named: bool) -> None:
+    sets = [["joy"], ["fear", "anger"], [], ["joy", "fear"]]
+    index = {"anger": 0, "fear": 1, "joy": 2}
+    rows = [
+        {"text": f"text {i}", "tags": one if named else [index[name] for name in one]} for i, one in enumerate(sets)
+    ]
+    write(tmp_path / "train.jsonl", rows)
+    write(tmp_path / "test.jsonl", rows[:1])
+    data = data_of(describe(tmp_path, f'format = "multi_label"\ncolumns = ["text", "tags"]\n{labels}'))
+    assert data.task.labels == ("anger", "fear", "joy")
+    assert [example.reference for example in data.train] == [(2,), (0, 1), (), (1, 2)]
+
+
+def test_a_set_that_is_none_is_named_with_its_row(tmp_path: Path) -> None:
+    write(tmp_path / "train.jsonl", [{"text": "a", "tags": ["x", "y"]}, {"text": "b", "tags": "x"}])
+    with pytest.raises(BadData, match=r"row 1 .* tags is 'x'; expected a list"):
+        data_of(describe(tmp_path, 'format = "multi_label"\ncolumns = ["text", "tags"]\n'))
