@@ -19,8 +19,8 @@ def constant_baseline(task: Task, evaluation: Sequence[Example]) -> float:
     """The best primary metric of a constant predictor on these examples.
 
     Classes: the best constant class. Tags: all `O`, which finds no entity, so 0. Spans: the best position for all
-    contexts, which begins at white-space word 0 to 4 and is 1 to 4 words long. Written texts: the best of some references
-    for all prompts, or each prompt's input copied.
+    contexts, which begins at white-space word 0 to 4 and is 1 to 4 words long. Texts: the best of some references for
+    all prompts, or each prompt's input copied.
     """
     require(len(evaluation) > 0, "number of evaluation examples", len(evaluation), "1 or more")
     return task.format.constant_score(task.primary, task.labels, evaluation)
