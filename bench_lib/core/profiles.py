@@ -195,7 +195,7 @@ SFT_DESK = ProfileFamily(
     "sft-desk",
     "written answers in minutes a run on one core with a small decoder such as smollm2",
     Profile(
-        train_examples=96,
+        train_examples=128,
         eval_examples=48,
         epochs=2,
         batch_size=8,

@@ -43,8 +43,9 @@ class Status(StrEnum):
 class Predictions:
     """The outputs of the model on the evaluation set, without the data set's text.
 
-    `values` is (rows, width) float32: logits, a number, or (start, end, score) of answer spans in characters. `lengths`
-    counts the rows of each item where an item has several (the words of a sentence), and is None where each has one.
+    `values` is (rows, width) float32: logits, a number, (start, end, score) of answer spans in characters, or the
+    numbers of a text that the model wrote. `lengths` counts the rows of each item where an item has several (the words
+    of a sentence, the numbers of a text), and is None where each item has one.
     """
 
     values: np.ndarray

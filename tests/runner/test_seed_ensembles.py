@@ -123,7 +123,7 @@ def test_what_became_of_each(whole: tuple[Store, Noting, Progress]) -> None:
     records = by_cell(whole[0])
     declined = records.pop(("squad", ENSEMBLE, 0))
     assert (declined.status, declined.score, declined.cost.steps) == ("unsupported", None, 0)
-    assert declined.reason.startswith("ensemble declines span tasks: of an answer only the best span is stored")
+    assert declined.reason.startswith("ensemble declines span tasks: only the best answer is stored")
     for record in records.values():
         assert Status(record.status).completed
         assert record.score is not None

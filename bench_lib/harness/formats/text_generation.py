@@ -71,8 +71,7 @@ class TextGeneration(TorchFormat):
         ids, special = np.array(encoded["input_ids"]), np.array(encoded["special_tokens_mask"], dtype=bool)
         starts, ends = np.array(encoded["offset_mapping"]).T
         # Special tokens after a text are none of a prompt, which goes on.
-        kept = np.ones(len(ids), dtype=bool)
-        kept[len(special) - np.argmin(special[::-1]) if special[-1] else len(ids) :] = False
+        kept = np.arange(len(ids)) < len(ids) - special[::-1].argmin()
         own = np.flatnonzero(~special & (ends > len(before)) & (starts < len(before) + len(example.text)))
         excess = int(kept.sum()) - room
         if excess >= max(1, len(own)):

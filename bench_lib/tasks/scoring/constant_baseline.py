@@ -20,7 +20,8 @@ def constant_baseline(task: Task, evaluation: Sequence[Example]) -> float:
 
     Classes: the best constant class. Sets of labels: the best constant set. Numbers: 0, since a constant correlates
     with nothing. Tags: all `O`, which finds no entity, so 0. Spans: the best position for all contexts, which begins at
-    white-space word 0 to 4 and is 1 to 4 words long.
+    white-space word 0 to 4 and is 1 to 4 words long. Texts: the best of some references for all prompts, or each
+    prompt's input copied.
     """
     require(len(evaluation) > 0, "number of evaluation examples", len(evaluation), "1 or more")
     return task.format.constant_score(task.primary, task.labels, evaluation)
