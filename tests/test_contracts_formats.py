@@ -73,6 +73,7 @@ def test_token_cutoff_compares_distributions_alone(task: str, matters: bool) -> 
     assert (one != other) == matters
 
 
+@pytest.mark.exhaustive
 def test_seeds_are_pooled_reported_and_audited(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store, pools = str(tmp_path / "results"), "ensemble:members=2,uniform_soup:members=2,start_many:members=2"
     grid = ["--tasks", ",".join(TASK_NAMES), "--techniques", f"adamw,{pools}", "--seeds", "0-1", "--data", "embedded"]

@@ -272,6 +272,7 @@ def test_a_session_of_which_a_part_is_declined_is_a_success(bench: Bench, monkey
 SOUP = "greedy_soup:members=2"
 
 
+@pytest.mark.exhaustive
 def test_a_pool_is_a_cell_after_those_of_its_members(bench: Bench) -> None:
     asked = dataclasses.replace(bench.grid, techniques=(SOUP, "ensemble:members=2", "llrd+ensemble:members=1"))
     bench(f"--benchmark-json={bench.report}", techniques=",".join(asked.techniques)).assert_outcomes(passed=5)
@@ -293,6 +294,7 @@ def test_a_pool_is_a_cell_after_those_of_its_members(bench: Bench) -> None:
     assert [r.result() for r in bench.store.records()] == [r.result() for r in other.records()]
 
 
+@pytest.mark.exhaustive
 def test_a_pool_whose_members_cannot_be_pooled_is_skipped_with_the_reason(bench: Bench) -> None:
     fill(bench, techniques=("adamw",), seeds=(1,))
     result = bench("-k", "soup or ensemble", techniques=f"{SOUP},ensemble:members=2")
@@ -311,6 +313,7 @@ def test_a_pool_waits_for_a_lost_member(bench: Bench) -> None:
     result.stdout.fnmatch_lines(["*sst2 adamw seed 0, which it pools, is not stored or was lost*"])
 
 
+@pytest.mark.exhaustive
 def test_a_rerun_makes_a_pool_again_and_changes_nothing(bench: Bench) -> None:
     fill(bench, techniques=("adamw", "ensemble:members=2"))
     before = bench.store.records()
@@ -369,6 +372,7 @@ def test_each_arm_and_each_value_of_an_axis_is_a_cell(bench: Bench) -> None:
     assert {line.partition("[")[2].rstrip("]") for line in listed.outlines if "::" in line} == ids
 
 
+@pytest.mark.exhaustive
 def test_stored_runs_of_a_status_are_tried_again(bench: Bench) -> None:
     first, second = fill(bench, techniques=("adamw",))
     bench.store.append(dataclasses.replace(second, status="crashed", reason="gone", score=None, attempts=2))

@@ -54,6 +54,7 @@ def test_what_was_compared_is_not_trained_again(
     }
 
 
+@pytest.mark.exhaustive
 def test_a_broken_file_is_not_compared_at_all(tmp_path: Path, capsys: Written, monkeypatch: pytest.MonkeyPatch) -> None:
     source = Path(__file__).parents[2] / "examples" / "shaken.py"
     broken = tmp_path / "broken.py"
@@ -74,6 +75,7 @@ def test_a_broken_file_is_not_compared_at_all(tmp_path: Path, capsys: Written, m
     assert {breach["promise"] for breach in answer["breaches"]} == {"identity"}
 
 
+@pytest.mark.exhaustive
 def test_tuned_arms_are_compared_by_the_trials_of_a_store(tmp_path: Path, capsys: Written) -> None:
     trials, arms = str(tmp_path / "trials"), ("mixout[tuned@2]", "--baseline", "adamw[tuned@2]")
     words = ["check", *arms, *TINY, "--max-seeds", "4", "--store", str(tmp_path / "results"), "--tuned-from", trials]
@@ -179,6 +181,7 @@ def test_nothing_but_failures_is_still_json(check: Check, capsys: Written) -> No
     assert "no number of seeds that was tried would decide it: too few runs survived" in written.err
 
 
+@pytest.mark.exhaustive
 def test_the_command_for_more_seeds_asks_the_same_of_more(check: Check, capsys: Written, tmp_path: Path) -> None:
     words = ["--max-seeds=10", "--max-cost", "3", "--margin", "1.5", "--executor", "inline", "--alpha=0.1"]
     assert check(wide(1.3), *words, "--json", "--baseline", "low_lr") == INCONCLUSIVE

@@ -100,6 +100,7 @@ def test_where_all_is_equal_it_says_so(
     ]
 
 
+@pytest.mark.exhaustive
 def test_a_machine_that_differs_from_itself_is_a_regression(
     command: list[str], kernels: Callable[..., list[Alter]], capsys: Written
 ) -> None:
@@ -109,6 +110,7 @@ def test_a_machine_that_differs_from_itself_is_a_regression(
     assert sentence in capsys.readouterr().out.splitlines()
 
 
+@pytest.mark.exhaustive
 def test_more_repeats_go_on_from_those_that_are_stored(
     command: list[str], kernels: Callable[..., list[Alter]], tmp_path: Path
 ) -> None:

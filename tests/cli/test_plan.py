@@ -167,6 +167,7 @@ def test_a_plan_tunes_before_it_runs_what_is_tuned(
     assert (status()["whole"]["done"], status()["whole"]["left"]) == (10, 0)
 
 
+@pytest.mark.exhaustive
 def test_what_waits_for_a_lost_trial_is_named_and_the_rest_goes_on(
     capsys: Written, plan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -222,6 +223,7 @@ def until(process: subprocess.Popen[str], beginning: str) -> None:
     raise AssertionError(f"it ended early, with {process.wait(LIMIT)}")
 
 
+@pytest.mark.exhaustive
 def test_a_plan_that_is_killed_goes_on_and_says_how_far_it_is(
     capsys: Written, plan: Path, tmp_path: Path, status: Callable[[], Any], whole: list[RunRecord]
 ) -> None:
@@ -311,6 +313,7 @@ def test_contrasts_follow_the_sweeps_and_share_the_limits(
     ]
 
 
+@pytest.mark.exhaustive
 def test_lost_runs_of_contrasts_are_tried_again_before_they_go_on(
     capsys: Written, plan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

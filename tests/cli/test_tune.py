@@ -43,6 +43,7 @@ def test_tuning_then_running_what_it_says(capsys: Written, tmp_path: Path, small
     assert "\n".join([head, *rows]) in again
 
 
+@pytest.mark.exhaustive
 def test_a_tuning_that_is_stopped_goes_on_and_ends_alike(
     capsys: Written, tmp_path: Path, small: Small, monkeypatch: pytest.MonkeyPatch
 ) -> None:

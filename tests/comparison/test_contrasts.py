@@ -85,6 +85,7 @@ def test_what_is_hopeless_is_given_up_and_says_what_it_needs(store: Store) -> No
     assert sweep.stopped is Stop.SEEDS
 
 
+@pytest.mark.exhaustive
 def test_limits_end_it_and_the_same_call_goes_on_to_the_same_verdicts(store: Store, tmp_path: Path) -> None:
     whole = decide(contrasts(), Store(tmp_path / "whole"), Told(WORLD))
     made = []
@@ -102,6 +103,7 @@ def test_limits_end_it_and_the_same_call_goes_on_to_the_same_verdicts(store: Sto
     assert decide(contrasts(), Store(tmp_path / "none"), Told(WORLD), limits=Limits(hours=1e-9)).runs <= 1
 
 
+@pytest.mark.exhaustive
 def test_a_killed_sweep_takes_the_same_looks_and_reaches_the_same_verdicts(store: Store, tmp_path: Path) -> None:
     whole = decide(contrasts(), Store(tmp_path / "whole"), Told(WORLD))
     for seed in (3, 9):
@@ -134,6 +136,7 @@ def test_one_technique_is_what_check_says(store: Store, tmp_path: Path) -> None:
     assert len([*(store.root / "looks").iterdir()]) == 1
 
 
+@pytest.mark.exhaustive
 def test_more_seeds_continue_what_was_undecided(store: Store) -> None:
     decide(contrasts(max_seeds=12), store, Told(WORLD))
     told = Told(WORLD)
@@ -186,6 +189,7 @@ def test_a_baseline_that_always_fails_is_reported_as_open(store: Store) -> None:
     assert sweep.stopped is Stop.SEEDS
 
 
+@pytest.mark.exhaustive
 def test_the_store_stays_sound(store: Store, tmp_path: Path) -> None:
     decide(contrasts("mixout"), store, Told(lambda spec: scored(spec, 0.5 + spec.seed / 100)))
     assert [line for line in verify(store) if "no predictions" not in line] == []

@@ -84,6 +84,7 @@ def test_what_is_between_is_inconclusive_and_says_how_many_seeds_are_missing(sto
     assert task.detectable > 2
 
 
+@pytest.mark.exhaustive
 def test_a_task_that_is_sure_is_not_trained_further(store: Store) -> None:
     def world(spec: RunSpec) -> RunRecord:
         return spread(mixout=6 if spec.task == "sst2" else 1.2)(spec)
@@ -121,6 +122,7 @@ def test_what_was_stopped_goes_on_with_the_same_bits(store: Store, tmp_path: Pat
     assert min(told.seeds("sst2", "mixout")) == 11
 
 
+@pytest.mark.exhaustive
 def test_an_answer_does_not_depend_on_what_else_the_store_holds(store: Store, tmp_path: Path) -> None:
     world = spread(mixout=2.5)
     check(question("r_drop"), store, Told(world))
@@ -196,6 +198,7 @@ def test_the_looks_are_recorded_and_a_longer_comparison_continues_them(store: St
     assert more.design.levels(16, 0).spread < Design((10, 12, 14, 16)).levels(16, 0).spread
 
 
+@pytest.mark.exhaustive
 def test_fewer_seeds_than_recorded_are_the_same_comparison_cut_short(store: Store) -> None:
     world = spread(mixout=1.4)
     check(question(max_seeds=16), store, Told(world))
@@ -218,6 +221,7 @@ def test_a_comparison_without_a_look_may_be_planned_anew(store: Store) -> None:
     assert check(question(max_seeds=14), store, Told(spread())).design.stages == (14,)
 
 
+@pytest.mark.exhaustive
 def test_another_alpha_margin_task_or_technique_is_another_comparison(store: Store) -> None:
     for changes in ({}, {"alpha": 0.01}, {"tasks": ("conll2003",)}, {"technique": "r_drop"}):
         check(question(max_seeds=10, **changes), store, Told(spread()))
@@ -258,6 +262,7 @@ def test_a_technique_is_compared_with_its_older_version(store: Store, tmp_path: 
     assert not set(old.ids()) & set(store.ids())
 
 
+@pytest.mark.exhaustive
 def test_only_the_seeds_of_the_older_version_are_trained(store: Store, tmp_path: Path) -> None:
     old, fewer = older(tmp_path / "old", spread(), 12), Store(tmp_path / "fewer")
     for record in old.records():
@@ -311,6 +316,7 @@ def test_every_task_needs_the_older_version(store: Store, tmp_path: Path) -> Non
     assert not told.asked
 
 
+@pytest.mark.exhaustive
 def test_an_older_store_without_the_technique_or_with_several_versions_is_refused(store: Store, tmp_path: Path) -> None:
     old = older(tmp_path / "old", spread(), 10)
     with pytest.raises(BenchError, match=r"old holds 0 seeds of r_drop on sst2 with the same data"):

@@ -245,6 +245,7 @@ def test_closing_the_results_stops_the_workers_at_once(jobs: ModuleType) -> None
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.exhaustive
 def test_what_does_not_end_when_told_is_killed(jobs: ModuleType) -> None:
     (done,) = LocalExecutor(1, time_limit=1.0).run(jobs.ignore_the_end, [60.0])
     assert done.failure is not None

@@ -103,7 +103,7 @@ def test_a_plan_needs_no_limits_and_no_contrasts(written: Any) -> None:
     [
         ('title = "A plan"', "", ": the key 'title' is missing: one line of text in quotes"),
         ('title = "A plan"', "title = 3", ": title is 3; allowed: one line of text in quotes"),
-        ('model = "tiny"', 'model = "tinny"', ": unknown model 'tinny': did you mean 'tiny'?"),
+        ('model = "tiny"', 'model = "tinny"', ": unknown model 'tinny': did you mean 'tiny' or 'tiny-llama'?"),
         ('data = "embedded"', 'data = "hbu"', ": data source 'hbu' is neither 'hub' nor 'embedded' nor a folder"),
         ('data = "embedded"', 'date = "embedded"', ": unknown key 'date': did you mean 'data'"),
         ("max_runs = 7", "max_runs = 0", ", limits: max_runs is 0; allowed: a whole number, 1 or more"),

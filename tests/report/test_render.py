@@ -134,6 +134,7 @@ def test_a_page_whose_data_were_spoiled_is_stale(tmp_path: Path, written: dict[s
     assert stale(made, out).different == ("index.html",)
 
 
+@pytest.mark.exhaustive
 def test_another_run_makes_a_report_stale(tmp_path: Path, record: Any, rendered: Path) -> None:
     more = store(tmp_path / "s", [*few(record), record(9, 0.9)])
     assert {"index.html", "leaderboard.csv"} <= set(stale(more, rendered).different)
@@ -182,6 +183,7 @@ def test_names_are_text_everywhere(tmp_path: Path, record: Any) -> None:
     assert len({p.name for p in paths}) == len(paths)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("undrawn")
 def test_names_that_read_alike_have_figures_of_their_own(tmp_path: Path, record: Any) -> None:
     paths = render(store(tmp_path / "s", [record(0, task=t) for t in ("a b", "a/b", "A-b", "a-b")]), tmp_path / "out")

@@ -253,6 +253,7 @@ def test_a_run_is_the_same_twice_whatever_ran_before(plan: Plan, stack: str, tas
     assert text(run(plan(stack, task))) == text(first)
 
 
+@pytest.mark.exhaustive
 def test_a_run_is_the_same_in_another_process(plan: Plan) -> None:
     specs = [plan(stack, task) for stack, task in CELLS] + [plan("adamw", "sst2", precision="bf16")]
     script = (

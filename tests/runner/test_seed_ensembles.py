@@ -317,6 +317,7 @@ def test_members_stored_without_their_weights_are_named(small: Callable[..., Gri
     assert noting.trained == []
 
 
+@pytest.mark.exhaustive
 def test_members_that_are_trained_again_are_pooled_by_what_they_end_with_then(
     small: Callable[..., Grid], store: Store
 ) -> None:
@@ -400,6 +401,7 @@ def test_a_pool_of_which_every_member_diverged_has_diverged(
         assert store.predictions(found.run_id) is None
 
 
+@pytest.mark.exhaustive
 def test_a_pool_waits_for_a_member_that_crashed(
     small: Callable[..., Grid], store: Store, fails: type[Fails], monkeypatch: pytest.MonkeyPatch
 ) -> None:

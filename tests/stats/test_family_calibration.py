@@ -17,6 +17,7 @@ from bench_lib.stats.verdict import Location, PairedSamples, Stability
 DESIGN = staged((20,), tasks=8)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_a_repetition_decides_what_the_comparison_itself_decides(scenario):
     """The approximations only spare the tests that cannot decide."""

@@ -255,6 +255,7 @@ def test_a_good_file_keeps_them_too(tmp_path: Path) -> None:
     assert tried(tmp_path, SOURCE) == []
 
 
+@pytest.mark.exhaustive
 def test_the_example_of_a_file_keeps_them() -> None:
     example = Path(__file__).parents[2] / "examples" / "shaken.py"
     assert breaches(parse_stack(f"{example}:Shaken", TECHNIQUES)) == []
@@ -379,6 +380,7 @@ def test_what_a_technique_does_not_say_of_itself_is_named(
     assert found.what.startswith(what)
 
 
+@pytest.mark.exhaustive
 def test_trying_changes_nothing_around_it(tmp_path: Path) -> None:
     torch.manual_seed(3)
     before = [get() for get, _ in GLOBALS.values()]

@@ -56,6 +56,7 @@ BASELINES |= {"tnews": 1_089 / 10_000, "wnut_17": 0.0, "weibo_ner": 0.0, "stsb":
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"the real data sets are not at {FOLDER}")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", COUNTS)
 def test_every_row_passes_and_is_counted(name: str) -> None:
     data = load_data(TASKS.get(name), str(FOLDER))

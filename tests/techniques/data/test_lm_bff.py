@@ -223,6 +223,7 @@ def test_a_head_of_the_task_that_is_to_be_kept_is_another(make_spec, with_words,
     assert "keep_head asks for another" in record.reason
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("family", ["bert", "roberta"])
 def test_the_whole_suite_runs_on_it_and_goes_on_where_it_stopped(with_words, tmp_path, family):
     """Over embedded data from a folder: what is stored is not run again, and a new run of a spec has the same bits."""

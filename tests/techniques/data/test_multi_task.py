@@ -94,6 +94,7 @@ def test_an_update_that_is_made_of_two_passes_reads_the_same_further_batch(train
     assert steps[0][0] != steps[1][0]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("stack", ["lora", "linear_probe", "r_drop", "fgm", "lp_ft", "mixout", "bf16", "ema", "deni"])
 def test_it_goes_with_what_changes_the_model_and_its_passes(train, stack):
     record = train("sst2", f"multi_task:tasks=rte+{stack}", **FEW).record
