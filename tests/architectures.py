@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from unittest.mock import patch
 
-from transformers import AutoModelForMaskedLM
+from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
 from bench_lib.core.profiles import PROFILES
 from bench_lib.core.record import Status
@@ -93,8 +93,8 @@ def outcomes_of(techniques: Iterable[str], families: Families, names: Iterable[s
     for name in names:
         sys.stderr.write(f"{name}\n")
         for technique in map(TECHNIQUES.get, found):
-            prompted = isinstance(technique(), Prompts) and name in FAMILIES
-            with_words = (AutoModelForMaskedLM, f"{name}-words") if prompted else ()
+            auto = AutoModelForMaskedLM if name in FAMILIES else AutoModelForCausalLM
+            with_words = (auto, f"{name}-words") if isinstance(technique(), Prompts) else ()
             found[technique.name][name] = _declined(technique, resolve(str(families.folder(name, *with_words)), MODELS))
     return found
 
