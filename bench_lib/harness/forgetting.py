@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import math
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from bench_lib.core.seeds import derive
 from bench_lib.core.spec import Profile
 from bench_lib.harness.batches import by_length, collate
 from bench_lib.harness.datasets import EVALUATION_SEED, DataKey
-from bench_lib.harness.formats.features import IGNORED, Batch, Feature
+from bench_lib.harness.formats.features import IGNORED, Batch, Feature, asked_for_words
 from bench_lib.harness.precision import autocast
 from bench_lib.models.architecture import architecture_of, word_embeddings
 from bench_lib.models.interventions import head_reads
@@ -59,8 +58,8 @@ def check_forgetting(key: DataKey) -> None:
 @functools.lru_cache(maxsize=4)
 def _before(key: DataKey, profile: Profile, device: torch.device) -> float:
     template = load_template(key.model, key.format, len(key.task.labels))
-    model: nn.Module = instantiate(template, torch.Generator(), keep_head=key.format.writes_text).to(device)  # type: ignore[arg-type]
-    loaded = Training(model, architecture_of(model), key.format, profile, {}, lambda *_: 0, device)
+    model: nn.Module = instantiate(template, torch.Generator(), keep_head=key.format.writes_text)
+    loaded = Training(model.to(device), architecture_of(model), key.format, profile, {}, lambda *_: 0, device)
     return perplexity(loaded, key)
 
 
@@ -126,10 +125,7 @@ def _features(key: DataKey) -> Sequence[Feature]:
         feature = _feature(item, np.array(ids), np.array(special, dtype=bool))
         if not feature.special[int(mask is None) :].all():
             read, is_target = chosen(feature.input_ids, feature.special)
-            targets = np.where(is_target, feature.input_ids, IGNORED)
-            if mask is None:
-                targets = np.append(targets[1:], IGNORED)
-            found.append(dataclasses.replace(feature, input_ids=read, targets=targets))
+            found.append(asked_for_words(feature, read, is_target, next_token=mask is None))
     return found
 
 

@@ -8,7 +8,6 @@ import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -26,7 +25,7 @@ from bench_lib.harness.datasets import (
 )
 from bench_lib.harness.efficiency import sampled
 from bench_lib.harness.evaluate import evaluate
-from bench_lib.harness.formats.features import IGNORED, Batch, Feature
+from bench_lib.harness.formats.features import Batch, Feature, asked_for_words
 from bench_lib.harness.loop import Loop
 from bench_lib.harness.observers import NOTHING, ObserverRun, Progress
 from bench_lib.harness.step import MicroStep
@@ -66,10 +65,7 @@ class StudyLoop(Loop):
 
     def _corrupted(self, feature: Feature) -> Feature:
         read, is_target = self.study.corrupt(feature.input_ids, feature.special)
-        targets = np.where(is_target, feature.input_ids, IGNORED)
-        if self.study.next_token:
-            targets = np.append(targets[1:], IGNORED)
-        return dataclasses.replace(feature, input_ids=read, targets=targets)
+        return asked_for_words(feature, read, is_target, self.study.next_token)
 
     def _micro_step(self, batch: Batch, number: int, share: float) -> MicroStep:
         return dataclasses.replace(super()._micro_step(batch, number, share), criterion=self.study.loss)
@@ -141,7 +137,8 @@ class RunPretraining:
         chosen, features, prior = self.other_task(task, profile)
         template = load_template(self.key.model, chosen.format, len(chosen.labels))
         generator = torch.Generator().manual_seed(self._seed("init", "head"))
-        model: nn.Module = instantiate(template, generator, prior=prior).to(self.training.device)  # type: ignore[arg-type]
+        model: nn.Module = instantiate(template, generator, prior=prior)
+        model.to(self.training.device)
         set_dropout(model, profile.dropout)
         self._hand_over(self.training.model, model)
         self._run(Loop(self._training(model, chosen.format, profile), ALONE, features, self.pad_id(), []))

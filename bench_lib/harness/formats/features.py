@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -71,6 +71,17 @@ def feature_of(
         places=places,
         row=row,
     )
+
+
+def asked_for_words(feature: Feature, read: np.ndarray, is_target: np.ndarray, next_token: bool) -> Feature:
+    """A sequence that reads these ids and is asked for its own at the targets, both (length,).
+
+    A token is asked for at its place, or as the `next_token` at the place before it.
+    """
+    targets = np.where(is_target, feature.input_ids, IGNORED)
+    if next_token:
+        targets = np.append(targets[1:], IGNORED)
+    return replace(feature, input_ids=read, targets=targets)
 
 
 def padded(rows: Sequence[np.ndarray], length: int, fill: int) -> Tensor:

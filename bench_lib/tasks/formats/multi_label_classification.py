@@ -15,23 +15,14 @@ from bench_lib.tasks.formats.base import Example, Format, Metric, Text
 from bench_lib.tasks.formats.label_names import found_names, index_of
 from bench_lib.tasks.formats.label_set_metrics import LABEL_SET_METRICS, best_constant
 from bench_lib.tasks.formats.rows import RowReader
-from bench_lib.tasks.formats.texts import (
-    changed_texts,
-    inputs_of,
-    passages_of,
-    read_texts,
-    rewordable_texts,
-    reworded_texts,
-    text_columns,
-)
-from bench_lib.tasks.formats.word_edits import Passage
+from bench_lib.tasks.formats.texts import TextsExample, read_texts, text_columns
 
 UNDECIDED = 0.0
 """The logit of the probability 0.5, above which a label is predicted."""
 
 
 @dataclass(frozen=True)
-class LabelSetExample(Example):
+class LabelSetExample(TextsExample):
     """A text, or a pair of texts, with a set of labels as rising indices."""
 
     text: str
@@ -43,10 +34,6 @@ class LabelSetExample(Example):
         return MULTI_LABEL_CLASSIFICATION
 
     @property
-    def inputs(self) -> tuple[str, ...]:
-        return inputs_of(self)
-
-    @property
     def reference(self) -> tuple[int, ...]:
         return self.label_set
 
@@ -56,21 +43,6 @@ class LabelSetExample(Example):
 
     def classes(self, labels: Sequence[str]) -> frozenset[str]:
         return frozenset(labels[index] for index in self.label_set)
-
-    def passages(self, labels: Sequence[str]) -> tuple[Passage, ...]:
-        return passages_of(self)
-
-    def rewritten(self, changed: Sequence[Passage], labels: Sequence[str]) -> LabelSetExample:
-        text, pair = changed_texts(self, changed)
-        return replace(self, text=text, pair=pair)
-
-    @property
-    def rewordable(self) -> tuple[str, ...]:
-        return rewordable_texts(self)
-
-    def reworded(self, paraphrases: Mapping[str, str]) -> LabelSetExample:
-        text, pair = reworded_texts(self, paraphrases)
-        return replace(self, text=text, pair=pair)
 
 
 class MultiLabelClassification(Format):

@@ -17,23 +17,14 @@ from bench_lib.core.record import Predictions
 from bench_lib.tasks.formats.base import Example, Format, Metric, Text
 from bench_lib.tasks.formats.correlations import CORRELATIONS
 from bench_lib.tasks.formats.rows import RowReader
-from bench_lib.tasks.formats.texts import (
-    changed_texts,
-    inputs_of,
-    passages_of,
-    read_texts,
-    rewordable_texts,
-    reworded_texts,
-    text_columns,
-)
-from bench_lib.tasks.formats.word_edits import Passage
+from bench_lib.tasks.formats.texts import TextsExample, read_texts, text_columns
 
 PARTS = 5
 """The parts of equal size into which predictions are ranked for the agreement of runs."""
 
 
 @dataclass(frozen=True)
-class NumberExample(Example):
+class NumberExample(TextsExample):
     """A text, or a pair of texts, with a number."""
 
     text: str
@@ -45,27 +36,8 @@ class NumberExample(Example):
         return REGRESSION
 
     @property
-    def inputs(self) -> tuple[str, ...]:
-        return inputs_of(self)
-
-    @property
     def reference(self) -> float:
         return self.number
-
-    def passages(self, labels: Sequence[str]) -> tuple[Passage, ...]:
-        return passages_of(self)
-
-    def rewritten(self, changed: Sequence[Passage], labels: Sequence[str]) -> NumberExample:
-        text, pair = changed_texts(self, changed)
-        return replace(self, text=text, pair=pair)
-
-    @property
-    def rewordable(self) -> tuple[str, ...]:
-        return rewordable_texts(self)
-
-    def reworded(self, paraphrases: Mapping[str, str]) -> NumberExample:
-        text, pair = reworded_texts(self, paraphrases)
-        return replace(self, text=text, pair=pair)
 
 
 class Regression(Format):

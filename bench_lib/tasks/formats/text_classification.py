@@ -15,23 +15,14 @@ from bench_lib.tasks.formats.class_metrics import CLASS_METRICS, check_class_met
 from bench_lib.tasks.formats.label_names import found_names, index_of
 from bench_lib.tasks.formats.label_shifts import label_shifts
 from bench_lib.tasks.formats.rows import RowReader
-from bench_lib.tasks.formats.texts import (
-    changed_texts,
-    inputs_of,
-    passages_of,
-    read_texts,
-    rewordable_texts,
-    reworded_texts,
-    text_columns,
-)
-from bench_lib.tasks.formats.word_edits import Passage
+from bench_lib.tasks.formats.texts import TextsExample, read_texts, text_columns
 
 MOST_LISTED = 9
 """The most labels that a message lists."""
 
 
 @dataclass(frozen=True)
-class TextExample(Example):
+class TextExample(TextsExample):
     """A text, or a pair of texts, with a class; marked entities, as in `<e1>press</e1>`, belong to the target."""
 
     text: str
@@ -43,10 +34,6 @@ class TextExample(Example):
         return TEXT_CLASSIFICATION
 
     @property
-    def inputs(self) -> tuple[str, ...]:
-        return inputs_of(self)
-
-    @property
     def reference(self) -> int:
         return self.label
 
@@ -56,21 +43,6 @@ class TextExample(Example):
 
     def classes(self, labels: Sequence[str]) -> frozenset[str]:
         return frozenset([labels[self.label]])
-
-    def passages(self, labels: Sequence[str]) -> tuple[Passage, ...]:
-        return passages_of(self)
-
-    def rewritten(self, changed: Sequence[Passage], labels: Sequence[str]) -> TextExample:
-        text, pair = changed_texts(self, changed)
-        return replace(self, text=text, pair=pair)
-
-    @property
-    def rewordable(self) -> tuple[str, ...]:
-        return rewordable_texts(self)
-
-    def reworded(self, paraphrases: Mapping[str, str]) -> TextExample:
-        text, pair = reworded_texts(self, paraphrases)
-        return replace(self, text=text, pair=pair)
 
     def answered(self, best: Sequence[int]) -> TextExample:
         return replace(self, label=best[0])

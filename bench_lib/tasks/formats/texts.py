@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from dataclasses import replace
+from typing import Any, Protocol, Self
 
-from bench_lib.tasks.formats.base import Text
+from bench_lib.tasks.formats.base import Example, Text
 from bench_lib.tasks.formats.rows import RowReader
 from bench_lib.tasks.formats.word_edits import Passage, joined, protect, split
 
@@ -22,6 +23,35 @@ class Texts(Protocol):
 
     @property
     def pair(self) -> str | None: ...
+
+
+class TextsExample(Example):
+    """An example of a text or a pair of texts, whose edits leave its target as it is; a frozen dataclass."""
+
+    text: str
+    pair: str | None
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return inputs_of(self)
+
+    def passages(self, labels: Sequence[str]) -> tuple[Passage, ...]:
+        return passages_of(self)
+
+    def rewritten(self, changed: Sequence[Passage], labels: Sequence[str]) -> Self:
+        return self._with(*changed_texts(self, changed))
+
+    @property
+    def rewordable(self) -> tuple[str, ...]:
+        return rewordable_texts(self)
+
+    def reworded(self, paraphrases: Mapping[str, str]) -> Self:
+        return self._with(*reworded_texts(self, paraphrases))
+
+    def _with(self, text: str, pair: str | None) -> Self:
+        own: Any = self  # a dataclass, as its concrete classes say
+        found: Self = replace(own, text=text, pair=pair)
+        return found
 
 
 def read_texts(row: RowReader) -> tuple[str, str | None]:

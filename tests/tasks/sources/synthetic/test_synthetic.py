@@ -108,11 +108,10 @@ def test_texts_depend_on_neither_noise_nor_the_other_split(task: str) -> None:
     assert _texts(task, small["evaluation"])[:20] == _texts(task, large["evaluation"])
 
 
-@every_corpus
+# Of e2e_nlg what is right has words in common with what is wrong; test_restaurants.py holds its score.
+@pytest.mark.parametrize("task", [task for task in CORPORA if task != "e2e_nlg"])
 @pytest.mark.parametrize("noise", [NOISE, 0.2])
 def test_an_oracle_reaches_the_best_reachable_score(task: str, noise: float) -> None:
-    if task == "e2e_nlg":
-        pytest.skip("what is right has words in common with what is wrong: see test_restaurants.py")
     clean, noisy = (generate(task, noise=share, train_items=100, eval_items=400) for share in (0, noise))
     for split in ("train", "evaluation"):
         assert _score(task, clean[split], noisy[split]) == pytest.approx(
