@@ -44,8 +44,8 @@ class Setting:
 def hindrances(specs: Sequence[RunSpec]) -> list[str]:
     """Why runs of the specs would come to nothing, whatever their seed, a line each.
 
-    Packages that the techniques need are looked for, the model is loaded, once for each head, and questions are read
-    for each subset that the seeds draw.
+    Packages that the techniques need are looked for, the model is loaded, once for each head, and questions and
+    prompts are read for each subset that the seeds draw.
     """
     problems = Problems()
     for stack in dict.fromkeys(spec.stack for spec in specs):
@@ -57,7 +57,7 @@ def hindrances(specs: Sequence[RunSpec]) -> list[str]:
         named.setdefault(setting, spec.profile_name)
         subset = Subset.of(setting.profile, spec.base_seed("subset"))
         scored[setting, subset if setting.profile.scored_on == "dev" else None] = None
-        if setting.task.format.reads_windows:
+        if setting.task.format.reads_windows or setting.task.format.writes_text:
             drawn[setting, subset] = None
             drawn[setting, None] = None
     for setting, dev_of in scored:
@@ -66,7 +66,7 @@ def hindrances(specs: Sequence[RunSpec]) -> list[str]:
     problems.found += chain.from_iterable(unusable.values())
     for setting, asked in drawn:
         if not unusable[setting]:
-            problems.of(_check_questions, setting, asked)
+            problems.of(_check_inputs, setting, asked)
     return list(dict.fromkeys(problems.found))
 
 
@@ -121,17 +121,17 @@ def _misfits(setting: Setting) -> list[str]:
     return model_problems(setting.model, setting.task.format, len(setting.task.labels), setting.profile)
 
 
-def _check_questions(setting: Setting, subset: Subset | None) -> None:
-    """Raise `Unsupported` for a question of a subset, or of the evaluation set, that the model cannot be asked."""
+def _check_inputs(setting: Setting, subset: Subset | None) -> None:
+    """Raise `Unsupported` for a question or prompt of a subset, or of the evaluation set, that has no place."""
     key = data_key(setting.data, setting.model, setting.profile)
-    problem = _unaskable(key, setting.profile.eval_examples if subset is None else subset)
+    problem = _unreadable(key, setting.profile.eval_examples if subset is None else subset)
     if problem:
         raise Unsupported(f"{setting.task.name}: {problem}")
 
 
 @functools.lru_cache(maxsize=1024)
-def _unaskable(key: DataKey, examples: Subset | int | None) -> str:
-    """What is wrong with one of the questions, or nothing: too long for the windows, or answered by no token."""
+def _unreadable(key: DataKey, examples: Subset | int | None) -> str:
+    """What is wrong with one of the inputs, or nothing: too long for its sequence, or answered by no token."""
     try:
         if isinstance(examples, Subset):
             chosen = train_examples(key.data, examples)
@@ -140,7 +140,8 @@ def _unaskable(key: DataKey, examples: Subset | int | None) -> str:
     except Unsupported:
         return ""  # such a subset cannot be drawn, which is said of each run that asks for it
     try:
-        torch_half(key.format).check(chosen, key.tokenizer(), key.max_length, key.stride)
+        half = torch_half(key.format).under(key.chat_template, key.answer_tokens)
+        half.check(chosen, key.tokenizer(), key.max_length, key.stride)
     except Unsupported as error:
         return str(error)
     return ""

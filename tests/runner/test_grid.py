@@ -180,6 +180,16 @@ def test_a_question_that_no_run_reads_is_no_problem(small: Grid, rewritten: Any)
     assert len(plan(grid)) == 1
 
 
+def test_a_profile_without_room_for_a_prompt_is_told_before_any_training() -> None:
+    grid = Grid(("e2e_nlg",), ("adamw", "ema"), (0, 1), "sft-quick:max_length=84", model="tiny-llama", data="embedded")
+    with pytest.raises(BadPlan) as caught:
+        plan(grid)
+    (problem,) = caught.value.problems
+    assert problem.startswith("e2e_nlg: a prompt has ")
+    assert problem.endswith("(max_length less answer_tokens, 80); raise the former or lower the latter")
+    assert len(plan(dataclasses.replace(grid, profile="sft-quick:max_length=100"))) == 4
+
+
 # ---- models ----------------------------------------------------------------------------------------------------------
 
 

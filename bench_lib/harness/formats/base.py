@@ -39,7 +39,7 @@ class TorchFormat(ABC):
         """Tokenise examples; raise `Unsupported` for examples that do not fit."""
 
     def check(self, examples: Sequence[Any], tokenizer: PreTrainedTokenizerBase, max_length: int, stride: int) -> None:
-        """Raise what `encode` would raise; formats that read windows do so with less work."""
+        """Raise what `encode` would raise; formats that read windows or write text do so with less work."""
         if examples:
             self.encode(examples, tokenizer, max_length, stride)
 

@@ -54,6 +54,16 @@ class TextGeneration(TorchFormat):
             for _ in example.references
         ]
 
+    def check(
+        self, examples: Sequence[GenerationExample], tokenizer: PreTrainedTokenizerBase, max_length: int, stride: int
+    ) -> None:
+        """Raise `Unsupported` where what stands around an input leaves no room for it, or no chat template fits it.
+
+        One prompt is looked at for each text around inputs, which a task has one of; `encode` looks at every prompt.
+        """
+        for example in {(each.before, each.after): each for each in examples}.values():
+            self._prompt(example, tokenizer, max_length - self.answer_tokens)
+
     def _space(self, example: GenerationExample) -> str:
         """What stands between prompt and answer: nothing after a line or a template, else a space."""
         return "" if self.chat or example.prompt[-1:].isspace() else " "

@@ -76,6 +76,10 @@ def test_a_prompt_without_room_for_its_input_is_refused_by_name(writer: Any) -> 
         Unsupported, match=r"tokens around its input, which leaves none for the input in 6 .*answer_tokens, 40"
     ):
         encoded(LONG, writer, 46)
+    half = torch_half(TEXT_GENERATION).under(False, 40)
+    with pytest.raises(Unsupported, match=r"leaves none for the input in 6 "):
+        half.check([PUB, LONG], writer, 46, 0)
+    half.check([PUB, LONG], writer, 80, 0)
 
 
 def test_a_long_answer_loses_its_end(writer: Any) -> None:
