@@ -160,6 +160,10 @@ def deberta_pieces() -> PreTrainedTokenizerBase:
     return transformers.DebertaV2Tokenizer(vocab=_unigram(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"], "[UNK]"))
 
 
+def t5_pieces() -> PreTrainedTokenizerBase:
+    return transformers.T5Tokenizer(vocab=_unigram(["<pad>", "</s>", "<unk>"], "<unk>"), extra_ids=0)
+
+
 TOKENIZERS: dict[str, Callable[[], PreTrainedTokenizerBase]] = {
     "wordpiece": wordpiece,
     "byte_level": byte_level,
@@ -174,6 +178,7 @@ TOKENIZERS: dict[str, Callable[[], PreTrainedTokenizerBase]] = {
     "xlm_pieces": xlm_pieces,
     "albert_pieces": albert_pieces,
     "deberta_pieces": deberta_pieces,
+    "t5_pieces": t5_pieces,
 }
 
 
@@ -266,12 +271,46 @@ DECODERS: dict[str, tuple[Callable[..., PretrainedConfig], str]] = {
 }
 """The families of decoders, likewise."""
 
+
+def _bart(**sizes: Any) -> PretrainedConfig:
+    """Three blocks read, and two write, so that the stacks are told apart."""
+    heads, inner = sizes.pop("num_attention_heads"), sizes.pop("intermediate_size")
+    blocks = {"encoder": sizes.pop("num_hidden_layers") + 1, "decoder": BLOCKS}
+    each = {f"{side}_layers": number for side, number in blocks.items()}
+    each |= {
+        f"{side}_{name}": size for side in blocks for name, size in (("attention_heads", heads), ("ffn_dim", inner))
+    }
+    return transformers.BartConfig(
+        d_model=sizes.pop("hidden_size"), **sizes, **each, bos_token_id=0, eos_token_id=2, decoder_start_token_id=2
+    )
+
+
+def _t5(max_position_embeddings: int, **sizes: Any) -> PretrainedConfig:
+    return transformers.T5Config(
+        d_model=sizes.pop("hidden_size"),
+        num_layers=sizes.pop("num_hidden_layers") + 1,
+        num_decoder_layers=BLOCKS,
+        num_heads=sizes.pop("num_attention_heads"),
+        d_ff=sizes.pop("intermediate_size"),
+        d_kv=WIDTH // HEADS,
+        eos_token_id=1,
+        **sizes,
+    )
+
+
+TWO_STACKS: dict[str, tuple[Callable[..., PretrainedConfig], str]] = {
+    "bart": (_bart, "byte_level"),
+    "t5": (_t5, "t5_pieces"),
+}
+"""The families of an encoder and a decoder, likewise."""
+
 ALL = {**FAMILIES, **DECODERS}
+KNOWN = {**ALL, **TWO_STACKS}
 
 
 def config_of(name: str, tokenizer: PreTrainedTokenizerBase, **changes: Any) -> PretrainedConfig:
     """The configuration of a family's tiny model, for a tokenizer."""
-    make, _ = ALL[name]
+    make, _ = KNOWN[name]
     sizes = {**SIZES, "vocab_size": len(tokenizer), "max_position_embeddings": POSITIONS, **changes}
     return make(**sizes, pad_token_id=tokenizer.pad_token_id)
 
@@ -299,7 +338,7 @@ class Families:
 
     def tokenizer(self, kind: str) -> PreTrainedTokenizerBase:
         """A tokenizer of a kind, or of a family."""
-        kind = ALL[kind][1] if kind in ALL else kind
+        kind = KNOWN[kind][1] if kind in KNOWN else kind
         if kind not in self.tokenizers:
             self.tokenizers[kind] = TOKENIZERS[kind]()
         return self.tokenizers[kind]

@@ -122,7 +122,10 @@ def test_encoders_are_not_causal() -> None:
 @pytest.mark.parametrize(
     ("config", "reason"),
     [
-        (transformers.BartConfig(d_model=8, encoder_layers=1, decoder_layers=1, vocab_size=20), "two stacks of blocks"),
+        (
+            transformers.MBartConfig(d_model=8, encoder_layers=1, decoder_layers=1, vocab_size=20),
+            "two stacks of blocks",
+        ),
         (transformers.XLNetConfig(d_model=8, n_layer=1, n_head=2, d_inner=8, vocab_size=20), "padding on the left"),
     ],
 )

@@ -154,7 +154,7 @@ def _misplaced(model: PreTrainedModel) -> bool:
     """
     architecture = architecture_of(model)
     known = tuple(f"{place}." for place in (*architecture.embedded, *architecture.lists, architecture.pooler) if place)
-    if architecture.causal:
+    if architecture.causal or architecture.encoder:
         return False  # earlier versions took none
     return architecture.shared or any(
         (architecture.in_body(name) and not name.startswith(known))

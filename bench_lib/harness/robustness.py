@@ -54,6 +54,8 @@ class Examination:
         profile = training.profile
         if profile.attack and training.format.writes_text:
             raise Unsupported("attack is 0 for written answers: it changes what is read, and the outputs are read too")
+        if profile.attack:
+            training.architecture.need_one_stack("place of embeddings to attack")
         check_forgetting(key)
         noisy = perturbed_set(key, evaluation, profile.perturb) if profile.perturb else None
         return cls(training, key, evaluation, noisy, pad_id, any(stack.having(Selects) for stack in observers))

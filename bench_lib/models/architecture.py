@@ -28,6 +28,9 @@ blocks or read by all of them.
 LEFT_PADDED = ("xlnet",)
 """Families whose outputs depend on padding on the right."""
 
+TWO_STACKS = ("bart", "t5")
+"""Families of an encoder and a decoder whose head for classes of texts is supported."""
+
 
 @dataclass(frozen=True, eq=False)
 class Architecture:
@@ -37,6 +40,7 @@ class Architecture:
     the blocks: one list, or several whose parts of equal index make up one block. `layers` is the number of layers that
     a text passes, more than `depth` where they share weights, 0 if unknown. `beside` names the model's other parts,
     which distinguish its body from a wrapper's part of the same name. In a `causal` one, tokens see only those before.
+    A body of two stacks has its encoder's blocks first: `encoder` is their number, 0 in a body of one stack.
     """
 
     body: str
@@ -47,10 +51,12 @@ class Architecture:
     layers: int = 0
     beside: frozenset[str] = frozenset()
     causal: bool = False
+    encoder: int = 0
 
     @property
     def embeddings(self) -> str:
         """The module that outputs the first block's input; `Unsupported` where there is none."""
+        self.need_one_stack("input of a first block")
         if len(self.embedded) > 1:
             raise Unsupported(
                 f"the model adds up {', '.join(self.embedded)} itself, and no module gives the first block its input"
@@ -60,6 +66,7 @@ class Architecture:
     @property
     def block_list(self) -> str:
         """The list of blocks; `Unsupported` where no module is a whole block."""
+        self.need_one_stack("list of blocks")
         if len(self.lists) > 1:
             raise Unsupported(
                 f"the model has parts of its blocks in each of {', '.join(self.lists)}, and no whole ones"
@@ -71,8 +78,21 @@ class Architecture:
         """Whether layers share blocks."""
         return self.layers > self.depth
 
+    def need_one_stack(self, what: str) -> None:
+        """Raise `Unsupported` in a body of two stacks, for what a body has only one of if it has one stack."""
+        if self.encoder:
+            raise Unsupported(f"a body of two stacks has no one {what}, but an encoder's and a decoder's")
+
     def need_separate_layers(self, technique: str) -> None:
-        """Raise `Unsupported` for a technique that treats layers differently, where they share their weights."""
+        """Raise `Unsupported` for a technique that treats layers differently, where they are not in one line.
+
+        They may share their weights, or be in two stacks.
+        """
+        if self.encoder:
+            raise Unsupported(
+                f"{technique} tells layers apart by their place in one line, and a body of two stacks has no one line "
+                "of layers: all decoder blocks read the encoder's output"
+            )
         if self.shared:
             raise Unsupported(
                 f"{technique} tells layers apart, and all {self.layers} layers here share the weights of {self.depth}"
@@ -80,14 +100,17 @@ class Architecture:
 
     def block(self, number: int) -> list[str]:
         """The modules that make up a block, counted from 0."""
+        if self.encoder:
+            stack, own = (0, number) if number < self.encoder else (1, number - self.encoder)
+            return [f"{self.lists[stack]}.{own}"]
         return [f"{each}.{number}" for each in self.lists]
 
     def block_of(self, name: str) -> int | None:
         """The block of a parameter, counted from 0; None for a parameter outside the blocks."""
-        for each in self.lists:
+        for stack, each in enumerate(self.lists):
             _, found, rest = f".{name}".partition(f".{each}.")
             if found:
-                return int(rest.split(".", 1)[0])
+                return int(rest.split(".", 1)[0]) + (self.encoder if stack else 0)
         return None
 
     def in_body(self, name: str) -> str:
@@ -106,7 +129,8 @@ class Architecture:
         """The layer index of a parameter: 0 embeddings, 1 to `depth` blocks, `depth` + 1 pooler and head.
 
         Parts are found anywhere in a name, since wrappers such as peft's add a prefix. A prompt is read before the
-        first block, as embeddings are; other parts of the body are in `PLACES`.
+        first block, as embeddings are; other parts of the body are in `PLACES`. The blocks of a decoder that reads an
+        encoder are counted after the encoder's.
         """
         block, inside = self.block_of(name), self.in_body(name)
         if block is not None:
@@ -116,7 +140,8 @@ class Architecture:
         if not inside or self.in_pooler(name):
             return self.depth + 1
         found = next((where for part, where in PLACES if re.match(rf"({part})(\.|$)", inside)), 0)
-        return range(self.depth + 1)[found]
+        last = self.encoder if ".encoder." in inside and self.encoder else self.depth
+        return range(last + 1)[found]
 
     def is_pretrained(self, name: str) -> bool:
         """Whether a parameter belongs to the embeddings or blocks, not to the pooler or the head."""
@@ -126,9 +151,9 @@ class Architecture:
 def architecture_of(model: nn.Module) -> Architecture:
     """Find the parts of a transformers model with a task head; a model without them raises `Unsupported`."""
     prefix, config = getattr(model, "base_model_prefix", ""), getattr(model, "config", None)
-    body = getattr(model, prefix) if prefix else nn.Module()
     if getattr(config, "is_encoder_decoder", False):
-        raise Unsupported(f"{type(model).__name__} has two stacks of blocks, an encoder's and a decoder's")
+        return _two_stacks(model, config)
+    body = getattr(model, prefix) if prefix else nn.Module()
     if getattr(config, "model_type", "") in LEFT_PADDED:
         raise Unsupported(f"{type(model).__name__} needs its padding on the left, and it is on the right here")
     lists = _lists(body)
@@ -150,6 +175,35 @@ def architecture_of(model: nn.Module) -> Architecture:
         beside=frozenset(name for name, _ in model.named_children() if not hasattr(body, name)),
         causal=is_causal(config),
     )
+
+
+def _two_stacks(model: nn.Module, config: object) -> Architecture:
+    """The parts of an encoder and a decoder, which share the word embeddings."""
+    name = type(model).__name__
+    if not reads_by_two_stacks(config) or not name.endswith("ForSequenceClassification"):
+        raise Unsupported(
+            f"{name} has two stacks of blocks, an encoder's and a decoder's, which are supported in classifiers of "
+            f"texts of the families {', '.join(TWO_STACKS)}"
+        )
+    prefix = str(model.base_model_prefix)
+    lists = _lists(body := model.get_submodule(prefix))
+    encoder, decoder = (next(n for n in lists if n.startswith(f"{side}.")) for side in ("encoder", "decoder"))
+    depth = len(lists[encoder]) + len(lists[decoder])
+    return Architecture(
+        body=prefix,
+        embedded=(f"{prefix}.shared",),
+        lists=(f"{prefix}.{encoder}", f"{prefix}.{decoder}"),
+        depth=depth,
+        pooler=None,
+        layers=depth,
+        beside=frozenset(part for part, _ in model.named_children() if not hasattr(body, part)),
+        encoder=len(lists[encoder]),
+    )
+
+
+def reads_by_two_stacks(config: object) -> bool:
+    """Whether a model has an encoder and a decoder that are described as two stacks."""
+    return bool(getattr(config, "is_encoder_decoder", False)) and getattr(config, "model_type", "") in TWO_STACKS
 
 
 def is_causal(config: object) -> bool:

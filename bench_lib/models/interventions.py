@@ -16,7 +16,15 @@ from bench_lib.models.architecture import Architecture, word_embeddings
 
 @contextmanager
 def embedding_changed(model: nn.Module, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
-    """Let `change` replace the word embeddings, (batch, length, hidden), in every forward pass."""
+    """Let `change` replace the word embeddings, (batch, length, hidden), in every forward pass.
+
+    Raises `Unsupported` for a body of two stacks.
+    """
+    if any(getattr(getattr(module, "config", None), "is_encoder_decoder", False) for module in model.modules()):
+        raise Unsupported(
+            "a body of two stacks embeds a text twice, for its encoder and its decoder, so that no one place changes "
+            "what it reads"
+        )
     with _removed_afterwards(
         word_embeddings(model).register_forward_hook(lambda _module, _inputs, output: change(output))
     ):

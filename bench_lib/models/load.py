@@ -23,12 +23,13 @@ from transformers.utils import logging as hf_logging
 from bench_lib.core.errors import BadData, Unavailable, Unsupported
 from bench_lib.core.spec import Ref
 from bench_lib.models import MODELS
-from bench_lib.models.architecture import is_causal
+from bench_lib.models.architecture import is_causal, reads_by_two_stacks
 from bench_lib.models.causal import fit_config, fit_tokenizer, make_linear
 from bench_lib.models.checkpoint import load_checkpoint
 from bench_lib.models.half_precision import mend
 from bench_lib.models.packaged import converted_gguf, joined_zip, made
 from bench_lib.models.source import WAYS_OUT, ModelSource, find_source, package_folder
+from bench_lib.models.stacks import fit_stacks, mark_ends
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -144,9 +145,11 @@ def load_tokenizer(ref: Ref) -> PreTrainedTokenizerBase:
         # transformers may return an empty tokenizer, for which every word is unknown.
         raise BadData(f"model {ref.name!r} comes without a tokenizer; it needs tokenizer.json or its vocabulary")
     with explained(ref):
-        causal = is_causal(AutoConfig.from_pretrained(place, **options))
-    if causal:
+        config = AutoConfig.from_pretrained(place, **options)
+    if is_causal(config):
         fit_tokenizer(tokenizer, ref.name)
+    if reads_by_two_stacks(config):
+        mark_ends(tokenizer, ref.name)
     if tokenizer.pad_token_id is None:
         raise BadData(f"model {ref.name!r} has no padding token; name one as pad_token in its tokenizer_config.json")
     return tokenizer
@@ -174,6 +177,8 @@ def load_template(ref: Ref, task_format: Head, labels: int) -> Template:
             )
         if is_causal(config):
             fit_config(config, load_tokenizer(ref))
+        if reads_by_two_stacks(config):
+            fit_stacks(config, load_tokenizer(ref))
         if source.random:
             return _random(auto_model.from_config(config, attn_implementation="eager"))
         options |= {"config": config, "dtype": torch.float32, "attn_implementation": "eager", "use_safetensors": True}

@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
 from transformers.models.auto import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM
 
+from bench_lib.core.errors import Unsupported
 from bench_lib.core.spec import Ref
 from bench_lib.models import MODELS
 from bench_lib.models.architecture import is_causal
@@ -71,7 +72,7 @@ def word_head(ref: Ref) -> WordHead | None:
     """A fresh copy of the pre-trained head for words, in fp32; None for a checkpoint without a whole one.
 
     It predicts masked words, and in a causal model the next one. Sentence encoders, discriminators such as ELECTRA's
-    and random weights have none.
+    and random weights have none. A body of two stacks raises `Unsupported`.
     """
     return copy.deepcopy(_template(ref))
 
@@ -82,6 +83,11 @@ def _template(ref: Ref) -> WordHead | None:
     place, options = place_of(source, ref)
     with explained(ref):
         config = AutoConfig.from_pretrained(place, **options)
+        if getattr(config, "is_encoder_decoder", False):
+            raise Unsupported(
+                f"{ref.name} has a body of two stacks, whose head for words writes after what the encoder read, and "
+                "predicts no masked words in place"
+            )
         auto_model = AutoModelForCausalLM if is_causal(config) else AutoModelForMaskedLM
         if source.random or type(config) not in auto_model._model_mapping:
             return None

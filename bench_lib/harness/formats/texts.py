@@ -9,6 +9,7 @@ from transformers import PreTrainedTokenizerBase
 
 from bench_lib.harness.formats.features import Feature, feature_of
 from bench_lib.models.causal import nothing, text_token
+from bench_lib.models.stacks import check_ends, last_end
 from bench_lib.tasks.formats.texts import Texts
 
 
@@ -17,7 +18,7 @@ def encode_texts(
 ) -> list[Feature]:
     """Tokenise texts, each with its target, and cut what is too long.
 
-    The target is read from the first token, or a causal model's last.
+    The target is read from the first token, a causal model's last, or the end of text in a body of two stacks.
     """
     pairs = [e.pair or "" for e in examples] if any(e.pair is not None for e in examples) else None
     encoded = tokenizer(
@@ -27,7 +28,8 @@ def encode_texts(
         max_length=max_length,
         return_special_tokens_mask=True,
     )
-    rows = [text_token(tokenizer, ids) for ids in encoded["input_ids"]]
+    check_ends(tokenizer, encoded["input_ids"])
+    rows = [last_end(tokenizer, ids) or text_token(tokenizer, ids) for ids in encoded["input_ids"]]
     return [
         feature_of(encoded, (i, i), target, np.array([row]), np.array([0]), row)
         for i, (target, row) in enumerate(zip(targets, rows, strict=True))
