@@ -17,6 +17,7 @@ from bench_lib.cli.run import add_setting, chosen_executor
 from bench_lib.cli.verdicts import broken, human, machine
 from bench_lib.core.errors import BenchError, require
 from bench_lib.core.record import Status
+from bench_lib.executors.settings import OPTIONS
 
 if TYPE_CHECKING:
     from bench_lib.comparison.result import ComparisonResult
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 ORIGINAL = "adamw"
 CODES = {"holds": DONE, "regression": REGRESSION, "inconclusive": INCONCLUSIVE}
-SETTINGS = {"profile", "tasks", "task", "model", "data", "store", "executor", "workers", "time_limit", "tuned_from"}
+SETTINGS = {"profile", "tasks", "task", "model", "data", "store", "executor", *OPTIONS, "tuned_from"}
 """Options that `run` has too."""
 
 OWN = {"baseline", "alpha", "margin", "max_cost", "against"}

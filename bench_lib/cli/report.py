@@ -57,6 +57,6 @@ def _check(store: Store, options: argparse.Namespace) -> int:
 
 
 def _executor(workers: int) -> Executor | None:
-    from bench_lib.executors import EXECUTORS
+    from bench_lib.executors import make_local
 
-    return EXECUTORS.get("local")(workers, None) if workers != 1 else None
+    return make_local(workers, None) if workers != 1 else None

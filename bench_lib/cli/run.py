@@ -92,9 +92,16 @@ def add_setting(command: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="where runs are kept (default: bench-results)",
     )
-    add("--executor", default="inline", metavar="NAME", help="inline (default): this process; local: worker processes")
-    add("--workers", type=int, metavar="N", help="processes of the local executor (default: the number of cores)")
-    add("--time-limit", type=float, metavar="SECONDS", help="for each run, with the local executor (default: a day)")
+    add_executor(command)
+
+
+def add_executor(command: argparse.ArgumentParser) -> None:
+    """The options that say where runs are made."""
+    from bench_lib.executors import OPTIONS, executors_help
+
+    command.add_argument("--executor", default="inline", metavar="NAME", help=executors_help())
+    for name, option in OPTIONS.items():
+        command.add_argument(f"--{name.replace('_', '-')}", type=option.type, metavar=option.metavar, help=option.help)
 
 
 def _run(usual: Mapping[str, Any], options: argparse.Namespace) -> int:
@@ -175,6 +182,6 @@ def _limits(options: argparse.Namespace) -> Limits:
 
 def chosen_executor(options: argparse.Namespace) -> Executor:
     """The executor for the options."""
-    from bench_lib.executors import EXECUTORS
+    from bench_lib.executors import OPTIONS, Settings, make_executor
 
-    return EXECUTORS.get(options.executor)(options.workers, options.time_limit)
+    return make_executor(options.executor, Settings(**{name: getattr(options, name) for name in OPTIONS}))

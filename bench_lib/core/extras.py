@@ -19,6 +19,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "wordnet": ("nltk",),
     "generation": ("sacrebleu", "rouge_score"),
     "benchmarks": ("pytest", "pytest_benchmark"),
+    "ray": ("ray",),
 }
 """The extras of `pip install 'stabbench[EXTRA]'`, and the modules that each brings."""
 

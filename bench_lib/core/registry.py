@@ -97,6 +97,10 @@ class Registry(Generic[T]):
     def names(self) -> tuple[str, ...]:
         return (*self._own(), *self._offered())
 
+    def own(self) -> tuple[str, ...]:
+        """The names of this package's entries."""
+        return tuple(self._own())
+
     def of_packages(self) -> tuple[str, ...]:
         """The names of the entries that installed packages offer."""
         return tuple(self._offered())

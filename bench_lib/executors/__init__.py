@@ -1,41 +1,91 @@
-"""The registry of executors: ways to run jobs, one after another in this process or in worker processes."""
+"""The registry of executors: ways to run jobs, in this process, in worker processes or on a cluster."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 
 from bench_lib.core.errors import BadValue, require
+from bench_lib.core.extras import optional
 from bench_lib.core.registry import Registry
 from bench_lib.executors.base import Done, Executor, Failure
 from bench_lib.executors.inline import InlineExecutor
 from bench_lib.executors.local import LocalExecutor
+from bench_lib.executors.settings import OPTIONS, ExecutorKind, Settings, check_kind
 
-__all__ = ["EXECUTORS", "Done", "Executor", "Failure", "InlineExecutor", "LocalExecutor"]
+__all__ = [
+    "EXECUTORS",
+    "OPTIONS",
+    "Done",
+    "Executor",
+    "ExecutorKind",
+    "Failure",
+    "InlineExecutor",
+    "LocalExecutor",
+    "Settings",
+    "make_executor",
+]
 
 MOST_WORKERS = 1_024
 A_DAY = 86_400.0
 """Seconds. Nothing hangs for ever."""
 
-MakeExecutor = Callable[[int | None, float | None], Executor]
-"""Makes an executor of a number of workers and a limit in seconds per attempt; None where the user gives none."""
 
-
-def make_inline(workers: int | None, time_limit: float | None) -> InlineExecutor:
-    """The executor of this process, which takes neither setting: a process cannot end its own run."""
-    for name, value in (("workers", workers), ("time limit", time_limit)):
-        if value is not None:
-            raise BadValue(f"{name} of the executor inline", value, "none; the executor local takes it")
-    return InlineExecutor()
+def make_executor(name: str, settings: Settings) -> Executor:
+    """The executor of that name; a setting that it does not take raises `BadValue`."""
+    kind = EXECUTORS.get(name)
+    for option in OPTIONS:
+        value = getattr(settings, option)
+        if value is not None and option not in kind.takes:
+            takers = [other for other in EXECUTORS.own() if option in EXECUTORS.get(other).takes]
+            named = "executor" if len(takers) == 1 else "executors"
+            verb = "takes" if len(takers) == 1 else "take"
+            allowed = f"none; the {named} {' and '.join(takers)} {verb} it"
+            raise BadValue(f"{option.replace('_', ' ')} of the executor {name}", value, allowed)
+    return kind.make(settings)
 
 
 def make_local(workers: int | None, time_limit: float | None) -> LocalExecutor:
     """Worker processes on this machine: by default one for each core, and a day for each attempt."""
     count = (os.cpu_count() or 1) if workers is None else workers
-    require(count <= MOST_WORKERS, "number of workers", count, f"1 or more, up to {MOST_WORKERS:,}")
+    _check_workers(count)
     return LocalExecutor(count, A_DAY if time_limit is None else time_limit, imports="bench_lib.executors.libraries")
 
 
-EXECUTORS: Registry[MakeExecutor] = Registry("executor", "stabbench.executors")
-EXECUTORS.add("inline", make_inline)
-EXECUTORS.add("local", make_local)
+def _make_ray(settings: Settings) -> Executor:
+    with optional("ray"):
+        from bench_lib.executors.ray import Demand, RayExecutor
+    if settings.workers is not None:
+        _check_workers(settings.workers)
+    return RayExecutor(
+        address="auto" if settings.address is None else settings.address,
+        demand=Demand(
+            1.0 if settings.cpus_per_run is None else settings.cpus_per_run,
+            0.0 if settings.gpus_per_run is None else settings.gpus_per_run,
+        ),
+        workers=settings.workers,
+        time_limit=A_DAY if settings.time_limit is None else settings.time_limit,
+    )
+
+
+def _check_workers(count: int) -> None:
+    require(1 <= count <= MOST_WORKERS, "number of workers", count, f"1 or more, up to {MOST_WORKERS:,}")
+
+
+def executors_help() -> str:
+    """A text for the help of an option that names an executor."""
+    kinds = [EXECUTORS.get(name) for name in EXECUTORS.own()]
+    return "; ".join([*(f"{kind.name}: {kind.help}" for kind in kinds), *EXECUTORS.of_packages()])
+
+
+EXECUTORS: Registry[ExecutorKind] = Registry("executor", "stabbench.executors", check_kind)
+for _kind in (
+    ExecutorKind("inline", "this process", frozenset(), lambda settings: InlineExecutor()),
+    ExecutorKind(
+        "local",
+        "worker processes",
+        frozenset({"workers", "time_limit"}),
+        lambda settings: make_local(settings.workers, settings.time_limit),
+    ),
+    ExecutorKind("ray", "a Ray cluster", frozenset(OPTIONS), _make_ray),
+):
+    EXECUTORS.add(_kind.name, _kind)

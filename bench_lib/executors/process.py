@@ -121,7 +121,7 @@ class Worker:
                 message = self.pipe.recv_bytes()
                 if message != READY:
                     self.retired = message == RETIRED
-                    return _unpickled(self.pipe.recv_bytes())
+                    return unpickled(self.pipe.recv_bytes())
                 self.ready = True
                 self.deadline = time.monotonic() + self.limit
                 self._send()
@@ -175,7 +175,8 @@ class Worker:
         return Failure("died", f"the process ended unexpectedly: exit code {code}")
 
 
-def _unpickled(reply: bytes) -> Outcome:
+def unpickled(reply: bytes) -> Outcome:
+    """The outcome of a pickled one; its errors are failures of the job."""
     try:
         result, failure = pickle.loads(reply)
     except Exception as error:

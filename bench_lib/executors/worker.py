@@ -28,6 +28,11 @@ def retire() -> None:
     _retired = True
 
 
+def is_retired() -> bool:
+    """Whether this process is to be replaced after its current job."""
+    return _retired
+
+
 def serve(pipe: Connection, initializer: Callable[[], None] | None) -> None:
     """Run jobs from the pipe until it is closed, the parent ends or this process is retired."""
     # The terminal sends Ctrl-C to all processes; the parent decides what happens to the jobs.

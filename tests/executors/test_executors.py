@@ -1,36 +1,78 @@
 from __future__ import annotations
 
+import dataclasses
 import os
+import sys
+from importlib.metadata import EntryPoint
 
 import pytest
 
-from bench_lib.core.errors import BadValue, UnknownName
-from bench_lib.executors import EXECUTORS, InlineExecutor, LocalExecutor
+from bench_lib.core import registry
+from bench_lib.core.errors import BadValue, BenchError, UnknownName
+from bench_lib.executors import (
+    EXECUTORS,
+    OPTIONS,
+    ExecutorKind,
+    InlineExecutor,
+    LocalExecutor,
+    Settings,
+    executors_help,
+    make_executor,
+)
+
+OWN = ExecutorKind("own", "of a plug-in", frozenset({"address"}), lambda settings: InlineExecutor())
+STRAY = ExecutorKind("stray", "takes what there is not", frozenset({"queue"}), lambda settings: InlineExecutor())
+NO_KIND = InlineExecutor
 
 
 def test_executors_are_made_by_name_from_what_the_user_gives() -> None:
-    assert EXECUTORS.get("inline")(None, None) == InlineExecutor()
+    assert make_executor("inline", Settings()) == InlineExecutor()
     libraries = "bench_lib.executors.libraries"
-    assert EXECUTORS.get("local")(3, 90.0) == LocalExecutor(3, 90.0, imports=libraries)
-    assert EXECUTORS.get("local")(None, None) == LocalExecutor(os.cpu_count() or 1, 24 * 60 * 60, imports=libraries)
+    assert make_executor("local", Settings(3, 90.0)) == LocalExecutor(3, 90.0, imports=libraries)
+    expected = LocalExecutor(os.cpu_count() or 1, 24 * 60 * 60, imports=libraries)
+    assert make_executor("local", Settings()) == expected
 
 
 @pytest.mark.parametrize(
-    ("name", "workers", "time_limit", "message"),
+    ("name", "settings", "message"),
     [
-        ("inline", 2, None, "workers of the executor inline is 2"),
-        ("inline", None, 9.0, "time limit of the executor inline is 9.0"),
-        ("local", 0, None, "number of workers is 0; allowed: 1 or more"),
-        ("local", 100_000, None, "number of workers is 100000; allowed: 1 or more, up to 1,024"),
+        (
+            "inline",
+            Settings(workers=2),
+            "workers of the executor inline is 2; allowed: none; the executors local and ray",
+        ),
+        ("inline", Settings(time_limit=9.0), "time limit of the executor inline is 9.0"),
+        ("local", Settings(workers=0), "number of workers is 0; allowed: 1 or more"),
+        ("local", Settings(workers=100_000), "number of workers is 100000; allowed: 1 or more, up to 1,024"),
+        (
+            "local",
+            Settings(address="auto"),
+            "address of the executor local is 'auto'; allowed: none; the executor ray",
+        ),
     ],
 )
-def test_settings_that_an_executor_cannot_use_are_refused(
-    name: str, workers: int | None, time_limit: float | None, message: str
-) -> None:
+def test_settings_that_an_executor_cannot_use_are_refused(name: str, settings: Settings, message: str) -> None:
     with pytest.raises(BadValue, match=message):
-        EXECUTORS.get(name)(workers, time_limit)
+        make_executor(name, settings)
 
 
 def test_an_unknown_executor_is_answered_with_the_nearest() -> None:
     with pytest.raises(UnknownName, match="unknown executor 'locl': did you mean 'local'"):
         EXECUTORS.get("locl")
+
+
+def test_every_setting_is_an_option() -> None:
+    assert [field.name for field in dataclasses.fields(Settings)] == [*OPTIONS]
+
+
+def test_executors_of_installed_packages_are_named_and_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = [("own", "OWN"), ("stray", "STRAY"), ("no_kind", "NO_KIND")]
+    offered = tuple(EntryPoint(name, f"offering:{value}", "stabbench.executors") for name, value in points)
+    monkeypatch.setattr(registry, "_points", lambda group: offered)
+    monkeypatch.setitem(sys.modules, "offering", sys.modules[__name__])
+    assert executors_help().endswith("ray: a Ray cluster; own; stray; no_kind")
+    assert make_executor("own", Settings(address="here")) == InlineExecutor()
+    with pytest.raises(BenchError, match="'stray' of an installed package takes queue; there are workers, time_limit"):
+        make_executor("stray", Settings())
+    with pytest.raises(BenchError, match="'no_kind' of an installed package is of the type type; it must be"):
+        make_executor("no_kind", Settings())

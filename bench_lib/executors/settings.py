@@ -1,0 +1,70 @@
+"""What the user may give beside the name of an executor, and what an executor is made of: one declaration for all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from bench_lib.core.errors import BenchError
+from bench_lib.executors.base import Executor
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of `OPTIONS`, under their names; None where the user gives none."""
+
+    workers: int | None = None
+    time_limit: float | None = None
+    address: str | None = None
+    cpus_per_run: float | None = None
+    gpus_per_run: float | None = None
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of the command line that executors take."""
+
+    type: Callable[[str], object]
+    metavar: str
+    help: str
+
+
+OPTIONS: Mapping[str, Option] = {
+    "workers": Option(
+        int,
+        "N",
+        "processes of the local executor (default: the number of cores), runs at a time on ray (default: what the "
+        "nodes hold)",
+    ),
+    "time_limit": Option(float, "SECONDS", "for each run, on all executors but inline (default: a day)"),
+    "address": Option(
+        str,
+        "auto|local|HOST:PORT",
+        "the Ray cluster: the one found from here (auto, default), one started for this command (local), or that of "
+        "a head node",
+    ),
+    "cpus_per_run": Option(float, "N", "processors that a run takes of a node of ray (default: 1)"),
+    "gpus_per_run": Option(float, "N", "GPUs, or a share such as 0.25, that a run takes of a node of ray (default: 0)"),
+}
+
+
+@dataclass(frozen=True)
+class ExecutorKind:
+    """A kind of executor: its name, help of a few words, the options that it takes, and how one is made of them.
+
+    An installed package offers one under its name in the entry points `stabbench.executors`.
+    """
+
+    name: str
+    help: str
+    takes: frozenset[str]
+    make: Callable[[Settings], Executor]
+
+
+def check_kind(kind: object, where: str) -> None:
+    """Raise `BenchError` for what is no kind of executor, or takes options that there are not."""
+    if not isinstance(kind, ExecutorKind):
+        raise BenchError(f"the executor {where} is of the type {type(kind).__name__}; it must be an ExecutorKind")
+    unknown = sorted(kind.takes - OPTIONS.keys())
+    if unknown:
+        raise BenchError(f"the executor {where} takes {', '.join(unknown)}; there are {', '.join(OPTIONS)}")
