@@ -34,3 +34,12 @@ or scored on the dev set is part of any verdict, contrast, rank or mean of this 
 *mixout[tuned@16]* for a budget of 16 trainings of the baseline, run on other seeds. *Failed over the space* is the
 share of all trials that failed: how forgiving the technique is. The expected best score of k points is the exact mean
 over all orders of the points that were tried."""
+
+FURTHER = """Runs with `--also` are evaluated on further sets as well, on which nothing is trained or selected. Mean and
+MAD are over the converged runs with the measure, in percent points, beside the same runs' scores on the task itself. No
+verdict rests on them."""
+
+FORGETTING = """Runs with `--forgetting` measure the perplexity on general text before and after the training:
+geometric means over the converged runs, and mean and MAD of the natural logarithm of their ratio. Above 0 the model
+predicts general text worse than before the training. Perplexities of different models or tokenizers are not
+comparable."""

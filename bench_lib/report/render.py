@@ -18,8 +18,9 @@ from bench_lib.core.errors import BenchError
 from bench_lib.executors.base import Executor, results
 from bench_lib.executors.inline import InlineExecutor
 from bench_lib.report.analysis.claim_outcomes import findings
+from bench_lib.report.analysis.further_tables import FORGETTING_TITLE, FURTHER_TITLE
 from bench_lib.report.analysis.published_claims import shipped
-from bench_lib.report.analysis.results import summarise
+from bench_lib.report.analysis.results import Summary, summarise
 from bench_lib.report.analysis.summary import BASELINE
 from bench_lib.report.figures.draw import svg
 from bench_lib.report.figures.figure import Figure
@@ -30,16 +31,21 @@ from bench_lib.report.html.payload import inflated
 from bench_lib.report.html.registry_entries import registered
 from bench_lib.report.markdown.claims import claims_page
 from bench_lib.report.markdown.leaderboard import leaderboard
+from bench_lib.report.markdown.optional import heading
 from bench_lib.report.markdown.sections import VARIANCE_TITLE
 from bench_lib.store import Store
 
 PAGE, LEADERBOARD, CLAIMS, VARIANCE = "index.html", "leaderboard.md", "claims.md", "variance.csv"
+FURTHER, FORGETTING = "further.csv", "forgetting.csv"
 DIGITS = ".10g"
 SUFFIXES = (".svg", ".csv")
 """Suffixes of the files of a figure."""
 
 EARLIER = (*SUFFIXES, ".png")
 """Suffixes of figure files, including those of an earlier version."""
+
+LISTED = {VARIANCE_TITLE: VARIANCE, heading(FURTHER_TITLE): FURTHER, heading(FORGETTING_TITLE): FORGETTING}
+"""Files of optional sections, by the lines of a leaderboard that begin them."""
 
 SHOWN = re.compile(rf"^!\[.*\]\({FIGURES}/([a-z0-9._-]+)\.svg\)$", re.MULTILINE)
 """The line of a figure in a leaderboard."""
@@ -82,13 +88,19 @@ def build_report(store: Store, baseline: str = BASELINE, executor: Executor | No
     files = {name: content for drawing in drawings for name, content in drawing.files.items()}
     files["leaderboard.csv"] = _csv(summary.cells)
     files["leaderboard.parquet"] = _parquet(summary.cells)
-    if not summary.variance_components.empty:
-        files[VARIANCE] = _csv(summary.variance_components)
+    for name, table in _optional_tables(summary).items():
+        if not table.empty:
+            files[name] = _csv(table)
     found = findings(shipped(), summary.cells, summary.runs, summary.baseline)
     files[CLAIMS] = claims_page(found, summary.baseline).encode()
     files[LEADERBOARD] = leaderboard(summary, figures, undrawn).encode()
     files[PAGE] = build(summary, figures, registered(), undrawn).encode()
     return Report(files, undrawn)
+
+
+def _optional_tables(summary: Summary) -> dict[str, pd.DataFrame]:
+    """The tables that are files only where they have rows."""
+    return {VARIANCE: summary.variance_components, FURTHER: summary.further, FORGETTING: summary.forgetting}
 
 
 def render(store: Store, out: Path, baseline: str = BASELINE, executor: Executor | None = None) -> list[Path]:
@@ -183,8 +195,8 @@ def _superfluous(out: Path, files: Files) -> list[str]:
     path = out / LEADERBOARD
     earlier = path.read_text(errors="replace") if path.is_file() else ""
     names = [f"{FIGURES}/{name}{suffix}" for name in sorted(set(SHOWN.findall(earlier))) for suffix in EARLIER]
-    if VARIANCE_TITLE in earlier.splitlines():
-        names.append(VARIANCE)
+    lines = set(earlier.splitlines())
+    names += [name for title, name in LISTED.items() if title in lines]
     return [name for name in names if name not in files and (out / name).is_file()]
 
 

@@ -18,6 +18,7 @@ from bench_lib.report.analysis import runs as stored
 from bench_lib.report.analysis import tuning
 from bench_lib.report.analysis.diagnostics import Reader, diagnostics
 from bench_lib.report.analysis.efficiency import efficiency_metrics
+from bench_lib.report.analysis.further import COLUMN, forgetting, further_scores
 from bench_lib.report.analysis.noise import Scores, noise_floors, repeat_scores
 from bench_lib.report.analysis.ranking import ranks
 from bench_lib.report.analysis.summary import BASELINE, add_contrasts, compare_cells, over_tasks, summarise_cells
@@ -36,8 +37,8 @@ class Summary:
 
     `runs` has one row per run, sorted by cell and seed, and `loss` the training curves (runs, points); `cells` one row
     per cell, `techniques` and `ranks` one per technique of a group. Runs that freeze streams in turn are in
-    `variance_components` only, and those of a tuning in `points`, one row a point. `quarantined` are the names of
-    damaged files.
+    `variance_components` only, and those of a tuning in `points`, one row a point. `further` has one row per cell and
+    measure of a further set, `forgetting` one per cell. `quarantined` are the names of damaged files.
     """
 
     runs: pd.DataFrame
@@ -47,6 +48,8 @@ class Summary:
     ranks: pd.DataFrame
     variance_components: pd.DataFrame
     points: pd.DataFrame
+    further: pd.DataFrame
+    forgetting: pd.DataFrame
     baseline: str
     quarantined: Sequence[str] = ()
 
@@ -66,13 +69,15 @@ def summarise(store: Store, baseline: str = BASELINE, executor: Executor | None 
     known = add_cell_ids(ordinary(frame))
     table = _table(known, baseline, store, executor or InlineExecutor())
     return Summary(
-        runs=known.drop(columns="row"),
+        runs=known.drop(columns=["row", COLUMN]),
         loss=read.loss[known["row"].to_numpy(dtype=np.int64)],
         cells=table,
         techniques=over_tasks(table),
         ranks=ranks(table),
         variance_components=variance_components(read.frame),
         points=tuning.points(read.frame),
+        further=further_scores(known),
+        forgetting=forgetting(known),
         baseline=baseline,
         quarantined=damaged,
     )
@@ -96,7 +101,7 @@ def _table(known: pd.DataFrame, baseline: str, store: Store, executor: Executor)
     if not comparable and baseline != BASELINE:
         raise UnknownName("baseline technique", baseline, techniques)
     # These columns are the largest, are not read here, and would be sent to every worker.
-    slim = known.drop(columns=["row", "spec", "provenance"])
+    slim = known.drop(columns=["row", "spec", "provenance", COLUMN])
     parts = [own for _, own in slim.groupby(list(GROUP), sort=True, observed=True)]
     again = repeat_scores(store)
     # Without any run outside of tuning and variance decompositions, a table without rows.

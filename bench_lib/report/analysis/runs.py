@@ -18,6 +18,7 @@ from bench_lib.core.record import Status
 from bench_lib.core.spec import canonical_json
 from bench_lib.report.analysis.dynamics import READ, dynamics, ragged
 from bench_lib.report.analysis.efficiency import STORED
+from bench_lib.report.analysis.further import COLUMN, further_column
 from bench_lib.report.analysis.names import LONGEST, LONGEST_TEXT, NAMELESS, named
 from bench_lib.report.cells import is_score, numbers
 from bench_lib.report.formatting import shorten
@@ -75,7 +76,7 @@ def read(store: Store) -> Runs:
     steps, and the numbers of `DYNAMICS`. Texts are fit to be shown, see `names`, but for those within the specs, which
     tell cells apart.
     """
-    table = store.table(Reduction((*KEPT, *PLAIN, *READ, "curve_loss", "spec", "provenance"), _reduced))
+    table = store.table(Reduction((*KEPT, *PLAIN, *READ, "curve_loss", "spec", "provenance", "metrics"), _reduced))
     loss = np.asarray(table["loss"].combine_chunks().flatten(), dtype=np.float32).reshape(-1, POINTS)
     return Runs(_believed(named(table.drop_columns(["loss"]).to_pandas())), loss)
 
@@ -118,6 +119,7 @@ def _reduced(rows: pa.Table) -> pa.Table:
         "started": pa.array([dict(origin).get("started", "") for origin in origins], pa.string()),
         "provenance": _coded(_lasting(tuple(part for part in origin if part[0] != "started")) for origin in origins),
         "loss": pa.FixedSizeListArray.from_arrays(thinned(*ragged(rows["curve_loss"])).ravel(), POINTS),
+        COLUMN: further_column(rows["metrics"], rows["spec"]),
         **dynamics(rows),
     }
     for name, column in added.items():

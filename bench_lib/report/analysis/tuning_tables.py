@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -11,6 +10,7 @@ import pandas as pd
 from bench_lib.report import formatting as md
 from bench_lib.report.analysis import tuning
 from bench_lib.report.analysis.results import Summary
+from bench_lib.report.analysis.table_sections import TextTable
 from bench_lib.report.cells import GROUP
 
 ARMS = ("technique", "settings of the tuned", "dev score", "mean", "MAD", "failed")
@@ -18,24 +18,15 @@ SPACES = ("technique", "points", "failed over the space [95 %]", "passes", "trai
 BY = [*GROUP, "task"]
 
 
-@dataclass(frozen=True)
-class TuningTable:
-    """A table of one task: its title, column headings and rows of text."""
-
-    title: str
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-
-
-def tables(summary: Summary) -> Iterator[TuningTable]:
+def tables(summary: Summary) -> Iterator[TextTable]:
     """Two tables for each task with trials."""
     arms, spaces = tuning.arms(summary.points, summary.cells, summary.runs), tuning.spaces(summary.points)
     for place in summary.points[BY].drop_duplicates().itertuples(index=False):
         data, model, profile, task = place
         where = f"{task} ({data}, {model}, {profile})"
         if tuned := [_arm(row) for row in _of(arms, place)]:
-            yield TuningTable(f"Default and tuned: {where}", ARMS, tuned)
-        yield TuningTable(f"The search: {where}", SPACES, [_space(row) for row in _of(spaces, place)])
+            yield TextTable(f"Default and tuned: {where}", ARMS, tuned)
+        yield TextTable(f"The search: {where}", SPACES, [_space(row) for row in _of(spaces, place)])
 
 
 def _of(table: pd.DataFrame, place: Sequence[str]) -> list[dict[str, Any]]:

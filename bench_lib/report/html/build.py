@@ -133,6 +133,7 @@ def _methods(summary: Summary) -> dict[str, Any]:
         "calibration": methods.calibration_table(),
         "tuning_text": TUNING.replace("*", ""),
         "tuning": methods.tuning_tables(summary),
+        "optional": methods.optional(summary),
         "provenance": methods.provenance_tables(summary.runs),
         "machines": provenance.machines(summary.runs),
         "failures": methods.failures(summary.runs),

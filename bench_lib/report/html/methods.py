@@ -11,7 +11,9 @@ from bench_lib.core.record import Status
 from bench_lib.report import columns
 from bench_lib.report import formatting as md
 from bench_lib.report.analysis import calibration, provenance
+from bench_lib.report.analysis.optional_sections import optional_sections
 from bench_lib.report.analysis.results import Summary
+from bench_lib.report.analysis.table_sections import TableSection
 from bench_lib.report.analysis.tuning_tables import tables
 from bench_lib.report.cells import CELL_ID, GROUP, key_parts
 from bench_lib.report.glossary import EMBEDDED, LEAST, USE, VARIANCE
@@ -75,6 +77,12 @@ def calibration_table() -> Table:
 def tuning_tables(summary: Summary) -> list[Table]:
     """Default and tuned arms, and the searches, for each task with trials."""
     return [Table(one.title, one.head, one.rows) for one in tables(summary)]
+
+
+def optional(summary: Summary) -> list[tuple[TableSection, list[Table]]]:
+    """The sections that only some stores have, with their tables."""
+    found = optional_sections(summary)
+    return [(section, [Table(t.title, t.head, t.rows) for t in section.tables]) for section in found]
 
 
 def provenance_tables(runs: pd.DataFrame) -> list[Table]:

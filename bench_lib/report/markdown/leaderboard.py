@@ -8,12 +8,13 @@ from dataclasses import replace
 from bench_lib.core.record import Status
 from bench_lib.report import formatting as md
 from bench_lib.report.analysis import provenance
+from bench_lib.report.analysis.optional_sections import optional_sections
 from bench_lib.report.analysis.results import Summary
 from bench_lib.report.cells import GROUP, key_parts, split_cells
 from bench_lib.report.figures.figure import Figure
 from bench_lib.report.figures.plan import BY_TASK, FIGURES, OF_GROUPS, OF_TUNING
 from bench_lib.report.glossary import EMBEDDED
-from bench_lib.report.markdown import sections, tuning
+from bench_lib.report.markdown import optional, sections, tuning
 
 
 def leaderboard(summary: Summary, figures: Sequence[Figure], undrawn: Sequence[str] = ()) -> str:
@@ -29,6 +30,7 @@ def leaderboard(summary: Summary, figures: Sequence[Figure], undrawn: Sequence[s
     if text := tuning.section(summary):
         places = sorted({figure.place for figure in figures if figure.kind in OF_TUNING})
         parts += [text, *(_shown(figures, kind, place) for place in places for kind in OF_TUNING)]
+    parts += map(optional.section, optional_sections(summary))
     parts.append("## Runs that failed, were lost or declined\n\n" + sections.not_converged(summary.runs))
     parts.append(sections.methods())
     parts.append(sections.calibration_section() + "\n" + _shown(figures, "power"))
