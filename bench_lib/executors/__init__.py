@@ -53,7 +53,8 @@ def make_local(workers: int | None, time_limit: float | None) -> LocalExecutor:
 
 def _make_ray(settings: Settings) -> Executor:
     with optional("ray"):
-        from bench_lib.executors.ray import Demand, RayExecutor
+        from bench_lib.executors.ray import RayExecutor
+        from bench_lib.executors.ray_nodes import Demand
     if settings.workers is not None:
         _check_workers(settings.workers)
     return RayExecutor(
