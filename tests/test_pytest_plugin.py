@@ -14,6 +14,7 @@ from bench_lib.cli.run import add_to
 from bench_lib.core import extras
 from bench_lib.core.errors import BadValue
 from bench_lib.core.record import Predictions, RunRecord, Status
+from bench_lib.executors import OPTIONS as EXECUTOR_OPTIONS
 from bench_lib.executors import InlineExecutor
 from bench_lib.pytest_plugin import OPTIONAL, OPTIONS, grid_of
 from bench_lib.pytest_plugin.session import Lines, Session
@@ -351,7 +352,7 @@ def test_every_option_of_a_grid_is_one_of_pytest_too() -> None:
     add_to(command)
     # pytest runs in its own process and has its own help; plans and verdicts are no benchmarks; a task of one's own is
     # named by its path among the others.
-    elsewhere = {"help", "executor", "workers", "time_limit", "plan", "max_runs", "max_hours", "task"}
+    elsewhere = {"help", "executor", *EXECUTOR_OPTIONS, "plan", "max_runs", "max_hours", "task"}
     elsewhere |= {"until_decided", *until_decided.DEFAULTS}
     assert {*OPTIONS, *OPTIONAL} == {action.dest for action in command._actions} - elsewhere
 
