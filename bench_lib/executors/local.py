@@ -9,15 +9,15 @@ from __future__ import annotations
 import atexit
 import pickle
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Any, Generic
 
-from bench_lib.core.errors import BenchError, require
+from bench_lib.core.errors import BenchError
 from bench_lib.executors.base import Done, J, R, raised
 from bench_lib.executors.process import GRACE, Worker
+from bench_lib.executors.waiting import Waiting, check_limits
 
 _TICK = 1.0
 """Seconds between checks of all workers: the end of one whose children keep its pipe open is not signalled."""
@@ -43,10 +43,7 @@ class LocalExecutor:
     imports: str | None = None
 
     def __post_init__(self) -> None:
-        require(self.workers >= 1, "number of workers", self.workers, "1 or more")
-        limit = self.time_limit
-        require(limit is None or limit > 0, "time limit", limit, "seconds above 0, or None for no limit")
-        require(self.retries >= 0, "number of retries", self.retries, "0 or more")
+        check_limits(self.workers, self.time_limit, self.retries)
 
     def run(self, function: Callable[[J], R], jobs: Iterable[J]) -> Iterator[Done[J, R]]:
         sweep: _Sweep[J, R] = _Sweep(self, function, jobs)
@@ -65,9 +62,7 @@ class _Sweep(Generic[J, R]):
     def __init__(self, settings: LocalExecutor, function: Callable[[J], R], jobs: Iterable[J]) -> None:
         self.settings = settings
         self.function = function
-        self.jobs: Iterator[J] | None = iter(jobs)
-        self.error: Exception | None = None
-        self.again: deque[tuple[J, int]] = deque()
+        self.waiting = Waiting(jobs, settings.retries)
         self.running: dict[Worker, tuple[J, int]] = {}
         self.idle: list[Worker] = []
         self.leaving: list[Worker] = []
@@ -79,8 +74,8 @@ class _Sweep(Generic[J, R]):
             over = self._collect()
             # New jobs start before the results are yielded, so that workers are busy while the caller handles them.
             over += self._fill()
-        if self.error:
-            raise self.error
+        if self.waiting.error:
+            raise self.waiting.error
 
     def stop(self) -> None:
         """End all workers, even busy ones."""
@@ -98,7 +93,7 @@ class _Sweep(Generic[J, R]):
     def _fill(self) -> list[Done[J, R]]:
         """Start jobs on all free workers, and no more, so that stopping abandons little."""
         failed: list[Done[J, R]] = []
-        while len(self.running) < self.settings.workers and (found := self._next()):
+        while len(self.running) < self.settings.workers and (found := self.waiting.next()):
             job, attempts = found
             try:
                 payload = pickle.dumps((self.function, job))
@@ -107,22 +102,11 @@ class _Sweep(Generic[J, R]):
                 continue
             worker = self._free_worker()
             if worker is None:
-                self.again.appendleft(found)
+                self.waiting.put_back(*found)
                 break
             worker.give(payload, self.settings.time_limit)
             self.running[worker] = found
         return failed
-
-    def _next(self) -> tuple[J, int] | None:
-        """The next job with the number of its attempt: a new one, or if there is none, one whose process died."""
-        if self.jobs is not None:
-            try:
-                return next(self.jobs), 1
-            except StopIteration:
-                self.jobs = None
-            except Exception as error:
-                self.jobs, self.error = None, error
-        return self.again.popleft() if self.again else None
 
     def _free_worker(self) -> Worker | None:
         """An idle or new worker; None if the machine cannot start another process now."""
@@ -145,13 +129,9 @@ class _Sweep(Generic[J, R]):
             outcome = worker.outcome()
             if outcome is None:
                 continue
-            job, attempts = self.running.pop(worker)
+            job = self.running.pop(worker)
             self._release(worker)
-            result, failure = outcome
-            if failure and failure.kind == "died" and attempts <= self.settings.retries:
-                self.again.append((job, attempts + 1))
-            else:
-                over.append(Done(job, result, failure, attempts))
+            over += self.waiting.ended(*job, *outcome)
         self.leaving = [worker for worker in self.leaving if not worker.gone()]
         return over
 

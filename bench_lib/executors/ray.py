@@ -11,7 +11,6 @@ import pickle
 import socket
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,11 +21,12 @@ import ray
 from ray.exceptions import RayError, RayTaskError, RuntimeEnvSetupError
 
 from bench_lib import __version__
-from bench_lib.core.errors import BadValue, BenchError, described, require, shortened
+from bench_lib.core.errors import BadValue, BenchError, described, shortened
 from bench_lib.executors import worker
 from bench_lib.executors.base import Done, Failure, J, R, raised
 from bench_lib.executors.process import ENVIRONMENT, Outcome, unpickled
 from bench_lib.executors.ray_nodes import ONE_CPU, TICK, Demand, Nodes
+from bench_lib.executors.waiting import Waiting, check_limits
 
 _CONNECT = 10.0
 """Seconds in which a head node must answer."""
@@ -53,10 +53,7 @@ class RayExecutor:
     def __post_init__(self) -> None:
         if self.address not in ("auto", "local"):
             _host_and_port(self.address)
-        limit = self.time_limit
-        require(limit is None or limit > 0, "time limit", limit, "seconds above 0, or None for no limit")
-        require(self.workers is None or self.workers >= 1, "number of workers", self.workers, "1 or more")
-        require(self.retries >= 0, "number of retries", self.retries, "0 or more")
+        check_limits(self.workers, self.time_limit, self.retries)
 
     def run(self, function: Callable[[J], R], jobs: Iterable[J]) -> Iterator[Done[J, R]]:
         connect(self.address)
@@ -147,9 +144,7 @@ class _Sweep(Generic[J, R]):
     def __init__(self, settings: RayExecutor, function: Callable[[J], R], jobs: Iterable[J]) -> None:
         self.settings = settings
         self.function = function
-        self.jobs: Iterator[J] | None = iter(jobs)
-        self.error: Exception | None = None
-        self.again: deque[tuple[J, int]] = deque()
+        self.waiting = Waiting(jobs, settings.retries)
         self.running: dict[Any, _Running[J]] = {}
         self.remote = _remote(settings.demand)
         self.nodes = Nodes(settings.demand)
@@ -158,12 +153,12 @@ class _Sweep(Generic[J, R]):
         if self.settings.workers is None:
             self.nodes.check()
         over = self._fill()
-        while self.running or self.again or self.jobs is not None or over:
+        while self.running or self.waiting or over:
             yield from over
             over = self._collect()
             over += self._fill()
-        if self.error:
-            raise self.error
+        if self.waiting.error:
+            raise self.waiting.error
 
     def stop(self) -> None:
         """Cancel all jobs, even started ones."""
@@ -175,7 +170,7 @@ class _Sweep(Generic[J, R]):
         """Submit as many jobs as the nodes hold, and no more, so that stopping abandons little."""
         failed: list[Done[J, R]] = []
         most = self.settings.workers or self.nodes.holds()
-        while len(self.running) < most and (found := self._next()):
+        while len(self.running) < most and (found := self.waiting.next()):
             job, attempts = found
             try:
                 payload = pickle.dumps((self.function, job))
@@ -184,17 +179,6 @@ class _Sweep(Generic[J, R]):
                 continue
             self.running[self.remote.remote(payload, __version__)] = _Running(job, attempts)
         return failed
-
-    def _next(self) -> tuple[J, int] | None:
-        """The next job with the number of its attempt: a new one, or if there is none, one whose process died."""
-        if self.jobs is not None:
-            try:
-                return next(self.jobs), 1
-            except StopIteration:
-                self.jobs = None
-            except Exception as error:
-                self.jobs, self.error = None, error
-        return self.again.popleft() if self.again else None
 
     def _collect(self) -> list[Done[J, R]]:
         self._wait()
@@ -253,11 +237,7 @@ class _Sweep(Generic[J, R]):
 
     def _ended(self, reference: Any, outcome: Outcome) -> list[Done[J, R]]:
         run = self.running.pop(reference)
-        result, failure = outcome
-        if failure and failure.kind == "died" and run.attempts <= self.settings.retries:
-            self.again.append((run.job, run.attempts + 1))
-            return []
-        return [Done(run.job, result, failure, run.attempts)]
+        return self.waiting.ended(run.job, run.attempts, *outcome)
 
 
 def _cancel(reference: Any) -> None:

@@ -169,7 +169,7 @@ def test_it_keeps_the_contract_of_executors(cluster: None, jobs: ModuleType) -> 
     # Processes are kept over jobs, of which Ray may hold two; a job that retires its own gets the next a new one.
     one = RayExecutor(workers=1, time_limit=LIMIT)
     kept = [done.result for done in one.run(jobs.process, [False] * 8)]
-    assert len({*kept}) <= 4
+    assert len({*kept}) <= 2
     replaced = [done.result for done in one.run(jobs.process, [True, True, False])]
     assert len({*replaced}) == 3
 

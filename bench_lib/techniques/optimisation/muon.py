@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,13 +82,18 @@ class _Matrices(Group):
     """Parameters for Muon; it stays one where a technique splits it by `dataclasses.replace`."""
 
 
+def _refuse(closure: object) -> None:
+    # torch's optimisers may call the closure and return its loss; the harness gives none, and none is ignored silently.
+    if closure is not None:
+        raise Unsupported("muon takes no closure")
+
+
 class _Orthogonal(torch.optim.Optimizer):
     """Moves matrices in the orthogonalised direction of their momentum."""
 
     @torch.no_grad()
-    # torch's also takes a closure and returns its loss; the harness gives none, and one is refused rather than ignored.
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
-        assert closure is None, "muon takes no closure"
+    def step(self, closure: Callable[[], float] | None = None) -> Any:
+        _refuse(closure)
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:
@@ -125,8 +130,7 @@ class _Together(torch.optim.Optimizer):
             part.state = self.state
 
     @torch.no_grad()
-    # torch's also takes a closure and returns its loss; the harness gives none, and one is refused rather than ignored.
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
-        assert closure is None, "muon takes no closure"
+    def step(self, closure: Callable[[], float] | None = None) -> Any:
+        _refuse(closure)
         for part in self.parts:
             part.step()
