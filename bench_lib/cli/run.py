@@ -33,6 +33,12 @@ def add_to(command: argparse.ArgumentParser) -> None:
     """The options of `run`."""
     add = command.add_argument
     add("plan", nargs="?", type=location, metavar="PLAN.toml", help="a plan file in place of the options of a grid")
+    add(
+        "--part",
+        action="append",
+        metavar="NAME",
+        help="a part of the plan, in place of all; may be given several times",
+    )
     add_setting(command)
     add(
         "--techniques",
@@ -110,6 +116,8 @@ def _run(usual: Mapping[str, Any], options: argparse.Namespace) -> int:
     until_decided.refuse_without(options)
     if options.plan is not None:
         return _run_plan(options)
+    if options.part is not None:
+        raise BadPlan(["--part goes with a PLAN.toml only"])
     for name in DECIDED:
         if getattr(options, name) is None:
             setattr(options, name, usual[name])
@@ -142,7 +150,7 @@ def _run_plan(options: argparse.Namespace) -> int:
     if problems.found or plan is None or executor is None or retry is None or limits is None:
         raise BadPlan(problems.found)
     limits = Limits(limits.runs or plan.limits.runs, limits.hours or plan.limits.hours)
-    plan = dataclasses.replace(plan, limits=limits)
+    plan = dataclasses.replace(plan if options.part is None else plan.only(options.part), limits=limits)
     return work_off(plan, Work(Store(options.store), executor, retry))
 
 

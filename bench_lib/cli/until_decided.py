@@ -25,6 +25,7 @@ DEFAULTS = {"baseline": "adamw", "alpha": 0.05, "margin": 2.0, "max_seeds": 50}
 
 OTHERS = {
     "plan": "a plan names the contrasts that it decides itself",
+    "part": "it is a part of no plan",
     "seeds": "it begins with seed 0 and adds seeds up to --max-seeds",
     "freeze": "its verdicts are on the seeds as they vary by default",
     "vary": "its verdicts are on the seeds as they vary by default",

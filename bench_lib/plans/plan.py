@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench_lib.comparison.contrasts import Contrasts, paired
-from bench_lib.core.errors import BenchError, Problems
+from bench_lib.core.errors import BadPlan, BenchError, Problems, UnknownName
 from bench_lib.core.spec import RunSpec
 from bench_lib.runner.grid import Grid, plan, runs_of
 from bench_lib.runner.limits import Limits
@@ -51,6 +51,15 @@ class Plan:
     sweeps: Mapping[str, Grid]
     tunings: Mapping[str, Tuning]
     contrasts: Mapping[str, Contrasts]
+
+    def only(self, names: Sequence[str]) -> Plan:
+        """The plan with these of its parts alone; an unknown name raises `BadPlan`."""
+        parts = {"sweeps": self.sweeps, "tunings": self.tunings, "contrasts": self.contrasts}
+        known = [name for of_kind in parts.values() for name in of_kind]
+        if unknown := [str(UnknownName("part", name, known)) for name in names if name not in known]:
+            raise BadPlan(unknown)
+        kept = {kind: {name: part for name, part in of.items() if name in names} for kind, of in parts.items()}
+        return dataclasses.replace(self, **kept)
 
     @property
     def waiting(self) -> tuple[str, ...]:

@@ -115,6 +115,18 @@ def test_a_limit_at_the_end_of_a_sweep_is_told(capsys: Written, plan: Path, tmp_
     assert capsys.readouterr().err == "stabbench: stopped at a limit before two tasks; the same command goes on\n"
 
 
+def test_parts_of_a_plan_are_run_alone(capsys: Written, plan: Path, tmp_path: Path) -> None:
+    command = ["run", str(plan), "--store", str(tmp_path / "results"), "--part"]
+    assert main([*command, "two tusks"]) == USAGE
+    assert "unknown part 'two tusks': did you mean 'two tasks'" in capsys.readouterr().err
+    assert main([*command, "two tasks"]) == DONE
+    out = capsys.readouterr().out
+    assert [line for line in out.splitlines() if line.endswith(":")] == ["two tasks:"]
+    assert set(made(out)) == {run for run in ORDER if run[1:] in {("adamw", 1), ("adamw", 2)}}
+    assert main(["run", "--part", "two tasks", "--store", str(tmp_path / "results")]) == USAGE
+    assert capsys.readouterr().err == "stabbench: --part goes with a PLAN.toml only\n"
+
+
 def test_options_that_a_plan_decides_are_refused_by_name(capsys: Written, plan: Path, tmp_path: Path) -> None:
     options = ["--tasks", "all", "--seeds", "0-4", "--per-class", "8", "--vary", "init", "--retry", "crahsed"]
     plan.write_text(PLAN.replace('"ema"', '"emma"'))
