@@ -22,7 +22,7 @@ PRECISIONS = ("fp32", "bf16", "fp16")
 SCORED_ON = ("evaluation", "dev")
 LATER = (
     *("per_class", "label_noise", "perturb", "attack", "keep_head", "dev_examples", "scored_on"),
-    *("chat_template", "answer_tokens", "also", "forgetting"),
+    *("chat_template", "answer_tokens", "also", "forgetting", "gradient_checkpointing"),
 )
 """Fields of a profile that runs were stored without: at their defaults they are no part of a run's identity."""
 
@@ -55,7 +55,8 @@ class Profile:
     a trial for tuning. Where answers are written, `answer_tokens` of `max_length` are theirs, and the prompt may be a
     message in the model's `chat_template`. `also` names robustness sets, as in `imdb_contrast+imdb_cad`, on which the
     model that counts is evaluated as well. `forgetting` is the general text, `generated` or of the data's `folder`,
-    on which its perplexity is measured, before the training and after it.
+    on which its perplexity is measured, before the training and after it. `gradient_checkpointing` computes the model's
+    blocks a second time in the backward pass, in place of keeping what they computed.
     """
 
     train_examples: int | None = None
@@ -90,6 +91,7 @@ class Profile:
     answer_tokens: int = 64
     also: str = ""
     forgetting: str = ""
+    gradient_checkpointing: bool = False
 
     def __post_init__(self) -> None:
         for name in WHOLE:

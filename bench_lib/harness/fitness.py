@@ -27,7 +27,8 @@ class ModelFacts:
     limit. `kept_head` names the modules of a fine-tuned head in the checkpoint; `headless` is the reason why it cannot
     be kept. `reads_words_alike` and `shares_characters` are as in `models.words`. `dropout_outside` says that some
     dropout is outside of dropout layers, `drops_out` that some rate is above 0, and `misplaced` that earlier versions
-    confused parts of the model. `chats` says that its tokenizer has a chat template.
+    confused parts of the model. `chats` says that its tokenizer has a chat template, and
+    `checkpoints_gradients` that its blocks can be computed again for their gradients.
     """
 
     problems: tuple[str, ...]
@@ -41,6 +42,7 @@ class ModelFacts:
     drops_out: bool = True
     misplaced: bool = False
     chats: bool = False
+    checkpoints_gradients: bool = True
 
 
 def model_problems(ref: Ref, task_format: Format, labels: int, profile: Profile) -> list[str]:
@@ -67,6 +69,8 @@ def _misfits(ref: Ref, task_format: Format, facts: ModelFacts, profile: Profile)
     yield from _unwritable(ref, task_format, facts, profile)
     if profile.keep_head and facts.headless:
         yield f"model {ref.name!r}: {facts.headless}"
+    if profile.gradient_checkpointing and not facts.problems and not facts.checkpoints_gradients:
+        yield f"model {ref.name!r} cannot compute its blocks again; set gradient_checkpointing to False"
 
 
 def _unwritable(ref: Ref, task_format: Format, facts: ModelFacts, profile: Profile) -> Iterator[str]:
@@ -107,6 +111,7 @@ def model_facts(ref: Ref, task_format: Format, labels: int) -> ModelFacts:
         drops_out=any(site.rate > 0 for site in sites),
         misplaced=not problems and _misplaced(template.model),
         chats=bool(tokenizer.chat_template),
+        checkpoints_gradients=template.model.supports_gradient_checkpointing,
     )
 
 

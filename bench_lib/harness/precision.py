@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
+from transformers import PreTrainedModel
 
 from bench_lib.instruments.kernels import Products, bf16_products
 from bench_lib.techniques.interface.context import Training
@@ -40,6 +42,21 @@ def autocast(training: Training, full_precision: bool = False) -> Iterator[None]
         _products(device, precision),
     ):
         yield
+
+
+def checkpoint_gradients(model: PreTrainedModel, training: Training) -> None:
+    """Let the blocks of a model compute what they need for their gradients again, in place of keeping it.
+
+    Autocast and torch's generators are as in the forward pass by themselves, emulated products only by this.
+    """
+    model.config.use_cache = False
+    again = functools.partial(_again, training)
+    model.activation_checkpointing_enable({"use_reentrant": False, "context_fn": again})
+
+
+def _again(training: Training) -> tuple[AbstractContextManager[object], AbstractContextManager[object]]:
+    """The contexts of a block's forward pass and of its repetition."""
+    return nullcontext(), _products(training.device.type, training.profile.precision)
 
 
 def computed_by(device: torch.device, precision: str) -> dict[str, str]:

@@ -22,7 +22,7 @@ from bench_lib.harness.ending import ending
 from bench_lib.harness.joint_heads import is_joint, join_tasks
 from bench_lib.harness.loop import Loop
 from bench_lib.harness.observers import ObserverRun
-from bench_lib.harness.precision import computed_by
+from bench_lib.harness.precision import checkpoint_gradients, computed_by
 from bench_lib.harness.pretraining import RunPretraining, prepare
 from bench_lib.harness.prompted import prompted_model
 from bench_lib.harness.robustness import Examination
@@ -156,7 +156,7 @@ def _loaded(run: ResolvedRun, device: torch.device, pretrained: Pretrained) -> T
         asked = run.spec.profile.keep_head
         model = prompted_model(loaded, pretrained, run.spec.model, run.task, run.key.prompts, asked)
     set_dropout(model, run.profile.dropout)
-    return Training(
+    training = Training(
         model=model.to(device),
         architecture=architecture_of(model),
         format=run.task.format,
@@ -165,3 +165,6 @@ def _loaded(run: ResolvedRun, device: torch.device, pretrained: Pretrained) -> T
         seed=run.seed,
         device=device,
     )
+    if run.profile.gradient_checkpointing:
+        checkpoint_gradients(loaded, training)
+    return training
