@@ -48,5 +48,30 @@ for _source in (
     ModelSource(
         "roberta-large", "RoBERTa large, 355 M", "FacebookAI/roberta-large", "722cf37b1afa9454edce342e7895e588b6ff1d59"
     ),
+    ModelSource(
+        "smollm2-135m",
+        "SmolLM2-135M, a decoder",
+        "HuggingFaceTB/SmolLM2-135M",
+        "93efa2f097d58c2a74874c7e644dbc9b0cee75a2",
+    ),
+    ModelSource(
+        "pythia-160m",
+        "Pythia 160M, a decoder",
+        "EleutherAI/pythia-160m",
+        "50f5173d932e8e61f858120bcb800b97af589f46",
+    ),
+    ModelSource("qwen3-0.6b", "Qwen3 0.6B, a decoder", "Qwen/Qwen3-0.6B", "c1899de289a04d12100db370d81485cdf75e47ca"),
+    ModelSource(
+        "llama-3.2-1b",
+        "Llama 3.2 1B, a decoder; its licence is accepted on the hub",
+        "meta-llama/Llama-3.2-1B",
+        "4e20de362430cd3b72f300e6b0f18e50e7166e08",
+    ),
+    ModelSource(
+        "gemma-3-1b",
+        "Gemma 3 1B, a decoder; its licence is accepted on the hub",
+        "google/gemma-3-1b-pt",
+        "fcf18a2a879aab110ca39f8bffbccd5d49d8eb29",
+    ),
 ):
     MODELS.add(_source.name, _source)
