@@ -8,7 +8,7 @@ import pytest
 from transformers.models.bert.modeling_bert import BertAttention, BertPreTrainedModel
 
 from bench_lib.core.errors import BadPlan
-from bench_lib.core.record import RunRecord
+from bench_lib.core.record import RunRecord, Status
 from bench_lib.harness import fitness, precision
 from bench_lib.instruments.kernels import Products
 from bench_lib.runner.execute import execute
@@ -43,8 +43,14 @@ def test_techniques_that_act_on_blocks(train: Any, technique: str) -> None:
     same(train, "sst2", technique, dropout=0.1)
 
 
+def test_what_would_be_dropped_is_declined(train: Any) -> None:
+    record = train("sst2", "prefix", gradient_checkpointing=True, **FEW).record
+    assert record.status == Status.UNSUPPORTED
+    assert "prefix: under gradient_checkpointing" in record.reason
+
+
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("technique", sorted(set(TECHNIQUES.names()) - POOLS - {"back_translation"}))
+@pytest.mark.parametrize("technique", sorted(set(TECHNIQUES.names()) - POOLS - {"back_translation", "prefix"}))
 def test_every_technique_on_a_decoder(technique: str) -> None:
     profiles = ("smoke", "smoke:gradient_checkpointing=True")
     grids = [Grid(("sst2",), (technique,), (0,), profile, "tiny-llama", "embedded") for profile in profiles]

@@ -141,6 +141,8 @@ class Prefix(
     def _check(self, training: Training) -> None:
         """Raise `Unsupported` where a model would ignore the prefix or has no positions left for the text."""
         training.architecture.need_one_stack("cache of keys and values for a prefix")
+        if training.profile.gradient_checkpointing:
+            raise Unsupported("prefix: under gradient_checkpointing the blocks drop keys and values from outside")
         body = training.model.get_submodule(training.architecture.body)
         if "past_key_values" not in inspect.signature(body.forward).parameters:
             raise Unsupported(
