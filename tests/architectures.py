@@ -1,4 +1,4 @@
-"""The page on architectures: what each technique does with a tiny random model of each family of encoders and decoders.
+"""The page on architectures: what each technique does with a tiny random model of each family.
 
 `python -m tests.architectures > docs/architectures.md` makes it anew, some fifteen minutes on two cores.
 """
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from unittest.mock import patch
 
-from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
+from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
 
 from bench_lib.core.profiles import PROFILES
 from bench_lib.core.record import Status
@@ -30,7 +30,7 @@ from bench_lib.techniques.interface.stack import parse_stack
 from bench_lib.techniques.interface.technique import Technique
 from bench_lib.validation.conformance import TASK_OF
 from tests.conftest import BRIEF
-from tests.families import ALL, FAMILIES, Families
+from tests.families import ALL, FAMILIES, TWO_STACKS, Families
 
 SMALL = {"train_examples": 4, "eval_examples": 4, "batch_size": 2, "epochs": 1, "evaluations": 1, "max_length": 32}
 STACKS = {
@@ -51,7 +51,8 @@ the families' own classes in transformers.
 ## Where the parts lie
 
 Layer 0 is below the first block, the n blocks of a model are layers 1 to n, and pooler and head are above them. What
-techniques freeze, anchor, mix or slow down follows from these layers.
+techniques freeze, anchor, mix or slow down follows from these layers. The blocks of a decoder that reads an encoder
+follow the m blocks of that encoder.
 """
 TECHNIQUES_OF = f"""
 ## What techniques do with them
@@ -94,6 +95,7 @@ def outcomes_of(techniques: Iterable[str], families: Families, names: Iterable[s
         sys.stderr.write(f"{name}\n")
         for technique in map(TECHNIQUES.get, found):
             auto = AutoModelForMaskedLM if name in FAMILIES else AutoModelForCausalLM
+            auto = AutoModelForSeq2SeqLM if name in TWO_STACKS else auto
             with_words = (auto, f"{name}-words") if isinstance(technique(), Prompts) else ()
             found[technique.name][name] = _declined(technique, resolve(str(families.folder(name, *with_words)), MODELS))
     return found
@@ -120,8 +122,9 @@ def _declined(technique: type[Technique], ref: Ref) -> str:
         (record,) = execute([spec])
     if record.status not in (Status.CONVERGED, Status.COLLAPSED, Status.UNSUPPORTED):
         raise RuntimeError(f"{made.name} on {ref.name} ended as {record.status}: {record.reason}")
-    # A reason counts once, whatever the class of the model.
+    # A reason counts once, whatever the class of the model and the folder that it was made in.
     named = re.sub(r"\b[A-Z]\w+(Model|ForSequenceClassification)\b", "the model", record.reason)
+    named = named.replace(ref.name, "the model")
     return named if record.status == Status.UNSUPPORTED else ""
 
 
@@ -133,7 +136,7 @@ def _parts(architecture: Architecture, names: list[str]) -> tuple[str, ...]:
         if architecture.in_body(n) and not n.startswith(known)
     }
     blocks = _code(architecture.lists) + (", which layers share" if architecture.shared else "")
-    layers = {0: "0", 1: "1", architecture.depth: "n"}
+    layers = {architecture.encoder: "m", 0: "0", 1: "1", architecture.depth: "n"}
     odd = ", ".join(f"`{part}` {layers[layer]}" for part, layer in beside.items())
     return (
         _code(architecture.embedded),

@@ -304,13 +304,12 @@ TWO_STACKS: dict[str, tuple[Callable[..., PretrainedConfig], str]] = {
 }
 """The families of an encoder and a decoder, likewise."""
 
-ALL = {**FAMILIES, **DECODERS}
-KNOWN = {**ALL, **TWO_STACKS}
+ALL = {**FAMILIES, **DECODERS, **TWO_STACKS}
 
 
 def config_of(name: str, tokenizer: PreTrainedTokenizerBase, **changes: Any) -> PretrainedConfig:
     """The configuration of a family's tiny model, for a tokenizer."""
-    make, _ = KNOWN[name]
+    make, _ = ALL[name]
     sizes = {**SIZES, "vocab_size": len(tokenizer), "max_position_embeddings": POSITIONS, **changes}
     return make(**sizes, pad_token_id=tokenizer.pad_token_id)
 
@@ -338,7 +337,7 @@ class Families:
 
     def tokenizer(self, kind: str) -> PreTrainedTokenizerBase:
         """A tokenizer of a kind, or of a family."""
-        kind = KNOWN[kind][1] if kind in KNOWN else kind
+        kind = ALL[kind][1] if kind in ALL else kind
         if kind not in self.tokenizers:
             self.tokenizers[kind] = TOKENIZERS[kind]()
         return self.tokenizers[kind]

@@ -24,8 +24,9 @@ from bench_lib.harness.pretraining import StudyLoop
 from bench_lib.harness.prompted import encode_prompts
 from bench_lib.harness.step import MicroStep, Passes
 from bench_lib.models import MODELS
-from bench_lib.models.architecture import adds_one, architecture_of, initialise, is_causal
+from bench_lib.models.architecture import architecture_of, is_causal
 from bench_lib.models.causal import fit_tokenizer, make_linear
+from bench_lib.models.initialisation import adds_one, initialise
 from bench_lib.models.load import load_template
 from bench_lib.models.prompted import spaced
 from bench_lib.models.source import resolve

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from bench_lib.core.record import Latency, ModelSize
 from bench_lib.harness.batches import collate
+from bench_lib.harness.formats import torch_half
 from bench_lib.harness.formats.features import Batch, Feature
 from bench_lib.harness.precision import autocast
 from bench_lib.instruments.timing import Stopwatch
@@ -105,13 +106,14 @@ def _latencies(training: Training, models: Sequence[nn.Module], batch: Batch) ->
     The models take turns, so that other load slows all alike.
     """
     seconds: list[list[float]] = [[] for _ in models]
+    inputs = [torch_half(training.format).inputs(model, batch) for model in models]
     for model in models:
         model.eval()
     with autocast(training):
         for _ in range(WARM_UP + REPEATS):
-            for model, times in zip(models, seconds, strict=True):
+            for model, given, times in zip(models, inputs, seconds, strict=True):
                 watch = Stopwatch(training.device)
                 with watch.running():
-                    model(**batch.inputs)
+                    model(**given)
                 times.append(watch.seconds)
     return [statistics.median(times[WARM_UP:]) for times in seconds]

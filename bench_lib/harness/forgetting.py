@@ -23,6 +23,7 @@ from bench_lib.models.architecture import architecture_of, word_embeddings
 from bench_lib.models.interventions import head_reads
 from bench_lib.models.load import instantiate, load_template
 from bench_lib.models.prompted import PromptedModel, mask_id
+from bench_lib.models.stacks import ENDS
 from bench_lib.models.word_head import word_head
 from bench_lib.tasks.formats import TOKEN_CLASSIFICATION
 from bench_lib.tasks.further import FORGETTING
@@ -48,7 +49,9 @@ def forgetting(training: Training, key: DataKey) -> dict[str, float]:
 
 def check_forgetting(key: DataKey) -> None:
     """Raise `Unsupported` where forgetting is to be measured, and the model has no head for words."""
-    if key.data.general_text is not None and not key.format.writes_text and word_head(key.model) is None:
+    if key.data.general_text is None or (key.format.writes_text and not hasattr(key.tokenizer(), ENDS)):
+        return
+    if word_head(key.model) is None:
         raise Unsupported(
             f"{FORGETTING} is measured by the head for words that a model was pre-trained with, and the checkpoint of "
             f"{key.model.name} holds none"

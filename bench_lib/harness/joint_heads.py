@@ -10,7 +10,7 @@ from torch import nn
 from bench_lib.core.errors import Unsupported
 from bench_lib.harness.joint import JointTask
 from bench_lib.harness.pretraining import RunPretraining
-from bench_lib.models.architecture import architecture_of
+from bench_lib.models.architecture import architecture_of, body_prefix
 from bench_lib.models.load import instantiate, load_template
 from bench_lib.tasks.task import Task
 from bench_lib.techniques.interface.context import Training
@@ -53,7 +53,12 @@ def _training(
     template = load_template(stage.key.model, task.format, len(task.labels))
     model: nn.Module = instantiate(template, run.generator("init", stage.owner, task.name), prior=prior)
     set_dropout(model, run.profile.dropout)
-    place = str(model.base_model_prefix)
+    place = body_prefix(model).rstrip(".")
+    if not place or not run.architecture.body:
+        whole = model if not place else run.model
+        raise Unsupported(
+            f"{stage.owner} puts several heads on one body, and {type(whole).__name__} is its own body, with its head"
+        )
     own = model.get_submodule(place)
     lacking = {name: part for name, part in own.named_children() if getattr(body, name, None) is None}
     head = nn.ModuleDict({**{name: part for name, part in model.named_children() if name != place}, **lacking})

@@ -30,7 +30,7 @@ from bench_lib.harness.loop import Loop
 from bench_lib.harness.observers import NOTHING, ObserverRun, Progress
 from bench_lib.harness.step import MicroStep
 from bench_lib.instruments.timing import Stopwatch
-from bench_lib.models.architecture import architecture_of, word_embeddings
+from bench_lib.models.architecture import architecture_of, body_prefix, word_embeddings
 from bench_lib.models.load import instantiate, load_template
 from bench_lib.models.prompted import PromptedModel, mask_id
 from bench_lib.models.word_head import word_head
@@ -219,7 +219,10 @@ class RunPretraining:
     @torch.no_grad()
     def _hand_over(self, source: nn.Module, target: nn.Module) -> None:
         """Copy the parameters with a pre-trained value in both models; new heads stay as they are."""
-        values = dict(source.named_parameters())
+        # By their names within the body, which classes of a family may call differently.
+        known = {name.removeprefix(body_prefix(self.training.model)) for name in self.training.pretrained}
+        values = {name.removeprefix(body_prefix(source)): p for name, p in source.named_parameters()}
         for name, parameter in target.named_parameters():
-            if name in self.training.pretrained and name in values:
-                parameter.copy_(values[name])
+            own = name.removeprefix(body_prefix(target))
+            if own in known and own in values:
+                parameter.copy_(values[own])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from bench_lib.harness.datasets import Evaluation
+from bench_lib.harness.formats.features import padded
 from bench_lib.models.causal import end_of_text
+from bench_lib.models.encoder_decoder import opening_of
 from bench_lib.techniques.interface.context import Training
 
 
@@ -25,13 +27,14 @@ def written(training: Training, evaluation: Evaluation, pad_id: int) -> list[tup
     assert tokenizer is not None, "an evaluation of texts has a tokenizer"
     # The features of an example differ in the reference alone.
     prompts = {f.item: f.input_ids[: f.spots[0] + 1] for f in reversed(evaluation.features)}
-    end = end_of_text(tokenizer)
+    end, apart = end_of_text(tokenizer), bool(opening_of(training.model))
+    side = right_padded if apart else left_padded
     order = sorted(prompts, key=lambda item: -len(prompts[item]))
     found: dict[int, tuple[str, bool]] = {}
     training.model.eval()
     for start in range(0, len(order), size):
         items = order[start : start + size]
-        batch = left_padded([prompts[item] for item in items], pad_id, training.device)
+        batch = side([prompts[item] for item in items], pad_id, training.device)
         tokens = greedy(training.model, *batch, training.profile.answer_tokens, end)
         for item, own in zip(items, tokens, strict=True):
             text = str(tokenizer.decode(own, skip_special_tokens=True, clean_up_tokenization_spaces=False))
@@ -51,26 +54,57 @@ def left_padded(prompts: Sequence[np.ndarray], pad_id: int, device: torch.device
     return torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device)
 
 
+def right_padded(prompts: Sequence[np.ndarray], pad_id: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Prompts that begin at the same place, and the mask of their tokens, each (batch, length)."""
+    length = max(map(len, prompts))
+    mask = padded([np.ones(len(prompt), dtype=np.int64) for prompt in prompts], length, 0)
+    return padded(prompts, length, pad_id).to(device), mask.to(device)
+
+
 def greedy(model: nn.Module, ids: Tensor, mask: Tensor, limit: int, end: int) -> list[list[int]]:
-    """The most likely next token again and again, up to and including `end`, at most `limit` of them for each row."""
-    taken = _options(model)
-    position = (mask.cumsum(1) - 1).clamp_min(0)
+    """The most likely next token again and again, up to and including `end`, at most `limit` of them for each row.
+
+    Prompts are padded on the left, and on the right for a model of two stacks, whose encoder reads them once.
+    """
+    opening = opening_of(model)
+    following = _after_encoder(model, ids, mask, opening) if opening else _after_prompts(model, ids, mask)
+    logits = next(following)
     running = torch.ones(len(ids), dtype=torch.bool, device=ids.device)
     found: list[Tensor] = []
-    cache: Any = None
     for _ in range(limit):
+        best = logits.argmax(-1).where(running, end)
+        found.append(best)
+        running = running & (best != end)
+        if len(found) == limit or not running.any():
+            break
+        logits = following.send(best[:, None])
+    rows = torch.stack(found, dim=1).tolist()
+    return [row[: row.index(end) + 1] if end in row else row for row in rows]
+
+
+def _after_prompts(model: nn.Module, ids: Tensor, mask: Tensor) -> Generator[Tensor, Tensor]:
+    """The logits of the token after prompts, and after each token that is sent, (batch, 1): (batch, vocabulary)."""
+    taken = _options(model)
+    position = (mask.cumsum(1) - 1).clamp_min(0)
+    cache: Any = None
+    while True:
         given = {"past_key_values": cache, "use_cache": True, "position_ids": position, "logits_to_keep": 1}
         raw = model(input_ids=ids, attention_mask=mask, **{name: given[name] for name in taken})
         cache = raw.past_key_values
-        best = raw.logits[:, -1].argmax(-1).where(running, end)
-        found.append(best)
-        running = running & (best != end)
-        if not running.any():
-            break
-        ids, position = best[:, None], position[:, -1:] + 1
+        ids = yield raw.logits[:, -1]
+        position = position[:, -1:] + 1
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
-    rows = torch.stack(found, dim=1).tolist()
-    return [row[: row.index(end) + 1] if end in row else row for row in rows]
+
+
+def _after_encoder(model: nn.Module, ids: Tensor, mask: Tensor, opening: list[int]) -> Generator[Tensor, Tensor]:
+    """As `_after_prompts`, of a model of two stacks, whose decoder begins by an opening."""
+    written = ids.new_tensor(opening).expand(len(ids), -1)
+    cache: Any = None
+    given: dict[str, Any] = {"input_ids": ids}
+    while True:
+        raw = model(attention_mask=mask, decoder_input_ids=written, past_key_values=cache, use_cache=True, **given)
+        cache, given = raw.past_key_values, {"encoder_outputs": (raw.encoder_last_hidden_state,)}
+        written = yield raw.logits[:, -1]
 
 
 def _options(model: nn.Module) -> list[str]:

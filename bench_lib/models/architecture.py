@@ -7,9 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
-import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from bench_lib.core.errors import Unsupported
 
@@ -29,7 +27,10 @@ LEFT_PADDED = ("xlnet",)
 """Families whose outputs depend on padding on the right."""
 
 TWO_STACKS = ("bart", "t5")
-"""Families of an encoder and a decoder whose head for classes of texts is supported."""
+"""Families of an encoder and a decoder that are supported, with the heads of `STACKED`."""
+
+STACKED = ("ForSequenceClassification", "ForConditionalGeneration")
+"""Ends of the names of classes with two stacks: texts are classified, and written."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +41,8 @@ class Architecture:
     the blocks: one list, or several whose parts of equal index make up one block. `layers` is the number of layers that
     a text passes, more than `depth` where they share weights, 0 if unknown. `beside` names the model's other parts,
     which distinguish its body from a wrapper's part of the same name. In a `causal` one, tokens see only those before.
-    A body of two stacks has its encoder's blocks first: `encoder` is their number, 0 in a body of one stack.
+    A body of two stacks has its encoder's blocks first: `encoder` is their number, 0 in a body of one stack. `body` is
+    empty where a model is its own body, as T5 with its head for words.
     """
 
     body: str
@@ -72,6 +74,11 @@ class Architecture:
                 f"the model has parts of its blocks in each of {', '.join(self.lists)}, and no whole ones"
             )
         return self.lists[0]
+
+    @property
+    def stacks(self) -> tuple[str, ...]:
+        """The list of blocks, or the encoder's and the decoder's; `Unsupported` where no module is a whole block."""
+        return self.lists if self.encoder else (self.block_list,)
 
     @property
     def shared(self) -> bool:
@@ -115,9 +122,10 @@ class Architecture:
 
     def in_body(self, name: str) -> str:
         """A parameter's name from the body on, without a wrapper's prefix; empty outside the body."""
+        roots = [self.body] if self.body else [place.split(".")[0] for place in (*self.embedded, *self.lists)]
         parts = name.split(".")
         for place, (part, after) in enumerate(pairwise(parts)):
-            if part == self.body and after not in (self.body, *self.beside):
+            if part in roots and after not in (self.body, *self.beside):
                 return ".".join(parts[place:])
         return ""
 
@@ -140,7 +148,7 @@ class Architecture:
         if not inside or self.in_pooler(name):
             return self.depth + 1
         found = next((where for part, where in PLACES if re.match(rf"({part})(\.|$)", inside)), 0)
-        last = self.encoder if ".encoder." in inside and self.encoder else self.depth
+        last = self.encoder if ".encoder." in f".{inside}" and self.encoder else self.depth
         return range(last + 1)[found]
 
     def is_pretrained(self, name: str) -> bool:
@@ -180,25 +188,31 @@ def architecture_of(model: nn.Module) -> Architecture:
 def _two_stacks(model: nn.Module, config: object) -> Architecture:
     """The parts of an encoder and a decoder, which share the word embeddings."""
     name = type(model).__name__
-    if not reads_by_two_stacks(config) or not name.endswith("ForSequenceClassification"):
+    if not reads_by_two_stacks(config) or not name.endswith(STACKED):
         raise Unsupported(
-            f"{name} has two stacks of blocks, an encoder's and a decoder's, which are supported in classifiers of "
-            f"texts of the families {', '.join(TWO_STACKS)}"
+            f"{name} has two stacks of blocks, an encoder's and a decoder's, which are supported in classifiers and "
+            f"writers of texts of the families {', '.join(TWO_STACKS)}"
         )
-    prefix = str(model.base_model_prefix)
-    lists = _lists(body := model.get_submodule(prefix))
+    prefix = body_prefix(model)
+    lists = _lists(body := model.get_submodule(prefix.rstrip(".")))
     encoder, decoder = (next(n for n in lists if n.startswith(f"{side}.")) for side in ("encoder", "decoder"))
     depth = len(lists[encoder]) + len(lists[decoder])
     return Architecture(
-        body=prefix,
-        embedded=(f"{prefix}.shared",),
-        lists=(f"{prefix}.{encoder}", f"{prefix}.{decoder}"),
+        body=prefix.rstrip("."),
+        embedded=(f"{prefix}shared",),
+        lists=(f"{prefix}{encoder}", f"{prefix}{decoder}"),
         depth=depth,
         pooler=None,
         layers=depth,
         beside=frozenset(part for part, _ in model.named_children() if not hasattr(body, part)),
         encoder=len(lists[encoder]),
     )
+
+
+def body_prefix(model: nn.Module) -> str:
+    """What names of the body's parameters begin with; empty where a writer of two stacks is its own body."""
+    prefix = str(getattr(model, "base_model_prefix", ""))
+    return "" if type(model).__name__.endswith(STACKED[1]) and not hasattr(model, prefix) else f"{prefix}."
 
 
 def reads_by_two_stacks(config: object) -> bool:
@@ -266,32 +280,6 @@ def word_embeddings(model: nn.Module) -> nn.Module:
     """The module that turns token ids into vectors."""
     find: Callable[[], nn.Module] = getattr(model, "get_input_embeddings")  # noqa: B009 (not declared on nn.Module)
     return find()
-
-
-@torch.no_grad()
-def initialise(module: nn.Module, std: float, generator: torch.Generator) -> None:
-    """Draw a module's parameters anew, as BERT does: N(0, std) for matrices, 1 for norms' weights, 0 for biases."""
-    for part in module.modules():
-        for name, parameter in part.named_parameters(recurse=False):
-            fresh: Tensor
-            if name == "bias":
-                fresh = torch.zeros(parameter.shape)
-            elif parameter.dim() == 1:
-                fresh = torch.full(parameter.shape, 0.0 if adds_one(part) else 1.0)
-            else:
-                fresh = torch.empty(parameter.shape).normal_(0.0, std, generator=generator)
-            parameter.copy_(fresh)
-
-
-def adds_one(module: nn.Module) -> bool:
-    """Whether a module is a norm that scales by 1 + weight, as Gemma's, so that its weight starts at 0."""
-    if "norm" not in type(module).__name__.lower() or "weight" not in dict(module.named_parameters(recurse=False)):
-        return False
-    nothing = torch.zeros_like(module.get_parameter("weight"))
-    # At a weight of 0, the output of other norms depends on no input.
-    rising = torch.arange(1.0, 1 + len(nothing), device=nothing.device)
-    one, other = (functional_call(module, {"weight": nothing}, inputs) for inputs in (rising, rising.flip(0)))
-    return not torch.equal(one, other)
 
 
 def parameter_count(model: nn.Module) -> int:

@@ -12,6 +12,7 @@ from torch import nn
 from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 from bench_lib.core.errors import BadData, Unsupported
+from bench_lib.models.stacks import ENDS
 
 CAUSAL = "causal"
 """The attribute of a tokenizer that belongs to a causal model."""
@@ -75,9 +76,11 @@ def nothing(tokenizer: PreTrainedTokenizerBase) -> str:
 
 
 def end_of_text(tokenizer: PreTrainedTokenizerBase) -> int:
-    """The token that ends a text; `Unsupported` for a model that is no causal decoder."""
+    """The token that ends a text; `Unsupported` for a model that is neither a causal decoder nor of two stacks."""
+    if hasattr(tokenizer, ENDS):
+        return int(getattr(tokenizer, ENDS))
     if not getattr(tokenizer, CAUSAL, False):
-        raise Unsupported("texts are written by causal decoders, and this model is none")
+        raise Unsupported("texts are written by causal decoders and encoder-decoders, and this model is neither")
     end = tokenizer.bos_token_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id
     return int(end)
 

@@ -12,6 +12,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from bench_lib.core.errors import BadData
+from bench_lib.models.architecture import body_prefix
 
 NAMED = 3
 """Parameters that a message names; the others are counted."""
@@ -30,7 +31,7 @@ class Loaded:
 
     def check(self, model: PreTrainedModel, name: str) -> None:
         """Raise `BadData` unless the checkpoint holds the whole body, in finite numbers; a pooler may be new."""
-        body = f"{model.base_model_prefix}."
+        body = body_prefix(model)
         lost = sorted(n for n in self.missing if n.startswith(body) and not n.startswith(f"{body}pooler."))
         wrong = sorted(n for n in self.mismatched if n.startswith(body))
         if lost or wrong:
@@ -86,7 +87,7 @@ def _begin(names: frozenset[str], prefix: str) -> bool:
 
 def _of_blocks(model: PreTrainedModel) -> Callable[[str], bool]:
     """Whether a name is of a weight in one of the body's lists of blocks, and not of a buffer that older code saved."""
-    body = f"{model.base_model_prefix}."
+    body = body_prefix(model)
     lists = [
         n.removeprefix(body) for n, m in model.named_modules() if isinstance(m, nn.ModuleList) if n.startswith(body)
     ]

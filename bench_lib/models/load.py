@@ -23,7 +23,7 @@ from transformers.utils import logging as hf_logging
 from bench_lib.core.errors import BadData, Unavailable, Unsupported
 from bench_lib.core.spec import Ref
 from bench_lib.models import MODELS
-from bench_lib.models.architecture import is_causal, reads_by_two_stacks
+from bench_lib.models.architecture import TWO_STACKS, body_prefix, is_causal, reads_by_two_stacks, word_embeddings
 from bench_lib.models.causal import fit_config, fit_tokenizer, make_linear
 from bench_lib.models.checkpoint import load_checkpoint
 from bench_lib.models.half_precision import mend
@@ -86,7 +86,7 @@ class Template:
     def new_parts(self, keep_head: bool = False) -> str:
         """The modules with drawn parameters, such as `classifier, pooler`."""
         names = [n for n, _ in self.model.named_parameters() if n in self.drawn(keep_head)]
-        body = f"{self.model.base_model_prefix}."
+        body = body_prefix(self.model)
         parts = ", ".join(sorted({name.removeprefix(body).split(".")[0] for name in names}))
         return f"{parts or 'none'} (head kept)" if keep_head else parts or "none"
 
@@ -164,17 +164,12 @@ def load_template(ref: Ref, task_format: Head, labels: int) -> Template:
     """
     source = find_source(ref.name, MODELS)
     place, options = place_of(source, ref)
-    auto_model, outputs = getattr(transformers, task_format.auto_model), task_format.head_outputs(labels)
+    outputs = task_format.head_outputs(labels)
     heads = {} if outputs is None else {"num_labels": outputs}
     sizes = TINY if source.random and not source.made else {}
     with explained(ref):
         config = AutoConfig.from_pretrained(place, **heads, **sizes, **options)
-        if type(config) not in auto_model._model_mapping:
-            raise Unsupported(f"model {ref.name!r} ({config.model_type}) has no head for {task_format} tasks")
-        if task_format.writes_text and not is_causal(config):
-            raise Unsupported(
-                f"model {ref.name!r} ({config.model_type}) is no causal decoder, and {task_format} tasks need one"
-            )
+        auto_model = _head_of(task_format, config, ref)
         if is_causal(config):
             fit_config(config, load_tokenizer(ref))
         if reads_by_two_stacks(config):
@@ -193,16 +188,35 @@ def load_template(ref: Ref, task_format: Head, labels: int) -> Template:
     return Template(model, frozenset(name for name in named if not _inside(model, name)) | missing, missing)
 
 
+def _head_of(task_format: Head, config: Any, ref: Ref) -> Any:
+    """The class of transformers for a model with a format's head; `Unsupported` where it has none."""
+    writes_apart = task_format.writes_text and reads_by_two_stacks(config)
+    if task_format.writes_text and not writes_apart and not is_causal(config):
+        raise Unsupported(
+            f"model {ref.name!r} ({config.model_type}) is neither a causal decoder nor an encoder-decoder of the "
+            f"families {', '.join(TWO_STACKS)}; {task_format} tasks need one"
+        )
+    auto_model = getattr(transformers, "AutoModelForSeq2SeqLM" if writes_apart else task_format.auto_model)
+    if type(config) not in auto_model._model_mapping:
+        raise Unsupported(f"model {ref.name!r} ({config.model_type}) has no head for {task_format} tasks")
+    return auto_model
+
+
 def _writer(template: Template, ref: Ref) -> Template:
     """The template of a model that writes, whose head is pre-trained too; `BadData` where the checkpoint lacks it."""
-    if lacking := sorted(template.missing):
+    model, lacking = template.model, sorted(template.missing)
+    # Later T5s have a head of their own, in place of which transformers silently takes the word embeddings.
+    own = not getattr(model.config, "scale_decoder_outputs", True)
+    if own and model.get_output_embeddings().weight is word_embeddings(model).get_parameter("weight"):  # type: ignore[no-untyped-call]  # transformers leaves it untyped
+        lacking.append("lm_head.weight")
+    if lacking:
         raise BadData(f"model {ref.name!r} holds no pre-trained head for the next word (it lacks {', '.join(lacking)})")
     return template
 
 
 def _inside(model: PreTrainedModel, name: str) -> bool:
     """Whether a parameter belongs to the body, and not to the head."""
-    return name.startswith(f"{model.base_model_prefix}.")
+    return name.startswith(body_prefix(model))
 
 
 def _random(model: PreTrainedModel) -> Template:

@@ -1,15 +1,19 @@
-"""Models of an encoder and a decoder: what their tokenizer and configuration need for a text to be classified."""
+"""Models of an encoder and a decoder: what their tokenizer and configuration need to classify texts or write them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 
 from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 from bench_lib.core.errors import BadData, Unsupported
 
 ENDS = "ends_by"
-"""The attribute of a tokenizer of such a model: the token at which its head reads a text's class."""
+"""The attribute of a tokenizer of such a model: the token that ends a text, at which its head reads a class."""
+
+OPENING = "decoder_opening"
+"""The attribute of such a model's configuration: the tokens that its decoder begins with, before those of a text."""
 
 
 def mark_ends(tokenizer: PreTrainedTokenizerBase, name: str) -> None:
@@ -18,7 +22,7 @@ def mark_ends(tokenizer: PreTrainedTokenizerBase, name: str) -> None:
     if end is None or tokenizer("a")["input_ids"][-1] != end:
         raise BadData(
             f"model {name!r}: its tokenizer does not end a text by its end-of-text token, at which the head reads the "
-            "class; add it to the template in its tokenizer.json"
+            "class and a written text ends; add it to the template in its tokenizer.json"
         )
     setattr(tokenizer, ENDS, int(end))
 
@@ -29,6 +33,9 @@ def fit_stacks(config: PretrainedConfig, tokenizer: PreTrainedTokenizerBase) -> 
     if getattr(config, "decoder_start_token_id", None) is None:
         config.decoder_start_token_id = tokenizer.pad_token_id  # as T5 was pre-trained
     config.use_cache = False
+    before = [*takewhile(bool, tokenizer("a", return_special_tokens_mask=True)["special_tokens_mask"])]
+    # As BART was pre-trained, whose texts begin with a token of their own.
+    setattr(config, OPENING, [config.decoder_start_token_id, *tokenizer("a")["input_ids"][: len(before)]])
 
 
 def last_end(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> int:

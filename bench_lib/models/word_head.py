@@ -85,8 +85,8 @@ def _template(ref: Ref) -> WordHead | None:
         config = AutoConfig.from_pretrained(place, **options)
         if getattr(config, "is_encoder_decoder", False):
             raise Unsupported(
-                f"{ref.name} has a body of two stacks, whose head for words writes after what the encoder read, and "
-                "predicts no masked words in place"
+                "a body of two stacks has a head for words that writes after what the encoder read, and predicts no "
+                "masked words in place"
             )
         auto_model = AutoModelForCausalLM if is_causal(config) else AutoModelForMaskedLM
         if source.random or type(config) not in auto_model._model_mapping:

@@ -45,4 +45,4 @@ def test_an_encoder_is_refused_before_anything_is_trained(tmp_path: Path, capsys
     words = ["run", "--profile", "smoke", "--techniques", "adamw", *GRID, "--store", str(tmp_path)]
     words[words.index("tiny-llama")] = "tiny"
     assert main(words) == USAGE
-    assert "model 'tiny' (bert) is no causal decoder, and generation tasks need one" in capsys.readouterr().err
+    assert "model 'tiny' (bert) is neither a causal decoder nor an encoder-decoder of" in capsys.readouterr().err

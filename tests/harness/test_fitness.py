@@ -259,7 +259,10 @@ def test_a_chat_template_is_for_written_answers_alone() -> None:
     assert told == "profile field chat_template is True; allowed: False, since sequence tasks have no prompt"
 
 
-@pytest.mark.parametrize(("family", "what"), [("bert", "is no causal decoder, and generation tasks need one")])
+@pytest.mark.parametrize(
+    ("family", "what"),
+    [("bert", "is neither a causal decoder nor an encoder-decoder of")],
+)
 def test_a_model_that_cannot_write_is_told(families: Any, family: str, what: str) -> None:
     (told,) = model_problems(ref_of(families, family), TEXT_GENERATION, 0, dataclasses.replace(SHORT, answer_tokens=8))
     assert what in told

@@ -118,8 +118,8 @@ def test_an_encoder_and_an_attack_and_a_missing_room_are_refused(make_spec: Call
     spec = make_spec("e2e_nlg")
     (encoder,) = execute([dataclasses.replace(spec, model=resolve("tiny", MODELS))])
     assert encoder.status == "unsupported"
-    assert encoder.reason == "texts are written by causal decoders, and this model is none"
-    with pytest.raises(Unsupported, match=r"'tiny' \(bert\) is no causal decoder, and generation tasks need one"):
+    assert encoder.reason == "texts are written by causal decoders and encoder-decoders, and this model is neither"
+    with pytest.raises(Unsupported, match=r"'tiny' \(bert\) is neither a causal decoder nor an encoder-decoder of"):
         load_template(resolve("tiny", MODELS), TEXT_GENERATION, 0)
     (attacked,) = execute([make_spec("e2e_nlg", attack=1.0)])
     assert attacked.status == "unsupported"

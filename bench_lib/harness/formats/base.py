@@ -73,6 +73,10 @@ class TorchFormat(ABC):
 
     # ---- a model's outputs -------------------------------------------------------------------------------------------
 
+    def inputs(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """What a model is given of a batch."""
+        return batch.inputs
+
     def forward(self, model: nn.Module, batch: Batch) -> Any:
         """The model's output for a batch, or for that part of it which `output` and `table` read."""
         return model(**batch.inputs)

@@ -17,7 +17,9 @@ from bench_lib.core.record import Predictions
 from bench_lib.harness.formats.base import TorchFormat
 from bench_lib.harness.formats.features import IGNORED, Batch, Feature, padded
 from bench_lib.models.causal import end_of_text
+from bench_lib.models.encoder_decoder import apart, opening_of
 from bench_lib.models.interventions import head_reads
+from bench_lib.models.stacks import ENDS
 from bench_lib.tasks.formats.text_generation import GenerationExample, packed
 from bench_lib.tasks.formats.text_metrics import Written
 from bench_lib.techniques.interface.context import Output
@@ -29,7 +31,8 @@ class TextGeneration(TorchFormat):
 
     The target of a token is the one after it. A prompt that is too long loses the beginning of its input, so that
     `answer_tokens` are left for the answer and the text around the input is whole; an answer of more tokens loses its
-    end. With `chat` the prompt is a user's message in the model's chat template.
+    end. With `chat` the prompt is a user's message in the model's chat template. In a model of two stacks the encoder
+    reads the prompt up to the end of its text, and the decoder writes the answer.
     """
 
     chat: bool = False
@@ -46,7 +49,7 @@ class TextGeneration(TorchFormat):
         special = {index for index, token in tokenizer.added_tokens_decoder.items() if token.special}
         marks = np.array(sorted(special - {tokenizer.unk_token_id}))
         prompts = [self._prompt(example, tokenizer, room) for example in examples]
-        spaced = [f"{self._space(example)}{text}" for example in examples for text in example.references]
+        spaced = [f"{self._space(example, tokenizer)}{text}" for example in examples for text in example.references]
         answers = iter(tokenizer(spaced, add_special_tokens=False)["input_ids"])
         return [
             self._feature(item, prompts[item], [*next(answers), end], marks)
@@ -64,9 +67,9 @@ class TextGeneration(TorchFormat):
         for example in {(each.before, each.after): each for each in examples}.values():
             self._prompt(example, tokenizer, max_length - self.answer_tokens)
 
-    def _space(self, example: GenerationExample) -> str:
-        """What stands between prompt and answer: nothing after a line or a template, else a space."""
-        return "" if self.chat or example.prompt[-1:].isspace() else " "
+    def _space(self, example: GenerationExample, tokenizer: PreTrainedTokenizerBase) -> str:
+        """What stands between prompt and answer: nothing after a line or a template, or apart from it; else a space."""
+        return "" if self.chat or hasattr(tokenizer, ENDS) or example.prompt[-1:].isspace() else " "
 
     def _prompt(self, example: GenerationExample, tokenizer: PreTrainedTokenizerBase, room: int) -> np.ndarray:
         """The tokens of a prompt, without those of its input's beginning that do not fit."""
@@ -80,8 +83,9 @@ class TextGeneration(TorchFormat):
         )
         ids, special = np.array(encoded["input_ids"]), np.array(encoded["special_tokens_mask"], dtype=bool)
         starts, ends = np.array(encoded["offset_mapping"]).T
-        # Special tokens after a text are none of a prompt, which goes on.
-        kept = np.arange(len(ids)) < len(ids) - special[::-1].argmin()
+        # Special tokens after a text are none of a prompt that goes on.
+        ending = 0 if hasattr(tokenizer, ENDS) else special[::-1].argmin()
+        kept = np.arange(len(ids)) < len(ids) - ending
         own = np.flatnonzero(~special & (ends > len(before)) & (starts < len(before) + len(example.text)))
         excess = int(kept.sum()) - room
         if excess >= max(1, len(own)):
@@ -128,9 +132,18 @@ class TextGeneration(TorchFormat):
     def counted(self, targets: Tensor) -> int:
         return int((targets != IGNORED).sum())
 
+    def inputs(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        return self._asked(model, batch)[0]
+
+    def _asked(self, model: nn.Module, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
+        """What a model reads, and the places at which it is asked for a token, (batch, places)."""
+        counted, opening = batch.targets != IGNORED, opening_of(model)
+        return apart(batch.inputs["input_ids"], counted, opening) if opening else (batch.inputs, counted)
+
     def forward(self, model: nn.Module, batch: Batch) -> Any:
-        with head_reads(model, batch.targets != IGNORED):
-            return model(**batch.inputs)
+        inputs, places = self._asked(model, batch)
+        with head_reads(model, places):
+            return model(**inputs)
 
     def output(self, raw: Any, batch: Batch) -> Output:
         counted = batch.targets != IGNORED  # (batch, length)

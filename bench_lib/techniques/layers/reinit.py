@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench_lib.core.errors import Unsupported
-from bench_lib.models.architecture import initialise
+from bench_lib.models.initialisation import initialise
 from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique

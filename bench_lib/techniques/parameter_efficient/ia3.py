@@ -10,7 +10,7 @@ from bench_lib.core.spec import Profile
 from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Group, Training
 from bench_lib.techniques.interface.technique import Technique
-from bench_lib.techniques.toolkit.layouts import pattern, separate
+from bench_lib.techniques.toolkit.layouts import Layout, separate_stacks
 from bench_lib.techniques.toolkit.peft_injection import OTHER_PARTS, expect, new_parts, wrap
 
 
@@ -46,14 +46,14 @@ class IA3(
         with optional("peft"):
             import peft  # heavy: only runs that use it pay for it
 
-        layout = separate(training, self.name)
+        stacks = separate_stacks(training, self.name)
         config = peft.IA3Config(
-            target_modules=pattern(training, (layout.key, layout.value, layout.outer)),
-            feedforward_modules=pattern(training, (layout.outer,)),
+            target_modules=stacks.pattern(_scaled),
+            feedforward_modules=stacks.pattern(lambda layout: (layout.outer,)),
             modules_to_save=new_parts(training),
         )
         wrap(training, self.name, config)
-        expect(training, self.name, "ia3_l", 3)
+        expect(training, self.name, "ia3_l", stacks.count(_scaled))
 
     def groups(self, groups: list[Group], training: Training) -> list[Group]:
         split: list[Group] = []
@@ -65,3 +65,7 @@ class IA3(
                 dataclasses.replace(group, parameters=others),
             ]
         return [group for group in split if group.parameters]
+
+
+def _scaled(layout: Layout) -> tuple[str, str, str]:
+    return layout.key, layout.value, layout.outer

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench_lib.models.architecture import initialise, word_embeddings
+from bench_lib.models.architecture import word_embeddings
+from bench_lib.models.initialisation import initialise
 from bench_lib.techniques.interface.context import Output, Training
 
 HIDDEN, SWAPPED = 0.8, 0.1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,7 +22,8 @@ class Layout:
     `attention` splits states into heads, and holds `query`, `key` and `value`; where these are one matrix, all
     three name it. `output` follows the attention. `inner` are the first layers of the feed-forward part, two where it
     is gated, and `outer` is its last. `order` says how a matrix of all three is divided: all queries, all keys, all
-    values (`parts`), or the three of each head in turn (`heads`); it is empty where that is not known.
+    values (`parts`), or the three of each head in turn (`heads`); it is empty where that is not known. `cross` is the
+    attention of a decoder to an encoder, which is built as the other one.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Layout:
     inner: tuple[str, ...]
     outer: str
     order: str = ""
+    cross: str = ""
 
     @property
     def fused(self) -> bool:
@@ -42,7 +44,14 @@ class Layout:
 
     def parts(self) -> set[str]:
         """The modules that every block of this layout has."""
-        return {self.attention, self.query, self.key, self.value, self.output, *self.inner, self.outer}
+        attention = (self.attention, self.query, self.key, self.value, self.output)
+        return {*self.with_cross(attention), *self.inner, self.outer}
+
+    def with_cross(self, places: Iterable[str]) -> tuple[str, ...]:
+        """These modules, and for those of the attention their likes in the attention to an encoder."""
+        own, start = tuple(places), len(self.attention)
+        likes = (f"{self.cross}{place[start:]}" for place in own if f"{place}.".startswith(f"{self.attention}."))
+        return (*own, *likes) if self.cross else own
 
 
 def _bert(
@@ -52,9 +61,15 @@ def _bert(
     return Layout(name, attention, query, key, value, output, ("intermediate.dense",), "output.dense")
 
 
-def _projected(name: str, output: str, inner: tuple[str, ...], outer: str) -> Layout:
+def _projected(name: str, output: str, inner: tuple[str, ...], outer: str, cross: str = "") -> Layout:
     query, key, value = (f"self_attn.{each}_proj" for each in "qkv")
-    return Layout(name, "self_attn", query, key, value, f"self_attn.{output}", inner, outer)
+    return Layout(name, "self_attn", query, key, value, f"self_attn.{output}", inner, outer, cross=cross)
+
+
+def _t5(name: str, feed_forward: str, inner: tuple[str, ...], cross: str = "") -> Layout:
+    query, key, value, output = (f"layer.0.SelfAttention.{each}" for each in "qkvo")
+    first, last = tuple(f"{feed_forward}.{each}" for each in inner), f"{feed_forward}.wo"
+    return Layout(name, "layer.0.SelfAttention", query, key, value, output, first, last, cross=cross)
 
 
 LAYOUTS = (
@@ -105,7 +120,13 @@ LAYOUTS = (
         "mlp.dense_4h_to_h",
         "heads",
     ),
-    _projected("OPT", "out_proj", ("fc1",), "fc2"),
+    _projected("BART's decoder", "out_proj", ("fc1",), "fc2", "encoder_attn"),
+    _projected("OPT, BART", "out_proj", ("fc1",), "fc2"),
+    *(
+        _t5(f"T5{side}", f"layer.{place}.DenseReluDense", inner, cross)
+        for side, place, cross in (("", 1, ""), ("'s decoder", 2, "layer.1.EncDecAttention"))
+        for inner in (("wi",), ("wi_0", "wi_1"))
+    ),
     _projected("Phi", "dense", ("mlp.fc1",), "mlp.fc2"),
     _projected("Nomic, Llama", "o_proj", ("mlp.gate_proj", "mlp.up_proj"), "mlp.down_proj"),
 )
@@ -121,11 +142,11 @@ def layout_of(model: nn.Module, block_list: str) -> Layout | None:
     return None
 
 
-def known_layout(training: Training, technique: str) -> Layout:
-    """The layout of a model's blocks; `Unsupported` where no block has a known one."""
-    layout = layout_of(training.model, training.architecture.block_list)
+def known_layout(training: Training, technique: str, stack: str = "") -> Layout:
+    """The layout of a model's blocks, those of a stack if it has two; `Unsupported` where no block has a known one."""
+    layout = layout_of(training.model, stack or training.architecture.block_list)
     if layout is None:
-        known = "; ".join(layout.name for layout in LAYOUTS)
+        known = "; ".join(dict.fromkeys(layout.name for layout in LAYOUTS))
         raise Unsupported(
             f"{technique} finds no queries, keys and values in the blocks of {type(training.model).__name__}; it knows "
             f"{known}"
@@ -133,12 +154,12 @@ def known_layout(training: Training, technique: str) -> Layout:
     return layout
 
 
-def separate(training: Training, technique: str) -> Layout:
+def separate(training: Training, technique: str, stack: str = "") -> Layout:
     """The layout of blocks whose queries, keys and values are matrices of their own, split up where that is known.
 
-    Others raise `Unsupported`.
+    Others raise `Unsupported`. Of a model of two stacks they are the blocks of the one that is named.
     """
-    layout = known_layout(training, technique)
+    layout = known_layout(training, technique, stack)
     if not layout.fused:
         return layout
     if not layout.order:
@@ -179,7 +200,33 @@ class SplitProjection(nn.Module):
         return torch.cat([torch.unflatten(part, -1, (self.heads, -1)) for part in parts], -1).flatten(-2)
 
 
-def pattern(training: Training, places: Iterable[str]) -> str:
-    """A regular expression for modules at places of every block."""
-    block = rf"{re.escape(training.architecture.block_list)}\.\d+"
-    return rf"{block}\.({'|'.join(map(re.escape, places))})"
+Choice = Callable[[Layout], Iterable[str]]
+"""Which modules of a block a technique changes; those of the attention stand for their likes in one to an encoder."""
+
+
+@dataclass(frozen=True)
+class Stacks:
+    """The lists of blocks of a model, one or two, each with the layout and the number of its blocks."""
+
+    layouts: Mapping[str, tuple[Layout, int]]
+
+    def pattern(self, choose: Choice) -> str:
+        """A regular expression for the chosen modules of every block."""
+        places = {stack: layout.with_cross(choose(layout)) for stack, (layout, _) in self.layouts.items()}
+        return "|".join(rf"{re.escape(stack)}\.\d+\.({'|'.join(map(re.escape, own))})" for stack, own in places.items())
+
+    def count(self, choose: Choice) -> int:
+        """The number of the chosen modules in all blocks."""
+        return sum(blocks * len(layout.with_cross(choose(layout))) for layout, blocks in self.layouts.values())
+
+
+def separate_stacks(training: Training, technique: str) -> Stacks:
+    """Each list of blocks, with queries, keys and values apart; `Unsupported` where they cannot be."""
+    architecture = training.architecture
+    sizes = [architecture.encoder or architecture.depth, architecture.depth - architecture.encoder]
+    return Stacks(
+        {
+            stack: (separate(training, technique, stack), blocks)
+            for stack, blocks in zip(architecture.stacks, sizes, strict=False)
+        }
+    )

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from bench_lib.core.extras import optional
 from bench_lib.techniques.interface.context import Training
-from bench_lib.techniques.toolkit.layouts import pattern, separate
+from bench_lib.techniques.toolkit.layouts import Layout, separate_stacks
 from bench_lib.techniques.toolkit.peft_injection import OTHER_PARTS, expect, new_parts, wrap
 
 LOW_RANK_SUPERSEDES = {
@@ -33,17 +33,21 @@ def add_low_rank(
     with optional("peft"):
         import peft  # heavy: only runs that use it pay for it
 
-    layout = separate(training, technique)
+    stacks = separate_stacks(training, technique)
     config = peft.LoraConfig(
         r=rank,
         lora_alpha=alpha,
         # peft knows these by the type of the model, and not for every one that is built alike.
-        target_modules=pattern(training, (layout.query, layout.value)),
+        target_modules=stacks.pattern(_queries_and_values),
         modules_to_save=new_parts(training),
         **options or {},
     )
     wrap(training, technique, config, drawn_as="lora")
-    expect(training, technique, "lora_A", 2)
+    expect(training, technique, "lora_A", stacks.count(_queries_and_values))
+
+
+def _queries_and_values(layout: Layout) -> tuple[str, str]:
+    return layout.query, layout.value
 
 
 def low_rank_layers(training: Training) -> dict[str, Any]:

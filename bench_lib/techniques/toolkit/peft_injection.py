@@ -73,9 +73,9 @@ def wrap(training: Training, technique: str, config: Any, drawn_as: str = "") ->
             ) from error
 
 
-def expect(training: Training, technique: str, added: str, a_block: int) -> None:
-    """Raise `Unsupported` unless peft added `a_block` modules of this name to every block."""
-    depth = training.architecture.depth
+def expect(training: Training, technique: str, added: str, number: int) -> None:
+    """Raise `Unsupported` unless peft added this number of modules of a name."""
     found = sum(f".{added}." in f"{name}." for name, _ in training.model.named_parameters())
-    if found != a_block * depth:
-        raise Unsupported(f"{technique} finds {found} of its places in {depth} blocks and needs {a_block} in each")
+    if found != number:
+        depth = training.architecture.depth
+        raise Unsupported(f"{technique} finds {found} of its places in {depth} blocks and needs {number}")

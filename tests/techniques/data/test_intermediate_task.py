@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,6 +9,8 @@ import torch
 import bench_lib.runner.resolved
 from bench_lib.core.errors import BadValue
 from bench_lib.core.seeds import derive
+from bench_lib.models import MODELS
+from bench_lib.models.source import resolve
 from bench_lib.runner.execute import execute
 from bench_lib.techniques.data.intermediate_task import IntermediateTask
 
@@ -51,6 +54,16 @@ def test_it_goes_on_from_what_went_before_it(train):
     both, one = (train("squad", stack, **still) for stack in (f"{words}+intermediate_task:task=sst2", words))
     assert all(torch.equal(p, one.parameters[n]) for n, p in both.parameters.items())
     assert both.record.cost.forward_passes == one.record.cost.forward_passes + 6
+
+
+def test_a_body_is_handed_over_to_a_class_that_calls_it_differently(make_spec, families):
+    """As Llama's class for answer spans does."""
+    model = resolve(str(families.folder("llama")), MODELS)
+    still = {**FEW, "learning_rate": 0.0, "max_length": 60, "stride": 8}
+    spec = make_spec("squad", "intermediate_task:task=sst2:epochs=2:learning_rate=0.01", **still)
+    (record,) = execute([replace(spec, model=model)])
+    assert record.status in ("converged", "collapsed"), record.reason
+    assert all(moved > 0 for moved in record.drift)
 
 
 def test_how_much_of_the_other_task_is_trained_on(train):

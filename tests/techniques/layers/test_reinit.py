@@ -55,7 +55,7 @@ def test_matrices_are_normal_norms_one_and_biases_zero(train, start):
 
 
 def test_trained_norms_and_biases_are_set_back(toy):
-    from bench_lib.models.architecture import initialise
+    from bench_lib.models.initialisation import initialise
 
     block = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.LayerNorm(3))
     for parameter in block.parameters():

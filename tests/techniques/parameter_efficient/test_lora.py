@@ -109,5 +109,5 @@ def test_an_encoder_whose_queries_it_cannot_find_is_refused(encoders):
     attention = training.model.get_submodule("bert.encoder.layer.1.attention.self")
     attention.ask = attention.query
     del attention.query
-    with pytest.raises(Unsupported, match="lora finds 5 of its places in 3 blocks and needs 2 in each"):
+    with pytest.raises(Unsupported, match="lora finds 5 of its places in 3 blocks and needs 6"):
         LoRA(rank=2).prepare(training)
