@@ -30,6 +30,7 @@ __all__ = [
     "Profile",
     "Scalar",
     "SpanExample",
+    "StabilisedLoop",
     "Step",
     "Study",
     "TagExample",
@@ -46,6 +47,7 @@ __all__ = [
     "decoupled_adam",
     "parameter_groups",
     "require",
+    "stabilise",
     "with_gradients",
 ]
 
@@ -81,6 +83,7 @@ PUBLIC = {
     "Profile": "core.spec",
     "Scalar": "core.spec",
     "SpanExample": "tasks.formats",
+    "StabilisedLoop": "integrations.loop",
     "Step": "techniques.interface.context",
     "Study": "techniques.interface.pretraining",
     "TagExample": "tasks.formats",
@@ -97,6 +100,7 @@ PUBLIC = {
     "decoupled_adam": "techniques.interface.optimizers",
     "parameter_groups": "techniques.interface.optimizers",
     "require": "core.errors",
+    "stabilise": "integrations.trainer",
     "with_gradients": "techniques.interface.context",
 }
 """The public names, and the module of each."""
@@ -106,6 +110,8 @@ if TYPE_CHECKING:
     from bench_lib.core.errors import BadValue, BenchError, Diverged, Unsupported, require
     from bench_lib.core.record import Predictions
     from bench_lib.core.spec import Profile, Scalar
+    from bench_lib.integrations.loop import StabilisedLoop
+    from bench_lib.integrations.trainer import stabilise
     from bench_lib.tasks.formats import (
         MULTI_LABEL_CLASSIFICATION,
         QUESTION_ANSWERING,
@@ -135,7 +141,7 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> object:
-        """What a technique or a task of one's own needs, imported when it is asked for: torch takes its time."""
+        """What a technique, a task or a training of one's own needs, imported when asked for: torch takes its time."""
         if name not in PUBLIC:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return getattr(importlib.import_module(f"bench_lib.{PUBLIC[name]}"), name)

@@ -5,52 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Generic, TypeVar
 
 import torch
-from torch import Tensor
 
 from bench_lib.harness.batches import collate, epoch_order
 from bench_lib.harness.curve import Curve
 from bench_lib.harness.evaluate import Scored
 from bench_lib.harness.formats.features import Batch, Feature
-from bench_lib.harness.gradients import Gradients
-from bench_lib.harness.joint import JointTask
 from bench_lib.harness.observers import NOTHING, ObserverRun, Progress
-from bench_lib.harness.optim import Optimization
-from bench_lib.harness.step import MicroStep, Passes, plain_loss
+from bench_lib.harness.step import Passes
+from bench_lib.harness.updates import Updates
 from bench_lib.instruments.timing import UNTIMED_STEPS, Stopwatch, Throughput
-from bench_lib.techniques.interface.context import Step, Training
-from bench_lib.techniques.interface.hooks import (
-    AfterUpdate,
-    ComputesLoss,
-    Estimates,
-    EvaluatesUnder,
-    RunsBackward,
-    RunsUpdate,
-)
+from bench_lib.techniques.interface.context import Training
+from bench_lib.techniques.interface.hooks import EvaluatesUnder
 from bench_lib.techniques.interface.stack import Stack
 
 T = TypeVar("T")
-
-
-@dataclass(eq=False)
-class BatchUpdate:
-    """The batch of one optimiser step, for techniques that take its gradients more than once."""
-
-    training: Training
-    gradients: Callable[[int], Tensor]
-    scaler: torch.amp.GradScaler
-
-    @property
-    def scale(self) -> float:
-        return float(self.scaler.get_scale())
-
-    def backward(self, masks: int = 0) -> Tensor:
-        """Gradients of the whole batch in place of any there were; the loss."""
-        self.training.model.zero_grad(set_to_none=True)
-        return self.gradients(masks)
 
 
 def _not_selected() -> float:
@@ -60,10 +32,8 @@ def _not_selected() -> float:
 class Loop:
     """One training, shared by its observer runs; the cost of what went `before` is added to its own.
 
-    `joint` are further tasks, of which each batch is joined by one; they count in tokens and passes.
+    Further tasks in `updates.joint` count in tokens and passes.
     """
-
-    joint: Sequence[JointTask] = ()
 
     def __init__(
         self,
@@ -78,20 +48,19 @@ class Loop:
         self.training, self.stack, self.features = training, stack, features
         self.pad_id, self.observer_runs = pad_id, observer_runs
         self.curve, self.throughput = Curve(), Throughput()
-        self.passes = Passes(before.forward_passes, before.backward_passes)
         self.clock = Stopwatch(training.device)
         self.clock.seconds, self.tokens, self.examples = before.seconds, before.tokens, 0
-        self.scaler = torch.amp.GradScaler(training.device.type, enabled=profile.precision == "fp16")
         read = len(features) if training.epoch_size is None else min(len(features), training.epoch_size)
         training.steps_per_epoch = math.ceil(read / profile.batch_size)
         training.total_steps = profile.epochs * training.steps_per_epoch
-        self.optimization = Optimization(training, stack)
-        self.gradients = Gradients(training, stack)
+        passes = Passes(before.forward_passes, before.backward_passes)
+        scaler = torch.amp.GradScaler(training.device.type, enabled=profile.precision == "fp16")
+        self.updates = Updates(training, stack, passes, scaler)
 
     def progress(self) -> Progress:
         """How far the training is; what the observers did beside it is on their own clocks."""
         seconds = self.clock.seconds - sum(run.own.seconds for run in self.observer_runs)
-        steps, passes, reported = self.training.step, self.passes, dict(self.training.reported)
+        steps, passes, reported = self.training.step, self.updates.passes, dict(self.training.reported)
         return Progress(steps, self.tokens, self.examples, passes.forward, passes.backward, seconds, reported)
 
     def run(self, evaluate: Callable[[], Scored], on_dev: Callable[[], float] = _not_selected) -> None:
@@ -139,26 +108,16 @@ class Loop:
 
     def _estimate(self) -> None:
         """Let the techniques that ask for it pass over the training set, if any, once before the first update."""
-        with self.clock.running():
-            for hook in self.stack.having(Estimates) if self.features else ():
-                hook.estimate(self.training, self._estimation_steps())
-                self.training.model.zero_grad(set_to_none=True)
+        if self.features:
+            with self.clock.running():
+                self.updates.estimate(self._estimation_batches)
 
-    def _estimation_steps(self) -> Iterator[MicroStep]:
-        # Numbered below 0, so that no micro-batch of the training draws the same masks.
-        number = 0
+    def _estimation_batches(self) -> Iterator[Batch]:
         for micro_batches in self._epoch("survey"):
-            for micro in micro_batches:
-                number -= 1
-                yield self._micro_step(self._collated(micro), number, 1.0)
+            yield from map(self._collated, micro_batches)
 
     def _collated(self, features: Sequence[Feature]) -> Batch:
         return collate(features, self.training.format, self.pad_id, self.training.device)
-
-    def _micro_step(self, batch: Batch, number: int, share: float) -> MicroStep:
-        criteria = self.stack.having(ComputesLoss)
-        criterion = criteria[0].loss if criteria else plain_loss
-        return MicroStep(self.training, batch, number, share, self.passes, self.scaler, criterion)
 
     def _train_interval(self, batches: Iterator[list[list[Feature]]], end: int) -> None:
         before = self.progress()
@@ -174,57 +133,27 @@ class Loop:
 
     def _step(self, micro_batches: list[list[Feature]]) -> None:
         """One optimiser step; hooks in the order of the stack, the norms taken before anything clips."""
-        training, optimization = self.training, self.optimization
-        optimization.start_step()
-        loss = self._update([self._collated(micro) for micro in micro_batches])
-        self.scaler.unscale_(optimization.optimizer)
-        norms = self.gradients.settle()
-        rate = optimization.learning_rate
-        if norms.usable:
-            self.scaler.step(optimization.optimizer)
-            for hook in self.stack.having(AfterUpdate):
-                hook.after_update(training)
-        self.scaler.update()
+        training, updates = self.training, self.updates
+        updates.optimization.start_step()
+        batches = [self._collated(micro) for micro in micro_batches]
+        self._count(batches)
+        loss = updates.backward(batches)
+        norms = updates.settle()
+        rate = updates.optimization.learning_rate
+        updates.apply(norms)
         for run in self.observer_runs:
             run.after_update(training)
-        optimization.end_step()
-        training.step += 1
+        updates.end()
         self.curve.add(loss, rate, norms)
         if not norms.usable:
             self.curve.flush()
-            self.gradients.check(training.step)
+            updates.gradients.check(training.step)
 
-    def _update(self, batches: list[Batch]) -> Tensor:
-        """The gradients of a batch, and its loss; what a technique repeats is counted as passes and not as tokens."""
-        joined = [batch for task in self.joint for batch in task.micro_batches(len(batches))]
+    def _count(self, batches: list[Batch]) -> None:
+        """Count what was read; what a technique repeats is counted as passes and not as tokens."""
+        joined = [batch for task in self.updates.joint for batch in task.micro_batches(len(batches))]
         self.tokens += sum(batch.tokens for batch in (*batches, *joined))
         self.examples += sum(len(batch.targets) for batch in batches)
-        runners = self.stack.having(RunsUpdate)
-        if not runners:
-            return self._backward(batches)
-        return runners[0].update(BatchUpdate(self.training, lambda masks: self._backward(batches, masks), self.scaler))
-
-    def _backward(self, batches: list[Batch], masks: int = 0) -> Tensor:
-        runners = self.stack.having(RunsBackward)
-        backward = runners[0].backward if runners else _plain_backward
-        counted = sum(batch.counted for batch in batches)
-        losses = []
-        for number, batch in enumerate(batches):
-            share = batch.counted / counted
-            step = self._micro_step(batch, number, share)
-            step.masks = masks
-            losses.append(backward(step) * share)
-        for task in self.joint:
-            self._backward_jointly(task, backward, len(batches), masks)
-        return torch.stack(losses).sum()
-
-    def _backward_jointly(self, task: JointTask, backward: Callable[[Step], Tensor], parts: int, masks: int) -> None:
-        """Add the gradients of a further task's batch; its loss is no part of the run's curve."""
-        batches = task.micro_batches(parts)
-        counted = sum(batch.counted for batch in batches)
-        for number, batch in enumerate(batches):
-            step = self._micro_step(batch, number, task.weight * batch.counted / counted)
-            backward(replace(step, training=task.training, masks=masks))
 
     def _evaluate(self, evaluate: Callable[[], Scored], on_dev: Callable[[], float], last: bool) -> None:
         with ExitStack() as contexts:
@@ -257,9 +186,3 @@ class _Once(Generic[T]):
                 self.results.append(self.call())
         run.evaluating.seconds += self.watch.seconds
         return self.results[0]
-
-
-def _plain_backward(step: Step) -> Tensor:
-    loss = step.loss(step.forward())
-    step.backward(loss)
-    return loss.detach()

@@ -28,7 +28,6 @@ from bench_lib.harness.evaluate import evaluate
 from bench_lib.harness.formats.features import Batch, Feature, asked_for_words
 from bench_lib.harness.loop import Loop
 from bench_lib.harness.observers import NOTHING, ObserverRun, Progress
-from bench_lib.harness.step import MicroStep
 from bench_lib.instruments.timing import Stopwatch
 from bench_lib.models.architecture import architecture_of, body_prefix, word_embeddings
 from bench_lib.models.load import instantiate, load_template
@@ -66,9 +65,6 @@ class StudyLoop(Loop):
     def _corrupted(self, feature: Feature) -> Feature:
         read, is_target = self.study.corrupt(feature.input_ids, feature.special)
         return asked_for_words(feature, read, is_target, self.study.next_token)
-
-    def _micro_step(self, batch: Batch, number: int, share: float) -> MicroStep:
-        return dataclasses.replace(super()._micro_step(batch, number, share), criterion=self.study.loss)
 
 
 @dataclass(eq=False)
@@ -130,7 +126,7 @@ class RunPretraining:
         if not texts:
             raise Unsupported(f"{self.owner} finds no word in the training texts")
         loop = StudyLoop(self._training(study.model, TOKEN_CLASSIFICATION, profile), ALONE, texts, self.pad_id(), [])
-        loop.study = study
+        loop.study, loop.updates.criterion = study, study.loss
         self._run(loop)
 
     def tune(self, task: str, profile: Profile) -> None:

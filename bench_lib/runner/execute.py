@@ -102,7 +102,7 @@ def _train(run: ResolvedRun, observers: Sequence[Stack], attempt: Attempt) -> No
         own, evaluating = Stopwatch(attempt.device), Stopwatch(attempt.device)
         attempt.observer_runs.append(ObserverRun(riding, own, evaluating, inputs, failed=reason))
     attempt.loop = Loop(training, run.stack, stage.features, pad_id, attempt.observer_runs, stage.cost)
-    attempt.loop.joint = joint
+    attempt.loop.updates.joint = joint
     examine = Examination.of(training, run.key, evaluation, pad_id, observers)
     if any(observer_run.running and observer_run.observers.selects_on_dev for observer_run in attempt.observer_runs):
         examine = dataclasses.replace(examine, dev=run.dev())

@@ -57,7 +57,7 @@ def build(prepare: Callable[..., Training], featurise: Callable[..., list[Featur
 
 
 def weights(loop: Loop) -> list[Tensor]:
-    return [p.detach().clone() for p in loop.gradients.parameters]
+    return [p.detach().clone() for p in loop.updates.gradients.parameters]
 
 
 def distance(one: list[Tensor], other: list[Tensor]) -> float:
@@ -296,7 +296,7 @@ def test_hooks_are_called_in_order_at_the_rate_of_the_step(build: Build) -> None
 @pytest.mark.parametrize("optimiser", [(), (Descends(),)], ids=["fused", "not-fused"])
 def test_an_overflow_under_fp16_skips_the_step_and_nothing_else(build: Build, optimiser: tuple[Technique, ...]) -> None:
     loop = build(*optimiser, precision="fp16", epochs=5)
-    loop.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**100, backoff_factor=2.0**-30)
+    loop.updates.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**100, backoff_factor=2.0**-30)
     before = weights(loop)
     moved: list[bool] = []
 
@@ -319,7 +319,7 @@ def test_an_overflow_under_fp16_skips_the_step_and_nothing_else(build: Build, op
     assert skipped == sorted(skipped, reverse=True), "once the scale fits, no step is skipped"
     assert moved == [not s for s in skipped]
     assert [math.isfinite(norm) for norm in loop.curve.grad_norm] == [not s for s in skipped]
-    assert loop.scaler.get_scale() < 2.0**100
+    assert loop.updates.scaler.get_scale() < 2.0**100
     assert all(map(math.isfinite, loop.curve.loss))
 
 

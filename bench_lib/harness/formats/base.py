@@ -63,6 +63,10 @@ class TorchFormat(ABC):
         """The targets of a batch that is padded to a length; here as in the features, (batch, ...)."""
         return torch.from_numpy(np.stack([feature.targets for feature in features]))
 
+    def taken_targets(self, inputs: dict[str, Tensor]) -> Tensor:
+        """The targets of a batch as transformers' collators make it, taken out of its inputs."""
+        return inputs.pop("labels")
+
     def row_place(self, feature: Feature) -> int:
         """The token that represents the whole feature."""
         return feature.row

@@ -32,6 +32,12 @@ class MultiLabelClassification(TorchFormat):
         sets = [feature.targets for feature in features]
         return padded(sets, max(map(len, sets)), IGNORED)
 
+    def taken_targets(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Labels are 1 where present and 0 where absent, (batch, labels), targets their indices."""
+        marked = inputs.pop("labels") > 0
+        indices = torch.arange(marked.shape[1], device=marked.device)
+        return torch.where(marked, indices, IGNORED)
+
     def output(self, raw: Any, batch: Batch) -> Output:
         """The cross-entropy of these rows is the binary cross-entropy: softmax(0, z) has the sigmoid of z second."""
         (logits,) = self.logits(raw, batch.inputs["attention_mask"])

@@ -101,6 +101,9 @@ class QuestionAnswering(TorchFormat):
         room = has_room(changed.question, tokenizer, *window)
         return changed if room else replace(changed, question=before.question)
 
+    def taken_targets(self, inputs: dict[str, Tensor]) -> Tensor:
+        return torch.stack([inputs.pop("start_positions"), inputs.pop("end_positions")], dim=1)
+
     def logits(self, raw: Any, attention_mask: Tensor) -> tuple[Tensor, ...]:
         """Positions of padding cannot be chosen as an answer's start or end."""
         padding = attention_mask == 0

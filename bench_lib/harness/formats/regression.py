@@ -30,6 +30,9 @@ class Regression(TorchFormat):
     def targets(self, features: Sequence[Feature], length: int) -> Tensor:
         return torch.from_numpy(np.concatenate([feature.targets for feature in features]))
 
+    def taken_targets(self, inputs: dict[str, Tensor]) -> Tensor:
+        return inputs.pop("labels").float().flatten()
+
     def output(self, raw: Any, batch: Batch) -> Output:
         logits = self.logits(raw, batch.inputs["attention_mask"])
         return Output(logits, (batch.targets,), batch.places, numbers=True)

@@ -129,6 +129,10 @@ class TextGeneration(TorchFormat):
     def targets(self, features: Sequence[Feature], length: int) -> Tensor:
         return padded([feature.targets for feature in features], length, IGNORED)
 
+    def taken_targets(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Labels stand at their own tokens, targets at those before."""
+        return F.pad(inputs.pop("labels")[:, 1:], (0, 1), value=IGNORED)
+
     def counted(self, targets: Tensor) -> int:
         return int((targets != IGNORED).sum())
 

@@ -106,6 +106,10 @@ class Technique:
         """The number of trained seeds that a seed ensemble combines; 0 for other techniques."""
         return 0
 
+    def predicts_by_several(self) -> bool:
+        """Whether several states of the model predict together, as `evaluate_under` then has them do."""
+        return False
+
     def selects_on_dev(self) -> bool:
         """Whether the scores that it selects by are those on the dev set, and not on the set that the run reports."""
         return True

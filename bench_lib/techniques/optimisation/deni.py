@@ -70,6 +70,9 @@ class DENI(
             "texts of several models seldom agree, so that no majority is for one" if task_format.writes_text else None
         )
 
+    def predicts_by_several(self) -> bool:
+        return self.members > 1
+
     def passes(self) -> tuple[int, int]:
         return (self.members, self.members)
 

@@ -1,0 +1,1 @@
+"""Techniques in training loops of a user's own."""
