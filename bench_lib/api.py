@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import overload
 
 import pandas as pd
 
+from bench_lib.core.errors import require
 from bench_lib.executors.base import Executor
 from bench_lib.executors.inline import InlineExecutor
+from bench_lib.report.analysis import summary
 from bench_lib.report.analysis.dominance import dominance
-from bench_lib.report.analysis.summary import cells, compare
+from bench_lib.report.analysis.given_scores import Given, GivenByTask, compare_given
+from bench_lib.report.analysis.scores import ScoreComparison
+from bench_lib.report.analysis.summary import BASELINE, cells
 from bench_lib.runner.grid import Grid
 from bench_lib.runner.sweep import Progress, run_suite
+from bench_lib.stats.scores import ScoreSettings
 from bench_lib.store import Store
 
-__all__ = ["Grid", "compare", "dominance", "load", "run", "summarise"]
+__all__ = ["Grid", "ScoreComparison", "ScoreSettings", "compare", "dominance", "load", "run", "summarise"]
 
 
 def run(
@@ -37,3 +43,25 @@ def load(store: str | Path) -> pd.DataFrame:
 def summarise(runs: pd.DataFrame) -> pd.DataFrame:
     """One row a cell: failure rate, spread, worst case, mean and cost."""
     return cells(runs)
+
+
+@overload
+def compare(runs: pd.DataFrame, baseline: str = BASELINE) -> pd.DataFrame: ...
+@overload
+def compare(
+    runs: Given | GivenByTask, baseline: Given | GivenByTask, settings: ScoreSettings | None = None
+) -> ScoreComparison: ...
+def compare(
+    runs: Given | GivenByTask, baseline: Given | GivenByTask | str = BASELINE, settings: ScoreSettings | None = None
+) -> pd.DataFrame | ScoreComparison:
+    """Runs of a store against the baseline's, one row a cell; or scores against other scores, a verdict for each task.
+
+    Scores are a sequence, a Series, a mapping of scores by seed, or these by task; a frame has a column a task.
+    They are paired where both have seeds (an index called `seed`, or a mapping), with `ScoreSettings(paired=True)`
+    by their order if neither has. None, nan and infinities are failed runs.
+    """
+    if isinstance(baseline, str):
+        known = isinstance(runs, pd.DataFrame) and settings is None
+        require(known, "runs to compare with a baseline's name", type(runs).__name__, "a frame of `load`, no settings")
+        return summary.compare(pd.DataFrame(runs), baseline)
+    return compare_given(runs, baseline, settings or ScoreSettings())

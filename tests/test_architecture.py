@@ -51,6 +51,7 @@ WRITERS = {
 READERS = {
     **WRITERS,
     "plans/plan_file.py": "the plan that the user named",
+    "integrations/scores/files.py": "the runs from elsewhere that the user named",
     "tasks/sources/tables.py": "the files of data folders",
     "tasks/sources/general_text.py": "a text file of a data folder",
     "tasks/sources/own/definition.py": "the file of a task that the user named",

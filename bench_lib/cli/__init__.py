@@ -72,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
     report.add_to(commands.add_parser("report", help="render the leaderboard from a store"))
     check.add_to(commands.add_parser("check", help="a technique against a baseline: is it more stable?"))
     recommend.add_to(commands.add_parser("recommend", help="the techniques that suit a kind of task and a budget"))
-    compare.add_to(commands.add_parser("compare", help="two techniques of a store, or two stores, side by side"))
+    compare.add_to(commands.add_parser("compare", help="two techniques of a store, two stores, or two files of scores"))
     audit.add_to(commands.add_parser("data", help="audit data sets: duplicates, leaks, labels, lengths, vocabulary"))
     store.add_to(commands.add_parser("store", help="verify, compact or merge stores"))
     doctor.add_to(commands.add_parser("doctor", help="what works on this machine"))

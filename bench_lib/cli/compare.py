@@ -1,4 +1,4 @@
-"""`stabbench compare`: two techniques of a store, or two stores, side by side."""
+"""`stabbench compare`: two techniques of a store, two stores, or two files of scores, side by side."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench_lib.cli import console
 from bench_lib.cli.arguments import location
+from bench_lib.cli.compare_scores import add_comparing, add_reading, compare_scores, compares_scores
 from bench_lib.cli.console import DONE, REGRESSION, print_damaged_files
 from bench_lib.core.errors import BadValue
 from bench_lib.report import formatting as md
@@ -19,8 +20,9 @@ from bench_lib.report import formatting as md
 if TYPE_CHECKING:
     from bench_lib.report.analysis.compare import ChangedSpec, Difference, MissingRuns, Pair, StoreComparison
 
-HELP = """An argument is a folder where it has a path separator (./results), or holds a store and so does the other one;
-else it is a technique, a stack such as llrd+reinit, or a cell's label as the leaderboard has it."""
+HELP = """An argument is a file of scores where it ends in .csv, .tsv, .parquet, .jsonl or .json, or is a folder with
+trainer_state.json in it; a store where it has a path separator (./results), or holds a store and so does the other one;
+else a technique, a stack such as llrd+reinit, or a cell's label as the leaderboard has it."""
 
 LEGEND = (
     "The verdict is at one error of 5 % for all tasks of a group; that of the report is for all techniques as well."
@@ -32,15 +34,19 @@ SHOWN = 10
 def add_to(command: argparse.ArgumentParser) -> None:
     """The options of `compare`."""
     command.epilog = HELP
-    command.add_argument("one", metavar="A", help="a technique, or the folder of a store")
+    command.add_argument("one", metavar="A", help="a technique, the folder of a store, or a file of scores")
     command.add_argument("other", metavar="B", help="what it is compared with, of the same sort")
     add = command.add_argument
     add("--store", default="bench-results", type=location, metavar="DIR", help="of techniques (default: bench-results)")
     add("--json", action="store_true", help="the answer as JSON, and nothing else, on the standard output")
+    add_comparing(command)
+    add_reading(command)
     command.set_defaults(command=_compare)
 
 
 def _compare(options: argparse.Namespace) -> int:
+    if compares_scores(options):
+        return compare_scores(options)
     names = (options.one, options.other)
     return _stores(options) if are_folders(*names) else _techniques(options)
 

@@ -1,1 +1,1 @@
-"""Techniques in training loops of a user's own."""
+"""The suite in the tools of its users: their Trainer or loop, their runs, their trackers."""

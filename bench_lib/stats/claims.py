@@ -70,7 +70,7 @@ def _stepped_down(evidence: Sequence[Verdict], plan: Design) -> list[Levels]:
 def _levels(plan: Design, divisor: int, evidence: Verdict) -> Levels:
     """The levels of a single look, with alpha divided by the number of contrasts."""
     design = dataclasses.replace(plan, looks=(evidence.seeds,), tasks=divisor)
-    return design.levels(evidence.seeds, sum(evidence.failures))
+    return design.levels(evidence.seeds, sum(evidence.failures), baseline_seeds=evidence.baseline_seeds)
 
 
 def _claimed(verdict: Verdict) -> bool:

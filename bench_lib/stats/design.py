@@ -117,9 +117,12 @@ class Design:
         """The seeds of the last look."""
         return self.looks[-1]
 
-    def levels(self, look: int, failures: int, rejected: Rejections = NONE) -> Levels:
+    def levels(
+        self, look: int, failures: int, rejected: Rejections = NONE, baseline_seeds: int | None = None
+    ) -> Levels:
         """The levels at the look with this number of seeds, given the number of failures in both samples together.
 
+        `baseline_seeds` are those of the baseline, if it has others than the look.
         Each test is a family over the contrasts, with its share of alpha, and is stepped down as by Holm: the contrasts
         whose null is `rejected` leave their alpha to the others, from then on. At the first false rejection of a family
         only false nulls were rejected, so the true ones, m of them, are tested at alpha / m at most, and at no look at
@@ -134,7 +137,7 @@ class Design:
         equivalence = self._level(place, self._alpha(rejected.equivalence)) if look >= LEAST_FOR_EQUIVALENCE else 0.0
         spread = self._alpha(rejected.spread) * shares.spread
         location = self._alpha(rejected.location) * shares.location
-        if _least_p(failures, look) > failure:
+        if _least_p(failures, look, look if baseline_seeds is None else baseline_seeds) > failure:
             rest = shares.spread + shares.location
             failure = 0.0
             spread += of_failure * shares.spread / rest
@@ -176,7 +179,7 @@ def _nominal(looks: Sequence[int], alpha: float, power: float, stages: Sequence[
 
 
 @functools.lru_cache(maxsize=4096)
-def _least_p(failures: int, seeds: int) -> float:
-    """The smallest p-value possible with these totals: all failures in one sample."""
-    whole = min(failures, seeds)
-    return boschloo(whole, seeds, failures - whole, seeds)
+def _least_p(failures: int, seeds: int, baseline_seeds: int) -> float:
+    """The smallest p-value possible with these totals: as many failures as possible in one sample."""
+    splits = {min(failures, seeds), failures - min(failures, baseline_seeds)}
+    return min(boschloo(ours, seeds, failures - ours, baseline_seeds) for ours in splits)

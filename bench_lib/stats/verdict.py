@@ -75,7 +75,8 @@ class Verdict:
 
     `decided_by` names the test that decided on stability, empty if none did. `log_ratio` is the log of the MAD ratio,
     `superiority` is P(technique > baseline). These and the p-value of location use only the seeds that converged for
-    both; with fewer than three such seeds the p-values of spread and location are nan.
+    both; with fewer than three such seeds the p-values of spread and location are nan. `baseline_seeds` are those of
+    the baseline where the samples are not paired.
     """
 
     seeds: int
@@ -88,6 +89,12 @@ class Verdict:
     p_location: float
     log_ratio: Effect
     superiority: Effect
+    baseline_seeds: int | None = None
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Numbers of seeds of technique and baseline."""
+        return self.seeds, self.seeds if self.baseline_seeds is None else self.baseline_seeds
 
     @property
     def sure(self) -> bool:
@@ -161,7 +168,8 @@ def _stability(evidence: Verdict, levels: Levels, margins: Margins) -> tuple[str
     """The deciding test and its conclusion: failure rates first, then spread, then equivalence."""
     ours, theirs = evidence.failures
     if evidence.p_failure <= levels.failure:
-        return "failures", Stability.LESS if ours > theirs else Stability.MORE
+        fewer = ours * evidence.sizes[1] <= theirs * evidence.sizes[0]
+        return "failures", Stability.MORE if fewer else Stability.LESS
     if evidence.p_spread <= levels.spread and evidence.log_ratio.estimate != 0:
         return "spread", Stability.LESS if evidence.log_ratio.estimate > 0 else Stability.MORE
     if levels.equivalence == 0:
@@ -186,8 +194,8 @@ def _location(evidence: Verdict, levels: Levels, margin: float) -> Location:
 
 def _equivalent_failure_rates(evidence: Verdict, level: float, margin: float) -> bool:
     """Whether the confidence interval of the difference in failure rates lies inside the margin."""
-    (ours, theirs), seeds = evidence.failures, evidence.seeds
-    low, high = difference_interval(ours, seeds, theirs, seeds, 1 - 2 * level)
+    (ours, theirs), (seeds, baseline_seeds) = evidence.failures, evidence.sizes
+    low, high = difference_interval(ours, seeds, theirs, baseline_seeds, 1 - 2 * level)
     return -margin < low and high < margin
 
 

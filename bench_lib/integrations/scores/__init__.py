@@ -1,0 +1,1 @@
+"""Scores of runs that were made elsewhere: reading, comparing and importing them."""

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench_lib.core.errors import BadData
+from bench_lib.core.record import Status
+from bench_lib.integrations.scores.columns import Columns
+from bench_lib.integrations.scores.table import Reading, by_technique, read_runs, read_all
+from bench_lib.integrations.scores.values import Scale
+
+Write = Callable[..., Path]
+
+
+def test_runs_are_read_and_described(write: Write) -> None:
+    path = write(
+        "a.csv", "method,data_set,seed,acc,state", "sam,rte,0,80,finished", "sam,rte,1,,", "sam,rte,2,3,killed"
+    )
+    table = read_runs(path, Reading())
+    assert table.scale is Scale.PERCENT
+    assert [(run.seed, run.status) for run in table.runs] == [
+        *((0, Status.CONVERGED), (1, Status.DIVERGED), (2, Status.CRASHED))
+    ]
+    assert table.runs[0].score == 0.8
+    assert table.described() == (
+        f"{path}: 3 runs (1 converged, 1 diverged, 1 crashed); score from column acc, percent, higher is better; "
+        "seed, technique from method, task from data_set, status from state"
+    )
+    (scores,) = by_technique(table)["sam"].values()
+    assert (scores.scores.size, scores.seeds, scores.lost) == (2, (0, 1), 1)
+
+
+def test_what_is_said_overrides_what_is_guessed(write: Write) -> None:
+    path = write("a.csv", "arm,loss", "x,1.5", "y,0.5")
+    table = read_runs(path, Reading(Columns(technique="arm"), Scale.NUMBER, higher_is_better=True))
+    assert (table.scale, table.higher_is_better) == (Scale.NUMBER, True)
+    assert not read_runs(path, Reading(scale=Scale.NUMBER)).higher_is_better
+
+
+@pytest.mark.parametrize(
+    ("lines", "reading", "said"),
+    [
+        (["seed,acc", "1,0.5", "1,0.6"], Reading(), "row 2: seed 1 of .* stands already in .*row 1"),
+        (["seed,acc", "1,0.5", "x,0.6"], Reading(), "row 2, column seed is 'x'"),
+        (["seed,acc", "1,0.5", "2,good"], Reading(), "row 2, column acc is 'good'"),
+        (["seed,acc", "1,50"], Reading(scale=Scale.FRACTION), "row 1, column acc is '50'; allowed: a fraction"),
+        (["seed,acc", "1,500"], Reading(scale=Scale.PERCENT), "row 1, column acc is '500'; allowed: a percent"),
+        (["seed,acc,state", "1,1,odd"], Reading(), "row 1, column state is 'odd'"),
+    ],
+)
+def test_wrong_values_are_named_by_row_and_column(write: Write, lines: list[str], reading: Reading, said: str) -> None:
+    with pytest.raises(BadData, match=said):
+        read_runs(write("a.csv", *lines), reading)
+
+
+def test_files_in_different_scales_are_not_compared(write: Write) -> None:
+    paths = write("a.csv", "acc", "80", "81"), write("b.csv", "acc", "0.8", "0.81")
+    with pytest.raises(BadData, match=r"percent.* \| .*fraction.*these cannot be compared; say --scale"):
+        read_all(paths, Reading())
+    with pytest.raises(BadData, match="say --lower-is-better"):
+        read_all((paths[1], write("c.csv", "loss", "0.8")), Reading())
