@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -176,6 +177,11 @@ class RunRecord:
     provenance: Mapping[str, str] = column(factory=dict, circumstance=True)
     predictions: Predictions | None = column(None, stored=False)
     weights: Mapping[str, np.ndarray] | None = column(None, stored=False)
+
+    @property
+    def external(self) -> bool:
+        """Whether another harness made the run, which was imported: its spec then says which."""
+        return '"harness":' in self.spec and "harness" in json.loads(self.spec)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> RunRecord:

@@ -17,7 +17,10 @@ from bench_lib.core.record import Status
 from bench_lib.core.spec import digest
 
 GROUP = ("data", "model", "profile")
-"""The columns that identify a section of the report; `data` is `real` or `embedded`."""
+"""The columns that identify a section of the report; `data` is `real`, `embedded` or `external`."""
+
+EXTERNAL = "external"
+"""What the data source of an imported run begins with, unless it is to stand beside this suite's own runs."""
 
 CELL_ID = (*GROUP, "task", "technique", "setting", "variant", "label")
 """The columns of a cell id: `setting` digests the spec without seed and stack, `variant` without the seed."""
@@ -154,13 +157,24 @@ def add_cell_ids(frame: pd.DataFrame) -> pd.DataFrame:
     specs = frame["spec"].astype("category").cat
     digests = np.array([_digests(str(text)) for text in specs.categories], dtype=object).reshape(-1, 2)[specs.codes]
     sources = frame["data_source"].to_numpy()
-    known = frame.assign(
-        data=np.where(sources == "embedded", "embedded", "real"), setting=digests[:, 0], variant=digests[:, 1]
-    )
+    known = frame.assign(data=data_kinds(sources), setting=digests[:, 0], variant=digests[:, 1])
     known["label"] = _labels(known)
     # Categories in alphabetical order sort and group faster than strings.
     known = known.astype(dict.fromkeys(CELL_ID, "category"))
     return known.sort_values([*CELL_ID, "seed", "run_id"], ignore_index=True)
+
+
+def data_kinds(sources: np.ndarray) -> np.ndarray:
+    """`real`, `embedded` or `external` for each data source: (runs,)."""
+    kinds = {
+        source: "embedded" if source == "embedded" else EXTERNAL if _is_external(source) else "real"
+        for source in set(sources)
+    }
+    return np.array([kinds[source] for source in sources], dtype=object)
+
+
+def _is_external(source: object) -> bool:
+    return str(source).startswith(f"{EXTERNAL}: ")
 
 
 def _labels(known: pd.DataFrame) -> list[str]:

@@ -18,6 +18,9 @@ p-value does not show equality."""
 EMBEDDED = """**Embedded data**: corpora that the suite generates itself. These scores say nothing about the real data
 sets of the same names, and are never set beside theirs."""
 
+EXTERNAL_RUNS = """**External runs**: made by another harness and imported with `stabbench import`. What they trained
+on, and how, is not known here, and they are never set beside runs of this suite."""
+
 VARIANCE = """Runs in which all seed streams but some were frozen (`stabbench run --vary`): the standard deviation that
 each stream causes by itself, as the square root of its part of the variance, and that part as a share. *rest* is what
 streams cause together, or what was not told apart. Runs that failed are counted and left out."""

@@ -40,7 +40,7 @@ def _problems(store: Store) -> list[str]:
     stored = {run_id for path in store.files("predictions") for run_id in _predicted(store, path, problems)}
     for run_id, records in standing.items():
         problems.extend(_disagreeing(records))
-        if run_id not in stored and any(record.score is not None for record in records):
+        if run_id not in stored and any(r.score is not None and not r.external for r in records):
             problems.append(f"run {run_id} has a score but no predictions")
     problems.extend(damaged_looks(store.root))
     problems.extend(_wrong_repeats(store, standing.keys()))

@@ -99,19 +99,19 @@ def interpreted(raw: RawTable, reading: Reading) -> GivenTable:
     scores = [(place, value, values.score(value, place)) for place, value in shown]
     scale = reading.scale or values.guessed_scale(scores)
     if scale is not Scale.NUMBER:
-        most = 1 / scale.unit * (1 + 1e-6)
+        most = scale.whole * (1 + 1e-6)
         for place, value, found in scores:
             if abs(found) > most:
                 raise BadData(f"{place} is {value!r}; allowed: a {scale}, or say --scale")
     guessed = not lower_is_better(columns.score)
     higher = guessed if reading.higher_is_better is None else reading.higher_is_better
-    scaled = (found * scale.unit for _, _, found in scores)
-    runs = tuple(_run(row, columns, score, scale.unit) for row, score in zip(raw.rows, scaled, strict=True))
+    scaled = (found / scale.whole for _, _, found in scores)
+    runs = tuple(_run(row, columns, score, scale.whole) for row, score in zip(raw.rows, scaled, strict=True))
     _check_once(raw.source, runs)
     return GivenTable(raw.source, raw.harness, columns, scale, higher, runs)
 
 
-def _run(row: RawRow, columns: Columns, score: float, unit: float) -> GivenRun:
+def _run(row: RawRow, columns: Columns, score: float, whole: float) -> GivenRun:
     def value(part: str, parse: Any, absent: Any) -> Any:
         column = getattr(columns, part)
         return parse(row.values.get(column), _place(row, column)) if column else absent
@@ -127,7 +127,7 @@ def _run(row: RawRow, columns: Columns, score: float, unit: float) -> GivenRun:
         seed=value("seed", values.seed, None),
         score=score,
         status=Status.DIVERGED if status is Status.CONVERGED and math.isnan(score) else status,
-        evaluations=dataclasses.replace(evaluations, scores=tuple(s * unit for s in evaluations.scores)),
+        evaluations=dataclasses.replace(evaluations, scores=tuple(s / whole for s in evaluations.scores)),
     )
 
 

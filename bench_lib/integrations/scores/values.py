@@ -37,9 +37,9 @@ class Scale(StrEnum):
     NUMBER = "number"
 
     @property
-    def unit(self) -> float:
-        """What a value of 1 is in the units of scores."""
-        return 0.01 if self is Scale.PERCENT else 1.0
+    def whole(self) -> float:
+        """The value that stands for 1."""
+        return 100.0 if self is Scale.PERCENT else 1.0
 
 
 def score(value: object, place: str) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bench_lib.core.spec import digest
-from bench_lib.report.cells import GROUP, SUFFIX, parse_spec
+from bench_lib.report.cells import GROUP, SUFFIX, data_kinds, parse_spec
 from bench_lib.report.formatting import shorten
 
 NAMES = ("task", "technique", "model", "profile")
@@ -60,13 +60,17 @@ def _marked(text: str, mark: str) -> Iterator[str]:
 
 
 def _models(runs: pd.DataFrame) -> pd.Series[str]:
-    """Model names, with a fingerprint prefix if a group has several models of one name."""
+    """Model names, with a fingerprint prefix if a group has several models of one name.
+
+    Runs of another harness have names alone, which tell no models of one name apart.
+    """
     specs = runs["spec"].astype("category").cat
-    prints = np.array([fingerprint(parse_spec(str(text)).get("model")) for text in specs.categories], dtype=object)
-    known = runs.assign(embedded=runs["data_source"] == "embedded", fingerprint=prints[specs.codes])
-    apart = known.groupby(["embedded", *GROUP[1:]])["fingerprint"].transform("nunique") > 1
-    marked = runs["model"] + "@" + known["fingerprint"].map(_marks(set(prints)))
-    return runs["model"].where(~apart, marked)
+    parsed = [parse_spec(str(text)) for text in specs.categories]
+    prints = np.array([None if "harness" in s else fingerprint(s.get("model")) for s in parsed], dtype=object)
+    known = runs.assign(data=data_kinds(runs["data_source"].to_numpy()), fingerprint=prints[specs.codes])
+    apart = known.groupby(list(GROUP))["fingerprint"].transform("nunique") > 1
+    marked = runs["model"] + "@" + known["fingerprint"].map(_marks({one for one in prints if one is not None}))
+    return runs["model"].where(~apart | known["fingerprint"].isna(), marked)
 
 
 def _marks(prints: set[str]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from bench_lib.report.formatting import escape
 MACHINE = ("cpu", "cores", "memory_gib", "device")
 """Provenance keys that affect speed and memory."""
 
-IMMATERIAL = ("commit", "dirty")
+IMMATERIAL = ("commit", "dirty", "imported_from")
 """Provenance keys that do not affect scores by themselves."""
 
 SHOWN = 3

@@ -13,7 +13,7 @@ import pandas as pd
 from bench_lib.core.record import Status
 from bench_lib.core.seeds import TRIAL_SEEDS, TUNING_SEEDS
 from bench_lib.core.spec import canonical_json
-from bench_lib.report.cells import CELL_ID, GROUP, numbers, parse_spec
+from bench_lib.report.cells import CELL_ID, GROUP, data_kinds, numbers, parse_spec
 from bench_lib.stats.failure import wilson
 from bench_lib.stats.search import expected_best, trial_score
 
@@ -48,7 +48,7 @@ def points(frame: pd.DataFrame) -> pd.DataFrame:
     known = frame[_on_tuning_seeds(frame) & _scored_on_dev(frame)]
     known = known[~known["status"].isin([str(s) for s in Status if s.lost_to_infrastructure])]
     tried = known.assign(
-        data=np.where(known["data_source"] == "embedded", "embedded", "real"),
+        data=data_kinds(known["data_source"].to_numpy()),
         profile=known["profile"].astype(str).str.replace(":scored_on=dev", "", regex=False),
         spec=known["spec"].astype(str),
     )

@@ -15,10 +15,13 @@ LONGEST = 40
 """Maximum length of a name, in characters."""
 
 
+MARKS = {"embedded": ", embedded data", "external": ", external runs"}
+
+
 def place(rows: pd.DataFrame, task: bool = False) -> str:
-    """Task, model and profile of the rows of one group, such as `sst2 (minilm, desk)`; embedded data are marked."""
+    """Task, model and profile of the rows of one group, such as `sst2 (minilm, desk)`, and data if not real."""
     data, *names = (str(rows[name].iloc[0]) for name in GROUP)
-    group = ", ".join(shorten(name, LONGEST) for name in names) + (", embedded data" if data == "embedded" else "")
+    group = ", ".join(shorten(name, LONGEST) for name in names) + MARKS.get(data, "")
     return f"{shorten(rows['task'].iloc[0], LONGEST)} ({group})" if task else group
 
 

@@ -28,7 +28,9 @@ class Commands:
     catalogue: Catalogue
 
     def line(self, run: Row, spec: Mapping[str, Any]) -> str:
-        """The command without its seed, which is the last word."""
+        """The command without its seed, which is the last word; what to run elsewhere, for an external run."""
+        if "harness" in spec:
+            return f"{shlex.quote(str(spec['harness']))}, with seed"
         options = {"profile": run["profile"], "model": "FOLDER" if _is_folder(spec) else run["model"]}
         if not is_own(spec):
             options["data"] = "embedded" if run["data"] == "embedded" else "DIR"
@@ -41,6 +43,8 @@ class Commands:
 
     def notes(self, run: Row, spec: Mapping[str, Any]) -> list[str]:
         """Missing inputs of the command, and differences of this version, one sentence each."""
+        if "harness" in spec:
+            return [f"This run was made by another harness, {spec['harness']}, and imported."]
         return [
             *self._data(run, spec),
             *_model(run, spec),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from bench_lib.report import formatting as md
 from bench_lib.report.analysis.evidence import Conclusion, conclusions
 from bench_lib.report.analysis.recommend import Recommendation
+from bench_lib.report.cells import EXTERNAL
 from bench_lib.report.glossary import LEAST
 from bench_lib.report.html.statements import Statements
 from bench_lib.report.prose import count, name_list
@@ -141,4 +142,4 @@ def _by_number(name: str) -> list[tuple[str, float]]:
 def heading(group: tuple[str, ...]) -> str:
     """The heading of a group."""
     data, model, profile = (md.plain(part) for part in group)
-    return f"{data} data, {model}, profile {profile}"
+    return f"{'external runs' if data == EXTERNAL else f'{data} data'}, {model}, profile {profile}"

@@ -10,11 +10,14 @@ from bench_lib.report import formatting as md
 from bench_lib.report.analysis import provenance
 from bench_lib.report.analysis.optional_sections import optional_sections
 from bench_lib.report.analysis.results import Summary
-from bench_lib.report.cells import GROUP, key_parts, split_cells
+from bench_lib.report.cells import EXTERNAL, GROUP, key_parts, split_cells
 from bench_lib.report.figures.figure import Figure
 from bench_lib.report.figures.plan import BY_TASK, FIGURES, OF_GROUPS, OF_TUNING
-from bench_lib.report.glossary import EMBEDDED
+from bench_lib.report.glossary import EMBEDDED, EXTERNAL_RUNS
 from bench_lib.report.markdown import optional, sections, tuning
+
+NOTES = {"embedded": EMBEDDED, EXTERNAL: EXTERNAL_RUNS}
+"""What is said first in the sections of runs that are not of real data."""
 
 
 def leaderboard(summary: Summary, figures: Sequence[Figure], undrawn: Sequence[str] = ()) -> str:
@@ -61,9 +64,10 @@ def _summary(summary: Summary, undrawn: Sequence[str]) -> str:
 def _section(group: tuple[str, ...], part: Summary, figures: Sequence[Figure]) -> str:
     table, baseline = part.cells, part.baseline
     data, model, profile = map(md.escape, group)
-    parts = [f"## {data} data, model {model}, profile {profile}\n"]
-    if group[0] == "embedded":
-        parts.append(EMBEDDED + "\n")
+    what = "External runs" if group[0] == EXTERNAL else f"{data} data"
+    parts = [f"## {what}, model {model}, profile {profile}\n"]
+    if note := NOTES.get(group[0]):
+        parts.append(note + "\n")
     parts.append(sections.seed_counts(table) + "\n")
     parts += [f"{warning}\n" for warning in provenance.warnings(part.runs)]
     parts.append(sections.overview(table, baseline))

@@ -8,7 +8,7 @@ import pytest
 from bench_lib.core.errors import BadData
 from bench_lib.core.record import Status
 from bench_lib.integrations.scores.columns import Columns
-from bench_lib.integrations.scores.table import Reading, by_technique, read_runs, read_all
+from bench_lib.integrations.scores.table import Reading, by_technique, read_all, read_runs
 from bench_lib.integrations.scores.values import Scale
 
 Write = Callable[..., Path]
