@@ -42,8 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(USAGE, *error.problems)
     except BenchError as error:
         return _fail(USAGE, str(error))
-    except KeyboardInterrupt:
-        print("stabbench: stopped; what is stored is kept, the same command goes on", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        text = str(interrupt) or "stopped; what is stored is kept, the same command goes on"
+        print(f"stabbench: {text}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         return DONE

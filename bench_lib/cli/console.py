@@ -102,9 +102,12 @@ class ProgressLine:
         self.bar.close()
 
     def watch(self, executor: Executor) -> Executor:
-        """An executor that shows and times its jobs here."""
+        """An executor that shows and times its jobs here, unless they outlive this process."""
+        from bench_lib.executors.base import Detached
         from bench_lib.executors.watched import Watched
 
+        if isinstance(executor, Detached):
+            return executor
         return Watched(executor, self._start, self.pace.end)
 
     def __call__(self, progress: Progress) -> None:

@@ -20,6 +20,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "generation": ("sacrebleu", "rouge_score"),
     "benchmarks": ("pytest", "pytest_benchmark"),
     "ray": ("ray",),
+    "slurm": ("submitit",),
 }
 """The extras of `pip install 'stabbench[EXTRA]'`, and the modules that each brings."""
 

@@ -26,6 +26,9 @@ __all__ = [
 ]
 
 MOST_WORKERS = 1_024
+CLUSTERS = ("slurm", "local")
+RAY = {"workers", "time_limit", "address", "cpus_per_run", "gpus_per_run"}
+SLURM = {"workers", "time_limit", "partition", "time", "gpus", "runs_per_job", "jobs", "cluster"}
 A_DAY = 86_400.0
 """Seconds. Nothing hangs for ever."""
 
@@ -39,7 +42,8 @@ def make_executor(name: str, settings: Settings) -> Executor:
             takers = [other for other in EXECUTORS.own() if option in EXECUTORS.get(other).takes]
             named = "executor" if len(takers) == 1 else "executors"
             verb = "takes" if len(takers) == 1 else "take"
-            allowed = f"none; the {named} {' and '.join(takers)} {verb} it"
+            listed = " and ".join(filter(None, [", ".join(takers[:-1]), takers[-1]]))
+            allowed = f"none; the {named} {listed} {verb} it"
             raise BadValue(f"{option.replace('_', ' ')} of the executor {name}", value, allowed)
     return kind.make(settings)
 
@@ -68,6 +72,30 @@ def _make_ray(settings: Settings) -> Executor:
     )
 
 
+def _make_slurm(settings: Settings) -> Executor:
+    with optional("submitit"):
+        from bench_lib.executors.slurm import Allocation, SlurmExecutor, check_cluster
+    cluster = "slurm" if settings.cluster is None else settings.cluster
+    require(cluster in CLUSTERS, "--cluster", cluster, " or ".join(CLUSTERS))
+    workers = 1 if settings.workers is None else settings.workers
+    _check_workers(workers)
+    usual, allocation = SlurmExecutor(), Allocation()
+    made = SlurmExecutor(
+        cluster=cluster,
+        allocation=Allocation(
+            settings.partition,
+            allocation.minutes if settings.time is None else settings.time,
+            allocation.gpus if settings.gpus is None else settings.gpus,
+        ),
+        runs_per_job=usual.runs_per_job if settings.runs_per_job is None else settings.runs_per_job,
+        at_a_time=usual.at_a_time if settings.jobs is None else settings.jobs,
+        workers=workers,
+        time_limit=A_DAY if settings.time_limit is None else settings.time_limit,
+    )
+    check_cluster(cluster)
+    return made
+
+
 def _check_workers(count: int) -> None:
     require(1 <= count <= MOST_WORKERS, "number of workers", count, f"1 or more, up to {MOST_WORKERS:,}")
 
@@ -87,6 +115,7 @@ for _kind in (
         frozenset({"workers", "time_limit"}),
         lambda settings: make_local(settings.workers, settings.time_limit),
     ),
-    ExecutorKind("ray", "a Ray cluster", frozenset(OPTIONS), _make_ray),
+    ExecutorKind("ray", "a Ray cluster", frozenset(RAY), _make_ray),
+    ExecutorKind("slurm", "jobs of a SLURM cluster", frozenset(SLURM), _make_slurm),
 ):
     EXECUTORS.add(_kind.name, _kind)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, Protocol, TypeVar
+from pathlib import Path
+from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 from bench_lib.core.errors import BenchError, shortened
 
@@ -44,6 +45,48 @@ class Executor(Protocol):
         result is collected while `jobs` blocks. If `jobs` raises an `Exception`, the remaining results are yielded
         before it is raised.
         """
+        ...
+
+
+@runtime_checkable
+class Detached(Executor, Protocol):
+    """An executor that gives whole shards of the work to jobs which outlive this process, and keep their own results.
+
+    `runs_per_job` is the size of a shard, `at_a_time` the number of jobs that may run together, and `tick` the seconds
+    between two looks at them. A job is known by its name on the cluster and the folder of its submission.
+    """
+
+    @property
+    def runs_per_job(self) -> int: ...
+
+    @property
+    def at_a_time(self) -> int: ...
+
+    @property
+    def tick(self) -> float: ...
+
+    def inside(self) -> Executor:
+        """The executor that makes the runs of a job, where the job is."""
+        ...
+
+    def room(self, living: int) -> int:
+        """How many more jobs may be submitted where so many are waiting or running."""
+        ...
+
+    def submit(self, folder: Path, function: Callable[[Any], None], calls: Sequence[object], limit: int) -> list[str]:
+        """Submit a job for each of these arguments of the function, at most `limit` at a time; returns their names."""
+        ...
+
+    def living(self, folder: Path, jobs: Sequence[str]) -> frozenset[str]:
+        """Those of the jobs that wait or run."""
+        ...
+
+    def raised(self, folder: Path, job: str) -> Failure | None:
+        """Why a job that lives no more did not come to its end: what it raised, or that it died."""
+        ...
+
+    def how_to_stop(self, jobs: Sequence[str]) -> str:
+        """The command that ends jobs."""
         ...
 
 

@@ -60,7 +60,7 @@ def start(
     The parent sets the variables: the process imports the main module first, and with it possibly libraries that read
     them. Where possible it is forked from a process that imported the module `imports` under the same variables.
     """
-    with _starting, _without_interrupts(), _variables({**(environment or {}), **ENVIRONMENT}):
+    with _starting, without_interrupts(), _variables({**(environment or {}), **ENVIRONMENT}):
         if FORKS and imports is not None and not environment and _imported_alike(imports):
             context = get_context("forkserver")
             context.set_forkserver_preload([imports])
@@ -185,7 +185,7 @@ def unpickled(reply: bytes) -> Outcome:
 
 
 @contextmanager
-def _without_interrupts() -> Iterator[None]:
+def without_interrupts() -> Iterator[None]:
     """Block interrupts of this thread and of processes that it starts; without effect on Windows."""
     if not hasattr(signal, "pthread_sigmask"):
         yield

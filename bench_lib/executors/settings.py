@@ -18,6 +18,12 @@ class Settings:
     address: str | None = None
     cpus_per_run: float | None = None
     gpus_per_run: float | None = None
+    partition: str | None = None
+    time: int | None = None
+    gpus: int | None = None
+    runs_per_job: int | None = None
+    jobs: int | None = None
+    cluster: str | None = None
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ OPTIONS: Mapping[str, Option] = {
         int,
         "N",
         "processes of the local executor (default: the number of cores), runs at a time on ray (default: what the "
-        "nodes hold)",
+        "nodes hold) and in each job of slurm (default: 1)",
     ),
     "time_limit": Option(float, "SECONDS", "for each run, on all executors but inline (default: a day)"),
     "address": Option(
@@ -45,6 +51,14 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "cpus_per_run": Option(float, "N", "processors that a run takes of a node of ray (default: 1)"),
     "gpus_per_run": Option(float, "N", "GPUs, or a share such as 0.25, that a run takes of a node of ray (default: 0)"),
+    "partition": Option(str, "NAME", "partition of the jobs of slurm (default: the cluster's)"),
+    "time": Option(int, "MINUTES", "for each job of slurm (default: 240)"),
+    "gpus": Option(int, "N", "GPUs of each job of slurm (default: 0)"),
+    "runs_per_job": Option(int, "N", "runs that each job of slurm is given (default: 100)"),
+    "jobs": Option(int, "N", "jobs of slurm at a time (default: 20)"),
+    "cluster": Option(
+        str, "slurm|local", "where the jobs of slurm are: on its cluster (default), or processes of this machine"
+    ),
 }
 
 

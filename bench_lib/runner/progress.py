@@ -3,14 +3,43 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from bench_lib.core.record import RunRecord, Status
 
 if TYPE_CHECKING:
     from bench_lib.core.spec import RunSpec
-    from bench_lib.runner.sweep import Progress
 
 REASON_CHARACTERS = 160
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Progress of a sweep: number of runs in total, stored before it began, finished by it, and these by status.
+
+    `elsewhere` counts runs stored by other processes meanwhile; `waiting` counts runs claimed by other processes when
+    nothing else is left to do; `at_limit` says that limits ended the sweep with runs left.
+    """
+
+    total: int
+    stored: int
+    finished: int
+    statuses: Counter[str]
+    last: RunRecord | None = None
+    elsewhere: int = 0
+    waiting: int = 0
+    at_limit: bool = False
+
+    @property
+    def left(self) -> int:
+        return self.total - self.stored - self.finished - self.elsewhere
+
+    @property
+    def failed(self) -> int:
+        return sum(count for status, count in self.statuses.items() if status != Status.CONVERGED)
 
 
 class Pace:

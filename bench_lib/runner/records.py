@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
+from bench_lib.core.errors import BenchError
 from bench_lib.core.record import (
     Cost,
     Evaluations,
@@ -23,6 +24,7 @@ from bench_lib.core.record import (
     TrainingCurve,
 )
 from bench_lib.core.spec import RunSpec, canonical_json
+from bench_lib.executors.base import Done
 from bench_lib.harness.efficiency import Footprint
 from bench_lib.harness.ending import ending
 from bench_lib.harness.evaluate import Scored
@@ -139,6 +141,22 @@ class Attempt:
 
 def _evaluations(run: ObserverRun) -> Evaluations:
     return Evaluations(tuple(run.steps), tuple(run.scores), tuple(run.dev_scores))
+
+
+def records_of(done: Done[tuple[RunSpec, ...], list[RunRecord]], earlier: Mapping[str, int]) -> Iterator[RunRecord]:
+    """The records of a finished group; for a failed job, one timeout or crashed record for each run.
+
+    `earlier` are the attempts that runs had before this job.
+    """
+    if done.result is not None:
+        records = done.result
+    elif done.failure is None:
+        raise BenchError("an executor gave neither a result nor a failure")
+    else:
+        status = Status.TIMEOUT if done.failure.kind == "timeout" else Status.CRASHED
+        records = [blank_record(spec, status, done.failure.message) for spec in done.job]
+    for record in records:
+        yield dataclasses.replace(record, attempts=done.attempts + earlier.get(record.run_id, 0))
 
 
 def blank_record(spec: RunSpec, status: Status, reason: str) -> RunRecord:

@@ -16,11 +16,14 @@ from itertools import chain, groupby
 from bench_lib.core.errors import BenchError
 from bench_lib.core.record import RunRecord, Status
 from bench_lib.core.spec import RunSpec
-from bench_lib.executors.base import Done, Executor
+from bench_lib.executors.base import Detached, Done, Executor
+from bench_lib.executors.watched import Watched
+from bench_lib.runner.detached import Shard, Watch
 from bench_lib.runner.execute import execute
 from bench_lib.runner.grid import Grid, plan
 from bench_lib.runner.limits import Limits
-from bench_lib.runner.records import blank_record
+from bench_lib.runner.progress import Progress as Progress
+from bench_lib.runner.records import blank_record, records_of
 from bench_lib.runner.seed_ensembles import (
     build_seed_ensemble,
     deletable_weights,
@@ -36,32 +39,6 @@ Group = tuple[RunSpec, ...]
 UNLIMITED = Limits()
 POLL = 1.0
 """Seconds between checks for runs claimed by other processes."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Progress of a sweep: number of runs in total, stored before it began, finished by it, and these by status.
-
-    `elsewhere` counts runs stored by other processes meanwhile; `waiting` counts runs claimed by other processes when
-    nothing else is left to do; `at_limit` says that limits ended the sweep with runs left.
-    """
-
-    total: int
-    stored: int
-    finished: int
-    statuses: Counter[str]
-    last: RunRecord | None = None
-    elsewhere: int = 0
-    waiting: int = 0
-    at_limit: bool = False
-
-    @property
-    def left(self) -> int:
-        return self.total - self.stored - self.finished - self.elsewhere
-
-    @property
-    def failed(self) -> int:
-        return sum(count for status, count in self.statuses.items() if status != Status.CONVERGED)
 
 
 Report = Callable[[Progress], None]
@@ -116,12 +93,38 @@ def sweep(
         running = _Sweep(store, executor, report, attempts, claims, keeper, progress, limits)
         for are_ensembles, batch in groupby(missing, key=lambda spec: spec.pools() > 0):
             todo = [dataclasses.replace(spec, keep_weights=spec.run_id() in needed) for spec in batch]
-            running.run(todo, are_ensembles)
+            if isinstance(executor, Detached):
+                running.watch(todo, are_ensembles, executor)
+            else:
+                running.run(todo, are_ensembles)
             if are_ensembles:
                 store.drop_weights(deletable_weights(ensembles, store))
         if claims.alone():
             store.tidy()
     return running.progress
+
+
+def work_off(shard: Shard) -> None:
+    """Make and store the runs of a shard, where its job is."""
+    store, journal, limits = Store(shard.root), shard.journal, shard.limits()
+    store.check_writable()
+
+    def told(progress: Progress) -> None:
+        if progress.last is not None:
+            journal.stored(progress.last.run_id)
+
+    executor = Watched(shard.executor, lambda group: journal.begun([one.run_id() for one in group]), lambda group: None)
+    # Of an earlier life of the job, which the cluster began again.
+    lost = Counter(shard.lost) + journal.read().lost()
+    with Claims(store.root) as claims, Keeper(store) as keeper:
+        progress = Progress(len(shard.specs), 0, 0, Counter())
+        part = _Sweep(store, executor, told, shard.attempts, claims, keeper, progress, limits or UNLIMITED, lost)
+        if limits is not None:
+            part.run(shard.specs, shard.are_ensembles)
+    # Also what other processes stored meanwhile.
+    for spec in filter(part.is_stored, shard.specs):
+        journal.stored(spec.run_id())
+    journal.over()
 
 
 def check_weights(specs: Sequence[RunSpec], store: Store) -> None:
@@ -142,6 +145,7 @@ class _Sweep:
     keeper: Keeper
     progress: Progress
     limits: Limits
+    lost: Mapping[str, int] = field(default_factory=dict)
     claimed_elsewhere: list[Group] = field(default_factory=list)
     begun: int = 0
     since: float = field(default_factory=time.monotonic)
@@ -152,8 +156,7 @@ class _Sweep:
         Ensembles with a missing member are skipped, and so is what is left at a limit.
         """
         function = functools.partial(_build_all, store=self.store) if are_ensembles else execute
-        ready = [spec for spec in specs if not are_ensembles or not missing_members(spec, self.store)]
-        groups = [(spec,) for spec in ready] if are_ensembles else grouped(ready)
+        groups = self._groups(specs, are_ensembles)
         while groups:
             self.claimed_elsewhere = []
             claimed = self._claimed(groups)
@@ -163,6 +166,30 @@ class _Sweep:
                     self._store_results(done)
             groups = [] if self.progress.at_limit else self.claimed_elsewhere
             self._wait(groups)
+
+    def watch(self, specs: Sequence[RunSpec], are_ensembles: bool, executor: Detached) -> None:
+        """The same by jobs that store what they make; they go on if this process is interrupted."""
+        limits = self.limits.rest(self.begun, time.monotonic() - self.since)
+        if limits is None:
+            self.progress = dataclasses.replace(self.progress, at_limit=True)
+            return
+        watch = Watch(self.store, executor, self.claims, self.attempts, work_off, limits)
+        try:
+            for record in watch.records(self._groups(specs, are_ensembles), are_ensembles):
+                self._report_stored(record)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(watch.farewell()) from None
+        self.begun += watch.begun
+        self.progress = dataclasses.replace(self.progress, at_limit=watch.at_limit)
+
+    def _groups(self, specs: Sequence[RunSpec], are_ensembles: bool) -> list[Group]:
+        ready = [spec for spec in specs if not are_ensembles or not missing_members(spec, self.store)]
+        return [(spec,) for spec in ready] if are_ensembles else grouped(ready)
+
+    @property
+    def earlier(self) -> Mapping[str, int]:
+        """The attempts that runs had before, stored or lost with the jobs that made them."""
+        return Counter(self.attempts) + Counter(self.lost)
 
     def _claimed(self, groups: Sequence[Group]) -> Iterator[Group]:
         """Claim and yield the groups one at a time, right before execution; skip those of other processes.
@@ -178,7 +205,7 @@ class _Sweep:
                 self.claimed_elsewhere.append(group)
                 continue
             # Another process may have stored some of the runs before this claim.
-            missing = tuple(spec for spec in group if not self._is_stored(spec))
+            missing = tuple(spec for spec in group if not self.is_stored(spec))
             if stored := len(group) - len(missing):
                 self._report_progress(elsewhere=self.progress.elsewhere + stored)
             if missing:
@@ -190,15 +217,14 @@ class _Sweep:
     def _limit_reached(self) -> bool:
         return self.limits.reached(self.begun, time.monotonic() - self.since)
 
-    def _is_stored(self, spec: RunSpec) -> bool:
+    def is_stored(self, spec: RunSpec) -> bool:
+        """Whether a run is stored, since the attempts that are repeated."""
         run_id = spec.run_id()
         return self.store.attempts(run_id).get(run_id, 0) > self.attempts.get(run_id, 0)
 
     def _store_results(self, done: Done[Group, list[RunRecord]]) -> None:
-        for record in _records(done, self.attempts):
-            stored = self._store_record(record, done.job)
-            statuses = self.progress.statuses + Counter([stored.status])
-            self._report_progress(finished=self.progress.finished + 1, statuses=statuses, last=stored)
+        for record in records_of(done, self.earlier):
+            self._report_stored(self._store_record(record, done.job))
         self.claims.release(_claim_name(done.job))
 
     def _store_record(self, record: RunRecord, group: Group) -> RunRecord:
@@ -221,6 +247,10 @@ class _Sweep:
         while names and not self._limit_reached() and not any(map(self.claims.void, names)):
             time.sleep(POLL)
         self.progress = dataclasses.replace(self.progress, waiting=0)
+
+    def _report_stored(self, record: RunRecord) -> None:
+        statuses = self.progress.statuses + Counter([record.status])
+        self._report_progress(finished=self.progress.finished + 1, statuses=statuses, last=record)
 
     def _report_progress(self, **changes: object) -> None:
         self.progress = dataclasses.replace(self.progress, **changes)  # type: ignore[arg-type]  # fields by name
@@ -260,16 +290,3 @@ def _attempts_to_repeat(store: Store, retry: frozenset[Status]) -> dict[str, int
         return {}
     rows = store.table().select(["run_id", "status", "attempts"]).to_pylist()
     return {row["run_id"]: row["attempts"] for row in rows if row["status"] in retry}
-
-
-def _records(done: Done[Group, list[RunRecord]], earlier: Mapping[str, int]) -> Iterator[RunRecord]:
-    """The records of a finished group; for a failed job, one timeout or crashed record for each run."""
-    if done.result is not None:
-        records = done.result
-    elif done.failure is None:
-        raise BenchError("an executor gave neither a result nor a failure")
-    else:
-        status = Status.TIMEOUT if done.failure.kind == "timeout" else Status.CRASHED
-        records = [blank_record(spec, status, done.failure.message) for spec in done.job]
-    for record in records:
-        yield dataclasses.replace(record, attempts=done.attempts + earlier.get(record.run_id, 0))

@@ -8,22 +8,27 @@ from bench_lib.store.looks import Looks, read_looks, write_looks
 from bench_lib.store.merge import Merged, merge
 from bench_lib.store.parquet import Store
 from bench_lib.store.repeats import kind_of_machine, repeats, store_of_repeats
+from bench_lib.store.submissions import Journal, Submission, new_folder, submissions
 from bench_lib.store.verify import verify
 
 __all__ = [
     "Claims",
+    "Journal",
     "Keeper",
     "Looks",
     "Merged",
     "Store",
+    "Submission",
     "Unstorable",
     "claimed",
     "compact",
     "kind_of_machine",
     "merge",
+    "new_folder",
     "read_looks",
     "repeats",
     "store_of_repeats",
+    "submissions",
     "verify",
     "write_looks",
 ]

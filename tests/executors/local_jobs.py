@@ -11,6 +11,7 @@ import threading
 import time
 from pathlib import Path
 
+from bench_lib.core.errors import BenchError
 from bench_lib.executors.worker import retire
 
 SEEN_AT_IMPORT = os.environ.get("OMP_NUM_THREADS")
@@ -147,3 +148,8 @@ def interrupted(_: object) -> set[signal.Signals]:
     """Send this process an interrupt, and tell which signals its processes would not hear."""
     os.kill(os.getpid(), signal.SIGINT)
     return signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def tell(word: str) -> None:
+    if word == "badly":
+        raise BenchError("badly is no word")

@@ -39,7 +39,7 @@ def test_executors_are_made_by_name_from_what_the_user_gives() -> None:
         (
             "inline",
             Settings(workers=2),
-            "workers of the executor inline is 2; allowed: none; the executors local and ray",
+            "workers of the executor inline is 2; allowed: none; the executors local, ray and slurm",
         ),
         ("inline", Settings(time_limit=9.0), "time limit of the executor inline is 9.0"),
         ("local", Settings(workers=0), "number of workers is 0; allowed: 1 or more"),
@@ -70,7 +70,7 @@ def test_executors_of_installed_packages_are_named_and_made(monkeypatch: pytest.
     offered = tuple(EntryPoint(name, f"offering:{value}", "stabbench.executors") for name, value in points)
     monkeypatch.setattr(registry, "_points", lambda group: offered)
     monkeypatch.setitem(sys.modules, "offering", sys.modules[__name__])
-    assert executors_help().endswith("ray: a Ray cluster; own; stray; no_kind")
+    assert executors_help().endswith("slurm: jobs of a SLURM cluster; own; stray; no_kind")
     assert make_executor("own", Settings(address="here")) == InlineExecutor()
     with pytest.raises(BenchError, match="'stray' of an installed package takes queue; there are workers, time_limit"):
         make_executor("stray", Settings())
