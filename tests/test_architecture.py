@@ -50,6 +50,8 @@ WRITERS = {
 }
 READERS = {
     **WRITERS,
+    "executors/runtime_env.py": "the runtime environment for Ray that the user named",
+    "executors/slurm.py": "what a job wrote before it ended",
     "plans/plan_file.py": "the plan that the user named",
     "integrations/scores/files.py": "the runs from elsewhere that the user named",
     "tasks/sources/tables.py": "the files of data folders",

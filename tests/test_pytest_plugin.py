@@ -12,11 +12,10 @@ import bench_lib
 from bench_lib.cli import until_decided
 from bench_lib.cli.run import add_to
 from bench_lib.core import extras
-from bench_lib.core.errors import BadValue
+from bench_lib.core.errors import BadPlan
 from bench_lib.core.record import Predictions, RunRecord, Status
-from bench_lib.executors import OPTIONS as EXECUTOR_OPTIONS
-from bench_lib.executors import InlineExecutor
-from bench_lib.pytest_plugin import OPTIONAL, OPTIONS, grid_of
+from bench_lib.executors import InlineExecutor, LocalExecutor
+from bench_lib.pytest_plugin import grid_of, pytest_addoption, request_of
 from bench_lib.pytest_plugin.session import Lines, Session
 from bench_lib.runner.grid import Grid, plan
 from bench_lib.runner.records import blank_record
@@ -343,18 +342,57 @@ def test_streams_axes_and_statuses_are_asked_for_as_on_the_command_line(pytester
     assert grid_of(pytester.parseconfig("--bench-freeze", "none")).frozen == ((),)
     names = ("--bench-per-class", "2,4", "--bench-label-noise", "0.1")
     assert grid_of(pytester.parseconfig(*names)).axes == (("per_class", (2, 4)), ("label_noise", (0.1,)))
-    with pytest.raises(BadValue, match=r"--bench-attack is 'x'; allowed: a value of type"):
+    with pytest.raises(BadPlan, match=r"--bench-attack is 'x'; allowed: a value of type"):
         grid_of(pytester.parseconfig("--bench-attack", "x"))
 
 
-def test_every_option_of_a_grid_is_one_of_pytest_too() -> None:
+def test_every_option_of_run_is_one_of_pytest_too() -> None:
     command = argparse.ArgumentParser()
     add_to(command)
-    # pytest runs in its own process and has its own help; plans and verdicts are no benchmarks; a task of one's own is
-    # named by its path among the others.
-    elsewhere = {"help", "executor", *EXECUTOR_OPTIONS, "plan", "max_runs", "max_hours", "task"}
-    elsewhere |= {"until_decided", *until_decided.DEFAULTS}
-    assert {*OPTIONS, *OPTIONAL} == {action.dest for action in command._actions} - elsewhere
+    parser = pytest.Parser(_ispytest=True)
+    pytest_addoption(parser)
+    names = {name for group in parser._groups for option in group.options for name in option.names()}
+    # pytest has its own help; plans and verdicts are no benchmarks.
+    elsewhere = {"help", "plan", "until_decided", *until_decided.DEFAULTS}
+    found = {f"--bench-{action.dest.replace('_', '-')}" for action in command._actions if action.dest not in elsewhere}
+    assert names == found | {"--bench-rerun", "--bench-overhead"}
+
+
+def test_the_executor_and_the_limits_are_those_of_run(pytester: pytest.Pytester) -> None:
+    small = ("--bench-model", "tiny", "--bench-profile", "smoke", "--bench-tasks", "sst2")
+    asked = request_of(pytester.parseconfig(*small))
+    assert asked.executor == InlineExecutor()
+    assert (asked.limits.runs, asked.limits.hours) == (None, None)
+    given = ("--bench-executor", "local", "--bench-workers", "2", "--bench-time-limit", "60", "--bench-max-runs", "7")
+    asked = request_of(pytester.parseconfig(*small, *given))
+    assert isinstance(asked.executor, LocalExecutor)
+    assert (asked.executor.workers, asked.executor.time_limit, asked.limits.runs) == (2, 60.0, 7)
+    for wrong, message in (
+        (("--bench-workers", "2"), "workers of the executor inline is 2; allowed: none; the executors local, ray and"),
+        (("--bench-executor", "locl"), "unknown executor 'locl': did you mean 'local'"),
+        (("--bench-executor", "slurm", "--bench-cluster", "local"), "--bench-executor is slurm: its jobs store their"),
+        (("--bench-max-runs", "0"), "--max-runs is 0; allowed: 1 or more"),
+    ):
+        with pytest.raises(BadPlan, match=message):
+            request_of(pytester.parseconfig(*small, *wrong))
+
+
+def test_the_rounds_are_made_by_the_executor(bench: Bench) -> None:
+    result = bench("--bench-executor", "local", "--bench-workers", "2", techniques="adamw")
+    result.assert_outcomes(passed=1)
+    inline = Store(bench.pytester.path / "inline")
+    run_suite(dataclasses.replace(bench.grid, techniques=("adamw",)), inline, InlineExecutor())
+    assert [r.result() for r in bench.store.records()] == [r.result() for r in inline.records()]
+
+
+def test_a_limit_ends_the_session_with_the_reason_and_the_same_command_goes_on(bench: Bench) -> None:
+    first = bench("--bench-max-runs", "3")
+    first.assert_outcomes(passed=2)
+    assert len(bench.store.ids()) == 3
+    second = bench("--bench-max-runs", "1", techniques="mixout,adamw,llrd")
+    second.assert_outcomes(passed=1, skipped=2)
+    second.stdout.fnmatch_lines(["*a limit is reached with 2 of 2 seeds left*"])
+    assert len(bench.store.ids()) == 4
 
 
 def test_a_task_of_ones_own_is_named_by_its_path(bench: Bench, tmp_path: Path) -> None:
@@ -363,6 +401,8 @@ def test_a_task_of_ones_own_is_named_by_its_path(bench: Bench, tmp_path: Path) -
     (tmp_path / "own" / "train.csv").write_text("\n".join(["text,label", *rows]))
     listed = bench("--bench-tasks", str(tmp_path / "own"), "--collect-only", "-q", techniques="adamw")
     assert [line for line in listed.outlines if "[own-adamw]" in line]
+    names = ("--bench-task", str(tmp_path / "own"))
+    assert grid_of(bench.pytester.parseconfig(*names)).tasks == (str(tmp_path / "own"),)
 
 
 def test_each_arm_and_each_value_of_an_axis_is_a_cell(bench: Bench) -> None:

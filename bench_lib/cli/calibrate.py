@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from bench_lib.cli import console
 from bench_lib.cli.console import DONE
-from bench_lib.cli.run import chosen_executor
 from bench_lib.core.errors import BenchError, require
 from bench_lib.report import formatting as md
+from bench_lib.runner.request import chosen_executor
 
 if TYPE_CHECKING:
     from bench_lib.stats.calibration import Calibration, Scenario

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 from bench_lib.cli.arguments import chosen_tasks, location
 from bench_lib.cli.calibrate import calibrate
 from bench_lib.cli.console import DONE, INCONCLUSIVE, REGRESSION, ProgressLine, print_damaged_files
-from bench_lib.cli.run import add_setting, chosen_executor
+from bench_lib.cli.run import add_setting
 from bench_lib.cli.verdicts import broken, human, machine
 from bench_lib.core.errors import BenchError, require
 from bench_lib.core.record import Status
 from bench_lib.executors.settings import OPTIONS
+from bench_lib.runner.request import chosen_executor
 
 if TYPE_CHECKING:
     from bench_lib.comparison.result import ComparisonResult

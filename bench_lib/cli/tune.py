@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from bench_lib.cli import console
 from bench_lib.cli.arguments import chosen_tasks
 from bench_lib.cli.console import DONE, INFRASTRUCTURE, USAGE, ProgressLine, print_damaged_files
-from bench_lib.cli.run import add_setting, chosen_executor
+from bench_lib.cli.run import add_setting
 from bench_lib.core.errors import Problems
 from bench_lib.report import formatting as md
+from bench_lib.runner.request import chosen_executor
 
 if TYPE_CHECKING:
     from bench_lib.runner.grid import Grid

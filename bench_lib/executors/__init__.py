@@ -27,7 +27,7 @@ __all__ = [
 
 MOST_WORKERS = 1_024
 CLUSTERS = ("slurm", "local")
-RAY = {"workers", "time_limit", "address", "cpus_per_run", "gpus_per_run"}
+RAY = {"workers", "time_limit", "address", "cpus_per_run", "gpus_per_run", "runtime_env"}
 SLURM = {"workers", "time_limit", "partition", "time", "gpus", "runs_per_job", "jobs", "cluster"}
 A_DAY = 86_400.0
 """Seconds. Nothing hangs for ever."""
@@ -59,6 +59,7 @@ def _make_ray(settings: Settings) -> Executor:
     with optional("ray"):
         from bench_lib.executors.ray import RayExecutor
         from bench_lib.executors.ray_nodes import Demand
+        from bench_lib.executors.runtime_env import read_runtime_env
     if settings.workers is not None:
         _check_workers(settings.workers)
     return RayExecutor(
@@ -69,6 +70,7 @@ def _make_ray(settings: Settings) -> Executor:
         ),
         workers=settings.workers,
         time_limit=A_DAY if settings.time_limit is None else settings.time_limit,
+        runtime_env={} if settings.runtime_env is None else read_runtime_env(settings.runtime_env),
     )
 
 

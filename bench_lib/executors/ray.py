@@ -11,9 +11,9 @@ import pickle
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Generic
 
@@ -41,7 +41,8 @@ class RayExecutor:
     `address` is auto (the cluster that this machine belongs to), local (one that is started here) or HOST:PORT. The
     time limit is in seconds per attempt, from its start on a node. A job whose process or node dies is retried after
     the other jobs, at most `retries` times; exceptions and time-outs are not retried. `workers` bounds the jobs at
-    a time, which are otherwise as many as the nodes hold. The connection stays open until the program ends.
+    a time, which are otherwise as many as the nodes hold. The connection stays open until the program ends, with the
+    runtime environment, in Ray's terms, with which it was opened.
     """
 
     address: str = "auto"
@@ -49,6 +50,7 @@ class RayExecutor:
     workers: int | None = None
     time_limit: float | None = None
     retries: int = 2
+    runtime_env: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.address not in ("auto", "local"):
@@ -56,7 +58,7 @@ class RayExecutor:
         check_limits(self.workers, self.time_limit, self.retries)
 
     def run(self, function: Callable[[J], R], jobs: Iterable[J]) -> Iterator[Done[J, R]]:
-        connect(self.address)
+        connect(self.address, self.runtime_env)
         sweep: _Sweep[J, R] = _Sweep(self, function, jobs)
         try:
             yield from sweep.results()
@@ -71,7 +73,7 @@ def _host_and_port(address: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def connect(address: str) -> None:
+def connect(address: str, runtime_env: Mapping[str, Any]) -> None:
     """Connect to the cluster, unless this process is connected; none at the address raises `BenchError`."""
     if ray.is_initialized():
         return
@@ -87,7 +89,8 @@ def connect(address: str) -> None:
             raise BenchError(f"no Ray cluster answers at {address}: {described(error)}; {hint}") from error
     start = {"include_dashboard": False} if address == "local" else {}
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="ERROR", **start)
+        environment = dict(runtime_env) or None
+        ray.init(address=address, runtime_env=environment, log_to_driver=False, logging_level="ERROR", **start)
     except (ConnectionError, RuntimeError, ValueError) as error:
         why = shortened(described(error), _CHARACTERS)
         raise BenchError(f"no Ray cluster can be used at the address {address}: {why}; {hint}") from error

@@ -18,6 +18,7 @@ class Settings:
     address: str | None = None
     cpus_per_run: float | None = None
     gpus_per_run: float | None = None
+    runtime_env: str | None = None
     partition: str | None = None
     time: int | None = None
     gpus: int | None = None
@@ -51,6 +52,7 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "cpus_per_run": Option(float, "N", "processors that a run takes of a node of ray (default: 1)"),
     "gpus_per_run": Option(float, "N", "GPUs, or a share such as 0.25, that a run takes of a node of ray (default: 0)"),
+    "runtime_env": Option(str, "FILE", "runtime environment of the processes on ray, in JSON or YAML (default: none)"),
     "partition": Option(str, "NAME", "partition of the jobs of slurm (default: the cluster's)"),
     "time": Option(int, "MINUTES", "for each job of slurm (default: 240)"),
     "gpus": Option(int, "N", "GPUs of each job of slurm (default: 0)"),

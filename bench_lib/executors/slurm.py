@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import pickle
 import shlex
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import psutil
@@ -145,7 +145,7 @@ class SlurmExecutor:
 
 def check_cluster(cluster: str) -> None:
     """Raise `BenchError` unless jobs can be submitted to the cluster from this machine."""
-    missing = [name for name in ("sbatch", "srun", "squeue") if shutil.which(name) is None]
+    missing = [name for name in ("sbatch", "srun", "squeue") if which(name) is None]
     if cluster == "slurm" and missing:
         raise BenchError(
             f"no {' and no '.join(missing)} is found on this machine: give the command on a login node of a SLURM "

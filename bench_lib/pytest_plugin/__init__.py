@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from bench_lib.core.seeds import parse_seeds
+from bench_lib.core.errors import BadPlan
+from bench_lib.executors.base import Detached
 from bench_lib.pytest_plugin.cells import BenchCell, Benchmark
 from bench_lib.pytest_plugin.session import Lines, Session
-from bench_lib.runner.options import AXES, axes_of, parse_frozen_configurations, parse_statuses
+from bench_lib.runner.request import GRID, WORK, Request, RunOption, axes, requested, setting
 
 if TYPE_CHECKING:
     from bench_lib.core.spec import RunSpec
@@ -20,59 +21,49 @@ if TYPE_CHECKING:
 __all__ = ["BenchCell", "Benchmark", "grid_of"]
 
 SESSION = pytest.StashKey[Session]()
-OPTIONS = {
-    "profile": ("quick", "budget of a run"),
-    "tasks": ("sst2,conll2003", "tasks, or all the standard ones"),
-    "techniques": ("adamw,bertadam,llrd+reinit", "techniques or stacks, or all"),
-    "seeds": ("0-2", "seeds, such as 0-29"),
-    "model": ("minilm", "a registered model, a hub id or a folder"),
-    "data": ("embedded", "hub, embedded or a folder"),
-    "store": ("bench-results", "folder of the results"),
-    "retry": ("", "statuses of stored runs to train again, such as crashed,oom"),
-}
-OPTIONAL = {
-    "freeze": "seed streams that do not vary, as STREAM=SEED,..., or none (default: subset=0)",
-    "vary": "cells for each seed stream in turn, the others frozen, as in `stabbench run`",
-    "tuned_from": "store of the trials of mixout[tuned] (default: --bench-store)",
-    **{name: f"{text}; every combination is a cell" for name, (_, text) in AXES.items()},
-}
+DEFAULTS = {"tasks": "sst2,conll2003", "techniques": "adamw,bertadam,llrd+reinit", "seeds": "0-2"}
+"""Defaults that are others than those of `stabbench run`: what takes minutes."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the `--bench-...` options."""
     group = parser.getgroup("stabbench", "stability benchmarks")
-    for name, (default, text) in OPTIONS.items():
-        group.addoption(f"--bench-{name}", default=default, help=f"{text} (default: {default})")
-    for name, text in OPTIONAL.items():
-        group.addoption(f"--bench-{name.replace('_', '-')}", help=text)
+    for name, option in _options().items():
+        default = DEFAULTS.get(name, option.default)
+        flag, text = f"--bench-{name.replace('_', '-')}", option.text(default)
+        if option.several:
+            group.addoption(flag, action="append", metavar=option.metavar, help=text)
+        else:
+            # None where tasks of one's own may take the place of the default ones.
+            given = None if name == "tasks" else default
+            group.addoption(flag, type=option.type, default=given, metavar=option.metavar, help=text)
     group.addoption("--bench-rerun", action="store_true", help="train stored cells again and compare bit for bit")
     group.addoption(
         "--bench-overhead", action="store_true", help="also measure the harness against a bare loop and Trainer"
     )
 
 
+def request_of(config: pytest.Config) -> Request:
+    """What the command line asks for; raises `BadPlan` with all problems."""
+    names = [*_options()]
+    options = argparse.Namespace(**{name: config.getoption(f"--bench-{name.replace('_', '-')}") for name in names})
+    if options.tasks is None and not options.task:
+        options.tasks = DEFAULTS["tasks"]
+    asked = requested(options, "--bench-")
+    if isinstance(asked.executor, Detached):
+        why = "its jobs store their runs by themselves, so that nothing here could time them; take `stabbench run`"
+        raise BadPlan([f"--bench-executor is {options.executor}: {why}"])
+    return asked
+
+
 def grid_of(config: pytest.Config) -> Grid:
     """The grid that the command line asks for."""
-    from bench_lib.runner.grid import Grid, all_tasks, all_techniques, named
-    from bench_lib.runner.seed_streams import refuse_pools
+    return request_of(config).grid
 
-    given = {name: str(config.getoption(f"--bench-{name}")) for name in OPTIONS}
-    optional: dict[str, str | None] = {name: config.getoption(f"--bench-{name.replace('_', '-')}") for name in OPTIONAL}
-    seeds, vary = parse_seeds(given["seeds"]), optional["vary"]
-    techniques = named(given["techniques"], all_techniques(seeds if vary is None else ()))
-    if vary is not None:
-        refuse_pools(techniques)
-    return Grid(
-        tasks=named(given["tasks"], all_tasks(given["data"])),
-        techniques=techniques,
-        seeds=seeds,
-        profile=given["profile"],
-        model=given["model"],
-        data=given["data"],
-        frozen=parse_frozen_configurations(vary, optional["freeze"], seeds),
-        axes=axes_of(optional, "--bench-"),
-        tuned_from=optional["tuned_from"] or given["store"],
-    )
+
+def _options() -> dict[str, RunOption]:
+    tasks = RunOption("tasks, or all the standard ones; of no effect on what --bench-task names", "A,B")
+    return {**setting(), "tasks": tasks, **GRID, **axes(), **WORK}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -87,15 +78,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     config = metafunc.config
     try:
         check_installed(("pytest_benchmark",), "the benchmarks")
-        specs, retry = plan(grid_of(config)), parse_statuses(str(config.getoption("--bench-retry")))
+        asked = request_of(config)
+        specs = plan(asked.grid)
     except BenchError as error:
         # The one error of which pytest shows the message alone here; it ends the session with exit code 2.
         raise pytest.Collector.CollectError(str(error)) from error
-    store, session = Store(Path(str(config.getoption("--bench-store")))), _session(config)
+    store, session = Store(config.getoption("--bench-store")), _session(config)
     rerun = bool(config.getoption("--bench-rerun"))
     pools = tuple(spec for spec in specs if spec.pools())
     cells = _cells(specs)
-    found = [BenchCell(tuple(cell), store, rerun, session, retry, pools) for cell in cells.values()]
+    found = [BenchCell(tuple(cell), store, rerun, session, asked, pools) for cell in cells.values()]
     metafunc.parametrize("bench_cell", found, ids=list(cells))
 
 

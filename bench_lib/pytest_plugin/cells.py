@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
 if TYPE_CHECKING:
-    from bench_lib.core.record import RunRecord, Status
+    from bench_lib.core.record import RunRecord
     from bench_lib.core.spec import RunSpec
     from bench_lib.pytest_plugin.session import Session
+    from bench_lib.runner.request import Request
     from bench_lib.store import Store
+
+
+Group = tuple["RunSpec", ...]
 
 
 class Benchmark(Protocol):
@@ -32,15 +38,15 @@ class Benchmark(Protocol):
 class BenchCell:
     """All seeds of one task x technique, the store that they go to, and whether stored ones are trained again.
 
-    `session` is told of each run. Stored runs of the statuses in `retry` are trained again too. `pools` are those of
-    all cells, which share the weights of their members.
+    `session` is told of each run. What was asked for has the executor, the limits, and the statuses of stored runs that
+    are trained again too. `pools` are those of all cells, which share the weights of their members.
     """
 
     specs: tuple[RunSpec, ...]
     store: Store
     rerun: bool
     session: Session
-    retry: frozenset[Status] = frozenset()
+    asked: Request
     pools: tuple[RunSpec, ...] = ()
 
     def todo(self) -> list[RunSpec]:
@@ -48,9 +54,9 @@ class BenchCell:
         if self.rerun:
             return [*self.specs]
         stored = self.store.ids()
-        if self.retry:
+        if self.asked.retry:
             rows = self.store.table().select(["run_id", "status"]).to_pylist()
-            stored -= {row["run_id"] for row in rows if row["status"] in self.retry}
+            stored -= {row["run_id"] for row in rows if row["status"] in self.asked.retry}
         return [spec for spec in self.specs if spec.run_id() not in stored]
 
     def train(self, benchmark: Benchmark) -> None:
@@ -59,7 +65,10 @@ class BenchCell:
         self._skip_pools_without_members(todo)
         if not todo:
             pytest.skip(f"all {len(self.specs)} seeds are stored in {self.store.root}; --bench-rerun trains them again")
-        earlier = {record.run_id: record for record in self.store.records()} if self.rerun or self.retry else {}
+        if (rest := self.asked.limits.rest(*self.session.spent())) is None:
+            pytest.skip(f"a limit is reached with {len(todo)} of {len(self.specs)} seeds left")
+        todo = todo[: rest.runs]
+        earlier = {record.run_id: record for record in self.store.records()} if self.rerun or self.asked.retry else {}
         records = self._rounds(benchmark, todo, earlier)
         self._drop_weights()
         benchmark.extra_info.update(_metrics(records))
@@ -75,7 +84,6 @@ class BenchCell:
                 pytest.skip(f"the weights of {_named(member)}, which it pools, are not stored: they go once pooled")
 
     def _rounds(self, benchmark: Benchmark, todo: list[RunSpec], earlier: dict[str, RunRecord]) -> list[RunRecord]:
-        waiting = iter(todo)
         records: list[RunRecord] = []
 
         def keep_last() -> None:
@@ -83,37 +91,43 @@ class BenchCell:
             # A cell's weights may be more than the memory holds.
             records[-1] = dataclasses.replace(records[-1], weights=None)
 
-        def next_seed() -> tuple[tuple[RunSpec], dict[str, Any]]:
+        def between() -> None:
             # Between the rounds: what is trained is kept whatever becomes of the rest, and no round's time holds it.
             if records:
                 keep_last()
-            return (next(waiting),), {}
 
-        def one_seed(spec: RunSpec) -> None:
-            records.append(self._told(spec))
-
-        benchmark.pedantic(one_seed, setup=next_seed, rounds=len(todo), iterations=1)
+        with closing(self._made(todo)) as made:
+            benchmark.pedantic(lambda: records.append(next(made)), setup=between, rounds=len(todo), iterations=1)
         self.session.lines.clear()
         keep_last()
         return records
 
-    def _told(self, spec: RunSpec) -> RunRecord:
-        group = (spec,)
-        record: RunRecord | None = None
-        self.session.start(group)
-        try:
-            record = self._one(spec)
-            return record
-        finally:
-            self.session.end(group, record)
-
-    def _one(self, spec: RunSpec) -> RunRecord:
+    def _made(self, todo: list[RunSpec]) -> Generator[RunRecord, None, None]:
+        """The records of the runs as the executor makes them: one after another, or several at a time."""
+        from bench_lib.executors.watched import Watched
         from bench_lib.runner.execute import execute
-        from bench_lib.runner.seed_ensembles import build_seed_ensemble
+        from bench_lib.runner.records import records_of
+        from bench_lib.runner.sweep import build_all
 
-        if not spec.pools():
-            return execute([spec])[0]
-        return build_seed_ensemble(spec, self.store)
+        function = partial(build_all, store=self.store) if todo[0].pools() else execute
+        under_way: dict[int, Group] = {}
+
+        def started(group: Group) -> None:
+            under_way[id(group)] = group
+            self.session.start(group)
+
+        def ended(group: Group) -> None:
+            del under_way[id(group)]
+
+        groups: list[Group] = [(spec,) for spec in todo]
+        try:
+            for done in Watched(self.asked.executor, started, ended).run(function, groups):
+                (record,) = records_of(done, {})
+                self.session.end(done.job, record)
+                yield record
+        finally:
+            for group in under_way.values():
+                self.session.end(group, None)
 
     def _drop_weights(self) -> None:
         from bench_lib.runner.seed_ensembles import deletable_weights

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -83,6 +84,7 @@ class Session:
         self.lines = lines
         self.forecast = forecast
         self.pace = Pace()
+        self.since = time.monotonic()
         self.total = self.stored = 0
         self.statuses: Counter[str] = Counter()
         self.cell = ""
@@ -94,7 +96,7 @@ class Session:
         seconds = self.forecast(todo) if self.forecast and todo else None
         self.lines.line(text if seconds is None else f"{text}, about {duration(seconds)} on this machine")
 
-    def start(self, group: tuple[RunSpec]) -> None:
+    def start(self, group: Sequence[RunSpec]) -> None:
         """A run begins: on a terminal shown until it ends, elsewhere a line for the first of a cell."""
         self.pace.start(group)
         cell = f"{group[0].task} {group[0].technique()}"
@@ -105,7 +107,7 @@ class Session:
             self.lines.line(self.pace.running())
         self.cell = cell
 
-    def end(self, group: tuple[RunSpec], record: RunRecord | None) -> None:
+    def end(self, group: Sequence[RunSpec], record: RunRecord | None) -> None:
         """A run is over: a line of its own where nothing is live or the run was lost."""
         self.pace.end(group)
         if record is None:
@@ -114,6 +116,10 @@ class Session:
         text = result(self._progress(record), self.pace)
         lost = record.status in ("crashed", "oom", "timeout")
         self.lines.line(text) if lost or not self.lines.live else self.lines.show(text)
+
+    def spent(self) -> tuple[int, float]:
+        """How many runs were begun in this session, and how many seconds ago it began."""
+        return self.statuses.total(), time.monotonic() - self.since
 
     def declined(self) -> bool:
         """Whether runs were made and every one of them was declined."""

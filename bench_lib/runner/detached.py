@@ -243,7 +243,7 @@ class Watch:
         if not shards:
             return
         self.begun += sum(map(len, shards))
-        folder, lost = new_folder(self.store.root.absolute()), self._lost_now()
+        folder, lost = new_folder(self.store.root), self._lost_now()
         calls = [
             Shard(
                 root=self.store.root.absolute(),

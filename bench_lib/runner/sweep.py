@@ -155,7 +155,7 @@ class _Sweep:
 
         Ensembles with a missing member are skipped, and so is what is left at a limit.
         """
-        function = functools.partial(_build_all, store=self.store) if are_ensembles else execute
+        function = functools.partial(build_all, store=self.store) if are_ensembles else execute
         groups = self._groups(specs, are_ensembles)
         while groups:
             self.claimed_elsewhere = []
@@ -263,7 +263,8 @@ def _claim_name(group: Group) -> str:
     return first.run_id() if first.pools() else first.training().run_id()
 
 
-def _build_all(group: Group, store: Store) -> list[RunRecord]:
+def build_all(group: Group, store: Store) -> list[RunRecord]:
+    """Build seed ensembles from the weights and predictions of their members."""
     return [build_seed_ensemble(spec, store) for spec in group]
 
 

@@ -99,9 +99,9 @@ class Submission:
 
 
 def new_folder(root: Path) -> Path:
-    """An empty folder for a submission of a store."""
-    folder = root / FOLDER / uuid4().hex[:16]
-    check_inside(root, folder / JOBS)
+    """An empty folder for a submission of a store, by its full path, which is the same for its jobs."""
+    folder = root.absolute() / FOLDER / uuid4().hex[:16]
+    check_inside(root.absolute(), folder / JOBS)
     with writing(folder):
         folder.mkdir(parents=True)
     return folder
@@ -115,7 +115,7 @@ def journal(folder: Path, place: int) -> Journal:
 def submissions(root: Path) -> list[Submission]:
     """The submissions that are kept with a store; a folder whose submission was broken off counts for none."""
     found = []
-    for path in sorted((root / FOLDER).glob(f"*/{JOBS}")):
+    for path in sorted((root.absolute() / FOLDER).glob(f"*/{JOBS}")):
         with suppress(OSError, ValueError, KeyError, TypeError):
             said = json.loads(path.read_text(encoding="utf-8"))
             jobs, runs = tuple(map(str, said["jobs"])), tuple(tuple(map(str, one)) for one in said["runs"])

@@ -9,10 +9,11 @@ import pytest
 
 from bench_lib.cli import main
 from bench_lib.cli.console import DONE, USAGE
-from bench_lib.cli.run import add_to, parse_axes
+from bench_lib.cli.run import add_to
 from bench_lib.core.errors import BadValue
 from bench_lib.core.spec import Profile
 from bench_lib.runner.options import AXES
+from bench_lib.runner.request import parse_axes
 from bench_lib.store import Store
 
 Small = tuple[str, ...]

@@ -88,6 +88,49 @@ def test_settings_that_cannot_be_used_are_refused(settings: Settings, message: s
         make_executor("ray", settings)
 
 
+def test_a_runtime_environment_is_read_from_json_or_yaml(tmp_path: Path) -> None:
+    path = tmp_path / "environment"
+    for text in ('{"env_vars": {"WHERE": "there"}}', "env_vars:\n  WHERE: there\n"):
+        path.write_text(text)
+        made = make_executor("ray", Settings(runtime_env=str(path)))
+        assert made == RayExecutor(time_limit=24 * 60 * 60, runtime_env={"env_vars": {"WHERE": "there"}})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[1]", r"--runtime-env is '.*'; allowed: a file of JSON or YAML with fields such as env_vars"),
+        ("", r"--runtime-env is '.*'; allowed"),
+        ("{1: 2}", r"--runtime-env is '.*'; allowed"),
+        ("env_var: {}", r"unknown field in --runtime-env .*'env_var': did you mean 'env_vars'"),
+        ("env_vars: [1]", r"--runtime-env .*: "),
+        ("{", r"--runtime-env .* cannot be read: "),
+        ("\0", r"--runtime-env .* cannot be read: "),
+        (None, r"--runtime-env .* cannot be read: .*No such file"),
+    ],
+)
+def test_a_file_that_is_no_runtime_environment_is_refused(text: str | None, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "environment"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(BenchError, match=message):
+        make_executor("ray", Settings(runtime_env=str(path)))
+
+
+@pytest.mark.exhaustive
+def test_processes_have_the_runtime_environment_and_one_thread() -> None:
+    given = {"env_vars": {"STABBENCH_WHERE": "there", "OMP_NUM_THREADS": "7"}}
+    executor = RayExecutor("local", workers=1, time_limit=LIMIT, runtime_env=given)
+    try:
+        found = by_job(executor, os.getenv, ["STABBENCH_WHERE", "OMP_NUM_THREADS"])
+        assert {name: done.result for name, done in found.items()} == {
+            "STABBENCH_WHERE": "there",
+            "OMP_NUM_THREADS": "1",
+        }
+    finally:
+        ray.shutdown()
+
+
 def test_a_missing_package_is_named_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "bench_lib.executors.ray")
     monkeypatch.setitem(sys.modules, "ray", None)

@@ -339,8 +339,10 @@ class Command:
                 return
         raise AssertionError(f"it ended early: {self.end()}")
 
-    def jobs(self) -> list[psutil.Process]:
-        return [psutil.Process(int(job)) for one in submissions(self.store.root) for job in one.jobs]
+    def busy(self) -> list[psutil.Process]:
+        """The processes of the jobs that are at a run."""
+        at = [one for one in submissions(self.store.root) if one.journal(0).read().lost()]
+        return [psutil.Process(int(one.jobs[0])) for one in at if psutil.pid_exists(int(one.jobs[0]))]
 
     def end(self) -> tuple[int, str, str]:
         out, err = self.process.communicate(timeout=LIMIT)
@@ -358,18 +360,18 @@ def test_left_killed_and_continued_it_is_the_same_to_the_bit(data_folder: Path, 
     code, _, told = left.end()
     assert code == 130
     assert "left 1 jobs that go on and store their runs; the same command watches them again" in told
-    (job,) = left.jobs()
-    assert job.is_running()
+    assert all(job.is_running() for job in left.busy())
     before = {
         run_id: path.stat().st_mtime_ns for run_id in left.store.ids() for path in left.store.files("runs", run_id)
     }
-    # Then the job and all its processes are killed in the middle of a run, while the command watches again.
+    # Then a job and all its processes are killed in the middle of a run, while the command watches again.
     again = Command(tmp_path, grid)
+    again.until(0)
     end = time.monotonic() + LIMIT
-    while not any(one.journal(0).read().lost() for one in submissions(left.store.root)):
+    while not (busy := again.busy()):
         assert time.monotonic() < end
         time.sleep(0.01)
-    for process in [job, *job.children(recursive=True)]:
+    for process in [*busy, *(child for job in busy for child in job.children(recursive=True))]:
         process.kill()
     code, out, told = again.end()
     assert (code, told) == (0, "")

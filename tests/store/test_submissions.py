@@ -41,10 +41,13 @@ def test_a_line_that_was_broken_off_says_nothing(tmp_path: Path) -> None:
     assert (told.begun, told.stored, told.over) == ({"a": 1}, frozenset(), False)
 
 
-def test_submissions_are_found_until_they_are_forgotten(tmp_path: Path) -> None:
+def test_submissions_are_found_until_they_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert submissions(tmp_path) == []
     first, second = submitted(tmp_path), submitted(tmp_path)
     assert sorted(submissions(tmp_path), key=str) == sorted([first, second], key=str)
+    monkeypatch.chdir(tmp_path.parent)
+    assert {*submissions(Path(tmp_path.name))} == {first, second}
+    new_folder(Path(tmp_path.name)).rmdir()
     first.forget()
     assert submissions(tmp_path) == [second]
     second.forget()
