@@ -8,6 +8,7 @@ from bench_lib.core.errors import BadValue, require
 from bench_lib.core.extras import optional
 from bench_lib.core.registry import Registry
 from bench_lib.executors.base import Done, Executor, Failure
+from bench_lib.executors.devices import visible_devices
 from bench_lib.executors.inline import InlineExecutor
 from bench_lib.executors.local import LocalExecutor
 from bench_lib.executors.settings import OPTIONS, ExecutorKind, Settings, check_kind
@@ -48,9 +49,14 @@ def make_executor(name: str, settings: Settings) -> Executor:
     return kind.make(settings)
 
 
-def make_local(workers: int | None, time_limit: float | None) -> LocalExecutor:
-    """Worker processes on this machine: by default one for each core, and a day for each attempt."""
-    count = (os.cpu_count() or 1) if workers is None else workers
+def make_local(workers: int | None, time_limit: float | None, workers_per_gpu: int | None = None) -> LocalExecutor:
+    """Worker processes on this machine: by default one for each GPU or else each core, and a day for each attempt."""
+    gpus, each = len(visible_devices()), 1 if workers_per_gpu is None else workers_per_gpu
+    if workers_per_gpu is not None:
+        require(gpus > 0, "--workers-per-gpu", each, "none, since no GPU is visible on this machine")
+        require(workers is None, "--workers-per-gpu", each, f"none beside --workers, of which there are {workers}")
+        require(each >= 1, "--workers-per-gpu", each, "1 or more")
+    count = (gpus * each or os.cpu_count() or 1) if workers is None else workers
     _check_workers(count)
     return LocalExecutor(count, A_DAY if time_limit is None else time_limit, imports="bench_lib.executors.libraries")
 
@@ -114,8 +120,8 @@ for _kind in (
     ExecutorKind(
         "local",
         "worker processes",
-        frozenset({"workers", "time_limit"}),
-        lambda settings: make_local(settings.workers, settings.time_limit),
+        frozenset({"workers", "time_limit", "workers_per_gpu"}),
+        lambda settings: make_local(settings.workers, settings.time_limit, settings.workers_per_gpu),
     ),
     ExecutorKind("ray", "a Ray cluster", frozenset(RAY), _make_ray),
     ExecutorKind("slurm", "jobs of a SLURM cluster", frozenset(SLURM), _make_slurm),

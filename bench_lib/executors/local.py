@@ -16,6 +16,7 @@ from typing import Any, Generic
 
 from bench_lib.core.errors import BenchError
 from bench_lib.executors.base import Done, J, R, raised
+from bench_lib.executors.devices import least_taken, visible_devices
 from bench_lib.executors.process import GRACE, Worker
 from bench_lib.executors.waiting import Waiting, check_limits
 
@@ -31,8 +32,8 @@ class LocalExecutor:
     worker's first job. A job whose process dies is retried after the other jobs, at most `retries` times; exceptions
     and time-outs are not retried. The initializer runs once in each worker, which has the variables of `environment`
     from its start. On Linux without a GPU workers are forked with the module `imports` loaded; elsewhere each of them
-    loads what it needs. Programs that use this need `if __name__ == "__main__":`, since workers import their main
-    module.
+    loads what it needs. Where several GPUs are visible, each worker sees one, in turn. Programs that use this need
+    `if __name__ == "__main__":`, since workers import their main module.
     """
 
     workers: int
@@ -66,6 +67,7 @@ class _Sweep(Generic[J, R]):
         self.running: dict[Worker, tuple[J, int]] = {}
         self.idle: list[Worker] = []
         self.leaving: list[Worker] = []
+        self.devices = visible_devices()
 
     def results(self) -> Iterator[Done[J, R]]:
         over = self._fill()
@@ -115,8 +117,9 @@ class _Sweep(Generic[J, R]):
             if worker.usable():
                 return worker
             self._release(worker)
+        device = least_taken(self.devices, [worker.device for worker in (*self.running, *self.idle, *self.leaving)])
         try:
-            return Worker(self.settings.initializer, self.settings.environment, self.settings.imports)
+            return Worker(self.settings.initializer, self.settings.environment, self.settings.imports, device)
         except OSError as error:
             if not self.running:
                 raise BenchError(f"no worker process can be started: {error}") from error

@@ -16,6 +16,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from bench_lib.executors.base import Failure, raised
+from bench_lib.executors.devices import VARIABLE
 from bench_lib.executors.worker import READY, RETIRED, serve
 
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"), "1")
@@ -83,7 +84,7 @@ def _imported_alike(module: str) -> bool:
 
 
 class Worker:
-    """A worker process with its own pipe, so that its end affects no other.
+    """A worker process with its own pipe, so that its end affects no other; it sees one device if that is given.
 
     Raises `OSError` if no process can be started.
     """
@@ -93,7 +94,11 @@ class Worker:
         initializer: Callable[[], None] | None = None,
         environment: Mapping[str, str] | None = None,
         imports: str | None = None,
+        device: str | None = None,
     ) -> None:
+        self.device = device
+        if device is not None:
+            environment = {**(environment or {}), VARIABLE: device}
         self.pipe, other = Pipe()
         self.ready = self.retired = False
         self.payload, self.limit, self.deadline = b"", inf, inf

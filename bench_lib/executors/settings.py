@@ -15,6 +15,7 @@ class Settings:
 
     workers: int | None = None
     time_limit: float | None = None
+    workers_per_gpu: int | None = None
     address: str | None = None
     cpus_per_run: float | None = None
     gpus_per_run: float | None = None
@@ -40,10 +41,13 @@ OPTIONS: Mapping[str, Option] = {
     "workers": Option(
         int,
         "N",
-        "processes of the local executor (default: the number of cores), runs at a time on ray (default: what the "
-        "nodes hold) and in each job of slurm (default: 1)",
+        "processes of the local executor (default: one for each GPU, or without any for each core), runs at a time on "
+        "ray (default: what the nodes hold) and in each job of slurm (default: 1)",
     ),
     "time_limit": Option(float, "SECONDS", "for each run, on all executors but inline (default: a day)"),
+    "workers_per_gpu": Option(
+        int, "N", "processes of the local executor for each GPU, in place of --workers (default with GPUs: 1)"
+    ),
     "address": Option(
         str,
         "auto|local|HOST:PORT",

@@ -144,6 +144,18 @@ def leave_a_folder(marker: Path) -> None:
         time.sleep(60.0)
 
 
+def device(seconds: float) -> str | None:
+    time.sleep(seconds)
+    return os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
+def die_on_a_device(marker: Path) -> str | None:
+    if not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return device(1.0)
+
+
 def interrupted(_: object) -> set[signal.Signals]:
     """Send this process an interrupt, and tell which signals its processes would not hear."""
     os.kill(os.getpid(), signal.SIGINT)

@@ -25,6 +25,27 @@ STRAY = ExecutorKind("stray", "takes what there is not", frozenset({"queue"}), l
 NO_KIND = InlineExecutor
 
 
+@pytest.fixture(autouse=True)
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+
+
+def test_workers_are_as_many_as_the_gpus_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadValue, match="--workers-per-gpu is 2; allowed: none, since no GPU is visible"):
+        make_executor("local", Settings(workers_per_gpu=2))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2")
+    for settings, workers in ((Settings(), 3), (Settings(workers_per_gpu=4), 12), (Settings(workers=5), 5)):
+        made = make_executor("local", settings)
+        assert isinstance(made, LocalExecutor)
+        assert made.workers == workers
+    for settings, message in (
+        (Settings(workers_per_gpu=0), "--workers-per-gpu is 0; allowed: 1 or more"),
+        (Settings(workers=2, workers_per_gpu=2), "--workers-per-gpu is 2; allowed: none beside --workers, of which"),
+    ):
+        with pytest.raises(BadValue, match=message):
+            make_executor("local", settings)
+
+
 def test_executors_are_made_by_name_from_what_the_user_gives() -> None:
     assert make_executor("inline", Settings()) == InlineExecutor()
     libraries = "bench_lib.executors.libraries"

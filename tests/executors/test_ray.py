@@ -64,7 +64,7 @@ def by_job(executor: Executor, function: Any, jobs: Any) -> dict[Any, Done[Any, 
 
 def test_it_is_made_of_what_the_user_gives() -> None:
     assert make_executor("ray", Settings()) == RayExecutor(time_limit=24 * 60 * 60)
-    asked = Settings(3, 90.0, "10.0.0.1:6379", 2.0, 0.25)
+    asked = Settings(3, 90.0, address="10.0.0.1:6379", cpus_per_run=2.0, gpus_per_run=0.25)
     assert make_executor("ray", asked) == RayExecutor("10.0.0.1:6379", Demand(2.0, 0.25), 3, 90.0)
 
 
