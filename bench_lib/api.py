@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import overload
 
 import pandas as pd
@@ -19,25 +18,25 @@ from bench_lib.report.analysis.summary import BASELINE, cells
 from bench_lib.runner.grid import Grid
 from bench_lib.runner.sweep import Progress, run_suite
 from bench_lib.stats.scores import ScoreSettings
-from bench_lib.store import Store
+from bench_lib.store import Location, Store, located
 
 __all__ = ["Grid", "ScoreComparison", "ScoreSettings", "compare", "dominance", "load", "run", "summarise"]
 
 
 def run(
     grid: Grid,
-    store: str | Path,
+    store: str | Location,
     executor: Executor | None = None,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> pd.DataFrame:
     """Run what the store does not hold of a grid and give the results of the whole store, one row a run."""
-    run_suite(grid, Store(Path(store)), executor or InlineExecutor(), report)
+    run_suite(grid, Store(located(store)), executor or InlineExecutor(), report)
     return load(store)
 
 
-def load(store: str | Path) -> pd.DataFrame:
+def load(store: str | Location) -> pd.DataFrame:
     """The results of a store, one row a run."""
-    return Store(Path(store)).frame()
+    return Store(located(store)).frame()
 
 
 def summarise(runs: pd.DataFrame) -> pd.DataFrame:

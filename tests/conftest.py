@@ -8,8 +8,10 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import hypothesis
 import numpy as np
@@ -31,7 +33,9 @@ if TYPE_CHECKING:
     from bench_lib.core.record import RunRecord
     from bench_lib.core.spec import RunSpec
     from bench_lib.harness.evaluate import Scored
+    from bench_lib.store import Address
     from bench_lib.techniques.interface.context import Training
+    from tests.buckets import Server
 
 TRAIN, EVALUATION = 40, 24
 PEOPLE, PLACES, FIRMS = ("Ada Moore", "Ben Hall", "Eva Stone"), ("Paris", "New York", "Oslo"), ("Acme", "Blue Bank")
@@ -66,6 +70,44 @@ class Trained:
 
 
 Train = Callable[..., Trained]
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[Server]:
+    """An S3 server on the loopback address, for the whole session of a worker."""
+    from tests.buckets import Server
+
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture
+def s3(s3_server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """The S3 server, with the environment in which it is used and retries that end in a second."""
+    from bench_lib.store import connection
+
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in s3_server.variables.items():
+        monkeypatch.setenv(name, value)
+    brief = {"init_backoff": timedelta(milliseconds=10), "max_backoff": timedelta(milliseconds=50), "base": 2}
+    monkeypatch.setattr(
+        connection, "RETRIES", {"max_retries": 3, "retry_timeout": timedelta(seconds=5), "backoff": brief}
+    )
+    s3_server.plan.faults.clear()
+    s3_server.plan.requests.clear()
+    yield s3_server
+    s3_server.plan.faults.clear()
+
+
+@pytest.fixture
+def bucket(s3: Server) -> Address:
+    """The address of a store in a new bucket."""
+    from bench_lib.store import Address
+
+    name = f"bench-{uuid4().hex[:12]}"
+    s3.make(name)
+    return Address(f"s3://{name}/some/results")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 
+from bench_lib.runner.request import STORE as STORE
 from bench_lib.runner.request import TASK, RunOption
 from bench_lib.runner.request import chosen_tasks as chosen_tasks
 from bench_lib.runner.request import location as location
 from bench_lib.runner.request import own_tasks as own_tasks
+from bench_lib.runner.request import store_location as store_location
 
 
 def add_options(command: argparse.ArgumentParser | argparse._ArgumentGroup, options: Mapping[str, RunOption]) -> None:

@@ -161,9 +161,9 @@ def _real(options: argparse.Namespace) -> Iterator[Scenario]:
     from bench_lib.report.analysis.variance import ordinary
     from bench_lib.report.cells import group_runs
     from bench_lib.stats.calibration import resampled
-    from bench_lib.store import Store
+    from bench_lib.store import Store, is_there
 
-    if not options.store.is_dir():
+    if not is_there(options.store):
         return
     for cell in group_runs(ordinary(Store(options.store).frame())):
         named = cell.id_fields()

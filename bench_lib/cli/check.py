@@ -7,10 +7,9 @@ import math
 import shlex
 import sys
 from collections.abc import Sequence, Set
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench_lib.cli.arguments import chosen_tasks, location
+from bench_lib.cli.arguments import STORE, chosen_tasks, store_location
 from bench_lib.cli.calibrate import calibrate
 from bench_lib.cli.console import DONE, INCONCLUSIVE, REGRESSION, ProgressLine, print_damaged_files
 from bench_lib.cli.run import add_setting
@@ -23,6 +22,7 @@ from bench_lib.runner.request import chosen_executor
 if TYPE_CHECKING:
     from bench_lib.comparison.result import ComparisonResult
     from bench_lib.comparison.sequential import Comparison, ComparisonRequest
+    from bench_lib.store import Location
     from bench_lib.validation.conformance import Breach
 
 ORIGINAL = "adamw"
@@ -40,15 +40,20 @@ def add_to(command: argparse.ArgumentParser) -> None:
     add("technique", nargs="?", metavar="PATH.py:Class|NAME", help="a file's technique, or a registered one or stack")
     add("--baseline", default=ORIGINAL, metavar="NAME", help=f"what it is compared with (default: {ORIGINAL})")
     add_setting(command)
-    add("--tuned-from", type=location, metavar="DIR", help="store of the trials of mixout[tuned] (default: --store)")
+    add(
+        "--tuned-from",
+        type=store_location,
+        metavar=STORE,
+        help="store of the trials of mixout[tuned] (default: --store)",
+    )
     add("--max-seeds", type=int, default=30, metavar="N", help="seeds that may be spent (default: 30)")
     add("--alpha", type=float, default=0.05, help="chance of any false alarm, over all tests, looks and tasks")
     add("--margin", type=float, default=2.0, metavar="RATIO", help="MAD ratios within it are equivalent (default: 2)")
     add("--max-cost", type=float, default=math.inf, metavar="RATIO", help="training time over the baseline's")
     add(
         "--against",
-        type=location,
-        metavar="STORE",
+        type=store_location,
+        metavar=STORE,
         help="compare with the runs of an older version in this store instead",
     )
     add("--json", action="store_true", help="the answer as JSON, and nothing else, on the standard output")
@@ -81,10 +86,11 @@ def _comparison(options: argparse.Namespace) -> Comparison:
     """The comparison for the options."""
     if options.technique is None:
         raise BenchError("nothing to check: name a technique, or PATH.py:Class, or --calibrate")
-    older: Path | None = options.against
-    require(older is None or older.is_dir(), "--against", str(older), "the folder of a store")
+    older: Location | None = options.against
+    from bench_lib.store import Store, is_there
+
+    require(older is None or is_there(older), "--against", str(older), "the folder or address of a store")
     from bench_lib.comparison.sequential import Comparison
-    from bench_lib.store import Store
 
     executor = chosen_executor(options)
     against = None if older is None else Store(older)

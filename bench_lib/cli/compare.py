@@ -7,11 +7,10 @@ import dataclasses
 import os
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench_lib.cli import console
-from bench_lib.cli.arguments import location
+from bench_lib.cli.arguments import STORE, store_location
 from bench_lib.cli.compare_scores import add_comparing, add_reading, compare_scores, compares_scores
 from bench_lib.cli.console import DONE, REGRESSION, print_damaged_files
 from bench_lib.core.errors import BadValue
@@ -37,7 +36,13 @@ def add_to(command: argparse.ArgumentParser) -> None:
     command.add_argument("one", metavar="A", help="a technique, the folder of a store, or a file of scores")
     command.add_argument("other", metavar="B", help="what it is compared with, of the same sort")
     add = command.add_argument
-    add("--store", default="bench-results", type=location, metavar="DIR", help="of techniques (default: bench-results)")
+    add(
+        "--store",
+        default="bench-results",
+        type=store_location,
+        metavar=STORE,
+        help="of techniques (default: bench-results)",
+    )
     add("--json", action="store_true", help="the answer as JSON, and nothing else, on the standard output")
     add_comparing(command)
     add_reading(command)
@@ -53,13 +58,15 @@ def _compare(options: argparse.Namespace) -> int:
 
 def are_folders(one: str, other: str) -> bool:
     """Whether both are stores and not techniques; one of each, or a missing folder, raises `BadValue`."""
+    from bench_lib.store import is_there, located
+
     paths = [_is_path(text) for text in (one, other)]
     if not any(paths):
         return _is_store(one) and _is_store(other)
     for text, path in zip((one, other), paths, strict=True):
         if not path and not _is_store(text):
             raise BadValue("the other of two stores", text, "a folder that holds a store, such as ./results")
-        if path and not Path(text).is_dir():
+        if path and not is_there(located(text)):
             raise BadValue("store", text, "a folder that exists")
     return True
 
@@ -69,7 +76,9 @@ def _is_path(text: str) -> bool:
 
 
 def _is_store(text: str) -> bool:
-    return (Path(text) / "runs").is_dir()
+    from bench_lib.store import is_there, located
+
+    return is_there(located(text) / "runs")
 
 
 def _techniques(options: argparse.Namespace) -> int:
@@ -129,9 +138,9 @@ def _contrasts(names: Sequence[str], pairs: Sequence[Pair]) -> Iterator[str]:
 
 def _stores(options: argparse.Namespace) -> int:
     from bench_lib.report.analysis.compare import compare_stores, load
-    from bench_lib.store import Store
+    from bench_lib.store import Store, located
 
-    one, other = (Store(Path(text)) for text in (options.one, options.other))
+    one, other = (Store(located(text)) for text in (options.one, options.other))
     found = compare_stores(load(one), load(other))
     print_damaged_files(one, other)
     print(console.machine(_as_data(found)) if options.json else "\n".join(_store_comparison(found, options)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from bench_lib.cli.arguments import location
+from bench_lib.cli.arguments import STORE, location, store_location
 from bench_lib.cli.compare_scores import add_reading, reading
 from bench_lib.cli.console import DONE, print_damaged_files, typed
 from bench_lib.core.errors import BadValue
@@ -22,7 +22,7 @@ def add_to(command: argparse.ArgumentParser) -> None:
     command.epilog = HELP
     add = command.add_argument
     add("files", nargs="+", type=location, metavar="FILE", help="a table of runs, or a folder of trainer states")
-    add("--store", default="bench-results", type=location, metavar="DIR", help="default: bench-results")
+    add("--store", default="bench-results", type=store_location, metavar=STORE, help="default: bench-results")
     add("--harness", default="", metavar="NAME", help="what made the runs (default: as the file looks)")
     for name in ("task", "technique", "model"):
         add(f"--{name}", default="", metavar="NAME", help=f"the {name}, where no column has it")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bench_lib.cli import console
-from bench_lib.cli.arguments import chosen_tasks, location
+from bench_lib.cli.arguments import STORE, chosen_tasks, location, store_location
 from bench_lib.cli.console import DONE, INFRASTRUCTURE, REGRESSION, ProgressLine, print_damaged_files
 from bench_lib.core.errors import BadPlan, Problems, require
 from bench_lib.core.record import Status
@@ -55,7 +55,12 @@ def add_to(command: argparse.ArgumentParser) -> None:
     )
     add = group.add_argument
     add("--noise", action="store_true", help="measure the noise floor in place of the checks")
-    add("--store", type=location, metavar="DIR", help=f"where runs and repeats are kept (default: {DEFAULTS['store']})")
+    add(
+        "--store",
+        type=store_location,
+        metavar=STORE,
+        help=f"where runs and repeats are kept (default: {DEFAULTS['store']})",
+    )
     add("--tasks", metavar="A,B", help="tasks, or all (default)")
     add("--techniques", metavar="A,B+C", help="techniques or stacks (default: adamw)")
     add("--profile", help="budget of a run (default: quick)")

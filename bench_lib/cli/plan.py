@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench_lib.cli import console, until_decided
-from bench_lib.cli.arguments import location
+from bench_lib.cli.arguments import STORE, location, store_location
 from bench_lib.cli.console import DONE, USAGE, ProgressLine, print_damaged_files
 from bench_lib.cli.outcome import print_outcome
 from bench_lib.core.errors import BadPlan
@@ -116,7 +116,7 @@ def add_to(command: argparse.ArgumentParser) -> None:
     """The options of `status`."""
     add = command.add_argument
     add("plan", type=location, metavar="PLAN.toml", help="a plan file, as `stabbench run` takes it")
-    add("--store", default="bench-results", type=location, metavar="DIR", help="default: bench-results")
+    add("--store", default="bench-results", type=store_location, metavar=STORE, help="default: bench-results")
     add("--data", metavar="hub|embedded|DIR", help="default: that of the plan")
     add("--json", action="store_true", help="the answer as JSON, and nothing else, on the standard output")
     command.set_defaults(command=_status)

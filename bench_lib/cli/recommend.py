@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bench_lib.cli import console
-from bench_lib.cli.arguments import location
+from bench_lib.cli.arguments import STORE, store_location
 from bench_lib.cli.console import DONE, INCONCLUSIVE, print_damaged_files
 from bench_lib.core.errors import BadValue, BenchError, UnknownName, require
 from bench_lib.report import formatting as md
@@ -32,7 +32,7 @@ def add_to(command: argparse.ArgumentParser) -> None:
     add("--task-like", required=True, metavar="TASK|KIND", help="a task's name, or such as ner, classification, qa")
     add("--max-cost", default="", metavar="RATIO", help="training time over the baseline's, such as 1.5x")
     add("--max-failure", default="", metavar="RATE", help="share of runs that fail, such as 2%% or 0.02")
-    add("--store", default="bench-results", type=location, metavar="DIR", help="default: bench-results")
+    add("--store", default="bench-results", type=store_location, metavar=STORE, help="default: bench-results")
     add("--model", help="only this model (default: a list for each)")
     add("--profile", help="only this profile (default: a list for each)")
     add("--data", choices=("real", "embedded"), help="only this kind of data; the two are never mixed")

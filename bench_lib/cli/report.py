@@ -6,7 +6,7 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
-from bench_lib.cli.arguments import location
+from bench_lib.cli.arguments import STORE, location, store_location
 from bench_lib.cli.console import DONE, REGRESSION, print_damaged_files
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def add_to(command: argparse.ArgumentParser) -> None:
     """The options of `report`."""
     command.add_argument(
-        "--store", default="bench-results", type=location, metavar="DIR", help="default: bench-results"
+        "--store", default="bench-results", type=store_location, metavar=STORE, help="default: bench-results"
     )
     command.add_argument("--out", default="bench-reports", type=location, metavar="DIR", help="default: bench-reports")
     command.add_argument("--baseline", default="adamw", help="default: adamw")

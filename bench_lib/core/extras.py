@@ -21,6 +21,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "benchmarks": ("pytest", "pytest_benchmark"),
     "ray": ("ray",),
     "slurm": ("submitit",),
+    "objects": ("obstore",),
 }
 """The extras of `pip install 'stabbench[EXTRA]'`, and the modules that each brings."""
 

@@ -54,12 +54,15 @@ class Plan:
 
     def only(self, names: Sequence[str]) -> Plan:
         """The plan with these of its parts alone; an unknown name raises `BadPlan`."""
-        parts = {"sweeps": self.sweeps, "tunings": self.tunings, "contrasts": self.contrasts}
-        known = [name for of_kind in parts.values() for name in of_kind]
+        known = (*self.sweeps, *self.tunings, *self.contrasts)
         if unknown := [str(UnknownName("part", name, known)) for name in names if name not in known]:
             raise BadPlan(unknown)
-        kept = {kind: {name: part for name, part in of.items() if name in names} for kind, of in parts.items()}
-        return dataclasses.replace(self, **kept)
+        return dataclasses.replace(
+            self,
+            sweeps={name: part for name, part in self.sweeps.items() if name in names},
+            tunings={name: part for name, part in self.tunings.items() if name in names},
+            contrasts={name: part for name, part in self.contrasts.items() if name in names},
+        )
 
     @property
     def waiting(self) -> tuple[str, ...]:

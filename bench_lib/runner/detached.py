@@ -98,6 +98,7 @@ class Watch:
     limits: Limits
     at_limit: bool = False
     begun: int = 0
+    _root: Path = field(init=False)
     _until: float = field(init=False)
     _jobs: dict[tuple[Path, int], _Job] = field(init=False, default_factory=dict)
     _pending: dict[str, RunSpec] = field(init=False, default_factory=dict)
@@ -108,6 +109,12 @@ class Watch:
     _futile: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.store.root, Path):
+            raise BenchError(
+                f"jobs of a cluster tell beside the store what they do, and {self.store.root} is in a bucket; take a "
+                "folder that all nodes see, and `stabbench store sync` it"
+            )
+        self._root = self.store.root
         self._until = inf if self.limits.hours is None else time.time() + self.limits.hours * HOUR
 
     def records(self, groups: Sequence[Group], are_ensembles: bool) -> Iterator[RunRecord]:
@@ -147,7 +154,7 @@ class Watch:
 
     def _look(self) -> list[_Job]:
         """Look which jobs live, and take down what they tell."""
-        for submission in submissions(self.store.root):
+        for submission in submissions(self._root):
             known = [
                 self._jobs.setdefault((submission.folder, place), _Job(submission, place))
                 for place in range(len(submission.jobs))
@@ -192,7 +199,7 @@ class Watch:
         if self._futile >= FUTILE:
             raise BenchError(
                 f"{FUTILE} jobs in a row ended before they began a run; the last was {self._why}; is "
-                f"{self.store.root.absolute()} the same folder on all nodes?"
+                f"{self._root.absolute()} the same folder on all nodes?"
             )
 
     def _seen(self) -> Iterator[RunRecord]:
@@ -205,7 +212,7 @@ class Watch:
                 yield found[0]
             elif time.monotonic() - since > VISIBLE:
                 raise BenchError(
-                    f"a job stored run {run_id}, which {self.store.root.absolute()} does not show on this machine; it "
+                    f"a job stored run {run_id}, which {self._root.absolute()} does not show on this machine; it "
                     "must be the same folder on all nodes"
                 )
 
@@ -243,10 +250,10 @@ class Watch:
         if not shards:
             return
         self.begun += sum(map(len, shards))
-        folder, lost = new_folder(self.store.root), self._lost_now()
+        folder, lost = new_folder(self._root), self._lost_now()
         calls = [
             Shard(
-                root=self.store.root.absolute(),
+                root=self._root.absolute(),
                 journal=journal(folder, place),
                 specs=shard,
                 are_ensembles=are_ensembles,
@@ -285,7 +292,7 @@ class Watch:
         stored, end = self.store.ids(), time.monotonic() + ENDING
         while any(stored.issuperset(job.runs) for job in self._look()) and time.monotonic() < end:
             time.sleep(self.executor.tick)
-        for submission in submissions(self.store.root):
+        for submission in submissions(self._root):
             jobs = [self._jobs.get((submission.folder, place)) for place in range(len(submission.jobs))]
             if all(job is not None and job.over for job in jobs) and stored.issuperset(chain(*submission.runs)):
                 submission.forget()

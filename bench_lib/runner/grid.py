@@ -6,7 +6,6 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from bench_lib.core.errors import BadValue, BenchError, Problems, require
 from bench_lib.core.profiles import ProfileFamily, along
@@ -19,7 +18,7 @@ from bench_lib.runner.feasibility import hindrances
 from bench_lib.runner.seed_ensembles import members, needs_member_weights
 from bench_lib.runner.seed_streams import check_frozen_configurations, refuse_pools
 from bench_lib.runner.trials import Arm, Outcome, outcomes, parse_arm, tuned_stack
-from bench_lib.store import Store
+from bench_lib.store import Store, located
 from bench_lib.tasks import STANDARD, TASKS
 from bench_lib.tasks.find import find_task
 from bench_lib.tasks.further import FORGETTING
@@ -206,7 +205,7 @@ def _cells(grid: Grid, parsed: _ParsedGrid, problems: Problems) -> list[RunSpec]
 
 def _trials(grid: Grid) -> dict[str, Outcome]:
     require(bool(grid.tuned_from), "store of the trials", grid.tuned_from, "a store, where a tuned arm is asked for")
-    return outcomes(Store(Path(grid.tuned_from)))
+    return outcomes(Store(located(grid.tuned_from)))
 
 
 def _tuned(cell: RunSpec | None, arm: Arm, trials: Mapping[str, Outcome] | None, where: str) -> RunSpec | None:

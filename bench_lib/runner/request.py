@@ -18,6 +18,10 @@ from bench_lib.runner.options import AXES, Axes, axes_of, parse_frozen_configura
 if TYPE_CHECKING:
     from bench_lib.executors.base import Executor
     from bench_lib.runner.grid import Grid
+    from bench_lib.store import Location
+
+STORE = "DIR|s3://..."
+"""What an option that takes a store is shown to take."""
 
 STAND_IN = tuple(range(20))
 """Seeds for checking the rest of a request whose own seeds are invalid; enough for whole seed ensembles."""
@@ -30,6 +34,18 @@ def location(text: str) -> Path:
     except BadValue as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     return Path(text)
+
+
+def store_location(text: str) -> Location:
+    """The folder of a store, or its address in a bucket."""
+    if "://" not in text:
+        return location(text)
+    from bench_lib.store import located
+
+    try:
+        return located(text)
+    except BadValue as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 @dataclass(frozen=True)
@@ -73,7 +89,9 @@ GRID: Mapping[str, RunOption] = {
 }
 
 WORK: Mapping[str, RunOption] = {
-    "tuned_from": RunOption("store of the trials of mixout[tuned] (default: that of the runs)", "DIR", type=location),
+    "tuned_from": RunOption(
+        "store of the trials of mixout[tuned] (default: that of the runs)", STORE, type=store_location
+    ),
     "retry": RunOption("stored runs to attempt again, such as crashed,oom", "STATUS,..."),
     "max_runs": RunOption("stop after so many new runs; the same command goes on", "N", type=int),
     "max_hours": RunOption("begin no run after so many hours; the same command goes on", "H", type=float),
@@ -88,7 +106,7 @@ def setting() -> dict[str, RunOption]:
         "task": TASK,
         "model": RunOption("a registered name, a hub id or a folder", default="minilm"),
         "data": RunOption("where the data is from", "hub|embedded|DIR", "embedded"),
-        "store": RunOption("where runs are kept", "DIR", "bench-results", location),
+        "store": RunOption("where runs are kept", STORE, "bench-results", store_location),
         "executor": RunOption(executors_help(), "NAME", "inline"),
         **{name: RunOption(option.help, option.metavar, type=option.type) for name, option in OPTIONS.items()},
     }

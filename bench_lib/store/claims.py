@@ -23,6 +23,7 @@ from bench_lib.core.errors import BadStore
 from bench_lib.store.damage import irregular
 from bench_lib.store.identity import checked_id, is_id
 from bench_lib.store.listing import check_inside
+from bench_lib.store.objects import Address, Location
 
 LEASE = 120.0
 """Seconds after which a claim that was not renewed is void."""
@@ -83,7 +84,7 @@ class Claims:
     Its own presence is a claim as well, by which a compaction and a sweep keep out of each other's way.
     """
 
-    def __init__(self, root: Path, presence: str | None = None) -> None:
+    def __init__(self, root: Location, presence: str | None = None) -> None:
         self.root = root
         self.folder = root / "claims"
         self.presence = presence or f"{SWEEP}{uuid4().hex[:16]}"
@@ -121,9 +122,7 @@ class Claims:
         for _ in range(10):
             holder = Holder.own()
             try:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                with path.open("x") as file:
-                    file.write(holder.write())
+                _create(path, holder.write())
             except FileExistsError:
                 if not self.void(name):
                     return False
@@ -173,8 +172,10 @@ class Claims:
             return [name for name in names if name in self._held or not self.void(name)]
         return []
 
-    def _break(self, path: Path, holder: Holder | None) -> bool:
+    def _break(self, path: Location, holder: Holder | None) -> bool:
         """Remove a void claim, unless another process took the name first."""
+        if isinstance(path, Address):
+            return _break_object(path, holder)
         aside = path.with_name(f".{uuid4().hex}.void")
         try:
             path.rename(aside)
@@ -192,10 +193,11 @@ class Claims:
 
     def _renew(self) -> None:
         while not self._over.wait(RENEWAL):
-            with self._lock, suppress(OSError):
-                for name, holder in self._held.items():
+            # Names are added by another thread; and what hinders one renewal need not hinder the next.
+            for name, holder in list(self._held.items()):
+                with self._lock, suppress(OSError):
                     if _holder(self._path(name)) == holder:
-                        os.utime(self._path(name))
+                        _renew(self._path(name), holder)
 
     def _now(self) -> float:
         """The time by the clock of the folder, which may not be this machine's."""
@@ -208,7 +210,7 @@ class Claims:
                 probe.unlink(missing_ok=True)
         return time.time() + self._ahead
 
-    def _path(self, name: str) -> Path:
+    def _path(self, name: str) -> Location:
         path = self.folder / f"{checked_id(name)}.json"
         check_inside(self.root, path)
         return path
@@ -220,7 +222,7 @@ class Claims:
         return "another process" if holder is None else f"process {holder.pid} on {holder.host.split('/')[0]}"
 
 
-def claimed(root: Path) -> frozenset[str]:
+def claimed(root: Location) -> frozenset[str]:
     """The names that some process claims in a store, by reading alone and by the clock of this machine."""
     names = set()
     for path in (root / "claims").glob("[a-z0-9]*.json"):
@@ -232,7 +234,42 @@ def claimed(root: Path) -> frozenset[str]:
     return frozenset(names)
 
 
-def _holder(path: Path) -> Holder | None:
+def _create(path: Location, text: str) -> None:
+    """Write a claim; `FileExistsError` where one stands."""
+    if isinstance(path, Address):
+        path.create(text.encode())
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("x") as file:
+        file.write(text)
+
+
+def _renew(path: Location, holder: Holder) -> None:
+    if isinstance(path, Address):
+        # The same content, for its date; not in place of another's that took the name meanwhile.
+        path.swap(holder.write().encode(), path.stat().tag)
+    else:
+        os.utime(path)
+
+
+def _break_object(path: Address, holder: Holder | None) -> bool:
+    """Remove a void claim from a bucket, which deletes without conditions: it is emptied first, by one process alone.
+
+    While it is empty nobody takes the name; where that process is killed then, it is void in its turn.
+    """
+    try:
+        tag = path.stat().tag
+        if _holder(path) != holder or not path.swap(b"", tag):
+            return False
+        path.unlink()
+        return True
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+
+
+def _holder(path: Location) -> Holder | None:
     if irregular(path):
         return None
     return Holder.read(path.read_text(errors="replace"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
@@ -13,10 +13,11 @@ import pyarrow.compute as pc
 
 from bench_lib.store.claims import COMPACTION, Claims
 from bench_lib.store.damage import Damaged, writing
-from bench_lib.store.files import opened, safe, stage
+from bench_lib.store.files import opened, put_in_place, safe, stage
 from bench_lib.store.identity import predicted
 from bench_lib.store.listing import emptied, leftovers
 from bench_lib.store.migrate import migrated
+from bench_lib.store.objects import Location
 from bench_lib.store.parquet import Folder, Place, Store
 from bench_lib.store.repeats import stores_of_repeats
 from bench_lib.store.schema import PREDICTIONS, RUNS
@@ -44,7 +45,8 @@ def _compacted(store: Store, add: bool) -> int:
     tasks = pc.unique(rows["task"]).to_pylist()
     parts = {task: rows.filter(pc.equal(rows["task"], task)).combine_chunks() for task in tasks}
     new = _new_predictions(store, {task: part["run_id"].to_pylist() for task, part in parts.items()}, add)
-    new |= {_publish(stage(store.root / "runs", [part], RUNS, compact=True), task) for task, part in parts.items()}
+    top = store.root / "runs"
+    new |= {_publish(stage(top, [part], RUNS, compact=True), top, task) for task, part in parts.items()}
     spent = _spent_predictions(store, new, add)
     gone = _remove([path for path in old_runs if path not in new])
     _remove(spent)
@@ -54,19 +56,19 @@ def _compacted(store: Store, add: bool) -> int:
     return gone
 
 
-def _old(store: Store, folder: Folder, add: bool) -> list[Path]:
+def _old(store: Store, folder: Folder, add: bool) -> list[Location]:
     """The files to be merged."""
     return [path for path in store.files(folder) if not add or store.is_single(path)]
 
 
-def _new_predictions(store: Store, run_ids: dict[str, list[str]], add: bool) -> set[Path]:
+def _new_predictions(store: Store, run_ids: dict[str, list[str]], add: bool) -> set[Location]:
     while True:
         places = store.places(_old(store, "predictions", add))
         found = {task: [(one, places[one]) for one in ids if one in places] for task, ids in run_ids.items()}
         top = store.root / "predictions"
         try:
             return {
-                _publish(stage(top, _copied(these), PREDICTIONS, compact=True), task)
+                _publish(stage(top, _copied(these), PREDICTIONS, compact=True), top, task)
                 for task, these in found.items()
                 if these
             }
@@ -85,7 +87,7 @@ def _copied(places: list[tuple[str, Place]]) -> Iterator[pa.Table]:
                 yield migrated(table, PREDICTIONS)
 
 
-def _spent_predictions(store: Store, new: set[Path], add: bool) -> list[Path]:
+def _spent_predictions(store: Store, new: set[Location], add: bool) -> list[Location]:
     """Merged files whose every run stands in one that stays; predictions whose row is missing stay."""
     old = {path: store.index(path) for path in _old(store, "predictions", add) if path not in new}
     standing = store.places(path for path in store.files("predictions") if path not in old)
@@ -96,14 +98,16 @@ def _spent_predictions(store: Store, new: set[Path], add: bool) -> list[Path]:
     return [path for path, places in old.items() if all(spent(*found) for found in places.items())]
 
 
-def _publish(path: Path, task: str) -> Path:
-    with writing(path.parent):
+def _publish(path: Path, folder: Location, task: str) -> Location:
+    with writing(folder):
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
-        return path.replace(path.with_name(f"{safe(task)}-{content[:12]}.parquet"))
+        target = folder / f"{safe(task)}-{content[:12]}.parquet"
+        put_in_place(path, target)
+        return target
 
 
-def _remove(paths: list[Path]) -> int:
+def _remove(paths: Sequence[Location]) -> int:
     # What was set aside while reading is no longer there.
     there = [path for path in paths if path.exists()]
     for path in there:
@@ -112,7 +116,7 @@ def _remove(paths: list[Path]) -> int:
     return len(there)
 
 
-def _prune(top: Path) -> None:
+def _prune(top: Location) -> None:
     for folder in emptied(top):
         # One that another process fills at this moment stays.
         with suppress(OSError):

@@ -9,9 +9,9 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
-from pathlib import Path
 
 from bench_lib.core.errors import BadStore
+from bench_lib.store.objects import Address, Location
 
 _SYSTEM = {errno.EIO, errno.EACCES, errno.EPERM, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.EMFILE, errno.ENFILE}
 _ABSURD = 2**10
@@ -24,7 +24,7 @@ State = tuple[int, int, int]
 class Damaged(BadStore):
     """A file that does not hold, from end to end, what its name and its digests say."""
 
-    def __init__(self, path: Path, why: str) -> None:
+    def __init__(self, path: Location, why: str) -> None:
         super().__init__(f"{path} is damaged: {why}")
         self.path = path
         self.why = why
@@ -33,7 +33,7 @@ class Damaged(BadStore):
 class Gone(BadStore):
     """A file that was there when the folder was listed."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Location) -> None:
         super().__init__(f"{path} is not there any more: the store changes while it is read")
 
 
@@ -46,7 +46,7 @@ class Unstorable(BadStore):
 
 
 @contextmanager
-def writing(place: Path) -> Iterator[None]:
+def writing(place: Location) -> Iterator[None]:
     """Errors of the system while something is written become `Unwritable`, with the place and the reason."""
     try:
         yield
@@ -55,7 +55,7 @@ def writing(place: Path) -> Iterator[None]:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[BufferedReader]:
+def reading(path: Location) -> Iterator[BufferedReader]:
     """A regular file opened; one that is gone, not regular or not to be read raises `BadStore`."""
     try:
         if why := irregular(path):
@@ -70,7 +70,7 @@ def reading(path: Path) -> Iterator[BufferedReader]:
 
 
 @contextmanager
-def damage_named(path: Path) -> Iterator[None]:
+def damage_named(path: Location) -> Iterator[None]:
     """Whatever is raised while a file is decoded is damage of that file, but for what the system refuses."""
     try:
         yield
@@ -89,7 +89,7 @@ def damage_named(path: Path) -> Iterator[None]:
         raise Damaged(path, reason(error)) from error
 
 
-def state(path: Path) -> State:
+def state(path: Location) -> State:
     """What changes when a file is replaced: its inode, size and time of change."""
     try:
         now = path.stat()
@@ -100,8 +100,10 @@ def state(path: Path) -> State:
     return now.st_ino, now.st_size, now.st_mtime_ns
 
 
-def irregular(path: Path) -> str | None:
+def irregular(path: Location) -> str | None:
     """What a path is that is no regular file, without opening it or following it; None for one that is."""
+    if isinstance(path, Address):
+        return None  # an object is nothing else
     mode = os.lstat(path).st_mode
     if stat.S_ISREG(mode):
         return None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,9 +18,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench_lib.core.errors import BadStore
-from bench_lib.store.damage import Damaged, State, damage_named, reading, state, writing
+from bench_lib.store.damage import Damaged, Gone, State, damage_named, reading, state, writing
 from bench_lib.store.digest import KEY, Digests, stamp, table_digest
 from bench_lib.store.migrate import SEALED, check_schema, migrated, version_of
+from bench_lib.store.objects import Address, Location
 from bench_lib.store.schema import VERSION
 
 GROUP = 4096
@@ -39,14 +41,13 @@ def safe(label: str) -> str:
     return f"{name[:_LONGEST]}-{hashlib.sha256(label.encode()).hexdigest()[:12]}"
 
 
-def stage(folder: Path, tables: Iterable[pa.Table], schema: pa.Schema, compact: bool = False) -> Path:
-    """Write tables, each as row groups of its own, to a temporary file in the folder, to be renamed by the caller.
+def stage(folder: Location, tables: Iterable[pa.Table], schema: pa.Schema, compact: bool = False) -> Path:
+    """Write tables, each as row groups of its own, to a temporary file for `put_in_place` or `put_newer`.
 
     The bytes depend on the tables and the version of pyarrow alone; the content is on the disk on return.
     """
-    path = folder / f".{uuid4().hex}.tmp"
     with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        path = temporary(folder)
         try:
             with path.open("xb") as sink:
                 _write(sink, tables, schema, compact)
@@ -56,6 +57,71 @@ def stage(folder: Path, tables: Iterable[pa.Table], schema: pa.Schema, compact: 
             path.unlink(missing_ok=True)
             raise
     return path
+
+
+def temporary(folder: Location, stem: str = "") -> Path:
+    """A new name for a file on its way into a folder, which is made; into a bucket it comes from this machine's own."""
+    if isinstance(folder, Address):
+        return Path(tempfile.gettempdir()) / f"stabbench-{uuid4().hex}.tmp"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f".{stem}{uuid4().hex}.tmp"
+
+
+def put_in_place(staged: Path, target: Location) -> None:
+    """Give a temporary file its name, in place of what stands there."""
+    if isinstance(target, Path):
+        staged.replace(target)
+        return
+    try:
+        target.write_bytes(staged.read_bytes())
+    finally:
+        staged.unlink()
+
+
+def put_newer(staged: Path, target: Location, schema: pa.Schema, attempts: int) -> bool:
+    """Give the temporary file of one run its name; whether it stands there then.
+
+    In a bucket, where several machines may put the same run, the one of an earlier attempt is replaced, and the first
+    of several of the same attempt stays. In a folder the last one stays.
+    """
+    if isinstance(target, Path):
+        staged.replace(target)
+        return True
+    content = staged.read_bytes()
+    staged.unlink()
+    while True:
+        try:
+            target.create(content)
+        except FileExistsError:
+            with suppress(Gone):
+                tag = _tag(target)
+                if _attempts(target, schema) >= attempts:
+                    return False
+                if target.swap(content, tag):
+                    return True
+        else:
+            return True
+
+
+def _tag(target: Address) -> str:
+    try:
+        return target.stat().tag
+    except FileNotFoundError:
+        raise Gone(target) from None
+
+
+def _attempts(target: Address, schema: pa.Schema) -> int:
+    """The attempts of the run in a file; 0 where it is damaged."""
+    try:
+        return max(read(target, schema, ["attempts"])["attempts"].to_pylist(), default=0)
+    except Damaged:
+        return 0
+
+
+def _size(file: BinaryIO) -> int:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    return size
 
 
 def _write(sink: BinaryIO, tables: Iterable[pa.Table], schema: pa.Schema, compact: bool) -> None:
@@ -85,7 +151,7 @@ def _encoding(schema: pa.Schema, compact: bool) -> dict[str, Any]:
 class Opened:
     """An open file of the declared schema in any version; whatever is read of it is checked by its digests."""
 
-    def __init__(self, path: Path, file: pq.ParquetFile, schema: pa.Schema) -> None:
+    def __init__(self, path: Location, file: pq.ParquetFile, schema: pa.Schema) -> None:
         self.path = path
         self.file = file
         self.schema = schema
@@ -160,10 +226,10 @@ class Opened:
 
 
 @contextmanager
-def opened(path: Path, schema: pa.Schema) -> Iterator[Opened]:
+def opened(path: Location, schema: pa.Schema) -> Iterator[Opened]:
     """A file of the declared schema in any version, opened; damage raises `Damaged`, another schema `BadStore`."""
     with reading(path) as file:
-        source = pa.BufferReader(file.read()) if os.fstat(file.fileno()).st_size <= _IN_MEMORY else file
+        source = pa.BufferReader(file.read()) if _size(file) <= _IN_MEMORY else file
         with damage_named(path):
             parquet = pq.ParquetFile(source, page_checksum_verification=True, pre_buffer=False)
         try:
@@ -175,7 +241,7 @@ def opened(path: Path, schema: pa.Schema) -> Iterator[Opened]:
             parquet.close(force=True)
 
 
-def check_name(path: Path) -> None:
+def check_name(path: Location) -> None:
     """Raise `Damaged` for a compacted file whose content is not that by which it is named."""
     named = _NAMED_BY_CONTENT.fullmatch(path.name)
     if named and not path.parent.name.startswith("technique="):
@@ -185,19 +251,19 @@ def check_name(path: Path) -> None:
 
 
 @lru_cache(maxsize=1024)
-def _content(path: Path, state: State) -> str:
+def _content(path: Location, state: State) -> str:
     # Read once in each state: a file of many runs is opened for each of them.
     with reading(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
 
-def read(path: Path, schema: pa.Schema, columns: list[str] | None = None) -> pa.Table:
+def read(path: Location, schema: pa.Schema, columns: list[str] | None = None) -> pa.Table:
     """All rows of a file, or some columns of them, in this version of the schema."""
     with opened(path, schema) as file:
         return migrated(file.read(columns), _wanted(schema, columns))
 
 
-def batches(path: Path, schema: pa.Schema, columns: Sequence[str], rows: int) -> Iterator[pa.Table]:
+def batches(path: Location, schema: pa.Schema, columns: Sequence[str], rows: int) -> Iterator[pa.Table]:
     """Some columns of a file, so many rows at a time, in this version of the schema; at least one table."""
     wanted = _wanted(schema, columns)
     yield migrated(wanted.empty_table(), wanted)
@@ -206,7 +272,7 @@ def batches(path: Path, schema: pa.Schema, columns: Sequence[str], rows: int) ->
             yield migrated(part, wanted)
 
 
-def read_row(path: Path, schema: pa.Schema, row: int) -> pa.Table:
+def read_row(path: Location, schema: pa.Schema, row: int) -> pa.Table:
     """One row of a file with one row per row group, in this version of the schema."""
     with opened(path, schema) as file:
         return migrated(file.group(row), schema)

@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ import pyarrow.compute as pc
 from bench_lib.core.errors import BadStore
 from bench_lib.core.record import Predictions
 from bench_lib.store.damage import Damaged, damage_named
+from bench_lib.store.objects import Location
 from bench_lib.store.schema import to_predictions
 
 _RUN_ID = "[A-Za-z0-9_-]{1,64}"
@@ -35,7 +35,7 @@ def checked_id(run_id: str) -> str:
     return run_id
 
 
-def check_ids(path: Path, table: pa.Table) -> None:
+def check_ids(path: Location, table: pa.Table) -> None:
     """Raise `Damaged` for a run id that may not be part of a file's name."""
     good = pc.match_substring_regex(table["run_id"], rf"\A{_RUN_ID}\z")
     if table.num_rows and not pc.all(good).as_py():
@@ -43,20 +43,20 @@ def check_ids(path: Path, table: pa.Table) -> None:
         raise Damaged(path, f"run id is {bad!r}; allowed: letters, digits, _ and -, at most 64")
 
 
-def check_single(path: Path, table: pa.Table) -> None:
+def check_single(path: Location, table: pa.Table) -> None:
     """Raise `Damaged` unless a single file holds one row, of the run by which it is named."""
     check_count(path, table.num_rows)
     if table["run_id"][0].as_py() != path.stem:
         raise Damaged(path, f"it holds run {table['run_id'][0].as_py()!r}, not the one that it is named by")
 
 
-def check_count(path: Path, rows: int) -> None:
+def check_count(path: Location, rows: int) -> None:
     """Raise `Damaged` unless a single file holds so many rows as a run has."""
     if rows != 1:
         raise Damaged(path, f"it holds {rows} rows; the file of a run holds 1")
 
 
-def check_runs(path: Path, table: pa.Table, single: bool) -> None:
+def check_runs(path: Location, table: pa.Table, single: bool) -> None:
     """Raise `Damaged` for rows of runs that are not what they say, as far as the columns that were read tell."""
     with damage_named(path):
         check_ids(path, table)
@@ -95,7 +95,7 @@ def contradictions(row: Mapping[str, Any]) -> Iterator[str]:
         yield f"run {run_id} is of technique {row['technique']!r}, its spec of {stack!r}"
 
 
-def predicted(path: Path, table: pa.Table, run_id: str, attempts: int | None = None) -> Predictions:
+def predicted(path: Location, table: pa.Table, run_id: str, attempts: int | None = None) -> Predictions:
     """The predictions in a table of one row; `Damaged` unless they are those of a run, and of an attempt if given."""
     with damage_named(path):
         check_count(path, table.num_rows)

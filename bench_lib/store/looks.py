@@ -7,13 +7,13 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
-from uuid import uuid4
 
 from bench_lib.core.errors import BadStore
 from bench_lib.core.spec import canonical_json, digest
 from bench_lib.store.damage import Gone, reading, reason, writing
-from bench_lib.store.listing import check_inside
+from bench_lib.store.files import put_in_place, temporary
+from bench_lib.store.listing import check_inside, listing
+from bench_lib.store.objects import Location
 
 FOLDER = "looks"
 
@@ -31,7 +31,7 @@ class Looks:
         return begun if begun and seeds <= begun[-1] else (*begun, seeds)
 
 
-def read_looks(root: Path, comparison: object) -> Looks:
+def read_looks(root: Location, comparison: object) -> Looks:
     """The looks taken at a comparison, which is given by value; none if nothing is recorded."""
     path = _path(root, comparison)
     try:
@@ -40,25 +40,24 @@ def read_looks(root: Path, comparison: object) -> Looks:
         return Looks()
 
 
-def write_looks(root: Path, comparison: object, looks: Looks) -> None:
+def write_looks(root: Location, comparison: object, looks: Looks) -> None:
     """Record the looks taken at a comparison, in place of earlier ones."""
     path = _path(root, comparison)
     check_inside(root, path)
-    staged = path.with_name(f".{path.stem}-{uuid4().hex}.tmp")
     content = {"comparison": comparison, "stages": looks.stages, "taken": looks.taken}
     with writing(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        staged = temporary(path.parent, f"{path.stem}-")
         try:
             with staged.open("x", encoding="utf-8") as file:
                 file.write(canonical_json(content) + "\n")
                 file.flush()
                 os.fsync(file.fileno())
-            staged.replace(path)
+            put_in_place(staged, path)
         finally:
             staged.unlink(missing_ok=True)
 
 
-def merge_looks(root: Path, other: Path) -> None:
+def merge_looks(root: Location, other: Location) -> None:
     """Take over the looks of another store; of a comparison in both, the record with more looks stays."""
     for path in _files(other):
         comparison, theirs = _parsed(path)
@@ -67,7 +66,7 @@ def merge_looks(root: Path, other: Path) -> None:
             write_looks(root, comparison, theirs)
 
 
-def damaged_looks(root: Path) -> Iterator[str]:
+def damaged_looks(root: Location) -> Iterator[str]:
     """What is wrong with the records of looks, one line each."""
     for path in _files(root):
         try:
@@ -76,15 +75,16 @@ def damaged_looks(root: Path) -> Iterator[str]:
             yield str(error)
 
 
-def _files(root: Path) -> list[Path]:
-    return sorted((root / FOLDER).glob("[0-9a-f]*.json"))
+def _files(root: Location) -> list[Location]:
+    with listing(root):
+        return sorted((root / FOLDER).glob("[0-9a-f]*.json"))
 
 
-def _path(root: Path, comparison: object) -> Path:
+def _path(root: Location, comparison: object) -> Location:
     return root / FOLDER / f"{digest(comparison)}.json"
 
 
-def _parsed(path: Path) -> tuple[object, Looks]:
+def _parsed(path: Location) -> tuple[object, Looks]:
     """A comparison with the looks taken at it."""
     with reading(path) as file:
         content = file.read()

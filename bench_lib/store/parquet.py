@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 import numpy as np
@@ -19,6 +18,7 @@ from bench_lib.store.damage import Damaged, Gone, State, Unstorable, state
 from bench_lib.store.files import batches, read, read_row, safe
 from bench_lib.store.identity import check_count, check_ids, check_runs, check_single, checked_id, predicted
 from bench_lib.store.listing import check_inside, listed
+from bench_lib.store.objects import Address, Location, ahead
 from bench_lib.store.schema import PREDICTIONS, RUNS, to_records
 from bench_lib.store.text import cleaned
 
@@ -55,7 +55,7 @@ class Place(NamedTuple):
     """Where the predictions of a run stand: a row of a file; the attempt is None where it was not read."""
 
     attempts: int | None
-    path: Path
+    path: Location
     row: int
 
 
@@ -63,7 +63,7 @@ _COUNTED = Reduction(tuple(RUNS.names), lambda table: table.select(KEPT))
 
 
 class Store:
-    """The runs under one folder, which need not exist yet.
+    """The runs under one folder, or one address in a bucket, which need not exist yet.
 
     Where a run stands in several files, the row with more attempts counts, and of equals the single file. A damaged
     file is moved to `quarantine/` when it is met and listed in `set_aside` as (file, why), both relative to the root.
@@ -71,22 +71,24 @@ class Store:
     another schema raises `BadStore` and stays where it is. Nothing outside the root is read, written or moved.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Location) -> None:
         if "\0" in str(root):
             raise BadStore(f"results {str(root)!r} cannot be a folder's name")
-        if os.path.lexists(root) and not root.is_dir():
+        if isinstance(root, Address):
+            root.bucket  # noqa: B018  # refused here, before anything is trained
+        elif os.path.lexists(root) and not root.is_dir():
             raise BadStore(f"results {root} is a file; allowed: a folder, which need not exist yet")
         self.root = root
         self.set_aside: list[tuple[str, str]] = []
         self.passed_over: dict[str, str] = {}
-        self._indices: dict[Path, tuple[State, dict[str, Place]]] = {}
-        self._attempts: dict[Path, tuple[State, dict[str, int]]] = {}
+        self._indices: dict[Location, tuple[State, dict[str, Place]]] = {}
+        self._attempts: dict[Location, tuple[State, dict[str, int]]] = {}
 
-    def __reduce__(self) -> tuple[type[Store], tuple[Path]]:
+    def __reduce__(self) -> tuple[type[Store], tuple[Location]]:
         return Store, (self.root,)
 
     def append(self, record: RunRecord) -> None:
-        """Write one run: first its weights and predictions, then its row, each to a temporary name, then renamed.
+        """Write one run: first its weights and predictions, then its row, each whole or not at all.
 
         Text that cannot be stored is cleaned; what else is no row raises `Unstorable`, and what the system does not let
         be written `Unwritable`.
@@ -106,18 +108,18 @@ class Store:
         """Remove what killed writers left behind; where another process writes, it writes that again."""
         tidy(self.root)
 
-    def path(self, folder: Folder, record: RunRecord) -> Path:
+    def path(self, folder: Folder, record: RunRecord) -> Location:
         """Where the single file of a run stands."""
         parent = self.root / folder / f"task={safe(record.task)}" / f"technique={safe(record.technique)}"
         return parent / f"{checked_id(record.run_id)}.parquet"
 
-    def files(self, folder: Folder, run_id: str | None = None) -> list[Path]:
+    def files(self, folder: Folder, run_id: str | None = None) -> list[Location]:
         """Compacted files, then single ones (of one run only, if given), each in the order of their names."""
         found = listed(self.root / folder, run_id if run_id is None else checked_id(run_id))
         self.passed_over.update({self._relative(path): why for path, why in found.odd.items()})
         return [path for path in found.files if not self.passed_over or self._relative(path) not in self.passed_over]
 
-    def is_single(self, path: Path) -> bool:
+    def is_single(self, path: Location) -> bool:
         """Whether a file of this store belongs to one run by its name."""
         return path.parent.name.startswith("technique=")
 
@@ -130,8 +132,8 @@ class Store:
 
         def counted() -> dict[str, int]:
             found: dict[str, int] = {}
-            for path in self.files("runs", run_id):
-                for one, attempts in self._counted(path).items():
+            for path in ahead(self.files("runs", run_id), self._attempts):
+                for one, attempts in self.counted(path).items():
                     found[one] = max(attempts, found.get(one, attempts))
             return found
 
@@ -155,11 +157,11 @@ class Store:
         frame: pd.DataFrame = self.table().to_pandas(maps_as_pydicts="strict")
         return frame
 
-    def rows(self, paths: Iterable[Path], reduction: Reduction | None = None) -> pa.Table:
+    def rows(self, paths: Iterable[Location], reduction: Reduction | None = None) -> pa.Table:
         """The rows that count among those of some files of runs, sorted; later files win ties."""
         plain = reduction or Reduction(tuple(RUNS.names), lambda table: table)
         empty = plain.reduce(RUNS.empty_table().select(plain.columns))
-        rows = pa.concat_tables([empty, *(self._reduced(path, plain) for path in paths)]).unify_dictionaries()
+        rows = pa.concat_tables([empty, *(self._reduced(path, plain) for path in ahead(paths))]).unify_dictionaries()
         # Stable: of runs that stand several times the row with most attempts, or of equals the later file's, is last.
         order = pc.sort_indices(rows, [("run_id", "ascending"), ("attempts", "ascending")])
         ids = pc.take(rows["run_id"], order).combine_chunks()
@@ -186,7 +188,7 @@ class Store:
             raise Unstorable(f"run {record.run_id} has no weights to store")
         weights.put(self._weights(record.run_id), record.weights)
 
-    def weights_path(self, run_id: str) -> Path:
+    def weights_path(self, run_id: str) -> Location:
         """Where the weights of a run stand, in fp32 by name, if there are any; no part of verify, compact and merge."""
         return self.root / "weights" / f"{checked_id(run_id)}.safetensors"
 
@@ -207,25 +209,25 @@ class Store:
         for run_id in run_ids:
             weights.drop(self._weights(run_id))
 
-    def places(self, paths: Iterable[Path]) -> dict[str, Place]:
+    def places(self, paths: Iterable[Location]) -> dict[str, Place]:
         """Where the predictions that count stand among some files; later files win ties."""
         counting: dict[str, Place] = {}
-        for path in paths:
+        for path in ahead(paths, self._indices):
             for run_id, place in self.index(path).items():
                 if run_id not in counting or (place.attempts or 0) >= (counting[run_id].attempts or 0):
                     counting[run_id] = place
         return counting
 
-    def listed_predictions(self) -> tuple[list[Path], dict[str, Place]]:
+    def listed_predictions(self) -> tuple[list[Location], dict[str, Place]]:
         """The files of predictions, and where those that count stand in compacted ones."""
 
-        def found() -> tuple[list[Path], dict[str, Place]]:
+        def found() -> tuple[list[Location], dict[str, Place]]:
             files = self.files("predictions")
             return files, self.places(path for path in files if not self.is_single(path))
 
         return self._steady(found)
 
-    def index(self, path: Path) -> dict[str, Place]:
+    def index(self, path: Location) -> dict[str, Place]:
         """The runs of one file of predictions; none if it is damaged."""
         now = state(path)
         if self._indices.get(path, (None,))[0] == now:
@@ -255,12 +257,12 @@ class Store:
         except BadStore as refused:
             self.passed_over[relative] = f"damaged, {error.why}, and cannot be set aside: {refused}"
 
-    def _weights(self, run_id: str) -> Path:
+    def _weights(self, run_id: str) -> Location:
         path = self.weights_path(run_id)
         check_inside(self.root, path)
         return path
 
-    def _relative(self, path: Path) -> str:
+    def _relative(self, path: Location) -> str:
         return path.relative_to(self.root).as_posix()
 
     def _steady(self, found: Callable[[], T]) -> T:
@@ -272,7 +274,8 @@ class Store:
                 continue
         return found()
 
-    def _counted(self, path: Path) -> dict[str, int]:
+    def counted(self, path: Location) -> dict[str, int]:
+        """The attempts of the runs of one file of runs."""
         now = state(path)
         if self._attempts.get(path, (None,))[0] != now:
             rows = self._reduced(path, _COUNTED)
@@ -282,7 +285,7 @@ class Store:
             self._attempts[path] = now, found
         return self._attempts[path][1]
 
-    def _reduced(self, path: Path, reduction: Reduction) -> pa.Table:
+    def _reduced(self, path: Location, reduction: Reduction) -> pa.Table:
         single, rows, reduced = self.is_single(path), 0, []
         try:
             for part in batches(path, RUNS, reduction.columns, BATCH):

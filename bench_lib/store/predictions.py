@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -12,6 +11,7 @@ from bench_lib.core.record import Predictions
 from bench_lib.store.damage import Damaged, Gone
 from bench_lib.store.files import Opened, opened, read_row
 from bench_lib.store.identity import predicted
+from bench_lib.store.objects import Location
 from bench_lib.store.parquet import Place, Store
 from bench_lib.store.schema import PREDICTIONS
 
@@ -37,8 +37,8 @@ class _Listed:
         files, self.compacted = store.listed_predictions()
         self.store = store
         self.stack = stack
-        self.singles: dict[str, list[Path]] = {}
-        self.open: dict[Path, Opened] = {}
+        self.singles: dict[str, list[Location]] = {}
+        self.open: dict[Location, Opened] = {}
         for path in filter(store.is_single, files):
             self.singles.setdefault(path.stem, []).append(path)
 

@@ -5,7 +5,6 @@ The stores are `repeats/KIND-NUMBER/`: a digest of the kind of machine, and the 
 
 from __future__ import annotations
 
-import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -13,7 +12,9 @@ from collections.abc import Iterable, Mapping
 from bench_lib.core.errors import BadStore
 from bench_lib.core.record import RunRecord, Status
 from bench_lib.core.spec import canonical_json, digest
+from bench_lib.store.listing import listing
 from bench_lib.store.migrate import recorded
+from bench_lib.store.objects import Location
 from bench_lib.store.parquet import Store
 
 FOLDER = "repeats"
@@ -41,12 +42,14 @@ def store_of_repeats(store: Store, kind: str, number: int) -> Store:
 def stores_of_repeats(store: Store) -> list[Store]:
     """The stores of repeats that exist, by name; what is none is listed in the store's `passed_over`."""
     top = store.root / FOLDER
-    if not os.path.lexists(top):
-        return []
-    if top.is_symlink() or not top.is_dir():
-        raise BadStore(f"{top} is no folder of this store; move what it leads to here")
+    with listing(top):
+        if not top.exists() and not top.is_symlink():
+            return []
+        if top.is_symlink() or not top.is_dir():
+            raise BadStore(f"{top} is no folder of this store; move what it leads to here")
+        paths: list[Location] = [*top.iterdir()]
     found = []
-    for path in sorted(top.iterdir()):
+    for path in sorted(paths):
         if path.is_dir() and not path.is_symlink() and NAME.fullmatch(path.name):
             found.append(Store(path))
         else:

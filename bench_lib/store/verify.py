@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator
-from pathlib import Path
 
 from bench_lib.core.errors import BadStore
 from bench_lib.core.record import RunRecord, Status
@@ -12,6 +11,7 @@ from bench_lib.store.damage import Damaged, Gone, damage_named
 from bench_lib.store.files import check_name, opened, read
 from bench_lib.store.identity import check_count, check_ids, contradictions, predicted
 from bench_lib.store.looks import damaged_looks
+from bench_lib.store.objects import Location
 from bench_lib.store.parquet import RELISTINGS, Store
 from bench_lib.store.repeats import differences, is_judged, kind_of, kind_of_machine, stores_of_repeats
 from bench_lib.store.schema import PREDICTIONS, RUNS, to_records
@@ -59,7 +59,7 @@ def _wrong_repeats(store: Store, run_ids: Collection[str]) -> Iterator[str]:
                 yield f"{name}: run {record.run_id} was made on another kind of machine than the name says"
 
 
-def _records(store: Store, path: Path, problems: list[str]) -> list[RunRecord]:
+def _records(store: Store, path: Location, problems: list[str]) -> list[RunRecord]:
     try:
         check_name(path)
         table = read(path, RUNS)
@@ -75,7 +75,7 @@ def _records(store: Store, path: Path, problems: list[str]) -> list[RunRecord]:
         return []
 
 
-def _predicted(store: Store, path: Path, problems: list[str]) -> Iterator[str]:
+def _predicted(store: Store, path: Location, problems: list[str]) -> Iterator[str]:
     try:
         check_name(path)
         # Readers find runs so, across row groups.
@@ -95,7 +95,7 @@ def _predicted(store: Store, path: Path, problems: list[str]) -> Iterator[str]:
         problems.append(str(error))
 
 
-def _wrong(store: Store, path: Path, record: RunRecord) -> Iterator[str]:
+def _wrong(store: Store, path: Location, record: RunRecord) -> Iterator[str]:
     try:
         with damage_named(path):
             found = [f"{path}: {why}" for why in contradictions(vars(record))]

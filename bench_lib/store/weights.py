@@ -7,27 +7,27 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save_file
 
 from bench_lib.store.damage import Damaged, Unstorable, Unwritable, damage_named, reading, writing
+from bench_lib.store.files import put_in_place, temporary
+from bench_lib.store.objects import Location
 
 _KEY = "stabbench_digest"
 
 
-def put(path: Path, weights: Mapping[str, np.ndarray]) -> None:
+def put(path: Location, weights: Mapping[str, np.ndarray]) -> None:
     """Write weights by name to a temporary file, on the disk before it is renamed; `Unstorable` unless float32."""
     for name, value in weights.items():
         if value.dtype != np.float32:
             raise Unstorable(f"weight {name} of run {path.stem} is {value.dtype}; allowed: float32")
     # The format takes memory as it lies, so that a transposed view would be stored as what it is a view of.
     laid = {name: np.asarray(value, order="C") for name, value in weights.items()}
-    staged = path.with_name(f".{path.stem}-{uuid4().hex}.tmp")
     with writing(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        staged = temporary(path.parent, f"{path.stem}-")
         try:
             save_file(laid, staged, {_KEY: _digest(laid)})
             with staged.open("r+b") as file:
@@ -37,10 +37,10 @@ def put(path: Path, weights: Mapping[str, np.ndarray]) -> None:
             if isinstance(error, SafetensorError):
                 raise Unwritable(f"{path.parent} cannot be written: {error}") from error
             raise
-        staged.replace(path)
+        put_in_place(staged, path)
 
 
-def get(path: Path) -> dict[str, np.ndarray]:
+def get(path: Location) -> dict[str, np.ndarray]:
     """The weights of a file by name; `Damaged` unless they are what was written."""
     with reading(path) as file:
         content = file.read()
@@ -53,10 +53,11 @@ def get(path: Path) -> dict[str, np.ndarray]:
         return weights
 
 
-def drop(path: Path) -> None:
+def drop(path: Location) -> None:
     """Remove a run's weights, and what a killed writer left of them."""
     with writing(path.parent):
-        for one in (path, *path.parent.glob(f".{path.stem}-*.tmp")):
+        leftovers = path.parent.glob(f".{path.stem}-*.tmp") if isinstance(path, Path) else ()
+        for one in (path, *leftovers):
             one.unlink(missing_ok=True)
 
 

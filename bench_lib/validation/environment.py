@@ -22,7 +22,7 @@ from bench_lib.models.source import resolve
 from bench_lib.runner.forecast import LENGTH, TEXTS, forecast, speed
 from bench_lib.runner.grid import Grid, all_tasks, plan
 from bench_lib.runner.sweep import run_suite
-from bench_lib.store import Store
+from bench_lib.store import Store, located
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.find import find_task
 from bench_lib.tasks.sources.load import load_data
@@ -100,7 +100,7 @@ def _own_sizes(path: str) -> str:
 
 def _smoke() -> str:
     with tempfile.TemporaryDirectory() as folder:
-        store = Store(Path(folder))
+        store = Store(located(folder))
         grid = Grid(all_tasks("embedded"), ("adamw",), (0,), profile="smoke", model="tiny")
         progress = run_suite(grid, store, InlineExecutor())
         rows = store.frame()[["task", "status", "reason"]].to_dict("records")

@@ -28,7 +28,7 @@ from bench_lib.runner.grid import Grid
 from bench_lib.runner.limits import Limits
 from bench_lib.runner.records import blank_record
 from bench_lib.runner.sweep import Progress, run_suite
-from bench_lib.store import Store, submissions
+from bench_lib.store import Store, located, submissions
 
 LIMIT = 300.0
 
@@ -295,6 +295,15 @@ def test_a_store_that_other_machines_do_not_share_is_told(
     cluster.submit = elsewhere
     with pytest.raises(BenchError, match=r"a job stored run \w+, which .*results does not show on this machine"):
         run_suite(six, store, cluster)
+
+
+def test_a_store_in_a_bucket_is_refused_before_anything_is_submitted(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "root", located("s3://bucket/results"))
+    claims: Any = None
+    with pytest.raises(BenchError, match=r"s3://bucket/results is in a bucket; take a folder that all nodes see"):
+        detached.Watch(store, Cluster(), claims, {}, print, Limits())
 
 
 # ---- with processes --------------------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -25,7 +24,7 @@ from bench_lib.report.analysis.summary import BASELINE, add_contrasts, compare_c
 from bench_lib.report.analysis.variance import ordinary, variance_components
 from bench_lib.report.analysis.verdicts import add_verdicts
 from bench_lib.report.cells import CELL_ID, GROUP, Cell, add_cell_ids, drop_unused_categories, split_cells
-from bench_lib.store import Store
+from bench_lib.store import Location, Store
 from bench_lib.store.predictions import reading
 
 NO_REPEATS: Scores = {}
@@ -90,7 +89,7 @@ class _Group:
     runs: pd.DataFrame
     baseline: str
     comparable: bool
-    store: Path
+    store: Location
     repeats: Scores
 
 
