@@ -114,6 +114,33 @@ def test_the_encoder_reads_the_prompt_to_its_end_and_the_decoder_begins_anew(wri
 
 
 @each
+def test_a_long_prompt_loses_the_beginning_of_its_input_and_keeps_its_end(writer: Any, name: str) -> None:
+    _, tokenizer, _ = writer(name)
+    half = torch_half(TEXT_GENERATION).under(False, 30)
+    whole, cut = (half.encode(EXAMPLES[1:], tokenizer, length, 0)[0] for length in (90, 40))
+    (before,), (after,) = prompts_of([whole]), prompts_of([cut])
+    assert len(before) > len(after) == 10
+    assert after[-3:].tolist() == before[-3:].tolist()
+    assert after[0] == before[0]
+    assert cut.places.tolist() == whole.places.tolist()
+
+
+@each
+def test_a_chat_template_has_the_last_word_on_what_is_read(
+    writer: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, tokenizer, _ = writer(name)
+    monkeypatch.setattr(
+        tokenizer, "chat_template", "{% for m in messages %}user: {{ m['content'] }}{{ eos_token }}{% endfor %}"
+    )
+    (feature,) = torch_half(TEXT_GENERATION).under(True, 30).encode(EXAMPLES[1:], tokenizer, 120, 0)
+    (prompt,) = prompts_of([feature])
+    said = f"user: {EXAMPLES[1].prompt}{tokenizer.eos_token}"
+    assert prompt.tolist() == tokenizer(said, add_special_tokens=False)["input_ids"]
+    assert prompt[-1] == tokenizer.eos_token_id
+
+
+@each
 def test_the_losses_are_those_of_transformers_own_shift_of_the_answer(writer: Any, name: str) -> None:
     """By `labels`, which BART has begin with a token that is not counted here."""
     model, _, features = writer(name)
