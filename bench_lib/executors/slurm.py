@@ -115,8 +115,8 @@ class SlurmExecutor:
     def living(self, folder: Path, jobs: Sequence[str]) -> frozenset[str]:
         """Those of the jobs that wait or run; all of them while the queue does not answer."""
         if self.cluster == "slurm":
-            queued = _queue()
-            return frozenset(jobs) if queued is None else queued & frozenset(jobs)
+            queued = _queue(jobs)
+            return frozenset(jobs) if queued is None else queued
         for child in self._children:
             child.done()  # asks for its exit code, without which an ended process stays
         return frozenset(job for job in jobs if _runs(job, folder))
@@ -168,15 +168,19 @@ def _leave(number: int, _: object) -> None:
     sys.exit(128 + number)
 
 
-def _queue() -> frozenset[str] | None:
-    """The jobs of this user that wait or run; None where that cannot be had now."""
+def _queue(jobs: Sequence[str]) -> frozenset[str] | None:
+    """Those of the jobs that wait or run, whoever submitted them; None where that cannot be had now."""
     # Not by the accounting, which small clusters lack.
-    command = ["squeue", "--me", "--noheader", "--array", "--format=%i"]
+    names = ",".join(dict.fromkeys(job.partition("_")[0] for job in jobs))
+    command = ["squeue", "--noheader", "--array", "--format=%i", f"--jobs={names}"]
     try:
-        told = subprocess.run(command, capture_output=True, text=True, timeout=_ANSWER, check=True)
+        told = subprocess.run(command, capture_output=True, text=True, timeout=_ANSWER, check=False)
     except (OSError, subprocess.SubprocessError):
         return None
-    return frozenset(told.stdout.split())
+    if told.returncode:
+        # Jobs that ended minutes ago are not known any more.
+        return frozenset() if "Invalid job id" in told.stderr else None
+    return frozenset(told.stdout.split()) & frozenset(jobs)
 
 
 def _runs(job: str, folder: Path) -> bool:

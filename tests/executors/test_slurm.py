@@ -16,7 +16,7 @@ from bench_lib.executors.slurm import Allocation, SlurmExecutor, check_cluster, 
 
 LIMIT = 300.0
 QUEUE = """#!/bin/sh
-test "$*" = "--me --noheader --array --format=%i" && printf '12_0\\n12_3\\n14\\n'
+test "$*" = "--noheader --array --format=%i --jobs=12,13" && printf '12_0\\n12_3\\n14\\n'
 """
 
 
@@ -111,6 +111,8 @@ def test_the_queue_says_which_jobs_live(commands: Callable[..., None], tmp_path:
     assert SlurmExecutor().living(tmp_path, jobs) == {"12_0"}
     commands(["squeue"], "#!/bin/sh\nexit 1\n")
     assert SlurmExecutor().living(tmp_path, jobs) == {*jobs}
+    commands(["squeue"], "#!/bin/sh\necho 'slurm_load_jobs error: Invalid job id specified' >&2\nexit 1\n")
+    assert not SlurmExecutor().living(tmp_path, jobs)
     assert SlurmExecutor().how_to_stop(["12_0", "12_1", "13"]) == "scancel 12 13"
 
 
