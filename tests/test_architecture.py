@@ -43,6 +43,7 @@ LIGHT = (
 WRITERS = {
     "store": "results",
     "report/render.py": "reports",
+    "integrations/trackers": "what the user exports to a tracker's local folder",
     "harness/efficiency.py": "saves a model into a temporary folder to see how large the file is, and deletes it",
     "models/packaged.py": "keeps models from packages in the user's cache, in the form that transformers reads",
     "models/translation.py": "keeps translations in the user's cache, so that no text is translated twice",

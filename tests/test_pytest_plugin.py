@@ -353,7 +353,7 @@ def test_every_option_of_run_is_one_of_pytest_too() -> None:
     pytest_addoption(parser)
     names = {name for group in parser._groups for option in group.options for name in option.names()}
     # pytest has its own help; plans and verdicts are no benchmarks.
-    elsewhere = {"help", "plan", "until_decided", *until_decided.DEFAULTS}
+    elsewhere = {"help", "plan", "part", "until_decided", *until_decided.DEFAULTS}
     found = {f"--bench-{action.dest.replace('_', '-')}" for action in command._actions if action.dest not in elsewhere}
     assert names == found | {"--bench-rerun", "--bench-overhead"}
 

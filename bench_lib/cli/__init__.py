@@ -10,7 +10,21 @@ import sys
 from collections.abc import Callable, Sequence
 
 from bench_lib import __version__
-from bench_lib.cli import audit, check, compare, doctor, imports, listing, plan, recommend, report, run, store, tune
+from bench_lib.cli import (
+    audit,
+    check,
+    compare,
+    doctor,
+    export,
+    imports,
+    listing,
+    plan,
+    recommend,
+    report,
+    run,
+    store,
+    tune,
+)
 from bench_lib.cli.console import DONE, INFRASTRUCTURE, USAGE
 from bench_lib.core.errors import BadPlan, BenchError, Unwritten, one_line
 
@@ -75,6 +89,7 @@ def parser() -> argparse.ArgumentParser:
     recommend.add_to(commands.add_parser("recommend", help="the techniques that suit a kind of task and a budget"))
     compare.add_to(commands.add_parser("compare", help="two techniques of a store, two stores, or two files of scores"))
     imports.add_to(commands.add_parser("import", help="runs of another harness, from files, into a store"))
+    export.add_to(commands.add_parser("export", help="the runs of a store to trackio, TensorBoard, W&B or MLflow"))
     audit.add_to(commands.add_parser("data", help="audit data sets: duplicates, leaks, labels, lengths, vocabulary"))
     store.add_to(commands.add_parser("store", help="verify, compact or merge stores"))
     doctor.add_to(commands.add_parser("doctor", help="what works on this machine"))

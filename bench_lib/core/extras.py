@@ -20,6 +20,10 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "generation": ("sacrebleu", "rouge_score"),
     "benchmarks": ("pytest", "pytest_benchmark"),
     "ray": ("ray",),
+    "trackio": ("trackio",),
+    "tensorboard": ("tensorboard",),
+    "wandb": ("wandb",),
+    "mlflow": ("mlflow", "sqlalchemy", "alembic"),
     "slurm": ("submitit",),
     "objects": ("obstore",),
 }

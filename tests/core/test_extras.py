@@ -21,8 +21,14 @@ CODE = {package: extra for extra, packages in EXTRAS.items() for package in pack
 NEEDING = [(t.name, package) for t in TECHNIQUES for package in t.packages]
 
 
+APART = {"ray", "slurm", "objects", "trackio", "tensorboard", "wandb", "mlflow"}
+"""Extras that `all` leaves out."""
+
+
 def _name(requirement: str) -> str:
-    return re.split(r"[<>=\[]", requirement)[0].replace("-", "_")
+    """The module that a requirement brings."""
+    name = re.split(r"[<>=\[]", requirement)[0].replace("-", "_")
+    return {"mlflow_skinny": "mlflow"}.get(name, name)
 
 
 def test_the_extras_are_those_of_the_package() -> None:
@@ -30,7 +36,7 @@ def test_the_extras_are_those_of_the_package() -> None:
     assert {name: list(packages) for name, packages in EXTRAS.items()} == {name: declared[name] for name in EXTRAS}
     assert declared["all"] == ["stabbench"]
     assert PROJECT["optional-dependencies"]["all"] == [
-        f"stabbench[{','.join(name for name in EXTRAS if name not in ('ray', 'slurm'))}]"
+        f"stabbench[{','.join(name for name in EXTRAS if name not in APART)}]"
     ]
     assert PROJECT["optional-dependencies"]["test"][0] == "stabbench[all]"
     assert not CODE.keys() & {_name(requirement) for requirement in PROJECT["dependencies"]}
