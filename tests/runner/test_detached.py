@@ -282,6 +282,18 @@ def test_what_is_stored_by_others_meanwhile_is_not_made_again(six: Grid, store: 
     assert attempts(store) == {1: 6}
 
 
+def test_seed_ensembles_are_built_by_jobs_after_those_of_their_members(six: Grid, store: Store, tmp_path: Path) -> None:
+    grid = dataclasses.replace(six, techniques=("adamw", "ensemble:members=2"), seeds=(0, 1))
+    cluster = Cluster()
+    cluster.inside = InlineExecutor
+    assert run_suite(grid, store, cluster).left == 0
+    assert [shard.are_ensembles for shard in cluster.shards] == [False, True]
+    inline = Store(tmp_path / "inline")
+    run_suite(grid, inline, InlineExecutor())
+    assert contents(store) == contents(inline)
+    assert not (store.root / "weights").exists() or not [*(store.root / "weights").iterdir()]
+
+
 def test_a_store_that_other_machines_do_not_share_is_told(
     six: Grid, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
