@@ -10,6 +10,7 @@ from typing import Any
 
 from transformers import TrainingArguments
 from transformers.trainer_utils import SchedulerType
+from transformers.training_args import OptimizerNames
 
 from bench_lib.core.errors import BadValue, Unsupported, require
 from bench_lib.core.spec import SCHEDULES, Profile
@@ -54,7 +55,8 @@ def _reasons(args: TrainingArguments) -> Iterator[str]:
         if value and value != default:
             yield f"{name}={value!r}: {why}"
     if args.optim not in OPTIMIZERS:
-        yield f"optim={str(args.optim)!r}: the optimiser is AdamW, or that of a technique such as adafactor or lion"
+        asked = OptimizerNames(args.optim).value
+        yield f"optim={asked!r}: the optimiser is AdamW, or that of a technique such as adafactor or lion"
     if args.world_size > 1 or args.n_gpu > 1:
         yield f"{max(args.world_size, args.n_gpu)} devices: hooks act on one; set CUDA_VISIBLE_DEVICES to one"
     if getattr(args, "loss_type", "nll") != "nll":

@@ -130,8 +130,10 @@ class _Stabilised(Base):
 
     def _followed(self) -> torch.optim.Optimizer:
         """The optimiser, whose steps techniques follow at once, while the rate is still that of the update."""
-        self.optimizer = self.updates.optimization.optimizer
-        self.optimizer.register_step_post_hook(self._follow)
+        optimizer = self.updates.optimization.optimizer
+        optimizer.register_step_post_hook(self._follow)
+        # Wrapped here, since the Trainer would have its groups replaced, which one made of several does not follow.
+        self.optimizer = self.accelerator.prepare(optimizer, device_placement=[False])
         return self.optimizer
 
     def _follow(self, *_: object) -> None:
@@ -175,7 +177,7 @@ class _Stabilised(Base):
         before = optimization.optimizer
         optimization.start_step()
         if optimization.optimizer is not before:  # a phase began with a new one
-            self.optimizer = self.accelerator.prepare(self._followed())
+            self._followed()
             self.lr_scheduler = optimization.schedule
         batches = [self.stabilised.read(self._prepare_inputs(each)) for each in self._micro_batches]
         with self.stabilised.generators_kept():

@@ -99,7 +99,13 @@ def test_every_kind_of_hook_does_so_everywhere(
 
 
 def runs(technique: str) -> bool:
-    """Whether a technique, at its defaults, is one for a loop of one's own."""
+    """Whether a technique, at its defaults, is one for a loop of one's own.
+
+    In fp16 a Trainer has accelerate's loss scale, which is another one on a processor, and no steps of the schedule
+    where an update is skipped.
+    """
+    if technique == "fp16":
+        return False
     made = TECHNIQUES.get(technique)()
     return not any(has(made, hook) for hook in REASONS) and not made.predicts_by_several()
 
