@@ -6,21 +6,34 @@ from collections.abc import Callable
 from typing import overload
 
 import pandas as pd
+from tqdm.auto import tqdm
 
 from bench_lib.core.errors import require
 from bench_lib.executors.base import Executor
 from bench_lib.executors.inline import InlineExecutor
-from bench_lib.report.analysis import summary
+from bench_lib.report.analysis import results, summary
 from bench_lib.report.analysis.dominance import dominance
 from bench_lib.report.analysis.given_scores import Given, GivenByTask, compare_given
 from bench_lib.report.analysis.scores import ScoreComparison
 from bench_lib.report.analysis.summary import BASELINE, cells
+from bench_lib.report.notebook import Leaderboard
 from bench_lib.runner.grid import Grid
 from bench_lib.runner.sweep import Progress, run_suite
 from bench_lib.stats.scores import ScoreSettings
 from bench_lib.store import Location, Store, located
 
-__all__ = ["Grid", "ScoreComparison", "ScoreSettings", "compare", "dominance", "load", "run", "summarise"]
+__all__ = [
+    "Grid",
+    "Leaderboard",
+    "ScoreComparison",
+    "ScoreSettings",
+    "compare",
+    "dominance",
+    "leaderboard",
+    "load",
+    "run",
+    "summarise",
+]
 
 
 def run(
@@ -28,15 +41,32 @@ def run(
     store: str | Location,
     executor: Executor | None = None,
     report: Callable[[Progress], None] = lambda progress: None,
+    progress: bool = False,
 ) -> pd.DataFrame:
-    """Run what the store does not hold of a grid and give the results of the whole store, one row a run."""
-    run_suite(grid, Store(located(store)), executor or InlineExecutor(), report)
+    """Run what the store does not hold of a grid and give the results of the whole store, one row a run.
+
+    `progress` shows a bar, in a notebook as a widget. Nothing else is printed.
+    """
+    with tqdm(disable=not progress, unit="run", dynamic_ncols=True) as bar:
+
+        def shown(so_far: Progress) -> None:
+            bar.total = so_far.total
+            bar.set_postfix(failed=so_far.failed, refresh=False)
+            bar.update(so_far.total - so_far.left - bar.n)
+            report(so_far)
+
+        run_suite(grid, Store(located(store)), executor or InlineExecutor(), shown)
     return load(store)
 
 
 def load(store: str | Location) -> pd.DataFrame:
     """The results of a store, one row a run."""
     return Store(located(store)).frame()
+
+
+def leaderboard(store: str | Location, baseline: str = BASELINE) -> Leaderboard:
+    """The leaderboard of a store against a baseline: in a notebook it shows its tables, `charts` has the figures."""
+    return Leaderboard(results.summarise(Store(located(store)), baseline))
 
 
 def summarise(runs: pd.DataFrame) -> pd.DataFrame:

@@ -48,6 +48,17 @@ def test_a_run_again_gives_the_whole_store_and_trains_nothing(runs: pd.DataFrame
     assert [(p.total, p.stored, p.finished) for p in told] == [(1, 1, 0)]
 
 
+def test_nothing_is_printed_but_a_bar_where_one_is_asked_for(
+    runs: pd.DataFrame, grid: Grid, folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run(grid, folder)
+    assert capfd.readouterr() == ("", "")
+    run(grid, folder, progress=True)
+    printed = capfd.readouterr()
+    assert printed.out == ""
+    assert "8/8" in printed.err
+
+
 def test_a_summary_has_one_row_a_cell(runs: pd.DataFrame) -> None:
     table = summarise(runs).set_index(["task", "technique"])
     assert len(table) == 4

@@ -35,7 +35,7 @@ def add_to(command: argparse.ArgumentParser) -> None:
     add("--store", default="bench-results", type=store_location, metavar=STORE, help="default: bench-results")
     add("--model", help="only this model (default: a list for each)")
     add("--profile", help="only this profile (default: a list for each)")
-    add("--data", choices=("real", "embedded"), help="only this kind of data; the two are never mixed")
+    add("--data", choices=("real", "embedded", "external"), help="only this kind of data; they are never mixed")
     add("--baseline", default="adamw", metavar="NAME", help="default: adamw")
     add("--top", type=int, default=5, metavar="N", help="techniques that are shown (default: 5)")
     add("--json", action="store_true", help="the answer as JSON, and nothing else, on the standard output")

@@ -25,6 +25,9 @@ Floats = NDArray[np.float64]
 CONTRASTS_PER_RESAMPLES = 20
 """Contrasts that share alpha for which `RESAMPLES` permutations are fine enough."""
 
+MOST_RUNS = 2000
+"""Largest number of runs of a technique on a task: distances between all runs are held at once."""
+
 MOST_SIMULATED = 100
 """Largest number of seeds for which the detectable ratio is simulated."""
 
@@ -43,6 +46,7 @@ class SeedScores:
 
     def __post_init__(self) -> None:
         require(self.scores.ndim == 1, "shape of the scores", self.scores.shape, "(runs,)")
+        require(self.scores.size <= MOST_RUNS, "number of runs", self.scores.size, f"{MOST_RUNS:,} on a task at most")
         if self.seeds is not None:
             allowed = f"one for each of the {self.scores.size} scores"
             require(len(self.seeds) == self.scores.size, "number of seeds", len(self.seeds), allowed)

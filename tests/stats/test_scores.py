@@ -89,6 +89,7 @@ def test_an_open_verdict_says_what_would_decide_it() -> None:
     ("made", "said"),
     [
         (lambda: SeedScores(DRAWS), "shape of the scores"),
+        (lambda: SeedScores(np.zeros(2001)), "number of runs is 2001; allowed: 2,000 on a task at most"),
         (lambda: SeedScores(DRAWS[0], (1, 2)), "number of seeds is 2; allowed: one for each of the 30"),
         (lambda: SeedScores(DRAWS[0][:3], (1, 2, 1)), "a seed that stands twice is 1"),
         (lambda: compare_scores({}), "tasks"),

@@ -51,7 +51,10 @@ class RawTable:
 def is_score_file(text: str) -> bool:
     """Whether a text names a file of a table, or a folder of trainer states, whether or not it exists."""
     path = Path(text)
-    return path.suffix.lower() in READERS or (path.is_dir() and next(path.rglob(STATE), None) is not None)
+    if path.suffix.lower() in READERS:
+        return True
+    is_store = next(path.glob("runs/task=*"), None) is not None
+    return path.is_dir() and not is_store and next(path.rglob(STATE), None) is not None
 
 
 def read(path: Path, layout: str = "") -> RawTable:
