@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,8 @@ import pytest
 
 from bench_lib.cli import main
 from bench_lib.cli.console import DONE, USAGE
-from bench_lib.store import Store
+from bench_lib.store import Address, Store
+from tests.buckets import Server
 
 Small = tuple[str, ...]
 Damage = Callable[[Path], Path]
@@ -124,3 +126,74 @@ def test_runs_that_two_kinds_of_machine_made_are_kept_as_repeats(capsys: Written
     assert lines[1] == f"4 runs of both, made on different kinds of machine, are kept as repeats in {store}/repeats"
     assert main(["store", "merge", str(store), str(other.root)]) == DONE
     assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_a_bucket_does_what_a_folder_does(
+    capsys: Written, bucket: Address, store: Path, small: Small, tmp_path: Path
+) -> None:
+    grid = (*small, "--techniques", "adamw,mixout", "--seeds", "0-1")
+    place = str(bucket)
+    assert main(["store", "sync", str(store), place]) == DONE
+    assert capsys.readouterr().out == (
+        f"4 runs and 0 repeats, 8 files, went to {place}, which holds 4 runs\n"
+        f"0 runs and 0 repeats, 0 files, went to {store}, which holds 4 runs\n"
+    )
+    path = Store(bucket).files("runs")[0]
+    path.unlink()
+    assert main(["run", *grid, "--store", place]) == DONE
+    said = capsys.readouterr().out
+    assert "4 runs: 3 stored, 1 to do" in said
+    assert f"in {place}\n" in said
+    assert main(["store", "verify", place]) == DONE
+    assert main(["store", "compact", place]) == DONE
+    assert f"4 files of runs were merged; 1 are in {place}\n" in capsys.readouterr().out
+    assert main(["store", "sync", "--one-way", place, str(tmp_path / "copy")]) == DONE
+    assert capsys.readouterr().out == (
+        f"4 runs and 0 repeats, 2 files, went to {tmp_path / 'copy'}, which holds 4 runs\n"
+    )
+    assert main(["store", "merge", place, str(store)]) == DONE
+    assert main(["compare", place, str(store)]) == DONE
+    assert "runs in both: 4; 4 equal, 0 different" in capsys.readouterr().out
+    assert main(["compare", "adamw", "mixout", "--store", place]) == DONE
+    assert main(["recommend", "--task-like", "sst2", "--store", place]) == DONE
+    toml = tmp_path / "plan.toml"
+    toml.write_text(
+        'title = "One"\nmodel = "tiny"\nprofiles = ["smoke"]\n[[sweep]]\nname = "one"\ntasks = ["sst2"]\n'
+        'techniques = ["adamw", "mixout"]\nseeds = "0-1"\n'
+    )
+    capsys.readouterr()
+    assert main(["status", str(toml), "--json", "--store", place]) == DONE
+    assert json.loads(capsys.readouterr().out)["whole"]["done"] == 4
+    assert main(["run", str(toml), "--store", place]) == DONE
+    assert main(["report", "--store", place, "--out", str(tmp_path / "reports")]) == DONE
+    assert (tmp_path / "reports" / "leaderboard.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("run", "--store", "s3://"), "allowed: a folder, or s3://BUCKET/FOLDER"),
+        (("report", "--store", "http://host/x"), "allowed: a folder, or s3://BUCKET/FOLDER"),
+        (("store", "verify", "s3a://bucket"), "allowed: a folder, or s3://BUCKET/FOLDER"),
+        (("store", "sync", "one"), "OTHER is None; allowed: a second store with merge and sync"),
+        (("store", "verify", "one", "--one-way"), "--one-way is 'verify'; allowed: sync before it"),
+        (("store", "sync", "none", "other", "--one-way"), "allowed: a store that holds runs"),
+        (("report", "--out", "reports", "--store", "s3://no-such-bucket/x"), "cannot be listed: NoSuchBucket"),
+        (("store", "verify", "s3://no-such-bucket/x"), "cannot be listed: NoSuchBucket"),
+        (("compare", "s3://no-such-bucket/x", "s3://no-such-bucket/y"), "cannot be listed: NoSuchBucket"),
+    ],
+)
+def test_what_is_no_store_is_refused(
+    capsys: Written, arguments: tuple[str, ...], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, s3: Server
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert _code(arguments) == USAGE
+    assert said in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def _code(arguments: tuple[str, ...]) -> int | str | None:
+    try:
+        return main(list(arguments))
+    except SystemExit as ended:
+        return ended.code

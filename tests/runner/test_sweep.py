@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ from bench_lib.runner.grid import Grid, plan
 from bench_lib.runner.limits import Limits
 from bench_lib.runner.records import blank_record
 from bench_lib.runner.sweep import Group, Progress, run_suite
-from bench_lib.store import Claims, Store, compact, files, merge, verify
+from bench_lib.store import Address, Claims, Store, compact, files, merge, verify
+from tests.buckets import BUSY, DENIED, SKEWED, Fault, Server
 
 Outcomes = Generator[Any, None, None]
 Change = Callable[[RunRecord], RunRecord]
@@ -322,11 +324,11 @@ SCRIPT = """
 import sys, time
 from pathlib import Path
 from bench_lib.executors import InlineExecutor
-from bench_lib.store import Store
+from bench_lib.store import Store, located
 from bench_lib.runner.grid import Grid
 from bench_lib.runner.sweep import run_suite
 
-root, data, log, go, pause = *map(Path, sys.argv[1:5]), float(sys.argv[5])
+root, data, log, go, pause = *map(located, sys.argv[1:5]), float(sys.argv[5])
 
 class Logged:
     def run(self, function, jobs):
@@ -348,7 +350,7 @@ print(progress.finished, progress.elsewhere, progress.left)
 
 def start(store: Store, data_folder: Path, log: Path, pause: float) -> subprocess.Popen[str]:
     """A process that sweeps once it is ready and the file `go` is there, and notes what it trains."""
-    given = [str(one) for one in (store.root, data_folder, log, store.root.parent / "go", pause)]
+    given = [str(one) for one in (store.root, data_folder, log, log.parent / "go", pause)]
     return subprocess.Popen([sys.executable, "-c", SCRIPT, *given], stdout=subprocess.PIPE, text=True)
 
 
@@ -378,9 +380,11 @@ def contents(store: Store) -> list[str]:
 
 
 @pytest.mark.exhaustive
+@pytest.mark.parametrize("kind", ["folder", "bucket"])
 def test_processes_that_share_a_grid_train_nothing_twice_and_one_that_is_killed_bars_nothing(
-    data_folder: Path, store: Store, tmp_path: Path
+    data_folder: Path, tmp_path: Path, kind: str, request: pytest.FixtureRequest
 ) -> None:
+    store = Store(request.getfixturevalue("bucket") if kind == "bucket" else tmp_path / "results")
     grid = Grid(("sst2",), ("adamw", "mixout", "ema"), (0, 1), "smoke", "tiny", str(data_folder))
     logs = [tmp_path / name for name in ("killed", "other")]
     killed, other = (start(store, data_folder, log, pause) for log, pause in zip(logs, (600, 0.2), strict=True))
@@ -414,3 +418,60 @@ def test_processes_that_share_a_grid_train_nothing_twice_and_one_that_is_killed_
     alone = Store(tmp_path / "alone")
     run_suite(grid, alone, InlineExecutor())
     assert contents(store) == contents(alone)
+
+
+def test_two_sweeps_into_one_bucket_neither_lose_nor_double_a_run(data_folder: Path, bucket: Address) -> None:
+    grid = Grid(("sst2",), ("adamw", "mixout", "ema"), (0, 1, 2), "smoke", "tiny", str(data_folder))
+    both = (Fake(), Fake())
+    with ThreadPoolExecutor(2) as pool:
+        ended = list(pool.map(lambda fake: run_suite(grid, Store(bucket), fake), both))
+    trained = [spec.run_id() for fake in both for job in fake.jobs for spec in job]
+    assert sorted(trained) == sorted(spec.run_id() for spec in plan(grid))
+    assert [progress.left for progress in ended] == [0, 0]
+    store = Store(bucket)
+    assert len(store.files("runs")) == len(store.ids()) == 9
+    assert not (bucket / "claims").exists()
+
+
+def test_a_sweep_in_a_bucket_is_equal_to_the_bit_to_one_in_a_folder(
+    data_folder: Path, bucket: Address, store: Store
+) -> None:
+    grid = Grid(("sst2",), ("adamw",), (0, 1), "smoke", "tiny", str(data_folder))
+    assert run_suite(dataclasses.replace(grid, seeds=(0,)), Store(bucket), InlineExecutor()).finished == 1
+    assert run_suite(grid, Store(bucket), InlineExecutor()).finished == 1
+    run_suite(grid, store, InlineExecutor())
+    assert contents(Store(bucket)) == contents(store)
+    assert verify(Store(bucket)) == []
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [Fault("", answer=DENIED)],
+        [Fault("PUT", answer=DENIED)],
+        [Fault("", answer=SKEWED)],
+        [Fault("PUT", "/.", cut="sending")],
+    ],
+)
+def test_nothing_is_trained_for_a_bucket_that_cannot_be_written(
+    small: Grid, bucket: Address, s3: Server, faults: list[Fault]
+) -> None:
+    s3.plan.faults[:] = faults
+    executor = Fake()
+    with pytest.raises(BadStore, match=r"cannot be (listed|written)"):
+        run_suite(small, Store(bucket), executor)
+    assert executor.jobs == []
+
+
+def test_a_server_that_fails_for_a_while_loses_no_run(small: Grid, bucket: Address, s3: Server) -> None:
+    class Failing(Fake):
+        def run(self, function: Any, jobs: Any) -> Outcomes:
+            for number, done in enumerate(super().run(function, jobs)):
+                if number == 1:
+                    s3.plan.faults.append(Fault("PUT", "/runs/", times=8, answer=BUSY))
+                yield done
+
+    executor = Failing()
+    assert run_suite(small, Store(bucket), executor).finished == 4
+    assert len(Store(bucket).ids()) == 4
+    assert s3.plan.faults[0].times == 0
