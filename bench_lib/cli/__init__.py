@@ -23,6 +23,7 @@ from bench_lib.cli import (
     report,
     run,
     store,
+    submit,
     tune,
 )
 from bench_lib.cli.console import DONE, INFRASTRUCTURE, USAGE
@@ -91,6 +92,9 @@ def parser() -> argparse.ArgumentParser:
     imports.add_to(commands.add_parser("import", help="runs of another harness, from files, into a store"))
     export.add_to(commands.add_parser("export", help="the runs of a store to trackio, TensorBoard, W&B or MLflow"))
     audit.add_to(commands.add_parser("data", help="audit data sets: duplicates, leaks, labels, lengths, vocabulary"))
+    submit.add_to(commands.add_parser("submit", help="pack a technique and its runs for the leaderboard"))
+    verification = commands.add_parser("verify-submission", help="check a submission, and train some of its runs again")
+    submit.add_verification_to(verification)
     store.add_to(commands.add_parser("store", help="verify, compact or merge stores"))
     doctor.add_to(commands.add_parser("doctor", help="what works on this machine"))
     return top
