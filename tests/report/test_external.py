@@ -39,6 +39,13 @@ def test_external_runs_have_tables_of_their_own(table: GivenTable, tmp_path: Pat
     assert "**External runs**: made by another harness" in text
 
 
+def test_a_store_may_hold_nothing_else(table: GivenTable, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    add(store, records(table, ImportSettings()), table.runs)
+    summary = summarise(store, "sam")
+    assert summary.cells[["data", "model"]].astype(str).to_numpy().tolist() == [["external", "unknown"]]
+
+
 def test_they_stand_beside_our_own_where_that_is_asked(table: GivenTable, tmp_path: Path, record: Make) -> None:
     store = Store(tmp_path / "store")
     store.append(record(0, 0.7, task="rte"))

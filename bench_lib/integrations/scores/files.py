@@ -70,6 +70,11 @@ def read(path: Path, layout: str = "") -> RawTable:
     rows = tuple(RawRow(f"{path}, row {number}", row) for number, row in enumerate(map(_flat_row, found), 1))
     if not rows:
         raise BadData(f"{path} has no runs; expected a row for each")
+    columns = [*found[0]]
+    if len(columns) == 1 and (sign := next((sign for sign in ";\t|" if sign in columns[0]), "")):
+        raise BadData(
+            f"{path} has the one column {columns[0]!r}: its columns seem to be separated by {sign!r}, not commas"
+        )
     rows = tuple(_unpacked(row) for row in rows)
     return RawTable(str(path), _harness(set(rows[0].values) | set(found[0])), rows)
 

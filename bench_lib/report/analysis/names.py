@@ -69,8 +69,12 @@ def _models(runs: pd.DataFrame) -> pd.Series[str]:
     prints = np.array([None if "harness" in s else fingerprint(s.get("model")) for s in parsed], dtype=object)
     known = runs.assign(data=data_kinds(runs["data_source"].to_numpy()), fingerprint=prints[specs.codes])
     apart = known.groupby(list(GROUP))["fingerprint"].transform("nunique") > 1
-    marked = runs["model"] + "@" + known["fingerprint"].map(_marks({one for one in prints if one is not None}))
-    return runs["model"].where(~apart | known["fingerprint"].isna(), marked)
+    if not apart.any():
+        return runs["model"]
+    marks = _marks({one for one in prints if one is not None})
+    named = zip(runs["model"], known["fingerprint"], apart, strict=True)
+    marked = [f"{model}@{marks[one]}" if several and one in marks else model for model, one, several in named]
+    return pd.Series(marked, runs.index, dtype=runs["model"].dtype)
 
 
 def _marks(prints: set[str]) -> dict[str, str]:

@@ -82,10 +82,22 @@ def test_the_state_of_a_training_says_how_it_ended(tmp_path: Path, trainer: Writ
     ]
 
 
+def test_what_transformers_writes_is_read(tmp_path: Path) -> None:
+    from transformers.trainer_callback import TrainerControl, TrainerState
+
+    history = [{"loss": 0.4, "grad_norm": 1.0, "step": 4}, {"eval_f1": 0.7, "eval_loss": 0.5, "step": 4}]
+    state = TrainerState(global_step=4, max_steps=4, log_history=history, stateful_callbacks=[TrainerControl()])
+    (tmp_path / "seed_7").mkdir()
+    state.save_to_json(str(tmp_path / "seed_7" / "trainer_state.json"))
+    (row,) = read(tmp_path).rows
+    assert row.values == {"seed": "7", "status": "converged", "eval_f1": 0.7, "eval_loss": 0.5}
+
+
 @pytest.mark.parametrize(
     ("name", "lines", "said"),
     [
         ("a.csv", ["seed,score"], "a.csv has no runs"),
+        ("a.csv", ["seed;score", "1;0.5"], "has the one column 'seed;score': its columns seem to be separated by ';'"),
         ("a.txt", ["x"], r"ends in '\.txt'; files that can be read end in"),
         ("a.csv", ["seed,seed", "1,2"], "has the column 'seed' more than once"),
         ("a.jsonl", ["{"], "line 1 is no JSON"),
