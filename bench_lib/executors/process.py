@@ -61,7 +61,7 @@ def start(
     The parent sets the variables: the process imports the main module first, and with it possibly libraries that read
     them. Where possible it is forked from a process that imported the module `imports` under the same variables.
     """
-    with _starting, without_interrupts(), _variables({**(environment or {}), **ENVIRONMENT}):
+    with _starting, without_interrupts(), variables({**(environment or {}), **ENVIRONMENT}):
         if FORKS and imports is not None and not environment and _imported_alike(imports):
             context = get_context("forkserver")
             context.set_forkserver_preload([imports])
@@ -203,7 +203,7 @@ def without_interrupts() -> Iterator[None]:
 
 
 @contextmanager
-def _variables(wanted: Mapping[str, str]) -> Iterator[None]:
+def variables(wanted: Mapping[str, str]) -> Iterator[None]:
     """Environment variables with these values in place of their own."""
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)

@@ -19,14 +19,17 @@ from shutil import which
 from typing import Any
 
 import psutil
-from submitit import AutoExecutor, Job
-from submitit.core.utils import FailedSubmissionError, JobPaths, UncompletedJobError, pickle_load
 
 from bench_lib import __version__
 from bench_lib.core.errors import BenchError, described, require, shortened
 from bench_lib.executors.base import Done, Executor, Failure, J, R
 from bench_lib.executors.local import LocalExecutor
-from bench_lib.executors.process import without_interrupts
+from bench_lib.executors.process import variables, without_interrupts
+
+# To set up its log it would close the handlers of all others.
+with variables({"SUBMITIT_LOG_LEVEL": "NOCONFIG"}):
+    from submitit import AutoExecutor, Job
+    from submitit.core.utils import FailedSubmissionError, JobPaths, UncompletedJobError, pickle_load
 
 MOST_JOBS = 1_000
 """Jobs of one submission; a cluster usually takes arrays of up to 1,001."""

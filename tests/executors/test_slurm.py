@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -78,6 +79,23 @@ def test_a_missing_package_is_named_with_what_installs_it(monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "submitit", None)
     with pytest.raises(Unavailable, match=r"submitit is not installed: pip install 'stabbench\[slurm\]'"):
         make_executor("slurm", Settings())
+
+
+def test_what_others_log_to_stays_open() -> None:
+    text = """
+import logging
+
+class Handler(logging.Handler):
+    def close(self):
+        raise SystemExit("closed")
+
+handler = Handler()
+import bench_lib.executors.slurm
+assert not logging.getLogger("submitit").handlers
+logging.Handler.close(handler)
+"""
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_machine_without_slurm_is_told_so_at_once(commands: Callable[..., None]) -> None:
