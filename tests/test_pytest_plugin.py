@@ -20,7 +20,7 @@ from bench_lib.pytest_plugin.session import Lines, Session
 from bench_lib.runner.grid import Grid, plan
 from bench_lib.runner.records import blank_record
 from bench_lib.runner.sweep import run_suite
-from bench_lib.store import Store
+from bench_lib.store import Address, Store
 from bench_lib.tasks import STANDARD
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.context import Training
@@ -495,3 +495,15 @@ def test_without_a_reporter_nothing_is_told(bench: Bench) -> None:
     session.start((specs[0],))
     session.lines.clear()
     assert not session.lines.live
+
+
+def test_a_bucket_takes_the_runs_and_one_that_cannot_be_read_ends_the_session(bench: Bench, bucket: Address) -> None:
+    assert bench(store=str(bucket)).parseoutcomes() == {"passed": 2}
+    assert len(Store(bucket).ids()) == 4
+    assert bench(store=str(bucket)).parseoutcomes() == {"skipped": 2}
+    found = bench(store="s3://no-such-bucket/results")
+    assert found.ret == pytest.ExitCode.USAGE_ERROR
+    found.stderr.fnmatch_lines(["ERROR: s3://no-such-bucket/results/runs cannot be listed: NoSuchBucket*"])
+    found = bench(store="s3://")
+    assert found.ret == pytest.ExitCode.INTERRUPTED
+    found.stdout.fnmatch_lines(["*store is 's3://'; allowed: a folder, or s3://BUCKET/FOLDER*"])

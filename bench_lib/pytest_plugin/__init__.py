@@ -79,11 +79,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     try:
         check_installed(("pytest_benchmark",), "the benchmarks")
         asked = request_of(config)
-        specs = plan(asked.grid)
+        specs, store = plan(asked.grid), Store(config.getoption("--bench-store"))
     except BenchError as error:
         # The one error of which pytest shows the message alone here; it ends the session with exit code 2.
         raise pytest.Collector.CollectError(str(error)) from error
-    store, session = Store(config.getoption("--bench-store")), _session(config)
+    session = _session(config)
     rerun = bool(config.getoption("--bench-rerun"))
     pools = tuple(spec for spec in specs if spec.pools())
     cells = _cells(specs)
@@ -115,8 +115,17 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if found:
         store = found[0].store
         specs = [spec for cell in found for spec in cell.specs]
-        todo = [spec for cell in found for spec in cell.todo()]
+        todo = _todo(found)
         _session(session.config).begin(specs, todo, store.root)
+
+
+def _todo(cells: Sequence[BenchCell]) -> list[RunSpec]:
+    from bench_lib.core.errors import BadStore
+
+    try:
+        return [spec for cell in cells for spec in cell.todo()]
+    except BadStore as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

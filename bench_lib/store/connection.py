@@ -17,6 +17,14 @@ from bench_lib.core.extras import optional
 SCHEMES: Mapping[str, str] = {"s3": "AWS_", "gs": "GOOGLE_", "az": "AZURE_"}
 """The schemes of addresses, and how the variables of the environment begin that say how such buckets are reached."""
 FORMS = ", ".join(f"{scheme}://BUCKET/FOLDER" for scheme in SCHEMES)
+CREDENTIALS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_SKIP_SIGNATURE",
+)
+"""Without any of them a machine's role is asked for, which only Amazon's machines have."""
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 
 RETRIES: dict[str, Any] = {
@@ -75,8 +83,13 @@ def connected(url: str) -> Bucket:
 def _connected(url: str, settings: tuple[tuple[str, str], ...]) -> Bucket:
     endpoints = {name: value for name, value in settings if name in ENDPOINTS}
     for name, value in endpoints.items():
-        if not re.match("https?://[^/]", value):
+        # What is no URL makes obstore panic.
+        if not re.fullmatch(r"https?://(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+)(:[0-9]+)?(/[!-~]*)?", value):
             raise BadValue(name, value, "a URL such as https://s3.example.org")
+    if endpoints and not any(name in CREDENTIALS for name, _ in settings):
+        raise BadValue(
+            CREDENTIALS[0], None, f"set with {next(iter(endpoints))}, or one of {', '.join(CREDENTIALS[1:])}"
+        )
     with optional("obstore"):
         from obstore.store import from_url
     plain = any(value.startswith("http:") for value in endpoints.values())

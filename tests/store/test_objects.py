@@ -318,9 +318,17 @@ def test_a_server_that_ignores_conditions_is_refused(store: Store, monkeypatch: 
 
 
 def test_what_is_missing_to_reach_a_bucket_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "nonsense")
-    with pytest.raises(BadValue, match=r"AWS_ENDPOINT_URL is 'nonsense'; allowed: a URL"):
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for endpoint in ("nonsense", "http://", "http://a b", "http://[", "ftp://host", "https:///x", ""):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        with pytest.raises(BadValue, match=r"AWS_ENDPOINT_URL is '.*'; allowed: a URL"):
+            Store(Address("s3://bench/x"))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9/")
+    with pytest.raises(BadValue, match=r"AWS_ACCESS_KEY_ID is None; allowed: set with AWS_ENDPOINT_URL, or one of"):
         Store(Address("s3://bench/x"))
+    monkeypatch.setenv("AWS_SKIP_SIGNATURE", "true")
+    assert Store(Address("s3://bench/x")).root
     for name in ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_CONNECTION_STRING"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(BenchError, match=r"az://bench cannot be reached with these AZURE_\* variables: .*Account"):
