@@ -92,10 +92,10 @@ def calibrate(options: argparse.Namespace) -> int:
 
 def calibrate_many(options: argparse.Namespace) -> int:
     """Print how `run --until-decided` errs, what it finds and how many runs it takes, one row as it is measured."""
-    from bench_lib.comparison.contrasts import LEAST_CHANCE
     from bench_lib.stats.calibration import SCENARIOS
     from bench_lib.stats.design import Margins, staged
     from bench_lib.stats.family_calibration import Techniques
+    from bench_lib.stats.reach import LEAST_CHANCE
 
     sizes = re.fullmatch(r"([1-9]\d{0,2})x([1-9]\d{0,2})", options.many)
     require(sizes is not None, "--many", options.many, "numbers of techniques and tasks, such as 20x4")

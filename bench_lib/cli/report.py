@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from bench_lib.cli.arguments import STORE, location, store_location
 from bench_lib.cli.console import DONE, REGRESSION, print_damaged_files
+from bench_lib.core.errors import BadPlan
 
 if TYPE_CHECKING:
     from bench_lib.executors.base import Executor
+    from bench_lib.report.analysis.declared import DeclaredPlan
     from bench_lib.store import Store
 
 
@@ -21,6 +23,13 @@ def add_to(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--out", default="bench-reports", type=location, metavar="DIR", help="default: bench-reports")
     command.add_argument("--baseline", default="adamw", help="default: adamw")
+    command.add_argument(
+        "--plan",
+        type=location,
+        metavar="PLAN.toml",
+        help="say how far this plan is, and decide its contrasts from the stored runs",
+    )
+    command.add_argument("--data", metavar="hub|embedded|DIR", help="of the plan; default: what the plan says")
     command.add_argument("--workers", type=int, default=1, metavar="N", help="processes that draw figures; default: 1")
     command.add_argument("--check", action="store_true", help="write nothing; exit 1 if what stands in --out is stale")
     command.set_defaults(command=_report)
@@ -31,10 +40,11 @@ def _report(options: argparse.Namespace) -> int:
     from bench_lib.store import Store
 
     store = Store(options.store)
+    plan = _plan(store, options)
     if options.check:
-        code = _check(store, options)
+        code = _check(store, plan, options)
     else:
-        paths = render(store, options.out, options.baseline, _executor(options.workers))
+        paths = render(store, options.out, options.baseline, _executor(options.workers), plan)
         print(*[path for path in paths if path.parent == options.out], sep="\n")
         print(f"{options.out / 'figures'}{os.sep}: {len(paths)} files in all")
         code = DONE
@@ -42,17 +52,30 @@ def _report(options: argparse.Namespace) -> int:
     return code
 
 
-def _check(store: Store, options: argparse.Namespace) -> int:
+def _plan(store: Store, options: argparse.Namespace) -> DeclaredPlan | None:
+    """What the plan declares, None without one."""
+    if options.plan is None:
+        if options.data is not None:
+            raise BadPlan(["--data goes with --plan only: a report reads the store alone"])
+        return None
+    from bench_lib.plans.declared import declared_plan
+    from bench_lib.plans.plan_file import read_plan
+
+    return declared_plan(read_plan(options.plan, options.data, str(options.store)), store)
+
+
+def _check(store: Store, plan: DeclaredPlan | None, options: argparse.Namespace) -> int:
     from bench_lib.report.render import stale
 
-    found = stale(store, options.out, options.baseline, _executor(options.workers))
+    found = stale(store, options.out, options.baseline, _executor(options.workers), plan)
     for what in ("missing", "different", "superfluous"):
         for name in getattr(found, what):
             print(f"{what}: {options.out / name}")
     if not found:
         print(f"{options.out} is what {options.store} gives")
         return DONE
-    print(f"stale: `stabbench report --store {options.store} --out {options.out}` renders it anew")
+    with_plan = f" --plan {options.plan}" if options.plan else ""
+    print(f"stale: `stabbench report --store {options.store} --out {options.out}{with_plan}` renders it anew")
     return REGRESSION
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench_lib.cli import console
-from bench_lib.cli.arguments import location
+from bench_lib.cli.arguments import add_options, location
 from bench_lib.cli.console import DONE, INCONCLUSIVE, REGRESSION, print_damaged_files
-from bench_lib.cli.run import add_executor, chosen_executor
 from bench_lib.core.errors import require
+from bench_lib.runner.request import chosen_executor, executing
 
 if TYPE_CHECKING:
     from bench_lib.submissions.finding import Finding
@@ -55,8 +55,8 @@ def add_verification_to(command: argparse.ArgumentParser) -> None:
     add("--data", metavar="DIR", help="the folder with the data, where the submission has data of a folder")
     add("--unpack", type=location, metavar="DIR", help="keep what was unpacked in this folder, to read and to merge")
     add("--json", action="store_true", help="the answer as JSON, and nothing else, on the standard output")
-    add_executor(command)
-    command.set_defaults(command=_verify, executor="local")
+    add_options(command, executing("local"))
+    command.set_defaults(command=_verify)
 
 
 def _submit(options: argparse.Namespace) -> int:

@@ -20,11 +20,9 @@ from bench_lib.runner.limits import Limits
 from bench_lib.runner.sweep import UNLIMITED, Progress
 from bench_lib.runner.trials import parse_arm
 from bench_lib.stats.design import Margins, staged
+from bench_lib.stats.reach import LEAST_CHANCE
 from bench_lib.store import Store
 from bench_lib.tasks.find import find_task
-
-LEAST_CHANCE = 0.1
-"""Chance of a decision within the seeds below which a contrast gets no more of them."""
 
 
 class Contrast(NamedTuple):
@@ -108,11 +106,15 @@ def decide(
     looks. Raises `BadPlan` for contrasts that cannot be run, before anything is trained.
     """
     pairs = paired(contrasts)
-    seeds = range(contrasts.first_seed, contrasts.first_seed + contrasts.max_seeds)
-    family = Family(contrasts.alpha, contrasts.margins, tuple(seeds), LEAST_CHANCE)
-    looking = Looking(family, pairs, store, executor, report, limits)
+    looking = Looking(family_of(contrasts), pairs, store, executor, report, limits)
     stopped = looking.take()
     return DecidedSweep(contrasts, {contrast: looking.result(contrast) for contrast in pairs}, looking.new, stopped)
+
+
+def family_of(contrasts: Contrasts) -> Family:
+    """What the one alpha of contrasts is for."""
+    seeds = range(contrasts.first_seed, contrasts.first_seed + contrasts.max_seeds)
+    return Family(contrasts.alpha, contrasts.margins, tuple(seeds), LEAST_CHANCE)
 
 
 def stack_or_label(text: str) -> tuple[TechniqueSpec, ...] | str:
@@ -121,8 +123,11 @@ def stack_or_label(text: str) -> tuple[TechniqueSpec, ...] | str:
     return trainable_stack(text).spec() if arm is None else arm.label
 
 
-def paired(contrasts: Contrasts) -> dict[Contrast, Pair]:
-    """The runs of each contrast; raises `BadPlan` with all reasons if any cannot be compared."""
+def paired(contrasts: Contrasts, planned_by: Callable[[Grid], list[RunSpec]] = plan) -> dict[Contrast, Pair]:
+    """The runs of each contrast; raises `BadPlan` with all reasons if any cannot be compared.
+
+    `grid.runs_of` in place of `grid.plan` does not try whether data and model fit each other.
+    """
     problems = Problems()
     problems.of(staged, (contrasts.max_seeds,), len([*contrasts]), contrasts.alpha, contrasts.margins)
     names = (contrasts.baseline, *contrasts.techniques)
@@ -131,7 +136,7 @@ def paired(contrasts: Contrasts) -> dict[Contrast, Pair]:
         same = [other for other in names if other != name and other in stacks and stacks[other] == stacks.get(name)]
         allowed = "techniques that differ from each other and from the baseline"
         problems.of(require, not same and name != contrasts.baseline, "techniques", name, allowed)
-    planned = {profile: problems.of(plan, contrasts.grid(profile)) or [] for profile in contrasts.profiles}
+    planned = {profile: problems.of(planned_by, contrasts.grid(profile)) or [] for profile in contrasts.profiles}
     problems.refuse()
     names_of = {text: find_task(text).name for text in contrasts.tasks}
     cells = {

@@ -13,25 +13,19 @@ from itertools import pairwise
 from typing import Generic, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bench_lib.comparison.paired_runs import Pair, TaskRuns
 from bench_lib.comparison.result import TaskResult
 from bench_lib.core.errors import BenchError
-from bench_lib.core.spec import digest
 from bench_lib.executors.base import Executor
 from bench_lib.runner.limits import Limits
 from bench_lib.runner.sweep import Progress, sweep
-from bench_lib.stats.claims import exact_evidence
-from bench_lib.stats.design import STEP, Design, Margins, staged
-from bench_lib.stats.family import conclude_together, rejections
-from bench_lib.stats.power import detectable_ratio, seeds_needed
-from bench_lib.stats.reach import chance_of_decision
-from bench_lib.stats.verdict import Verdict, look_generator, permutation_evidence
+from bench_lib.stats.design import Design, Margins, staged
+from bench_lib.stats.looks import FamilyVerdicts, permutation_seed, power_generator
+from bench_lib.stats.power import detectable_ratio
 from bench_lib.store import Looks, Store, read_looks, write_looks
 
 K = TypeVar("K")
-Floats = NDArray[np.float64]
 
 
 class Stop(StrEnum):
@@ -87,18 +81,18 @@ class Looking(Generic[K]):
     limits: Limits = field(default_factory=Limits)
     new: int = field(default=0, init=False)
     runs: dict[K, TaskRuns] = field(init=False)
-    looked: dict[K, int] = field(init=False)
-    verdicts: dict[K, Verdict] = field(init=False)
-    given_up: set[K] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         self.runs = dict.fromkeys(self.pairs, TaskRuns())
-        self.looked = dict.fromkeys(self.pairs, 0)
-        self.verdicts = dict.fromkeys(self.pairs, exact_evidence(TaskRuns().samples()))
 
     @functools.cached_property
     def design(self) -> Design:
         return self.family.design(self.pairs.values(), self.store)
+
+    @functools.cached_property
+    def known(self) -> FamilyVerdicts[K]:
+        """The verdicts so far; their permutations are seeded by task and names, hence equal on every machine."""
+        return FamilyVerdicts(self.design, {key: permutation_seed(*pair.names()) for key, pair in self.pairs.items()})
 
     def take(self) -> Stop:
         """Take looks until every contrast is decided, or seeds or limits are spent."""
@@ -114,24 +108,20 @@ class Looking(Generic[K]):
                 return Stop.LIMIT
             if not self.undecided():
                 break
-        return Stop.SEEDS if self.undecided() or self.given_up else Stop.DECIDED
+        return Stop.SEEDS if self.undecided() or self.known.given_up else Stop.DECIDED
 
     def undecided(self) -> list[K]:
         """The contrasts to add seeds to: neither decided nor declined nor given up, the widest interval first."""
-        kept = [key for key in self.pairs if key not in self.given_up]
-        found = [key for key in kept if not (self.verdicts[key].sure or self.runs[key].decline_reason())]
-        return sorted(found, key=lambda key: (self.looked[key], -_width(self.verdicts[key])))
+        return [key for key in self.known.undecided() if not self.runs[key].decline_reason()]
 
     def result(self, key: K, max_cost: float = math.inf) -> TaskResult:
         """The verdict on a contrast, with its evidence."""
-        runs, verdict, task = self.runs[key], self.verdicts[key], self.pairs[key].technique.task
+        runs, verdict, task = self.runs[key], self.known.verdicts[key], self.pairs[key].technique.task
         baseline = runs.samples().baseline
         scores = baseline[~np.isnan(baseline)]
-        rejected = rejections(self.verdicts.values())
-        level = self.design.levels(self.design.seeds, sum(verdict.failures), rejected).spread
-        generator = np.random.default_rng(int(digest(["power", task]), 16))
-        detectable = detectable_ratio(scores, max(verdict.seeds, 3), level, generator)
-        missing = 0.0 if verdict.sure else self._seeds_to_add(key, scores, level, generator)
+        level, seeds = self.known.level(key), max(verdict.seeds, 3)
+        detectable = detectable_ratio(scores, seeds, level, power_generator(task))
+        missing = self.known.seeds_to_add(key, scores, power_generator(task))
         return TaskResult(
             task,
             verdict,
@@ -156,41 +146,5 @@ class Looking(Generic[K]):
         return list(new)
 
     def _judge(self, contrasts: Sequence[K], look: int) -> None:
-        """Conclude a look; the permutations are seeded by task and names, hence equal on every machine."""
-        evidence = {}
-        for key in contrasts:
-            samples, seed = self.runs[key].samples(), int(digest(["check", *self.pairs[key].names()]), 16)
-            fine = self.design.is_fine(look)
-            evidence[key] = (
-                exact_evidence(samples) if fine else permutation_evidence(samples, look_generator(seed, look))
-            )
-        decided = [verdict for verdict in self.verdicts.values() if verdict.sure]
-        self.verdicts |= conclude_together(evidence, look, self.design, decided)
-        self.looked |= dict.fromkeys(contrasts, look)
-        rejected = rejections(self.verdicts.values())
-        for key in set(contrasts).intersection(self.undecided()) if look < self.design.seeds else ():
-            if chance_of_decision(self.verdicts[key], look, self.design, rejected) < self.design.least_chance:
-                self.given_up.add(key)
-
-    def _seeds_to_add(self, key: K, scores: Floats, level: float, generator: np.random.Generator) -> float:
-        """Seeds to add to distinguish the observed MAD ratio from 1 or from the margin, whichever is farther from it.
-
-        Beyond the last look alpha is that of a continuation to twice as many seeds.
-        """
-        verdict, last = self.verdicts[key], self.design.seeds
-        log_ratio, margin = abs(verdict.log_ratio.estimate), math.log(self.design.margins.ratio)
-        if not math.isfinite(log_ratio):
-            return math.nan
-        ratio = math.exp(max(log_ratio, margin - log_ratio))
-        needed = math.inf if key in self.given_up else seeds_needed(scores, ratio, level, generator)
-        if not needed <= last:
-            further = self.design.continued(2 * last)
-            level = further.levels(further.seeds, sum(verdict.failures), rejections(self.verdicts.values())).spread
-            needed = max(last + STEP, seeds_needed(scores, ratio, level, generator))
-        return max(needed - self.looked[key], STEP)
-
-
-def _width(verdict: Verdict) -> float:
-    """The width of the interval of the log MAD ratio; infinite where it is not known."""
-    low, high = verdict.log_ratio.interval()
-    return math.inf if math.isnan(high - low) else high - low
+        self.known.judge({key: self.runs[key].samples() for key in contrasts}, look)
+        self.known.give_up_hopeless(set(contrasts).intersection(self.undecided()), look)

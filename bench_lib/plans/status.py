@@ -108,15 +108,38 @@ class _Stored:
 
 def plan_status(parts: Mapping[str, Sequence[RunSpec]], store: Store, now: datetime) -> PlanStatus:
     """The status of the parts of a plan; reads the store and changes nothing, also while it is filled."""
-    planned = {name: [_Planned.of(spec) for spec in specs] for name, specs in parts.items()}
-    everything = {run.run_id: run for runs in planned.values() for run in runs}
-    rows = store.table(Reduction(COLUMNS, lambda table: table)).to_pylist(maps_as_pydicts="strict")
-    stored = {row["run_id"]: _Stored.of(row) for row in rows if row["run_id"] in everything}
-    typical = _typical_seconds(everything, stored)
-    found = tuple(_part(name, runs, stored, typical) for name, runs in planned.items())
-    whole = _part("in all", list(everything.values()), stored, typical)
-    running = _running(list(everything.values()), stored, claimed(store.root))
-    return PlanStatus(found, whole, running, _rate(stored.values(), now if running else None))
+    known = _Known.of(parts, store)
+    everything = [*known.everything.values()]
+    running = _running(everything, known.stored, claimed(store.root))
+    rate = _rate(known.stored.values(), now if running else None)
+    return PlanStatus(*known.parts(), running, rate)
+
+
+def part_statuses(parts: Mapping[str, Sequence[RunSpec]], store: Store) -> tuple[tuple[PartStatus, ...], PartStatus]:
+    """The parts of a plan and all of it, from the stored runs alone: the same runs give the same."""
+    return _Known.of(parts, store).parts()
+
+
+@dataclass(frozen=True)
+class _Known:
+    """The planned runs of each part and of all, by id, and those of them that are stored."""
+
+    planned: Mapping[str, Sequence[_Planned]]
+    everything: Mapping[str, _Planned]
+    stored: Mapping[str, _Stored]
+
+    @classmethod
+    def of(cls, parts: Mapping[str, Sequence[RunSpec]], store: Store) -> _Known:
+        planned = {name: [_Planned.of(spec) for spec in specs] for name, specs in parts.items()}
+        everything = {run.run_id: run for runs in planned.values() for run in runs}
+        rows = store.table(Reduction(COLUMNS, lambda table: table)).to_pylist(maps_as_pydicts="strict")
+        stored = {row["run_id"]: _Stored.of(row) for row in rows if row["run_id"] in everything}
+        return cls(planned, everything, stored)
+
+    def parts(self) -> tuple[tuple[PartStatus, ...], PartStatus]:
+        typical = _typical_seconds(self.everything, self.stored)
+        found = tuple(_part(name, runs, self.stored, typical) for name, runs in self.planned.items())
+        return found, _part("in all", [*self.everything.values()], self.stored, typical)
 
 
 def _part(

@@ -40,7 +40,7 @@ OUTCOMES = (
         "seeds",
         "Runs that say something about stability (converged, collapsed or diverged), of those attempted where some "
         f"were lost or declined. {FEW} marks fewer than {LEAST} runs that converged: too few to decide anything "
-        "about spread.",
+        "about spread in a single look.",
         values.seeds,
         shown_in=TABLES | {View.TECHNIQUE},
     ),
@@ -109,24 +109,32 @@ CONTRASTS = (
     Column(
         "shared",
         "shared",
-        "Seeds that are judged in both cells.",
+        "Seeds that are judged in both cells; where looks decided, those up to the last look.",
         values.number("shared", 0),
         shown_in=frozenset({View.CONTRAST}),
     ),
     Column(
         "verdict",
         "verdict",
-        "What is concluded against the baseline on the seeds that both have, as `stabbench check` does in a single "
-        "look: failure rates first (Boschloo), then spread among the runs that did not fail (a rank test of the "
-        "distances between scores), then whether both and P(higher) lie within the margins of equivalence; "
-        "a difference in scores stands beside it. The chance of any false claim in a section is at most 0.05: "
-        "alpha is divided among its contrasts by Holm's step-down method. What no test settles is undecided "
-        f"(*underpowered* in the CSV file); so is whatever shares fewer than {FIRST_LOOK} seeds.",
+        "What is concluded against the baseline: by the looks of `stabbench check` and `stabbench run "
+        "--until-decided` where the store has a record of them, and likewise in a single look at the seeds that both "
+        "have otherwise. Failure rates first (Boschloo), then spread among the runs that did not fail (a rank test "
+        "of the distances between scores), then whether both and P(higher) lie within the margins of equivalence; "
+        "a difference in scores stands beside it. The chance of any false claim of the single looks in a section is "
+        "at most 0.05: alpha is divided among its contrasts by Holm's step-down method. What no test settles is "
+        f"undecided (*underpowered* in the CSV file); so is a single look at fewer than {FIRST_LOOK} seeds.",
         values.verdict,
         shown_in=TABLES | {View.TECHNIQUE, View.CONTRAST},
     ),
     name("verdict_location", "What is concluded of the scores: better, worse, same, or open."),
     name("decided_by", "The test that settled the verdict: failures, spread or equivalence."),
+    name(
+        "basis",
+        "How the verdict came about: `looks` of a comparison that added seeds until it was decided, of which the store "
+        "has a record or a plan says so, or a `single look` at all shared seeds.",
+    ),
+    count("shared_failed", "Failures of the technique among the seeds that the verdict rests on."),
+    count("against_failed", "Failures of the baseline among the same seeds."),
     Column(
         "mad_ratio",
         "MAD ratio",
@@ -148,6 +156,7 @@ CONTRASTS = (
         values.number("superiority"),
         shown_in=frozenset({View.CONTRAST}),
     ),
+    number("missing", "Seeds to add that would decide an open verdict, simulated; 0 where it is decided."),
     Column(
         "mean_difference",
         "Δ mean",

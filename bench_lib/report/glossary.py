@@ -5,6 +5,9 @@ from __future__ import annotations
 LEAST = 20
 """The minimum number of converged runs for claims about spread."""
 
+LOOKS, SINGLE = "looks", "single look"
+"""What a verdict rests on: the looks of a sequential comparison, or all shared seeds at once."""
+
 FEW = "\u2020"
 UNEQUAL = "\u2021"
 NOISE = "\u00a7"

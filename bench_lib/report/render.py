@@ -18,7 +18,11 @@ from bench_lib.core.errors import BenchError
 from bench_lib.executors.base import Executor, results
 from bench_lib.executors.inline import InlineExecutor
 from bench_lib.report.analysis.claim_outcomes import findings
+from bench_lib.report.analysis.contrasts import contrasts
+from bench_lib.report.analysis.declared import DeclaredPlan
 from bench_lib.report.analysis.further_tables import FORGETTING_TITLE, FURTHER_TITLE
+from bench_lib.report.analysis.opening import FILE as CONTRASTS
+from bench_lib.report.analysis.opening import TITLE, in_order
 from bench_lib.report.analysis.published_claims import shipped
 from bench_lib.report.analysis.results import Summary, summarise
 from bench_lib.report.analysis.summary import BASELINE
@@ -44,7 +48,12 @@ SUFFIXES = (".svg", ".csv")
 EARLIER = (*SUFFIXES, ".png")
 """Suffixes of figure files, including those of an earlier version."""
 
-LISTED = {VARIANCE_TITLE: VARIANCE, heading(FURTHER_TITLE): FURTHER, heading(FORGETTING_TITLE): FORGETTING}
+LISTED = {
+    VARIANCE_TITLE: VARIANCE,
+    heading(TITLE): CONTRASTS,
+    heading(FURTHER_TITLE): FURTHER,
+    heading(FORGETTING_TITLE): FORGETTING,
+}
 """Files of optional sections, by the lines of a leaderboard that begin them."""
 
 SHOWN = re.compile(rf"^!\[.*\]\({FIGURES}/([a-z0-9._-]+)\.svg\)$", re.MULTILINE)
@@ -74,14 +83,17 @@ class Report:
     undrawn: tuple[str, ...] = ()
 
 
-def build_report(store: Store, baseline: str = BASELINE, executor: Executor | None = None) -> Report:
+def build_report(
+    store: Store, baseline: str = BASELINE, executor: Executor | None = None, plan: DeclaredPlan | None = None
+) -> Report:
     """Build all files of the report of a store, from the store and the registries; the same runs give the same bytes.
 
+    With a plan it says how far the plan is, and decides the plan's contrasts from the stored runs.
     The executor computes the tables and draws the figures. Without the default baseline there are no comparisons.
     Raises `BenchError` for an empty store, `UnknownName` for another baseline that no run has.
     """
     executor = executor or InlineExecutor()
-    summary = summarise(store, baseline, executor)
+    summary = summarise(store, baseline, executor, plan)
     drawings = results(executor, _draw, planned(summary))
     figures = [drawing.figure for drawing in drawings if drawing.figure]
     undrawn = tuple(drawing.failed for drawing in drawings if drawing.failed)
@@ -100,16 +112,23 @@ def build_report(store: Store, baseline: str = BASELINE, executor: Executor | No
 
 def _optional_tables(summary: Summary) -> dict[str, pd.DataFrame]:
     """The tables that are files only where they have rows."""
-    return {VARIANCE: summary.variance_components, FURTHER: summary.further, FORGETTING: summary.forgetting}
+    further = {FURTHER: summary.further, FORGETTING: summary.forgetting}
+    return {CONTRASTS: in_order(contrasts(summary.cells)), VARIANCE: summary.variance_components, **further}
 
 
-def render(store: Store, out: Path, baseline: str = BASELINE, executor: Executor | None = None) -> list[Path]:
+def render(
+    store: Store,
+    out: Path,
+    baseline: str = BASELINE,
+    executor: Executor | None = None,
+    plan: DeclaredPlan | None = None,
+) -> list[Path]:
     """Write the report of a store into a folder; returns the paths, the page first.
 
     Files are replaced atomically; obsolete figures are removed. Raises as `build_report` does, and `BenchError` for a
     folder that cannot be written, and for figures that cannot be drawn, after writing all other files.
     """
-    report = build_report(store, baseline, executor)
+    report = build_report(store, baseline, executor, plan)
     try:
         (out / FIGURES).mkdir(parents=True, exist_ok=True)
         # Before the leaderboard, which lists the figures of the earlier report, is replaced.
@@ -123,9 +142,15 @@ def render(store: Store, out: Path, baseline: str = BASELINE, executor: Executor
     return [out / name for name in reversed(list(report.files))]
 
 
-def stale(store: Store, out: Path, baseline: str = BASELINE, executor: Executor | None = None) -> Stale:
+def stale(
+    store: Store,
+    out: Path,
+    baseline: str = BASELINE,
+    executor: Executor | None = None,
+    plan: DeclaredPlan | None = None,
+) -> Stale:
     """Compare a folder with its current report, without writing."""
-    report = build_report(store, baseline, executor)
+    report = build_report(store, baseline, executor, plan)
     _demand_all(report, "no report can be held against one without")
     files = report.files
     missing = [name for name in files if not (out / name).is_file()]

@@ -107,9 +107,14 @@ def setting() -> dict[str, RunOption]:
         "model": RunOption("a registered name, a hub id or a folder", default="minilm"),
         "data": RunOption("where the data is from", "hub|embedded|DIR", "embedded"),
         "store": RunOption("where runs are kept", STORE, "bench-results", store_location),
-        "executor": RunOption(executors_help(), "NAME", "inline"),
-        **{name: RunOption(option.help, option.metavar, type=option.type) for name, option in OPTIONS.items()},
+        **executing(),
     }
+
+
+def executing(default: str = "inline") -> dict[str, RunOption]:
+    """The options that say where runs are made."""
+    others = {name: RunOption(option.help, option.metavar, type=option.type) for name, option in OPTIONS.items()}
+    return {"executor": RunOption(executors_help(), "NAME", default), **others}
 
 
 def axes() -> dict[str, RunOption]:

@@ -13,6 +13,9 @@ from bench_lib.stats.verdict import Verdict
 
 Floats = NDArray[np.float64]
 
+LEAST_CHANCE = 0.1
+"""Chance of a decision within the seeds below which a contrast of a sweep gets no more of them."""
+
 OPTIMISM = 1.0
 """Standard errors by which the trend is taken to be larger than it looks: few seeds say little of it."""
 

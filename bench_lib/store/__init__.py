@@ -5,7 +5,7 @@ from bench_lib.store.compact import compact
 from bench_lib.store.damage import Unstorable
 from bench_lib.store.keeping import Keeper
 from bench_lib.store.listing import is_there
-from bench_lib.store.looks import Looks, read_looks, write_looks
+from bench_lib.store.looks import Looks, read_looks, recorded_looks, write_looks
 from bench_lib.store.merge import Merged, merge
 from bench_lib.store.objects import Address, Location, located
 from bench_lib.store.parquet import Store
@@ -34,6 +34,7 @@ __all__ = [
     "merge",
     "new_folder",
     "read_looks",
+    "recorded_looks",
     "repeats",
     "store_of_repeats",
     "submissions",

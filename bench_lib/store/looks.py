@@ -40,6 +40,11 @@ def read_looks(root: Location, comparison: object) -> Looks:
         return Looks()
 
 
+def recorded_looks(root: Location) -> list[tuple[object, Looks]]:
+    """All comparisons that looks are recorded of, given by value, with these looks; `BadStore` for a damaged record."""
+    return [_parsed(path) for path in _files(root)]
+
+
 def write_looks(root: Location, comparison: object, looks: Looks) -> None:
     """Record the looks taken at a comparison, in place of earlier ones."""
     path = _path(root, comparison)

@@ -56,11 +56,12 @@ def pack(request: Request, store: Store, path: Path) -> Packed:
         raise BadPlan(problems)
     whole = [records[spec.run_id()] for spec in specs]
     with tempfile.TemporaryDirectory() as folder:
-        copy = Store(Path(folder) / RESULTS)
+        root = Path(folder) / RESULTS
+        copy = Store(root)
         for record in whole:
             copy.append(dataclasses.replace(record, predictions=store.predictions(record.run_id)))
         compact(copy)
-        content = {MANIFEST: submission.as_json(whole), FILE: file, **contents(copy.root)}
+        content = {MANIFEST: submission.as_json(whole), FILE: file, **contents(root)}
     digest = write_archive(path, content)
     return Packed(len(whole), digest, path.stat().st_size)
 

@@ -74,3 +74,39 @@ def test_a_report_is_held_against_what_stands(capsys: Written, store: Path, tmp_
     told = capsys.readouterr().out
     assert told.splitlines()[0] == f"different: {tmp_path / 'reports' / 'leaderboard.csv'}"
     assert "renders it anew" in told
+
+
+def test_the_data_of_a_plan_need_a_plan(capsys: Written, store: Path, tmp_path: Path) -> None:
+    command = ["report", "--store", str(store), "--out", str(tmp_path / "out"), "--data", "hub"]
+    assert main(command) == USAGE
+    assert "--data goes with --plan only" in capsys.readouterr().err
+
+
+def test_a_plan_that_is_not_there_is_refused(capsys: Written, store: Path, tmp_path: Path) -> None:
+    command = ["report", "--store", str(store), "--out", str(tmp_path / "out"), "--plan", str(tmp_path / "none.toml")]
+    assert main(command) == USAGE
+    assert "a file that exists" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("built")
+def test_what_a_plan_declares_reaches_the_report(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: render.Report
+) -> None:
+    given: list[object] = []
+
+    def build(*arguments: object) -> render.Report:
+        given.append(arguments[-1])
+        return whole
+
+    monkeypatch.setattr(render, "build_report", build)
+    plan = tmp_path / "plan.toml"
+    plan.write_text(
+        'title = "One"\nmodel = "tiny"\n\n[[sweep]]\nname = "all"\ntasks = ["sst2"]\ntechniques = ["adamw"]\n'
+        'profiles = ["smoke"]\nseeds = "0-3"\n'
+    )
+    command = ["report", "--store", str(store), "--out", str(tmp_path / "out"), "--plan", str(plan)]
+    assert main(command) == DONE
+    assert main([*command, "--check"]) == DONE
+    assert [declared.title for declared in given] == ["One", "One"]
+    assert [(part.name, part.runs) for part in given[0].parts] == [("all", 4)]

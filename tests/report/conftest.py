@@ -22,7 +22,8 @@ CELL: dict[str, Any] = {
     "mad": 0.005, "mad_low": 0.004, "mad_high": 0.006, "minimum": 0.79, "mean": 0.8, "mean_low": 0.79,
     "mean_high": 0.81, "mean_difference": 0.01, "mad_ratio": 0.6, "mad_ratio_low": 0.4, "mad_ratio_high": 0.9,
     "cost_ratio": 1.25, "peak_memory_mib": 1234.0, "verdict": "underpowered", "verdict_location": "open",
-    "decided_by": "", "shared": 30, "superiority": 0.6, "reason": "", "metric": "accuracy",
+    "decided_by": "", "basis": "single look", "shared": 30, "shared_failed": 0, "against_failed": 0, "missing": 12.0,
+    "superiority": 0.6, "reason": "", "metric": "accuracy",
     "trivial_score": 0.5,
 }  # fmt: skip
 

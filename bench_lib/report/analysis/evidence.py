@@ -12,7 +12,7 @@ from scipy.stats import norm
 
 from bench_lib.core.errors import require
 from bench_lib.report import formatting as md
-from bench_lib.report.glossary import LEAST
+from bench_lib.report.glossary import LEAST, LOOKS
 from bench_lib.report.values import Row
 from bench_lib.stats.verdict import Location, Stability
 
@@ -178,4 +178,7 @@ def _doubt(one: Evidence, limits: Limits) -> str:
 
 
 def _reach(one: Evidence) -> str:
+    if one.row["basis"] == LOOKS:
+        more = f"; about {one.row['missing']:.0f} more would" if math.isfinite(one.row["missing"]) else ""
+        return f"looks at {one.shared} seeds do not settle it{more}"
     return f"{one.shared} of at least {LEAST} seeds" if one.shared < LEAST else f"{one.shared} seeds do not settle it"

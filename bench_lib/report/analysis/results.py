@@ -15,11 +15,13 @@ from bench_lib.executors.inline import InlineExecutor
 from bench_lib.report import columns
 from bench_lib.report.analysis import runs as stored
 from bench_lib.report.analysis import tuning
+from bench_lib.report.analysis.declared import DeclaredPlan
 from bench_lib.report.analysis.diagnostics import Reader, diagnostics
 from bench_lib.report.analysis.efficiency import efficiency_metrics
 from bench_lib.report.analysis.further import COLUMN, forgetting, further_scores
 from bench_lib.report.analysis.noise import Scores, noise_floors, repeat_scores
 from bench_lib.report.analysis.ranking import ranks
+from bench_lib.report.analysis.sequential import FamilyOutcome, outcomes, overlaid
 from bench_lib.report.analysis.summary import BASELINE, add_contrasts, compare_cells, over_tasks, summarise_cells
 from bench_lib.report.analysis.variance import ordinary, variance_components
 from bench_lib.report.analysis.verdicts import add_verdicts
@@ -37,7 +39,8 @@ class Summary:
     `runs` has one row per run, sorted by cell and seed, and `loss` the training curves (runs, points); `cells` one row
     per cell, `techniques` and `ranks` one per technique of a group. Runs that freeze streams in turn are in
     `variance_components` only, and those of a tuning in `points`, one row a point. `further` has one row per cell and
-    measure of a further set, `forgetting` one per cell. `quarantined` are the names of damaged files.
+    measure of a further set, `forgetting` one per cell. `families` are sequential comparisons, whose verdicts are in
+    `cells`, and `plan` is what a plan declares. `quarantined` are the names of damaged files.
     """
 
     runs: pd.DataFrame
@@ -51,11 +54,17 @@ class Summary:
     forgetting: pd.DataFrame
     baseline: str
     quarantined: Sequence[str] = ()
+    families: Sequence[FamilyOutcome] = ()
+    plan: DeclaredPlan | None = None
 
 
-def summarise(store: Store, baseline: str = BASELINE, executor: Executor | None = None) -> Summary:
+def summarise(
+    store: Store, baseline: str = BASELINE, executor: Executor | None = None, plan: DeclaredPlan | None = None
+) -> Summary:
     """Summarise the runs of a store; the executor computes the table of each group.
 
+    Verdicts are those of the sequential comparisons that the plan declares or the store has a record of, and of a
+    single look otherwise.
     Without runs of the default baseline there are no comparisons. Raises `BenchError` for a store without runs, and
     `UnknownName` for another baseline that no run has.
     """
@@ -67,6 +76,8 @@ def summarise(store: Store, baseline: str = BASELINE, executor: Executor | None 
     frame = read.frame.assign(row=np.arange(len(read.frame)))
     known = add_cell_ids(ordinary(frame))
     table = _table(known, baseline, store, executor or InlineExecutor())
+    families = outcomes(known, store, plan.families if plan else ())
+    table = overlaid(table, split_cells(known), families, baseline) if families else table
     return Summary(
         runs=known.drop(columns=["row", COLUMN]),
         loss=read.loss[known["row"].to_numpy(dtype=np.int64)],
@@ -79,6 +90,8 @@ def summarise(store: Store, baseline: str = BASELINE, executor: Executor | None 
         forgetting=forgetting(known),
         baseline=baseline,
         quarantined=damaged,
+        families=families,
+        plan=plan,
     )
 
 

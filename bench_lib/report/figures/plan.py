@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bench_lib.core.spec import digest
 from bench_lib.report.analysis.calibration import measured
+from bench_lib.report.analysis.contrasts import contrasts
 from bench_lib.report.analysis.dynamics import DYNAMICS
 from bench_lib.report.analysis.efficiency import STORED
 from bench_lib.report.analysis.results import Summary
@@ -26,6 +27,7 @@ from bench_lib.report.figures.cost import cost_figure
 from bench_lib.report.figures.critical_difference import critical_difference_figure
 from bench_lib.report.figures.curves import curves_figure
 from bench_lib.report.figures.figure import Figure
+from bench_lib.report.figures.forest import forest_figure
 from bench_lib.report.figures.power import power_figure
 from bench_lib.report.figures.profiles import profiles_figure
 from bench_lib.report.figures.seeds import seeds_figure
@@ -84,7 +86,7 @@ def planned(summary: Summary) -> list[FigurePlan]:
     """Plan the figures of a report: of each group, of each of its tasks, and of the whole."""
     known = measured()
     power = (known.of(tasks=1), known.design["alpha"], known.design["looks"][-1])
-    found = [*_of_groups(summary), *_variance_plans(summary), *_tuning_plans(summary)]
+    found = [*_forest_plans(summary), *_of_groups(summary), *_variance_plans(summary), *_tuning_plans(summary)]
     return [*found, FigurePlan("power", (), power_figure, power)]
 
 
@@ -123,6 +125,12 @@ def _by_group(table: pd.DataFrame) -> dict[tuple[str, ...], pd.DataFrame]:
 
 def _taken(summary: Summary, rows: NDArray[np.int64]) -> tuple[pd.DataFrame, NDArray[np.float32]]:
     return summary.runs.iloc[rows], summary.loss[rows]
+
+
+def _forest_plans(summary: Summary) -> Iterator[FigurePlan]:
+    """By kind of data, which are never compared."""
+    for data, own in contrasts(summary.cells).groupby("data", sort=True):
+        yield FigurePlan("forest", (str(data),), forest_figure, (own, summary.baseline))
 
 
 def _variance_plans(summary: Summary) -> Iterator[FigurePlan]:

@@ -18,7 +18,7 @@ from bench_lib.report.figures.figure import Figure
 from bench_lib.report.figures.plan import FIGURES
 from bench_lib.report.figures.style import DARK, LIGHT
 from bench_lib.report.glossary import TUNING
-from bench_lib.report.html import methods, payload
+from bench_lib.report.html import methods, opening, payload
 from bench_lib.report.html.registry_entries import Catalogue
 from bench_lib.report.html.reproduce import Commands
 from bench_lib.report.html.rows import ON_PAGE
@@ -45,9 +45,13 @@ FIGURE_VIEWS = {
     "noise": "Label noise",
     "disagreement": "Disagreement",
     "power": "Power",
+    "forest": "Decided",
     "more": "More figures",
 }
 """Views that show figures, by their kind; figures of another kind stand under `more`."""
+
+ELSEWHERE = ("power", "forest")
+"""Kinds of figures that other views show."""
 
 NAMES_BEFORE = {View.PAGE: 3, View.TASK: 2, View.TECHNIQUE: 1, View.EFFICIENCY: 1}
 """The number of columns before the values in each table."""
@@ -104,6 +108,7 @@ def _tables(summary: Summary, catalogue: Catalogue) -> dict[str, Any]:
     counts = summary.runs["status"].astype(str).value_counts()
     shown = {view.name.lower(): columns.shown_in(view, summary.cells) for view in ON_PAGE}
     return {
+        **opening.context(summary),
         "summaries": [[(heading(one.group), one) for one in part] for part in folded(views.summaries())],
         "leaderboards": views.leaderboards(),
         "over": views.over_tasks(),
@@ -152,7 +157,7 @@ def _figures(drawn: Sequence[Figure]) -> dict[str, Any]:
     return {
         "by_view": by_view,
         "by_task": by_task,
-        "galleries": [(v, title) for v, title in FIGURE_VIEWS.items() if by_view[v] and v != "power"],
+        "galleries": [(v, title) for v, title in FIGURE_VIEWS.items() if by_view[v] and v not in ELSEWHERE],
         "folder": FIGURES,
     }
 

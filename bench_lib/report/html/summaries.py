@@ -104,8 +104,9 @@ def _more(best: Sequence[str], worse: Sequence[str], compared: Mapping[str, Sequ
 
 def _unproven(cells: Mapping[str, Sequence[Row]]) -> list[str]:
     rows = [row for own in cells.values() for row in own if _contrast(row)]
-    short = [row for row in rows if few(row)]
-    open_ = [row for row in rows if not few(row) and Conclusion.OPEN in conclusions(row)]
+    undecided = [row for row in rows if Conclusion.OPEN in conclusions(row)]
+    short = [row for row in undecided if few(row)]
+    open_ = [row for row in undecided if not few(row)]
     whole = sum(all(few(row) for row in own if _contrast(row)) for own in cells.values())
     lines = []
     if short:

@@ -14,7 +14,7 @@ from bench_lib.report.cells import EXTERNAL, GROUP, key_parts, split_cells
 from bench_lib.report.figures.figure import Figure
 from bench_lib.report.figures.plan import BY_TASK, FIGURES, OF_GROUPS, OF_TUNING
 from bench_lib.report.glossary import EMBEDDED, EXTERNAL_RUNS
-from bench_lib.report.markdown import optional, sections, tuning
+from bench_lib.report.markdown import opening, optional, sections, tuning
 
 NOTES = {"embedded": EMBEDDED, EXTERNAL: EXTERNAL_RUNS}
 """What is said first in the sections of runs that are not of real data."""
@@ -22,7 +22,8 @@ NOTES = {"embedded": EMBEDDED, EXTERNAL: EXTERNAL_RUNS}
 
 def leaderboard(summary: Summary, figures: Sequence[Figure], undrawn: Sequence[str] = ()) -> str:
     """The whole text, with the names of figures that could not be drawn; deterministic."""
-    parts = ["# Leaderboard\n", _summary(summary, undrawn)]
+    answer = opening.section(summary, lambda data: _shown(figures, "forest", (data,)))
+    parts = ["# Leaderboard\n", *filter(None, [answer]), _summary(summary, undrawn)]
     for key, table in summary.cells.groupby(list(GROUP), sort=True):
         group = key_parts(key)
         runs = summary.runs[(summary.runs[list(GROUP)] == list(group)).all(axis=1)]

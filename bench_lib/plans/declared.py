@@ -1,0 +1,36 @@
+"""A plan as a report reads it: the progress of its parts, and its contrasts by the ids of their first runs."""
+
+from __future__ import annotations
+
+from bench_lib.comparison.contrasts import Contrasts, family_of, paired
+from bench_lib.plans.plan import Plan
+from bench_lib.plans.status import PartStatus, part_statuses
+from bench_lib.report.analysis.declared import DeclaredContrast, DeclaredFamily, DeclaredPlan, PartProgress
+from bench_lib.runner.grid import runs_of
+from bench_lib.store import Store
+
+
+def declared_plan(plan: Plan, store: Store) -> DeclaredPlan:
+    """What a plan declares, and how far its parts are in a store; nothing is run, and no data are tried.
+
+    Contrasts that wait for a tuning are left out until its trials are stored.
+    """
+    runs = plan.runs(store)
+    parts, whole = part_statuses(runs, store)
+    families = [_family(name, contrasts) for name, contrasts in plan.contrasts.items() if name in runs]
+    waiting = [name for name in plan.waiting if name not in runs]
+    return DeclaredPlan(plan.title, [_progress(part) for part in parts], _progress(whole), waiting, families)
+
+
+def _progress(part: PartStatus) -> PartProgress:
+    return PartProgress(part.name, part.runs, {str(status): number for status, number in part.statuses.items()})
+
+
+def _family(name: str, contrasts: Contrasts) -> DeclaredFamily:
+    pairs, family = paired(contrasts, runs_of).values(), family_of(contrasts)
+    declared = []
+    for pair in pairs:
+        ours, theirs = pair.ids(family.seeds[0])
+        declared.append(DeclaredContrast((ours, theirs), *pair.names()))
+    comparison = family.comparison(pairs)
+    return DeclaredFamily(name, comparison, declared, family.alpha, family.margins, family.seeds, family.least_chance)

@@ -1,0 +1,233 @@
+"""The opening of a report: the answer in three sentences, then what is decided, refuted and open."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from bench_lib.report import formatting as md
+from bench_lib.report.analysis.contrasts import contrasts
+from bench_lib.report.analysis.declared import DeclaredPlan, PartProgress
+from bench_lib.report.analysis.published_claims import shipped
+from bench_lib.report.analysis.results import Summary
+from bench_lib.report.analysis.sequential import FamilyOutcome
+from bench_lib.report.analysis.table_sections import TextTable
+from bench_lib.report.cells import GROUP
+from bench_lib.report.columns import as_rows
+from bench_lib.report.glossary import LOOKS
+from bench_lib.report.prose import count, name_list
+from bench_lib.report.values import Row
+from bench_lib.stats.verdict import Location, Stability
+
+TITLE = "The answer"
+FILE = "contrasts.csv"
+MOST = 20
+"""The largest number of rows of a table; the file has all."""
+NAMED = 4
+"""The largest number of techniques that a sentence names."""
+
+KINDS = (
+    ("verdict", Stability.MORE, "more stable"),
+    ("verdict", Stability.LESS, "less stable"),
+    ("verdict", Stability.EQUIVALENT, "equivalent in stability"),
+    ("verdict_location", Location.BETTER, "better in scores"),
+    ("verdict_location", Location.WORSE, "worse in scores"),
+)
+ORDER = (Stability.MORE, Stability.LESS, Stability.UNDERPOWERED, Stability.EQUIVALENT, "")
+"""Verdicts in the order of the rows; the undecided among the decided contrasts score lower."""
+
+DECIDED = ("technique", "task", "verdict", "seeds", "MAD ratio [95 %]", "Δ failed, % [95 %]", "Δ mean", "time")
+OPEN = ("technique", "task", "so far", "seeds", "MAD ratio [95 %]", "seeds that would decide it")
+REFUTED = ("technique", "task", "verdict", "seeds", "MAD ratio [95 %]", "Δ failed, % [95 %]", "what is claimed")
+PROGRESS = ("part", "runs", "done", "left", "not converged", "decided")
+
+
+@dataclass(frozen=True)
+class Opening:
+    """The opening for real or embedded data: three sentences, and tables with a note on rows left out."""
+
+    data: str
+    sentences: tuple[str, str, str]
+    decided: TextTable
+    refuted: TextTable
+    open: TextTable
+    left_out: Sequence[str]
+
+
+def openings(summary: Summary) -> list[Opening]:
+    """The openings of real and of embedded data, which are never compared; none without contrasts."""
+    table = contrasts(summary.cells)
+    parts = [(str(data), in_order(own)) for data, own in table.groupby("data")]
+    return [_opening(data, own, summary.baseline) for data, own in reversed(parts)]  # real data first
+
+
+def in_order(table: pd.DataFrame) -> pd.DataFrame:
+    """Contrasts in the order of the rows: by verdict, then by the MAD ratio."""
+    place = table["verdict"].map({verdict: number for number, verdict in enumerate(ORDER)})
+    return (
+        table.assign(_place=place)
+        .sort_values(["_place", "mad_ratio", *GROUP, "task", "label"], ignore_index=True)
+        .drop(columns="_place")
+    )
+
+
+def progress(summary: Summary) -> TextTable | None:
+    """How far the parts of the plan are, None without one."""
+    plan = summary.plan
+    if plan is None:
+        return None
+    decided = {family.name: family for family in summary.families if family.name}
+    rows = [_part(part, decided.get(part.name)) for part in (*plan.parts, plan.whole)]
+    return TextTable(f"The plan: {md.plain(plan.title)}", PROGRESS, rows)
+
+
+def waiting(plan: DeclaredPlan | None) -> str:
+    """The sentence on parts that wait for a tuning; may be empty."""
+    names = plan.waiting if plan else ()
+    return f"{name_list(names)} {'waits' if len(names) == 1 else 'wait'} for a tuning." if names else ""
+
+
+def _part(part: PartProgress, family: FamilyOutcome | None) -> list[str]:
+    other = ", ".join(f"{number} {status}" for status, number in sorted(part.statuses.items()) if status != "converged")
+    decided = f"{family.decided} of {family.contrasts}" if family else md.DASH
+    numbers = [f"{number:,}" for number in (part.runs, part.done, part.left)]
+    return [md.shorten(part.name), *numbers, other or md.DASH, decided]
+
+
+def _opening(data: str, table: pd.DataFrame, baseline: str) -> Opening:
+    rows = as_rows(table)
+    decided = [row for row in rows if row["decided"]]
+    refuted = [row for row in rows if row["claims"]]
+    left = sorted((row for row in rows if not row["decided"]), key=_nearest)
+    shown = _Shown(table)
+    return Opening(
+        data,
+        (_counted(data, rows, decided, baseline), _proven(rows, baseline), _left(left)),
+        TextTable("Decided against the baseline", shown.head(DECIDED), [shown.decided(row) for row in decided[:MOST]]),
+        TextTable("Refuted: claimed to stabilise", shown.head(REFUTED), [shown.refuted(row) for row in refuted[:MOST]]),
+        TextTable(
+            "Open, the nearest to a decision first", shown.head(OPEN), [shown.undecided(row) for row in left[:MOST]]
+        ),
+        [
+            f"{len(own) - MOST:,} more {name} contrasts are in {FILE}."
+            for name, own in (("decided", decided), ("refuted", refuted), ("open", left))
+            if len(own) > MOST
+        ],
+    )
+
+
+def _counted(data: str, rows: Sequence[Row], decided: Sequence[Row], baseline: str) -> str:
+    where = "" if data == "real" else " on data that the suite generates itself"
+    verb = "is" if len(decided) == 1 else "are"
+    text = f"{len(decided)} of {count(len(rows), 'contrast')} with {md.plain(baseline)}{where} {verb} decided"
+    if not decided:
+        return f"{text}."
+    seeds = [int(row["shared"]) for row in decided]
+    looks = sum(row["basis"] == LOOKS for row in decided)
+    by = {0: "", len(decided): " in looks that stop when the verdict is sure"}
+    how = by.get(looks, f", {looks} of them in looks that stop when the verdict is sure")
+    return f"{text}, on {_range(seeds)} each{how}."
+
+
+def _range(seeds: Sequence[int]) -> str:
+    low, high = min(seeds), max(seeds)
+    return count(low, "seed") if low == high else f"{low} to {high} seeds"
+
+
+def _proven(rows: Sequence[Row], baseline: str) -> str:
+    found = [(text, [row for row in rows if row[column] == value]) for column, value, text in KINDS]
+    parts = [f"{text}: {name_list(_techniques(own), NAMED)}" for text, own in found if own]
+    if not parts:
+        return f"Nothing is proven to be more or less stable than {md.plain(baseline)}, or to score better or worse."
+    return f"Proven against {md.plain(baseline)}: {'; '.join(parts)}."
+
+
+def _techniques(rows: Sequence[Row]) -> list[str]:
+    """The techniques of some contrasts, each with its tasks."""
+    tasks: dict[str, list[str]] = {}
+    for row in rows:
+        own = tasks.setdefault(md.shorten(row["technique"]), [])
+        own += [] if row["task"] in own else [str(row["task"])]
+    return [f"{name} ({name_list(own, NAMED, last=', ')})" for name, own in tasks.items()]
+
+
+def _left(left: Sequence[Row]) -> str:
+    if not left:
+        return "None is open."
+    known = [row for row in left if math.isfinite(row["missing"])]
+    verb = "is" if len(left) == 1 else "are"
+    text = f"{len(left)} {verb} open"
+    if not known:
+        return f"{text}, and it is not known how many seeds would decide {'it' if len(left) == 1 else 'them'}."
+    seeds = _range([math.ceil(row["missing"]) for row in known])
+    which = "" if len(known) == len(left) else f"{len(known)} of them with "
+    return f"{text}; by estimate {which}{seeds} more each would decide, {count(_runs(known), 'run')} in all."
+
+
+def _runs(rows: Sequence[Row]) -> int:
+    """The runs that some contrasts lack, those of their baselines counted once."""
+    baselines: dict[tuple[str, ...], float] = {}
+    for row in rows:
+        place = tuple(str(row[name]) for name in (*GROUP, "task", "against"))
+        baselines[place] = max(baselines.get(place, 0.0), row["missing_baseline_runs"])
+    return math.ceil(float(sum(row["missing_runs"] for row in rows)) + sum(baselines.values()))
+
+
+def _nearest(row: Row) -> tuple[float, str, str]:
+    """Sort key: the fewest missing seeds first, unknown numbers last."""
+    missing = row["missing"]
+    return (math.inf if math.isnan(missing) else missing, str(row["task"]), str(row["label"]))
+
+
+class _Shown:
+    """Contrasts as rows of text, with the columns of a group where there are several of them."""
+
+    def __init__(self, table: pd.DataFrame) -> None:
+        self.several = [name for name in ("model", "profile") if table[name].nunique() > 1]
+
+    def head(self, names: Sequence[str]) -> list[str]:
+        return [*names[:2], *self.several, *names[2:]]
+
+    def decided(self, row: Row) -> list[str]:
+        return [*self._names(row), _verdict(row), *_evidence(row), md.signed(row["mean_difference"]), _times(row)]
+
+    def refuted(self, row: Row) -> list[str]:
+        said = [f"{shipped()[name].statement} ({shipped()[name].source})" for name in str(row["claims"]).split("; ")]
+        return [*self._names(row), _verdict(row), *_evidence(row), " ".join(said)]
+
+    def undecided(self, row: Row) -> list[str]:
+        missing = row["missing"]
+        needed = (
+            f"{math.ceil(missing)} more" if math.isfinite(missing) else "unknown" if math.isnan(missing) else ">500"
+        )
+        return [*self._names(row), _verdict(row), *_evidence(row)[:2], needed]
+
+    def _names(self, row: Row) -> list[str]:
+        return [md.shorten(row[name]) for name in ("label", "task", *self.several)]
+
+
+def _verdict(row: Row) -> str:
+    return ", ".join(_concluded(row))
+
+
+def _concluded(row: Row) -> Iterator[str]:
+    is_open = row["verdict"] in ("", Stability.UNDERPOWERED)
+    by = f" ({row['decided_by']})" if row["decided_by"] in ("failures", "spread") else ""
+    yield "undecided" if is_open else f"{row['verdict']}{by}"
+    if row["verdict_location"] in (Location.BETTER, Location.WORSE):
+        yield f"scores {'higher' if row['verdict_location'] == Location.BETTER else 'lower'}"
+
+
+def _evidence(row: Row) -> list[str]:
+    """The seeds, the MAD ratio and the difference of failure rates."""
+    ends = [row[f"failure_difference{end}"] for end in ("", "_low", "_high")]
+    difference = f"{md.percent(ends[0], 0)} {md.interval(ends[1], ends[2], 0)}".strip()
+    ratio = md.estimate(*(row[f"mad_ratio{end}"] for end in ("", "_low", "_high")))
+    return [f"{int(row['shared'])}{', looks' if row['basis'] == LOOKS else ''}", ratio, difference]
+
+
+def _times(row: Row) -> str:
+    return f"{md.number(row['cost_ratio'])}\u00d7" if math.isfinite(row["cost_ratio"]) else md.DASH

@@ -1,0 +1,112 @@
+"""Plans in a report: progress, and contrasts decided from the stored runs as `stabbench run PLAN.toml` decides them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench_lib.comparison.contrasts import DecidedSweep, decide
+from bench_lib.plans.declared import declared_plan
+from bench_lib.plans.plan_file import read_plan
+from bench_lib.report.analysis.declared import DeclaredPlan
+from bench_lib.report.analysis.opening import progress
+from bench_lib.report.analysis.results import Summary, summarise
+from bench_lib.report.glossary import LOOKS
+from bench_lib.runner.limits import Limits
+from bench_lib.stats import power
+from bench_lib.store import Store
+from tests.comparison.worlds import Told, spread
+
+PLAN = """
+title = "Two parts"
+model = "tiny"
+tasks = ["sst2"]
+profiles = ["smoke"]
+seeds = "5-8"
+
+[[sweep]]
+name = "the baseline"
+techniques = ["adamw"]
+
+[[contrasts]]
+name = "two techniques"
+baseline = "adamw"
+techniques = ["mixout", "sam"]
+first_seed = 5
+max_seeds = 14
+
+[[tuning]]
+name = "tuned"
+techniques = ["mixout"]
+
+[[contrasts]]
+name = "one tuned"
+baseline = "adamw"
+techniques = ["mixout[tuned]"]
+"""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _fewer_trials() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(power, "spread_power", functools.partial(power.spread_power, trials=40))
+        yield
+
+
+def told(root: Path, path: Path, limits: Limits | None = None) -> tuple[DecidedSweep, DeclaredPlan, Summary]:
+    """The contrasts of a plan as they were run, what the plan declares, and the summary of the store."""
+    store, plan = Store(root), read_plan(path, None, str(root))
+    sweep = decide(plan.contrasts["two techniques"], store, Told(spread(mixout=0.05)), limits=limits or Limits())
+    declared = declared_plan(plan, store)
+    return sweep, declared, summarise(store, plan=declared)
+
+
+def test_the_contrasts_of_a_plan_are_decided_as_its_run_does(tmp_path: Path, written: Any) -> None:
+    sweep, declared, summary = told(tmp_path / "store", written(PLAN))
+    assert [family.name for family in declared.families] == ["two techniques"]
+    assert [*declared.waiting] == ["one tuned"]
+    (family,) = summary.families
+    assert (family.name, family.contrasts, family.decided) == ("two techniques", 2, len(sweep.decided))
+    cells = summary.cells.set_index("technique")
+    for contrast, result in sweep.results.items():
+        row = cells.loc[contrast.technique]
+        assert (row["verdict"], row["shared"], row["basis"]) == (result.verdict.stability, result.verdict.seeds, LOOKS)
+    table = progress(summary)
+    assert table is not None
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert [*rows] == ["the baseline", "tuned", "two techniques", "in all"]
+    assert rows["the baseline"][:3] == ["4", "4", "0"]
+    assert rows["two techniques"][0] == "42"
+    assert rows["two techniques"][-1] == f"{len(sweep.decided)} of 2"
+
+
+@pytest.mark.parametrize("runs", [None, 27])
+def test_without_a_record_the_looks_that_stored_runs_allow_are_taken_and_not_recorded(
+    tmp_path: Path, written: Any, runs: int | None
+) -> None:
+    path = written(PLAN)
+    sweep, declared, _ = told(tmp_path / "store", path, Limits(runs=runs))
+    for file in (tmp_path / "store" / "looks").iterdir():
+        file.unlink()
+    summary = summarise(Store(tmp_path / "store"), plan=declared)
+    cells = summary.cells.set_index("technique")
+    for contrast, result in sweep.results.items():
+        row = cells.loc[contrast.technique]
+        seeds = row["shared"] if row["basis"] == LOOKS else 0
+        assert (row["verdict"] or "underpowered", seeds) == (result.verdict.stability, result.verdict.seeds)
+    assert not [*(tmp_path / "store" / "looks").iterdir()]
+
+
+def test_a_plan_of_which_nothing_is_stored_decides_nothing(tmp_path: Path, written: Any) -> None:
+    path = written(PLAN)
+    told(tmp_path / "store", path)
+    other = written(PLAN.replace("first_seed = 5", "first_seed = 40"))
+    store = Store(tmp_path / "store")
+    declared = declared_plan(read_plan(other, None, str(store.root)), store)
+    first, second = summarise(store, plan=declared).families
+    assert (first.name, first.decided, first.measures) == ("two techniques", 0, {})
+    assert second.name == ""  # the recorded looks still count
