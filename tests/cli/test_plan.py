@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -215,9 +216,9 @@ def test_other_data_may_be_given_beside_a_plan(capsys: Written, plan: Path, tmp_
 
 
 @contextmanager
-def running(plan: Path) -> Iterator[subprocess.Popen[str]]:
+def running(plan: Path, store: str = "results") -> Iterator[subprocess.Popen[str]]:
     """A plan that is worked off in a process of its own; it is killed in the end."""
-    command = [sys.executable, "-c", PROGRAM, "run", str(plan), "--store", "results"]
+    command = [sys.executable, "-c", PROGRAM, "run", str(plan), "--store", store]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     process = subprocess.Popen(command, cwd=plan.parent, env=environment, stdout=subprocess.PIPE, text=True)
     try:
@@ -256,6 +257,30 @@ def test_a_plan_that_is_killed_goes_on_and_says_how_far_it_is(
     assert (found["whole"]["runs"], found["seconds_left"]) == (7, 0)
     assert sum(found["whole"]["statuses"].values()) == 7
     assert found["runs_an_hour"] > 0
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("kind", ["folder", "bucket"])
+def test_several_drivers_of_one_plan_train_each_run_once(
+    plan: Path, tmp_path: Path, whole: list[RunRecord], kind: str, request: pytest.FixtureRequest
+) -> None:
+    place = request.getfixturevalue("bucket") if kind == "bucket" else tmp_path / "results"
+    with running(plan, str(place)) as one, running(plan, str(place)) as other:
+        said = [process.communicate(timeout=LIMIT)[0] for process in (one, other)]
+        assert (one.returncode, other.returncode) == (DONE, DONE)
+    # Each outcome says how many of a sweep's runs this driver made.
+    assert (
+        sum(
+            int(count)
+            for text in said
+            for count in re.findall(r"^\d+ runs: .* stored,(?: .* meanwhile,)? (\d+) are new", text, re.M)
+        )
+        == 7
+    )
+    store = Store(place)
+    assert [record.result() for record in store.records()] == [record.result() for record in whole]
+    assert len(store.files("runs")) == 7
+    assert not (place / "claims").exists()
 
 
 def test_the_status_is_a_table_for_people(capsys: Written, plan: Path, tmp_path: Path) -> None:
