@@ -43,6 +43,7 @@ LIGHT = (
 WRITERS = {
     "store": "results",
     "report/render.py": "reports",
+    "integrations/model_folder.py": "a trained model, in the folder that the user named",
     "submissions/archive.py": "the archive of a submission, and the folder that one is unpacked into",
     "integrations/trackers": "what the user exports to a tracker's local folder",
     "harness/efficiency.py": "saves a model into a temporary folder to see how large the file is, and deletes it",

@@ -16,6 +16,7 @@ from bench_lib.cli import (
     compare,
     doctor,
     export,
+    export_model,
     imports,
     listing,
     plan,
@@ -91,6 +92,8 @@ def parser() -> argparse.ArgumentParser:
     compare.add_to(commands.add_parser("compare", help="two techniques of a store, two stores, or two files of scores"))
     imports.add_to(commands.add_parser("import", help="runs of another harness, from files, into a store"))
     export.add_to(commands.add_parser("export", help="the runs of a store to trackio, TensorBoard, W&B or MLflow"))
+    export_model.add_train(commands.add_parser("train", help="train one run and save its model"))
+    export_model.add_export(commands.add_parser("export-model", help="save the model of a stored run, trained again"))
     audit.add_to(commands.add_parser("data", help="audit data sets: duplicates, leaks, labels, lengths, vocabulary"))
     submit.add_to(commands.add_parser("submit", help="pack a technique and its runs for the leaderboard"))
     verification = commands.add_parser("verify-submission", help="check a submission, and train some of its runs again")

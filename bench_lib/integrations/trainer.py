@@ -103,7 +103,9 @@ class _Stabilised(Base):
         self._norms: Norms | None = None
         self._micro_batches: list[Any] = []
         self._read, self._evaluating, self._selected = 0, 0, False
-        super().__init__(self.stabilised.training.model, with_changes(args, self._before, profile), **given)
+        given.pop("peft_config", None)  # none is given, and only TRL's trainers know of it
+        own = cast(dict[str, Any], given)
+        super().__init__(self.stabilised.training.model, with_changes(args, self._before, profile), **own)
 
     # ---- before the training -----------------------------------------------------------------------------------------
 
@@ -143,9 +145,10 @@ class _Stabilised(Base):
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         # Accelerate has put autocast around the model by now; the stack's passes choose their precision themselves.
-        if (forward := self.model.__dict__.pop("_original_forward", None)) is not None:
-            self.model.forward = forward
-        self.lr_scheduler = self.updates.optimization.schedule
+        model = self.stabilised.training.model
+        if (forward := model.__dict__.pop("_original_forward", None)) is not None:
+            model.forward = forward
+        self.lr_scheduler = cast(Any, self.updates.optimization.schedule)
         self.stabilised.estimate(self.updates, self._all_batches)
         return self.lr_scheduler
 
@@ -178,7 +181,7 @@ class _Stabilised(Base):
         optimization.start_step()
         if optimization.optimizer is not before:  # a phase began with a new one
             self._followed()
-            self.lr_scheduler = optimization.schedule
+            self.lr_scheduler = cast(Any, optimization.schedule)
         batches = [self.stabilised.read(self._prepare_inputs(each)) for each in self._micro_batches]
         with self.stabilised.generators_kept():
             return self.updates.backward(batches).detach()

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
@@ -19,6 +19,7 @@ from bench_lib.harness.augment import Augmented, Draw, augmented
 from bench_lib.harness.datasets import train_examples, train_features
 from bench_lib.harness.efficiency import learnt, sampled, saved_bytes
 from bench_lib.harness.ending import ending
+from bench_lib.harness.evaluate import Scored
 from bench_lib.harness.joint_heads import is_joint, join_tasks
 from bench_lib.harness.loop import Loop
 from bench_lib.harness.observers import ObserverRun
@@ -41,8 +42,11 @@ from bench_lib.techniques.interface.hooks import Augments, Saves
 from bench_lib.techniques.interface.stack import Stack, is_foreign
 from bench_lib.techniques.toolkit.dropout_rates import set_dropout
 
+Seen = Callable[[Training, Scored], None]
+"""Called with each evaluation, while the model is as it was evaluated."""
 
-def execute(specs: Sequence[RunSpec]) -> list[RunRecord]:
+
+def execute(specs: Sequence[RunSpec], seen: Seen | None = None) -> list[RunRecord]:
     """Train once and return one record for each spec; the specs may differ only in their observers.
 
     A failure in training, memory or technique code becomes the status and reason of the record. Invalid input, such as
@@ -62,7 +66,7 @@ def execute(specs: Sequence[RunSpec]) -> list[RunRecord]:
     runs = [resolve_run(spec) for spec in specs]
     with isolated(specs[0].profile.threads, device, foreign) as left:
         try:
-            _train(runs[0], [run.observers for run in runs], attempt)
+            _train(runs[0], [run.observers for run in runs], attempt, seen)
         except (BadData, Unavailable, KeyboardInterrupt):
             raise
         except BaseException as error:  # a technique may raise anything; the sweep continues
@@ -76,7 +80,7 @@ def execute(specs: Sequence[RunSpec]) -> list[RunRecord]:
     return [attempt.record(run.spec, run.data, observer_run, facts) for run, observer_run in observed]
 
 
-def _train(run: ResolvedRun, observers: Sequence[Stack], attempt: Attempt) -> None:
+def _train(run: ResolvedRun, observers: Sequence[Stack], attempt: Attempt, seen: Seen | None) -> None:
     run.stack.check(run.task.format)
     run.check_data()
     declined = [_declined(run, stack) for stack in observers]
@@ -108,12 +112,21 @@ def _train(run: ResolvedRun, observers: Sequence[Stack], attempt: Attempt) -> No
         examine = dataclasses.replace(examine, dev=run.dev())
     attempt.setup_seconds = time.perf_counter() - attempt.started - stage.cost.seconds
     try:
-        attempt.loop.run(examine, examine.on_dev)
+        attempt.loop.run(examine if seen is None else _shown(examine, training, seen), examine.on_dev)
     finally:
         # Also after a failure: an observer run that stopped earlier still gets its record.
         kept = {name: value for name, value in learnt(training, loaded).items() if not is_joint(name)}
         tensors = functools.reduce(lambda saved, hook: hook.saved(saved), run.stack.having(Saves), kept)
         attempt.size = ModelSize(saved_bytes(tensors))
+
+
+def _shown(examine: Examination, training: Training, seen: Seen) -> Callable[[], Scored]:
+    def evaluate() -> Scored:
+        found = examine()
+        seen(training, found)
+        return found
+
+    return evaluate
 
 
 def _declined(run: ResolvedRun, observers: Stack) -> Unsupported | None:
