@@ -22,7 +22,7 @@ from bench_lib.runner.limits import HOUR, Limits
 from bench_lib.runner.records import blank_record
 from bench_lib.store import Claims, Journal, Store, Submission, new_folder, submissions
 from bench_lib.store.schema import to_records
-from bench_lib.store.submissions import Told, journal
+from bench_lib.store.submissions import Told, common_folder, journal
 
 Group = tuple[RunSpec, ...]
 
@@ -109,12 +109,7 @@ class Watch:
     _futile: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.store.root, Path):
-            raise BenchError(
-                f"jobs of a cluster tell beside the store what they do, and {self.store.root} is in a bucket; take a "
-                "folder that all nodes see, and `stabbench store sync` it"
-            )
-        self._root = self.store.root
+        self._root = common_folder(self.store.root)
         self._until = inf if self.limits.hours is None else time.time() + self.limits.hours * HOUR
 
     def records(self, groups: Sequence[Group], are_ensembles: bool) -> Iterator[RunRecord]:

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from bench_lib.core.errors import BenchError
 from bench_lib.store.damage import writing
 from bench_lib.store.listing import check_inside
+from bench_lib.store.objects import Location
 
 FOLDER = "submissions"
 JOBS = "jobs.json"
@@ -96,6 +98,16 @@ class Submission:
         shutil.rmtree(self.folder, ignore_errors=True)
         with suppress(OSError):
             self.folder.parent.rmdir()
+
+
+def common_folder(root: Location) -> Path:
+    """The root of a store, beside which jobs tell what they do; `BenchError` for one in a bucket."""
+    if not isinstance(root, Path):
+        raise BenchError(
+            f"jobs of a cluster tell beside the store what they do, and {root} is in a bucket; take a folder that all "
+            "nodes see, and `stabbench store sync` it"
+        )
+    return root
 
 
 def new_folder(root: Path) -> Path:

@@ -73,6 +73,7 @@ OTHER_VALUES: dict[str, Any] = {
     "answer_tokens": 65,
     "also": "imdb_contrast",
     "forgetting": "generated",
+    "gradient_checkpointing": True,
 }
 RESULTS = Path(__file__).parents[2] / "results"
 
