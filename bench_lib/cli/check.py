@@ -89,7 +89,7 @@ def _comparison(options: argparse.Namespace) -> Comparison:
     older: Location | None = options.against
     from bench_lib.store import Store, is_there
 
-    require(older is None or is_there(older), "--against", str(older), "the folder or address of a store")
+    require(older is None or is_there(older), "--against", str(older), "the folder of a store, or its address")
     from bench_lib.comparison.sequential import Comparison
 
     executor = chosen_executor(options)

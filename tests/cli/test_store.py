@@ -101,8 +101,8 @@ def test_merging_tells_of_damage_in_either_store(capsys: Written, store: Path, t
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["verify", "{store}", "{store}"], "a second store with merge, none with verify and compact"),
-        (["merge", "{store}"], "FROM is None; allowed: a second store with merge"),
+        (["verify", "{store}", "{store}"], "a second store with merge and sync, none with verify and compact"),
+        (["merge", "{store}"], "OTHER is None; allowed: a second store with merge and sync"),
         (["merge", "{store}", "{none}"], "none'; allowed: a folder that exists"),
         (["compact", "{none}"], "none'; allowed: a folder that exists"),
         (["verify", "{store}", "--add"], "--add is 'verify'; allowed: compact before it"),
