@@ -43,6 +43,7 @@ LIGHT = (
 WRITERS = {
     "store": "results",
     "report/render.py": "reports",
+    "integrations/trainer.py": "a Trainer of the user's own saves as it would have",
     "integrations/model_folder.py": "a trained model, in the folder that the user named",
     "submissions/archive.py": "the archive of a submission, and the folder that one is unpacked into",
     "integrations/trackers": "what the user exports to a tracker's local folder",

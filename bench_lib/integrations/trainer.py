@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase, Trainer, TrainingArguments
 
-from bench_lib.core.errors import BenchError, Unsupported, require
+from bench_lib.core.errors import BenchError, Unavailable, Unsupported, require
 from bench_lib.harness.formats.features import Batch
 from bench_lib.harness.gradients import Norms
 from bench_lib.harness.updates import Updates
@@ -22,6 +22,8 @@ from bench_lib.techniques.interface.stack import Stack
 
 TAKEN = ("compute_loss", "training_step", "create_optimizer", "create_scheduler", "get_batch_samples")
 """Methods in whose place the stack's hooks act, so that a subclass's own would never be called."""
+NEEDED = ("set_initial_training_values", "_clip_grad_norm", "_get_grad_norm", "save_model", "evaluation_loop")
+"""Methods that are extended."""
 KNOWN = ("transformers.trainer", "trl.trainer.sft_trainer", "trl.trainer.base_trainer")
 """Modules whose versions of these methods compute what the harness computes."""
 REFUSED = {
@@ -59,6 +61,8 @@ def stabilise(trainer: type[Trainer], techniques: str, new: tuple[str, ...] | No
     `Unsupported`, by name and reason, for a technique that cannot run in a loop of one's own.
     """
     require(isinstance(trainer, type) and issubclass(trainer, Trainer), "trainer", trainer, "a class of Trainers")
+    if missing := [name for name in NEEDED if not hasattr(trainer, name)]:
+        raise Unavailable(f"this version of transformers has no Trainer.{missing[0]}; pip install -U transformers")
     for name in TAKEN:
         owner = next(each for each in trainer.__mro__ if name in vars(each))
         if owner.__module__ not in KNOWN:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -116,6 +118,13 @@ def runs(technique: str) -> bool:
 def test_every_technique_does_so(world: Any, profile: Callable[..., Profile], technique: str, of: Any) -> None:
     batch = {"batch_size": 2} if technique == "grad_accumulation" else {}
     check(world, of, technique, profile(accumulate=2, **batch))
+
+
+def test_the_page_names_every_technique_that_cannot_run() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "own-training.md").read_text()
+    rows = re.findall(r"^\| (`.*?) \| ", page, re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert named == {name for name in TECHNIQUES.own() if name != "fp16" and not runs(name)}
 
 
 def test_every_hook_runs_or_has_a_reason() -> None:
