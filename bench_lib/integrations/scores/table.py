@@ -59,13 +59,6 @@ class GivenTable:
     higher_is_better: bool
     runs: tuple[GivenRun, ...] = field(repr=False)
 
-    def cells(self) -> dict[tuple[str, str], tuple[GivenRun, ...]]:
-        """The runs by task and technique."""
-        found: dict[tuple[str, str], list[GivenRun]] = {}
-        for run in self.runs:
-            found.setdefault((run.task, run.technique), []).append(run)
-        return {names: tuple(runs) for names, runs in sorted(found.items())}
-
     def described(self) -> str:
         """What was read and how, on one line."""
         parts = {part: name for part, name in self.columns.named().items() if part != "score"}
@@ -159,8 +152,10 @@ def seed_scores(runs: Iterable[GivenRun]) -> SeedScores:
 
 
 def by_technique(table: GivenTable) -> Mapping[str, Mapping[str, SeedScores]]:
-    """The scores of each technique by task."""
-    found: dict[str, dict[str, SeedScores]] = {}
-    for (task, technique), runs in table.cells().items():
-        found.setdefault(technique, {})[task] = seed_scores(runs)
-    return found
+    """The scores of each technique by task, or by task and model in a table of several models."""
+    several = len({run.model for run in table.runs}) > 1
+    found: dict[str, dict[str, list[GivenRun]]] = {}
+    for run in sorted(table.runs, key=lambda run: (run.task, run.model, run.technique)):
+        task = f"{run.task} ({run.model})".strip() if several else run.task
+        found.setdefault(run.technique, {}).setdefault(task, []).append(run)
+    return {name: {task: seed_scores(runs) for task, runs in own.items()} for name, own in sorted(found.items())}

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from enum import StrEnum
-from numbers import Integral, Real
+from numbers import Integral
 
 from bench_lib.core.errors import BadData, shortened
 from bench_lib.core.record import Status
@@ -46,8 +46,6 @@ def score(value: object, place: str) -> float:
     """A score as it stands in the file, nan for none; a sign of percent is left out."""
     if value is None:
         return math.nan
-    if isinstance(value, Real) and not isinstance(value, bool):
-        return float(value) if math.isfinite(value) else math.nan
     text = str(value).strip()
     if text.lower() in NOTHING:
         return math.nan
@@ -64,7 +62,7 @@ def seed(value: object, place: str) -> int:
     """A seed, also one that was written as a decimal fraction without decimals."""
     text = "" if value is None or isinstance(value, bool) else str(value).strip()
     if isinstance(value, Integral | str) and text.isascii() and text.isdigit():
-        whole = int(text)
+        whole = int(text) if len(text) <= len(str(LARGEST)) else -1
     else:
         try:
             number = float(text)

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bench_lib.core.errors import BadData
 from bench_lib.core.record import Status
 from bench_lib.integrations.scores.columns import Columns
-from bench_lib.integrations.scores.table import Reading, by_technique, read_all, read_runs
+from bench_lib.integrations.scores.files import RawRow, RawTable
+from bench_lib.integrations.scores.table import Reading, by_technique, interpreted, read_all, read_runs
 from bench_lib.integrations.scores.values import Scale
 
 Write = Callable[..., Path]
@@ -53,6 +58,34 @@ def test_what_is_said_overrides_what_is_guessed(write: Write) -> None:
 def test_wrong_values_are_named_by_row_and_column(write: Write, lines: list[str], reading: Reading, said: str) -> None:
     with pytest.raises(BadData, match=said):
         read_runs(write("a.csv", *lines), reading)
+
+
+VALUES = st.one_of(
+    *(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.lists(st.integers(), max_size=2)),
+    *(st.just(10**400), st.just("9" * 5000), st.sampled_from(["nan", "1e999", "3 %", "0x1", "1_0", "finished", "oom"])),
+)
+PARTS = st.sampled_from(["task", "technique", "seed", "score", "status", "model"])
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.dictionaries(PARTS, VALUES), min_size=1, max_size=4))
+def test_whatever_stands_in_a_file_is_read_or_named(rows: list[dict[str, object]]) -> None:
+    raw = RawTable("a.jsonl", "file", tuple(RawRow(f"a.jsonl, row {n}", row) for n, row in enumerate(rows, 1)))
+    with suppress(BadData):
+        table = interpreted(raw, Reading())
+        assert len(table.runs) == len(rows)
+        assert all(math.isnan(run.score) or math.isfinite(run.score) for run in table.runs)
+        assert all(run.status is not Status.CONVERGED or math.isfinite(run.score) for run in table.runs)
+        table.described()
+        by_technique(table)
+
+
+def test_models_are_compared_apart(write: Write) -> None:
+    rows = [f"{model},rte,{seed},0.{50 + seed}" for model in ("bert", "roberta") for seed in range(3)]
+    found = by_technique(read_runs(write("a.csv", "model,task,seed,acc", *rows), Reading()))
+    assert {task: scores.scores.size for task, scores in found[""].items()} == {"rte (bert)": 3, "rte (roberta)": 3}
+    found = by_technique(read_runs(write("a.csv", "model,task,seed,acc", *rows[:3]), Reading()))
+    assert [*found[""]] == ["rte"]
 
 
 def test_files_in_different_scales_are_not_compared(write: Write) -> None:
