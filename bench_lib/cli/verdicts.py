@@ -52,6 +52,9 @@ HEAD = (
     *("task", "verdict", "seeds", "failed", "baseline failed", "MAD ratio [95 %]", "p (spread)", "P(better) [95 %]"),
     *("scores", "time", "memory"),
 )
+UNLIKE = (
+    "technique and baseline ran on different kinds of machine, which round differently; a new --store trains both here"
+)
 LEGEND = """MAD ratio: spread of the scores, the technique's over the baseline's; below 1 is steadier
 P(better): that a run of the technique scores above one of the baseline
 time, memory: as multiples of what the baseline takes
@@ -87,6 +90,9 @@ def _notes(result: ComparisonResult) -> list[str]:
         if task.lost:
             lost = "1 run was" if task.lost == 1 else f"{task.lost} runs were"
             notes.append(f"{task.task}: {lost} lost to infrastructure; only seeds with both runs count")
+        if task.unlike_machines:
+            on = f"on {task.unlike_machines} of {task.verdict.seeds} seeds"
+            notes.append(f"{task.task}: {on} {UNLIKE}")
     return notes
 
 

@@ -131,6 +131,7 @@ class Looking(Generic[K]):
             detectable,
             missing,
             max_cost,
+            runs.on_unlike_machines(),
         )
 
     def _run(self, contrasts: Sequence[K], seeds: Sequence[int], seconds: float) -> list[K]:

@@ -15,7 +15,7 @@ from bench_lib.core.errors import BenchError
 from bench_lib.core.record import RunRecord, Status
 from bench_lib.core.spec import RunSpec, canonical_json
 from bench_lib.stats.verdict import PairedSamples
-from bench_lib.store import Store
+from bench_lib.store import Store, kind_of_machine
 
 ByTask = Mapping[str, Mapping[int, RunRecord]]
 """Records by task and seed."""
@@ -53,6 +53,12 @@ class TaskRuns:
         return sum(
             Status(r.status).lost_to_infrastructure for runs in (self.technique, self.baseline) for r in runs.values()
         )
+
+    def on_unlike_machines(self) -> int:
+        """Number of compared seeds whose two runs were made on different kinds of machine."""
+        pairs = [(self.technique[seed], self.baseline[seed]) for seed in self.technique if seed in self.baseline]
+        compared = [pair for pair in pairs if all(Status(record.status).completed for record in pair)]
+        return sum(len({kind_of_machine(record.provenance) for record in pair}) > 1 for pair in compared)
 
     def decline_reason(self) -> str:
         """Why the technique or the baseline declines the task; empty if neither does."""

@@ -26,7 +26,8 @@ class TaskResult:
 
     `detectable` is the smallest MAD ratio detected with power 0.8 at this number of seeds; `missing` is the number of
     seeds to add for a verdict. Both are simulated from the baseline's scores, nan if these are too few or all equal.
-    `lost` counts runs lost to infrastructure; `declined` is the reason if the task was not compared.
+    `lost` counts runs lost to infrastructure; `declined` is the reason if the task was not compared. `unlike_machines`
+    counts the seeds whose two runs were made on different kinds of machine.
     """
 
     task: str
@@ -37,6 +38,7 @@ class TaskResult:
     detectable: float
     missing: float
     max_cost: float = math.inf
+    unlike_machines: int = 0
 
     @property
     def exceeds_max_cost(self) -> bool:

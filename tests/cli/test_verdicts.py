@@ -159,3 +159,9 @@ def test_broken_promises_are_json_too() -> None:
     found = loaded(broken("mine.py:Mine", [Breach("repeats", "sst2", "differs in score")]))
     assert found["outcome"] == "broken"
     assert found["breaches"] == [{"promise": "repeats", "task": "sst2", "what": "differs in score"}]
+
+
+def test_different_kinds_of_machine_are_said_with_their_seeds() -> None:
+    said = "sst2: on 4 of {} seeds technique and baseline ran on different kinds of machine"
+    assert said.format(STEADIER.seeds) in human(answer(task(unlike_machines=4)))
+    assert "kinds of machine" not in human(answer(task()))
