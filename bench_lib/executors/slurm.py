@@ -35,6 +35,9 @@ MOST_JOBS = 1_000
 """Jobs of one submission; a cluster usually takes arrays of up to 1,001."""
 
 _CHARACTERS = 1_000
+_END = 30
+"""Seconds before the end of its time in which a job is told of it."""
+
 _ANSWER = 60.0
 """Seconds in which the queue must answer."""
 
@@ -49,7 +52,7 @@ class Allocation:
 
     def __post_init__(self) -> None:
         require(self.partition is None or bool(self.partition.strip()), "--partition", self.partition, "a name")
-        require(self.minutes >= 1, "--time", self.minutes, "1 minute or more")
+        require(self.minutes >= 2, "--time", self.minutes, "2 minutes or more, of which the last half is for the end")
         require(self.gpus >= 0, "--gpus", self.gpus, "0 or more")
 
 
@@ -106,6 +109,7 @@ class SlurmExecutor:
                     gpus_per_node=self.allocation.gpus or None,
                     slurm_partition=self.allocation.partition,
                     slurm_array_parallelism=limit,
+                    slurm_signal_delay_s=_END,
                 )
                 jobs: list[Job[None]] = executor.map_array(enter, [__version__] * len(calls), payloads)
         except (UncompletedJobError, FailedSubmissionError, OSError) as error:

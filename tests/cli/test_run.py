@@ -94,7 +94,7 @@ def test_the_same_run_again_has_nothing_to_do(capsys: Written, store: Path, smal
         (["--executor", "local", "--address", "auto"], "address of the executor local is 'auto'; allowed: none; the"),
         (["--executor", "ray", "--address", "here"], "--address is 'here'; allowed: auto, local, or HOST:PORT of a"),
         (["--executor", "ray", "--gpus-per-run", "1.5"], "--gpus-per-run is 1.5; allowed: 0, a share below 1, or a"),
-        (["--executor", "slurm", "--time", "0"], "--time is 0; allowed: 1 minute or more"),
+        (["--executor", "slurm", "--time", "0"], "--time is 0; allowed: 2 minutes or more"),
         (
             ["--executor", "ray", "--partition", "gpu"],
             "partition of the executor ray is 'gpu'; allowed: none; the exec",

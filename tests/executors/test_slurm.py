@@ -59,7 +59,7 @@ def test_it_is_made_of_what_the_user_gives() -> None:
     [
         (Settings(cluster="pbs"), "--cluster is 'pbs'; allowed: slurm or local"),
         (Settings(partition=" "), "--partition is ' '; allowed: a name"),
-        (Settings(time=0), "--time is 0; allowed: 1 minute or more"),
+        (Settings(time=1), "--time is 1; allowed: 2 minutes or more"),
         (Settings(gpus=-1), "--gpus is -1; allowed: 0 or more"),
         (Settings(runs_per_job=0), "--runs-per-job is 0; allowed: 1 or more"),
         (Settings(jobs=0), "--jobs is 0; allowed: 1 or more, up to 1,000"),
@@ -147,7 +147,15 @@ def test_the_jobs_of_a_cluster_are_an_array_with_a_limit(commands: Callable[...,
     executor = SlurmExecutor(allocation=Allocation("gpu", 90, 1), workers=2)
     assert executor.submit(tmp_path, print, ["a", "b", "c"], 2) == ["77_0", "77_1", "77_2"]
     script = (tmp_path / "77_submission.sh").read_text()
-    for flag in ("array=0-2%2", "partition=gpu", "time=90", "gpus-per-node=1", "cpus-per-task=2", "job-name=stabbench"):
+    for flag in (
+        "array=0-2%2",
+        "partition=gpu",
+        "time=90",
+        "gpus-per-node=1",
+        "cpus-per-task=2",
+        "job-name=stabbench",
+        "signal=USR2@30",
+    ):
         assert f"#SBATCH --{flag}\n" in script
 
 

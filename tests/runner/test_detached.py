@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import psutil
@@ -22,6 +23,7 @@ from bench_lib.core.record import Status
 from bench_lib.core.spec import canonical_json
 from bench_lib.executors import InlineExecutor
 from bench_lib.executors.base import Detached, Done, Failure
+from bench_lib.executors.slurm import Allocation, SlurmExecutor
 from bench_lib.runner import detached
 from bench_lib.runner.detached import Shard
 from bench_lib.runner.grid import Grid
@@ -329,6 +331,22 @@ def contents(store: Store) -> list[str]:
         assert predictions is not None
         found.append(canonical_json([record.result(), predictions.values.tobytes().hex()]))
     return found
+
+
+@pytest.mark.exhaustive
+def test_on_a_real_cluster_it_is_the_same_to_the_bit(
+    six: Grid, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = [which("sinfo") or "", "--noheader", "--states=idle,mixed"]
+    if not asked[0] or not subprocess.run(asked, capture_output=True, check=False).stdout:
+        pytest.skip("no SLURM cluster with a node to spare answers on this machine")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
+    executor = SlurmExecutor(allocation=Allocation(minutes=10), runs_per_job=3, at_a_time=2)
+    assert run_suite(six, store, executor).left == 0
+    inline = Store(tmp_path / "inline")
+    run_suite(six, inline, InlineExecutor())
+    assert contents(store) == contents(inline)
+    assert not submissions(tmp_path / "results")
 
 
 class Command:
