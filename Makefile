@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: environment test test-all bench report clean told
+.PHONY: environment test test-all bench report docs clean told
 
 test: WHAT = style, types and tests, together a quarter of an hour on two cores
 test: told environment
@@ -26,13 +26,17 @@ told:
 report: environment
 	$(BIN)/stabbench report --store results --out reports
 
+docs: WHAT = the documentation as a site, into site/index.html: a minute, without a network
+docs: told environment
+	$(BIN)/python docs/site/build.py
+
 environment: $(READY)
 
 $(READY): pyproject.toml constraints.txt
 	@echo "installing torch and the rest into .venv: a few minutes without a word"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,dev]'
+	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,dev,docs]'
 	touch $(READY)
 
 clean:
-	rm -rf .venv .tox bench-results bench-reports
+	rm -rf .venv .tox bench-results bench-reports site

@@ -8,14 +8,17 @@ from typing import overload
 import pandas as pd
 from tqdm.auto import tqdm
 
-from bench_lib.core.errors import require
+from bench_lib.core.errors import UnknownName, require
 from bench_lib.executors.base import Executor
 from bench_lib.executors.inline import InlineExecutor
 from bench_lib.report.analysis import results, summary
+from bench_lib.report.analysis import verdicts as judged
 from bench_lib.report.analysis.dominance import dominance
 from bench_lib.report.analysis.given_scores import Given, GivenByTask, compare_given
 from bench_lib.report.analysis.scores import ScoreComparison
 from bench_lib.report.analysis.summary import BASELINE, cells
+from bench_lib.report.analysis.tuning import outside_tuning
+from bench_lib.report.cells import group_runs
 from bench_lib.report.notebook import Leaderboard
 from bench_lib.runner.grid import Grid
 from bench_lib.runner.sweep import Progress, run_suite
@@ -33,6 +36,7 @@ __all__ = [
     "load",
     "run",
     "summarise",
+    "verdicts",
 ]
 
 
@@ -94,3 +98,18 @@ def compare(
         require(known, "runs to compare with a baseline's name", type(runs).__name__, "a frame of `load`, no settings")
         return summary.compare(pd.DataFrame(runs), baseline)
     return compare_given(runs, baseline, settings or ScoreSettings())
+
+
+def verdicts(runs: pd.DataFrame, baseline: str = BASELINE) -> pd.DataFrame:
+    """One row a cell: is it more stable than the baseline's cell of the same setting, as the leaderboard judges?
+
+    `verdict` is `more stable`, `less stable`, `equivalent` or `underpowered`, and empty for the baseline and for cells
+    without a seed that both have. All cells of one data, model and profile share an error of 5 %, so that a part of the
+    runs may have other verdicts than the whole. Trials of a tuning are left out. Raises `UnknownName` where the
+    baseline was run nowhere.
+    """
+    known = group_runs(outside_tuning(runs))
+    techniques = {cell.id_fields()["technique"] for cell in known}
+    if baseline not in techniques:
+        raise UnknownName("baseline technique", baseline, techniques)
+    return judged.verdicts(known, baseline)

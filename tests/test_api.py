@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bench_lib.api import Grid, compare, load, run, summarise
+from bench_lib.api import Grid, compare, load, run, summarise, verdicts
 from bench_lib.core.errors import UnknownName
 from bench_lib.executors import InlineExecutor
 from bench_lib.runner.sweep import Progress
@@ -79,9 +79,18 @@ def test_a_comparison_is_against_the_baseline(runs: pd.DataFrame) -> None:
     assert list(other["against"]) == ["mixout"] * 4
 
 
-def test_an_unknown_baseline_is_answered_with_the_nearest(runs: pd.DataFrame) -> None:
+def test_a_verdict_is_on_the_seeds_that_both_have(runs: pd.DataFrame) -> None:
+    table = verdicts(runs).set_index(["task", "technique"])
+    assert len(table) == 4
+    assert list(table.xs("mixout", level="technique")["verdict"]) == ["underpowered"] * 2
+    assert list(table.xs("mixout", level="technique")["shared"]) == [2, 2]
+    assert list(table.xs("adamw", level="technique")["verdict"]) == [""] * 2
+
+
+@pytest.mark.parametrize("judge", [compare, verdicts])
+def test_an_unknown_baseline_is_answered_with_the_nearest(judge, runs: pd.DataFrame) -> None:
     with pytest.raises(UnknownName, match="did you mean 'mixout'"):
-        compare(runs, "mixuot")
+        judge(runs, "mixuot")
 
 
 def test_nothing_can_be_loaded_from_nowhere(tmp_path: Path) -> None:
