@@ -17,14 +17,13 @@ from pathlib import Path
 from bench_lib.core.errors import BenchError
 from bench_lib.core.record import RunRecord, Status
 from bench_lib.core.spec import RunSpec
-from bench_lib.executors.base import Detached, Executor
+from bench_lib.executors.base import Detached
 from bench_lib.runner.limits import HOUR, Limits
 from bench_lib.runner.records import blank_record
-from bench_lib.store import Claims, Journal, Store, Submission, new_folder, submissions
+from bench_lib.runner.shards import Group, Shard, of_shard
+from bench_lib.store import Claims, Store, Submission, new_folder, submissions
 from bench_lib.store.schema import to_records
 from bench_lib.store.submissions import Told, common_folder, journal
-
-Group = tuple[RunSpec, ...]
 
 RETRIES = 2
 """How often a run is given to another job after the one that made it was lost."""
@@ -39,30 +38,6 @@ ENDING = 20.0
 """Seconds in which a job can end that has stored its last run."""
 
 LOCK = "submission"
-
-
-@dataclass(frozen=True)
-class Shard:
-    """What one job is given: runs of a store, what is known of their attempts, and the time after which none begins.
-
-    `attempts` are those that a stored run had, which is tried again, and `lost` those that ended with their job.
-    """
-
-    root: Path
-    journal: Journal
-    specs: Group
-    are_ensembles: bool
-    attempts: Mapping[str, int]
-    lost: Mapping[str, int]
-    executor: Executor
-    until: float
-
-    def limits(self) -> Limits | None:
-        """The limits of the job, by the clock where it is; None if nothing may begin."""
-        if self.until == inf:
-            return Limits()
-        left = self.until - time.time()
-        return Limits(hours=left / HOUR) if left > 0 else None
 
 
 @dataclass(eq=False)
@@ -252,8 +227,8 @@ class Watch:
                 journal=journal(folder, place),
                 specs=shard,
                 are_ensembles=are_ensembles,
-                attempts=_of(shard, self.attempts),
-                lost=_of(shard, lost),
+                attempts=of_shard(shard, self.attempts),
+                lost=of_shard(shard, lost),
                 executor=self.executor.inside(),
                 until=self._until,
             )
@@ -291,9 +266,3 @@ class Watch:
             jobs = [self._jobs.get((submission.folder, place)) for place in range(len(submission.jobs))]
             if all(job is not None and job.over for job in jobs) and stored.issuperset(chain(*submission.runs)):
                 submission.forget()
-
-
-def _of(shard: Group, counts: Mapping[str, int]) -> dict[str, int]:
-    """The counts of the runs of a shard alone."""
-    ids = [spec.run_id() for spec in shard]
-    return {run_id: counts[run_id] for run_id in ids if run_id in counts}

@@ -18,7 +18,7 @@ from bench_lib.core.record import RunRecord, Status
 from bench_lib.core.spec import RunSpec
 from bench_lib.executors.base import Detached, Done, Executor
 from bench_lib.executors.watched import Watched
-from bench_lib.runner.detached import Shard, Watch
+from bench_lib.runner.detached import Watch
 from bench_lib.runner.execute import execute
 from bench_lib.runner.grid import Grid, plan
 from bench_lib.runner.limits import Limits
@@ -31,6 +31,7 @@ from bench_lib.runner.seed_ensembles import (
     members_without_weights,
     missing_members,
 )
+from bench_lib.runner.shards import Shard
 from bench_lib.store import Claims, Keeper, Store, Unstorable
 
 Group = tuple[RunSpec, ...]

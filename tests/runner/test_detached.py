@@ -25,10 +25,10 @@ from bench_lib.executors import InlineExecutor
 from bench_lib.executors.base import Detached, Done, Failure
 from bench_lib.executors.slurm import Allocation, SlurmExecutor
 from bench_lib.runner import detached
-from bench_lib.runner.detached import Shard
 from bench_lib.runner.grid import Grid
 from bench_lib.runner.limits import Limits
 from bench_lib.runner.records import blank_record
+from bench_lib.runner.shards import Shard
 from bench_lib.runner.sweep import Progress, run_suite
 from bench_lib.store import Store, located, submissions
 
