@@ -140,7 +140,7 @@ class SlurmExecutor:
         last = str(said).strip().splitlines()[-1]
         kind, _, message = last.partition(": ")
         if kind.endswith("UncompletedJobError"):
-            return Failure("died", message or last)
+            return Failure("died", "it came to the end of its --time" if "timed-out" in message else message or last)
         text = message if kind.startswith("bench_lib.") else str(said).strip()
         return Failure("raised", shortened(text, _CHARACTERS))
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 import time
@@ -157,6 +158,16 @@ def test_the_jobs_of_a_cluster_are_an_array_with_a_limit(commands: Callable[...,
         "signal=USR2@30",
     ):
         assert f"#SBATCH --{flag}\n" in script
+
+
+def test_the_end_of_its_time_is_no_error_of_the_job(tmp_path: Path) -> None:
+    for message, says in (
+        ("Job not requeued because: timed-out and not checkpointable.", "it came to the end of its --time"),
+        ("gone", "gone"),
+    ):
+        trace = f"Traceback ...\nsubmitit.core.utils.UncompletedJobError: {message}\n"
+        (tmp_path / "7_0_result.pkl").write_bytes(pickle.dumps(("error", trace)))
+        assert SlurmExecutor().raised(tmp_path, "7") == Failure("died", says)
 
 
 def test_another_version_of_the_suite_is_refused() -> None:
