@@ -505,5 +505,5 @@ def test_a_bucket_takes_the_runs_and_one_that_cannot_be_read_ends_the_session(be
     assert found.ret == pytest.ExitCode.USAGE_ERROR
     found.stderr.fnmatch_lines(["ERROR: s3://no-such-bucket/results/runs cannot be listed: NoSuchBucket*"])
     found = bench(store="s3://")
-    assert found.ret == pytest.ExitCode.INTERRUPTED
-    found.stdout.fnmatch_lines(["*store is 's3://'; allowed: a folder, or s3://BUCKET/FOLDER*"])
+    assert found.ret == pytest.ExitCode.USAGE_ERROR
+    found.stderr.fnmatch_lines(["*store is 's3://'; allowed: a folder, or s3://BUCKET/FOLDER*"])
