@@ -81,3 +81,12 @@ def test_records_by_task_and_seed() -> None:
     found = by_task([run(3), run(1), run(2, task="imdb")])
     assert {task: list(seeds) for task, seeds in found.items()} == {"imdb": [2], "sst2": [1, 3]}
     assert by_task([]) == {}
+
+
+def test_seeds_of_two_kinds_of_machine_are_counted_where_both_runs_count() -> None:
+    here, there = {"cpu": "a", "started": "1"}, {"cpu": "b"}
+    ours = [run(seed, provenance=here) for seed in range(4)]
+    theirs = [run(0, provenance=here | {"started": "2"}), run(1, provenance=there), run(2, 0.1, provenance=there)]
+    lost = run(3, None, status="oom", provenance=there)
+    assert TaskRuns(by_seed(*ours), by_seed(*theirs, lost, run(9, provenance=there))).on_unlike_machines() == 2
+    assert TaskRuns().on_unlike_machines() == 0
