@@ -27,7 +27,7 @@ WARNING = (
     "the code of the submission runs now, with your rights, in worker processes; that is no sandbox: "
     "use a machine or a container that holds nothing of value"
 )
-SETTINGS = ("baseline", "profile", "model", "data", "seeds")
+SETTINGS = ("baseline", "profile", "model", "data")
 
 
 def add_to(command: argparse.ArgumentParser) -> None:
@@ -41,8 +41,15 @@ def add_to(command: argparse.ArgumentParser) -> None:
     add("--profile", default="quick", help="budget of a run (default: quick)")
     add("--model", default="minilm", help="a registered name (default: minilm)")
     add("--data", default="embedded", metavar="hub|embedded|DIR", help="default: embedded")
-    add("--seeds", default=20, type=int, metavar="N", help="how many; which ones, a hash says (default: 20)")
-    command.set_defaults(command=_submit)
+    add(
+        "--seeds",
+        dest="count",
+        default=20,
+        type=int,
+        metavar="N",
+        help="how many; which ones, a hash says (default: 20)",
+    )
+    command.set_defaults(command=_submit, task=None)  # no tasks of one's own
 
 
 def add_verification_to(command: argparse.ArgumentParser) -> None:
@@ -66,7 +73,7 @@ def _submit(options: argparse.Namespace) -> int:
     tasks = tuple(part.strip() for part in options.tasks.split(","))
     settings = {name: getattr(options, name) for name in SETTINGS}
     store = Store(options.store)
-    packed = pack(Request(options.technique, tasks, **settings), store, options.out)
+    packed = pack(Request(options.technique, tasks, **settings, seeds=options.count), store, options.out)
     print_damaged_files(store)
     print(f"{options.out}: {packed.runs} runs, {packed.size:,} bytes, sha256 {packed.digest}")
     return DONE
@@ -122,7 +129,7 @@ def _machine(unpacked: Unpacked, findings: list[Finding], key: str) -> str:
     from bench_lib.submissions.finding import verdict
 
     one = unpacked.submission
-    cells = {name: getattr(one, name) for name in ("label", "tasks", *SETTINGS)}
+    cells = {name: getattr(one, name) for name in ("label", "tasks", *SETTINGS, "seeds")}
     checks = [dataclasses.asdict(finding) for finding in findings]
     return console.machine(
         {**cells, "sha256": unpacked.digest, "key": key, "checks": checks, "verdict": verdict(findings)}
