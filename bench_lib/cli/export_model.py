@@ -38,7 +38,7 @@ def add_export(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("run_id", metavar="RUN_ID", help="the id of a stored run, or the first six digits or more")
     add("--store", default="bench-results", type=location, metavar="DIR", help="default: bench-results")
-    add("--data", metavar="DIR", help="the folder that the run read, where it was neither hub nor embedded")
+    add("--data", metavar="DIR|FILE.toml", help="what the run read, where it was neither hub nor embedded")
     _add_folder(command)
     command.set_defaults(command=_export)
 

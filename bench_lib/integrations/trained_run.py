@@ -21,6 +21,8 @@ from bench_lib.models.source import resolve
 from bench_lib.runner.execute import execute, prepared
 from bench_lib.runner.resolved import ResolvedRun, resolve_run
 from bench_lib.store import Store
+from bench_lib.tasks import TASKS
+from bench_lib.tasks.find import absolute
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.hooks import Compresses, Prompts, Selects
@@ -99,9 +101,9 @@ def _spec_of(record: RunRecord, data: str | None) -> RunSpec:
     known = {field.name for field in dataclasses.fields(Profile)}
     if strange := sorted(identity["profile"].keys() - known):
         raise BadData(f"run {record.run_id} has settings that this version does not know: {', '.join(strange)}")
-    named = record.data_source in ("hub", "embedded")
-    if data is None and not named:
-        raise BadValue("--data", data, f"the folder or task file that the run read ({record.data_source})")
+    own = record.task not in TASKS
+    if data is None and (own or record.data_source not in ("hub", "embedded")):
+        raise BadValue("--data", data, f"the folder, or the file of the task, that the run read ({record.data_source})")
     model = resolve(record.model, MODELS)
     spec = RunSpec(
         task=identity["task"][0],
@@ -115,6 +117,7 @@ def _spec_of(record: RunRecord, data: str | None) -> RunSpec:
         frozen=tuple(sorted(identity["frozen"].items())),
         corrections=tuple(identity.get("corrections", {}).items()),
         also=tuple(identity.get("also", {}).items()),
+        task_path=absolute(data) if own and data else "",
     )
     if model.fingerprint != identity["model"]:
         raise BadData(

@@ -80,6 +80,22 @@ def test_a_stored_run_is_exported_with_its_score_and_the_spread_of_its_cell(
     assert len(Store(place).ids()) == 2, "the store is left as it is"
 
 
+def test_a_run_of_a_task_of_ones_own_needs_its_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data, place = tmp_path / "films", tmp_path / "results"
+    data.mkdir()
+    rows = [f"a {word} film of {i} scenes,{word}" for i in range(30) for word in ("fine", "dull")]
+    (data / "train.csv").write_text("\n".join(["text,label", *rows]))
+    assert main(["run", "--task", str(data), *TINY, "--seeds", "0", "--store", str(place)]) == DONE
+    (run_id,) = Store(place).ids()
+    export = ["export-model", run_id, "--store", str(place), "--save", str(tmp_path / "model")]
+    assert main(export) == USAGE
+    assert "--data is None; allowed: the folder" in capsys.readouterr().err
+    assert main([*export, "--data", str(data)]) == DONE
+    assert "the score is the stored one to the bit" in capsys.readouterr().out
+    config = transformers.AutoConfig.from_pretrained(tmp_path / "model")
+    assert sorted(config.id2label.values()) == ["dull", "fine"]
+
+
 def test_another_score_is_said(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one, *_ = Store(store).records()
     other = tmp_path / "other"

@@ -71,7 +71,7 @@ def test_what_is_not_what_it_was_is_said(tmp_path: Path) -> None:
         stored_run(*altered(tmp_path / "model", model="random:another"), None)
     with pytest.raises(BadData, match="cannot be put together again"):
         stored_run(*altered(tmp_path / "protocol", protocol=0), None)
-    with pytest.raises(BadValue, match="--data is None; allowed: the folder"):
+    with pytest.raises(BadValue, match="--data is None; allowed: the folder, or the file of the task"):
         stored_run(*altered(tmp_path / "data", "local"), None)
 
 
