@@ -122,6 +122,24 @@ def test_evaluation_and_what_is_saved_have_the_weights_that_count(world: Any, te
     assert all(torch.equal(p, last[name]) for name, p in trainer.model.named_parameters()), "restored to the bit"
 
 
+def test_the_best_checkpoint_has_the_weights_that_were_evaluated(world: Any) -> None:
+    trainer = trainer_of(
+        world,
+        "ema",
+        max_steps=6,
+        eval_strategy="steps",
+        save_strategy="steps",
+        eval_steps=2,
+        save_steps=2,
+        load_best_model_at_end=True,
+    )
+    trainer.add_callback(transformers.EarlyStoppingCallback(early_stopping_patience=5))
+    trainer.train()
+    evaluated = [entry["eval_loss"] for entry in trainer.state.log_history if "eval_loss" in entry]
+    assert len(evaluated) == 3
+    assert trainer.evaluate()["eval_loss"] == pytest.approx(min(evaluated), abs=1e-6)
+
+
 def test_a_mixed_model_is_saved_as_a_plain_one(world: Any) -> None:
     trainer = trainer_of(world, "mixout", max_steps=1)
     trainer.train()
