@@ -196,8 +196,7 @@ class Claims:
             # Names are added by another thread; and what hinders one renewal need not hinder the next.
             for name, holder in list(self._held.items()):
                 with self._lock, suppress(OSError):
-                    if _holder(self._path(name)) == holder:
-                        _renew(self._path(name), holder)
+                    _renew(self._path(name), holder)
 
     def _now(self) -> float:
         """The time by the clock of the folder, which may not be this machine's."""
@@ -245,10 +244,13 @@ def _create(path: Location, text: str) -> None:
 
 
 def _renew(path: Location, holder: Holder) -> None:
+    """Give a claim a new date, if it still is the holder's."""
     if isinstance(path, Address):
-        # The same content, for its date; not in place of another's that took the name meanwhile.
-        path.swap(holder.write().encode(), path.stat().tag)
-    else:
+        # The tag is read before the holder, so that what takes the place of this claim in between is not replaced.
+        tag = path.stat().tag
+        if _holder(path) == holder:
+            path.swap(holder.write().encode(), tag)
+    elif _holder(path) == holder:
         os.utime(path)
 
 

@@ -17,7 +17,7 @@ from bench_lib.store.files import opened, put_in_place, safe, stage
 from bench_lib.store.identity import predicted
 from bench_lib.store.listing import emptied, leftovers
 from bench_lib.store.migrate import migrated
-from bench_lib.store.objects import Location
+from bench_lib.store.objects import Address, Location, ahead
 from bench_lib.store.parquet import Folder, Place, Store
 from bench_lib.store.repeats import stores_of_repeats
 from bench_lib.store.schema import PREDICTIONS, RUNS
@@ -48,10 +48,10 @@ def _compacted(store: Store, add: bool) -> int:
     top = store.root / "runs"
     new |= {_publish(stage(top, [part], RUNS, compact=True), top, task) for task, part in parts.items()}
     spent = _spent_predictions(store, new, add)
-    gone = _remove([path for path in old_runs if path not in new])
-    _remove(spent)
+    gone = _remove(top, [path for path in old_runs if path not in new])
+    _remove(store.root / "predictions", spent)
     for top in (store.root / "runs", store.root / "predictions"):
-        _remove(leftovers(top))
+        _remove(top, leftovers(top))
         _prune(top)
     return gone
 
@@ -79,7 +79,8 @@ def _new_predictions(store: Store, run_ids: dict[str, list[str]], add: bool) -> 
 
 def _copied(places: list[tuple[str, Place]]) -> Iterator[pa.Table]:
     # One row group a run, so that neither this loop nor a reader of one run holds more than one in memory.
-    for path, rows in groupby(places, key=lambda found: found[1].path):
+    groups = [(path, list(rows)) for path, rows in groupby(places, key=lambda found: found[1].path)]
+    for path, (_, rows) in zip(ahead([path for path, _ in groups]), groups, strict=True):
         with opened(path, PREDICTIONS) as file:
             for run_id, place in rows:
                 table = file.group(place.row)
@@ -107,8 +108,14 @@ def _publish(path: Path, folder: Location, task: str) -> Location:
         return target
 
 
-def _remove(paths: Sequence[Location]) -> int:
+def _remove(top: Location, paths: Sequence[Location]) -> int:
     # What was set aside while reading is no longer there.
+    if isinstance(top, Address):
+        standing = {*top.rglob()}
+        gone = [path for path in paths if path in standing]
+        with writing(top):
+            top.delete(gone)
+        return len(gone)
     there = [path for path in paths if path.exists()]
     for path in there:
         with writing(path.parent):

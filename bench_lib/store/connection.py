@@ -57,9 +57,9 @@ class Bucket:
         """The metadata of an object."""
         return self.verbs.head(self.store, key)
 
-    def delete(self, key: str) -> None:
-        """Delete an object."""
-        self.verbs.delete(self.store, key)
+    def delete(self, keys: list[str]) -> None:
+        """Delete objects."""
+        self.verbs.delete(self.store, keys)
 
     def children(self, prefix: str | None) -> tuple[list[str], list[dict[str, Any]]]:
         """The prefixes and the objects right below a prefix."""

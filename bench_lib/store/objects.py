@@ -111,11 +111,15 @@ class Address(PurePosixPath):
     def unlink(self, missing_ok: bool = False) -> None:
         """Delete an object; a server need not say whether it was there."""
         try:
-            with refusals():
-                self.bucket.delete(self.key)
+            self.delete([self])
         except FileNotFoundError:
             if not missing_ok:
                 raise
+
+    def delete(self, paths: Iterable[PurePosixPath]) -> None:
+        """Delete objects of the same bucket, many with a request."""
+        with refusals():
+            self.bucket.delete(["/".join(path.parts[2:]) for path in paths])
 
     def stat(self) -> Status:
         """The status of an object; that of the listing which named it, if one did."""

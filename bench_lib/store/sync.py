@@ -15,6 +15,7 @@ from bench_lib.core.errors import require
 from bench_lib.store.claims import Claims
 from bench_lib.store.damage import reading, writing
 from bench_lib.store.files import put_in_place, put_newer, temporary
+from bench_lib.store.listing import listing
 from bench_lib.store.looks import merge_looks
 from bench_lib.store.objects import AHEAD, Location
 from bench_lib.store.parquet import Folder, Store
@@ -65,7 +66,8 @@ def _send(source: Store, target: Store) -> tuple[int, int]:
     alone = {run_id: count for run_id, count in ours.items() if theirs.get(run_id) == count} if theirs else {}
     for run_id in alone.keys() & _predicted(target):
         del alone[run_id]
-    weights = [source.weights_path(run_id) for run_id in newer if source.has_weights(run_id)]
+    with listing(source.root):
+        weights = [path for path in (source.root / "weights").glob("*.safetensors") if path.stem in newer]
     sent = _copy(source, target, weights, {}, None)
     sent += _copy(source, target, _holding(source, "predictions", newer | alone), newer | alone, PREDICTIONS)
     return len(newer), sent + _copy(source, target, _holding(source, "runs", newer), newer, RUNS)

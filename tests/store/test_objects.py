@@ -364,5 +364,25 @@ def test_many_runs_are_fetched_ahead_of_their_reader(bucket: Address) -> None:
     assert all(path.fetched is None for path in found if isinstance(path, Address))
 
 
+def test_a_claim_that_is_taken_while_it_is_renewed_is_not_replaced(
+    bucket: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, foreign = bucket / "claims" / "a1.json", Holder("elsewhere", 1, 1.0, "token")
+    with Claims(bucket) as own:
+        own.take("a1")
+        holder = own._held["a1"]
+
+        def read(_: Address) -> Holder:
+            path.write_bytes(foreign.write().encode())
+            return holder
+
+        for act in (lambda: claims._renew(path, holder), lambda: own._break(path, holder)):
+            path.write_bytes(holder.write().encode())
+            with monkeypatch.context() as patch:
+                patch.setattr(claims, "_holder", read)
+                assert not act()
+            assert path.read_bytes() == foreign.write().encode()
+
+
 def test_a_lease_is_longer_than_a_request_may_take() -> None:
     assert connection.RETRIES["retry_timeout"].total_seconds() < LEASE
