@@ -1,4 +1,4 @@
-"""What a tracker can do for an export, and which trackers there are."""
+"""What a tracker can do for an export, and the registry of trackers."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol, cast
 
-from bench_lib.core.errors import UnknownName
+from bench_lib.core.errors import BenchError
 from bench_lib.core.extras import optional
+from bench_lib.core.registry import Registry
 from bench_lib.integrations.trackers.runs import TrackedRun
 
 
@@ -29,33 +30,44 @@ Open = Callable[[str, str], AbstractContextManager[Tracker]]
 
 @dataclass(frozen=True)
 class TrackerKind:
-    """A tracker by name, with its package, and the command that shows what was exported to a place."""
+    """A tracker by name: its package, how it is opened, and the command that shows what is in a place."""
 
     name: str
     package: str
+    open_at: Open
     shown_by: str
 
     def opened(self, place: str, project: str) -> AbstractContextManager[Tracker]:
         """Open it; `Unavailable` names the command that installs a missing package."""
         with optional(self.package):
             import_module(self.package)
-        module = import_module(f"bench_lib.integrations.trackers.{self.name}_tracker")
+        return self.open_at(place, project)
+
+    def shown(self, place: str, project: str) -> str:
+        """The command that shows what was exported; empty for what is elsewhere than on this machine."""
+        return "" if "://" in place else self.shown_by.format(place=place, project=project)
+
+
+def _check(entry: object, where: str) -> None:
+    if not isinstance(entry, TrackerKind):
+        raise BenchError(f"the tracker {where} is of the type {type(entry).__name__}; it must be a TrackerKind")
+
+
+def _own(name: str) -> Open:
+    """What opens one of the trackers here, whose module imports the package."""
+
+    def opened(place: str, project: str) -> AbstractContextManager[Tracker]:
+        module = import_module(f"bench_lib.integrations.trackers.{name}_tracker")
         return cast(Open, module.open_tracker)(place, project)
 
-
-TRACKERS = {
-    kind.name: kind
-    for kind in (
-        TrackerKind("trackio", "trackio", "trackio show --project {project}"),
-        TrackerKind("tensorboard", "tensorboard", "tensorboard --logdir {place}"),
-        TrackerKind("wandb", "wandb", "wandb sync {place}/wandb/offline-run-*"),
-        TrackerKind("mlflow", "mlflow", "mlflow ui --backend-store-uri sqlite:///{place}/mlflow.db"),
-    )
-}
+    return opened
 
 
-def find_tracker(name: str) -> TrackerKind:
-    """The tracker with a name; any other raises `UnknownName`."""
-    if name not in TRACKERS:
-        raise UnknownName("tracker", name, TRACKERS)
-    return TRACKERS[name]
+TRACKERS: Registry[TrackerKind] = Registry("tracker", "stabbench.trackers", _check)
+for _name, _shown_by in (
+    ("trackio", "trackio show --project {project}"),
+    ("tensorboard", "tensorboard --logdir {place}"),
+    ("wandb", "wandb sync {place}/wandb/offline-run-*"),
+    ("mlflow", "mlflow ui --backend-store-uri sqlite:///{place}/mlflow.db"),
+):
+    TRACKERS.add(_name, TrackerKind(_name, _name, _own(_name), _shown_by))

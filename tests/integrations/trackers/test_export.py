@@ -6,18 +6,21 @@ import math
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from bench_lib.cli import main
 from bench_lib.cli.console import DONE, USAGE
-from bench_lib.core.errors import BadValue, Unavailable, UnknownName
+from bench_lib.core import registry
+from bench_lib.core.errors import BadValue, BenchError, Unavailable, UnknownName
 from bench_lib.core.record import RunRecord
 from bench_lib.integrations.trackers.export import Exported, Selection, export
 from bench_lib.integrations.trackers.runs import TrackedRun
-from bench_lib.integrations.trackers.tracker import TRACKERS, TrackerKind, find_tracker
+from bench_lib.integrations.trackers.tracker import TRACKERS, TrackerKind
 from bench_lib.store import Store
 
 Make = Callable[..., RunRecord]
@@ -41,7 +44,7 @@ class Listed:
 
 
 def exported(store: Store, name: str, place: Path | str = "", project: str = "stabbench") -> Exported:
-    with find_tracker(name).opened(str(place), project) as tracker:
+    with TRACKERS.get(name).opened(str(place), project) as tracker:
         return export(store, tracker, ALL)
 
 
@@ -175,16 +178,35 @@ def test_wandb(tmp_path: Path, make: Make) -> None:
 
 @pytest.mark.parametrize(("name", "place"), [("tensorboard", ""), ("mlflow", ""), ("wandb", ""), ("trackio", "here")])
 def test_a_place_is_asked_for_where_there_has_to_be_one(store: Store, name: str, place: str) -> None:
-    pytest.importorskip(TRACKERS[name].package)
+    pytest.importorskip(TRACKERS.get(name).package)
     with pytest.raises(BadValue, match="--out"):
         exported(store, name, place)
 
 
 def test_a_missing_package_is_named_with_its_command() -> None:
     with pytest.raises(Unavailable, match="package no_such_tracker is not installed: pip install no_such_tracker"):
-        TrackerKind("none", "no_such_tracker", "").opened("", "")
+        TrackerKind("none", "no_such_tracker", TRACKERS.get("wandb").open_at, "").opened("", "")
     with pytest.raises(UnknownName, match="did you mean 'mlflow'"):
-        find_tracker("mlfow")
+        TRACKERS.get("mlfow")
+
+
+def test_a_package_may_offer_a_tracker_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("offering")
+    module.KIND = TrackerKind("own", "json", TRACKERS.get("wandb").open_at, "look at {place}")  # type: ignore[attr-defined]
+    module.WRONG = 3  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "offering", module)
+    offered = tuple(
+        EntryPoint(n, f"offering:{v}", "stabbench.trackers") for n, v in (("own", "KIND"), ("bad", "WRONG"))
+    )
+    monkeypatch.setattr(registry, "_points", lambda group: offered)
+    assert TRACKERS.names() == ("trackio", "tensorboard", "wandb", "mlflow", "own", "bad")
+    assert TRACKERS.get("own").shown("here", "p") == "look at here"
+    with pytest.raises(BenchError, match="is of the type int; it must be a TrackerKind"):
+        TRACKERS.get("bad")
+
+
+def test_what_is_on_a_server_has_no_command_here() -> None:
+    assert TRACKERS.get("mlflow").shown("http://server", "p") == ""
 
 
 def test_the_command_exports(capsys: pytest.CaptureFixture[str], store: Store, tmp_path: Path) -> None:
