@@ -49,3 +49,9 @@ FORGETTING = """Runs with `--forgetting` measure the perplexity on general text 
 geometric means over the converged runs, and mean and MAD of the natural logarithm of their ratio. Above 0 the model
 predicts general text worse than before the training. Perplexities of different models or tokenizers are not
 comparable."""
+
+ACROSS_MODELS = f"""Tasks that were run with several models under one profile: mean \u00b1 MAD in percent points, and
+failed of judged runs; {FEW} marks fewer than {LEAST} runs that converged. The models of a task rank the techniques that
+each of them holds, by failure rate, then by MAD. Kendall's *W* says how well these rankings agree, from 0 (not at all)
+to 1 (all alike), and p (Friedman's test, Iman and Davenport) whether they could do so by chance. No verdict rests on
+the scores of different models."""

@@ -17,6 +17,8 @@ import pyarrow.parquet as pq
 from bench_lib.core.errors import BenchError
 from bench_lib.executors.base import Executor, results
 from bench_lib.executors.inline import InlineExecutor
+from bench_lib.report.analysis.across_models import TITLE as MODELS_TITLE
+from bench_lib.report.analysis.across_models import across_models
 from bench_lib.report.analysis.claim_outcomes import findings
 from bench_lib.report.analysis.contrasts import contrasts
 from bench_lib.report.analysis.declared import DeclaredPlan
@@ -40,7 +42,7 @@ from bench_lib.report.markdown.sections import VARIANCE_TITLE
 from bench_lib.store import Store
 
 PAGE, LEADERBOARD, CLAIMS, VARIANCE = "index.html", "leaderboard.md", "claims.md", "variance.csv"
-FURTHER, FORGETTING = "further.csv", "forgetting.csv"
+MODELS, FURTHER, FORGETTING = "across_models.csv", "further.csv", "forgetting.csv"
 DIGITS = ".10g"
 SUFFIXES = (".svg", ".csv")
 """Suffixes of the files of a figure."""
@@ -51,6 +53,7 @@ EARLIER = (*SUFFIXES, ".png")
 LISTED = {
     VARIANCE_TITLE: VARIANCE,
     heading(TITLE): CONTRASTS,
+    heading(MODELS_TITLE): MODELS,
     heading(FURTHER_TITLE): FURTHER,
     heading(FORGETTING_TITLE): FORGETTING,
 }
@@ -112,8 +115,13 @@ def build_report(
 
 def _optional_tables(summary: Summary) -> dict[str, pd.DataFrame]:
     """The tables that are files only where they have rows."""
-    further = {FURTHER: summary.further, FORGETTING: summary.forgetting}
-    return {CONTRASTS: in_order(contrasts(summary.cells)), VARIANCE: summary.variance_components, **further}
+    return {
+        CONTRASTS: in_order(contrasts(summary.cells)),
+        VARIANCE: summary.variance_components,
+        MODELS: across_models(summary.cells),
+        FURTHER: summary.further,
+        FORGETTING: summary.forgetting,
+    }
 
 
 def render(

@@ -64,6 +64,16 @@ def friedman(scores: ArrayLike) -> Friedman:
     return Friedman(statistic, float(chdtrc(freedom, statistic)), f_statistic, max(limit, least))
 
 
+def kendall_w(scores: ArrayLike) -> float:
+    """Kendall's coefficient of concordance of the rankings of scores (raters, items), corrected for ties.
+
+    1 where all raters rank alike, 0 where their ranks cancel out, or where each puts all items on a par; nan for fewer
+    than two raters or items. Source: Kendall and Babington Smith 1939, as Friedman's statistic over m (k - 1).
+    """
+    raters, items = checked_table(scores).shape
+    return friedman(scores).statistic / (raters * (items - 1)) if min(raters, items) > 1 else math.nan
+
+
 def critical_difference(techniques: int, tasks: int, alpha: float = 0.05) -> float:
     """The smallest distance between average ranks that is significant at level alpha in Nemenyi's test.
 

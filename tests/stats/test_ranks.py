@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scikit_posthocs import posthoc_nemenyi_friedman
-from scipy.stats import f, friedmanchisquare, rankdata, studentized_range
+from scipy.stats import f, friedmanchisquare, rankdata, spearmanr, studentized_range
 
 from bench_lib.core.errors import BadValue
-from bench_lib.stats.ranks import Friedman, average_ranks, cliques, critical_difference, friedman
+from bench_lib.stats.ranks import Friedman, average_ranks, cliques, critical_difference, friedman, kendall_w
 
 SHAPES = st.tuples(st.integers(2, 12), st.integers(3, 8))
 UNTIED = SHAPES.flatmap(lambda shape: arrays(np.float64, shape, elements=st.floats(-1, 1)))
@@ -231,3 +232,21 @@ def test_settings_out_of_range_are_refused() -> None:
         cliques([1, 2], -0.1)
     with pytest.raises(BadValue, match=r"scores\[0\]"):
         cliques(average_ranks(np.zeros((0, 3))), 1.0)
+
+
+def test_kendall_w_is_one_for_equal_rankings_and_zero_for_reversed_ones() -> None:
+    assert kendall_w([[1, 2, 3, 4], [10, 20, 30, 40], [0.1, 0.2, 0.3, 0.4]]) == pytest.approx(1)
+    assert kendall_w([[1, 2, 3], [3, 2, 1]]) == 0
+    assert kendall_w([[1, 1, 1], [2, 2, 2]]) == 0
+
+
+def test_kendall_w_of_two_raters_is_spearmans_correlation() -> None:
+    draws = np.random.default_rng(0)
+    for _ in range(20):
+        first, second = draws.permutation(9), draws.permutation(9)
+        assert kendall_w([first, second]) == pytest.approx((spearmanr(first, second).statistic + 1) / 2)
+
+
+@pytest.mark.parametrize("scores", [[[1, 2, 3]], [[1], [2]], np.empty((0, 3)), np.empty((2, 0))])
+def test_kendall_w_of_too_little_is_not_known(scores: Any) -> None:
+    assert math.isnan(kendall_w(scores))

@@ -17,7 +17,7 @@ from bench_lib.report.analysis.sequential import FamilyOutcome
 from bench_lib.report.analysis.table_sections import TextTable
 from bench_lib.report.cells import GROUP
 from bench_lib.report.columns import as_rows
-from bench_lib.report.glossary import LOOKS
+from bench_lib.report.glossary import LEAST, LOOKS
 from bench_lib.report.prose import count, name_list
 from bench_lib.report.values import Row
 from bench_lib.stats.verdict import Location, Stability
@@ -86,7 +86,7 @@ def progress(summary: Summary) -> TextTable | None:
 
 def waiting(plan: DeclaredPlan | None) -> str:
     """The sentence on parts that wait for a tuning; may be empty."""
-    names = plan.waiting if plan else ()
+    names = [f'"{md.shorten(name)}"' for name in plan.waiting] if plan else []
     return f"{name_list(names)} {'waits' if len(names) == 1 else 'wait'} for a tuning." if names else ""
 
 
@@ -164,7 +164,13 @@ def _left(left: Sequence[Row]) -> str:
         return f"{text}, and it is not known how many seeds would decide {'it' if len(left) == 1 else 'them'}."
     seeds = _range([math.ceil(row["missing"]) for row in known])
     which = "" if len(known) == len(left) else f"{len(known)} of them with "
-    return f"{text}; by estimate {which}{seeds} more each would decide, {count(_runs(known), 'run')} in all."
+    least = "at least " if any(map(_is_least, known)) else ""
+    return f"{text}; by estimate {which}{least}{seeds} more each would decide, {count(_runs(known), 'run')} in all."
+
+
+def _is_least(row: Row) -> bool:
+    """Whether the missing seeds are those to the least number for a claim about spread, which may not decide."""
+    return bool(row["basis"] != LOOKS and row["shared"] < LEAST)
 
 
 def _runs(rows: Sequence[Row]) -> int:
@@ -199,11 +205,9 @@ class _Shown:
         return [*self._names(row), _verdict(row), *_evidence(row), " ".join(said)]
 
     def undecided(self, row: Row) -> list[str]:
-        missing = row["missing"]
-        needed = (
-            f"{math.ceil(missing)} more" if math.isfinite(missing) else "unknown" if math.isnan(missing) else ">500"
-        )
-        return [*self._names(row), _verdict(row), *_evidence(row)[:2], needed]
+        missing, least = row["missing"], "at least " if _is_least(row) else ""
+        known = f"{least}{math.ceil(missing)} more" if math.isfinite(missing) else "more than 500 in all"
+        return [*self._names(row), _verdict(row), *_evidence(row)[:2], "unknown" if math.isnan(missing) else known]
 
     def _names(self, row: Row) -> list[str]:
         return [md.shorten(row[name]) for name in ("label", "task", *self.several)]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from bench_lib.report.analysis.across_models import models_section
 from bench_lib.report.analysis.further_tables import forgetting_section, further_section
 from bench_lib.report.analysis.results import Summary
 from bench_lib.report.analysis.table_sections import TableSection
 
-SECTIONS = (further_section, forgetting_section)
+SECTIONS = (models_section, further_section, forgetting_section)
 
 
 def optional_sections(summary: Summary) -> list[TableSection]:

@@ -35,7 +35,7 @@ def ranks(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def _ranked(group: pd.DataFrame) -> list[tuple[Any, ...]]:
-    places = _places(group)
+    places = places_by("task", group)
     tasks, techniques = places.shape
     enough = min(tasks, techniques) >= FEWEST
     p = friedman(places).f_p if enough else math.nan
@@ -45,16 +45,19 @@ def _ranked(group: pd.DataFrame) -> list[tuple[Any, ...]]:
     return [(technique, mean, tasks, p, difference) for mean, technique in named]
 
 
-def _places(group: pd.DataFrame) -> pd.DataFrame:
-    """The techniques that every task holds once, as places (tasks, techniques) that are equal where they tie."""
-    named = group.astype({"task": str, "technique": str})
-    tasks = sorted(set(named["task"]))
-    single = named[~named.duplicated(["task", "technique"], keep=False)]
-    tables = [single.pivot(index="task", columns="technique", values=name) for name in ("failure_rate", "mad")]
-    rates, mads = (table.reindex(tasks).astype(float).round(DIGITS) for table in tables)
+def places_by(block: str, group: pd.DataFrame) -> pd.DataFrame:
+    """The techniques that every block holds once, as places (blocks, techniques) that are equal where they tie.
+
+    A block is a task, or a model: what the column `block` of the cells says. Lower is better.
+    """
+    named = group.astype({block: str, "technique": str})
+    blocks = sorted(set(named[block]))
+    single = named[~named.duplicated([block, "technique"], keep=False)]
+    tables = [single.pivot(index=block, columns="technique", values=name) for name in ("failure_rate", "mad")]
+    rates, mads = (table.reindex(blocks).astype(float).round(DIGITS) for table in tables)
     whole = rates.columns[rates.notna().all()]
     pairs = zip(rates[whole].to_numpy(), mads[whole].fillna(math.inf).to_numpy(), strict=True)
-    return pd.DataFrame([_placed(*pair) for pair in pairs], tasks, whole, dtype=float)
+    return pd.DataFrame([_placed(*pair) for pair in pairs], blocks, whole, dtype=float)
 
 
 def _placed(rates: NDArray[np.float64], mads: NDArray[np.float64]) -> list[int]:

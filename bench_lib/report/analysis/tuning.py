@@ -22,7 +22,7 @@ SCALE = "scale_lr"
 PLACE = (*GROUP, "task", "technique")
 POINTS = (*PLACE, "settings", "point", "factor", "default", "score", "failed", "judged", "passes", "seconds")
 """Columns of the points: `point` tells the settings apart, `factor` is that of the learning rate."""
-ARMS = (*PLACE, "settings", "dev", "mean", "mad", "failed", "judged", "converged")
+ARMS = (*PLACE, "settings", "dev", "label", "mean", "mad", "failed", "judged", "converged")
 SPACES = (*PLACE, "points", "failed", "judged", "failure_rate", "failure_low", "failure_high", "passes", "seconds")
 BUDGETS = (*PLACE, "points", "trainings", "best")
 TUNED = re.compile(r"(.*)(\[tuned@\d+\])")

@@ -38,7 +38,7 @@ def _arm(row: dict[str, Any]) -> list[str]:
     scores = [md.percent(row[name]) for name in ("dev", "mean", "mad")]
     name, tuned = tuning.tuned_arm(row["technique"])
     settings = "the default" if row["settings"] == name else row["settings"] if tuned else ""
-    return [row["technique"], settings or md.DASH, *scores, f"{row['failed']}/{row['judged']}"]
+    return [row["label"], settings or md.DASH, *scores, f"{row['failed']}/{row['judged']}"]
 
 
 def _space(row: dict[str, Any]) -> list[str]:

@@ -36,7 +36,12 @@ def search_figure(points: pd.DataFrame, name: str) -> Figure | None:
     )[list(SEARCH)]
     title = f"{place(points, task=True)}: dev score against the budget of tuning"
     encoded = alt.Chart().encode(
-        x=alt.X("trainings:Q", title="budget (trainings of the baseline in passes)", scale=alt.Scale(zero=False)),
+        x=alt.X(
+            "trainings:Q",
+            title="budget (trainings of the baseline in passes)",
+            scale=alt.Scale(zero=False),
+            axis=alt.Axis(tickMinStep=1),
+        ),
         y=alt.Y("best:Q", title="expected best dev score (percent points)", scale=alt.Scale(zero=False)),
         tooltip=["technique:N", "points:Q", "trainings:Q", "best:Q"],
     )

@@ -42,7 +42,12 @@ def test_a_store_without_such_runs_has_no_sections(summary: Summary) -> None:
     assert [section.anchor for section in optional_sections(summary)] == []
 
 
-def test_sections_are_in_the_report_and_their_files_go_with_them(store: Store, tmp_path: Path, record: Any) -> None:
+@pytest.mark.exhaustive
+def test_sections_are_in_the_report_and_their_files_go_with_them(
+    store: Store, tmp_path: Path, record: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Figures, of which the sections have none, take most of the time of a report.
+    monkeypatch.setattr("bench_lib.report.render.planned", lambda _: [])
     files = build_report(store).files
     assert files["further.csv"].decode().splitlines()[0].endswith("set,measure,runs,mean,mad,task_mean,task_mad")
     assert files["forgetting.csv"].decode().splitlines()[1].endswith(",2,10,20,0.6931471806,0")

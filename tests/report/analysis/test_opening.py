@@ -50,10 +50,10 @@ def test_nothing_decided_is_said_plainly(opened: Any, few: Any, base: Any) -> No
     assert one.sentences == (
         "0 of 2 contrasts with adamw are decided.",
         "Nothing is proven to be more or less stable than adamw, or to score better or worse.",
-        "2 are open; by estimate 1 of them with 15 seeds more each would decide, 15 runs in all.",
+        "2 are open; by estimate 1 of them with at least 15 seeds more each would decide, 15 runs in all.",
     )
     assert not one.decided.rows
-    assert [row[-1] for row in one.open.rows] == ["15 more", "unknown"]
+    assert [row[-1] for row in one.open.rows] == ["at least 15 more", "unknown"]
 
 
 def test_all_decided_leaves_none_open(opened: Any, cell: Any, base: Any) -> None:
@@ -103,7 +103,7 @@ def test_what_a_report_says_of_a_plan(summary: Summary) -> None:
         ["which", "1,200", "0", "1,200", md.DASH, "3 of 28"],
         ["in all", "1,210", "8", "1,202", md.DASH, md.DASH],
     ]
-    assert waiting(plan) == "tuned waits for a tuning."
+    assert waiting(plan) == '"tuned" waits for a tuning.'
     assert progress(summary) is None
     assert waiting(None) == ""
 
