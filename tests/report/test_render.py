@@ -80,7 +80,7 @@ def test_what_is_written(rendered: Path) -> None:
         *("seeds-real-minilm-desk-sst2", "seeds-real-minilm-desk-imdb", "seeds-embedded-minilm-desk-sst2"),
     )
     assert set(contents(rendered)) == {
-        *("index.html", "leaderboard.md", "claims.md", "leaderboard.csv", "leaderboard.parquet"),
+        *("index.html", "leaderboard.md", "claims.md", "contrasts.csv", "leaderboard.csv", "leaderboard.parquet"),
         *(f"figures/{name}.{suffix}" for name in figures for suffix in ("svg", "csv")),
     }
 
@@ -170,7 +170,7 @@ def test_names_are_text_everywhere(tmp_path: Path, record: Any) -> None:
     assert "<script>" not in text
     assert r"a\|b&lt;script&gt;\$x\$" in text
     tables = [block for block in text.split("\n\n") if block.startswith("| ")]
-    assert len(tables) == 7, tables
+    assert len(tables) == 8, tables
     for block in tables:
         assert len({line.replace("\\|", "").count("|") for line in block.splitlines()}) == 1
     table = pd.read_csv(io.BytesIO((tmp_path / "out" / "leaderboard.csv").read_bytes()), dtype=str)

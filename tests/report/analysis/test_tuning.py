@@ -286,6 +286,13 @@ def test_a_tuned_arm_without_its_trial_has_no_dev_score(filled: Callable[[Iterab
     assert math.isnan(row["dev"])
 
 
+def test_versions_of_a_technique_are_told_apart(filled: Callable[[Iterable[RunRecord]], Store]) -> None:
+    known = summarise(filled([*RUNS, *TRIALS, run((TechniqueSpec("mixout", version="7"),), 0, 0.7)]))
+    tuned = next(table for table in tables(known) if table.title.startswith("Default and tuned"))
+    names = [row[0] for row in tuned.rows if row[0].startswith("mixout (")]
+    assert len(set(names)) == 2
+
+
 def test_the_budget_is_in_trainings_of_the_baseline(summary: Summary) -> None:
     table = budgets(summary.points)
     assert tuple(table) == BUDGETS

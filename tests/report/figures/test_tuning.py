@@ -34,6 +34,7 @@ def test_the_expected_best_rises_with_the_budget() -> None:
     figure = search_figure(TRIED, "search")
     assert figure is not None
     assert tuple(figure.data) == SEARCH
+    assert figure.spec["layer"][0]["encoding"]["x"]["axis"] == {"tickMinStep": 1}
     assert figure.data["trainings"].tolist() == [1, 2, 3, 1, 2]
     assert figure.data["best"].tolist() == pytest.approx([70.6667, 81.3333, 82, 80, 90])
     assert figure.alt == "Expected best dev score from one point to all: adamw 70.67 to 82.00; mixout 80.00 to 90.00."
