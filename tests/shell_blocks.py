@@ -59,9 +59,7 @@ def commands(page: str) -> list[Command]:
         found += [words for step in STEP.findall(block) for words in simple(step)]
     prose = re.sub(r"\n\s*", " ", FENCE.sub("", text))
     mentioned = [words for span in SPAN.findall(prose) for words in simple(span)]
-    return list(
-        dict.fromkeys([*(Command(page, words) for words in found), *(Command(page, w, True) for w in mentioned)])
-    )
+    return [*(Command(page, words) for words in found), *(Command(page, words, True) for words in mentioned)]
 
 
 def simple(script: str) -> Iterator[tuple[str, ...]]:

@@ -36,7 +36,7 @@ sys.modules["shell_blocks"] = shell_blocks
 spec.loader.exec_module(shell_blocks)
 
 Command, ROOT = shell_blocks.Command, shell_blocks.ROOT
-ALL = [command for page in shell_blocks.PAGES for command in shell_blocks.commands(page)]
+ALL = list(dict.fromkeys(command for page in shell_blocks.PAGES for command in shell_blocks.commands(page)))
 OURS = [command for command in ALL if command.program == "stabbench"]
 OTHERS = [command for command in ALL if command.program != "stabbench"]
 

@@ -166,7 +166,7 @@ def _around(chart: Chart, edge: Edge, across: bool) -> tuple[str, float, float]:
         y0, y1 = start.y + start.height / 2, end.y + end.height / 2 + 2
         low = max(y0, y1) + 50
         path = f"M{start.x:.1f} {y0:.1f}C{start.x:.1f} {low:.1f} {end.x:.1f} {low:.1f} {end.x:.1f} {y1:.1f}"
-        return path, (start.x + end.x) / 2, low - 8
+        return path, (start.x + end.x) / 2, low + 4
     x0, x1 = start.x + start.width / 2, end.x + end.width / 2 + 2
     far = max(box.x + box.width / 2 for box in chart.boxes.values()) + 24
     path = (
