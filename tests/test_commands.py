@@ -110,7 +110,7 @@ def test_a_command_can_be_given_and_what_it_names_is_there(
 
 def _grid(options: argparse.Namespace) -> None:
     """Tasks, techniques, profiles, seeds, streams and axes are valid."""
-    if not hasattr(options, "tasks"):
+    if not (hasattr(options, "tasks") and hasattr(options, "task")):
         return
     techniques = getattr(options, "techniques", None) or getattr(options, "technique", None) or "adamw"
     seeds = parse_seeds(getattr(options, "seeds", None) or "0-4")
