@@ -18,7 +18,6 @@ import pytest
 
 from bench_lib.cli import parser
 from bench_lib.cli.arguments import own_tasks
-from bench_lib.cli.run import parse_axes
 from bench_lib.core.errors import BenchError
 from bench_lib.core.seeds import parse_seeds
 from bench_lib.executors import OPTIONS, Settings, make_executor
@@ -27,6 +26,7 @@ from bench_lib.models.source import find_source
 from bench_lib.plans.plan_file import read_plan
 from bench_lib.runner.grid import Grid, all_tasks, check_names, named
 from bench_lib.runner.options import parse_frozen_configurations, parse_statuses
+from bench_lib.runner.request import parse_axes
 
 spec = importlib.util.spec_from_file_location("shell_blocks", Path(__file__).with_name("shell_blocks.py"))
 assert spec is not None
@@ -130,6 +130,10 @@ def _grid(options: argparse.Namespace) -> None:
     check_names(Grid(**{**vars(grid), "techniques": tuple(names)}))
 
 
+CLUSTERS = ("ray", "slurm")
+"""Executors that are made where a cluster is."""
+
+
 def _places(options: argparse.Namespace) -> None:
     """Models, data, plans and executors are known or there."""
     if model := getattr(options, "model", None):
@@ -139,7 +143,7 @@ def _places(options: argparse.Namespace) -> None:
     if plan := getattr(options, "plan", None):
         read = read_plan(plan, "embedded")
         assert not getattr(options, "part", None) or read.only(options.part)
-    if hasattr(options, "executor") and options.executor != "ray":
+    if hasattr(options, "executor") and options.executor not in CLUSTERS:
         make_executor(options.executor, Settings(**{name: getattr(options, name) for name in OPTIONS}))
     if against := getattr(options, "against", None):
         assert against.is_dir()
@@ -212,5 +216,7 @@ PROGRAMS: dict[str, Callable[[tuple[str, ...], pytest.Config], None]] = {
     "pytest": _pytest,
     "python": _python,
     "python3": _python,
-    **dict.fromkeys((".ci/run", ".ci/wheel", ".", "cat", "git", "lint-imports", "mv", "mypy", "ruff", "test"), _known),
+    **dict.fromkeys(
+        (".ci/run", ".ci/wheel", ".", "cat", "export", "git", "lint-imports", "mv", "mypy", "ruff", "test"), _known
+    ),
 }
