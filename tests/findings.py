@@ -1,0 +1,91 @@
+"""docs/findings.md: findings in words of our own, with the numbers of the committed results in their places.
+
+The words are in results/findings.md.j2; `python -m tests.findings > docs/findings.md` fills in the numbers.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from bench_lib.report import formatting as md
+from bench_lib.report.analysis.contrasts import contrasts
+from bench_lib.report.analysis.results import Summary, summarise
+from bench_lib.report.columns import as_rows
+from bench_lib.report.prose import count, name_list
+from bench_lib.report.values import Row
+from bench_lib.store import Store
+
+ROOT = Path(__file__).parents[1]
+WORDS = ROOT / "results" / "findings.md.j2"
+PAGE = ROOT / "docs" / "findings.md"
+
+MODEL, PROFILE = "minilm", "desk"
+
+
+class Findings:
+    """The numbers that the words ask for, of real data, `minilm` and `desk`; a cell that is not there is a KeyError."""
+
+    def __init__(self, summary: Summary) -> None:
+        of_plan = {"data": "real", "model": MODEL, "profile": PROFILE}
+        self.runs = summary.runs
+        self.cells = [row for row in as_rows(summary.cells) if _has(row, of_plan)]
+        self.contrasts = [row for row in as_rows(contrasts(summary.cells)) if _has(row, of_plan)]
+
+    def cell(self, technique: str, task: str) -> Row:
+        """The cell of the newest version of a technique, which has the most runs."""
+        return self._one(self.cells, technique, task, "judged")
+
+    def contrast(self, technique: str, task: str) -> Row:
+        """The contrast with the baseline."""
+        return self._one(self.contrasts, technique, task, "shared")
+
+    def decided(self, column: str, value: str) -> str:
+        """The decided contrasts with a verdict, as `ema (SST-2)`."""
+        found = [row for row in self.contrasts if row["decided"] and row[column] == value]
+        return name_list([f"`{row['label']}` on {row['task']}" for row in found], limit=len(found) or 1) or "none"
+
+    def counted(self) -> dict[str, int]:
+        """How many cells, contrasts and runs there are, and how many of them decide something."""
+        shared = [row for row in self.cells if row["judged"] >= 20]
+        return {
+            "runs": len(self.runs),
+            "cells": len(self.cells),
+            "long": len(shared),
+            "contrasts": len(self.contrasts),
+            "decided": sum(bool(row["decided"]) for row in self.contrasts),
+        }
+
+    @staticmethod
+    def _one(rows: Sequence[Row], technique: str, task: str, most: str) -> Row:
+        found = [row for row in rows if row["technique"] == technique and row["task"] == task]
+        if not found:
+            raise KeyError(f"{technique} on {task}")
+        return max(found, key=lambda row: float(row[most]))
+
+
+def page(summary: Summary) -> str:
+    """The page; a number that the results do not have is an error."""
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    shown: dict[str, Callable[..., str]] = {
+        "points": lambda value: md.number(100 * float(value), 1),
+        "ratio": lambda row: md.estimate(*(row[f"mad_ratio{end}"] for end in ("", "_low", "_high"))),
+        "share": lambda value: md.rate(float(value), 0),
+        "count": count,
+    }
+    environment.filters.update(shown)
+    return environment.from_string(WORDS.read_text(encoding="utf-8")).render(found=Findings(summary))
+
+
+def _has(row: Row, values: dict[str, Any]) -> bool:
+    return all(str(row[name]) == value for name, value in values.items())
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page(summarise(Store(ROOT / "results"))))
