@@ -71,7 +71,11 @@ class Findings:
 def page(summary: Summary) -> str:
     """The page; a number that the results do not have is an error."""
     environment = jinja2.Environment(
-        undefined=jinja2.StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     shown: dict[str, Callable[..., str]] = {
         "points": lambda value: md.number(100 * float(value), 1),
