@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import ExitStack, contextmanager
 
 import torch
@@ -25,6 +26,8 @@ from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.hooks import Estimates, EvaluatesUnder, RunsBackward
 from bench_lib.techniques.interface.stack import Stack
 from bench_lib.techniques.toolkit.dropout_rates import set_dropout
+
+LOGGER = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -62,7 +65,9 @@ class StabilisedTraining:
             seed=functools.partial(derive, seed),
             device=user.device,
         )
+        parts = user.model.state_dict().keys()
         prepare(self.training, stack)
+        _warn_of_parts(self.training.model, parts)
 
     def start(self, steps_per_epoch: int, total_steps: int, scaler: torch.amp.GradScaler) -> Updates:
         """The updates of the training, with optimiser and schedule."""
@@ -90,3 +95,16 @@ class StabilisedTraining:
                 contexts.enter_context(hook.evaluate_under(self.training))
             contexts.enter_context(autocast(self.training))
             yield
+
+
+def _warn_of_parts(model: nn.Module, before: Set[str]) -> None:
+    """Say that `from_pretrained` will not load the model whole, if its weights have other names than `before`."""
+    if hasattr(model, "peft_config"):  # peft saves and loads its adapters itself
+        return
+    if strange := sorted(model.state_dict().keys() ^ before):
+        LOGGER.warning(
+            "the stack adds or takes parts that %s does not know, such as %s: it trains, evaluates and predicts here, "
+            "but from_pretrained will not load the saved model as it was trained",
+            type(model).__name__,
+            strange[0],
+        )

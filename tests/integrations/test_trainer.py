@@ -149,6 +149,17 @@ def test_a_mixed_model_is_saved_as_a_plain_one(world: Any) -> None:
     assert all(torch.equal(p, trained[name]) for name, p in saved.named_parameters())
 
 
+@pytest.mark.parametrize(("techniques", "told"), [("adapter", True), ("llrd+mixout", False), ("lora", False)])
+def test_a_model_that_would_not_load_whole_is_told_of_when_it_is_made(
+    world: Any, caplog: pytest.LogCaptureFixture, techniques: str, told: bool
+) -> None:
+    trainer_of(world, techniques)
+    found = [each.getMessage() for each in caplog.records if each.name.startswith("bench_lib")]
+    assert bool(found) == told
+    if told:
+        assert "parts that BertForSequenceClassification does not know, such as bert.encoder.layer.0" in found[0]
+
+
 def test_order_does_not_depend_on_the_techniques(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, list[torch.Tensor]] = {}
     for techniques in ("adamw", "r_drop"):
