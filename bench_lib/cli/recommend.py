@@ -62,12 +62,20 @@ def _recommend(options: argparse.Namespace) -> int:
         print(
             "\n\n".join(
                 [
+                    *several(len(found)),
                     *(_text(result, limits, options.top) for result in found),
                     console.legend(shown_in(View.RECOMMEND)),
                 ]
             )
         )
     return DONE if any(result.found for result in found) else INCONCLUSIVE
+
+
+def several(lists: int) -> Iterator[str]:
+    """How to have fewer lists, where there are several."""
+    if lists > 1:
+        choice = "--data, --model, --profile choose"
+        yield console.hanging("", f"{lists} lists, each of one kind of data, model and profile: {choice}", 2).strip()
 
 
 def _limits(options: argparse.Namespace) -> Limits:
@@ -123,8 +131,9 @@ def _opening(result: Recommendation, limits: Limits) -> Iterator[str]:
     yield "{} data, model {}, profile {}".format(*result.group)
     tasks, met = ", ".join(result.tasks), len(result.found)
     named = tasks if tasks == result.asked.text else f"{result.asked.text}, here {tasks}"
-    asking = ", ".join(_wanted(limits, result.baseline.name)) or "no limits"
-    yield console.hanging("", f"{named}: {met} of {met + len(result.others)} techniques meet {asking}", 2)
+    asking = ", ".join(_wanted(limits, result.baseline.name))
+    verdict = f"meet {asking}" if asking else "qualify: no limit on time or failures was given"
+    yield console.hanging("", f"{named}: {met} of {met + len(result.others)} techniques {verdict}", 2)
     if result.missing_task:
         yield console.hanging(
             "", f"nothing is known of {result.missing_task} itself: these are other tasks of its kind", 2

@@ -8,7 +8,7 @@ import pytest
 
 from bench_lib.cli import main
 from bench_lib.cli.console import DONE, INCONCLUSIVE, USAGE
-from bench_lib.cli.recommend import parsed
+from bench_lib.cli.recommend import parsed, several
 from bench_lib.core.errors import BadValue
 from bench_lib.store import Store
 
@@ -63,6 +63,21 @@ def test_the_answer_is_json_too(capsys: Written, store: Path) -> None:
     assert (one["name"], one["evidence"][0]["judged"]) == ("mixout", 2)
     assert one["unproven"]
     assert advice["nearest_miss"] is None
+
+
+def test_without_limits_it_says_so(capsys: Written, store: Path) -> None:
+    assert recommend(store, "sst2") == DONE
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == [
+        "embedded data, model tiny, profile smoke",
+        "  sst2: 1 of 1 techniques qualify: no limit on time or failures was given",
+    ]
+
+
+def test_several_lists_begin_with_how_to_choose_one() -> None:
+    assert list(several(1)) == []
+    (line,) = several(2)
+    assert line == "2 lists, each of one kind of data, model and profile: --data, --model, --profile choose"
 
 
 def test_a_kind_that_stands_in_for_a_task_is_said(capsys: Written, store: Path) -> None:
