@@ -15,7 +15,7 @@ from bench_lib.report.analysis.published_claims import shipped
 from bench_lib.report.analysis.results import Summary
 from bench_lib.report.analysis.sequential import FamilyOutcome
 from bench_lib.report.analysis.table_sections import TextTable
-from bench_lib.report.cells import GROUP
+from bench_lib.report.cells import EXTERNAL, GROUP
 from bench_lib.report.columns import as_rows
 from bench_lib.report.glossary import LEAST, LOOKS
 from bench_lib.report.prose import count, name_list
@@ -120,7 +120,7 @@ def _opening(data: str, table: pd.DataFrame, baseline: str) -> Opening:
 
 
 def _counted(data: str, rows: Sequence[Row], decided: Sequence[Row], baseline: str) -> str:
-    where = "" if data == "real" else " on data that the suite generates itself"
+    where = {"embedded": " on data that the suite generates itself", EXTERNAL: " among external runs"}.get(data, "")
     verb = "is" if len(decided) == 1 else "are"
     text = f"{len(decided)} of {count(len(rows), 'contrast')} with {md.plain(baseline)}{where} {verb} decided"
     if not decided:

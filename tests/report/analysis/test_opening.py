@@ -74,6 +74,12 @@ def test_real_and_embedded_data_have_openings_of_their_own(opened: Any, cell: An
     assert "on data that the suite generates itself" in found[1].sentences[0]
 
 
+def test_external_runs_are_not_said_to_be_of_generated_data(opened: Any, cell: Any, base: Any) -> None:
+    external = {"data": "external"}
+    (one,) = opened(base(**external), cell(**external))
+    assert "with adamw among external runs" in one.sentences[0]
+
+
 def test_models_and_profiles_are_columns_where_there_are_several(opened: Any, cell: Any, base: Any) -> None:
     done = {"verdict": "more stable", "missing": 0.0}
     (one,) = opened(base(), cell(**done), base(model="roberta"), cell(model="roberta", **done))
