@@ -30,13 +30,9 @@ HIGHER = frozenset(
         *("success_rate", "pass_1"),
     )
 )
-LOWER = frozenset(
-    (
-        *("loss", "error", "error_rate", "err", "perplexity", "ppl", "nll", "wer", "cer", "ter", "mse", "rmse", "mae"),
-        *("brier", "ece", "bits_per_byte"),
-    )
-)
-"""Measures by name: where higher is better, and where lower is."""
+UNBOUNDED = frozenset(("loss", "perplexity", "ppl", "nll", "mse", "rmse", "mae", "bits_per_byte"))
+LOWER = UNBOUNDED | {"error", "error_rate", "err", "wer", "cer", "ter", "brier", "ece"}
+"""Measures by name: where higher is better, where lower is, and those of the latter that are no share of anything."""
 
 PREFIX = re.compile(r"^(params|config|tags|metrics|summary|summary_metrics)_+")
 SPLIT = re.compile(r"^(eval|test|val|validation|valid|dev|final|best)_+")
@@ -92,6 +88,11 @@ def measure(column: str) -> str:
 def lower_is_better(column: str) -> bool:
     """Whether lower values of a column are better, as far as its name says."""
     return measure(column) in LOWER
+
+
+def is_plain_number(column: str) -> bool:
+    """Whether a column's name says that its values are neither fractions nor percent, whatever their size."""
+    return measure(column) in UNBOUNDED
 
 
 def _guess(part: str, present: Sequence[str], source: str) -> str:

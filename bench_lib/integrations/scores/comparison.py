@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bench_lib.core.errors import BadData, UnknownName
+from bench_lib.integrations.scores import values
 from bench_lib.integrations.scores.table import GivenTable, Reading, by_technique, read_all, read_runs
 from bench_lib.report.analysis.scores import ScoreComparison
 from bench_lib.stats.scores import ScoreSettings, SeedScores, compare_scores
@@ -62,7 +63,7 @@ def _compared(
         has = "; ".join(f"{n} has {', '.join(side) or 'none'}" for n, side in zip(names, (first, second), strict=True))
         raise BadData(f"no task is in both: {has}")
     constant = settings.constant_baseline
-    scaled = None if constant is None else constant / tables[0].scale.whole
+    scaled = None if constant is None else values.constant_score(constant, tables[0].scale)
     read_as = dataclasses.replace(settings, higher_is_better=tables[0].higher_is_better, constant_baseline=scaled)
     verdicts = compare_scores({task or ONE_TASK: (first[task], second[task]) for task in shared}, read_as)
     notes = [table.described() for table in tables]

@@ -15,7 +15,7 @@ from bench_lib.core.record import Evaluations, RunRecord, Status, Timing
 from bench_lib.core.spec import canonical_json, digest
 from bench_lib.integrations.scores.columns import measure
 from bench_lib.integrations.scores.table import GivenRun, GivenTable
-from bench_lib.integrations.scores.values import Scale
+from bench_lib.integrations.scores.values import Scale, constant_score
 from bench_lib.report.cells import EXTERNAL
 from bench_lib.store import Store
 
@@ -76,10 +76,11 @@ def _check_whole(table: GivenTable, settings: ImportSettings) -> None:
         if run.seed is None:
             raise BadData(f"{table.source} has no column for the seed, which a stored run needs; name one: seed=COLUMN")
     if table.scale is Scale.NUMBER:
-        run = next(run for run in table.runs if abs(run.score) > 1)
+        run = max(table.runs, key=lambda run: -1.0 if math.isnan(run.score) else abs(run.score))
+        scale = "percent" if abs(run.score) > 1 else "fraction"
         raise BadData(
-            f"{run.place}, column {table.columns.score} is {run.score:g}; a store holds fractions, from -1 to 1: "
-            "say --scale percent, or compare the files without a store"
+            f"{run.place}, column {table.columns.score} is {run.score:g}, a plain number; a store holds fractions, "
+            f"from -1 to 1: say --scale {scale} if it is one, or compare the files without a store"
         )
 
 
@@ -137,7 +138,7 @@ def _higher(value: float, table: GivenTable) -> float:
 
 def _constant(table: GivenTable, settings: ImportSettings) -> float:
     given = settings.constant_baseline
-    return math.nan if given is None else given / table.scale.whole
+    return math.nan if given is None else constant_score(given, table.scale)
 
 
 def _ending(run: GivenRun, score: float, constant: float) -> tuple[Status, str]:

@@ -15,7 +15,7 @@ import numpy as np
 from bench_lib.core.errors import BadData
 from bench_lib.core.record import Evaluations, Status
 from bench_lib.integrations.scores import values
-from bench_lib.integrations.scores.columns import Columns, lower_is_better
+from bench_lib.integrations.scores.columns import Columns, is_plain_number, lower_is_better
 from bench_lib.integrations.scores.files import RawRow, RawTable, read
 from bench_lib.integrations.scores.values import Scale
 from bench_lib.stats.scores import SeedScores
@@ -90,7 +90,7 @@ def interpreted(raw: RawTable, reading: Reading) -> GivenTable:
     columns = reading.columns.found_in(raw.columns(), raw.source)
     shown = [(_place(row, columns.score), row.values.get(columns.score)) for row in raw.rows]
     scores = [(place, value, values.score(value, place)) for place, value in shown]
-    scale = reading.scale or values.guessed_scale(scores)
+    scale = reading.scale or (Scale.NUMBER if is_plain_number(columns.score) else values.guessed_scale(scores))
     if scale is not Scale.NUMBER:
         most = scale.whole * (1 + 1e-6)
         for place, value, found in scores:

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from numbers import Integral
 
-from bench_lib.core.errors import BadData, shortened
+from bench_lib.core.errors import BadData, BadValue, shortened
 from bench_lib.core.record import Status
 from bench_lib.core.seeds import LARGEST
 
@@ -27,6 +27,10 @@ STATUSES: Mapping[str, Status] = {
     "unsupported": Status.UNSUPPORTED,
 }
 """What words of a status column mean; crashed and unfinished runs count neither as converged nor as failed."""
+
+
+SURELY_PERCENT = 10.0
+"""Median size of scores from which one of at most 1 among them looks like a fraction, not like 1 percent."""
 
 
 class Scale(StrEnum):
@@ -97,7 +101,7 @@ def name(value: object, place: str) -> str:
 def guessed_scale(scores: Sequence[tuple[str, object, float]]) -> Scale:
     """The scale of (place, value, score): percent above 1 up to 100, else a fraction, else a plain number.
 
-    `BadData` where most scores look like fractions and another does not.
+    `BadData` where some scores look like fractions and others like percent.
     """
     known = [(place, value, found) for place, value, found in scores if not math.isnan(found)]
     if any(str(value).strip().endswith("%") for _, value, _ in known):
@@ -108,7 +112,25 @@ def guessed_scale(scores: Sequence[tuple[str, object, float]]) -> Scale:
     place, value, _ = next(one for one in known if abs(one[2]) == sizes[-1])
     if sizes[len(sizes) // 2] <= 1:
         raise _bad(place, value, "a fraction like most of the others; or say --scale percent or number")
-    return Scale.PERCENT if sizes[-1] <= 100 else Scale.NUMBER
+    if sizes[-1] > 100:
+        return Scale.NUMBER
+    if sizes[len(sizes) // 2] >= SURELY_PERCENT:
+        for place, value, found in known:
+            if 0 < abs(found) <= 1:
+                raise _bad(place, value, "a percentage like most of the others; or say --scale percent or number")
+    return Scale.PERCENT
+
+
+def constant_score(given: float, scale: Scale) -> float:
+    """What a constant predictor scores, given in the scale of a file, with 1 for the whole.
+
+    `BadValue` where its size says that it is in another scale.
+    """
+    if scale is Scale.PERCENT and 0 < abs(given) < 1:
+        raise BadValue("--constant-baseline", given, f"percent like the scores, such as {100 * given:g}")
+    if scale is Scale.FRACTION and abs(given) > 1:
+        raise BadValue("--constant-baseline", given, f"a fraction like the scores, such as {given / 100:g}")
+    return given / scale.whole
 
 
 def _bad(place: str, value: object, allowed: str) -> BadData:

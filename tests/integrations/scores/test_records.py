@@ -86,8 +86,10 @@ def test_evaluations_of_a_trainer_are_kept(tmp_path: Path, trainer: Write) -> No
         (
             ["method,task,seed,ppl", "sam,lm,0,12"],
             Reading(scale=Scale.NUMBER),
-            "column ppl is 12; a store holds",
+            "column ppl is 12, a plain number; a store holds fractions.*--scale percent",
         ),
+        (["method,task,seed,loss", "sam,lm,0,0.4"], Reading(), "loss is 0.4, a plain number; .*--scale fraction"),
+        (["method,task,seed,loss", "sam,lm,0,"], Reading(), "loss is nan, a plain number"),
     ],
 )
 def test_what_cannot_be_stored_is_named(write: Write, lines: list[str], reading: Reading, said: str) -> None:

@@ -93,4 +93,12 @@ def test_files_in_different_scales_are_not_compared(write: Write) -> None:
     with pytest.raises(BadData, match=r"percent.* \| .*fraction.*these cannot be compared; say --scale"):
         read_all(paths, Reading())
     with pytest.raises(BadData, match="say --lower-is-better"):
-        read_all((paths[1], write("c.csv", "loss", "0.8")), Reading())
+        read_all((paths[1], write("c.csv", "wer", "0.8")), Reading())
+
+
+def test_losses_are_plain_numbers_whatever_their_size(write: Write) -> None:
+    small = write("a.csv", "seed,eval_loss", "0,0.42", "1,0.44")
+    large = write("b.csv", "seed,eval_loss", "0,0.9", "1,1.3")
+    assert [table.scale for table in read_all((small, large), Reading())] == [Scale.NUMBER] * 2
+    assert read_runs(small, Reading(scale=Scale.FRACTION)).scale is Scale.FRACTION
+    assert read_runs(write("c.csv", "seed,wer", "0,0.1"), Reading()).scale is Scale.FRACTION

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from bench_lib.core.errors import BadData
+from bench_lib.core.errors import BadData, BadValue
 from bench_lib.core.record import Status
 from bench_lib.integrations.scores import values
 from bench_lib.integrations.scores.values import Scale
@@ -58,7 +58,9 @@ def test_words_stand_for_statuses() -> None:
     ("scores", "scale"),
     [
         ([0.8, 0.9, math.nan], Scale.FRACTION),
-        ([80.0, 90.0, 0.4], Scale.PERCENT),
+        ([8.0, 9.0, 0.4], Scale.PERCENT),
+        ([0.9, 1.1, 1.2], Scale.PERCENT),
+        ([80.0, 90.0, 0.0], Scale.PERCENT),
         (["0.8 %", "0.9 %"], Scale.PERCENT),
         ([-12.0, 8.0], Scale.PERCENT),
         ([80.0, 350.0], Scale.NUMBER),
@@ -73,3 +75,15 @@ def test_mixed_scales_are_refused() -> None:
     shown = [(f"a.csv, row {n}", value, value) for n, value in enumerate((0.8, 0.81, 82.0), 1)]
     with pytest.raises(BadData, match=r"a\.csv, row 3 is 82\.0; allowed: a fraction like most"):
         values.guessed_scale(shown)
+    shown = [(f"a.csv, row {n}", value, value) for n, value in enumerate((0.0, 80.0, 0.81, 82.0), 1)]
+    with pytest.raises(BadData, match=r"a\.csv, row 3 is 0\.81; allowed: a percentage like most"):
+        values.guessed_scale(shown)
+
+
+def test_the_score_of_a_constant_predictor_is_in_the_scale_of_the_scores() -> None:
+    assert [values.constant_score(given, Scale.PERCENT) for given in (52.7, 0.0, 1.0)] == [0.527, 0.0, 0.01]
+    assert values.constant_score(12.0, Scale.NUMBER) == 12.0
+    with pytest.raises(BadValue, match=r"0\.527.*percent like the scores, such as 52\.7"):
+        values.constant_score(0.527, Scale.PERCENT)
+    with pytest.raises(BadValue, match=r"52\.7.*a fraction like the scores, such as 0\.527"):
+        values.constant_score(52.7, Scale.FRACTION)
