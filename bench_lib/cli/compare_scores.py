@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bench_lib.stats.scores import ScoreSettings
 
 SCALES = ("percent", "fraction", "number")
+FILES = "a .csv, .tsv, .parquet, .jsonl or .json; a workbook is first saved as CSV"
 
 
 def add_reading(command: argparse.ArgumentParser) -> None:
@@ -59,9 +60,11 @@ def compares_scores(options: argparse.Namespace) -> bool:
     from bench_lib.integrations.scores.files import is_score_file
 
     found = [is_score_file(text) for text in (options.one, options.other)]
-    if options.scores is None and any(found):
+    other = [bool(Path(text).suffix) and Path(text).is_file() for text in (options.one, options.other)]
+    if options.scores is None and any(found + other):
         for text, is_file in zip((options.one, options.other), found, strict=True):
-            require(is_file, "the other of two files of scores", text, "a .csv, .tsv, .parquet, .jsonl or .json")
+            name = "the other of two files of scores" if any(found) else "file of scores"
+            require(is_file, name, text, FILES)
             require(Path(text).exists(), "file of scores", text, "a file that exists")
     return options.scores is not None or any(found)
 

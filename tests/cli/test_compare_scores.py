@@ -48,6 +48,13 @@ def test_two_techniques_of_a_file_get_one_too(capsys: Written, files: tuple[str,
     assert "x against y: all runs: more stable (spread)" in capsys.readouterr().out
 
 
+def test_a_workbook_is_no_name_of_a_technique(capsys: Written, tmp_path: Path) -> None:
+    for name in ("a.xlsx", "b.xlsx"):
+        (tmp_path / name).write_bytes(b"PK")
+    assert main(["compare", str(tmp_path / "a.xlsx"), str(tmp_path / "b.xlsx")]) == USAGE
+    assert "a workbook is first saved as CSV" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
