@@ -88,7 +88,8 @@ class ScoreSettings:
 class Side:
     """Runs of one of two techniques on a task; `unused` ones have seeds that the other lacks.
 
-    Mean, MAD and worst score are of all that converged, nan for none.
+    Mean, MAD and worst score are of all that converged, nan for none. `alike` of them have the worst score, where that
+    may be what a constant predictor scores: two or more, further from the rest than the rest from each other.
     """
 
     runs: int
@@ -98,6 +99,7 @@ class Side:
     mean: float
     mad: float
     worst: float
+    alike: int = 0
 
 
 @dataclass(frozen=True)
@@ -196,7 +198,14 @@ def _side(side: SeedScores, settings: ScoreSettings, used: int) -> Side:
         mean=float(good.mean()) if good.size else math.nan,
         mad=mad(good) if good.size > 1 else math.nan,
         worst=worst,
+        alike=_alike(good, worst),
     )
+
+
+def _alike(good: Floats, worst: float) -> int:
+    rest = good[good != worst]
+    apart = rest.size > 1 and np.abs(rest - worst).min() > np.ptp(rest)
+    return good.size - rest.size if apart and good.size - rest.size > 1 else 0
 
 
 def _reach(task: str, verdict: Verdict, baseline: Floats, design: Design) -> tuple[float, float]:

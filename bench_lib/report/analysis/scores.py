@@ -49,7 +49,7 @@ class ScoreComparison:
 
     def remarks(self) -> list[str]:
         """What to know beside the table: pairing, runs that do not count, and what more seeds would decide."""
-        return [f"{one.task}: {remark}" for one in self.tasks for remark in _remarks(one)]
+        return [f"{one.task}: {remark}" for one in self.tasks for remark in [*_remarks(one), *self._constant(one)]]
 
     def __str__(self) -> str:
         verdicts = (f"{one.task}: {_stability(one)}, scores {_location(one)}" for one in self.tasks)
@@ -60,6 +60,18 @@ class ScoreComparison:
         lines = [str(self), *self.remarks(), *self.notes]
         text: str = table.to_html(index=False, border=0)
         return text + "".join(f"<div>{html.escape(line)}</div>" for line in lines)
+
+    def _constant(self, one: ScoreVerdict) -> list[str]:
+        """Runs that seem to have collapsed, and are not said to have."""
+        if self.settings.constant_baseline is not None:
+            return []
+        sides = zip((self.technique, self.baseline), one.sides, strict=True)
+        return [
+            f"{side.alike} runs of {name} have the same score, far from the rest: {self._side(side)[-1]}; if a "
+            "constant predictor scores that, give it as the constant baseline, and they count as failed"
+            for name, side in sides
+            if side.alike
+        ]
 
     def _rows(self, one: ScoreVerdict) -> list[tuple[str, ...]]:
         ours, theirs = one.sides

@@ -45,6 +45,22 @@ def test_tasks_are_columns_or_names() -> None:
     assert frame.loc[0, "mad_ratio"] == found.tasks[0].ratio()[0]
 
 
+def test_runs_that_seem_to_have_collapsed_are_remarked() -> None:
+    steady = 88 + DRAWS[0] / 10
+    some_failed = np.where(np.arange(30) % 10 == 3, 52.7, 88 + DRAWS[1])
+    found = api.compare(steady, some_failed)
+    (said,) = [remark for remark in found.remarks() if "constant" in remark]
+    assert said.startswith(
+        "all runs: 3 runs of B have the same score, far from the rest: 52.7; if a constant predictor"
+    )
+    known = api.compare(steady, some_failed, ScoreSettings(constant_baseline=52.7))
+    assert not [remark for remark in known.remarks() if "constant" in remark]
+    for ordinary in (88 + DRAWS[1].round(), np.full(30, 88.0), np.append(88 + DRAWS[1], 52.7)):
+        assert not [remark for remark in api.compare(steady, ordinary).remarks() if "constant" in remark]
+    losses = api.compare(DRAWS[0], -some_failed, ScoreSettings(higher_is_better=False))
+    assert losses.tasks[0].sides[1].alike == 3
+
+
 def test_a_notebook_shows_a_table() -> None:
     found = api.compare({"<b>": DRAWS[0]}, {"<b>": DRAWS[1]})
     page = found._repr_html_()
