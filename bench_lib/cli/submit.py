@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import secrets
+import shlex
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 NEXT = "read technique.py of the archive (--unpack DIR), then repeat with --trust, which runs it"
 WARNING = (
     "the code of the submission runs now, with your rights, in worker processes; that is no sandbox: "
-    "use a machine or a container that holds nothing of value"
+    "use a machine or a container that holds nothing of value. First its promises, which takes a minute or two, "
+    "then {runs} of its runs"
 )
 SETTINGS = ("baseline", "profile", "model", "data")
 
@@ -69,13 +71,20 @@ def add_verification_to(command: argparse.ArgumentParser) -> None:
 def _submit(options: argparse.Namespace) -> int:
     from bench_lib.store import Store
     from bench_lib.submissions.packing import Request, pack
+    from bench_lib.submissions.seeds import USUAL
 
     tasks = tuple(part.strip() for part in options.tasks.split(","))
     settings = {name: getattr(options, name) for name in SETTINGS}
     store = Store(options.store)
     packed = pack(Request(options.technique, tasks, **settings, seeds=options.count), store, options.out)
     print_damaged_files(store)
-    print(f"{options.out}: {packed.runs} runs, {packed.size:,} bytes, sha256 {packed.digest}")
+    if options.count < USUAL:
+        few = f"fewer than {USUAL} seeds decide nothing about spread"
+        print(f"stabbench: {options.count} seeds a task; {few}", file=sys.stderr)
+    check = shlex.join(["stabbench", "verify-submission", f"{options.out}", "--trust"])
+    print(f"stabbench: to see what a maintainer will see: {check}", file=sys.stderr)
+    runs = f"{packed.runs} runs, {packed.failed} of them failed"
+    print(f"{options.out}: {runs}, {packed.size:,} bytes, sha256 {packed.digest}")
     return DONE
 
 
@@ -96,7 +105,7 @@ def _verify(options: argparse.Namespace) -> int:
             if not options.json:
                 print(console.hanging(f"{finding.standing}: {finding.check}:", finding.found, 4), flush=True)
             if trust and finding.check == LAST_STATIC and verdict(findings) is Standing.VERIFIED:
-                print(f"stabbench: {WARNING}", file=sys.stderr, flush=True)
+                print(f"stabbench: {WARNING.format(runs=sampling.runs)}", file=sys.stderr, flush=True)
     found = verdict(findings)
     key = sampling.key if trust else ""
     print(_machine(unpacked, findings, key) if options.json else _human(options, unpacked, key, found))

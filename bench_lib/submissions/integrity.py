@@ -78,7 +78,9 @@ def _technique(unpacked: Unpacked) -> Finding:
 
 
 def _stored(unpacked: Unpacked) -> Finding:
-    return judged("store", verify(unpacked.store), f"{len(unpacked.store.ids())} runs, with their predictions")
+    # As the files are named in the archive: the folder may be a temporary one.
+    problems = [problem.replace(f"{unpacked.folder}/", "") for problem in verify(unpacked.store)]
+    return judged("store", problems, f"{len(unpacked.store.ids())} runs, with their predictions")
 
 
 def _seeds(unpacked: Unpacked, specs: Mapping[str, RunSpec], records: Sequence[RunRecord]) -> Finding:

@@ -37,9 +37,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Packed:
-    """A written archive: how many runs it has, its SHA-256, and the size of it in bytes."""
+    """A written archive: how many runs it has and how many of them failed, its SHA-256, and the size of it in bytes."""
 
     runs: int
+    failed: int
     digest: str
     size: int
 
@@ -63,7 +64,8 @@ def pack(request: Request, store: Store, path: Path) -> Packed:
         compact(copy)
         content = {MANIFEST: submission.as_json(whole), FILE: file, **contents(root)}
     digest = write_archive(path, content)
-    return Packed(len(whole), digest, path.stat().st_size)
+    failed = sum(Status(record.status).failed for record in whole)
+    return Packed(len(whole), failed, digest, path.stat().st_size)
 
 
 def _submission(request: Request) -> tuple[bytes, Submission]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 from pathlib import Path
@@ -40,6 +41,19 @@ def keeping(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conformance, "breaches", lambda stack: [])
 
 
+def test_packing_says_what_failed_and_how_to_verify(archive: Path, tmp_path: Path, capsys: Written) -> None:
+    made, out = archive.parent, tmp_path / "again.tar.gz"
+    words = ["submit", f"{made / 'mine.py'}:Shaken", *TINY, "--store", str(made / "results"), "--out", str(out)]
+    assert main(words) == DONE
+    written = capsys.readouterr()
+    assert re.fullmatch(
+        rf"{re.escape(str(out))}: 6 runs, \d of them failed, [\d,]+ bytes, sha256 \w{{64}}\n", written.out
+    )
+    few, verify = written.err.splitlines()
+    assert few.endswith("3 seeds a task; fewer than 20 seeds decide nothing about spread")
+    assert verify.endswith(f"stabbench verify-submission {out} --trust")
+
+
 def test_without_trust_it_stays_open_and_says_what_to_do(archive: Path, capsys: Written) -> None:
     assert main(["verify-submission", str(archive)]) == INCONCLUSIVE
     written = capsys.readouterr()
@@ -55,6 +69,7 @@ def test_with_trust_it_is_verified_after_a_warning(archive: Path, capsys: Writte
     assert main(words) == DONE
     written = capsys.readouterr()
     assert written.err.startswith("stabbench: the code of the submission runs now, with your rights")
+    assert written.err.endswith("then 2 of its runs\n")
     assert written.out.count("verified: trained again") == 2
     key = written.out.splitlines()[-1].partition("--key ")[2].partition(":")[0]
     again = [line for line in written.out.splitlines() if "trained again" in line]

@@ -28,8 +28,9 @@ def with_status(small: Any, folder: Path, status: Status) -> Store:
 
 def test_the_same_store_gives_the_same_bytes(small: Any, tmp_path: Path) -> None:
     packed = pack(small.request, Store(small.store), tmp_path / "again.tar.gz")
+    failed = sum(Status(record.status).failed for record in Store(small.store).records())
     assert (tmp_path / "again.tar.gz").read_bytes() == small.archive.read_bytes()
-    assert (packed.runs, packed.size) == (6, small.archive.stat().st_size)
+    assert (packed.runs, packed.failed, packed.size) == (6, failed, small.archive.stat().st_size)
 
 
 def test_runs_lost_to_infrastructure_are_to_be_tried_again(small: Any, tmp_path: Path) -> None:
@@ -39,7 +40,9 @@ def test_runs_lost_to_infrastructure_are_to_be_tried_again(small: Any, tmp_path:
 
 
 def test_failed_runs_belong_to_it(small: Any, tmp_path: Path) -> None:
-    assert pack(small.request, with_status(small, tmp_path, Status.DIVERGED), tmp_path / "a.tar.gz").runs == 6
+    packed = pack(small.request, with_status(small, tmp_path, Status.DIVERGED), tmp_path / "a.tar.gz")
+    assert packed.runs == 6
+    assert packed.failed >= 1
 
 
 def test_a_task_that_is_declined_is_said_to_be(small: Any, tmp_path: Path) -> None:

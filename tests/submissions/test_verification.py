@@ -162,7 +162,9 @@ def test_a_file_of_runs_that_is_damaged_is_refused(small: Any, tmp_path: Path) -
         (name,) = [entry.name for entry in tar if entry.name.startswith("results/runs")]
         text = bytearray(tar.extractfile(name).read())
     text[100] ^= 255
-    refused(small.changed(tmp_path, {name: bytes(text)}), tmp_path, "store")
+    said = refused(small.changed(tmp_path, {name: bytes(text)}), tmp_path, "store")
+    assert f"{name} is damaged" in said
+    assert str(tmp_path) not in said
 
 
 def test_machines_are_those_of_the_runs(small: Any, tmp_path: Path) -> None:
