@@ -128,6 +128,33 @@ def earlier_runs(store: Store, specs: Sequence[RunSpec]) -> ByTask:
     return by_task(earlier or matching)
 
 
+def nearest_difference(store: Store, specs: Sequence[RunSpec], shown: int = 3) -> str:
+    """In what the nearest stored run of the technique differs from these; empty where there is none that does."""
+    found = []
+    for spec in specs:
+        here = _parts(canonical_json(spec.identity()))
+        for record in store.records():
+            there = _parts(record.spec)
+            names = [name for name in sorted(here.keys() | there.keys()) if here.get(name) != there.get(name)]
+            if names and record.task == spec.task and here["technique"] == there["technique"]:
+                found.append([f"{n} ({there.get(n, 'none')} there, {here.get(n, 'none')} here)" for n in names])
+    if not found:
+        return ""
+    nearest = min(found, key=len)
+    more = [f"{len(nearest) - shown} more"] if len(nearest) > shown else []
+    return f"the nearest runs of it differ in {', '.join(nearest[:shown] + more)}"
+
+
+def _parts(spec: str) -> dict[str, object]:
+    """What `earlier_runs` compares of a run, by the names that a user knows."""
+    identity = json.loads(spec)
+    plain = {
+        name: identity.get(name) for name in ("data", "model", "frozen", "corrections", "also", "protocol", "task")
+    }
+    settings = {f"{name}:{key}": value for name, params, _ in identity["stack"] for key, value in params.items()}
+    return plain | identity["profile"] | settings | {"technique": [part[0] for part in identity["stack"]]}
+
+
 def by_task(records: Collection[RunRecord]) -> ByTask:
     """Records by task and seed."""
     tasks: dict[str, dict[int, RunRecord]] = {}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from bench_lib.comparison.looks import Family, Looking
-from bench_lib.comparison.paired_runs import ByTask, Pair, earlier_runs, technique_versions
+from bench_lib.comparison.paired_runs import ByTask, Pair, earlier_runs, nearest_difference, technique_versions
 from bench_lib.comparison.result import ComparisonResult
 from bench_lib.core.errors import BadPlan, BenchError, Problems, require
 from bench_lib.core.seeds import TUNING_SEEDS
@@ -133,10 +133,11 @@ class Comparison:
         if problems.found:
             raise BadPlan(problems.found)
         if self.against is not None and len(self.seeds) < MIN_SEEDS:
+            difference = nearest_difference(self.against, [*self._cells(self.request.technique).values()])
             raise BenchError(
                 f"{self.against.root} holds {len(self.seeds)} seeds of {self.request.technique} on "
                 f"{' and '.join(self.request.tasks)} with the same data, model and settings; a comparison takes "
-                f"{MIN_SEEDS} or more"
+                f"{MIN_SEEDS} or more{'; ' if difference else ''}{difference}"
             )
         return self._family().design(self._pairs.values(), self.store)
 
