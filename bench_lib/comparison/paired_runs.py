@@ -148,11 +148,11 @@ def nearest_difference(store: Store, specs: Sequence[RunSpec], shown: int = 3) -
 def _parts(spec: str) -> dict[str, object]:
     """What `earlier_runs` compares of a run, by the names that a user knows."""
     identity = json.loads(spec)
-    plain = {
+    plain: dict[str, object] = {
         name: identity.get(name) for name in ("data", "model", "frozen", "corrections", "also", "protocol", "task")
     }
     settings = {f"{name}:{key}": value for name, params, _ in identity["stack"] for key, value in params.items()}
-    return plain | identity["profile"] | settings | {"technique": [part[0] for part in identity["stack"]]}
+    return {**plain, **identity["profile"], **settings, "technique": [part[0] for part in identity["stack"]]}
 
 
 def by_task(records: Collection[RunRecord]) -> ByTask:
