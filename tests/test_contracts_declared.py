@@ -69,13 +69,13 @@ def counted(monkeypatch) -> Iterator[dict[str, int]]:
 def trained_on(monkeypatch) -> Callable[[], list[int]]:
     """How many micro-batches each step of the last training had, without what went before it."""
     seen: dict[Loop, list[int]] = {}
-    update = Loop._update
+    step = Loop._step
 
-    def noted(loop, batches):
-        seen.setdefault(loop, []).append(len(batches))
-        return update(loop, batches)
+    def noted(loop, micro_batches):
+        seen.setdefault(loop, []).append(len(micro_batches))
+        return step(loop, micro_batches)
 
-    monkeypatch.setattr(Loop, "_update", noted)
+    monkeypatch.setattr(Loop, "_step", noted)
     return lambda: [*seen.values()][-1]
 
 

@@ -176,6 +176,8 @@ def test_another_version_of_the_suite_is_refused() -> None:
 
 
 @pytest.mark.exhaustive
+# submitit's local cluster lets go of a job's process before it has ended.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_jobs_live_until_they_end_and_say_why(
     jobs: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
