@@ -38,7 +38,7 @@ class StabilisedLoop:
     The profile says what a Trainer's arguments would: rates, schedule, `epochs`, `accumulate`, `clip_norm`, precision,
     as the techniques configure it. Of its sizes, `batch_size` only has to be a multiple of `accumulate`. `new` names
     the modules without pre-trained weights, as for `stabilise`. Raises `Unsupported`, by name and reason, for a
-    technique that cannot run in a loop of one's own.
+    technique that cannot run in a loop of one's own::
 
         stable = StabilisedLoop(model, "llrd+sam", Profile(learning_rate=2e-5, epochs=3), tokenizer, seed=3)
         for micro_batches in stable.batches(accelerator.prepare(loader)):
