@@ -281,8 +281,7 @@ def test_a_run_learns_to_write(run_of: Any, name: str, stack: str) -> None:
 def test_what_is_learnt_by_heart_is_written(writer: Any, name: str) -> None:
     """Each prompt's own answer, from the loss alone to decoding: what is trained on is what is written after."""
     model, tokenizer, features = writer(name)
-    # Without dropout, whose draws would depend on what ran before.
-    model, chosen, half = copied(model).eval(), features[1:], torch_half(TEXT_GENERATION)
+    model, chosen, half = copied(model), features[1:], torch_half(TEXT_GENERATION)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     batch = collate(chosen, TEXT_GENERATION, tokenizer.pad_token_id, CPU)
     for _ in range(150):
