@@ -303,5 +303,6 @@ def test_a_node_that_is_lost_in_the_middle_costs_no_run(
     records = remote.records()
     assert len({record.run_id for record in records}) == len(records) == 6
     assert all(Status(record.status).completed for record in records)
-    assert {record.attempts for record in records} == {1, 2}
+    # The node may have been between two runs.
+    assert {record.attempts for record in records} <= {1, 2}
     assert contents(remote) == contents(inline)
