@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,10 @@ import torch
 import transformers
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
-from transformers.utils import logging as hf_logging
 
 from bench_lib.core.errors import BadValue, Unsupported
 from bench_lib.core.extras import optional
-from bench_lib.models.load import copied
+from bench_lib.models.load import copied, without_progress_bars
 from bench_lib.tasks.task import Task
 
 ADAPTERS = ("merged", "apart")
@@ -107,7 +105,7 @@ def save(
     making = folder.with_name(f"{folder.name}.making")
     shutil.rmtree(making, ignore_errors=True)
     try:
-        with _no_bars():
+        with without_progress_bars():
             _write(plain, model if adapters == "apart" else None, tokenizer, making)
             _check(plain, model, task, making)
         (making / "README.md").write_text(card, encoding="utf-8")
@@ -116,18 +114,6 @@ def save(
         making.rename(folder)
     finally:
         shutil.rmtree(making, ignore_errors=True)
-
-
-@contextmanager
-def _no_bars() -> Iterator[None]:
-    """Without transformers' progress bars, which take longer to read than the file to write."""
-    shown = hf_logging.is_progress_bar_enabled()
-    hf_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers leaves both untyped
-    try:
-        yield
-    finally:
-        if shown:
-            hf_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _write(plain: PreTrainedModel, wrapped: Any, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

@@ -243,14 +243,26 @@ def place_of(source: ModelSource, ref: Ref) -> tuple[str, dict[str, Any]]:
 
 
 @contextmanager
-def explained(ref: Ref) -> Iterator[None]:
-    """Turn the many errors of an unavailable file into one; transformers' own output is muted."""
-    logger = logging.getLogger("transformers")
-    level, bars = logger.level, hf_logging.is_progress_bar_enabled()
-    logger.setLevel(logging.ERROR)
+def without_progress_bars() -> Iterator[None]:
+    """Without those of transformers, which for small files take longer to read than the file."""
+    shown = hf_logging.is_progress_bar_enabled()
     hf_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers leaves both untyped
     try:
         yield
+    finally:
+        if shown:
+            hf_logging.enable_progress_bar()  # type: ignore[no-untyped-call]  # likewise
+
+
+@contextmanager
+def explained(ref: Ref) -> Iterator[None]:
+    """Turn the many errors of an unavailable file into one; transformers' own output is muted."""
+    logger = logging.getLogger("transformers")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with without_progress_bars():
+            yield
     except (SafetensorError, ValueError) as error:
         raise BadData(f"model {ref.name!r} cannot be read ({str(error).splitlines()[0]}); replace its files") from error
     except OSError as error:
@@ -259,5 +271,3 @@ def explained(ref: Ref) -> Iterator[None]:
         ) from error
     finally:
         logger.setLevel(level)
-        if bars:
-            hf_logging.enable_progress_bar()  # type: ignore[no-untyped-call]

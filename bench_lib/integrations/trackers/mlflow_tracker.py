@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench_lib.core.errors import require
-from bench_lib.core.extras import optional
+from bench_lib.core.extras import check_installed
 from bench_lib.integrations.trackers.runs import TrackedRun
 
 if TYPE_CHECKING:
@@ -34,8 +34,7 @@ def open_tracker(place: str, project: str) -> Iterator[MLflow]:
 
     uri = place
     if "://" not in place:
-        with optional("sqlalchemy"):
-            import sqlalchemy  # noqa: F401
+        check_installed(("sqlalchemy",), "MLflow's local database")
         Path(place).mkdir(parents=True, exist_ok=True)
         uri = f"sqlite:///{Path(place).resolve() / DATABASE}"
     yield MLflow(MlflowClient(uri), project, place)
