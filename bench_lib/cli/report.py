@@ -29,7 +29,7 @@ def add_to(command: argparse.ArgumentParser) -> None:
         metavar="PLAN.toml",
         help="say how far this plan is, and decide its contrasts from the stored runs",
     )
-    command.add_argument("--data", metavar="hub|embedded|DIR", help="of the plan; default: what the plan says")
+    command.add_argument("--data", metavar="hub|embedded|DIR", help="of the plan; default: the data of the stored runs")
     command.add_argument("--workers", type=int, default=1, metavar="N", help="processes that draw figures; default: 1")
     command.add_argument("--check", action="store_true", help="write nothing; exit 1 if what stands in --out is stale")
     command.set_defaults(command=_report)
@@ -58,10 +58,11 @@ def _plan(store: Store, options: argparse.Namespace) -> DeclaredPlan | None:
         if options.data is not None:
             raise BadPlan(["--data goes with --plan only: a report reads the store alone"])
         return None
-    from bench_lib.plans.declared import declared_plan
+    from bench_lib.plans.declared import declared_plan, stored_data
     from bench_lib.plans.plan_file import read_plan
 
-    return declared_plan(read_plan(options.plan, options.data, str(options.store)), store)
+    plan = read_plan(options.plan, options.data, str(options.store))
+    return declared_plan(plan if options.data else plan.on_data(stored_data(store)), store)
 
 
 def _check(store: Store, plan: DeclaredPlan | None, options: argparse.Namespace) -> int:

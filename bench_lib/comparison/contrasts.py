@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
@@ -48,6 +49,8 @@ class Contrasts:
     alpha: float = 0.05
     margins: Margins = field(default_factory=Margins)
     tuned_from: str = ""
+    fingerprints: tuple[tuple[str, str], ...] = ()
+    """As of a `Grid`."""
 
     def __post_init__(self) -> None:
         for name in ("techniques", "tasks", "profiles"):
@@ -64,8 +67,8 @@ class Contrasts:
     def grid(self, profile: str) -> Grid:
         """The grid of the baseline and all techniques on all tasks under one profile, with the first seed."""
         techniques = (self.baseline, *self.techniques)
-        seeds = (self.first_seed,)
-        return Grid(self.tasks, techniques, seeds, profile, self.model, self.data, tuned_from=self.tuned_from)
+        grid = Grid(self.tasks, techniques, (self.first_seed,), profile, self.model, self.data)
+        return dataclasses.replace(grid, tuned_from=self.tuned_from, fingerprints=self.fingerprints)
 
     def __iter__(self) -> Iterator[Contrast]:
         return (Contrast(*names) for names in product(self.techniques, self.tasks, self.profiles))

@@ -163,6 +163,10 @@ class Ref:
     fingerprint: str
 
 
+KNOWN = "known"
+"""Name of data of which only the fingerprint is known: runs on them have their ids, and cannot be executed."""
+
+
 @dataclass(frozen=True)
 class RunSpec:
     """One run: task x stack of techniques x model x profile x seed.

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
+import pyarrow as pa
+
 from bench_lib.comparison.contrasts import Contrasts, family_of, paired
 from bench_lib.plans.plan import Plan
 from bench_lib.plans.status import PartStatus, part_statuses
 from bench_lib.report.analysis.declared import DeclaredContrast, DeclaredFamily, DeclaredPlan, PartProgress
 from bench_lib.runner.grid import runs_of
 from bench_lib.store import Store
+from bench_lib.store.parquet import KEPT, Reduction
 
 
 def declared_plan(plan: Plan, store: Store) -> DeclaredPlan:
@@ -20,6 +25,20 @@ def declared_plan(plan: Plan, store: Store) -> DeclaredPlan:
     families = [_family(name, contrasts) for name, contrasts in plan.contrasts.items() if name in runs]
     waiting = [name for name in plan.waiting if name not in runs]
     return DeclaredPlan(plan.title, [_progress(part) for part in parts], _progress(whole), waiting, families)
+
+
+def stored_data(store: Store) -> dict[str, str]:
+    """The fingerprint of the data by task, for tasks whose stored runs all were on the same data."""
+    found = store.table(Reduction((*KEPT, "spec"), _with_data)).group_by(["task", "data"]).aggregate([])
+    known: dict[str, list[str]] = {}
+    for row in found.to_pylist():
+        known.setdefault(row["task"], []).append(row["data"])
+    return {task: data[0] for task, data in known.items() if len(data) == 1}
+
+
+def _with_data(table: pa.Table) -> pa.Table:
+    data = [json.loads(spec)["data"] for spec in table["spec"].to_pylist()]
+    return table.select(KEPT).append_column("data", pa.array(data, pa.string()))
 
 
 def _progress(part: PartStatus) -> PartProgress:

@@ -64,6 +64,19 @@ class Plan:
             contrasts={name: part for name, part in self.contrasts.items() if name in names},
         )
 
+    def on_data(self, fingerprints: Mapping[str, str]) -> Plan:
+        """The plan on the data with these fingerprints, by task; what is known of them is not read."""
+        known = tuple(sorted(fingerprints.items()))
+        return dataclasses.replace(
+            self,
+            sweeps={name: dataclasses.replace(grid, fingerprints=known) for name, grid in self.sweeps.items()},
+            tunings={
+                name: tuning._replace(grid=dataclasses.replace(tuning.grid, fingerprints=known))
+                for name, tuning in self.tunings.items()
+            },
+            contrasts={name: dataclasses.replace(one, fingerprints=known) for name, one in self.contrasts.items()},
+        )
+
     @property
     def waiting(self) -> tuple[str, ...]:
         """The sweeps and contrasts with a tuned arm whose trials the plan makes."""

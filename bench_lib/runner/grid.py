@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from bench_lib.core.errors import BadValue, BenchError, Problems, require
 from bench_lib.core.profiles import ProfileFamily, along
 from bench_lib.core.seeds import TUNING_SEEDS, Frozen, check_seed
-from bench_lib.core.spec import Profile, Ref, RunSpec, Scalar, TechniqueSpec
+from bench_lib.core.spec import KNOWN, Profile, Ref, RunSpec, Scalar, TechniqueSpec
 from bench_lib.harness.corrections import corrections_of
 from bench_lib.models import MODELS
 from bench_lib.models.source import find_source, resolve
@@ -40,7 +40,7 @@ class Grid:
 
     A frozen-seed configuration fixes the seed of some streams in its runs. An axis is a profile field with its values;
     several axes are crossed. A user's own task is named by its path. Trials in the store `tuned_from` say what tuned
-    arms are, such as `mixout[tuned]`.
+    arms are, such as `mixout[tuned]`. The data of tasks whose `fingerprints` are given are not read.
     """
 
     tasks: tuple[str, ...]
@@ -52,6 +52,7 @@ class Grid:
     frozen: tuple[Frozen, ...] = ((("subset", 0),),)
     axes: tuple[tuple[str, tuple[Scalar, ...]], ...] = ()
     tuned_from: str = ""
+    fingerprints: tuple[tuple[str, str], ...] = ()
 
 
 def all_tasks(data: str) -> tuple[str, ...]:
@@ -125,7 +126,7 @@ def _runs(grid: Grid, problems: Problems) -> list[RunSpec]:
     if parsed.runs() > MOST or _is_fetched(grid):
         problems.refuse()
     cells = _cells(grid, parsed, problems)
-    problems.of(check_frozen_configurations, cells)
+    problems.of(check_frozen_configurations, [cell for cell in cells if cell.data.name != KNOWN])
     planned = problems.of(_planned, cells, parsed.seeds) or []
     problems.of(_check_seed_groups, parsed.stacks, planned, parsed.seeds)
     return planned
@@ -186,12 +187,11 @@ def _cells(grid: Grid, parsed: _ParsedGrid, problems: Problems) -> list[RunSpec]
     trials = problems.of(_trials, grid) if any(isinstance(stack, Arm) for stack in parsed.stacks) else None
     found: list[RunSpec | None] = []
     for task in parsed.tasks:
-        data = problems.of(load_data, task, grid.data)
+        data = problems.of(_data, task, grid)
         profiles = [(family.name, problems.of(family, task.name, task.format)) for family in parsed.families]
         if data is None or model is None:
             continue
-        source = Ref(grid.data, data.fingerprint)
-        blank = RunSpec(task.name, task.version, source, (), model, Profile(), seed=0, task_path=task.path)
+        blank = RunSpec(task.name, task.version, data, (), model, Profile(), seed=0, task_path=task.path)
         found += [
             problems.of(_tuned, cell, stack, trials, grid.tuned_from) if isinstance(stack, Arm) else cell
             for stack in parsed.stacks
@@ -201,6 +201,11 @@ def _cells(grid: Grid, parsed: _ParsedGrid, problems: Problems) -> list[RunSpec]
             for cell in [problems.of(_cell, task, blank, stack, profile, name, frozen)]
         ]
     return [cell for cell in found if cell is not None]
+
+
+def _data(task: Task, grid: Grid) -> Ref:
+    fingerprint = dict(grid.fingerprints).get(task.name)
+    return Ref(KNOWN, fingerprint) if fingerprint else Ref(grid.data, load_data(task, grid.data).fingerprint)
 
 
 def _trials(grid: Grid) -> dict[str, Outcome]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from bench_lib.core.errors import BenchError, Unsupported
 from bench_lib.core.record import Cost, Evaluations, Predictions, RunRecord, Status, Timing
-from bench_lib.core.spec import RunSpec
+from bench_lib.core.spec import KNOWN, RunSpec
 from bench_lib.executors.worker import retire
 from bench_lib.harness.datasets import Evaluation
 from bench_lib.harness.ending import failure
@@ -25,6 +25,7 @@ from bench_lib.runner.execute import prepared
 from bench_lib.runner.records import blank_record, scored_record
 from bench_lib.runner.resolved import ResolvedRun, resolve_run
 from bench_lib.store import Store
+from bench_lib.tasks.find import find_task
 from bench_lib.tasks.task import Task
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.context import Training
@@ -40,7 +41,7 @@ from bench_lib.techniques.interface.hooks import (
     Weights,
     has,
 )
-from bench_lib.techniques.interface.stack import Stack, parse_stack
+from bench_lib.techniques.interface.stack import Stack, from_spec, parse_stack
 
 COUNTS = ("steps", "tokens", "examples", "forward_passes", "backward_passes")
 """The costs that add up over members; parameter counts do not."""
@@ -55,21 +56,21 @@ def members(spec: RunSpec) -> tuple[RunSpec, ...]:
 
     Empty if the ensemble is declined whatever the members' results.
     """
-    run = resolve_run(spec)
+    techniques = from_spec(spec.stack, TECHNIQUES)
     stack = tuple(t for t in spec.stack if not t.pools) or parse_stack(DEFAULT_MEMBER, TECHNIQUES).spec()
-    if _chooses_on_dev(run) and not run.techniques.selects_on_dev:
-        if run.techniques.having(Selects):
+    if _chooses_on_dev(techniques) and not techniques.selects_on_dev:
+        if techniques.having(Selects):
             raise BenchError(f"{spec.technique()} selects on two sets, dev and evaluation; give each the same `on`")
         stack += parse_stack(SEES_DEV, TECHNIQUES).spec()
-    needs_weights = bool(run.techniques.having(PoolsWeights) or run.techniques.having(MergesWeights))
-    choosers = {t.name for t in run.techniques.techniques if isinstance(t, Compresses | EvaluatesUnder | Selects)}
+    needs_weights = bool(techniques.having(PoolsWeights) or techniques.having(MergesWeights))
+    choosers = {t.name for t in techniques.techniques if isinstance(t, Compresses | EvaluatesUnder | Selects)}
     if needs_weights and choosers:
         raise BenchError(
             f"{spec.technique()} pools the weights that training ends with, and {', '.join(sorted(choosers))} "
             "evaluates others; leave it out, or take ensemble"
         )
     try:
-        _check(run)
+        _check(spec, techniques)
     except Unsupported:
         return ()
     seeds = range(spec.seed, spec.seed + spec.pools())
@@ -146,13 +147,14 @@ def build_seed_ensemble(spec: RunSpec, store: Store) -> RunRecord:
     )
 
 
-def _check(run: ResolvedRun) -> None:
+def _check(spec: RunSpec, techniques: Stack) -> None:
     """Raise `Unsupported` if the ensemble is declined whatever the members' results."""
-    run.techniques.check(run.task.format)
-    if run.techniques.having(PoolsWeights):
-        if "subset" not in dict(run.spec.frozen):
+    techniques.check(find_task(spec.task_path or spec.task).format)
+    if techniques.having(PoolsWeights):
+        if "subset" not in dict(spec.frozen):
             raise Unsupported("no dev set is unread by every member where each trains on a subset of its own")
-        run.dev()
+        if spec.data.name != KNOWN:
+            resolve_run(spec).dev()
 
 
 def _valid_records(specs: Iterable[RunSpec], store: Store) -> dict[str, RunRecord]:
@@ -176,13 +178,13 @@ def _build(
 ) -> tuple[RunRecord, Sequence[RunRecord]]:
     """The record without its cost, and the member records whose cost counts, truncated where a member was stopped."""
     spec, data = ensemble.spec, ensemble.data
-    _check(ensemble)
+    _check(spec, ensemble.techniques)
     for run in runs:
         if run.status == Status.UNSUPPORTED:
             raise Unsupported(run.reason)
     counted, baseline, reported = runs, runs[0].constant_baseline, {}
     for hook in ensemble.techniques.having(ChoosesRun):
-        on_dev = _chooses_on_dev(ensemble)
+        on_dev = _chooses_on_dev(ensemble.techniques)
         choice = hook.choose([_history(run, ensemble.techniques, on_dev) for run in runs])
         counted = [run if i in choice.finished else _truncated(run, choice.stopped_at) for i, run in enumerate(runs)]
         reported = {f"{hook.name}.seed": runs[choice.run].seed, f"{hook.name}.stopped_at": choice.stopped_at}
@@ -199,8 +201,8 @@ def _build(
     return dataclasses.replace(record, reported=reported), counted
 
 
-def _chooses_on_dev(run: ResolvedRun) -> bool:
-    return any(t.selects_on_dev() for t in run.techniques.techniques if has(t, ChoosesRun))
+def _chooses_on_dev(stack: Stack) -> bool:
+    return any(t.selects_on_dev() for t in stack.techniques if has(t, ChoosesRun))
 
 
 def _history(run: RunRecord, stack: Stack, on_dev: bool) -> History:

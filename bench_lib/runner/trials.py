@@ -24,10 +24,11 @@ from bench_lib.core.record import Status
 from bench_lib.core.seeds import TRIAL_SEEDS, TUNING_SEEDS
 from bench_lib.core.spec import Profile, RunSpec, Scalar, TechniqueSpec
 from bench_lib.harness.corrections import corrections_of
-from bench_lib.runner.resolved import configured, spec_data
+from bench_lib.runner.resolved import configured
 from bench_lib.stats.search import trial_score
 from bench_lib.store import Store
 from bench_lib.store.parquet import KEPT, Reduction
+from bench_lib.tasks.find import find_task
 from bench_lib.tasks.task import Task
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.stack import Stack, parse_stack
@@ -112,7 +113,7 @@ class Arm:
 
     def trials(self, cell: RunSpec) -> list[tuple[RunSpec, ...]]:
         """The runs of each point, scored on the dev set: one for each tuning seed. `cell` is any run of the base."""
-        task = spec_data(cell).task
+        task = find_task(cell.task_path or cell.task)
         points = self.points(task, cell.profile)
         return [tuple(_trial(cell, point.spec(), task, seed) for seed in TRIAL_SEEDS) for point in points]
 
