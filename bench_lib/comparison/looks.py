@@ -119,7 +119,7 @@ class Looking(Generic[K]):
         runs, verdict, task = self.runs[key], self.known.verdicts[key], self.pairs[key].technique.task
         baseline = runs.samples().baseline
         scores = baseline[~np.isnan(baseline)]
-        level, seeds = self.known.level(key), max(verdict.seeds, 3)
+        level, seeds = self.known.levels(key).spread, max(verdict.seeds, 3)
         detectable = detectable_ratio(scores, seeds, level, power_generator(task))
         missing = self.known.seeds_to_add(key, scores, power_generator(task))
         return TaskResult(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from bench_lib.core.errors import require
-from bench_lib.stats.compare import boschloo
+from bench_lib.stats.compare import boschloo, equivalent_failure_rates
 from bench_lib.stats.sequential import nominal_levels
 
 FIRST_LOOK = 10
@@ -66,12 +66,16 @@ class Shares:
 
 @dataclass(frozen=True)
 class Levels:
-    """Significance levels at one look; 0 for a test not done."""
+    """Significance levels at one look; 0 for a test not done.
+
+    `equivalence` is that of a technique's stability, `same` that of its scores alone.
+    """
 
     failure: float
     spread: float
     location: float
     equivalence: float
+    same: float
 
 
 @dataclass(frozen=True)
@@ -128,13 +132,16 @@ class Design:
         only false nulls were rejected, so the true ones, m of them, are tested at alpha / m at most, and at no look at
         more, since the level of every look rises with alpha: their errors add up to alpha, whatever the correlation
         of contrasts that share a baseline, and whichever of them stop. The share of a failure test that cannot err
-        stays in its family and goes to the other tests of the contrast. Source: Maurer and Bretz 2013, Holm 1979.
+        stays in its family and goes to the other tests of the contrast. Equivalence is a family of its own, whose alpha
+        is spent only at looks at which it can be concluded. Source: Maurer and Bretz 2013, Holm 1979.
         """
         require(look in self.looks, "look", look, ", ".join(map(str, self.looks)))
         place, shares = self.looks.index(look), self.shares
         of_failure = self._alpha(rejected.failure) * shares.failure
         failure = self._level(place, of_failure)
-        equivalence = self._level(place, self._alpha(rejected.equivalence)) if look >= LEAST_FOR_EQUIVALENCE else 0.0
+        of_equivalence = self._alpha(rejected.equivalence)
+        equivalence = self._equivalence_level(look, of_equivalence)
+        same = self._level(place, of_equivalence) if look >= LEAST_FOR_EQUIVALENCE else 0.0
         spread = self._alpha(rejected.spread) * shares.spread
         location = self._alpha(rejected.location) * shares.location
         if _least_p(failures, look, look if baseline_seeds is None else baseline_seeds) > failure:
@@ -142,7 +149,7 @@ class Design:
             failure = 0.0
             spread += of_failure * shares.spread / rest
             location += of_failure * shares.location / rest
-        return Levels(failure, self._level(place, spread), self._level(place, location), equivalence)
+        return Levels(failure, self._level(place, spread), self._level(place, location), equivalence, same)
 
     def continued(self, seeds: int) -> Design:
         """The design up to a number of seeds, in a further stage where those planned end before."""
@@ -156,6 +163,17 @@ class Design:
     def _alpha(self, rejected: int) -> float:
         """Alpha for each contrast that is not rejected."""
         return self.alpha / max(1, self.tasks - rejected)
+
+    def _equivalence_level(self, look: int, alpha: float) -> float:
+        """The level of equivalence; 0 at looks with too few seeds to show that failure rates are equivalent.
+
+        Those are known beforehand, so that they need no share of alpha (Tarone 1990).
+        """
+        looks = _equivalence_looks(self.looks, self.margins.failures, self.alpha / self.tasks)
+        if look not in looks:
+            return 0.0
+        stages = tuple(end for end in self.stages if end >= looks[0])
+        return _nominal(looks, alpha, self.power, stages)[looks.index(look)]
 
     def _level(self, place: int, alpha: float) -> float:
         return _nominal(self.looks, alpha, self.power, self.stages)[place]
@@ -176,6 +194,13 @@ def looks_up_to(seeds: int, first: int = FIRST_LOOK, step: int = STEP) -> tuple[
 @functools.lru_cache(maxsize=4096)
 def _nominal(looks: Sequence[int], alpha: float, power: float, stages: Sequence[int]) -> tuple[float, ...]:
     return nominal_levels(looks, alpha, power, stages)
+
+
+@functools.lru_cache(maxsize=4096)
+def _equivalence_looks(looks: Sequence[int], margin: float, alpha: float) -> tuple[int, ...]:
+    """The looks at which failure rates are equivalent at this level if no run failed."""
+    able = [look for look in looks if equivalent_failure_rates((0, 0), (look, look), margin) <= alpha]
+    return tuple(look for look in able if look >= LEAST_FOR_EQUIVALENCE)
 
 
 @functools.lru_cache(maxsize=4096)

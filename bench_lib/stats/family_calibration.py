@@ -179,27 +179,33 @@ def _alike(ours: Floats, theirs: Floats) -> Iterator[NDArray[np.int_]]:
 
 @dataclass(frozen=True, eq=False)
 class _Approximation:
-    """Approximate evidence: p-values (3, contrasts) of failures, spread, location; log MAD ratios (contrasts,)."""
+    """Approximate evidence: p-values (3, contrasts) of failures, spread, location; log MAD ratios (contrasts,).
+
+    `lone` (2, contrasts) are the failures on seeds where only one of the two failed.
+    """
 
     p_values: Floats
     estimates: Floats
     errors: Floats
+    lone: NDArray[np.int_]
 
     @classmethod
     def of(cls, ours: Floats, theirs: Floats) -> _Approximation:
         """From scores (contrasts, seeds) with as many pairs each that converged; Student's in place of sign flips."""
         failures = np.array([_failure_p(*pair) for pair in zip(ours, theirs, strict=True)])
-        both = ~np.isnan(ours) & ~np.isnan(theirs)
+        failed = np.isnan(ours), np.isnan(theirs)
+        lone = np.array([(failed[0] & ~failed[1]).sum(axis=1), (failed[1] & ~failed[0]).sum(axis=1)])
+        both = ~failed[0] & ~failed[1]
         pairs = int(both[0].sum())
         if pairs < 3:
             unknown = np.full(len(ours), np.nan)
-            return cls(np.array([failures, np.ones(len(ours)), np.ones(len(ours))]), unknown, unknown)
+            return cls(np.array([failures, np.ones(len(ours)), np.ones(len(ours))]), unknown, unknown, lone)
         first, second = ours[both].reshape(-1, pairs), theirs[both].reshape(-1, pairs)
         spreads = np.array([_spread_p(*pair) for pair in zip(ours, theirs, strict=True)])
         (mads, influence), (others, their_influence) = map(_influences, (first, second))
         errors = (influence - their_influence).std(axis=1, ddof=1) / math.sqrt(pairs)
         tested = np.array([failures, spreads, _two_sided(first - second)])
-        return cls(tested, np.log(mads / others), errors)
+        return cls(tested, np.log(mads / others), errors, lone)
 
     def may_decide(self, levels: Levels, design: Design, look: int, rejected: Rejections) -> NDArray[np.bool_]:
         """Whether any test of each contrast may be significant at a look."""
@@ -215,7 +221,8 @@ class _Approximation:
         """The chances (contrasts,) to be decided by the last look."""
         levels = design.levels(design.seeds, round(failures * design.seeds / look), rejected)
         differ = chance_of_difference(self.p_values, levels, look / design.seeds)
-        return np.maximum(differ, chance_of_equivalence(self.estimates, self.errors, look, design, levels))
+        trend = self.estimates, self.errors, self.lone
+        return np.maximum(differ, chance_of_equivalence(*trend, look, design, levels))
 
 
 def _two_sided(values: Floats) -> Floats:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from bench_lib.core.spec import digest
 from bench_lib.stats.claims import exact_evidence
-from bench_lib.stats.design import STEP, Design
+from bench_lib.stats.design import STEP, Design, Levels
 from bench_lib.stats.family import conclude_together, rejections
-from bench_lib.stats.power import seeds_needed
+from bench_lib.stats.needed import seeds_to_decide
 from bench_lib.stats.reach import chance_of_decision
 from bench_lib.stats.verdict import PairedSamples, Verdict, look_generator, permutation_evidence
 
@@ -63,32 +63,31 @@ class FamilyVerdicts(Generic[K]):
             if chance_of_decision(self.verdicts[key], look, self.design, rejected) < self.design.least_chance:
                 self.given_up.add(key)
 
-    def level(self, key: K, design: Design | None = None) -> float:
-        """The level of spread at the last look of the design, or of its continuation."""
+    def levels(self, key: K, design: Design | None = None) -> Levels:
+        """The levels at the last look of the design, or of its continuation."""
         own, verdicts = design or self.design, self.verdicts
-        return own.levels(own.seeds, sum(verdicts[key].failures), rejections(verdicts.values())).spread
+        return own.levels(own.seeds, sum(verdicts[key].failures), rejections(verdicts.values()))
 
     def seeds_to_add(self, key: K, scores: Floats, generator: np.random.Generator) -> float:
-        """Seeds to add to distinguish the observed MAD ratio from 1 or from the margin, whichever is farther from it.
+        """Seeds to add for a decision (`needed.seeds_to_decide`): nan where unknown, 0 for a sure verdict.
 
-        Simulated from the baseline's scores (n,); nan where unknown, 0 for a sure verdict. Beyond the last look alpha
-        is that of a continuation to twice as many seeds.
+        Beyond the last look alpha is that of a continuation to twice as many seeds.
         """
         verdict, last = self.verdicts[key], self.design.seeds
-        ratio = ratio_to_detect(verdict, self.design.margins.ratio)
-        if verdict.sure or math.isnan(ratio):
-            return 0.0 if verdict.sure else math.nan
-        needed = math.inf if key in self.given_up else seeds_needed(scores, ratio, self.level(key), generator)
-        if not needed <= last:
-            level = self.level(key, self.design.continued(2 * last))
-            needed = max(last + STEP, seeds_needed(scores, ratio, level, generator))
+        if verdict.sure:
+            return 0.0
+        if not math.isfinite(verdict.log_ratio.estimate):
+            return math.nan
+        needed = math.inf if key in self.given_up else self._needed(key, self.design, scores, generator)
+        if needed > last:
+            needed = max(last + STEP, self._needed(key, self.design.continued(2 * last), scores, generator))
         return max(needed - self.looked[key], STEP)
 
-
-def ratio_to_detect(verdict: Verdict, margin: float) -> float:
-    """The ratio of spreads from which the observed MAD ratio would have to differ: above 1; nan where it is unknown."""
-    log_ratio, log_margin = abs(verdict.log_ratio.estimate), math.log(margin)
-    return math.exp(max(log_ratio, log_margin - log_ratio)) if math.isfinite(log_ratio) else math.nan
+    def _needed(self, key: K, design: Design, scores: Floats, generator: np.random.Generator) -> float:
+        levels = self.levels(key, design)
+        # Too few seeds for equivalence have no level of it; the first that are enough have nearly all.
+        equivalence = levels.equivalence or design.alpha / design.tasks
+        return seeds_to_decide(self.verdicts[key], scores, (levels.spread, equivalence), self.design.margins, generator)
 
 
 def permutation_seed(task: str, technique: str, baseline: str) -> int:

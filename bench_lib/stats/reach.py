@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri, stdtrit
 
+from bench_lib.stats.compare import equivalent_failure_rates
 from bench_lib.stats.design import Design, Levels, Rejections
 from bench_lib.stats.verdict import Verdict
 
@@ -30,7 +31,8 @@ def chance_of_decision(verdict: Verdict, look: int, design: Design, rejected: Re
     levels = design.levels(design.seeds, round(sum(verdict.failures) / share), rejected)
     p_values = np.nan_to_num([[verdict.p_failure], [verdict.p_spread], [verdict.p_location]], nan=1.0)
     effect = verdict.log_ratio
-    within = chance_of_equivalence(np.array([effect.estimate]), np.array([effect.error]), look, design, levels)
+    trend = np.array([effect.estimate]), np.array([effect.error]), np.array(verdict.lone_failures)[:, None]
+    within = chance_of_equivalence(*trend, look, design, levels)
     return float(max(chance_of_difference(p_values, levels, share).max(), within[0]))
 
 
@@ -48,8 +50,13 @@ def chance_of_difference(p_values: Floats, levels: Levels, share: float) -> Floa
     return np.asarray(ndtr((expected - bounds) / math.sqrt(1 - share)).max(axis=0), dtype=np.float64)
 
 
-def chance_of_equivalence(estimates: Floats, errors: Floats, look: int, design: Design, levels: Levels) -> Floats:
-    """The chances (contrasts,) that the spreads are equivalent at the last look, given the log MAD ratios at a look."""
+def chance_of_equivalence(
+    estimates: Floats, errors: Floats, lone: NDArray[np.int_], look: int, design: Design, levels: Levels
+) -> Floats:
+    """The chances (contrasts,) that the spreads are equivalent at the last look, given the log MAD ratios at a look.
+
+    0 with more lone failures (2, contrasts) at the look than equivalence allows at the last one.
+    """
     last = design.seeds
     if look >= last or levels.equivalence == 0:
         return np.zeros(estimates.shape)
@@ -60,4 +67,6 @@ def chance_of_equivalence(estimates: Floats, errors: Floats, look: int, design: 
     step = errors * math.sqrt(1 - look / last)
     chances = ndtr((room - sizes) / step) - ndtr((-room - sizes) / step)
     # Samples without any spread, or without any difference in it, are as equivalent as they can be.
-    return np.where(known, np.maximum(chances, 0), np.where(estimates == 0, 1.0, 0.0))
+    found = np.where(known, np.maximum(chances, 0), np.where(estimates == 0, 1.0, 0.0))
+    rates = equivalent_failure_rates(lone, (last, last), design.margins.failures)
+    return np.where(rates <= levels.equivalence, found, 0.0)

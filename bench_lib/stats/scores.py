@@ -15,7 +15,8 @@ from bench_lib.core.spec import digest
 from bench_lib.stats.claims import claims, exact_evidence
 from bench_lib.stats.design import FIRST_LOOK, Design, Margins
 from bench_lib.stats.flips import RESAMPLES
-from bench_lib.stats.power import detectable_ratio, seeds_needed
+from bench_lib.stats.needed import seeds_to_decide
+from bench_lib.stats.power import detectable_ratio
 from bench_lib.stats.spread import mad
 from bench_lib.stats.unpaired import UnpairedSamples, unpaired_evidence
 from bench_lib.stats.verdict import PairedSamples, Verdict
@@ -209,16 +210,14 @@ def _alike(good: Floats, worst: float) -> int:
 
 
 def _reach(task: str, verdict: Verdict, baseline: Floats, design: Design) -> tuple[float, float]:
-    """The detectable MAD ratio, and the seeds to add to tell the ratio that was found from 1 or from the margin."""
+    """The detectable MAD ratio, and the seeds to add for a decision (`needed.seeds_to_decide`)."""
     seeds, generator = min(verdict.sizes), np.random.default_rng(int(digest(["power", task]), 16))
     level = Design((seeds,), design.tasks, design.alpha).levels(seeds, sum(verdict.failures)).spread if seeds else 0.0
-    log_ratio, margin = abs(verdict.log_ratio.estimate), math.log(design.margins.ratio)
     if level == 0 or seeds < 3:
         return math.nan, math.nan
     detectable = detectable_ratio(baseline, min(seeds, MOST_SIMULATED), level, generator)
     if verdict.sure:
         return detectable, 0.0
-    if not math.isfinite(log_ratio):
-        return detectable, math.nan
-    needed = seeds_needed(baseline, math.exp(max(log_ratio, margin - log_ratio)), level, generator)
+    levels = level, design.alpha / design.tasks
+    needed = seeds_to_decide(verdict, baseline, levels, design.margins, generator)
     return detectable, max(needed, FIRST_LOOK, seeds + 1) - seeds

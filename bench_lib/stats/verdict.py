@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench_lib.core.errors import require
-from bench_lib.stats.compare import boschloo
+from bench_lib.stats.compare import boschloo, equivalent_failure_rates
 from bench_lib.stats.design import Design, Levels, Margins
 from bench_lib.stats.equivalence import Effect, log_mad_ratio, superiority_effect
-from bench_lib.stats.failure import difference_interval
 from bench_lib.stats.location import paired_permutation
 from bench_lib.stats.paired import distance_rank_test
 
@@ -63,6 +62,11 @@ class PairedSamples:
     def failures(self) -> tuple[int, int]:
         return int(np.isnan(self.technique).sum()), int(np.isnan(self.baseline).sum())
 
+    def lone_failures(self) -> tuple[int, int]:
+        """The numbers of seeds on which only the technique and only the baseline failed."""
+        ours, theirs = np.isnan(self.technique), np.isnan(self.baseline)
+        return int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
+
     def pairs(self) -> tuple[Floats, Floats]:
         """The scores of the seeds that converged for both."""
         both = ~np.isnan(self.technique) & ~np.isnan(self.baseline)
@@ -75,8 +79,9 @@ class Verdict:
 
     `decided_by` names the test that decided on stability, empty if none did. `log_ratio` is the log of the MAD ratio,
     `superiority` is P(technique > baseline). These and the p-value of location use only the seeds that converged for
-    both; with fewer than three such seeds the p-values of spread and location are nan. `baseline_seeds` are those of
-    the baseline where the samples are not paired.
+    both; with fewer than three such seeds the p-values of spread and location are nan. `lone_failures` are on
+    seeds where only the technique or only the baseline failed. Where the samples are not paired, they are all failures,
+    and `baseline_seeds` are those of the baseline.
     """
 
     seeds: int
@@ -84,6 +89,7 @@ class Verdict:
     location: Location
     decided_by: str
     failures: tuple[int, int]
+    lone_failures: tuple[int, int]
     p_failure: float
     p_spread: float
     p_location: float
@@ -132,6 +138,7 @@ def evidence_from(samples: PairedSamples, p_spread: float, p_location: float) ->
         location=Location.OPEN,
         decided_by="",
         failures=samples.failures(),
+        lone_failures=samples.lone_failures(),
         p_failure=boschloo(samples.failures()[0], samples.seeds, samples.failures()[1], samples.seeds),
         p_spread=p_spread,
         p_location=p_location,
@@ -189,14 +196,12 @@ def _location(evidence: Verdict, levels: Levels, margin: float) -> Location:
     superiority = evidence.superiority.estimate
     if evidence.p_location <= levels.location and (superiority >= margin or superiority <= 1 - margin):
         return Location.BETTER if superiority >= margin else Location.WORSE
-    return Location.SAME if _location_p(evidence, margin) < levels.equivalence else Location.OPEN
+    return Location.SAME if _location_p(evidence, margin) < levels.same else Location.OPEN
 
 
 def _equivalent_failure_rates(evidence: Verdict, level: float, margin: float) -> bool:
-    """Whether the confidence interval of the difference in failure rates lies inside the margin."""
-    (ours, theirs), (seeds, baseline_seeds) = evidence.failures, evidence.sizes
-    low, high = difference_interval(ours, seeds, theirs, baseline_seeds, 1 - 2 * level)
-    return -margin < low and high < margin
+    """Whether the failure rates differ by less than the margin."""
+    return bool(equivalent_failure_rates(evidence.lone_failures, evidence.sizes, margin) <= level)
 
 
 def _location_p(evidence: Verdict, margin: float) -> float:

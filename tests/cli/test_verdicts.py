@@ -22,6 +22,7 @@ NOTHING = Verdict(
     location=Location.OPEN,
     decided_by="",
     failures=(0, 0),
+    lone_failures=(0, 0),
     p_failure=1.0,
     p_spread=NAN,
     p_location=NAN,

@@ -18,6 +18,7 @@ VERDICT = Verdict(
     location=Location.OPEN,
     decided_by="",
     failures=(2, 0),
+    lone_failures=(2, 0),
     p_failure=0.3,
     p_spread=0.2,
     p_location=0.4,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom, boschloo_exact, f, hypergeom, levene
 
 from bench_lib.core.errors import BadValue
-from bench_lib.stats.compare import boschloo, brown_forsythe, mad_ratio
+from bench_lib.stats.compare import boschloo, brown_forsythe, equivalent_failure_rates, mad_ratio
 
 SAMPLE = st.lists(st.integers(0, 400).map(lambda k: k / 400), min_size=3, max_size=30)
 COUNTS = st.integers(0, 12).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
@@ -181,3 +181,34 @@ def test_mad_ratio_needs_two_in_each_sample(a: list[float], b: list[float]) -> N
 def test_mad_ratio_of_a_sample_and_its_copy_is_the_scale(sample: list[float], factor: float, shift: float) -> None:
     if max(sample) > min(sample):
         assert mad_ratio(np.array(sample) * factor + shift, sample) == pytest.approx(factor, rel=1e-9)
+
+
+@given(
+    seeds=st.integers(20, 60),
+    margin=st.sampled_from([0.05, 0.15, 0.3]),
+    level=st.sampled_from([0.001, 0.01, 0.05]),
+    rates=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+)
+def test_rates_that_differ_by_the_margin_are_seldom_equivalent_whatever_their_correlation(
+    seeds: int, margin: float, level: float, rates: tuple[float, float]
+) -> None:
+    lower = rates[0] * (1 - margin)
+    both = rates[1] * lower  # the chance that both fail: from never to whenever the better one fails
+    alone = lower + margin - both
+    accepted = [k for k in range(seeds + 1) if equivalent_failure_rates((k, 0), (seeds, seeds), margin) <= level]
+    assert binom.pmf(accepted, seeds, min(alone, 1.0)).sum() <= level * (1 + 1e-9)
+
+
+def test_equivalent_failure_rates_by_hand() -> None:
+    assert equivalent_failure_rates((0, 0), (42, 42), 0.15) == pytest.approx(0.85**42)
+    assert equivalent_failure_rates((0, 1), (42, 42), 0.15) == pytest.approx(0.85**42 + 42 * 0.15 * 0.85**41)
+    assert equivalent_failure_rates((0, 0), (20, 30), 0.5) == pytest.approx(0.5**20)
+    assert equivalent_failure_rates((0, 0), (0, 9), 0.5) == 1
+    many = equivalent_failure_rates([[0, 1], [1, 0]], (9, 9), 0.2)
+    assert many == pytest.approx([equivalent_failure_rates((0, 1), (9, 9), 0.2)] * 2)
+
+
+@pytest.mark.parametrize(("lone", "margin"), [((-1, 0), 0.1), ((0, 11), 0.1), ((0, 0), 0.0), ((0, 0), 1.0)])
+def test_impossible_lone_failures_and_margins_are_refused(lone: tuple[int, int], margin: float) -> None:
+    with pytest.raises(BadValue):
+        equivalent_failure_rates(lone, (10, 10), margin)

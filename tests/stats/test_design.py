@@ -27,11 +27,24 @@ def test_alpha_is_shared_by_tests_and_tasks():
         assert levels.failure == nominal_levels(DESIGN.looks, 0.15 * alpha, 2.5)[-1]
         assert levels.spread == nominal_levels(DESIGN.looks, 0.8 * alpha, 2.5)[-1]
         assert levels.location == nominal_levels(DESIGN.looks, 0.05 * alpha, 2.5)[-1]
-        assert levels.equivalence == nominal_levels(DESIGN.looks, alpha, 2.5)[-1]
+        assert levels.same == nominal_levels(DESIGN.looks, alpha, 2.5)[-1]
+    levels = DESIGN.levels(30, failures=30)
+    assert levels.equivalence == nominal_levels(range(20, 31, 2), DESIGN.alpha, 2.5)[-1]
 
 
 def test_nothing_is_equivalent_below_twenty_seeds():
-    assert [DESIGN.levels(look, 0).equivalence > 0 for look in (18, 20, 22)] == [False, True, True]
+    levels = [DESIGN.levels(look, 0) for look in (18, 20, 22)]
+    assert [level.equivalence > 0 for level in levels] == [level.same > 0 for level in levels] == [False, True, True]
+
+
+def test_equivalence_spends_alpha_only_where_seeds_without_failures_could_show_it():
+    many = staged((30, 50), tasks=20)
+    levels = [many.levels(look, 0).equivalence for look in many.looks]
+    assert [look for look, level in zip(many.looks, levels, strict=True) if level] == [38, 40, 42, 44, 46, 48, 50]
+    assert 0.85**36 > many.alpha / 20 > 0.85**38
+    # The stage to 30 seeds spent nothing, so that the one to 50 spends as a first one does.
+    assert levels[-7:] == [*nominal_levels(range(38, 51, 2), many.alpha / 20, 2.5, (50,))]
+    assert sum(staged((30,), tasks=20).levels(look, 0).equivalence for look in looks_up_to(30)) == 0
 
 
 @pytest.mark.parametrize(("look", "failures"), [(10, 0), (10, 3), (30, 0), (30, 4)])

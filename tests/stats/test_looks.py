@@ -3,10 +3,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import pytest
 
 from bench_lib.stats.design import staged
-from bench_lib.stats.looks import FamilyVerdicts, permutation_seed, power_generator, ratio_to_detect
+from bench_lib.stats.looks import FamilyVerdicts, permutation_seed, power_generator
 from bench_lib.stats.verdict import PairedSamples, Stability, look_generator, permutation_evidence
 
 DRAWS = np.random.default_rng(3)
@@ -56,10 +55,3 @@ def test_the_last_look_gives_nothing_up() -> None:
 
 def test_names_tell_the_seeds_of_permutations_apart() -> None:
     assert len({permutation_seed(*names) for names in (("a", "b", "c"), ("a", "c", "b"), ("ab", "", "c"))}) == 3
-
-
-@pytest.mark.parametrize(("calm", "ratio"), [(0.05, 4.0), (1.0, 1.2)])
-def test_the_ratio_to_detect_is_the_observed_one_or_that_to_the_margin(calm: float, ratio: float) -> None:
-    verdict = family(calm).verdicts["calm"]
-    assert ratio_to_detect(verdict, 2.0) > ratio
-    assert math.isnan(ratio_to_detect(FamilyVerdicts(staged((20,), 1), {"a": 1}).verdicts["a"], 2.0))
