@@ -33,11 +33,12 @@ def stored_data(store: Store) -> dict[str, str]:
     known: dict[str, list[str]] = {}
     for row in found.to_pylist():
         known.setdefault(row["task"], []).append(row["data"])
-    return {task: data[0] for task, data in known.items() if len(data) == 1}
+    return {task: data[0] for task, data in known.items() if len(data) == 1 and data[0]}
 
 
 def _with_data(table: pa.Table) -> pa.Table:
-    data = [json.loads(spec)["data"] for spec in table["spec"].to_pylist()]
+    # Imported scores are on data of which nothing is known.
+    data = [json.loads(spec).get("data", "") for spec in table["spec"].to_pylist()]
     return table.select(KEPT).append_column("data", pa.array(data, pa.string()))
 
 

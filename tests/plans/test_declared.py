@@ -10,16 +10,22 @@ from typing import Any
 import pytest
 
 from bench_lib.comparison.contrasts import DecidedSweep, decide
-from bench_lib.plans.declared import declared_plan
+from bench_lib.core.errors import BadPlan, Unavailable
+from bench_lib.core.spec import canonical_json, digest
+from bench_lib.plans.declared import declared_plan, stored_data
 from bench_lib.plans.plan_file import read_plan
 from bench_lib.report.analysis.declared import DeclaredPlan
 from bench_lib.report.analysis.opening import progress
 from bench_lib.report.analysis.results import Summary, summarise
 from bench_lib.report.glossary import LOOKS
+from bench_lib.runner import grid, resolved
 from bench_lib.runner.limits import Limits
 from bench_lib.stats import power
 from bench_lib.store import Store
+from bench_lib.tasks import TASKS
+from bench_lib.tasks.sources.load import load_data
 from tests.comparison.worlds import Told, spread
+from tests.store.conftest import make_record, write_row
 
 PLAN = """
 title = "Two parts"
@@ -110,3 +116,32 @@ def test_a_plan_of_which_nothing_is_stored_decides_nothing(tmp_path: Path, writt
     first, second = summarise(store, plan=declared).families
     assert (first.name, first.decided, first.measures) == ("two techniques", 0, {})
     assert second.name == ""  # the recorded looks still count
+
+
+def test_the_stored_runs_say_which_data_a_plan_is_on(
+    tmp_path: Path, written: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told(tmp_path / "store", written(PLAN))
+    store = Store(tmp_path / "store")
+    pooled = '[[sweep]]\nname = "pooled"\ntechniques = ["greedy_soup", "ensemble"]\nseeds = "5-9"\n'
+    plan = read_plan(written(PLAN + pooled), None, str(store.root))
+    expected, known = declared_plan(plan, store), stored_data(store)
+    assert known == {"sst2": load_data(TASKS.get("sst2"), "embedded").fingerprint}
+
+    def unread(*arguments: object) -> None:
+        raise Unavailable("the data are out of reach")
+
+    monkeypatch.setattr(grid, "load_data", unread)
+    with pytest.raises(BadPlan, match="out of reach"):
+        declared_plan(plan, store)
+    monkeypatch.setattr(resolved, "load_data", unread)
+    assert declared_plan(plan.on_data(known), store) == expected
+
+
+def test_data_that_stored_runs_differ_in_are_not_known(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    for seed, (task, data) in enumerate((("sst2", "a"), ("imdb", "a"), ("imdb", "b"), ("squad", None))):
+        spec = {"task": task, "seed": seed, **({"data": data} if data else {})}
+        record = make_record(seed, task=task, run_id=digest(spec), spec=canonical_json(spec))
+        write_row(store, record)
+    assert stored_data(store) == {"sst2": "a"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -15,7 +16,7 @@ from bench_lib.report.analysis.published_claims import shipped
 from bench_lib.report.analysis.results import Summary
 from bench_lib.report.analysis.sequential import FamilyOutcome
 from bench_lib.report.analysis.table_sections import TextTable
-from bench_lib.report.cells import EXTERNAL, GROUP
+from bench_lib.report.cells import CELL_ID, EXTERNAL, GROUP
 from bench_lib.report.columns import as_rows
 from bench_lib.report.glossary import LEAST, LOOKS
 from bench_lib.report.prose import count, name_list
@@ -57,11 +58,41 @@ class Opening:
     left_out: Sequence[str]
 
 
+class _Declared(NamedTuple):
+    """The numbers of contrasts that a plan declares, and of other ones on the same data."""
+
+    contrasts: int
+    others: int
+
+
 def openings(summary: Summary) -> list[Opening]:
     """The openings of real and of embedded data, which are never compared; none without contrasts."""
-    table = contrasts(summary.cells)
+    table, every = answered(summary), contrasts(summary.cells)
     parts = [(str(data), in_order(own)) for data, own in table.groupby("data")]
-    return [_opening(data, own, summary.baseline) for data, own in reversed(parts)]  # real data first
+    found = []
+    for data, own in reversed(parts):  # real data first
+        others = int((every["data"] == data).sum()) - len(own)
+        declared = _Declared(sum(family.contrasts for family in _looked_at(summary)), others)
+        found.append(_opening(data, own, summary.baseline, declared if _looked_at(summary) else None))
+    return found
+
+
+def answered(summary: Summary) -> pd.DataFrame:
+    """The contrasts by which a report answers: those with a look among the plan's, or all before the first of them."""
+    table = contrasts(summary.cells)
+    ids = {ours for family in _looked_at(summary) for ours, _ in family.measures}
+    if not ids:
+        return table
+    cells = summary.cells[[tuple(key) in ids for key in summary.cells[list(CELL_ID)].astype(str).to_numpy()]]
+    place = [*GROUP, "task", "label"]
+    keys = set(cells[place].astype(str).itertuples(index=False, name=None))
+    return table[[key in keys for key in table[place].astype(str).itertuples(index=False, name=None)]]
+
+
+def _looked_at(summary: Summary) -> list[FamilyOutcome]:
+    """The families of the plan, of which any contrast had a look."""
+    named = [family for family in summary.families if family.name]
+    return named if any(family.measures for family in named) else []
 
 
 def in_order(table: pd.DataFrame) -> pd.DataFrame:
@@ -97,7 +128,7 @@ def _part(part: PartProgress, family: FamilyOutcome | None) -> list[str]:
     return [md.shorten(part.name), *numbers, other or md.DASH, decided]
 
 
-def _opening(data: str, table: pd.DataFrame, baseline: str) -> Opening:
+def _opening(data: str, table: pd.DataFrame, baseline: str, declared: _Declared | None) -> Opening:
     rows = as_rows(table)
     decided = [row for row in rows if row["decided"]]
     refuted = [row for row in rows if row["claims"]]
@@ -105,7 +136,7 @@ def _opening(data: str, table: pd.DataFrame, baseline: str) -> Opening:
     shown = _Shown(table)
     return Opening(
         data,
-        (_counted(data, rows, decided, baseline), _proven(rows, baseline), _left(left)),
+        (_counted(data, rows, decided, baseline, declared), _proven(rows, baseline), _left(left, rows, declared)),
         TextTable("Decided against the baseline", shown.head(DECIDED), [shown.decided(row) for row in decided[:MOST]]),
         TextTable("Refuted: claimed to stabilise", shown.head(REFUTED), [shown.refuted(row) for row in refuted[:MOST]]),
         TextTable(
@@ -115,14 +146,16 @@ def _opening(data: str, table: pd.DataFrame, baseline: str) -> Opening:
             f"{len(own) - MOST:,} more {name} contrasts are in {FILE}."
             for name, own in (("decided", decided), ("refuted", refuted), ("open", left))
             if len(own) > MOST
-        ],
+        ]
+        + ([f"{declared.others:,} contrasts that the plan does not declare are in {FILE}."] if declared else []),
     )
 
 
-def _counted(data: str, rows: Sequence[Row], decided: Sequence[Row], baseline: str) -> str:
+def _counted(data: str, rows: Sequence[Row], decided: Sequence[Row], baseline: str, declared: _Declared | None) -> str:
     where = {"embedded": " on data that the suite generates itself", EXTERNAL: " among external runs"}.get(data, "")
     verb = "is" if len(decided) == 1 else "are"
-    text = f"{len(decided)} of {count(len(rows), 'contrast')} with {md.plain(baseline)}{where} {verb} decided"
+    number = f"{count(declared.contrasts if declared else len(rows), 'contrast')} with {md.plain(baseline)}"
+    text = f"{len(decided)} of {number}{where}{' that the plan declares' if declared else ''} {verb} decided"
     if not decided:
         return f"{text}."
     seeds = [int(row["shared"]) for row in decided]
@@ -154,7 +187,13 @@ def _techniques(rows: Sequence[Row]) -> list[str]:
     return [f"{name} ({name_list(own, NAMED, last=', ')})" for name, own in tasks.items()]
 
 
-def _left(left: Sequence[Row]) -> str:
+def _left(left: Sequence[Row], rows: Sequence[Row], declared: _Declared | None) -> str:
+    unseen = declared.contrasts - len(rows) if declared else 0
+    waits = f" {unseen} more had no look yet." if unseen > 0 else ""
+    return f"{_still_open(left)}{waits}"
+
+
+def _still_open(left: Sequence[Row]) -> str:
     if not left:
         return "None is open."
     known = [row for row in left if math.isfinite(row["missing"])]

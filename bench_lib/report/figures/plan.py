@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from bench_lib.core.spec import digest
 from bench_lib.report.analysis.calibration import measured
-from bench_lib.report.analysis.contrasts import contrasts
 from bench_lib.report.analysis.dynamics import DYNAMICS
 from bench_lib.report.analysis.efficiency import STORED
+from bench_lib.report.analysis.opening import answered
 from bench_lib.report.analysis.results import Summary
 from bench_lib.report.cells import GROUP, drop_unused_categories, key_parts
 from bench_lib.report.figures.agreement import agreement_figure
@@ -129,7 +129,7 @@ def _taken(summary: Summary, rows: NDArray[np.int64]) -> tuple[pd.DataFrame, NDA
 
 def _forest_plans(summary: Summary) -> Iterator[FigurePlan]:
     """By kind of data, which are never compared."""
-    for data, own in contrasts(summary.cells).groupby("data", sort=True):
+    for data, own in answered(summary).groupby("data", sort=True):
         yield FigurePlan("forest", (str(data),), forest_figure, (own, summary.baseline))
 
 

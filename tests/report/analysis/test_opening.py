@@ -9,9 +9,10 @@ import pytest
 
 from bench_lib.report import formatting as md
 from bench_lib.report.analysis.declared import DeclaredPlan, PartProgress
-from bench_lib.report.analysis.opening import DECIDED, MOST, Opening, openings, progress, waiting
+from bench_lib.report.analysis.opening import DECIDED, MOST, Opening, answered, openings, progress, waiting
 from bench_lib.report.analysis.results import Summary
 from bench_lib.report.analysis.sequential import FamilyOutcome
+from bench_lib.report.cells import CELL_ID
 
 
 @pytest.fixture
@@ -112,6 +113,38 @@ def test_what_a_report_says_of_a_plan(summary: Summary) -> None:
     assert waiting(plan) == '"tuned" waits for a tuning.'
     assert progress(summary) is None
     assert waiting(None) == ""
+
+
+def test_with_a_plan_the_answer_is_of_what_it_declares(summary: Summary, cell: Any, base: Any) -> None:
+    cells = pd.DataFrame(
+        [
+            base(),
+            cell(verdict="more stable", missing=0.0, basis="looks", shared=14),
+            cell(technique="sam", missing=12.0, basis="looks"),
+            cell(technique="lora", verdict="less stable", missing=0.0),
+            cell(technique="fgm", missing=30.0),
+        ]
+    )
+    ids = [tuple(row) for row in cells[list(CELL_ID)].astype(str).to_numpy()]
+    looked = {(ids[1], ids[0]): (), (ids[2], ids[0]): ()}
+    plan = DeclaredPlan("Many runs", [], PartProgress("in all", 9, {}), [], [])
+
+    def of(*families: FamilyOutcome) -> Summary:
+        return dataclasses.replace(summary, cells=cells, plan=plan, families=families)
+
+    planned = of(FamilyOutcome("first", 5, 1, looked), FamilyOutcome("second", 2, 0, {}))
+    (one,) = openings(planned)
+    assert one.sentences[0].startswith("1 of 7 contrasts with adamw that the plan declares is decided, on 14 seeds")
+    assert "lora" not in one.sentences[1]
+    assert one.sentences[2].startswith("1 is open; ")
+    assert one.sentences[2].endswith(" 5 more had no look yet.")
+    assert ([row[0] for row in one.decided.rows], [row[0] for row in one.open.rows]) == (["mixout"], ["sam"])
+    assert [*one.left_out] == ["2 contrasts that the plan does not declare are in contrasts.csv."]
+    assert [*answered(planned)["technique"]] == ["mixout", "sam"]
+    # Before the first look of the plan, and of looks that no plan declares, all contrasts count.
+    for families in ((FamilyOutcome("first", 5, 0, {}),), (FamilyOutcome("", 2, 1, looked),)):
+        (every,) = openings(of(*families))
+        assert every.sentences[0].startswith("2 of 4 contrasts with adamw are decided")
 
 
 def test_the_rows_are_as_wide_as_their_heads(opened: Any, cell: Any, base: Any) -> None:
