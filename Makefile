@@ -24,7 +24,7 @@ told:
 	@echo "make $(MAKECMDGOALS): first the environment in .venv, unless it is there; then $(WHAT)"
 
 report: environment
-	$(BIN)/stabbench report --store results --out reports
+	$(BIN)/stabbench report --store results --out reports --plan results/plan.toml
 
 docs: WHAT = the documentation as a site, into site/index.html: a minute, without a network
 docs: told environment

@@ -12,8 +12,11 @@ from typing import Any
 
 import jinja2
 
+from bench_lib.plans.declared import declared_plan, stored_data
+from bench_lib.plans.plan_file import read_plan
 from bench_lib.report import formatting as md
 from bench_lib.report.analysis.contrasts import contrasts
+from bench_lib.report.analysis.opening import answered
 from bench_lib.report.analysis.results import Summary, summarise
 from bench_lib.report.columns import as_rows
 from bench_lib.report.prose import count, name_list
@@ -35,6 +38,8 @@ class Findings:
         self.runs = summary.runs
         self.cells = [row for row in as_rows(summary.cells) if _has(row, of_plan)]
         self.contrasts = [row for row in as_rows(contrasts(summary.cells)) if _has(row, of_plan)]
+        self.answered = as_rows(answered(summary))
+        self.declared = sum(family.contrasts for family in summary.families if family.name)
 
     def cell(self, technique: str, task: str) -> Row:
         """The cell of the newest version of a technique, which has the most runs."""
@@ -46,7 +51,7 @@ class Findings:
 
     def decided(self, column: str, value: str) -> str:
         """The decided contrasts with a verdict, as `ema (SST-2)`."""
-        found = [row for row in self.contrasts if row["decided"] and row[column] == value]
+        found = [row for row in self.answered if row["decided"] and row[column] == value]
         return name_list([f"`{row['label']}` on {row['task']}" for row in found], limit=len(found) or 1) or "none"
 
     def counted(self) -> dict[str, int]:
@@ -56,8 +61,9 @@ class Findings:
             "runs": len(self.runs),
             "cells": len(self.cells),
             "long": len(shared),
-            "contrasts": len(self.contrasts),
-            "decided": sum(bool(row["decided"]) for row in self.contrasts),
+            "declared": self.declared,
+            "looked": len(self.answered),
+            "decided": sum(bool(row["decided"]) for row in self.answered),
         }
 
     @staticmethod
@@ -91,5 +97,12 @@ def _has(row: Row, values: dict[str, Any]) -> bool:
     return all(str(row[name]) == value for name, value in values.items())
 
 
+def committed() -> Summary:
+    """The committed results, with the contrasts that their plan declares."""
+    store = Store(ROOT / "results")
+    plan = read_plan(ROOT / "results" / "plan.toml", None, str(store.root)).on_data(stored_data(store))
+    return summarise(store, plan=declared_plan(plan, store))
+
+
 if __name__ == "__main__":
-    sys.stdout.write(page(summarise(Store(ROOT / "results"))))
+    sys.stdout.write(page(committed()))
