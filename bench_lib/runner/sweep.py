@@ -33,6 +33,7 @@ from bench_lib.runner.seed_ensembles import (
 )
 from bench_lib.runner.shards import Shard
 from bench_lib.store import Claims, Keeper, Store, Unstorable
+from bench_lib.store.files import single_file
 
 Group = tuple[RunSpec, ...]
 """Runs that share one training."""
@@ -221,7 +222,8 @@ class _Sweep:
     def is_stored(self, spec: RunSpec) -> bool:
         """Whether a run is stored, since the attempts that are repeated."""
         run_id = spec.run_id()
-        return self.store.attempts(run_id).get(run_id, 0) > self.attempts.get(run_id, 0)
+        place = single_file(self.store.root / "runs", spec.task, spec.technique(), run_id)
+        return self.store.attempts(run_id, place).get(run_id, 0) > self.attempts.get(run_id, 0)
 
     def _store_results(self, done: Done[Group, list[RunRecord]]) -> None:
         for record in records_of(done, self.earlier):

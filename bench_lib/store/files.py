@@ -41,10 +41,15 @@ def safe(label: str) -> str:
     return f"{name[:_LONGEST]}-{hashlib.sha256(label.encode()).hexdigest()[:12]}"
 
 
+def single_file(top: Location, task: str, technique: str, run_id: str) -> Location:
+    """Where below `runs` or `predictions` the file of a single run stands."""
+    return top / f"task={safe(task)}" / f"technique={safe(technique)}" / f"{run_id}.parquet"
+
+
 def stage(folder: Location, tables: Iterable[pa.Table], schema: pa.Schema, compact: bool = False) -> Path:
     """Write tables, each as row groups of its own, to a temporary file for `put_in_place` or `put_newer`.
 
-    The bytes depend on the tables and the version of pyarrow alone; the content is on the disk on return.
+    The bytes depend on the tables and the version of pyarrow alone; in a folder the content is on the disk on return.
     """
     with writing(folder):
         path = temporary(folder)
@@ -52,7 +57,8 @@ def stage(folder: Location, tables: Iterable[pa.Table], schema: pa.Schema, compa
             with path.open("xb") as sink:
                 _write(sink, tables, schema, compact)
                 sink.flush()
-                os.fsync(sink.fileno())
+                if isinstance(folder, Path):
+                    os.fsync(sink.fileno())
         except BaseException:
             path.unlink(missing_ok=True)
             raise

@@ -27,13 +27,17 @@ class Listing(NamedTuple):
     odd: dict[Location, str]
 
 
-def listed(top: Location, run_id: str | None = None) -> Listing:
+def listed(top: Location, run_id: str | None = None, place: Location | None = None) -> Listing:
     """The files of `runs` or `predictions`, of one run only if given, whole at some moment while it is compacted.
 
     Compacting writes what is new before it removes what is old: what stands in the top folder before and after the
-    single files were listed, unchanged, holds every run that they do not.
+    single files were listed, unchanged, holds every run that they do not. Where the place of the run's single file is
+    given, no others are listed, and what stands in the top folder afterwards holds the run if that file does not.
     """
     odd: dict[Location, str] = {}
+    if place is not None:
+        alone = [place] if _is_there(place, top, odd) else []
+        return Listing([*_files(top, None, odd), *alone], odd)
     for _ in range(_AGAIN):
         before = [*_files(top, None, odd)]
         single = _single(top, run_id, odd)
@@ -127,6 +131,15 @@ def _files(folder: Location, run_id: str | None, odd: dict[Location, str]) -> li
             if entry.is_file(follow_symlinks=False) or _is_file(path, odd):
                 found.append(path)
     return sorted(found)
+
+
+def _is_there(path: Location, top: Location, odd: dict[Location, str]) -> bool:
+    """Whether a single file stands where it belongs; behind a symbolic link nothing is looked for."""
+    if isinstance(path, Address):
+        with listing(path):
+            return path.is_file()
+    folders = [folder for folder in path.parents if folder.is_relative_to(top)]
+    return not any(map(Path.is_symlink, folders)) and _is_file(path, odd)
 
 
 def _is_file(path: Path, odd: dict[Location, str]) -> bool:

@@ -15,7 +15,7 @@ from bench_lib.core.record import Predictions, RunRecord
 from bench_lib.store import weights
 from bench_lib.store.append import append, check_writable, move_aside, tidy
 from bench_lib.store.damage import Damaged, Gone, State, Unstorable, state
-from bench_lib.store.files import batches, read, read_row, safe
+from bench_lib.store.files import batches, read, read_row, single_file
 from bench_lib.store.identity import check_count, check_ids, check_runs, check_single, checked_id, predicted
 from bench_lib.store.listing import check_inside, listed
 from bench_lib.store.objects import Address, Location, ahead
@@ -110,12 +110,11 @@ class Store:
 
     def path(self, folder: Folder, record: RunRecord) -> Location:
         """Where the single file of a run stands."""
-        parent = self.root / folder / f"task={safe(record.task)}" / f"technique={safe(record.technique)}"
-        return parent / f"{checked_id(record.run_id)}.parquet"
+        return single_file(self.root / folder, record.task, record.technique, checked_id(record.run_id))
 
-    def files(self, folder: Folder, run_id: str | None = None) -> list[Location]:
+    def files(self, folder: Folder, run_id: str | None = None, place: Location | None = None) -> list[Location]:
         """Compacted files, then single ones (of one run only, if given), each in the order of their names."""
-        found = listed(self.root / folder, run_id if run_id is None else checked_id(run_id))
+        found = listed(self.root / folder, run_id if run_id is None else checked_id(run_id), place)
         self.passed_over.update({self._relative(path): why for path, why in found.odd.items()})
         return [path for path in found.files if not self.passed_over or self._relative(path) not in self.passed_over]
 
@@ -127,12 +126,12 @@ class Store:
         """The runs that are stored and can be read; each file is read once, and again only if it changes."""
         return frozenset(self.attempts())
 
-    def attempts(self, run_id: str | None = None) -> dict[str, int]:
-        """The attempts that every run has had, or one run, of those that can be read."""
+    def attempts(self, run_id: str | None = None, place: Location | None = None) -> dict[str, int]:
+        """The attempts of every run that can be read, or of one, of whose single file the place may be known."""
 
         def counted() -> dict[str, int]:
             found: dict[str, int] = {}
-            for path in ahead(self.files("runs", run_id), self._attempts):
+            for path in ahead(self.files("runs", run_id, place), self._attempts):
                 for one, attempts in self.counted(path).items():
                     found[one] = max(attempts, found.get(one, attempts))
             return found

@@ -149,8 +149,8 @@ def test_files_that_go_while_they_are_read_are_found_where_they_went(
     expected = filled.ids()
     files, todo = Store.files, [True]
 
-    def compacting(store: Store, folder: str, run_id: str | None = None) -> list[Path]:
-        found = files(store, folder, run_id)  # type: ignore[arg-type]
+    def compacting(store: Store, folder: str, *more: Path | None) -> list[Path]:
+        found = files(store, folder, *more)  # type: ignore[arg-type]
         if todo and (what != "predictions" or folder == "predictions"):
             todo.pop()
             compact(Store(filled.root))
@@ -173,3 +173,44 @@ def test_a_file_that_is_gone_for_good_is_one_line(filled: Store, monkeypatch: py
     monkeypatch.setattr(Store, "files", lambda *_: [gone])
     with pytest.raises(BadStore, match=r"gone\.parquet is not there any more"):
         filled.records()
+
+
+def test_a_run_is_found_where_it_belongs_or_compacted(
+    filled: Store, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, missing = make(), make(9)
+    places = {one.run_id: filled.path("runs", one) for one in (record, missing)}
+
+    def attempts(run_id: str) -> int:
+        return Store(filled.root).attempts(run_id, places[run_id]).get(run_id, 0)
+
+    assert (attempts(record.run_id), attempts(missing.run_id)) == (1, 0)
+    # A compaction between the two looks: what is gone from its place stands in the top folder by then.
+    is_there = listing._is_there
+
+    def compacting(path: Path, top: Path, odd: dict[Path, str]) -> bool:
+        found = is_there(path, top, odd)  # type: ignore[arg-type]
+        compact(Store(filled.root))
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(listing, "_is_there", compacting)
+        assert attempts(record.run_id) == 1
+    assert not places[record.run_id].exists()
+    assert (attempts(record.run_id), attempts(missing.run_id)) == (1, 0)
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_what_stands_in_the_place_of_a_run_and_is_no_file_is_passed_over(store: Store, make: Make, odd: str) -> None:
+    place = store.path("runs", make())
+    place.parent.mkdir(parents=True)
+    ODD[odd](place)  # type: ignore[arg-type]
+    assert store.attempts(make().run_id, place) == {}
+    assert list(store.passed_over) == [place.relative_to(store.root).as_posix()]
+
+
+def test_a_run_is_not_looked_for_behind_a_symbolic_link(filled: Store, make: Make, tmp_path: Path) -> None:
+    other = Store(tmp_path / "other")
+    (other.root / "runs").mkdir(parents=True)
+    (other.root / "runs" / "task=sst2").symlink_to(filled.root / "runs" / "task=sst2")
+    assert other.attempts(make().run_id, other.path("runs", make())) == {}

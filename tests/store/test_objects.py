@@ -97,6 +97,17 @@ def test_the_row_is_put_last(store: Store, make: Make, s3: Server) -> None:
     assert puts == ["weights", "predictions", "runs"]
 
 
+def test_whether_a_run_is_stored_takes_as_many_requests_however_many_are(filled: Store, make: Make, s3: Server) -> None:
+    asked = []
+    for seed in (9, 0):
+        s3.plan.requests.clear()
+        place = filled.path("runs", make(seed))
+        assert filled.attempts(make(seed).run_id, place) == ({make(0).run_id: 1} if seed == 0 else {})
+        asked.append([(method, "list-type" in path, "delimiter" in path) for method, path in s3.plan.requests])
+    assert asked[0] == [("HEAD", False, False), ("GET", True, True)]
+    assert not any(listed and not delimited for _, listed, delimited in asked[1])
+
+
 def test_of_many_writers_of_a_run_one_wins_and_none_is_doubled(bucket: Address, make: Make) -> None:
     def write(host: int) -> None:
         Store(bucket).append(make(provenance={"host": str(host)}))
