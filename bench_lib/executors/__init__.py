@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
-from bench_lib.core.errors import BadValue, require
+from bench_lib.core.errors import BadValue, check_path, require
 from bench_lib.core.extras import optional
 from bench_lib.core.registry import Registry
 from bench_lib.executors.base import Done, Executor, Failure
@@ -29,7 +30,7 @@ __all__ = [
 MOST_WORKERS = 1_024
 CLUSTERS = ("slurm", "local")
 RAY = {"workers", "time_limit", "address", "cpus_per_run", "gpus_per_run", "runtime_env"}
-SLURM = {"workers", "time_limit", "partition", "time", "gpus", "runs_per_job", "jobs", "cluster"}
+SLURM = {"workers", "time_limit", "partition", "time", "gpus", "runs_per_job", "jobs", "cluster", "submissions"}
 A_DAY = 86_400.0
 """Seconds. Nothing hangs for ever."""
 
@@ -99,9 +100,20 @@ def _make_slurm(settings: Settings) -> Executor:
         at_a_time=usual.at_a_time if settings.jobs is None else settings.jobs,
         workers=workers,
         time_limit=A_DAY if settings.time_limit is None else settings.time_limit,
+        beside=_folder(settings.submissions),
     )
     check_cluster(cluster)
     return made
+
+
+def _folder(given: str | None) -> Path | None:
+    if given is None:
+        return None
+    check_path("--submissions", given)
+    allowed = "a folder that all nodes see, which need not exist yet"
+    path = Path(given)
+    require("://" not in given and (path.is_dir() or not path.exists()), "--submissions", given, allowed)
+    return path
 
 
 def _check_workers(count: int) -> None:

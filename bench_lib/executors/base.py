@@ -52,8 +52,9 @@ class Executor(Protocol):
 class Detached(Executor, Protocol):
     """An executor that gives whole shards of the work to jobs which outlive this process, and keep their own results.
 
-    `runs_per_job` is the size of a shard, `at_a_time` the number of jobs that may run together, and `tick` the seconds
-    between two looks at them. A job is known by its name on the cluster and the folder of its submission.
+    `runs_per_job` is the size of a shard, `at_a_time` the number of jobs that may run together, `tick` the seconds
+    between two looks at them, and `beside` the folder with which submissions are kept where that is not the store's. A
+    job is known by its name on the cluster and the folder of its submission.
     """
 
     @property
@@ -64,6 +65,9 @@ class Detached(Executor, Protocol):
 
     @property
     def tick(self) -> float: ...
+
+    @property
+    def beside(self) -> Path | None: ...
 
     def inside(self) -> Executor:
         """The executor that makes the runs of a job, where the job is."""

@@ -26,6 +26,7 @@ class Settings:
     runs_per_job: int | None = None
     jobs: int | None = None
     cluster: str | None = None
+    submissions: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,12 @@ OPTIONS: Mapping[str, Option] = {
     "jobs": Option(int, "N", "jobs of slurm at a time (default: 20)"),
     "cluster": Option(
         str, "slurm|local", "where the jobs of slurm are: on its cluster (default), or processes of this machine"
+    ),
+    "submissions": Option(
+        str,
+        "DIR",
+        "folder that all nodes see, for journals and logs of the jobs of slurm (default: the store's; needed where the "
+        "store is in a bucket)",
     ),
 }
 

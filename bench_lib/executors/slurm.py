@@ -60,8 +60,9 @@ class Allocation:
 class SlurmExecutor:
     """Submits jobs of `runs_per_job` runs, of which `workers` are made at a time, in processes of one thread each.
 
-    At most `at_a_time` jobs run together. The time limit is in seconds per attempt of a run. With the cluster local the
-    jobs are processes of this machine, without a queue.
+    At most `at_a_time` jobs run together. The time limit is in seconds per attempt of a run. `beside` is the folder
+    with which submissions are kept, by default that of the store. With the cluster local the jobs are processes of this
+    machine, without a queue.
     """
 
     cluster: str = "slurm"
@@ -70,6 +71,7 @@ class SlurmExecutor:
     at_a_time: int = 20
     workers: int = 1
     time_limit: float | None = None
+    beside: Path | None = None
     _children: list[Job[None]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

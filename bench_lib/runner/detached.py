@@ -21,7 +21,8 @@ from bench_lib.executors.base import Detached
 from bench_lib.runner.limits import HOUR, Limits
 from bench_lib.runner.records import blank_record
 from bench_lib.runner.shards import Group, Shard, of_shard
-from bench_lib.store import Claims, Store, Submission, new_folder, submissions
+from bench_lib.store import Claims, Location, Store, Submission, new_folder, submissions
+from bench_lib.store.files import single_file
 from bench_lib.store.schema import to_records
 from bench_lib.store.submissions import Told, common_folder, journal
 
@@ -73,7 +74,7 @@ class Watch:
     limits: Limits
     at_limit: bool = False
     begun: int = 0
-    _root: Path = field(init=False)
+    _beside: Path = field(init=False)
     _until: float = field(init=False)
     _jobs: dict[tuple[Path, int], _Job] = field(init=False, default_factory=dict)
     _pending: dict[str, RunSpec] = field(init=False, default_factory=dict)
@@ -84,8 +85,13 @@ class Watch:
     _futile: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
-        self._root = common_folder(self.store.root)
+        self._beside = common_folder(self.store.root, self.executor.beside)
         self._until = inf if self.limits.hours is None else time.time() + self.limits.hours * HOUR
+
+    @property
+    def _root(self) -> Location:
+        """The store as jobs find it, which may be in other folders."""
+        return self.store.root.absolute() if isinstance(self.store.root, Path) else self.store.root
 
     def records(self, groups: Sequence[Group], are_ensembles: bool) -> Iterator[RunRecord]:
         """The records of the runs, each when it is stored; returns when all are, or at a limit."""
@@ -124,7 +130,7 @@ class Watch:
 
     def _look(self) -> list[_Job]:
         """Look which jobs live, and take down what they tell."""
-        for submission in submissions(self._root):
+        for submission in submissions(self._beside):
             known = [
                 self._jobs.setdefault((submission.folder, place), _Job(submission, place))
                 for place in range(len(submission.jobs))
@@ -169,21 +175,23 @@ class Watch:
         if self._futile >= FUTILE:
             raise BenchError(
                 f"{FUTILE} jobs in a row ended before they began a run; the last was {self._why}; is "
-                f"{self._root.absolute()} the same folder on all nodes?"
+                f"{self._beside.absolute()} the same folder on all nodes?"
             )
 
     def _seen(self) -> Iterator[RunRecord]:
         """The records that jobs told of and this machine sees."""
         for run_id, since in [*self._unseen.items()]:
-            files = [path for path in self.store.files("runs", run_id) if self.store.is_single(path)]
+            spec = self._pending[run_id]
+            place = single_file(self.store.root / "runs", spec.task, spec.technique(), run_id)
+            files = [path for path in self.store.files("runs", run_id, place) if self.store.is_single(path)]
             found = [record for record in to_records(self.store.rows(files)) if self._counts(record)]
             if found:
                 del self._unseen[run_id], self._pending[run_id]
                 yield found[0]
             elif time.monotonic() - since > VISIBLE:
                 raise BenchError(
-                    f"a job stored run {run_id}, which {self._root.absolute()} does not show on this machine; it "
-                    "must be the same folder on all nodes"
+                    f"a job stored run {run_id}, which {self._root} does not show on this machine; it must be the "
+                    "same on all nodes"
                 )
 
     def _counts(self, record: RunRecord) -> bool:
@@ -220,10 +228,10 @@ class Watch:
         if not shards:
             return
         self.begun += sum(map(len, shards))
-        folder, lost = new_folder(self._root), self._lost_now()
+        folder, lost = new_folder(self._beside), self._lost_now()
         calls = [
             Shard(
-                root=self._root.absolute(),
+                root=self._root,
                 journal=journal(folder, place),
                 specs=shard,
                 are_ensembles=are_ensembles,
@@ -262,7 +270,7 @@ class Watch:
         stored, end = self.store.ids(), time.monotonic() + ENDING
         while any(stored.issuperset(job.runs) for job in self._look()) and time.monotonic() < end:
             time.sleep(self.executor.tick)
-        for submission in submissions(self._root):
+        for submission in submissions(self._beside):
             jobs = [self._jobs.get((submission.folder, place)) for place in range(len(submission.jobs))]
             if all(job is not None and job.over for job in jobs) and stored.issuperset(chain(*submission.runs)):
                 submission.forget()

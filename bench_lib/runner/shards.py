@@ -6,12 +6,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
-from pathlib import Path
 
 from bench_lib.core.spec import RunSpec
 from bench_lib.executors.base import Executor
 from bench_lib.runner.limits import HOUR, Limits
-from bench_lib.store import Journal
+from bench_lib.store import Journal, Location
 
 Group = tuple[RunSpec, ...]
 
@@ -23,7 +22,7 @@ class Shard:
     `attempts` are those that a stored run had, which is tried again, and `lost` those that ended with their job.
     """
 
-    root: Path
+    root: Location
     journal: Journal
     specs: Group
     are_ensembles: bool

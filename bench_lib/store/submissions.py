@@ -6,6 +6,7 @@ one line for each thing that it tells. What the engine of the cluster keeps of t
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections import Counter
@@ -100,12 +101,18 @@ class Submission:
             self.folder.parent.rmdir()
 
 
-def common_folder(root: Location) -> Path:
-    """The root of a store, beside which jobs tell what they do; `BenchError` for one in a bucket."""
+def common_folder(root: Location, given: Path | None) -> Path:
+    """Where the jobs of a store tell what they do: in its root, or in a folder that is given, which it may share.
+
+    `BenchError` for a store in a bucket without such a folder.
+    """
+    if given is not None:
+        place = str(root.absolute() if isinstance(root, Path) else root)
+        return given / hashlib.sha256(place.encode()).hexdigest()[:12]
     if not isinstance(root, Path):
         raise BenchError(
-            f"jobs of a cluster tell beside the store what they do, and {root} is in a bucket; take a folder that all "
-            "nodes see, and `stabbench store sync` it"
+            f"jobs of a cluster tell in a folder what they do, and {root} is in a bucket; give a folder that all nodes "
+            "see as --submissions"
         )
     return root
 

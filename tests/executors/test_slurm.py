@@ -47,10 +47,18 @@ def over(executor: SlurmExecutor, folder: Path, jobs: list[str]) -> None:
 def test_it_is_made_of_what_the_user_gives() -> None:
     assert make_executor("slurm", Settings(cluster="local")) == SlurmExecutor("local", time_limit=24 * 60 * 60)
     asked = Settings(
-        workers=4, time_limit=90.0, partition="gpu", time=60, gpus=2, runs_per_job=50, jobs=8, cluster="local"
+        workers=4,
+        time_limit=90.0,
+        partition="gpu",
+        time=60,
+        gpus=2,
+        runs_per_job=50,
+        jobs=8,
+        cluster="local",
+        submissions="there",
     )
     made = make_executor("slurm", asked)
-    assert made == SlurmExecutor("local", Allocation("gpu", 60, 2), 50, 8, 4, 90.0)
+    assert made == SlurmExecutor("local", Allocation("gpu", 60, 2), 50, 8, 4, 90.0, Path("there"))
     assert isinstance(made, Detached)
     assert made.inside() == LocalExecutor(4, 90.0, imports="bench_lib.executors.libraries")
 
@@ -62,6 +70,9 @@ def test_it_is_made_of_what_the_user_gives() -> None:
         (Settings(partition=" "), "--partition is ' '; allowed: a name"),
         (Settings(time=1), "--time is 1; allowed: 2 minutes or more"),
         (Settings(gpus=-1), "--gpus is -1; allowed: 0 or more"),
+        (Settings(submissions="s3://bucket/jobs"), "--submissions is 's3://bucket/jobs'; allowed: a folder that all"),
+        (Settings(submissions=__file__), "--submissions is .*; allowed: a folder that all nodes see"),
+        (Settings(submissions="a\0b"), "--submissions"),
         (Settings(runs_per_job=0), "--runs-per-job is 0; allowed: 1 or more"),
         (Settings(jobs=0), "--jobs is 0; allowed: 1 or more, up to 1,000"),
         (Settings(jobs=1001), "--jobs is 1001"),

@@ -30,7 +30,8 @@ from bench_lib.runner.limits import Limits
 from bench_lib.runner.records import blank_record
 from bench_lib.runner.shards import Shard
 from bench_lib.runner.sweep import Progress, run_suite
-from bench_lib.store import Store, located, submissions
+from bench_lib.store import Address, Store, located, submissions
+from bench_lib.store.submissions import common_folder
 
 LIMIT = 300.0
 
@@ -72,6 +73,7 @@ class Cluster:
     runs_per_job: int = 2
     at_a_time: int = 2
     tick: float = 0.001
+    beside: Path | None = None
     before: Callable[[Shard], None] = lambda shard: None
     taken: Callable[[], bool] = lambda: True
     queue: dict[str, tuple[Any, Shard]] = field(default_factory=dict)
@@ -311,12 +313,26 @@ def test_a_store_that_other_machines_do_not_share_is_told(
         run_suite(six, store, cluster)
 
 
-def test_a_store_in_a_bucket_is_refused_before_anything_is_submitted(
+def test_jobs_store_in_a_bucket_and_tell_in_a_folder_of_their_own(
+    six: Grid, bucket: Address, store: Store, tmp_path: Path
+) -> None:
+    cluster, remote = Cluster(deaths={1}, beside=tmp_path / "jobs"), Store(bucket)
+    assert run_suite(six, remote, cluster).statuses == {"converged": 6}
+    assert attempts(remote) == {1: 5, 2: 1}
+    assert {shard.root for shard in cluster.shards} == {bucket}
+    assert cluster.shards[0].journal.path.is_relative_to(tmp_path / "jobs")
+    # Nothing is left, and another store that shares the folder sees nothing of these jobs.
+    assert not [*(tmp_path / "jobs").glob("*/*")]
+    assert common_folder(bucket, tmp_path) != common_folder(store.root, tmp_path)
+    assert run_suite(six, remote, cluster).stored == 6
+
+
+def test_a_store_in_a_bucket_is_refused_where_jobs_have_no_folder_to_tell_in(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "root", located("s3://bucket/results"))
     claims: Any = None
-    with pytest.raises(BenchError, match=r"s3://bucket/results is in a bucket; take a folder that all nodes see"):
+    with pytest.raises(BenchError, match=r"s3://bucket/results is in a bucket; give a folder that all nodes"):
         detached.Watch(store, Cluster(), claims, {}, print, Limits())
 
 
