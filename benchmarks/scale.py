@@ -20,7 +20,7 @@ EXECUTORS = {
     "inline": Settings(),
     "local": Settings(workers=WORKERS),
     "ray": Settings(workers=WORKERS, address="local"),
-    "slurm": Settings(workers=WORKERS, cluster="local", runs_per_job=100_000),
+    "slurm": Settings(workers=WORKERS, cluster="local", runs_per_job=100_000, submissions="jobs"),
 }
 
 

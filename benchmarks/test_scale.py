@@ -84,7 +84,7 @@ def test_sweeps(
     cells = []
     for seconds, place, runs in CELLS:
         root = f"s3://bench/{name}" if place == "bucket" else str(tmp_path / f"{seconds:g}")
-        if (whole or not seconds) and (name, place) != ("slurm", "bucket"):
+        if whole or not seconds:
             cells.append(((most if most and not seconds else runs) if whole else FEW, seconds, root))
     folders = [str(Path(scale.__file__).parent), *filter(None, sys.path)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}

@@ -50,6 +50,7 @@ WRITERS = {
     "harness/efficiency.py": "saves a model into a temporary folder to see how large the file is, and deletes it",
     "models/packaged.py": "keeps models from packages in the user's cache, in the form that transformers reads",
     "models/translation.py": "keeps translations in the user's cache, so that no text is translated twice",
+    "executors/mps.py": "the temporary folder of a daemon that it starts and ends",
     "instruments/memory.py": "resets the high-water mark of memory through /proc/self/clear_refs: no file of anyone's",
 }
 READERS = {

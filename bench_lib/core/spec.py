@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import math
@@ -222,6 +223,11 @@ class RunSpec:
         return identity | {name: value for name, value in later.items() if value}
 
     def run_id(self) -> str:
+        return self._run_id
+
+    @functools.cached_property
+    def _run_id(self) -> str:
+        # A sweep asks for it many times a run, and one that watches jobs for all of its runs at every look.
         return digest(self.identity())
 
     def training(self) -> RunSpec:

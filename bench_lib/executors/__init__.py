@@ -12,6 +12,7 @@ from bench_lib.executors.base import Done, Executor, Failure
 from bench_lib.executors.devices import visible_devices
 from bench_lib.executors.inline import InlineExecutor
 from bench_lib.executors.local import LocalExecutor
+from bench_lib.executors.mps import check_mps
 from bench_lib.executors.settings import OPTIONS, ExecutorKind, Settings, check_kind
 
 __all__ = [
@@ -50,7 +51,9 @@ def make_executor(name: str, settings: Settings) -> Executor:
     return kind.make(settings)
 
 
-def make_local(workers: int | None, time_limit: float | None, workers_per_gpu: int | None = None) -> LocalExecutor:
+def make_local(
+    workers: int | None, time_limit: float | None, workers_per_gpu: int | None = None, mps: str | None = None
+) -> LocalExecutor:
     """Worker processes on this machine: by default one for each GPU or else each core, and a day for each attempt."""
     gpus, each = len(visible_devices()), 1 if workers_per_gpu is None else workers_per_gpu
     if workers_per_gpu is not None:
@@ -59,7 +62,12 @@ def make_local(workers: int | None, time_limit: float | None, workers_per_gpu: i
         require(each >= 1, "--workers-per-gpu", each, "1 or more")
     count = (gpus * each or os.cpu_count() or 1) if workers is None else workers
     _check_workers(count)
-    return LocalExecutor(count, A_DAY if time_limit is None else time_limit, imports="bench_lib.executors.libraries")
+    require(mps in (None, "on", "off"), "--mps", mps, "on or off")
+    if mps == "on":
+        require(gpus > 0, "--mps", mps, "off, since no GPU is visible on this machine")
+        check_mps()
+    limit = A_DAY if time_limit is None else time_limit
+    return LocalExecutor(count, limit, imports="bench_lib.executors.libraries", mps=mps == "on")
 
 
 def _make_ray(settings: Settings) -> Executor:
@@ -132,8 +140,8 @@ for _kind in (
     ExecutorKind(
         "local",
         "worker processes",
-        frozenset({"workers", "time_limit", "workers_per_gpu"}),
-        lambda settings: make_local(settings.workers, settings.time_limit, settings.workers_per_gpu),
+        frozenset({"workers", "time_limit", "workers_per_gpu", "mps"}),
+        lambda settings: make_local(settings.workers, settings.time_limit, settings.workers_per_gpu, settings.mps),
     ),
     ExecutorKind("ray", "a Ray cluster", frozenset(RAY), _make_ray),
     ExecutorKind("slurm", "jobs of a SLURM cluster", frozenset(SLURM), _make_slurm),

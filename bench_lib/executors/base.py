@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from bench_lib.core.errors import BenchError, shortened
 
@@ -33,6 +33,14 @@ class Done(Generic[J, R]):
     result: R | None
     failure: Failure | None = None
     attempts: int = 1
+
+
+class Outcome(NamedTuple):
+    """What an attempt came to: a result or a failure, and whether the job asks for one more with its device alone."""
+
+    result: Any
+    failure: Failure | None
+    cramped: bool = False
 
 
 class Executor(Protocol):

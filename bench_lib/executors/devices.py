@@ -21,6 +21,6 @@ def visible_devices() -> tuple[str, ...]:
 
 
 def least_taken(devices: Sequence[str], taken: Iterable[str | None]) -> str | None:
-    """The device for another worker; None where there is no choice."""
+    """The device for another worker, that with the fewest; None where there are none."""
     counts = Counter(taken)
-    return min(devices, key=lambda device: counts[device]) if len(devices) > 1 else None
+    return min(devices, key=lambda device: counts[device], default=None)

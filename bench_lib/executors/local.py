@@ -9,16 +9,18 @@ from __future__ import annotations
 import atexit
 import pickle
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from multiprocessing.connection import wait
 from typing import Any, Generic
 
 from bench_lib.core.errors import BenchError
 from bench_lib.executors.base import Done, J, R, raised
 from bench_lib.executors.devices import least_taken, visible_devices
+from bench_lib.executors.mps import served
 from bench_lib.executors.process import GRACE, Worker
-from bench_lib.executors.waiting import Waiting, check_limits
+from bench_lib.executors.waiting import Turn, Waiting, check_limits
 
 _TICK = 1.0
 """Seconds between checks of all workers: the end of one whose children keep its pipe open is not signalled."""
@@ -32,8 +34,11 @@ class LocalExecutor:
     worker's first job. A job whose process dies is retried after the other jobs, at most `retries` times; exceptions
     and time-outs are not retried. The initializer runs once in each worker, which has the variables of `environment`
     from its start. On Linux without a GPU workers are forked with the module `imports` loaded; elsewhere each of them
-    loads what it needs. Where several GPUs are visible, each worker sees one, in turn. Programs that use this need
-    `if __name__ == "__main__":`, since workers import their main module.
+    loads what it needs. Where several GPUs are visible, each worker sees one, in turn. A job that asks for it by
+    `worker.cramped`, on a GPU that workers share, is tried once more after the other jobs, in a new process and with no
+    other of this executor on that GPU. With `mps` a daemon of CUDA MPS serves them from the first job to the last.
+    Programs that use this need `if __name__ == "__main__":`, since workers import
+    their main module.
     """
 
     workers: int
@@ -42,19 +47,20 @@ class LocalExecutor:
     initializer: Callable[[], None] | None = None
     environment: Mapping[str, str] | None = None
     imports: str | None = None
+    mps: bool = False
 
     def __post_init__(self) -> None:
         check_limits(self.workers, self.time_limit, self.retries)
 
     def run(self, function: Callable[[J], R], jobs: Iterable[J]) -> Iterator[Done[J, R]]:
-        sweep: _Sweep[J, R] = _Sweep(self, function, jobs)
-        # Also at the exit of a program that did not use all results, since Python waits for its processes.
-        atexit.register(sweep.stop)
-        try:
+        with ExitStack() as ends:
+            # Also at the exit of a program that did not use all results, since Python waits for its processes.
+            atexit.register(ends.close)
+            ends.callback(atexit.unregister, ends.close)
+            found = {**(self.environment or {}), **ends.enter_context(served())} if self.mps else self.environment
+            sweep: _Sweep[J, R] = _Sweep(replace(self, environment=found), function, jobs)
+            ends.callback(sweep.stop)
             yield from sweep.results()
-        finally:
-            atexit.unregister(sweep.stop)
-            sweep.stop()
 
 
 class _Sweep(Generic[J, R]):
@@ -64,7 +70,7 @@ class _Sweep(Generic[J, R]):
         self.settings = settings
         self.function = function
         self.waiting = Waiting(jobs, settings.retries)
-        self.running: dict[Worker, tuple[J, int]] = {}
+        self.running: dict[Worker, Turn[J]] = {}
         self.idle: list[Worker] = []
         self.leaving: list[Worker] = []
         self.devices = visible_devices()
@@ -83,47 +89,62 @@ class _Sweep(Generic[J, R]):
         """End all workers, even busy ones."""
         workers = [*self.running, *self.idle, *self.leaving]
         self.running, self.idle, self.leaving = {}, [], []
-        for worker in workers:
-            worker.process.terminate()
-            worker.dismiss()
-        end = time.monotonic() + GRACE
-        for worker in workers:
-            if worker.end_by(end) is None:
-                worker.process.kill()
-                worker.process.join()
+        _end(workers)
 
     def _fill(self) -> list[Done[J, R]]:
         """Start jobs on all free workers, and no more, so that stopping abandons little."""
         failed: list[Done[J, R]] = []
-        while len(self.running) < self.settings.workers and (found := self.waiting.next()):
-            job, attempts = found
+        while len(self.running) < self.settings.workers and (turn := self.waiting.next()):
             try:
-                payload = pickle.dumps((self.function, job))
+                payload = pickle.dumps((self.function, turn.job))
             except Exception as error:
-                failed.append(Done(job, None, raised(error), attempts))
+                failed.append(Done(turn.job, None, raised(error), turn.attempt))
                 continue
-            worker = self._free_worker()
+            worker = self._free_worker(turn.alone)
             if worker is None:
-                self.waiting.put_back(*found)
+                self.waiting.put_back(turn)
                 break
             worker.give(payload, self.settings.time_limit)
-            self.running[worker] = found
+            self.running[worker] = turn
         return failed
 
-    def _free_worker(self) -> Worker | None:
-        """An idle or new worker; None if the machine cannot start another process now."""
+    def _free_worker(self, alone: bool) -> Worker | None:
+        """An idle or new worker; None if no device is free for it, or the machine can start no other process now."""
+        # A job alone needs a device that none has, and keeps others away from its own.
+        closed = {self._device(worker) for worker, turn in self.running.items() if alone or turn.alone}
+        devices = [device for device in self.devices if device not in closed]
+        if self.devices and not devices:
+            return None
+        if alone:
+            self._clear(devices[0])
+            return self._new_worker(devices[:1])
         while self.idle:
             worker = self.idle.pop()
             if worker.usable():
                 return worker
             self._release(worker)
-        device = least_taken(self.devices, [worker.device for worker in (*self.running, *self.idle, *self.leaving)])
+        return self._new_worker(devices)
+
+    def _new_worker(self, devices: Sequence[str]) -> Worker | None:
+        taken = [worker.device for worker in (*self.running, *self.idle, *self.leaving)]
+        # Nothing is changed where there is no choice.
+        device = least_taken(devices, taken) if len(self.devices) > 1 else None
         try:
             return Worker(self.settings.initializer, self.settings.environment, self.settings.imports, device)
         except OSError as error:
             if not self.running:
                 raise BenchError(f"no worker process can be started: {error}") from error
             return None
+
+    def _device(self, worker: Worker) -> str | None:
+        return worker.device or next(iter(self.devices), None)
+
+    def _clear(self, device: str) -> None:
+        """End the workers of a device that have no job, since even these hold memory of it."""
+        here = [worker for worker in (*self.idle, *self.leaving) if self._device(worker) == device]
+        self.idle = [worker for worker in self.idle if worker not in here]
+        self.leaving = [worker for worker in self.leaving if worker not in here]
+        _end(here)
 
     def _collect(self) -> list[Done[J, R]]:
         self._wait()
@@ -132,9 +153,10 @@ class _Sweep(Generic[J, R]):
             outcome = worker.outcome()
             if outcome is None:
                 continue
-            job = self.running.pop(worker)
+            turn = self.running.pop(worker)
             self._release(worker)
-            over += self.waiting.ended(*job, *outcome)
+            shared = 0 < len(self.devices) < self.settings.workers
+            over += self.waiting.ended(turn, outcome, shared)
         self.leaving = [worker for worker in self.leaving if not worker.gone()]
         return over
 
@@ -152,3 +174,15 @@ class _Sweep(Generic[J, R]):
         else:
             worker.dismiss()
             self.leaving.append(worker)
+
+
+def _end(workers: Sequence[Worker]) -> None:
+    """End processes, and return when they are gone."""
+    for worker in workers:
+        worker.process.terminate()
+        worker.dismiss()
+    end = time.monotonic() + GRACE
+    for worker in workers:
+        if worker.end_by(end) is None:
+            worker.process.kill()
+            worker.process.join()

@@ -13,9 +13,8 @@ from contextlib import contextmanager, suppress
 from math import inf
 from multiprocessing import Pipe, get_context
 from multiprocessing.process import BaseProcess
-from typing import Any
 
-from bench_lib.executors.base import Failure, raised
+from bench_lib.executors.base import Failure, Outcome, raised
 from bench_lib.executors.devices import VARIABLE
 from bench_lib.executors.worker import READY, RETIRED, serve
 
@@ -33,8 +32,6 @@ _BRIEFLY = 0.01
 
 _FITS = 16_384
 """Bytes that fit into any pipe; larger payloads are sent when the worker is ready, since it may never read."""
-
-Outcome = tuple[Any, Failure | None]
 
 FORKS = sys.platform == "linux" and not any(map(os.path.exists, ("/dev/nvidiactl", "/dev/kfd")))
 """Whether processes may be forked from one that has imported libraries.
@@ -133,11 +130,11 @@ class Worker:
         except (EOFError, OSError):
             ended = True
         if ended:
-            return None, self._death()
+            return Outcome(None, self._death())
         if time.monotonic() > self.deadline:
             self.retired = True
             self.process.terminate()
-            return None, Failure("timeout", f"no result within {self.limit} s")
+            return Outcome(None, Failure("timeout", f"no result within {self.limit} s"))
         return None
 
     def usable(self) -> bool:
@@ -183,10 +180,9 @@ class Worker:
 def unpickled(reply: bytes) -> Outcome:
     """The outcome of a pickled one; its errors are failures of the job."""
     try:
-        result, failure = pickle.loads(reply)
+        return Outcome(*pickle.loads(reply))
     except Exception as error:
-        return None, raised(error)
-    return result, failure
+        return Outcome(None, raised(error))
 
 
 @contextmanager

@@ -13,8 +13,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from math import inf
+from dataclasses import dataclass, field, replace
+from math import ceil, inf
 from typing import Any, Generic
 
 import ray
@@ -23,10 +23,10 @@ from ray.exceptions import RayError, RayTaskError, RuntimeEnvSetupError
 from bench_lib import __version__
 from bench_lib.core.errors import BadValue, BenchError, described, shortened
 from bench_lib.executors import worker
-from bench_lib.executors.base import Done, Failure, J, R, raised
-from bench_lib.executors.process import ENVIRONMENT, Outcome, unpickled
+from bench_lib.executors.base import Done, Failure, J, Outcome, R, raised
+from bench_lib.executors.process import ENVIRONMENT, unpickled
 from bench_lib.executors.ray_nodes import ONE_CPU, TICK, Demand, Nodes
-from bench_lib.executors.waiting import Waiting, check_limits
+from bench_lib.executors.waiting import Turn, Waiting, check_limits
 
 _CONNECT = 10.0
 """Seconds in which a head node must answer."""
@@ -40,9 +40,10 @@ class RayExecutor:
 
     `address` is auto (the cluster that this machine belongs to), local (one that is started here) or HOST:PORT. The
     time limit is in seconds per attempt, from its start on a node. A job whose process or node dies is retried after
-    the other jobs, at most `retries` times; exceptions and time-outs are not retried. `workers` bounds the jobs at
-    a time, which are otherwise as many as the nodes hold. The connection stays open until the program ends, with the
-    runtime environment, in Ray's terms, with which it was opened.
+    the other jobs, at most `retries` times; exceptions and time-outs are not retried. A job that asks for it by
+    `worker.cramped` is tried once more after the other jobs, with a whole GPU in place of its share. `workers` bounds
+    the jobs at a time, which are otherwise as many as the nodes hold. The connection stays open until the program ends,
+    with the runtime environment, in Ray's terms, with which it was opened.
     """
 
     address: str = "auto"
@@ -135,8 +136,7 @@ def _remote(demand: Demand) -> Any:
 class _Running(Generic[J]):
     """A job that was submitted, and when it is out of time; that is known once it started."""
 
-    job: J
-    attempts: int
+    turn: Turn[J]
     started: Started | None = None
     deadline: float = inf
 
@@ -150,6 +150,7 @@ class _Sweep(Generic[J, R]):
         self.waiting = Waiting(jobs, settings.retries)
         self.running: dict[Any, _Running[J]] = {}
         self.remote = _remote(settings.demand)
+        self.alone = _remote(replace(settings.demand, gpus=ceil(settings.demand.gpus)))
         self.nodes = Nodes(settings.demand)
 
     def results(self) -> Iterator[Done[J, R]]:
@@ -173,14 +174,14 @@ class _Sweep(Generic[J, R]):
         """Submit as many jobs as the nodes hold, and no more, so that stopping abandons little."""
         failed: list[Done[J, R]] = []
         most = self.settings.workers or self.nodes.holds()
-        while len(self.running) < most and (found := self.waiting.next()):
-            job, attempts = found
+        while len(self.running) < most and (turn := self.waiting.next()):
             try:
-                payload = pickle.dumps((self.function, job))
+                payload = pickle.dumps((self.function, turn.job))
             except Exception as error:
-                failed.append(Done(job, None, raised(error), attempts))
+                failed.append(Done(turn.job, None, raised(error), turn.attempt))
                 continue
-            self.running[self.remote.remote(payload, __version__)] = _Running(job, attempts)
+            remote = self.alone if turn.alone else self.remote
+            self.running[remote.remote(payload, __version__)] = _Running(turn)
         return failed
 
     def _collect(self) -> list[Done[J, R]]:
@@ -195,7 +196,7 @@ class _Sweep(Generic[J, R]):
         for reference in [reference for reference, run in self.running.items() if now >= run.deadline]:
             _cancel(reference)
             failure = Failure("timeout", f"no result within {self.settings.time_limit} s")
-            over += self._ended(reference, (None, failure))
+            over += self._ended(reference, Outcome(None, failure))
         return over
 
     def _wait(self) -> None:
@@ -211,16 +212,17 @@ class _Sweep(Generic[J, R]):
         try:
             message = ray.get(next(reference))
         except StopIteration:
-            return None, Failure("died", "the task ended without a reply")
+            return Outcome(None, Failure("died", "the task ended without a reply"))
         except (RayTaskError, RuntimeEnvSetupError) as error:
             why = shortened(str(error).strip(), _CHARACTERS)
             if run.started is None:
                 needed = f"every node needs stabbench {__version__} with what this machine has"
                 raise BenchError(f"a node of the cluster cannot run the suite: {why}; {needed}") from error
-            return None, Failure("raised", why)
+            return Outcome(None, Failure("raised", why))
         except RayError as error:
             where = f" on {run.started.node}" if run.started else ""
-            return None, Failure("died", f"the process{where} died: {shortened(described(error), _CHARACTERS)}")
+            why = shortened(described(error), _CHARACTERS)
+            return Outcome(None, Failure("died", f"the process{where} died: {why}"))
         if isinstance(message, Started):
             self._start(run, message)
             return None
@@ -240,7 +242,7 @@ class _Sweep(Generic[J, R]):
 
     def _ended(self, reference: Any, outcome: Outcome) -> list[Done[J, R]]:
         run = self.running.pop(reference)
-        return self.waiting.ended(run.job, run.attempts, *outcome)
+        return self.waiting.ended(run.turn, outcome, shared=0 < self.settings.demand.gpus < 1)
 
 
 def _cancel(reference: Any) -> None:

@@ -16,6 +16,7 @@ class Settings:
     workers: int | None = None
     time_limit: float | None = None
     workers_per_gpu: int | None = None
+    mps: str | None = None
     address: str | None = None
     cpus_per_run: float | None = None
     gpus_per_run: float | None = None
@@ -48,6 +49,11 @@ OPTIONS: Mapping[str, Option] = {
     "time_limit": Option(float, "SECONDS", "for each run, on all executors but inline (default: a day)"),
     "workers_per_gpu": Option(
         int, "N", "processes of the local executor for each GPU, in place of --workers (default with GPUs: 1)"
+    ),
+    "mps": Option(
+        str,
+        "on|off",
+        "a daemon of CUDA MPS for workers of the local executor that share a GPU (default: off)",
     ),
     "address": Option(
         str,

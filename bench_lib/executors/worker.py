@@ -13,13 +13,20 @@ from contextlib import suppress
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 
-from bench_lib.executors.base import Failure, attempt, raised
+from bench_lib.executors.base import Failure, Outcome, attempt, raised
 
 READY, REUSABLE, RETIRED = b"ready", b"reusable", b"retired"
 """Messages of a worker: at its start, and before each reply whether it accepts another job."""
 
 _unprepared: Failure | None = None
 _retired = False
+_cramped = False
+
+
+def cramped() -> None:
+    """Have the current job run once more with its device for itself, where several share it; else without effect."""
+    global _cramped
+    _cramped = True
 
 
 def retire() -> None:
@@ -73,15 +80,17 @@ def prepare(initializer: Callable[[], None] | None) -> None:
 
 
 def call(payload: bytes) -> bytes:
-    """Run a pickled (function, job), and return a pickled (result, failure).
+    """Run a pickled (function, job), and return a pickled `Outcome`.
 
     Pickling is done here, so that its errors are failures of the job and not of the worker.
     """
+    global _cramped
+    _cramped = False
     result, failure = (None, _unprepared) if _unprepared else attempt(_call, payload)
     try:
-        return pickle.dumps((result, failure))
+        return pickle.dumps(Outcome(result, failure, _cramped))
     except Exception as error:
-        return pickle.dumps((None, raised(error)))
+        return pickle.dumps(Outcome(None, raised(error)))
 
 
 def _call(payload: bytes) -> object:

@@ -31,10 +31,20 @@ PACKAGES = (
 KERNELS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_CBWR")
 """Environment variables by which torch, oneDNN and MKL choose the kernels of a lesser processor."""
 
+MPS_PIPES = "/tmp/nvidia-mps"
+"""Where processes look for CUDA's Multi-Process Service unless the environment says otherwise."""
+
 
 def provenance(device: torch.device) -> dict[str, str]:
     """Machine, versions, source state and time, as text."""
-    return {**_fixed(), "device": _device_name(device), "started": datetime.now(UTC).isoformat(timespec="seconds")}
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    return {**_fixed(), "device": _device_name(device), **shared_by(device, os.environ), "started": started}
+
+
+def shared_by(device: torch.device, environment: Mapping[str, str]) -> dict[str, str]:
+    """Whether a daemon of CUDA MPS serves the processes on a GPU, as a provenance entry; empty if none does."""
+    pipes = Path(environment.get("CUDA_MPS_PIPE_DIRECTORY") or MPS_PIPES)
+    return {"mps": "on"} if device.type == "cuda" and (pipes / "control").exists() else {}
 
 
 def lesser_kernels(environment: Mapping[str, str]) -> dict[str, str]:

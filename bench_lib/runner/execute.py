@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 from bench_lib.core.errors import BadData, BenchError, Unavailable, Unsupported
-from bench_lib.core.record import ModelSize, RunRecord
+from bench_lib.core.record import ModelSize, RunRecord, Status
 from bench_lib.core.spec import RunSpec
-from bench_lib.executors.worker import retire
+from bench_lib.executors.worker import cramped, retire
 from bench_lib.harness.augment import Augmented, Draw, augmented
 from bench_lib.harness.datasets import train_examples, train_features
 from bench_lib.harness.efficiency import learnt, sampled, saved_bytes
@@ -77,7 +77,10 @@ def execute(specs: Sequence[RunSpec], seen: Seen | None = None) -> list[RunRecor
     if attempt.pretrained is not None and attempt.training is not None:
         facts |= attempt.pretrained.of_head(specs[0].profile.keep_head)
     observed = itertools.zip_longest(runs, attempt.observer_runs)
-    return [attempt.record(run.spec, run.data, observer_run, facts) for run, observer_run in observed]
+    records = [attempt.record(run.spec, run.data, observer_run, facts) for run, observer_run in observed]
+    if any(record.status == Status.OOM for record in records):
+        cramped()  # the memory may have been that of others on the same device
+    return records
 
 
 def _train(run: ResolvedRun, observers: Sequence[Stack], attempt: Attempt, seen: Seen | None) -> None:

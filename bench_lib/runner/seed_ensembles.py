@@ -13,7 +13,7 @@ from torch import Tensor
 from bench_lib.core.errors import BenchError, Unsupported
 from bench_lib.core.record import Cost, Evaluations, Predictions, RunRecord, Status, Timing
 from bench_lib.core.spec import KNOWN, RunSpec
-from bench_lib.executors.worker import retire
+from bench_lib.executors.worker import cramped, retire
 from bench_lib.harness.datasets import Evaluation
 from bench_lib.harness.ending import failure
 from bench_lib.harness.evaluate import Scored, evaluate, scored
@@ -129,6 +129,7 @@ def build_seed_ensemble(spec: RunSpec, store: Store) -> RunRecord:
         status, reason = failure(error)
         if status is not Status.OOM:
             raise
+        cramped()
         record = blank_record(spec, status, reason)
     seconds = time.perf_counter() - started
     cost = _total_cost(counted)

@@ -124,8 +124,10 @@ def work_off(shard: Shard) -> None:
         if limits is not None:
             part.run(shard.specs, shard.are_ensembles)
     # Also what other processes stored meanwhile.
-    for spec in filter(part.is_stored, shard.specs):
-        journal.stored(spec.run_id())
+    known = journal.read().stored
+    for spec in shard.specs:
+        if spec.run_id() not in known and part.is_stored(spec):
+            journal.stored(spec.run_id())
     journal.over()
 
 

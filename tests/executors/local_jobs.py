@@ -11,8 +11,10 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
+
 from bench_lib.core.errors import BenchError
-from bench_lib.executors.worker import retire
+from bench_lib.executors.worker import cramped, retire
 
 SEEN_AT_IMPORT = os.environ.get("OMP_NUM_THREADS")
 
@@ -154,6 +156,23 @@ def die_on_a_device(marker: Path) -> str | None:
         marker.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return device(1.0)
+
+
+def crowd(folder: Path) -> tuple[bool, str | None]:
+    """Ask for the device while another process, even an idle one, is on it; whether one is, and the device."""
+    own, device = os.getpid(), os.environ.get("CUDA_VISIBLE_DEVICES")
+    (folder / f"{device}-{own}").touch()
+    time.sleep(0.5)
+    others = {int(path.name.rpartition("-")[2]) for path in folder.glob(f"{device}-*")} - {own}
+    shared = any(map(psutil.pid_exists, others))
+    if shared:
+        cramped()
+    return shared, device
+
+
+def ask_for_the_device(number: int) -> int:
+    cramped()
+    return number
 
 
 def interrupted(_: object) -> set[signal.Signals]:

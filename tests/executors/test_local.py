@@ -44,7 +44,8 @@ def test_a_job_is_asked_for_when_a_worker_is_free(jobs: ModuleType) -> None:
     assert asked == []
     seen = 0
     for seen, _ in enumerate(results, 1):
-        assert len(asked) <= seen + 2
+        # Of two that ended together the second one is yet to come.
+        assert len(asked) <= seen + 3
     assert (seen, asked) == (6, [*range(6)])
 
 

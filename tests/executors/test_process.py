@@ -38,7 +38,7 @@ def test_a_worker_ignores_an_interrupt_and_its_own_processes_do_not(jobs: Module
     worker.give(pickle.dumps((jobs.interrupted, 0)), None)
     while (outcome := worker.outcome()) is None:
         time.sleep(0.01)
-    assert outcome == (set(), None)
+    assert outcome == (set(), None, False)
     worker.dismiss()
     assert worker.end_by(time.monotonic() + 30) == 0
     assert worker.gone()

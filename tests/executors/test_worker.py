@@ -9,14 +9,14 @@ from bench_lib.executors import worker
 
 
 def _failure(reply: bytes) -> str:
-    result, failure = pickle.loads(reply)
+    result, failure, _ = pickle.loads(reply)
     assert result is None
     assert failure.kind == "raised"
     return str(failure.message)
 
 
 def test_a_call_goes_through_bytes(jobs: ModuleType) -> None:
-    assert pickle.loads(worker.call(pickle.dumps((jobs.square, 4)))) == (16, None)
+    assert pickle.loads(worker.call(pickle.dumps((jobs.square, 4)))) == (16, None, False)
 
 
 def test_what_raises_comes_back_as_text(jobs: ModuleType) -> None:
@@ -37,3 +37,8 @@ def test_a_failed_initializer_fails_every_job(jobs: ModuleType, monkeypatch: pyt
     worker.prepare(jobs.bad_initialise)
     for number in (1, 2):
         assert "nothing to initialise with" in _failure(worker.call(pickle.dumps((jobs.square, number))))
+
+
+def test_a_job_asks_for_its_device_and_the_next_one_does_not(jobs: ModuleType) -> None:
+    assert pickle.loads(worker.call(pickle.dumps((jobs.ask_for_the_device, 4)))) == (4, None, True)
+    assert pickle.loads(worker.call(pickle.dumps((jobs.square, 4)))) == (16, None, False)

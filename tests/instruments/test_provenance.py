@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from bench_lib.instruments import provenance as module
-from bench_lib.instruments.provenance import PACKAGES, lesser_kernels, provenance
+from bench_lib.instruments.provenance import PACKAGES, lesser_kernels, provenance, shared_by
 
 CPU = torch.device("cpu")
 
@@ -90,3 +90,14 @@ def test_the_kernels_of_a_lesser_processor_are_named_where_they_are_asked_for() 
     assert lesser_kernels({"HOME": "/", "MKL_CBWR": ""}) == {}
     found = lesser_kernels({"MKL_CBWR": "COMPATIBLE", "ATEN_CPU_CAPABILITY": "default"})
     assert found == {"kernels": "ATEN_CPU_CAPABILITY=default MKL_CBWR=COMPATIBLE"}
+
+
+def test_a_gpu_that_is_shared_by_mps_is_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu, environment = torch.device("cuda"), {"CUDA_MPS_PIPE_DIRECTORY": str(tmp_path)}
+    assert shared_by(gpu, environment) == {}
+    os.mkfifo(tmp_path / "control")
+    assert shared_by(gpu, environment) == {"mps": "on"}
+    assert shared_by(CPU, environment) == {}
+    monkeypatch.setattr(module, "MPS_PIPES", str(tmp_path))
+    assert shared_by(gpu, {}) == {"mps": "on"}
+    assert "mps" not in provenance(CPU)

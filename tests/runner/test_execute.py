@@ -472,6 +472,19 @@ def test_too_little_memory_is_a_row(plan: Plan, register: Callable[[type[Techniq
     assert record.cost.steps == 1
 
 
+def test_a_run_without_enough_memory_asks_for_the_device_of_its_worker(
+    plan: Plan, register: Callable[[type[Technique]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(Fails)
+    asked: list[str] = []
+    monkeypatch.setattr("bench_lib.runner.execute.cramped", lambda: asked.append("asked"))
+    assert run(plan("adamw")).status != Status.OOM
+    assert run(plan("fails")).status == Status.CRASHED
+    assert asked == []
+    assert run(plan("fails:how=cuda")).status == Status.OOM
+    assert asked == ["asked"]
+
+
 def test_what_this_machine_says_of_too_little_memory_is_understood(
     plan: Plan, register: Callable[[type[Technique]], None]
 ) -> None:
