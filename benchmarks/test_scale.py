@@ -25,8 +25,8 @@ import scale
 from bench_lib.pytest_plugin import Benchmark
 
 PACKAGES = {"ray": "ray", "slurm": "submitit"}
-CELLS = [(0.0, "folder", 2_000), (0.1, "folder", 40), (10.0, "folder", 4), (0.0, "bucket", 300)]
-"""Seconds of a run, where it is stored, and the number of runs."""
+CELLS = [(0.0, "folder", 500), (0.1, "folder", 20), (10.0, "folder", 2), (0.0, "bucket", 100)]
+"""Seconds of a run, where it is stored, and the number of runs for each worker."""
 FEW = 6
 """Runs where the option is not given, and then only of those of no length."""
 Row = dict[str, float | str]
@@ -81,11 +81,12 @@ def test_sweeps(
     if name in PACKAGES:
         pytest.importorskip(PACKAGES[name])
     whole, most = (request.config.getoption(f"--bench-{option}") for option in ("overhead", "max-runs"))
-    cells = []
+    cells, workers = [], scale.EXECUTORS[name].workers or 1
     for seconds, place, runs in CELLS:
         root = f"s3://bench/{name}" if place == "bucket" else str(tmp_path / f"{seconds:g}")
         if whole or not seconds:
-            cells.append(((most if most and not seconds else runs) if whole else FEW, seconds, root))
+            asked = most if most and not seconds else runs * workers
+            cells.append((asked if whole else FEW, seconds, root))
     folders = [str(Path(scale.__file__).parent), *filter(None, sys.path)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     environment |= {**bucket, "PYTHONPATH": os.pathsep.join(folders)}

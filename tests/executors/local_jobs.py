@@ -175,6 +175,14 @@ def ask_for_the_device(number: int) -> int:
     return number
 
 
+def share(_: object) -> float:
+    """Ask for the device, and tell which share of it Ray has assigned."""
+    import ray
+
+    cramped()
+    return float(ray.get_runtime_context().get_assigned_resources()["GPU"])
+
+
 def interrupted(_: object) -> set[signal.Signals]:
     """Send this process an interrupt, and tell which signals its processes would not hear."""
     os.kill(os.getpid(), signal.SIGINT)

@@ -38,12 +38,13 @@ MEMORY = 80 * 2**20
 
 @pytest.fixture
 def cluster(jobs: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Two processors of this machine, which also find the jobs."""
+    """Two processors of this machine and a GPU that is only declared; its processes find the jobs."""
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]))
     ray.init(
         address="local",
         num_cpus=2,
+        num_gpus=1,
         object_store_memory=MEMORY,
         include_dashboard=False,
         log_to_driver=False,
@@ -223,9 +224,17 @@ def test_it_keeps_the_contract_of_executors(cluster: None, jobs: ModuleType) -> 
 
 
 @pytest.mark.exhaustive
+def test_a_job_that_ran_out_of_memory_is_tried_again_with_a_whole_gpu(cluster: None, jobs: ModuleType) -> None:
+    shared = by_job(RayExecutor(demand=Demand(1.0, 0.5), time_limit=LIMIT), jobs.share, [1, 2])
+    assert shared == {n: Done(n, 1.0, None, attempts=2) for n in (1, 2)}
+    # Who has it already is not asked twice.
+    assert by_job(RayExecutor(demand=Demand(1.0, 1.0), time_limit=LIMIT), jobs.share, [1]) == {1: Done(1, 1.0)}
+
+
+@pytest.mark.exhaustive
 def test_what_cannot_run_or_is_stopped_ends_at_once(cluster: None, jobs: ModuleType) -> None:
-    with pytest.raises(BenchError, match=r"no node of the Ray cluster has the 1 CPUs and 1 GPUs of a run; there are"):
-        list(RayExecutor(demand=Demand(1.0, 1.0)).run(jobs.square, [1]))
+    with pytest.raises(BenchError, match=r"no node of the Ray cluster has the 1 CPUs and 2 GPUs of a run; there are"):
+        list(RayExecutor(demand=Demand(1.0, 2.0)).run(jobs.square, [1]))
 
     asked: list[int] = []
     results = RayExecutor(time_limit=LIMIT).run(jobs.square, (asked.append(job) or job for job in range(6)))
