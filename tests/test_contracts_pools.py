@@ -15,7 +15,8 @@ from bench_lib.core.errors import BenchError
 from bench_lib.core.record import RunRecord
 from bench_lib.core.spec import canonical_json
 from bench_lib.runner.execute import execute
-from bench_lib.runner.seed_ensembles import SEES_DEV, build_seed_ensemble, members
+from bench_lib.runner.members import SEES_DEV, members
+from bench_lib.runner.seed_ensembles import build_seed_ensemble
 from bench_lib.store import Store
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.formats import TOKEN_CLASSIFICATION

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -84,16 +84,20 @@ class Ended(NamedTuple):
 
 def work_off(plan: Plan, work: Work) -> int:
     """Run what the store lacks of a plan, within its limits, and return the exit code."""
-    parts = {name: partial(work.sweep, specs) for name, specs in plan.checked_runs(work.store).items()}
-    parts |= {name: partial(work.tune, tuning) for name, tuning in plan.tunings.items()}
-    parts |= {name: partial(work.sweep_grid, plan.sweeps[name]) for name in plan.sweeps.keys() - parts.keys()}
+    parts: dict[str, Callable[[Limits], Ended]] = {}
+    parts |= {name: partial(work.sweep, specs) for name, specs in plan.checked_runs(work.store).items()}
+    waits = plan.waits
+    for tuned, tuning in plan.tunings.items():
+        parts[tuned] = partial(work.tune, tuning)
+        ready = [name for name in plan.sweeps if name not in parts and waits[name][-1] == tuned]
+        parts |= {name: partial(work.sweep_grid, plan.sweeps[name]) for name in ready}
     if work.retry:
         stored, runs = work.store.ids(), plan.runs(work.store)
         lost = {name: [s for s in runs[name] if s.run_id() in stored] for name in plan.contrasts.keys() & runs.keys()}
         parts |= {f"{name}, stored runs": partial(work.sweep, specs) for name, specs in lost.items()}
-    decisions = {name: partial(work.decide, contrasts) for name, contrasts in plan.contrasts.items()}
+    parts |= {name: partial(work.decide, contrasts) for name, contrasts in plan.contrasts.items()}
     since, new, code = time.monotonic(), 0, DONE
-    for name, part in {**parts, **decisions}.items():
+    for name, part in parts.items():
         limits = plan.limits.rest(new, time.monotonic() - since)
         if limits is None:
             print(f"stabbench: stopped at a limit before {name}; the same command goes on", file=sys.stderr)
@@ -128,9 +132,9 @@ def _status(options: argparse.Namespace) -> int:
     from bench_lib.store import Store
 
     plan, store = read_plan(options.plan, options.data, str(options.store)), Store(options.store)
-    runs = plan.runs(store)
-    found = plan_status(runs, store, datetime.now(UTC))
-    waiting = [name for name in plan.waiting if name not in runs]
+    cells = plan.cells(store)
+    found = plan_status(cells, store, datetime.now(UTC))
+    waiting = [name for name in plan.waiting if name not in cells]
     print_damaged_files(store)
     shown = console.machine(_as_data(plan.title, found, waiting)) if options.json else _text(plan.title, found, waiting)
     print(shown)

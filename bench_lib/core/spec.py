@@ -1,16 +1,17 @@
-"""What is run: plain frozen values, canonical JSON, and the identity of a run."""
+"""What is run: plain frozen values, and the identity of a run."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
-import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from bench_lib.core.canonical import canonical_json as canonical_json
+from bench_lib.core.canonical import digest as digest
+from bench_lib.core.canonical import ids_by_seed
 from bench_lib.core.errors import check_name, require
 from bench_lib.core.seeds import STREAMS, check_seed
 
@@ -223,16 +224,43 @@ class RunSpec:
         return identity | {name: value for name, value in later.items() if value}
 
     def run_id(self) -> str:
-        return self._run_id
+        return self._ids.run(self.seed)
 
-    @functools.cached_property
-    def _run_id(self) -> str:
-        # A sweep asks for it many times a run, and one that watches jobs for all of its runs at every look.
-        return digest(self.identity())
+    def training_id(self) -> str:
+        """The id of `training()`, which runs that share a training have in common."""
+        return self._ids.training(self.seed)
+
+    def run_ids(self, seeds: Iterable[int]) -> list[str]:
+        """The ids of the runs of the same cell with these seeds."""
+        return [self._ids.run(seed) for seed in seeds]
+
+    def training_ids(self, seeds: Iterable[int]) -> list[str]:
+        """The ids of the trainings of these runs."""
+        return [self._ids.training(seed) for seed in seeds]
 
     def training(self) -> RunSpec:
         """The run without its observers: what is really trained."""
         return dataclasses.replace(self, stack=tuple(t for t in self.stack if not t.observer))
+
+    def at(self, seed: int) -> RunSpec:
+        """The run of the same cell with another seed; what ids have in common over seeds is found once."""
+        return self._sharing_ids(seed=seed)
+
+    def keeping_weights(self, kept: bool) -> RunSpec:
+        """The same run, with its weights kept or not."""
+        return self if self.keep_weights == kept else self._sharing_ids(keep_weights=kept)
+
+    def _sharing_ids(self, **changes: Any) -> RunSpec:
+        other = dataclasses.replace(self, **changes)
+        other.__dict__["_ids"] = self._ids
+        return other
+
+    @functools.cached_property
+    def _ids(self) -> _Ids:
+        return _Ids(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_ids"}
 
     def pools(self) -> int:
         """The seeds, this one and those that follow it, whose runs are pooled into this record; 0 for a run itself."""
@@ -243,21 +271,14 @@ class RunSpec:
         return "+".join(t.label or t.name for t in self.stack).replace("+[", "[")
 
 
-def canonical_json(value: object) -> str:
-    """JSON with sorted keys and no spaces, in which infinities and NaN are strings."""
-    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+class _Ids:
+    """The ids of the runs of a cell, and of their trainings, by seed."""
 
+    def __init__(self, spec: RunSpec) -> None:
+        self.run = ids_by_seed(spec.identity())
+        self._spec = spec
 
-def digest(value: object) -> str:
-    """The first 20 hexadecimal digits of the SHA-256 of the value's canonical JSON."""
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:20]
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    return value
+    @functools.cached_property
+    def training(self) -> Callable[[int], str]:
+        observed = any(technique.observer for technique in self._spec.stack)
+        return ids_by_seed(self._spec.training().identity()) if observed else self.run

@@ -20,10 +20,10 @@ def declared_plan(plan: Plan, store: Store) -> DeclaredPlan:
 
     Contrasts that wait for a tuning are left out until its trials are stored.
     """
-    runs = plan.runs(store)
-    parts, whole = part_statuses(runs, store)
-    families = [_family(name, contrasts) for name, contrasts in plan.contrasts.items() if name in runs]
-    waiting = [name for name in plan.waiting if name not in runs]
+    cells = plan.cells(store)
+    parts, whole = part_statuses(cells, store)
+    families = [_family(name, contrasts) for name, contrasts in plan.contrasts.items() if name in cells]
+    waiting = [name for name in plan.waiting if name not in cells]
     return DeclaredPlan(plan.title, [_progress(part) for part in parts], _progress(whole), waiting, families)
 
 

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from bench_lib.comparison.contrasts import Contrasts, paired
 from bench_lib.core.errors import BadPlan, BenchError, Problems, UnknownName
 from bench_lib.core.spec import RunSpec
-from bench_lib.runner.grid import Grid, plan, runs_of
+from bench_lib.runner.cells import CellRuns
+from bench_lib.runner.grid import Grid, cells_of, plan, runs_of
 from bench_lib.runner.limits import Limits
 from bench_lib.runner.sweep import check_weights
-from bench_lib.runner.trials import Arm, parse_arm
-from bench_lib.runner.tuning import plan_tuning, trials_of
+from bench_lib.runner.trials import Arm, outcomes, parse_arm
+from bench_lib.runner.tuning import TuningPlan, plan_tuning, trials_of
 from bench_lib.store import Store
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.stack import parse_stack
+
+T = TypeVar("T")
 
 
 class Tuning(NamedTuple):
@@ -42,7 +45,7 @@ ArmCell = tuple[str, str, str]
 class Plan:
     """Sweeps, tunings and contrasts, by name and each in their order.
 
-    Contrasts come last, and sweeps that wait for a tuning after it.
+    Contrasts come last, and sweeps that wait for tunings after the last of their own.
     """
 
     path: Path
@@ -78,22 +81,40 @@ class Plan:
         )
 
     @property
-    def waiting(self) -> tuple[str, ...]:
-        """The sweeps and contrasts with a tuned arm whose trials the plan makes."""
-        tuned = set[ArmCell]().union(*(tuning.arms() for tuning in self.tunings.values()))
+    def waits(self) -> dict[str, tuple[str, ...]]:
+        """The sweeps and contrasts with tuned arms whose trials the plan makes, with the tunings that make them."""
+        tuned = {name: tuning.arms() for name, tuning in self.tunings.items()}
         parts = {**self.sweeps, **{name: contrasts_grid(contrasts, 1) for name, contrasts in self.contrasts.items()}}
-        return tuple(name for name, grid in parts.items() if _tuned_arms(grid) & tuned)
+        needed = {name: _tuned_arms(grid) for name, grid in parts.items()}
+        found = {name: tuple(t for t, made in tuned.items() if made & arms) for name, arms in needed.items()}
+        return {name: tunings for name, tunings in found.items() if tunings}
+
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """The sweeps and contrasts that wait for a tuning of the plan, as long as nothing is stored."""
+        return tuple(self.waits)
+
+    def blocked(self, store: Store) -> frozenset[str]:
+        """Those of them that lack a trial of one of their own tunings."""
+        return self._blocked({name: trials_of(*tuning) for name, tuning in self.tunings.items()}, store)
+
+    def _blocked(self, planned: Mapping[str, TuningPlan], store: Store) -> frozenset[str]:
+        waits = self.waits
+        asked = {name: planned[name] for tunings in waits.values() for name in tunings}
+        known = outcomes(store) if asked else {}
+        unfinished = {name for name, one in asked.items() if any(tuning.missing for tuning in one.known(known))}
+        return frozenset(name for name, tunings in waits.items() if unfinished.intersection(tunings))
 
     def checked_runs(self, store: Store) -> dict[str, list[RunSpec]]:
-        """The runs of each sweep that waits for no tuning.
+        """The runs of each sweep that lacks no trial of a tuning.
 
-        Raises `BadPlan` with all reasons why runs of the plan cannot succeed, of the parts that wait for no tuning.
+        Raises `BadPlan` with all reasons why runs of the plan cannot succeed, of the parts that lack no trial.
         """
-        problems, stored = Problems(), store.ids()
+        problems, stored, blocked = Problems(), store.ids(), self.blocked(store)
         found: dict[str, list[RunSpec]] = {}
         earlier: set[str] = set()
         for name, grid in self.sweeps.items():
-            if name in self.waiting:
+            if name in blocked:
                 continue
             with problems.at(f"{self.path}, {name}") as own:
                 found[name] = own.of(plan, grid) or []
@@ -104,7 +125,7 @@ class Plan:
             with problems.at(f"{self.path}, {name}") as own:
                 own.of(plan_tuning, *tuning)
         for name, contrasts in self.contrasts.items():
-            if name not in self.waiting:
+            if name not in blocked:
                 with problems.at(f"{self.path}, {name}") as own:
                     own.of(paired, contrasts)
         problems.refuse()
@@ -113,21 +134,27 @@ class Plan:
     def runs(self, store: Store) -> dict[str, list[RunSpec]]:
         """The runs of each part, those of contrasts on all of their seeds, without trying what can succeed.
 
-        Without the parts that wait for a tuning, until its trials are stored.
+        Without the parts that lack a trial of one of their tunings.
         """
+        return self._parts(store, runs_of, lambda planned: [*planned.trials])
+
+    def cells(self, store: Store) -> dict[str, list[CellRuns]]:
+        """The same runs by cell, which may be a million."""
+        return self._parts(store, cells_of, lambda planned: [CellRuns(one, (one.seed,)) for one in planned.trials])
+
+    def _parts(
+        self, store: Store, of_grid: Callable[[Grid], list[T]], of_tuning: Callable[[TuningPlan], list[T]]
+    ) -> dict[str, list[T]]:
         tunings = {name: trials_of(*tuning) for name, tuning in self.tunings.items()}
-        tuned = not any(tuning.missing for planned in tunings.values() for tuning in planned.tunings(store))
         contrasts = {name: contrasts_grid(contrasts, contrasts.max_seeds) for name, contrasts in self.contrasts.items()}
-        problems = Problems()
-        found = {}
+        blocked, problems = self._blocked(tunings, store), Problems()
+        found = {name: of_tuning(planned) for name, planned in tunings.items()}
         for name, grid in {**self.sweeps, **contrasts}.items():
-            if tuned or name not in self.waiting:
+            if name not in blocked:
                 with problems.at(f"{self.path}, {name}") as own:
-                    found[name] = own.of(runs_of, grid) or []
+                    found[name] = own.of(of_grid, grid) or []
         problems.refuse()
-        trials = {name: list(planned.trials) for name, planned in tunings.items()}
-        names = (*self.sweeps, *self.tunings, *self.contrasts)
-        return {name: {**found, **trials}[name] for name in names if name in {**found, **trials}}
+        return {name: found[name] for name in (*self.sweeps, *self.tunings, *self.contrasts) if name in found}
 
 
 def _tuned_arms(grid: Grid) -> set[ArmCell]:

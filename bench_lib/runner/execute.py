@@ -56,7 +56,7 @@ def execute(specs: Sequence[RunSpec], seen: Seen | None = None) -> list[RunRecor
         raise BenchError(
             "a seed ensemble is built from stored runs and not trained; run its members and build it from them"
         )
-    if len({spec.training().run_id() for spec in specs}) != 1:
+    if len({spec.training_id() for spec in specs}) != 1:
         raise BenchError("runs that are executed together must share their training: all but the observers")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     foreign = any(is_foreign(spec.stack, TECHNIQUES) for spec in specs)

@@ -60,7 +60,7 @@ def forecast(specs: Sequence[RunSpec]) -> float:
     Tokens are counted where they are read as they stand: what techniques add to the training set is not. Raises
     `BenchError` for data or a model that cannot be had.
     """
-    trainings = {spec.training().run_id(): spec.training() for spec in specs if not spec.pools()}
+    trainings = {spec.training_id(): spec.training() for spec in specs if not spec.pools()}
     return sum(map(_seconds, trainings.values()))
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bench_lib.core.errors import BadValue, BenchError, Problems, require
+from bench_lib.core.errors import BenchError, Problems, require
 from bench_lib.core.profiles import ProfileFamily, along
 from bench_lib.core.seeds import TUNING_SEEDS, Frozen, check_seed
 from bench_lib.core.spec import KNOWN, Profile, Ref, RunSpec, Scalar, TechniqueSpec
 from bench_lib.harness.corrections import corrections_of
 from bench_lib.models import MODELS
 from bench_lib.models.source import find_source, resolve
+from bench_lib.runner.cells import CellRuns, cell_runs, check_seed_groups, in_order, one_of_each
 from bench_lib.runner.feasibility import hindrances
-from bench_lib.runner.seed_ensembles import members, needs_member_weights
 from bench_lib.runner.seed_streams import check_frozen_configurations, refuse_pools
 from bench_lib.runner.trials import Arm, Outcome, outcomes, parse_arm, tuned_stack
 from bench_lib.store import Store, located
@@ -98,16 +98,24 @@ def plan(grid: Grid) -> list[RunSpec]:
     each other. Nothing is downloaded for a grid already known to be invalid.
     """
     problems = Problems()
-    planned = _runs(grid, problems)
-    problems.found += hindrances(planned)
+    planned, seeds = _cell_runs(grid, problems)
+    problems.found += hindrances([*one_of_each(planned)])
     problems.refuse()
-    return planned
+    return in_order(planned, seeds)
 
 
 def runs_of(grid: Grid) -> list[RunSpec]:
     """The runs of a grid like `plan`, without trying whether data and model fit each other, which takes longer."""
     problems = Problems()
-    planned = _runs(grid, problems)
+    planned, seeds = _cell_runs(grid, problems)
+    problems.refuse()
+    return in_order(planned, seeds)
+
+
+def cells_of(grid: Grid) -> list[CellRuns]:
+    """The same runs by cell, which may be a million; a run that is also a member of a seed ensemble may stand twice."""
+    problems = Problems()
+    planned, _ = _cell_runs(grid, problems)
     problems.refuse()
     return planned
 
@@ -119,17 +127,18 @@ def check_names(grid: Grid) -> None:
     problems.refuse()
 
 
-def _runs(grid: Grid, problems: Problems) -> list[RunSpec]:
-    """The runs of a grid; `BadPlan` at once where data or a model would be fetched for an invalid grid."""
+def _cell_runs(grid: Grid, problems: Problems) -> tuple[list[CellRuns], tuple[int, ...]]:
+    """The runs of a grid, and its seeds; `BadPlan` at once where something would be fetched for an invalid grid."""
     parsed = _parse(grid, problems)
     problems.of(require, parsed.runs() <= MOST, "number of runs", parsed.runs(), f"at most {MOST:,}")
     if parsed.runs() > MOST or _is_fetched(grid):
         problems.refuse()
     cells = _cells(grid, parsed, problems)
     problems.of(check_frozen_configurations, [cell for cell in cells if cell.data.name != KNOWN])
-    planned = problems.of(_planned, cells, parsed.seeds) or []
-    problems.of(_check_seed_groups, parsed.stacks, planned, parsed.seeds)
-    return planned
+    planned = problems.of(cell_runs, cells, parsed.seeds) or []
+    asked = [stack for stack in parsed.stacks if not isinstance(stack, Arm)]
+    problems.of(check_seed_groups, asked, planned, parsed.seeds)
+    return planned, parsed.seeds
 
 
 def _parse(grid: Grid, problems: Problems) -> _ParsedGrid:
@@ -231,59 +240,3 @@ def _cell(
     if text := load_general_text(profile.forgetting, blank.data.name):
         fingerprints = (*fingerprints, (FORGETTING, text.fingerprint))
     return dataclasses.replace(cell, corrections=corrections_of(cell, task.format, task.labels), also=fingerprints)
-
-
-def _planned(cells: Sequence[RunSpec], seeds: tuple[int, ...]) -> list[RunSpec]:
-    """The runs seed by seed; ensembles that need weights directly follow their last member, others come at the end."""
-    places = {seed: place for place, seed in enumerate(seeds)}
-    planned: dict[str, RunSpec] = {}
-    for seed in seeds:
-        parts = [part for cell in cells for part in _parts(dataclasses.replace(cell, seed=seed), places)]
-        for part in sorted(parts, key=is_seed_ensemble):
-            known = planned.setdefault(part.run_id(), part)
-            if part.keep_weights and not known.keep_weights:
-                planned[part.run_id()] = dataclasses.replace(known, keep_weights=True)
-    return sorted(planned.values(), key=lambda spec: is_seed_ensemble(spec) and not needs_member_weights(spec))
-
-
-def _parts(spec: RunSpec, places: Mapping[int, int]) -> list[RunSpec]:
-    """The runs that a cell needs for a seed: one run, or an ensemble member, plus the ensemble after its last member.
-
-    Seed ensembles use full groups of seeds: with five members 0-4, 5-9 and so on.
-    """
-    size = spec.pools()
-    if not size:
-        return [spec]
-    first = spec.seed - spec.seed % size
-    group = range(first, first + size)
-    if size > len(places) or not places.keys() >= set(group):
-        return []
-    whole = dataclasses.replace(spec, seed=first)
-    own = [member for member in members(whole) if member.seed == spec.seed]
-    return [*own, whole] if spec.seed == max(group, key=places.__getitem__) else own
-
-
-def is_seed_ensemble(spec: RunSpec) -> bool:
-    """Whether a spec is a seed ensemble, built from stored runs without training."""
-    return spec.pools() > 0
-
-
-def _check_seed_groups(
-    stacks: Iterable[tuple[TechniqueSpec, ...] | Arm], planned: Sequence[RunSpec], seeds: Sequence[int]
-) -> None:
-    """Raise `BadValue` for a seed ensemble without a full group of seeds."""
-    found = {spec.stack for spec in planned}
-    for stack in stacks:
-        if isinstance(stack, Arm):
-            continue
-        size = max((t.pools for t in stack), default=0)
-        if size and stack not in found:
-            name = "+".join(t.label for t in stack)
-            raise BadValue(f"seeds for {name}", list(seeds), f"whole groups of {size}: {_groups(size, seeds)}")
-
-
-def _groups(size: int, seeds: Sequence[int]) -> str:
-    """The first few seed groups that contain any of the seeds."""
-    firsts = sorted({seed - seed % size for seed in seeds})
-    named = [f"{first}-{first + size - 1}" if size > 1 else str(first) for first in firsts]
-    return ", ".join([*named[:3], *(["..."] if len(named) > 3 else [])])

@@ -174,7 +174,7 @@ def scored_record(
         status, reason = Status.COLLAPSED, "; ".join(filter(None, (why, reason)))
     return RunRecord(
         run_id=spec.run_id(),
-        training_id=spec.training().run_id(),
+        training_id=spec.training_id(),
         task=spec.task,
         technique=spec.technique(),
         model=display_name(spec.model, MODELS),

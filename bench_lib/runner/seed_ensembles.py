@@ -12,7 +12,7 @@ from torch import Tensor
 
 from bench_lib.core.errors import BenchError, Unsupported
 from bench_lib.core.record import Cost, Evaluations, Predictions, RunRecord, Status, Timing
-from bench_lib.core.spec import KNOWN, RunSpec
+from bench_lib.core.spec import RunSpec
 from bench_lib.executors.worker import cramped, retire
 from bench_lib.harness.datasets import Evaluation
 from bench_lib.harness.ending import failure
@@ -22,64 +22,25 @@ from bench_lib.harness.robustness import Examination
 from bench_lib.instruments.determinism import isolated
 from bench_lib.instruments.provenance import left_behind, provenance
 from bench_lib.runner.execute import prepared
+from bench_lib.runner.members import check_ensemble, chooses_on_dev, members, needs_member_weights
 from bench_lib.runner.records import blank_record, scored_record
 from bench_lib.runner.resolved import ResolvedRun, resolve_run
 from bench_lib.store import Store
-from bench_lib.tasks.find import find_task
 from bench_lib.tasks.task import Task
-from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.history import History
 from bench_lib.techniques.interface.hooks import (
     ChoosesRun,
-    Compresses,
-    EvaluatesUnder,
     MergesWeights,
     PoolsPredictions,
     PoolsWeights,
     Selects,
     Weights,
-    has,
 )
-from bench_lib.techniques.interface.stack import Stack, from_spec, parse_stack
+from bench_lib.techniques.interface.stack import Stack
 
 COUNTS = ("steps", "tokens", "examples", "forward_passes", "backward_passes")
 """The costs that add up over members; parameter counts do not."""
-DEFAULT_MEMBER = "adamw"
-"""Technique of the members if the stack consists of the ensemble technique only."""
-SEES_DEV = "early_stopping:patience=0"
-"""Keeps the last checkpoint, and records scores on the dev set, for an ensemble that chooses by them."""
-
-
-def members(spec: RunSpec) -> tuple[RunSpec, ...]:
-    """The member runs of a seed ensemble: its stack without the ensemble technique, on consecutive seeds.
-
-    Empty if the ensemble is declined whatever the members' results.
-    """
-    techniques = from_spec(spec.stack, TECHNIQUES)
-    stack = tuple(t for t in spec.stack if not t.pools) or parse_stack(DEFAULT_MEMBER, TECHNIQUES).spec()
-    if _chooses_on_dev(techniques) and not techniques.selects_on_dev:
-        if techniques.having(Selects):
-            raise BenchError(f"{spec.technique()} selects on two sets, dev and evaluation; give each the same `on`")
-        stack += parse_stack(SEES_DEV, TECHNIQUES).spec()
-    needs_weights = bool(techniques.having(PoolsWeights) or techniques.having(MergesWeights))
-    choosers = {t.name for t in techniques.techniques if isinstance(t, Compresses | EvaluatesUnder | Selects)}
-    if needs_weights and choosers:
-        raise BenchError(
-            f"{spec.technique()} pools the weights that training ends with, and {', '.join(sorted(choosers))} "
-            "evaluates others; leave it out, or take ensemble"
-        )
-    try:
-        _check(spec, techniques)
-    except Unsupported:
-        return ()
-    seeds = range(spec.seed, spec.seed + spec.pools())
-    return tuple(dataclasses.replace(spec, stack=stack, seed=seed, keep_weights=needs_weights) for seed in seeds)
-
-
-def needs_member_weights(spec: RunSpec) -> bool:
-    """Whether a seed ensemble reads the weights of its members."""
-    return any(member.keep_weights for member in members(spec))
 
 
 def missing_members(spec: RunSpec, store: Store) -> list[RunSpec]:
@@ -148,16 +109,6 @@ def build_seed_ensemble(spec: RunSpec, store: Store) -> RunRecord:
     )
 
 
-def _check(spec: RunSpec, techniques: Stack) -> None:
-    """Raise `Unsupported` if the ensemble is declined whatever the members' results."""
-    techniques.check(find_task(spec.task_path or spec.task).format)
-    if techniques.having(PoolsWeights):
-        if "subset" not in dict(spec.frozen):
-            raise Unsupported("no dev set is unread by every member where each trains on a subset of its own")
-        if spec.data.name != KNOWN:
-            resolve_run(spec).dev()
-
-
 def _valid_records(specs: Iterable[RunSpec], store: Store) -> dict[str, RunRecord]:
     """Stored records of these specs by run id, without those lost to infrastructure."""
     found = store.records([spec.run_id() for spec in specs])
@@ -179,13 +130,13 @@ def _build(
 ) -> tuple[RunRecord, Sequence[RunRecord]]:
     """The record without its cost, and the member records whose cost counts, truncated where a member was stopped."""
     spec, data = ensemble.spec, ensemble.data
-    _check(spec, ensemble.techniques)
+    check_ensemble(spec, ensemble.techniques)
     for run in runs:
         if run.status == Status.UNSUPPORTED:
             raise Unsupported(run.reason)
     counted, baseline, reported = runs, runs[0].constant_baseline, {}
     for hook in ensemble.techniques.having(ChoosesRun):
-        on_dev = _chooses_on_dev(ensemble.techniques)
+        on_dev = chooses_on_dev(ensemble.techniques)
         choice = hook.choose([_history(run, ensemble.techniques, on_dev) for run in runs])
         counted = [run if i in choice.finished else _truncated(run, choice.stopped_at) for i, run in enumerate(runs)]
         reported = {f"{hook.name}.seed": runs[choice.run].seed, f"{hook.name}.stopped_at": choice.stopped_at}
@@ -200,10 +151,6 @@ def _build(
     found = _score_ensemble(ensemble, usable, store, device)
     record = scored_record(spec, data, (Status.CONVERGED, left_out), found, baseline)
     return dataclasses.replace(record, reported=reported), counted
-
-
-def _chooses_on_dev(stack: Stack) -> bool:
-    return any(t.selects_on_dev() for t in stack.techniques if has(t, ChoosesRun))
 
 
 def _history(run: RunRecord, stack: Stack, on_dev: bool) -> History:

@@ -22,12 +22,12 @@ from bench_lib.runner.detached import Watch
 from bench_lib.runner.execute import execute
 from bench_lib.runner.grid import Grid, plan
 from bench_lib.runner.limits import Limits
+from bench_lib.runner.members import members
 from bench_lib.runner.progress import Progress as Progress
 from bench_lib.runner.records import blank_record, records_of
 from bench_lib.runner.seed_ensembles import (
     build_seed_ensemble,
     deletable_weights,
-    members,
     members_without_weights,
     missing_members,
 )
@@ -50,7 +50,7 @@ def grouped(specs: Sequence[RunSpec]) -> list[Group]:
     """Group the specs that share a training, in the order of their first specs."""
     groups: dict[str, list[RunSpec]] = {}
     for spec in specs:
-        groups.setdefault(spec.training().run_id(), []).append(spec)
+        groups.setdefault(spec.training_id(), []).append(spec)
     return [tuple(group) for group in groups.values()]
 
 
@@ -94,7 +94,7 @@ def sweep(
     with Claims(store.root) as claims, Keeper(store) as keeper:
         running = _Sweep(store, executor, report, attempts, claims, keeper, progress, limits)
         for are_ensembles, batch in groupby(missing, key=lambda spec: spec.pools() > 0):
-            todo = [dataclasses.replace(spec, keep_weights=spec.run_id() in needed) for spec in batch]
+            todo = [spec.keeping_weights(spec.run_id() in needed) for spec in batch]
             if isinstance(executor, Detached):
                 running.watch(todo, are_ensembles, executor)
             else:
@@ -265,7 +265,7 @@ class _Sweep:
 def _claim_name(group: Group) -> str:
     """The id that claims a group: the shared training's, or the seed ensemble's."""
     first = group[0]
-    return first.run_id() if first.pools() else first.training().run_id()
+    return first.run_id() if first.pools() else first.training_id()
 
 
 def build_all(group: Group, store: Store) -> list[RunRecord]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from scipy.stats import qmc
 
 from bench_lib.core.errors import BadValue, BenchError, Unsupported, require
@@ -115,7 +116,8 @@ class Arm:
         """The runs of each point, scored on the dev set: one for each tuning seed. `cell` is any run of the base."""
         task = find_task(cell.task_path or cell.task)
         points = self.points(task, cell.profile)
-        return [tuple(_trial(cell, point.spec(), task, seed) for seed in TRIAL_SEEDS) for point in points]
+        trials = [_trial(cell, point.spec(), task) for point in points]
+        return [tuple(trial.at(seed) for seed in TRIAL_SEEDS) for trial in trials]
 
     def tuned(self, best: tuple[TechniqueSpec, ...]) -> tuple[TechniqueSpec, ...]:
         """The stack of a point under the label of the arm, which is part of its identity."""
@@ -206,12 +208,13 @@ def tuned_stack(arm: Arm, cell: RunSpec, stored: Mapping[str, Outcome], where: o
 def outcomes(store: Store) -> dict[str, Outcome]:
     """The trials of a store by run id, without those lost to infrastructure."""
     columns = (*KEPT, *READ)
-    rows = store.table(Reduction(columns, lambda table: table.select(columns)))
-    return {row["run_id"]: _outcome(row) for row in _trials(rows) if not Status(row["status"]).lost_to_infrastructure}
+    rows = store.table(Reduction(columns, _trials)).to_pylist()
+    return {row["run_id"]: _outcome(row) for row in rows if not Status(row["status"]).lost_to_infrastructure}
 
 
-def _trials(rows: pa.Table) -> Iterator[Mapping[str, Any]]:
-    return (row for row in rows.to_pylist() if row["seed"] in TUNING_SEEDS)
+def _trials(rows: pa.Table) -> pa.Table:
+    first, last = TUNING_SEEDS[0], TUNING_SEEDS[-1]
+    return rows.filter(pc.and_(pc.greater_equal(rows["seed"], first), pc.less_equal(rows["seed"], last)))
 
 
 def _outcome(row: Mapping[str, Any]) -> Outcome:
@@ -244,10 +247,10 @@ def coordinates(names: Sequence[str], task: str) -> list[list[float]]:
     return points
 
 
-def _trial(cell: RunSpec, stack: tuple[TechniqueSpec, ...], task: Task, seed: int) -> RunSpec:
+def _trial(cell: RunSpec, stack: tuple[TechniqueSpec, ...], task: Task) -> RunSpec:
     profile = dataclasses.replace(cell.profile, scored_on="dev")
     name = find_profile(cell.profile_name).at({"scored_on": "dev"}).name
     trial = dataclasses.replace(
-        cell, stack=stack, seed=seed, profile=profile, profile_name=name, frozen=(("subset", 0),)
+        cell, stack=stack, seed=TRIAL_SEEDS[0], profile=profile, profile_name=name, frozen=(("subset", 0),)
     )
     return dataclasses.replace(trial, corrections=corrections_of(trial, task.format, task.labels))

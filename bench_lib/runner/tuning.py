@@ -14,7 +14,7 @@ from bench_lib.runner.feasibility import hindrances
 from bench_lib.runner.grid import Grid, runs_of
 from bench_lib.runner.limits import Limits
 from bench_lib.runner.sweep import UNLIMITED, Progress, Report, sweep
-from bench_lib.runner.trials import Arm, Tuning, outcomes, tuning
+from bench_lib.runner.trials import Arm, Outcome, Tuning, outcomes, tuning
 from bench_lib.store import Store
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.stack import parse_stack
@@ -48,8 +48,11 @@ class TuningPlan:
 
     def tunings(self, store: Store) -> list[Tuning]:
         """What the store knows of each arm on each task."""
-        known = outcomes(store)
-        return [tuning(arm, cell, known) for arm, cell in self.arms]
+        return self.known(outcomes(store))
+
+    def known(self, stored: Mapping[str, Outcome]) -> list[Tuning]:
+        """The same of stored trials by their ids."""
+        return [tuning(arm, cell, stored) for arm, cell in self.arms]
 
 
 def plan_tuning(grid: Grid, budget: int) -> TuningPlan:

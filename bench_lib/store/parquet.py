@@ -44,7 +44,7 @@ RELISTINGS = 50
 class Reduction(NamedTuple):
     """What is to be kept of runs that are too many to be held whole.
 
-    The columns that are read, and what they become: as many rows, with the columns of `KEPT` among them.
+    The columns that are read, and what they become: a row each, or none of some runs, with the columns of `KEPT`.
     """
 
     columns: tuple[str, ...]

@@ -93,7 +93,7 @@ def _seeds(unpacked: Unpacked, specs: Mapping[str, RunSpec], records: Sequence[R
     problems += [f"{_named(spec)} is missing" for one, spec in specs.items() if one not in stored]
     for one in specs.keys() & stored.keys():
         record = stored[one]
-        if (record.technique, record.training_id) != (specs[one].technique(), specs[one].training().run_id()):
+        if (record.technique, record.training_id) != (specs[one].technique(), specs[one].training_id()):
             problems.append(f"{_named(specs[one])} goes by another name or training")
         if not Status(record.status).completed:
             problems.append(

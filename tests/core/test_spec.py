@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -432,3 +433,26 @@ def test_a_spec_that_the_store_cannot_hold_is_refused(name: str, value: object) 
               "profile": Profile(), "seed": 0}  # fmt: skip
     with pytest.raises(BadValue):
         RunSpec(**{**fields, name: value})
+
+
+@given(st.integers(0, 2**63 - 1), st.booleans(), st.booleans())
+def test_ids_by_seed_are_those_of_specs_of_their_own(seed: int, observed: bool, corrected: bool) -> None:
+    corrections = (("words", "2"),) if corrected else ()
+    spec = dataclasses.replace(SPEC, stack=(MIXOUT, AVERAGE) if observed else (MIXOUT,), corrections=corrections)
+    alone = dataclasses.replace(spec, seed=seed)
+    assert spec.at(seed) == alone
+    assert spec.at(seed).run_id() == alone.run_id() == digest(alone.identity())
+    assert spec.at(seed).training_id() == digest(alone.training().identity())
+    assert spec.run_ids([seed]) == [alone.run_id()]
+    assert spec.training_ids([seed]) == [alone.training().run_id()]
+    assert (spec.training_id() == spec.run_id()) is not observed
+
+
+def test_runs_that_share_what_their_ids_have_in_common_are_specs_like_others() -> None:
+    other = SPEC.at(7).keeping_weights(True)
+    assert other == dataclasses.replace(SPEC, seed=7, keep_weights=True)
+    assert pickle.loads(pickle.dumps(other)) == other
+    assert pickle.dumps(other) == pickle.dumps(dataclasses.replace(SPEC, seed=7, keep_weights=True))
+    assert dataclasses.replace(other, task="imdb").run_id() != other.run_id() == other.keeping_weights(False).run_id()
+    with pytest.raises(BadValue, match="seed is -1"):
+        SPEC.at(-1)

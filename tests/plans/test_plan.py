@@ -150,3 +150,55 @@ def test_the_plan_of_the_reference_results_can_be_planned(tmp_path: Path) -> Non
     baselines = [contrasts.baseline for contrasts in found.contrasts.values()]
     assert baselines == ["adamw", "adamw", "adamw", "adamw[tuned@4]", "adamw[tuned]"]
     assert found.waiting == tuple(name for name in found.contrasts if "tuned" in name)
+
+
+TWO_TUNINGS = (
+    TUNED
+    + """
+[[tuning]]
+name = "a larger one"
+techniques = ["adamw", "mixout"]
+budget = 3
+
+[[sweep]]
+name = "tuned by more"
+techniques = ["mixout[tuned@3]"]
+
+[[contrasts]]
+name = "by both"
+baseline = "adamw[tuned@2]"
+techniques = ["mixout[tuned@3]"]
+"""
+)
+
+
+def test_a_part_waits_for_its_own_tunings_alone(written: Any, tmp_path: Path) -> None:
+    store, path = Store(tmp_path / "results"), written(TWO_TUNINGS)
+    found = read_plan(path, tuned_from=str(store.root))
+    assert found.waits == {
+        "baseline, tuned": ("tuning",),
+        "tuned by more": ("a larger one",),
+        "tuned": ("tuning",),
+        "by both": ("tuning", "a larger one"),
+    }
+    assert found.blocked(store) == {*found.waits}
+    small, large = found.runs(store)["tuning"], found.runs(store)["a larger one"]
+    for spec in small:
+        store.append(dataclasses.replace(blank_record(spec, Status.CONVERGED, ""), score=0.5))
+    assert found.blocked(store) == {"tuned by more", "by both"}
+    assert [*found.runs(store)] == ["at their defaults", "baseline, tuned", "tuning", "a larger one", "tuned"]
+    # Planned before the first run, with the sweeps that wait for nothing.
+    assert [*found.checked_runs(store)] == ["at their defaults", "baseline, tuned"]
+    for spec in large:
+        store.append(dataclasses.replace(blank_record(spec, Status.CONVERGED, ""), score=0.5))
+    assert found.blocked(store) == frozenset()
+    assert [*found.checked_runs(store)] == ["at their defaults", "baseline, tuned", "tuned by more"]
+
+
+def test_the_cells_of_a_plan_have_its_runs(written: Any, tmp_path: Path) -> None:
+    store, found = Store(tmp_path / "results"), read_plan(written(SWEEPS))
+    runs, cells = found.runs(store), found.cells(store)
+    assert [*cells] == [*runs]
+    for name, own in cells.items():
+        ids = sorted(run_id for cell in own for run_id in cell.spec.run_ids(cell.seeds))
+        assert ids == sorted(spec.run_id() for spec in runs[name])

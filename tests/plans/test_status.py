@@ -10,8 +10,10 @@ import pytest
 
 from bench_lib.core.record import Status, Timing
 from bench_lib.core.spec import RunSpec
-from bench_lib.plans.status import PlanStatus, plan_status
-from bench_lib.runner.grid import Grid, plan
+from bench_lib.plans.status import PlanStatus
+from bench_lib.plans.status import plan_status as status_of_cells
+from bench_lib.runner.cells import CellRuns
+from bench_lib.runner.grid import Grid, cells_of, plan
 from bench_lib.runner.records import blank_record
 from bench_lib.store import Claims, Store
 
@@ -38,6 +40,11 @@ def put(store: Store, specs: Sequence[RunSpec], hours: float | None, seconds: fl
         timing = Timing(setup_seconds=1.0, train_seconds=seconds - 3.0, eval_seconds=2.0)
         record = blank_record(spec, Status(status), "")
         store.append(dataclasses.replace(record, timing=timing, provenance=started))
+
+
+def plan_status(parts: dict[str, list[RunSpec]], store: Store, now: datetime) -> PlanStatus:
+    """The status of parts whose runs are given one by one."""
+    return status_of_cells({n: [CellRuns(one, (one.seed,)) for one in specs] for n, specs in parts.items()}, store, now)
 
 
 def of(parts: dict[str, list[RunSpec]], *seeds: int) -> list[RunSpec]:
@@ -117,3 +124,33 @@ def test_a_date_of_another_form_is_none(store: Store, parts: dict[str, list[RunS
     assert plan_status(parts, store, NOON).rate is None
     store.append(dataclasses.replace(blank_record(spec, Status.CONVERGED, ""), provenance={"started": "2030-01-01"}))
     assert plan_status(parts, store, NOON + timedelta(hours=1)).rate is None  # all in no time at all
+
+
+def test_cells_with_many_seeds_have_the_status_of_their_runs(store: Store, data_folder: Path) -> None:
+    techniques = ("adamw", "ema", "ensemble:members=2")
+    grid = Grid(("sst2", "rte"), techniques, tuple(range(9)), "smoke", "tiny", str(data_folder))
+    part = dataclasses.replace(grid, tasks=("rte",), techniques=("ema",), seeds=(7, 8, 20))
+    put(store, [spec for spec in plan(grid) if spec.seed in (2, 3, 7)], 0.0, 50.0)
+    put(store, plan(dataclasses.replace(part, seeds=(20, 21))), 1.0, 70.0, "diverged")  # of which one is planned
+    claimed = plan(grid)[0].training_id()
+    with Claims(store.root) as claims:
+        assert claims.take(claimed)
+        by_cells = status_of_cells({"all": cells_of(grid), "some": cells_of(part)}, store, NOON)
+        by_runs = plan_status({"all": plan(grid), "some": plan(part)}, store, NOON)
+    assert by_cells == by_runs
+    assert by_cells.whole.runs == len(plan(grid)) + 1
+    assert by_cells.whole.statuses == Counter(converged=2 * (2 * 3 + 1), diverged=1)
+    assert by_cells.running == ("sst2 adamw seed 0 and 1 that share its training",)
+
+
+def test_a_training_is_found_among_the_last_seeds_and_with_those_that_lack_it(store: Store, data_folder: Path) -> None:
+    grid = Grid(("sst2",), ("adamw", "ema"), tuple(range(200)), "smoke", "tiny", str(data_folder))
+    cells = cells_of(grid)
+    put(store, [cells[0].spec.at(seed) for seed in range(100)], 0.0, 50.0)
+    with Claims(store.root) as claims:
+        assert claims.take(cells[0].spec.at(150).training_id())
+        assert claims.take(cells[0].spec.at(3).training_id())
+        found = status_of_cells({"all": cells}, store, NOON)
+    assert found.running == ("sst2 ema seed 3", "sst2 adamw seed 150 and 1 that share its training")
+    # All 200 trainings are left: the observer alone takes a training of its own where the baseline's is stored.
+    assert found.whole.seconds_left == 200 * 50.0

@@ -28,8 +28,9 @@ from bench_lib.harness.evaluate import evaluate
 from bench_lib.models.load import load_tokenizer
 from bench_lib.runner.execute import execute, prepared
 from bench_lib.runner.grid import Grid, plan
+from bench_lib.runner.members import members
 from bench_lib.runner.resolved import resolve_run, spec_data
-from bench_lib.runner.seed_ensembles import build_seed_ensemble, members
+from bench_lib.runner.seed_ensembles import build_seed_ensemble
 from bench_lib.runner.sweep import Progress, run_suite
 from bench_lib.store import Store, verify
 from bench_lib.tasks import TASKS

@@ -7,8 +7,8 @@ import torch
 from bench_lib.core.record import Predictions
 from bench_lib.harness.datasets import unread_examples
 from bench_lib.harness.pretraining import RunPretraining
+from bench_lib.runner.members import members
 from bench_lib.runner.resolved import resolve_run, spec_data
-from bench_lib.runner.seed_ensembles import members
 from bench_lib.tasks.formats import QUESTION_ANSWERING, TOKEN_CLASSIFICATION, TagExample, TextExample
 from bench_lib.techniques.data.self_training import SelfTraining, answered
 from bench_lib.techniques.interface.pretraining import PretrainingStage

@@ -8,7 +8,8 @@ import pytest
 from bench_lib.core.errors import BenchError, Unsupported
 from bench_lib.core.record import Status
 from bench_lib.runner.execute import execute
-from bench_lib.runner.seed_ensembles import build_seed_ensemble, members
+from bench_lib.runner.members import members
+from bench_lib.runner.seed_ensembles import build_seed_ensemble
 from bench_lib.store import Store
 from bench_lib.techniques.interface.history import Choice, History
 from bench_lib.techniques.optimisation.start_many import StartMany
