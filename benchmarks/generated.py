@@ -1,17 +1,21 @@
-"""Stores of any number of made-up runs, compacted: 50 techniques on 7 tasks, in ten groups from 105,000 runs on."""
+"""Stores of made-up runs, compacted: 50 techniques on 7 tasks, in ten groups from 105,000 runs on; or a plan's runs."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from bench_lib.core.record import LATENCIES, Status
+from bench_lib.core.record import LATENCIES, Status, Timing
 from bench_lib.core.spec import Profile, Ref, RunSpec, TechniqueSpec, canonical_json
+from bench_lib.runner.cells import CellRuns
+from bench_lib.runner.records import blank_record
 from bench_lib.store.files import stage
-from bench_lib.store.schema import RUNS
+from bench_lib.store.schema import RUNS, to_table
 
 TASKS = {"sst2": 0.51, "imdb": 0.50, "conll2003": 0.0, "squad": 0.02, "rte": 0.53, "mrpc": 0.68, "cola": 0.0}
 TECHNIQUES = ("adamw", *(f"technique{number:02}" for number in range(1, 50)))
@@ -32,6 +36,33 @@ def write_store(root: Path, runs: int, seeds: int = 30) -> Path:
         tables = _tables(task, groups, each, share)
         stage(root / "runs", tables, RUNS, compact=True).rename(root / "runs" / f"{task}-generated.parquet")
         left -= share
+    return root
+
+
+def write_runs(root: Path, cells: Sequence[CellRuns], runs: int) -> Path:
+    """A store of the first runs of a plan's cells, so many in all, each converged in half a minute."""
+    made = []
+    for place, cell in enumerate(cells):
+        seeds = cell.seeds[: runs // len(cells) + (place < runs % len(cells))]
+        record = dataclasses.replace(
+            blank_record(cell.spec, Status.CONVERGED, ""),
+            score=0.8,
+            timing=Timing(setup_seconds=1.0, train_seconds=30.0, eval_seconds=2.0),
+            provenance=dict(_provenance(0)),
+        )
+        text = canonical_json(cell.spec.at(0).identity())
+        columns = {
+            "run_id": cell.spec.run_ids(seeds),
+            "training_id": cell.spec.training_ids(seeds),
+            "seed": seeds,
+            "spec": [text.replace('"seed":0', f'"seed":{seed}') for seed in seeds],
+        }
+        table = to_table([record]).take([0] * len(seeds))
+        for name, values in columns.items():
+            field = RUNS.field(name)
+            table = table.set_column(RUNS.get_field_index(name), field, pa.array(values, field.type))
+        made.append(table)
+    stage(root / "runs", [pa.concat_tables(made)], RUNS, compact=True).rename(root / "runs" / "generated.parquet")
     return root
 
 

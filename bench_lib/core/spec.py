@@ -244,15 +244,19 @@ class RunSpec:
 
     def at(self, seed: int) -> RunSpec:
         """The run of the same cell with another seed; what ids have in common over seeds is found once."""
-        return self._sharing_ids(seed=seed)
+        check_seed("seed", seed)
+        return self._with("seed", seed)
 
     def keeping_weights(self, kept: bool) -> RunSpec:
         """The same run, with its weights kept or not."""
-        return self if self.keep_weights == kept else self._sharing_ids(keep_weights=kept)
+        return self if self.keep_weights == kept else self._with("keep_weights", kept)
 
-    def _sharing_ids(self, **changes: Any) -> RunSpec:
-        other = dataclasses.replace(self, **changes)
-        other.__dict__["_ids"] = self._ids
+    def _with(self, name: str, value: object) -> RunSpec:
+        # A plan has a million of these: nothing else is checked again, and the canonical form is shared.
+        own = {**vars(self), "_ids": self._ids, name: value}
+        other = object.__new__(type(self))
+        for field, one in own.items():
+            object.__setattr__(other, field, one)
         return other
 
     @functools.cached_property

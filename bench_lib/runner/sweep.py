@@ -278,7 +278,8 @@ def _needed_weights(ensembles: Sequence[RunSpec], stored: frozenset[str], store:
 
     Raises `BenchError` for a member stored without its weights, since it would have to be trained again.
     """
-    without = [(spec, m) for spec in ensembles for m in members_without_weights(spec, store) if m.run_id() in stored]
+    begun = [spec for spec in ensembles if any(m.run_id() in stored for m in members(spec))]
+    without = [(spec, m) for spec in begun for m in members_without_weights(spec, store) if m.run_id() in stored]
     if without:
         technique = without[0][0].technique()
         names = list(dict.fromkeys(f"{m.task} {m.technique()} seed {m.seed}" for _, m in without))
