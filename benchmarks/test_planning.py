@@ -65,7 +65,7 @@ if __name__ == "__main__":
     print("used", used.ru_utime + used.ru_stime, used.ru_maxrss)
     sys.exit(code)
 """
-"""`stabbench` in a process that ends where the first training would begin, and says what seconds and memory it took."""
+"""`stabbench` in a process that ends where the first training would begin, and says its seconds and memory."""
 
 
 def measured(benchmark: Benchmark, folder: Path, *command: str) -> tuple[float, str]:

@@ -22,7 +22,9 @@ def plain(text: object) -> str:
     line = str(text)
     if not line.isascii():
         line = unicodedata.normalize("NFC", line)
-    return " ".join("".join(c if c.isprintable() else " " for c in line).split())
+    if not line.isprintable():
+        line = "".join(c if c.isprintable() else " " for c in line)
+    return " ".join(line.split())
 
 
 def escape(text: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from numbers import Integral
 
@@ -17,6 +18,12 @@ def wilson(failures: int, n: int, confidence: float = 0.95) -> tuple[float, floa
     """
     failures, n = checked_counts(failures, n)
     require(0 < confidence < 1, "confidence", confidence, "between 0 and 1, both excluded")
+    return _wilson(failures, n, confidence)
+
+
+@functools.lru_cache(maxsize=2**16)
+def _wilson(failures: int, n: int, confidence: float) -> tuple[float, float]:
+    # Cells have few different counts, and a report asks for those of each cell many times.
     if n == 0:
         return 0.0, 1.0
     interval = binomtest(failures, n).proportion_ci(confidence, method="wilson")

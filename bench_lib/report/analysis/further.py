@@ -29,8 +29,8 @@ Measured = Mapping[str, Floats]
 def further_column(metrics: pa.ChunkedArray, specs: pa.ChunkedArray) -> pa.Array:
     """The column of runs, from their metrics and specs: the metrics of the sets that the spec names."""
     texts = [
-        _measures_text(pairs, spec) if any("." in name for name, _ in pairs or ()) else ""
-        for pairs, spec in zip(metrics.to_pylist(), specs.to_pylist(), strict=True)
+        _measures_text(pairs, specs[row].as_py()) if any("." in name for name, _ in pairs or ()) else ""
+        for row, pairs in enumerate(metrics.to_pylist())
     ]
     return pa.array(texts, pa.string()).dictionary_encode()
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import json
 import math
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from bench_lib.core.record import Status
@@ -56,8 +56,10 @@ AMOUNTS = (
 MOST = 1e15
 """An upper bound of plausible seconds, bytes and parameters."""
 
-SEED = re.compile(r'(?<=,)"seed":\d+,(?="stack":)')
+SEED = r',"seed":[0-9]+,"stack":'
 """The seed in the canonical JSON of a spec; without it, most specs are the same text and parsed once."""
+DATE = "started"
+"""The part of the provenance that differs between the runs of one sweep."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,11 +115,10 @@ def thinned(values: Floats, offsets: NDArray[np.int64], points: int = POINTS) ->
 
 def _reduced(rows: pa.Table) -> pa.Table:
     known = rows.select([name for name in rows.column_names if name in (*KEPT, *PLAIN)])
-    origins = rows["provenance"].to_pylist()
     added = {
-        "spec": _coded(_seedless(SEED.sub("", text, count=1)) for text in rows["spec"].to_pylist()),
-        "started": pa.array([dict(origin).get("started", "") for origin in origins], pa.string()),
-        "provenance": _coded(_lasting(tuple(part for part in origin if part[0] != "started")) for origin in origins),
+        "spec": _seedless_specs(rows["spec"].combine_chunks()),
+        "started": pc.map_lookup(rows["provenance"], DATE, "first").cast(pa.string()).fill_null(""),
+        "provenance": _lasting_provenance(rows["provenance"].combine_chunks()),
         "loss": pa.FixedSizeListArray.from_arrays(thinned(*ragged(rows["curve_loss"])).ravel(), POINTS),
         COLUMN: further_column(rows["metrics"], rows["spec"]),
         **dynamics(rows),
@@ -125,6 +126,39 @@ def _reduced(rows: pa.Table) -> pa.Table:
     for name, column in added.items():
         known = known.append_column(name, column)
     return known
+
+
+def _seedless_specs(specs: pa.StringArray) -> pa.DictionaryArray:
+    """The specs without their seeds; parsed is each of the texts that are left."""
+    plain = pc.replace_substring_regex(specs, SEED, ',"stack":', max_replacements=1).dictionary_encode()
+    return _coded(plain.indices, [_seedless(text) for text in plain.dictionary.to_pylist()])
+
+
+def _lasting_provenance(maps: pa.MapArray) -> pa.DictionaryArray:
+    """The provenance without its date as JSON, written once for the rows that have the same."""
+    firsts, kinds = alike_maps(maps, DATE)
+    origins = [[part for part in maps[row].as_py() if part[0] != DATE] for row in firsts.tolist()]
+    return _coded(pa.array(kinds), [_lasting(tuple(origin)) for origin in origins])
+
+
+def alike_maps(maps: pa.MapArray, without: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The rows that are the first of their kind, apart from the value of one key, and the kind of each row."""
+    begin, end = maps.offsets[0].as_py(), maps.offsets[-1].as_py()
+    keys = maps.keys.slice(begin, end - begin).dictionary_encode()
+    counted = np.asarray(pc.not_equal(keys.dictionary, without)).astype(bool)[np.asarray(keys.indices)]
+    items = maps.items.slice(begin, end - begin).filter(pa.array(counted)).dictionary_encode()
+    pairs = np.stack([np.asarray(keys.indices)[counted], np.asarray(items.indices)], axis=1)
+    lengths = np.diff(np.asarray(maps.offsets))
+    rows = np.repeat(np.arange(len(maps)), lengths)[counted]
+    numbers = np.bincount(rows, minlength=len(maps))
+    starts = np.cumsum(numbers) - numbers
+    found: dict[bytes, int] = {}
+    kinds = [
+        found.setdefault(pairs[at : at + size].tobytes(), row)
+        for row, (at, size) in enumerate(zip(starts, numbers, strict=True))
+    ]
+    firsts, places = np.unique(np.array(kinds, dtype=np.int64), return_inverse=True)
+    return firsts, places.reshape(-1)
 
 
 @functools.lru_cache(maxsize=2**14)
@@ -144,5 +178,7 @@ def _seedless(text: str) -> str:
     return whole.encode(errors="replace").decode()
 
 
-def _coded(texts: Iterable[str]) -> pa.Array:
-    return pa.array(list(texts), pa.string()).dictionary_encode()
+def _coded(kinds: pa.Array, texts: Sequence[str]) -> pa.DictionaryArray:
+    """The text of each kind, coded with every text once."""
+    coded = pa.array(texts, pa.string()).dictionary_encode()
+    return pa.DictionaryArray.from_arrays(coded.indices.take(kinds), coded.dictionary)

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bench_lib.report.analysis import runs
 from bench_lib.report.analysis.dynamics import DYNAMICS
-from bench_lib.report.analysis.runs import POINTS, read, thinned
+from bench_lib.report.analysis.runs import POINTS, alike_maps, read, thinned
 from bench_lib.report.cells import add_cell_ids
 from bench_lib.store import Store, compact
 
@@ -123,3 +124,16 @@ def test_an_empty_store_has_no_runs(tmp_path: Path) -> None:
     assert found.frame.empty
     assert found.loss.shape == (0, POINTS)
     assert runs.PLAIN[0] in found.frame
+
+
+PAIRS = st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(["1", "2"])), max_size=3, unique_by=lambda p: p[0])
+
+
+@given(st.lists(st.tuples(PAIRS, st.text("0123456789", max_size=2)), max_size=12), st.integers(0, 3))
+def test_maps_are_alike_where_they_differ_in_the_left_out_key_alone(rows: list[Any], begin: int) -> None:
+    filled = [[*pairs, ("started", date)] if date else pairs for pairs, date in rows]
+    maps = pa.array(filled, pa.map_(pa.string(), pa.string()))[begin:]
+    firsts, kinds = alike_maps(maps, "started")
+    pairs = [own for own, _ in rows[begin:]]
+    assert [pairs[firsts[kind]] for kind in kinds] == pairs
+    assert [pairs[first] for first in firsts] == [own for place, own in enumerate(pairs) if own not in pairs[:place]]
