@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from math import inf
-from multiprocessing import Pipe, get_context
+from multiprocessing import Pipe, get_context, resource_tracker
 from multiprocessing.process import BaseProcess
 
 from bench_lib.executors.base import Failure, Outcome, raised
@@ -58,6 +58,9 @@ def start(
     The parent sets the variables: the process imports the main module first, and with it possibly libraries that read
     them. Where possible it is forked from a process that imported the module `imports` under the same variables.
     """
+    if hasattr(signal, "pthread_sigmask"):
+        # Started together with the first process, it would unblock interrupts.
+        resource_tracker.ensure_running()
     with _starting, without_interrupts(), variables({**(environment or {}), **ENVIRONMENT}):
         if FORKS and imports is not None and not environment and _imported_alike(imports):
             context = get_context("forkserver")

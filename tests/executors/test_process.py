@@ -110,3 +110,28 @@ def test_what_is_imported_for_all_workers_starts_no_thread() -> None:
     threads, *modules = found.stdout.split()
     assert threads == "1"
     assert {"torch", "peft", "transformers.modeling_utils"} <= {*modules}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="signals are blocked by thread")
+@pytest.mark.parametrize("imports", ["noted", None])
+def test_interrupts_are_blocked_while_the_first_process_starts(tmp_path: Path, imports: str | None) -> None:
+    (tmp_path / "noted.py").write_text(
+        "import os, signal\n"
+        "with open('told', 'a') as file:\n"
+        "    print(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ()), file=file)\n"
+        "def nothing(): pass\n"
+    )
+    (tmp_path / "program.py").write_text(
+        "import sys\n"
+        "from bench_lib.executors.process import start\n"
+        "if __name__ == '__main__':\n"
+        f"    process = start(getattr(__import__('noted'), 'nothing'), (), imports={imports!r})\n"
+        "    process.join()\n"
+        "    sys.exit(process.exitcode)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])}
+    subprocess.run([sys.executable, "program.py"], cwd=tmp_path, env=environment, check=True, timeout=120)
+    # First that of the program itself, which imports the function.
+    told = (tmp_path / "told").read_text().split()
+    assert told[0] == "False"
+    assert {*told[1:]} == {"True"}
