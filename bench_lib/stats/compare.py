@@ -54,7 +54,7 @@ def equivalent_failure_rates(lone: ArrayLike, runs: tuple[int, int], margin: flo
     require(0 < margin < 1, "margin of failure rates", margin, "between 0 and 1, both excluded")
     possible = bool(np.all((counts >= 0) & (counts <= sizes)))
     require(possible, "lone failures", counts.tolist(), f"from 0 to the {runs[0]} and {runs[1]} runs")
-    return np.where(sizes > 0, binom.cdf(counts, sizes, margin), 1.0).max(axis=0)
+    return np.asarray(np.where(sizes > 0, binom.cdf(counts, sizes, margin), 1.0).max(axis=0))
 
 
 def brown_forsythe(a: ArrayLike, b: ArrayLike) -> float:
