@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from bench_lib.comparison.contrasts import Contrasts, family_of, paired
 from bench_lib.plans.plan import Plan
@@ -13,6 +12,9 @@ from bench_lib.report.analysis.declared import DeclaredContrast, DeclaredFamily,
 from bench_lib.runner.grid import runs_of
 from bench_lib.store import Store
 from bench_lib.store.parquet import KEPT, Reduction
+
+DATA = '"data":"(?P<data>[^"]*)"'
+"""The fingerprint of a run's data in the canonical JSON of its spec."""
 
 
 def declared_plan(plan: Plan, store: Store) -> DeclaredPlan:
@@ -32,14 +34,15 @@ def stored_data(store: Store) -> dict[str, str]:
     found = store.table(Reduction((*KEPT, "spec"), _with_data)).group_by(["task", "data"]).aggregate([])
     known: dict[str, list[str]] = {}
     for row in found.to_pylist():
-        known.setdefault(row["task"], []).append(row["data"])
-    return {task: data[0] for task, data in known.items() if len(data) == 1 and data[0]}
+        if row["data"] is not None:
+            known.setdefault(row["task"], []).append(row["data"])
+    return {task: data[0] for task, data in known.items() if len(data) == 1}
 
 
 def _with_data(table: pa.Table) -> pa.Table:
-    # Imported scores are on data of which nothing is known.
-    data = [json.loads(spec).get("data", "") for spec in table["spec"].to_pylist()]
-    return table.select(KEPT).append_column("data", pa.array(data, pa.string()))
+    # No part of canonical JSON before it can hold this text; imported scores are on data of which nothing is known.
+    found = pc.extract_regex(table["spec"], DATA)
+    return table.select(KEPT).append_column("data", pc.struct_field(found, "data"))
 
 
 def _progress(part: PartStatus) -> PartProgress:

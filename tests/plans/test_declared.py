@@ -140,7 +140,7 @@ def test_the_stored_runs_say_which_data_a_plan_is_on(
 
 def test_data_that_stored_runs_differ_in_are_not_known(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
-    for seed, (task, data) in enumerate((("sst2", "a"), ("imdb", "a"), ("imdb", "b"), ("squad", None))):
+    for seed, (task, data) in enumerate((("sst2", "a"), ("imdb", "a"), ("imdb", "b"), ("squad", None), ("sst2", None))):
         spec = {"task": task, "seed": seed, **({"data": data} if data else {})}
         record = make_record(seed, task=task, run_id=digest(spec), spec=canonical_json(spec))
         write_row(store, record)
