@@ -180,19 +180,25 @@ class Watch:
 
     def _seen(self) -> Iterator[RunRecord]:
         """The records that jobs told of and this machine sees."""
+        if not self._unseen:
+            return
+        rows = self.store.rows([path for run_id in self._unseen for path in self._single(run_id)])
+        found = {record.run_id: record for record in to_records(rows) if self._counts(record)}
         for run_id, since in [*self._unseen.items()]:
-            spec = self._pending[run_id]
-            place = single_file(self.store.root / "runs", spec.task, spec.technique(), run_id)
-            files = [path for path in self.store.files("runs", run_id, place) if self.store.is_single(path)]
-            found = [record for record in to_records(self.store.rows(files)) if self._counts(record)]
-            if found:
+            if run_id in found:
                 del self._unseen[run_id], self._pending[run_id]
-                yield found[0]
+                yield found[run_id]
             elif time.monotonic() - since > VISIBLE:
                 raise BenchError(
                     f"a job stored run {run_id}, which {self._root} does not show on this machine; it must be the "
                     "same on all nodes"
                 )
+
+    def _single(self, run_id: str) -> list[Location]:
+        """The file of a run alone, if this machine sees it."""
+        spec = self._pending[run_id]
+        place = single_file(self.store.root / "runs", spec.task, spec.technique(), run_id)
+        return [path for path in self.store.files("runs", run_id, place) if self.store.is_single(path)]
 
     def _counts(self, record: RunRecord) -> bool:
         return record.attempts > self.attempts.get(record.run_id, 0)

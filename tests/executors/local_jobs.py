@@ -183,6 +183,18 @@ def share(_: object) -> float:
     return float(ray.get_runtime_context().get_assigned_resources()["GPU"])
 
 
+def hold(job: tuple[Path, int]) -> str:
+    """Tell on which node of Ray it runs, and go on when another is lost; one that is may outlive its node a while."""
+    import ray
+
+    folder, number = job
+    node = str(ray.get_runtime_context().get_node_id())
+    (folder / f"{number}-{node}").touch()
+    while not [one for one in folder.glob("lost-*") if one.name != f"lost-{node}"]:
+        time.sleep(0.05)
+    return node
+
+
 def interrupted(_: object) -> set[signal.Signals]:
     """Send this process an interrupt, and tell which signals its processes would not hear."""
     os.kill(os.getpid(), signal.SIGINT)
