@@ -59,8 +59,9 @@ def start(
     them. Where possible it is forked from a process that imported the module `imports` under the same variables.
     """
     if hasattr(signal, "pthread_sigmask"):
-        # Started together with the first process, it would unblock interrupts.
-        resource_tracker.ensure_running()
+        # Where it starts it unblocks interrupts: before the first process, and with the mask put back.
+        with without_interrupts():
+            resource_tracker.ensure_running()
     with _starting, without_interrupts(), variables({**(environment or {}), **ENVIRONMENT}):
         if FORKS and imports is not None and not environment and _imported_alike(imports):
             context = get_context("forkserver")

@@ -114,7 +114,10 @@ def test_what_is_imported_for_all_workers_starts_no_thread() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="signals are blocked by thread")
 @pytest.mark.parametrize("imports", ["noted", None])
-def test_interrupts_are_blocked_while_the_first_process_starts(tmp_path: Path, imports: str | None) -> None:
+@pytest.mark.parametrize("blocked", [set(), {int(signal.SIGINT)}])
+def test_interrupts_are_blocked_while_the_first_process_starts_and_as_before_afterwards(
+    tmp_path: Path, imports: str | None, blocked: set[int]
+) -> None:
     (tmp_path / "noted.py").write_text(
         "import os, signal\n"
         "with open('told', 'a') as file:\n"
@@ -122,10 +125,14 @@ def test_interrupts_are_blocked_while_the_first_process_starts(tmp_path: Path, i
         "def nothing(): pass\n"
     )
     (tmp_path / "program.py").write_text(
-        "import sys\n"
+        "import signal, sys\n"
         "from bench_lib.executors.process import start\n"
         "if __name__ == '__main__':\n"
-        f"    process = start(getattr(__import__('noted'), 'nothing'), (), imports={imports!r})\n"
+        "    nothing = __import__('noted').nothing\n"
+        f"    before = signal.pthread_sigmask(signal.SIG_BLOCK, {blocked!r})\n"
+        f"    before |= {blocked!r}\n"
+        f"    process = start(nothing, (), imports={imports!r})\n"
+        "    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before\n"
         "    process.join()\n"
         "    sys.exit(process.exitcode)\n"
     )
