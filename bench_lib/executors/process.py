@@ -60,7 +60,7 @@ def start(
     """
     if hasattr(signal, "pthread_sigmask"):
         # Where it starts it unblocks interrupts: before the first process, and with the mask put back.
-        with without_interrupts():
+        with _starting, without_interrupts(), variables(ENVIRONMENT):
             resource_tracker.ensure_running()
     with _starting, without_interrupts(), variables({**(environment or {}), **ENVIRONMENT}):
         if FORKS and imports is not None and not environment and _imported_alike(imports):

@@ -200,12 +200,15 @@ def test_rates_that_differ_by_the_margin_are_seldom_equivalent_whatever_their_co
 
 
 def test_equivalent_failure_rates_by_hand() -> None:
-    assert equivalent_failure_rates((0, 0), (42, 42), 0.15) == pytest.approx(0.85**42)
-    assert equivalent_failure_rates((0, 1), (42, 42), 0.15) == pytest.approx(0.85**42 + 42 * 0.15 * 0.85**41)
-    assert equivalent_failure_rates((0, 0), (20, 30), 0.5) == pytest.approx(0.5**20)
-    assert equivalent_failure_rates((0, 0), (0, 9), 0.5) == 1
+    def found(lone: tuple[int, int], runs: tuple[int, int], margin: float) -> float:
+        return float(equivalent_failure_rates(lone, runs, margin))
+
+    assert found((0, 0), (42, 42), 0.15) == pytest.approx(0.85**42)
+    assert found((0, 1), (42, 42), 0.15) == pytest.approx(0.85**42 + 42 * 0.15 * 0.85**41)
+    assert found((0, 0), (20, 30), 0.5) == pytest.approx(0.5**20)
+    assert found((0, 0), (0, 9), 0.5) == 1
     many = equivalent_failure_rates([[0, 1], [1, 0]], (9, 9), 0.2)
-    assert many == pytest.approx([equivalent_failure_rates((0, 1), (9, 9), 0.2)] * 2)
+    assert many.tolist() == pytest.approx([found((0, 1), (9, 9), 0.2)] * 2)
 
 
 @pytest.mark.parametrize(("lone", "margin"), [((-1, 0), 0.1), ((0, 11), 0.1), ((0, 0), 0.0), ((0, 0), 1.0)])
