@@ -91,7 +91,7 @@ def measured(benchmark: Benchmark, folder: Path, *command: str) -> tuple[float, 
 
 def plan_of(folder: Path, runs: int, request: pytest.FixtureRequest) -> Path:
     if runs > SMALL and not request.config.getoption("--bench-overhead"):
-        pytest.skip("takes a minute and a gigabyte: ask for it with --bench-overhead")
+        pytest.skip("takes up to a minute and 2.4 GiB: ask for it with --bench-overhead")
     path = folder / "plan.toml"
     path.write_text(PLAN.format(last=-(-runs // CELLS) - 1))
     return path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]  # has no types; comes with Ray and with huggingface_hub
+import yaml
 from ray.runtime_env import RuntimeEnv
 
 from bench_lib.core.errors import BadValue, BenchError, UnknownName, described, shortened

@@ -29,9 +29,14 @@ def seeds_to_decide(
     ratio = abs(verdict.log_ratio.estimate)
     if not math.isfinite(ratio):
         return math.nan
-    if ratio <= math.log(margins.ratio) - ratio:
+    if nears_equivalence(verdict, margins):
         return seeds_for_equivalence(verdict, levels[1], margins)
     return seeds_needed(scores, math.exp(ratio), levels[0], generator, POWER)
+
+
+def nears_equivalence(verdict: Verdict, margins: Margins) -> bool:
+    """Whether the MAD ratio is nearer to 1 than to the margin, so that more seeds would rather show equivalence."""
+    return abs(verdict.log_ratio.estimate) <= math.log(margins.ratio) / 2
 
 
 def seeds_for_equivalence(verdict: Verdict, level: float, margins: Margins) -> float:

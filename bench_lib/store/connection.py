@@ -47,11 +47,11 @@ class Bucket:
 
     def put(self, key: str, content: bytes, mode: str | dict[str, str]) -> None:
         """Put an object whole: `overwrite`, `create` where none is, or in place of the one with an `e_tag`."""
-        self.verbs.put(self.store, key, content, mode=mode, use_multipart=False)  # type: ignore[arg-type]  # literals there
+        self.verbs.put(self.store, key, content, mode=mode, use_multipart=False)  # type: ignore[arg-type]  # obstore types modes as literals
 
     def get(self, key: str, options: dict[str, Any] | None = None) -> Any:
         """An object, or of its content a range."""
-        return self.verbs.get(self.store, key, options=options)  # type: ignore[arg-type]  # a TypedDict there
+        return self.verbs.get(self.store, key, options=options)  # type: ignore[arg-type]  # obstore has a TypedDict for them
 
     def head(self, key: str) -> Any:
         """The metadata of an object."""

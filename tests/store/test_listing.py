@@ -150,7 +150,7 @@ def test_files_that_go_while_they_are_read_are_found_where_they_went(
     files, todo = Store.files, [True]
 
     def compacting(store: Store, folder: str, *more: Path | None) -> list[Path]:
-        found = files(store, folder, *more)  # type: ignore[arg-type]
+        found = files(store, folder, *more)
         if todo and (what != "predictions" or folder == "predictions"):
             todo.pop()
             compact(Store(filled.root))
@@ -189,7 +189,7 @@ def test_a_run_is_found_where_it_belongs_or_compacted(
     is_there = listing._is_there
 
     def compacting(path: Path, top: Path, odd: dict[Path, str]) -> bool:
-        found = is_there(path, top, odd)  # type: ignore[arg-type]
+        found = is_there(path, top, odd)
         compact(Store(filled.root))
         return found
 
@@ -204,7 +204,7 @@ def test_a_run_is_found_where_it_belongs_or_compacted(
 def test_what_stands_in_the_place_of_a_run_and_is_no_file_is_passed_over(store: Store, make: Make, odd: str) -> None:
     place = store.path("runs", make())
     place.parent.mkdir(parents=True)
-    ODD[odd](place)  # type: ignore[arg-type]
+    ODD[odd](place)
     assert store.attempts(make().run_id, place) == {}
     assert list(store.passed_over) == [place.relative_to(store.root).as_posix()]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bench_lib.core.spec import digest
 from bench_lib.report.glossary import LEAST
 from bench_lib.stats.design import Design, Margins
-from bench_lib.stats.needed import seeds_for_equivalence
+from bench_lib.stats.needed import nears_equivalence, seeds_for_equivalence
 from bench_lib.stats.power import RATIOS, seeds_needed
 from bench_lib.stats.verdict import Verdict
 
@@ -30,7 +30,7 @@ def missing_seeds(verdict: Verdict, scores: NDArray[np.float64], left: int, alph
     ratio, margins = abs(verdict.log_ratio.estimate), Margins()
     if not math.isfinite(ratio):
         return math.nan
-    if ratio <= math.log(margins.ratio) - ratio:
+    if nears_equivalence(verdict, margins):
         needed = seeds_for_equivalence(verdict, alpha / max(left, 1), margins)
     else:
         level = Design((verdict.seeds,), max(left, 1), alpha).levels(verdict.seeds, sum(verdict.failures)).spread
