@@ -19,7 +19,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "wordnet": ("nltk",),
     "generation": ("sacrebleu", "rouge_score"),
     "benchmarks": ("pytest", "pytest_benchmark"),
-    "ray": ("ray", "yaml"),
+    "ray": ("ray",),
     "trackio": ("trackio",),
     "tensorboard": ("tensorboard",),
     "wandb": ("wandb",),

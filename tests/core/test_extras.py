@@ -28,7 +28,7 @@ APART = {"ray", "slurm", "objects", "trackio", "tensorboard", "wandb", "mlflow"}
 def _name(requirement: str) -> str:
     """The module that a requirement brings."""
     name = re.split(r"[<>=\[]", requirement)[0].replace("-", "_")
-    return {"mlflow_skinny": "mlflow", "pyyaml": "yaml"}.get(name, name)
+    return {"mlflow_skinny": "mlflow"}.get(name, name)
 
 
 def test_the_extras_are_those_of_the_package() -> None:
