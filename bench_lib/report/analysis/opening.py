@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from bench_lib.report.analysis.contrasts import contrasts
 from bench_lib.report.analysis.declared import DeclaredPlan, PartProgress
 from bench_lib.report.analysis.published_claims import shipped
 from bench_lib.report.analysis.results import Summary
-from bench_lib.report.analysis.sequential import FamilyOutcome
+from bench_lib.report.analysis.sequential import CellId, FamilyOutcome
 from bench_lib.report.analysis.table_sections import TextTable
 from bench_lib.report.cells import CELL_ID, EXTERNAL, GROUP
 from bench_lib.report.columns import as_rows
@@ -63,6 +63,7 @@ class _Declared(NamedTuple):
 
     contrasts: int
     others: int
+    baselines: Sequence[str]
 
 
 def openings(summary: Summary) -> list[Opening]:
@@ -72,21 +73,39 @@ def openings(summary: Summary) -> list[Opening]:
     found = []
     for data, own in reversed(parts):  # real data first
         others = int((every["data"] == data).sum()) - len(own)
-        declared = _Declared(sum(family.contrasts for family in _looked_at(summary)), others)
-        found.append(_opening(data, own, summary.baseline, declared if _looked_at(summary) else None))
+        found.append(_opening(data, own, summary.baseline, _declared(summary, others)))
     return found
 
 
+def _declared(summary: Summary, others: int) -> _Declared | None:
+    families = _looked_at(summary)
+    if not families:
+        return None
+    baselines = dict.fromkeys(name for family in families for name in family.baselines)
+    return _Declared(sum(family.contrasts for family in families), others, [*baselines])
+
+
 def answered(summary: Summary) -> pd.DataFrame:
-    """The contrasts by which a report answers: those with a look among the plan's, or all before the first of them."""
+    """The contrasts by which a report answers: those with a look among the plan's, or all before the first of them.
+
+    Labels are the techniques' names, without the marks that tell versions apart, where one version alone answers.
+    """
     table = contrasts(summary.cells)
     ids = {ours for family in _looked_at(summary) for ours, _ in family.measures}
-    if not ids:
-        return table
-    cells = summary.cells[[tuple(key) in ids for key in summary.cells[list(CELL_ID)].astype(str).to_numpy()]]
+    return _plainly_labelled(_of(table, summary.cells, ids) if ids else table)
+
+
+def _of(table: pd.DataFrame, every: pd.DataFrame, ids: Set[CellId]) -> pd.DataFrame:
+    """The contrasts of the cells with these ids."""
+    cells = every[[tuple(key) in ids for key in every[list(CELL_ID)].astype(str).to_numpy()]]
     place = [*GROUP, "task", "label"]
     keys = set(cells[place].astype(str).itertuples(index=False, name=None))
     return table[[key in keys for key in table[place].astype(str).itertuples(index=False, name=None)]]
+
+
+def _plainly_labelled(table: pd.DataFrame) -> pd.DataFrame:
+    several = table.duplicated([*GROUP, "task", "technique"], keep=False)
+    return table.assign(label=table["label"].where(several, table["technique"]))
 
 
 def _looked_at(summary: Summary) -> list[FamilyOutcome]:
@@ -134,9 +153,10 @@ def _opening(data: str, table: pd.DataFrame, baseline: str, declared: _Declared 
     refuted = [row for row in rows if row["claims"]]
     left = sorted((row for row in rows if not row["decided"]), key=_nearest)
     shown = _Shown(table)
+    against = name_list([md.plain(name) for name in (declared.baselines if declared else [baseline])], last=" or ")
     return Opening(
         data,
-        (_counted(data, rows, decided, baseline, declared), _proven(rows, baseline), _left(left, rows, declared)),
+        (_counted(data, rows, decided, against, declared), _proven(rows, against), _left(left, rows, declared)),
         TextTable("Decided against the baseline", shown.head(DECIDED), [shown.decided(row) for row in decided[:MOST]]),
         TextTable("Refuted: claimed to stabilise", shown.head(REFUTED), [shown.refuted(row) for row in refuted[:MOST]]),
         TextTable(
@@ -151,10 +171,10 @@ def _opening(data: str, table: pd.DataFrame, baseline: str, declared: _Declared 
     )
 
 
-def _counted(data: str, rows: Sequence[Row], decided: Sequence[Row], baseline: str, declared: _Declared | None) -> str:
+def _counted(data: str, rows: Sequence[Row], decided: Sequence[Row], against: str, declared: _Declared | None) -> str:
     where = {"embedded": " on data that the suite generates itself", EXTERNAL: " among external runs"}.get(data, "")
     verb = "is" if len(decided) == 1 else "are"
-    number = f"{count(declared.contrasts if declared else len(rows), 'contrast')} with {md.plain(baseline)}"
+    number = f"{count(declared.contrasts if declared else len(rows), 'contrast')} with {against}"
     text = f"{len(decided)} of {number}{where}{' that the plan declares' if declared else ''} {verb} decided"
     if not decided:
         return f"{text}."
@@ -170,12 +190,12 @@ def _range(seeds: Sequence[int]) -> str:
     return count(low, "seed") if low == high else f"{low} to {high} seeds"
 
 
-def _proven(rows: Sequence[Row], baseline: str) -> str:
+def _proven(rows: Sequence[Row], against: str) -> str:
     found = [(text, [row for row in rows if row[column] == value]) for column, value, text in KINDS]
     parts = [f"{text}: {name_list(_techniques(own), NAMED)}" for text, own in found if own]
     if not parts:
-        return f"Nothing is proven to be more or less stable than {md.plain(baseline)}, or to score better or worse."
-    return f"Proven against {md.plain(baseline)}: {'; '.join(parts)}."
+        return f"Nothing is proven to be more or less stable than {against}, or to score better or worse."
+    return f"Proven against {against}: {'; '.join(parts)}."
 
 
 def _techniques(rows: Sequence[Row]) -> list[str]:

@@ -36,10 +36,12 @@ CellId = tuple[str, ...]
 class FamilyOutcome:
     """The contrasts of a family: number, how many are decided, and the `MEASURES` of those with a look, by cell id.
 
-    Cell ids are of a technique's and its baseline's cell. `name` is empty for a family that no plan names.
+    Cell ids are of a technique's and its baseline's cell. `name` is empty for a family that no plan names; `baselines`
+    are the names of what the techniques are compared with.
     """
 
     name: str
+    baselines: Sequence[str]
     contrasts: int
     decided: int
     measures: Mapping[tuple[CellId, CellId], tuple[Any, ...]]
@@ -143,7 +145,8 @@ def _outcome(family: DeclaredFamily, looks: Looks, most: int, located: Sequence[
             missing = _missing(known, number, samples, one.declared.task)
             rows[one.cells[0].cell_id, one.cells[1].cell_id] = measures(verdicts[number], LOOKS, missing)
     decided = sum(verdicts[number].sure or number in declined for number in verdicts)
-    return FamilyOutcome(family.name, len(located), decided, rows)
+    baselines = [*dict.fromkeys(one.baseline for one in family.contrasts if one.baseline)]
+    return FamilyOutcome(family.name, baselines, len(located), decided, rows)
 
 
 def _design(family: DeclaredFamily, looks: Looks) -> Design:

@@ -101,7 +101,7 @@ def test_without_contrasts_there_is_no_opening(opened: Any, base: Any) -> None:
 def test_what_a_report_says_of_a_plan(summary: Summary) -> None:
     parts = [PartProgress("first", 10, {"converged": 7, "crashed": 1}), PartProgress("which", 1200, {})]
     plan = DeclaredPlan("Many runs", parts, PartProgress("in all", 1210, {"converged": 8}), ["tuned"], [])
-    families = (FamilyOutcome("which", 28, 3, {}), FamilyOutcome("", 2, 2, {}))
+    families = (FamilyOutcome("which", ["adamw"], 28, 3, {}), FamilyOutcome("", ["adamw"], 2, 2, {}))
     table = progress(dataclasses.replace(summary, plan=plan, families=families))
     assert table is not None
     assert table.title == "The plan: Many runs"
@@ -132,9 +132,12 @@ def test_with_a_plan_the_answer_is_of_what_it_declares(summary: Summary, cell: A
     def of(*families: FamilyOutcome) -> Summary:
         return dataclasses.replace(summary, cells=cells, plan=plan, families=families)
 
-    planned = of(FamilyOutcome("first", 5, 1, looked), FamilyOutcome("second", 2, 0, {}))
+    planned = of(FamilyOutcome("first", ["adamw"], 5, 1, looked), FamilyOutcome("second", ["adamw[tuned]"], 2, 0, {}))
     (one,) = openings(planned)
-    assert one.sentences[0].startswith("1 of 7 contrasts with adamw that the plan declares is decided, on 14 seeds")
+    assert one.sentences[0].startswith(
+        "1 of 7 contrasts with adamw or adamw[tuned] that the plan declares is decided, on 14 seeds"
+    )
+    assert one.sentences[1].startswith("Proven against adamw or adamw[tuned]: ")
     assert "lora" not in one.sentences[1]
     assert one.sentences[2].startswith("1 is open; ")
     assert one.sentences[2].endswith(" 5 more had no look yet.")
@@ -142,9 +145,21 @@ def test_with_a_plan_the_answer_is_of_what_it_declares(summary: Summary, cell: A
     assert [*one.left_out] == ["2 contrasts that the plan does not declare are in contrasts.csv."]
     assert [*answered(planned)["technique"]] == ["mixout", "sam"]
     # Before the first look of the plan, and of looks that no plan declares, all contrasts count.
-    for families in ((FamilyOutcome("first", 5, 0, {}),), (FamilyOutcome("", 2, 1, looked),)):
+    for families in ((FamilyOutcome("first", ["adamw"], 5, 0, {}),), (FamilyOutcome("", ["adamw"], 2, 1, looked),)):
         (every,) = openings(of(*families))
         assert every.sentences[0].startswith("2 of 4 contrasts with adamw are decided")
+
+
+def test_labels_have_a_mark_of_the_version_only_where_several_answer(summary: Summary, cell: Any, base: Any) -> None:
+    marked = [
+        cell(technique="ema", label="ema (aaaaaa)"),
+        cell(technique="ema", label="ema (bbbbbb)", task="conll2003"),
+        cell(technique="sam", label="sam (cccccc)"),
+        cell(technique="sam", label="sam (dddddd)"),
+    ]
+    cells = pd.DataFrame([base(), base(task="conll2003"), *marked])
+    found = answered(dataclasses.replace(summary, cells=cells))
+    assert [*found["label"]] == ["ema", "ema", "sam (cccccc)", "sam (dddddd)"]
 
 
 def test_the_rows_are_as_wide_as_their_heads(opened: Any, cell: Any, base: Any) -> None:
