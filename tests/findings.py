@@ -12,7 +12,7 @@ from typing import Any
 
 import jinja2
 
-from bench_lib.plans.declared import declared_plan, stored_data
+from bench_lib.plans.declared import declared_plan, on_stored_data
 from bench_lib.plans.plan_file import read_plan
 from bench_lib.report import formatting as md
 from bench_lib.report.analysis.contrasts import contrasts
@@ -100,8 +100,8 @@ def _has(row: Row, values: dict[str, Any]) -> bool:
 def committed() -> Summary:
     """The committed results, with the contrasts that their plan declares."""
     store = Store(ROOT / "results")
-    plan = read_plan(ROOT / "results" / "plan.toml", None, str(store.root)).on_data(stored_data(store))
-    return summarise(store, plan=declared_plan(plan, store))
+    plan = read_plan(ROOT / "results" / "plan.toml", None, str(store.root))
+    return summarise(store, plan=declared_plan(on_stored_data(plan, store), store))
 
 
 if __name__ == "__main__":

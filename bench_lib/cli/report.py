@@ -58,11 +58,11 @@ def _plan(store: Store, options: argparse.Namespace) -> DeclaredPlan | None:
         if options.data is not None:
             raise BadPlan(["--data goes with --plan only: a report reads the store alone"])
         return None
-    from bench_lib.plans.declared import declared_plan, stored_data
+    from bench_lib.plans.declared import declared_plan, on_stored_data
     from bench_lib.plans.plan_file import read_plan
 
     plan = read_plan(options.plan, options.data, str(options.store))
-    return declared_plan(plan if options.data else plan.on_data(stored_data(store)), store)
+    return declared_plan(plan if options.data else on_stored_data(plan, store), store)
 
 
 def _check(store: Store, plan: DeclaredPlan | None, options: argparse.Namespace) -> int:

@@ -12,9 +12,13 @@ from bench_lib.report.analysis.declared import DeclaredContrast, DeclaredFamily,
 from bench_lib.runner.grid import runs_of
 from bench_lib.store import Store
 from bench_lib.store.parquet import KEPT, Reduction
+from bench_lib.tasks import TASKS
 
 DATA = '"data":"(?P<data>[^"]*)"'
 """The fingerprint of a run's data in the canonical JSON of its spec."""
+
+NOT_STORED = "not stored"
+"""In place of the fingerprint of data that no stored run is on: no fingerprint, so that no id is a stored one."""
 
 
 def declared_plan(plan: Plan, store: Store) -> DeclaredPlan:
@@ -29,14 +33,25 @@ def declared_plan(plan: Plan, store: Store) -> DeclaredPlan:
     return DeclaredPlan(plan.title, [_progress(part) for part in parts], _progress(whole), waiting, families)
 
 
-def stored_data(store: Store) -> dict[str, str]:
-    """The fingerprint of the data by task, for tasks whose stored runs all were on the same data."""
+def on_stored_data(plan: Plan, store: Store) -> Plan:
+    """The plan on the data of the stored runs, which are not read.
+
+    Nor are those of a task without stored runs: no run of the plan on it can be there. Where a task's runs were on
+    different data, the plan's own are read, as a user's own tasks are.
+    """
+    stored = _stored_data(store)
+    known = {task: data[0] for task, data in stored.items() if len(data) == 1}
+    return plan.on_data({**{task: NOT_STORED for task in TASKS.names() if task not in stored}, **known})
+
+
+def _stored_data(store: Store) -> dict[str, list[str]]:
+    """The fingerprints of the data of the stored runs, by task."""
     found = store.table(Reduction((*KEPT, "spec"), _with_data)).group_by(["task", "data"]).aggregate([])
     known: dict[str, list[str]] = {}
     for row in found.to_pylist():
         if row["data"] is not None:
             known.setdefault(row["task"], []).append(row["data"])
-    return {task: data[0] for task, data in known.items() if len(data) == 1}
+    return known
 
 
 def _with_data(table: pa.Table) -> pa.Table:

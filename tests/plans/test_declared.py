@@ -12,7 +12,7 @@ import pytest
 from bench_lib.comparison.contrasts import DecidedSweep, decide
 from bench_lib.core.errors import BadPlan, Unavailable
 from bench_lib.core.spec import canonical_json, digest
-from bench_lib.plans.declared import declared_plan, stored_data
+from bench_lib.plans.declared import NOT_STORED, declared_plan, on_stored_data
 from bench_lib.plans.plan_file import read_plan
 from bench_lib.report.analysis.declared import DeclaredPlan
 from bench_lib.report.analysis.opening import progress
@@ -125,8 +125,11 @@ def test_the_stored_runs_say_which_data_a_plan_is_on(
     store = Store(tmp_path / "store")
     pooled = '[[sweep]]\nname = "pooled"\ntechniques = ["greedy_soup", "ensemble"]\nseeds = "5-9"\n'
     plan = read_plan(written(PLAN + pooled), None, str(store.root))
-    expected, known = declared_plan(plan, store), stored_data(store)
-    assert known == {"sst2": load_data(TASKS.get("sst2"), "embedded").fingerprint}
+    unstored = '[[sweep]]\nname = "another task"\ntasks = ["imdb"]\ntechniques = ["adamw"]\nseeds = "0-1"\n'
+    more = read_plan(written(PLAN + pooled + unstored), None, str(store.root))
+    expected, expected_more = declared_plan(plan, store), declared_plan(more, store)
+    known = dict(on_stored_data(plan, store).sweeps["pooled"].fingerprints)
+    assert known["sst2"] == load_data(TASKS.get("sst2"), "embedded").fingerprint
 
     def unread(*arguments: object) -> None:
         raise Unavailable("the data are out of reach")
@@ -135,13 +138,17 @@ def test_the_stored_runs_say_which_data_a_plan_is_on(
     with pytest.raises(BadPlan, match="out of reach"):
         declared_plan(plan, store)
     monkeypatch.setattr(resolved, "load_data", unread)
-    assert declared_plan(plan.on_data(known), store) == expected
+    assert declared_plan(on_stored_data(plan, store), store) == expected
+    assert declared_plan(on_stored_data(more, store), store) == expected_more
 
 
-def test_data_that_stored_runs_differ_in_are_not_known(tmp_path: Path) -> None:
+def test_data_that_stored_runs_differ_in_are_not_known(tmp_path: Path, written: Any) -> None:
     store = Store(tmp_path / "store")
     for seed, (task, data) in enumerate((("sst2", "a"), ("imdb", "a"), ("imdb", "b"), ("squad", None), ("sst2", None))):
         spec = {"task": task, "seed": seed, **({"data": data} if data else {})}
         record = make_record(seed, task=task, run_id=digest(spec), spec=canonical_json(spec))
         write_row(store, record)
-    assert stored_data(store) == {"sst2": "a"}
+    plan = on_stored_data(read_plan(written(PLAN), None, str(store.root)), store)
+    known = dict(plan.contrasts["two techniques"].fingerprints)
+    assert (known["sst2"], "imdb" in known) == ("a", False)
+    assert (known["squad"], known["rte"]) == (NOT_STORED, NOT_STORED)
