@@ -5,6 +5,7 @@ The words are in results/findings.md.j2; `python -m tests.findings > docs/findin
 
 from __future__ import annotations
 
+import statistics
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -33,10 +34,13 @@ MODEL, PROFILE = "minilm", "desk"
 class Findings:
     """The numbers that the words ask for, of real data, `minilm` and `desk`; a cell that is not there is a KeyError."""
 
-    def __init__(self, summary: Summary) -> None:
+    def __init__(self, summary: Summary, store: Store) -> None:
         of_plan = {"data": "real", "model": MODEL, "profile": PROFILE}
         self.runs = summary.runs
+        self.store = store
         self.cells = [row for row in as_rows(summary.cells) if _has(row, of_plan)]
+        stress = {**of_plan, "profile": f"{PROFILE}-stress"}
+        self.under_stress = [row for row in as_rows(summary.cells) if _has(row, stress)]
         self.contrasts = [row for row in as_rows(contrasts(summary.cells)) if _has(row, of_plan)]
         self.answered = as_rows(answered(summary))
         self.declared = sum(family.contrasts for family in summary.families if family.name)
@@ -48,6 +52,17 @@ class Findings:
     def contrast(self, technique: str, task: str) -> Row:
         """The contrast with the baseline."""
         return self._one(self.contrasts, technique, task, "shared")
+
+    def stressed(self, technique: str, task: str) -> Row:
+        """The cell of the newest version of a technique at four times the rate, without warm-up."""
+        return self._one(self.under_stress, technique, task, "judged")
+
+    def last_gradients(self, technique: str, task: str, failed: bool) -> list[float]:
+        """The median gradient norm of the first block over the last tenth of the steps of each run, in order."""
+        own = self.runs[(self.runs["technique"] == technique) & (self.runs["task"] == task)]
+        own = own[(own["profile"] == PROFILE) & (own["status"] == ("collapsed" if failed else "converged"))]
+        norms = [record.curve.grad_norm_first for record in self.store.records(set(own["run_id"]))]
+        return sorted(statistics.median(norm[-(len(norm) // 10) :]) for norm in norms if norm)
 
     def decided(self, column: str, value: str) -> str:
         """The decided contrasts with a verdict, as `ema (SST-2)`."""
@@ -74,7 +89,7 @@ class Findings:
         return max(found, key=lambda row: float(row[most]))
 
 
-def page(summary: Summary) -> str:
+def page(summary: Summary, store: Store) -> str:
     """The page; a number that the results do not have is an error."""
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
@@ -86,23 +101,26 @@ def page(summary: Summary) -> str:
     shown: dict[str, Callable[..., str]] = {
         "points": lambda value: md.number(100 * float(value), 1),
         "ratio": lambda row: md.estimate(*(row[f"mad_ratio{end}"] for end in ("", "_low", "_high"))),
+        "times": lambda value: md.number(float(value), 1),
+        "distance": lambda value: md.number(float(value), 3),
+        "norm": lambda value: f"{float(value):.2g}",
         "share": lambda value: md.rate(float(value), 0),
         "count": count,
     }
     environment.filters.update(shown)
-    return environment.from_string(WORDS.read_text(encoding="utf-8")).render(found=Findings(summary))
+    return environment.from_string(WORDS.read_text(encoding="utf-8")).render(found=Findings(summary, store))
 
 
 def _has(row: Row, values: dict[str, Any]) -> bool:
     return all(str(row[name]) == value for name, value in values.items())
 
 
-def committed() -> Summary:
+def committed(store: Store) -> Summary:
     """The committed results, with the contrasts that their plan declares."""
-    store = Store(ROOT / "results")
     plan = read_plan(ROOT / "results" / "plan.toml", None, str(store.root))
     return summarise(store, plan=declared_plan(on_stored_data(plan, store), store))
 
 
 if __name__ == "__main__":
-    sys.stdout.write(page(committed()))
+    committed_store = Store(ROOT / "results")
+    sys.stdout.write(page(committed(committed_store), committed_store))
