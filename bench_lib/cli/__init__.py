@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from bench_lib import __version__
 from bench_lib.cli import (
+    answers,
     audit,
     check,
     compare,
@@ -90,6 +91,7 @@ def parser() -> argparse.ArgumentParser:
     check.add_to(commands.add_parser("check", help="a technique against a baseline: is it more stable?"))
     recommend.add_to(commands.add_parser("recommend", help="the techniques that suit a kind of task and a budget"))
     compare.add_to(commands.add_parser("compare", help="two techniques of a store, two stores, or two files of scores"))
+    answers.add_to(commands.add_parser("answers", help="what runs answered, on the items on which they differ most"))
     imports.add_to(commands.add_parser("import", help="runs of another harness, from files, into a store"))
     export.add_to(commands.add_parser("export", help="the runs of a store to trackio, TensorBoard, W&B or MLflow"))
     export_model.add_train(commands.add_parser("train", help="train one run and save its model"))

@@ -241,6 +241,14 @@ class Format(ABC):
     def answers(self, examples: Sequence[Any], predictions: Predictions) -> Sequence[Any]:
         """Stored predictions as the metrics take them."""
 
+    def in_words(self, example: Any, answer: Any, labels: Sequence[str]) -> str:
+        """An answer to an example, as `answers` gives it, for a person to read."""
+        return str(answer)
+
+    def right_in_words(self, example: Any, labels: Sequence[str]) -> tuple[str, ...]:
+        """The answers that are right by themselves, for a person to read."""
+        return (self.in_words(example, example.reference, labels),)
+
     def codes(self, values: NDArray[np.floating]) -> NDArray[np.integer]:
         """Predictions as whole numbers, (runs, rows), from the stored values, (runs, rows, ...)."""
         return np.asarray(values.argmax(axis=-1))

@@ -123,6 +123,9 @@ class MultiLabelClassification(Format):
     def answers(self, examples: Sequence[LabelSetExample], predictions: Predictions) -> Sequence[tuple[int, ...]]:
         return [tuple(np.flatnonzero(logits > UNDECIDED).tolist()) for logits in predictions.values]
 
+    def in_words(self, example: LabelSetExample, answer: Sequence[int], labels: Sequence[str]) -> str:
+        return ", ".join(labels[index] for index in answer) or "no label"
+
     def codes(self, values: NDArray[np.floating]) -> NDArray[np.integer]:
         """Equal numbers for equal sets."""
         runs, items, labels = values.shape

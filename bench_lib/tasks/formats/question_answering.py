@@ -170,6 +170,12 @@ class QuestionAnswering(Format):
         bounds = predictions.values[:, :2].astype(int).tolist()
         return [example.context[start:end] for example, (start, end) in zip(examples, bounds, strict=True)]
 
+    def in_words(self, example: SpanExample, answer: str, labels: Sequence[str]) -> str:
+        return answer or "no answer"
+
+    def right_in_words(self, example: SpanExample, labels: Sequence[str]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(example.answers)) or ("no answer",)
+
     def codes(self, values: NDArray[np.floating]) -> NDArray[np.integer]:
         spans = values[..., :2].astype(np.int64)
         return np.asarray(spans[..., 0] * (spans.max(initial=0) + 1) + spans[..., 1])

@@ -103,6 +103,9 @@ class Regression(Format):
         numbers: list[float] = predictions.values[:, 0].tolist()
         return numbers
 
+    def in_words(self, example: NumberExample, answer: float, labels: Sequence[str]) -> str:
+        return f"{answer:.2f}"
+
     def codes(self, values: NDArray[np.floating]) -> NDArray[np.integer]:
         """Which fifth of its run's predictions an item is in, since the metrics know ranks and no scale."""
         ranks = values[..., 0].argsort(axis=-1, kind="stable").argsort(axis=-1, kind="stable")

@@ -111,6 +111,9 @@ class TextClassification(Format):
     def answers(self, examples: Sequence[TextExample], predictions: Predictions) -> Sequence[int]:
         return [int(label) for label in predictions.values.argmax(-1)]
 
+    def in_words(self, example: TextExample, answer: int, labels: Sequence[str]) -> str:
+        return labels[answer]
+
     def constant_score(self, metric: str, labels: Sequence[str], examples: Sequence[TextExample]) -> float:
         references = [example.label for example in examples]
         constants = ([label] * len(references) for label in range(len(labels)))

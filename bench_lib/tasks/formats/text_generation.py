@@ -155,6 +155,12 @@ class TextGeneration(Format):
             for example, own in zip(examples, _each(predictions), strict=True)
         ]
 
+    def in_words(self, example: GenerationExample, answer: Written, labels: Sequence[str]) -> str:
+        return answer.text or "nothing"
+
+    def right_in_words(self, example: GenerationExample, labels: Sequence[str]) -> tuple[str, ...]:
+        return example.references
+
     def codes(self, values: NDArray[np.floating]) -> NDArray[np.integer]:
         raise Unsupported("outputs of several runs have different lengths; ask for `item_codes`")
 

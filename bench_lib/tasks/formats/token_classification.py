@@ -161,6 +161,11 @@ class TokenClassification(Format):
         tags = np.split(predictions.values.argmax(-1), np.cumsum(predictions.lengths)[:-1])
         return [sentence.tolist() for sentence in tags]
 
+    def in_words(self, example: TagExample, answer: Sequence[int], labels: Sequence[str]) -> str:
+        """The words in entities, each with its tag."""
+        tags = [labels[tag] for tag in answer]
+        return " ".join(f"{w}/{tag}" for w, tag in zip(example.words, tags, strict=True) if tag != OUTSIDE) or OUTSIDE
+
     def constant_score(self, metric: str, labels: Sequence[str], examples: Sequence[TagExample]) -> float:
         """The score of all `O`, which finds no entity; of single words that of the most frequent tag."""
         if metric in OF_ENTITIES:

@@ -13,10 +13,13 @@ from bench_lib.tasks.formats import (
     TOKEN_CLASSIFICATION,
     Format,
     GenerationExample,
+    LabelSetExample,
+    NumberExample,
     SpanExample,
     TagExample,
     TextExample,
 )
+from bench_lib.tasks.formats.text_metrics import Written
 
 TEXT, PAIR = TextExample("x y", 1), TextExample("x", 0, "y z")
 TAGGED = TagExample(("x", "y"), (3, 0))
@@ -75,6 +78,25 @@ def test_a_format_says_one_thing_about_its_targets(task_format: Format) -> None:
 def test_an_example_says_what_is_read_and_what_is_right(example, inputs, reference, indices) -> None:
     assert (example.inputs, example.reference, tuple(example.label_indices)) == (inputs, reference, indices)
     assert example.accepted_answers == (frozenset(reference) if example in (SPAN, WRITTEN) else frozenset([reference]))
+
+
+@pytest.mark.parametrize(
+    ("example", "answer", "labels", "words", "right"),
+    [
+        (TEXT, 0, ("bad", "good"), "bad", ("good",)),
+        (TAGGED, [0, 1], ("O", "B-PER", "I-PER", "B-LOC"), "y/B-PER", ("x/B-LOC",)),
+        (TAGGED, [0, 0], ("O", "B-PER", "I-PER", "B-LOC"), "O", ("x/B-LOC",)),
+        (SPAN, "x y", (), "x y", ("x", "y")),
+        (dataclasses.replace(SPAN, answers=(), starts=()), "", (), "no answer", ("no answer",)),
+        (WRITTEN, Written("v w"), (), "v w", ("y", "z")),
+        (WRITTEN, Written(""), (), "nothing", ("y", "z")),
+        (NumberExample("x", 2.5), -0.126, (), "-0.13", ("2.50",)),
+        (LabelSetExample("x", (0, 2)), (), ("a", "b", "c"), "no label", ("a, c",)),
+    ],
+)
+def test_answers_are_put_in_words(example, answer, labels, words, right) -> None:
+    assert example.format.in_words(example, answer, labels) == words
+    assert example.format.right_in_words(example, labels) == right
 
 
 def test_what_only_names_an_example_is_no_part_of_its_content() -> None:
