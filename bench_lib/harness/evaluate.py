@@ -89,7 +89,7 @@ def predict(
     found = half.decode(evaluation.examples, evaluation.features, outputs, task.labels)
     if not task.format.writes_text:
         return found
-    return half.completed(evaluation.examples, found, written(training, evaluation, pad_id))
+    return half.completed(evaluation.examples, found, written(training, evaluation, pad_id, task.writing.stops))
 
 
 def scored(task: Task, evaluation: Evaluation, predictions: Predictions, moved: tuple[float, ...] = ()) -> Scored:

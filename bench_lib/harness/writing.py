@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,10 +18,12 @@ from bench_lib.models.encoder_decoder import opening_of
 from bench_lib.techniques.interface.context import Training
 
 
-def written(training: Training, evaluation: Evaluation, pad_id: int) -> list[tuple[str, bool]]:
+def written(
+    training: Training, evaluation: Evaluation, pad_id: int, stops: Sequence[str] = ()
+) -> list[tuple[str, bool]]:
     """The text that the model writes for each example, and whether it ended it within `answer_tokens`.
 
-    In evaluation mode; the model is left in training mode.
+    A text that has one of the `stops` is not gone on with. In evaluation mode; the model is left in training mode.
     """
     tokenizer, size = evaluation.tokenizer, training.profile.eval_batch_size
     assert tokenizer is not None, "an evaluation of texts has a tokenizer"
@@ -31,14 +33,21 @@ def written(training: Training, evaluation: Evaluation, pad_id: int) -> list[tup
     side = right_padded if apart else left_padded
     order = sorted(prompts, key=lambda item: -len(prompts[item]))
     found: dict[int, tuple[str, bool]] = {}
+
+    def text_of(tokens: Sequence[int]) -> str:
+        return str(tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)).strip()
+
+    def has_stopped(tokens: Sequence[int]) -> bool:
+        return any(stop in text_of(tokens) for stop in stops)
+
     training.model.eval()
     for start in range(0, len(order), size):
         items = order[start : start + size]
         batch = side([prompts[item] for item in items], pad_id, training.device)
-        tokens = greedy(training.model, *batch, training.profile.answer_tokens, end)
+        limit = training.profile.answer_tokens
+        tokens = greedy(training.model, *batch, limit, end, has_stopped if stops else None)
         for item, own in zip(items, tokens, strict=True):
-            text = str(tokenizer.decode(own, skip_special_tokens=True, clean_up_tokenization_spaces=False))
-            found[item] = (text.strip(), end in own)
+            found[item] = (text_of(own), end in own)
     training.model.train()
     return [found[item] for item in range(len(evaluation.examples))]
 
@@ -61,10 +70,18 @@ def right_padded(prompts: Sequence[np.ndarray], pad_id: int, device: torch.devic
     return padded(prompts, length, pad_id).to(device), mask.to(device)
 
 
-def greedy(model: nn.Module, ids: Tensor, mask: Tensor, limit: int, end: int) -> list[list[int]]:
+def greedy(
+    model: nn.Module,
+    ids: Tensor,
+    mask: Tensor,
+    limit: int,
+    end: int,
+    has_stopped: Callable[[Sequence[int]], bool] | None = None,
+) -> list[list[int]]:
     """The most likely next token again and again, up to and including `end`, at most `limit` of them for each row.
 
-    Prompts are padded on the left, and on the right for a model of two stacks, whose encoder reads them once.
+    A row of which `has_stopped` holds ends there as well. Prompts are padded on the left, and on the right for a model
+    of two stacks, whose encoder reads them once.
     """
     opening = opening_of(model)
     following = _after_encoder(model, ids, mask, opening) if opening else _after_prompts(model, ids, mask)
@@ -75,6 +92,10 @@ def greedy(model: nn.Module, ids: Tensor, mask: Tensor, limit: int, end: int) ->
         best = logits.argmax(-1).where(running, end)
         found.append(best)
         running = running & (best != end)
+        if has_stopped is not None:
+            rows = torch.stack(found, dim=1).tolist()
+            over = [going and has_stopped(row) for going, row in zip(running.tolist(), rows, strict=True)]
+            running = running & ~torch.tensor(over, device=running.device)
         if len(found) == limit or not running.any():
             break
         logits = following.send(best[:, None])

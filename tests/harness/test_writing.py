@@ -92,6 +92,27 @@ def test_the_limit_is_the_profiles(prepare: Any, evaluation: Any) -> None:
         assert not ended
 
 
+def test_a_text_that_has_a_stop_is_not_gone_on_with(prepare: Any, evaluation: Any) -> None:
+    built = evaluation(TEXT_GENERATION)
+    whole = written(prepare(TEXT_GENERATION), built, 0)
+    stop = whole[0][0][len(whole[0][0]) // 2]
+    calls: list[int] = []
+
+    def found(stops: tuple[str, ...]) -> list[tuple[str, bool]]:
+        training = prepare(TEXT_GENERATION, eval_batch_size=1)
+        training.model.register_forward_pre_hook(lambda module, given: calls.append(1))
+        return written(training, built, 0, stops)
+
+    assert found(()) == whole
+    passes = len(calls)
+    stopped = found((stop,))
+    assert len(calls) - passes < passes
+    for (text, ended), (longer, ended_by_itself) in zip(stopped, whole, strict=True):
+        assert longer.startswith(text)
+        assert text.partition(stop)[0] == longer.partition(stop)[0]
+        assert (ended or stop in text) == (ended_by_itself or stop in longer)
+
+
 def test_an_evaluation_has_likelihood_and_texts(prepare: Any, evaluation: Any) -> None:
     built, training = evaluation(TEXT_GENERATION), prepare(TEXT_GENERATION)
     scored = evaluate(training, TASKS.get("e2e_nlg"), built, 0)
