@@ -38,9 +38,10 @@ class Findings:
         of_plan = {"data": "real", "model": MODEL, "profile": PROFILE}
         self.runs = summary.runs
         self.store = store
-        self.cells = [row for row in as_rows(summary.cells) if _has(row, of_plan)]
+        self.every = as_rows(summary.cells)
+        self.cells = [row for row in self.every if _has(row, of_plan)]
         stress = {**of_plan, "profile": f"{PROFILE}-stress"}
-        self.under_stress = [row for row in as_rows(summary.cells) if _has(row, stress)]
+        self.under_stress = [row for row in self.every if _has(row, stress)]
         self.contrasts = [row for row in as_rows(contrasts(summary.cells)) if _has(row, of_plan)]
         self.answered = as_rows(answered(summary))
         self.declared = sum(family.contrasts for family in summary.families if family.name)
@@ -57,10 +58,16 @@ class Findings:
         """The cell of the newest version of a technique at four times the rate, without warm-up."""
         return self._one(self.under_stress, technique, task, "judged")
 
+    def of_model(self, model: str, task: str, technique: str, profile: str = PROFILE) -> Row:
+        """The cell of a technique with any model, on real data."""
+        own = [row for row in self.every if _has(row, {"data": "real", "model": model, "profile": profile})]
+        return self._one(own, technique, task, "judged")
+
     def last_gradients(self, technique: str, task: str, failed: bool) -> list[float]:
         """The median gradient norm of the first block over the last tenth of the steps of each run, in order."""
-        own = self.runs[(self.runs["technique"] == technique) & (self.runs["task"] == task)]
-        own = own[(own["profile"] == PROFILE) & (own["status"] == ("collapsed" if failed else "converged"))]
+        status = "collapsed" if failed else "converged"
+        asked = {"technique": technique, "task": task, "model": MODEL, "profile": PROFILE, "status": status}
+        own = self.runs[(self.runs[[*asked]].astype(str) == [*asked.values()]).all(axis=1)]
         norms = [record.curve.grad_norm_first for record in self.store.records(set(own["run_id"]))]
         return sorted(statistics.median(norm[-(len(norm) // 10) :]) for norm in norms if norm)
 
@@ -101,6 +108,7 @@ def page(summary: Summary, store: Store) -> str:
     shown: dict[str, Callable[..., str]] = {
         "points": lambda value: md.number(100 * float(value), 1),
         "ratio": lambda row: md.estimate(*(row[f"mad_ratio{end}"] for end in ("", "_low", "_high"))),
+        "spread": lambda row: f"{md.number(100 * row['mean'], 1)} ± {md.number(100 * row['mad'], 1)}",
         "times": lambda value: md.number(float(value), 1),
         "distance": lambda value: md.number(float(value), 3),
         "norm": lambda value: f"{float(value):.2g}",
