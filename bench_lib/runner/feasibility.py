@@ -112,7 +112,7 @@ def _check_distinct(setting: Setting, dev_of: Subset | None, name: str) -> None:
         raise Unsupported(
             f"the {profile.scored_on} set of {task.name} under profile {name} ({len(examples):,} examples) cannot tell "
             f"a model from a constant: {task.primary} of the best constant is {scores.constant:.3f} of "
-            f"{scores.best:.3f}; evaluate more or other examples"
+            f"{scores.best:.3f}; evaluate more or other examples{task.format.why_no_room(task.primary)}"
         )
 
 

@@ -126,7 +126,8 @@ class Format(ABC):
 
     `columns` are the least and the greatest number of columns of a task; `metrics` are those that a task may name, the
     usual one first. `roles` are those of its columns, the target last, for tasks of a user's own; none where columns
-    can only be listed.
+    can only be listed. With `recognised_last`, data whose format is not said is of this one only if it is of no other:
+    what is its target may stand beside the label of another task.
     `aliases` are common names of such tasks, and `sample_task` is the task on which a technique's promises are checked.
     `sample_model` is the model for that. `auto_model` is the class of transformers with the head, and `torch_half` is
     `MODULE:CLASS` of the `TorchFormat`, which is imported for training.
@@ -143,6 +144,7 @@ class Format(ABC):
     columns: ClassVar[tuple[int, int]]
     metrics: ClassVar[Mapping[str, Metric]]
     roles: ClassVar[tuple[Role, ...]] = ()
+    recognised_last: ClassVar[bool] = False
     aliases: ClassVar[tuple[str, ...]] = ()
     sample_task: ClassVar[str]
     sample_model: ClassVar[str] = "tiny"
@@ -213,6 +215,14 @@ class Format(ABC):
         """The labels that the targets of rows name, in order; none where the format has no labels or cannot tell."""
         return ()
 
+    def may_predict(self, values: Sequence[Any]) -> bool:
+        """Whether a column with a usual name and these values can be the target; `parse` refuses single wrong ones."""
+        return True
+
+    def usual_metrics(self, language: str) -> tuple[str, ...]:
+        """The metrics of a task that names none; `language` is that of its answers."""
+        return (next(iter(self.metrics)),)
+
     def read_target(self, value: Any, labels: Sequence[str]) -> Any:
         """A target as a file has it, in the form that `parse` takes; what it does not know is left as it is."""
         return value
@@ -267,6 +277,10 @@ class Format(ABC):
         """The score of the right answers."""
         references = [example.reference for example in examples]
         return self.metrics[metric](labels, references, references)
+
+    def why_no_room(self, metric: str) -> str:
+        """What follows a message that a metric cannot tell a model from a constant: a usual reason in the format."""
+        return ""
 
     def room(self, metric: str, labels: Sequence[str], examples: Sequence[Any]) -> Room:
         """The scores between which models can be told apart.

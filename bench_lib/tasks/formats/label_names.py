@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -25,6 +26,14 @@ def found_names(rows: Sequence[RowReader]) -> tuple[str, ...]:
             raise row.wrong(row.columns[-1], value, "a label: text that is not blank, or a whole number")
         names[name] = None
     return tuple(sorted(names, key=int if _are_numbers(names) else str))
+
+
+def are_on_a_scale(values: Sequence[Any]) -> bool:
+    """Whether values are numbers and not names of labels: some number is a fraction. Empty values are left out."""
+    numbers = [value for value in values if value is not None]
+    if any(isinstance(value, bool) or not isinstance(value, (int, float)) for value in numbers):
+        return False
+    return any(isinstance(one, float) and math.isfinite(one) and not one.is_integer() for one in numbers)
 
 
 def label_name(value: Any) -> str | None:

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from bench_lib.core.errors import require
 from bench_lib.core.record import Predictions
-from bench_lib.tasks.formats.base import Example, Format, Metric, Text
+from bench_lib.tasks.formats.base import Example, Format, Metric, Role, Text
 from bench_lib.tasks.formats.label_names import found_names, index_of
 from bench_lib.tasks.formats.label_set_metrics import LABEL_SET_METRICS, best_constant
 from bench_lib.tasks.formats.rows import RowReader
-from bench_lib.tasks.formats.texts import TextsExample, read_texts, text_columns
+from bench_lib.tasks.formats.texts import TEXT_ROLES, TextsExample, read_texts, text_columns
 
 UNDECIDED = 0.0
 """The logit of the probability 0.5, above which a label is predicted."""
@@ -54,6 +54,11 @@ class MultiLabelClassification(Format):
     name: ClassVar[str] = "multi_label"
     columns: ClassVar[tuple[int, int]] = (2, 4)
     metrics: ClassVar[Mapping[str, Metric]] = LABEL_SET_METRICS
+    roles: ClassVar[tuple[Role, ...]] = (
+        *TEXT_ROLES,
+        Role("labels", ("labels", "label", "tags", "topics", "categories", "emotions", "genres")),
+    )
+    recognised_last: ClassVar[bool] = True
     aliases: ClassVar[tuple[str, ...]] = ("multi-label", "multi-label-classification", "multilabel", "emotions")
     sample_task: ClassVar[str] = "go_emotions"
     auto_model: ClassVar[str] = "AutoModelForSequenceClassification"
@@ -82,6 +87,9 @@ class MultiLabelClassification(Format):
         target = rows[0].columns[-1] if rows else ""
         single = [replace(row, row={target: value}) for row in rows for value in row.items(target)]
         return found_names(single)
+
+    def may_predict(self, values: Sequence[Any]) -> bool:
+        return any(isinstance(value, (list, tuple)) for value in values)
 
     def read_target(self, value: Any, labels: Sequence[str]) -> Any:
         """The indices of labels by their names or their indices."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from bench_lib.core.errors import Unsupported, require
 from bench_lib.core.record import Predictions
-from bench_lib.tasks.formats.base import Example, Format, Metric, Text
+from bench_lib.tasks.formats.base import Example, Format, Metric, Role, Text
 from bench_lib.tasks.formats.correlations import CORRELATIONS
 from bench_lib.tasks.formats.rows import RowReader
-from bench_lib.tasks.formats.texts import TextsExample, read_texts, text_columns
+from bench_lib.tasks.formats.texts import TEXT_ROLES, TextsExample, read_texts, text_columns
 
 PARTS = 5
 """The parts of equal size into which predictions are ranked for the agreement of runs."""
@@ -50,6 +50,11 @@ class Regression(Format):
     name: ClassVar[str] = "regression"
     columns: ClassVar[tuple[int, int]] = (2, 4)
     metrics: ClassVar[Mapping[str, Metric]] = CORRELATIONS
+    roles: ClassVar[tuple[Role, ...]] = (
+        *TEXT_ROLES,
+        Role("number", ("number", "score", "rating", "similarity", "relatedness_score", "value", "label", "target")),
+    )
+    recognised_last: ClassVar[bool] = True
     aliases: ClassVar[tuple[str, ...]] = ("regression", "text-regression", "similarity", "sts", "rating")
     sample_task: ClassVar[str] = "stsb"
     auto_model: ClassVar[str] = "AutoModelForSequenceClassification"
@@ -66,10 +71,12 @@ class Regression(Format):
         text, pair = read_texts(row)
         target = row.columns[-1]
         value = row.get(target)
-        # A bool is an int to isinstance.
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        if not _is_number(value):
             raise row.wrong(target, value, "a finite number")
         return NumberExample(text, float(value), pair)
+
+    def may_predict(self, values: Sequence[Any]) -> bool:
+        return any(_is_number(self.read_target(value, ())) for value in values)
 
     def read_target(self, value: Any, labels: Sequence[str]) -> Any:
         """A number, also where the file has it as text, as CSV does."""
@@ -113,6 +120,11 @@ class Regression(Format):
 
     def constant_score(self, metric: str, labels: Sequence[str], examples: Sequence[NumberExample]) -> float:
         return 0.0
+
+
+def _is_number(value: Any) -> bool:
+    # A bool is an int to isinstance; the comparison is exact for a whole number that no float can hold.
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _another(examples: Sequence[NumberExample], i: int, generator: np.random.Generator) -> float:

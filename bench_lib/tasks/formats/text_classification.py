@@ -12,10 +12,10 @@ from bench_lib.core.errors import require
 from bench_lib.core.record import Predictions
 from bench_lib.tasks.formats.base import Example, Format, Metric, Role, Text
 from bench_lib.tasks.formats.class_metrics import CLASS_METRICS, check_class_metric
-from bench_lib.tasks.formats.label_names import found_names, index_of
+from bench_lib.tasks.formats.label_names import are_on_a_scale, found_names, index_of
 from bench_lib.tasks.formats.label_shifts import label_shifts
 from bench_lib.tasks.formats.rows import RowReader
-from bench_lib.tasks.formats.texts import TextsExample, read_texts, text_columns
+from bench_lib.tasks.formats.texts import TEXT_ROLES, TextsExample, read_texts, text_columns
 
 MOST_LISTED = 9
 """The most labels that a message lists."""
@@ -61,8 +61,7 @@ class TextClassification(Format):
     columns: ClassVar[tuple[int, int]] = (2, 4)
     metrics: ClassVar[Mapping[str, Metric]] = CLASS_METRICS
     roles: ClassVar[tuple[Role, ...]] = (
-        Role("text", ("text", "sentence", "sentence1", "text1", "premise", "review", "content", "question")),
-        Role("pair", ("pair", "sentence2", "text2", "text_pair", "hypothesis", "passage"), optional=True),
+        *TEXT_ROLES,
         Role("label", ("label", "labels", "class", "target", "category", "intent", "sentiment")),
     )
     aliases: ClassVar[tuple[str, ...]] = (
@@ -94,6 +93,9 @@ class TextClassification(Format):
     def found_labels(self, rows: Sequence[RowReader]) -> tuple[str, ...]:
         """The names of the classes: texts, or whole numbers in their order."""
         return found_names(rows)
+
+    def may_predict(self, values: Sequence[Any]) -> bool:
+        return not are_on_a_scale(values) and not any(isinstance(value, (list, tuple)) for value in values)
 
     def read_target(self, value: Any, labels: Sequence[str]) -> Any:
         """The index of a class by its name or its index."""

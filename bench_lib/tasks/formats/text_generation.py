@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from bench_lib.core.errors import BadValue, Unsupported, require
 from bench_lib.core.record import Predictions
-from bench_lib.tasks.formats.base import Example, Format, Metric, Text
+from bench_lib.tasks.formats.base import Example, Format, Metric, Role, Text
 from bench_lib.tasks.formats.constant_texts import best_constant
 from bench_lib.tasks.formats.rows import RowReader
 from bench_lib.tasks.formats.text_metrics import FORM, LANGUAGES, OVERLAP, TEXT_METRICS, Written
@@ -20,6 +21,8 @@ from bench_lib.tasks.formats.writing import Writing
 
 HEAD = 3
 """Numbers of an output before its text: the references' negative log-likelihood, their tokens, and 1 if it ended."""
+USUAL = ("bleu", "chrf", "rouge_l")
+"""Metrics of overlap of tasks that name none, where the language has them."""
 TURNS = "\n"
 """What stands between the turns of a dialogue."""
 
@@ -84,6 +87,23 @@ class TextGeneration(Format):
     name: ClassVar[str] = "generation"
     columns: ClassVar[tuple[int, int]] = (1, 2)
     metrics: ClassVar[Mapping[str, Metric]] = TEXT_METRICS
+    roles: ClassVar[tuple[Role, ...]] = (
+        Role(
+            "text",
+            (
+                *("text", "input", "prompt", "instruction", "question", "source", "article", "document", "dialogue"),
+                *("context", "passage", "meaning_representation"),
+            ),
+        ),
+        Role(
+            "answer",
+            (
+                *("answer", "summary", "response", "translation", "output", "completion", "reply", "highlights"),
+                *("reference", "references", "human_reference"),
+            ),
+        ),
+    )
+    recognised_last: ClassVar[bool] = True
     aliases: ClassVar[tuple[str, ...]] = (
         *("generation", "text-generation", "instruction-tuning", "sft", "data-to-text", "summarisation"),
         *("summarization", "translation", "dialogue"),
@@ -109,6 +129,15 @@ class TextGeneration(Format):
                 what = f"language of the answers of task {task}, which {metric} would have to tell the words of"
                 raise BadValue(what, language, f"{', '.join(known)}; chrf needs no words")
 
+    def may_predict(self, values: Sequence[Any]) -> bool:
+        each = (text for value in values for text in (value if isinstance(value, (list, tuple)) else [value]))
+        return any(isinstance(text, str) for text in each)
+
+    def usual_metrics(self, language: str) -> tuple[str, ...]:
+        """Those of overlap that can tell the words of the language, the first counts, and all of form."""
+        overlap = (metric for metric in USUAL if language in LANGUAGES.get(metric, (language,)))
+        return (*overlap, *FORM)
+
     def parse(self, row: RowReader) -> GenerationExample | None:
         """The example of a row: an input and its references, or one column with the turns of a dialogue.
 
@@ -120,6 +149,9 @@ class TextGeneration(Format):
             if row.writing.drops_blank:
                 return None
             raise row.wrong(row.columns[0], text, "text that is not blank")
+        for answer, stop in product(references, row.writing.stops):
+            if stop in answer:
+                raise row.wrong(row.columns[-1], answer, f"a text without {stop!r}, before which an output is cut")
         before, after = row.writing.around
         return GenerationExample(text, references, before, after, row.writing.stops, row.writing.language)
 
@@ -180,6 +212,9 @@ class TextGeneration(Format):
     def best_score(self, metric: str, labels: Sequence[str], examples: Sequence[GenerationExample]) -> float:
         right = [Written(example.references[0], language=example.language) for example in examples]
         return self.metrics[metric](labels, right, [example.references for example in examples])
+
+    def why_no_room(self, metric: str) -> str:
+        return "; answers of fewer than four words have no BLEU: make chrf the first metric" if metric == "bleu" else ""
 
 
 def packed(outputs: Sequence[Written]) -> Predictions:

@@ -7,12 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, Self
 
-from bench_lib.tasks.formats.base import Example, Text
+from bench_lib.tasks.formats.base import Example, Role, Text
 from bench_lib.tasks.formats.rows import RowReader
 from bench_lib.tasks.formats.word_edits import Passage, joined, protect, split
 
 MARKED = re.compile(r"<(e\d)>.*?</\1>", re.DOTALL)
 """An entity between its markers, which the target is about."""
+
+TEXT_ROLES = (
+    Role("text", ("text", "sentence", "sentence1", "text1", "premise", "review", "content", "question")),
+    Role("pair", ("pair", "sentence2", "text2", "text_pair", "hypothesis", "passage"), optional=True),
+)
 
 
 class Texts(Protocol):

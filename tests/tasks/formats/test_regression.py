@@ -35,7 +35,7 @@ def test_a_row_is_a_pair_with_a_number() -> None:
     assert (EXAMPLES[0].label_indices, EXAMPLES[0].rewordable) == ((), EXAMPLES[0].inputs)
 
 
-@pytest.mark.parametrize("value", ["3", None, True, float("nan"), float("inf")])
+@pytest.mark.parametrize("value", ["3", None, True, float("nan"), float("inf"), 10**400])
 def test_what_is_no_finite_number_is_named(value) -> None:
     with pytest.raises(BadData, match=r"here, row 0 .*: label is .*; expected a finite number"):
         parse(STSB, [{**ROWS[0], "label": value}], "here")

@@ -8,26 +8,21 @@ from difflib import get_close_matches
 from bench_lib.core.errors import BadData, BenchError, UnknownName
 from bench_lib.tasks.formats import FORMATS, Format
 from bench_lib.tasks.formats.base import Role
-from bench_lib.tasks.sources.own.definition import Definition
+from bench_lib.tasks.formats.rows import Row
+from bench_lib.tasks.sources.own.definition import Definition, misplaced
 
 HOW = "say it in a file: --task FILE.toml, with format = ... and columns = {...}"
 
 
-def format_and_columns(definition: Definition, present: Sequence[str]) -> tuple[Format, tuple[str, ...]]:
-    """The format, and the columns in its order, of a task whose files have the columns `present`.
+def format_and_columns(definition: Definition, rows: Sequence[Row]) -> tuple[Format, tuple[str, ...]]:
+    """The format, and the columns in its order, of a task with the rows of its first file.
 
     Raises `BadData` where they are neither said nor plain.
     """
-    if definition.format is None:
-        known = definition.columns if isinstance(definition.columns, Mapping) else {}
-        fitting = [one for one in FORMATS if one.roles and _fits(one, known, present)]
-        if len(fitting) != 1:
-            names = ", ".join(map(str, fitting))
-            why = f"fit several task formats ({names})" if fitting else "are those of no task format that is known"
-            raise BadData(f"{definition.path}: the columns {', '.join(present)} {why}; {HOW}")
-        task_format = fitting[0]
-    else:
-        task_format = definition.format
+    present = list(rows[0])
+    task_format = definition.format or _recognised(definition, rows)
+    if wrong := misplaced(definition.writing, task_format):
+        raise BadData(f"{definition.path}: {wrong[0]}, by its columns ({', '.join(present)}); {HOW}")
     return task_format, _columns(definition, task_format, present)
 
 
@@ -38,6 +33,22 @@ def check_columns_present(source: str, columns: Sequence[str], present: Sequence
             near = get_close_matches(column, present, n=1)
             hint = f"did you mean {near[0]!r}? " if near else ""
             raise BadData(f"{source} has no column {column!r}; {hint}there are {', '.join(present) or 'none'}")
+
+
+def _recognised(definition: Definition, rows: Sequence[Row]) -> Format:
+    """The one format that columns and the values of the target fit; `BadData` where there is none, or several."""
+    present = list(rows[0])
+    known = definition.columns if isinstance(definition.columns, Mapping) else {}
+    named = [one for one in FORMATS if one.roles and _fits(one, known, present)]
+    fitting = [one for one in named if known or _predicts(one, rows)]
+    fitting = [one for one in fitting if not one.recognised_last] or fitting
+    if len(fitting) == 1:
+        return fitting[0]
+    names = ", ".join(map(str, fitting or named))
+    why = "are those of no task format that is known"
+    if named:
+        why = f"fit several task formats ({names})" if fitting else f"have names as in {names}, and other values"
+    raise BadData(f"{definition.path}: the columns {', '.join(present)} {why}; {HOW}")
 
 
 def _columns(definition: Definition, task_format: Format, present: Sequence[str]) -> tuple[str, ...]:
@@ -79,6 +90,11 @@ def _fits(task_format: Format, known: Mapping[str, str], present: Sequence[str])
     named = {role.name for role in task_format.roles}
     needed = [role for role in task_format.roles if not role.optional]
     return known.keys() <= named and all(role.name in known or (not known and _usual(role, present)) for role in needed)
+
+
+def _predicts(task_format: Format, rows: Sequence[Row]) -> bool:
+    targets = _usual(task_format.roles[-1], list(rows[0]))
+    return any(task_format.may_predict([row.get(name) for row in rows]) for name in targets)
 
 
 def _usual(role: Role, present: Sequence[str]) -> list[str]:

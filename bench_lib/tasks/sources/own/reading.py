@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ from bench_lib.core.errors import BadData, BenchError, check_name, check_path
 from bench_lib.core.spec import digest
 from bench_lib.tasks.formats import Example, Format
 from bench_lib.tasks.formats.rows import RowReader
+from bench_lib.tasks.formats.writing import PLAIN, Writing
 from bench_lib.tasks.sources.fingerprint import fingerprint
 from bench_lib.tasks.sources.local import holdings
 from bench_lib.tasks.sources.own.columns import check_columns_present, format_and_columns
-from bench_lib.tasks.sources.own.definition import SHARE, Definition, read_definition
+from bench_lib.tasks.sources.own.definition import SHARE, WRITING, Definition, read_definition
 from bench_lib.tasks.sources.own.splits import find_splits, split_by_content
 from bench_lib.tasks.sources.parse import parse
 from bench_lib.tasks.sources.tables import read_rows
@@ -33,7 +35,7 @@ def own_data(path: str) -> Data:
     first = read_rows(files.train[0])
     if not first:
         raise BadData(f"{files.train[0]} is empty; expected at least one row under the names of the columns")
-    task_format, columns = format_and_columns(own, list(first[0]))
+    task_format, columns = format_and_columns(own, first)
     train, evaluation = (_readers(paths, columns, own.labels) for paths in (files.train, files.evaluation))
     task = _task(own, task_format, columns, files.eval_split, train + evaluation)
     facts = {"data_licence": task.licence, "data_citation": task.citation}
@@ -44,6 +46,7 @@ def own_data(path: str) -> Data:
         if not seen or not held_out:
             raise BadData(f"{path}: a share of {share} of its {number} examples leaves nothing to train or evaluate on")
         facts["data_split"] = f"evaluated on {len(held_out)} of {number} examples, chosen by a hash of their inputs"
+    held_out = tuple(task_format.evaluated(held_out))
     return Data(task, "local", fingerprint(seen, held_out), seen, held_out, facts)
 
 
@@ -109,10 +112,14 @@ def _task(
     own: Definition, task_format: Format, columns: tuple[str, ...], eval_split: str, rows: Sequence[RowReader]
 ) -> Task:
     labels = own.labels or task_format.found_labels(rows)
-    metrics = own.metrics or (next(iter(task_format.metrics)),)
+    writing = _writing(own)
+    metrics = own.metrics or task_format.usual_metrics(writing.language or own.language)
     for label in labels:
         check_name(f"a label of {own.path}", label)
-    decides = [str(task_format), labels, metrics, own.language, own.judges_wording, own.mends_tags]
+    decides: list[Any] = [str(task_format), labels, metrics, own.language, own.judges_wording, own.mends_tags]
+    # Only what is not as usual, so that what else tasks may come to say changes no version.
+    if writing != PLAIN:
+        decides.append({name: value for name, value in vars(writing).items() if value != getattr(PLAIN, name)})
     try:
         return Task(
             name=own.name,
@@ -127,11 +134,17 @@ def _task(
             judges_wording=own.judges_wording,
             language=own.language,
             mends_tags=own.mends_tags,
+            writing=writing,
             version=f"{OWN_VERSION}{digest(decides)[:12]}",
             path=str(own.path),
         )
     except BenchError as error:
         raise BadData(f"{own.path}: {error}") from error
+
+
+def _writing(own: Definition) -> Writing:
+    writing = Writing(**{WRITING[key]: value for key, value in own.writing.items()})
+    return replace(writing, language="") if writing.language == own.language else writing
 
 
 def _examples(task: Task, readers: Sequence[RowReader]) -> tuple[Example, ...]:
