@@ -38,9 +38,9 @@ def check_columns_present(source: str, columns: Sequence[str], present: Sequence
 def _recognised(definition: Definition, rows: Sequence[Row]) -> Format:
     """The one format that columns and the values of the target fit; `BadData` where there is none, or several."""
     present = list(rows[0])
-    known = definition.columns if isinstance(definition.columns, Mapping) else {}
+    known, listed = (definition.columns, ()) if isinstance(definition.columns, Mapping) else ({}, definition.columns)
     named = [one for one in FORMATS if one.roles and _fits(one, known, present)]
-    fitting = [one for one in named if known or _predicts(one, rows)]
+    fitting = [one for one in named if known or _predicts(one, listed[-1:], rows)]
     fitting = [one for one in fitting if not one.recognised_last] or fitting
     if len(fitting) == 1:
         return fitting[0]
@@ -92,8 +92,8 @@ def _fits(task_format: Format, known: Mapping[str, str], present: Sequence[str])
     return known.keys() <= named and all(role.name in known or (not known and _usual(role, present)) for role in needed)
 
 
-def _predicts(task_format: Format, rows: Sequence[Row]) -> bool:
-    targets = _usual(task_format.roles[-1], list(rows[0]))
+def _predicts(task_format: Format, listed: Sequence[str], rows: Sequence[Row]) -> bool:
+    targets = listed or _usual(task_format.roles[-1], list(rows[0]))
     return any(task_format.may_predict([row.get(name) for row in rows]) for name in targets)
 
 

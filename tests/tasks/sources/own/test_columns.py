@@ -111,6 +111,13 @@ def test_roles_say_the_format(tmp_path: Path, columns: str, found: str) -> None:
     assert f"{task_format}: {' '.join(names)}" == found
 
 
+def test_of_listed_columns_the_last_is_the_target(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text('columns = ["text", "stars"]\n')
+    task_format, columns = format_and_columns(read_definition(path), [{"text": "a", "stars": "x", "label": ["y"]}])
+    assert (str(task_format), columns) == ("sequence", ("text", "stars"))
+
+
 def test_a_folder_of_each_format_is_a_task(tmp_path: Path) -> None:
     tasks: dict[str, list[dict[str, Any]]] = {
         "regression": [{"text": f"text {i}", "score": i / 4} for i in range(10)],
