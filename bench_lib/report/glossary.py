@@ -45,6 +45,20 @@ FURTHER = """Runs with `--also` are evaluated on further sets as well, on which 
 MAD are over the converged runs with the measure, in percent points, beside the same runs' scores on the task itself. No
 verdict rests on them."""
 
+OTHER_METRICS = """Tasks with metrics beside the primary one: mean \u00b1 MAD over the runs that converged, in percent
+points where a metric is a share or a correlation. Runs that failed are left out, as from the mean and the MAD of the
+leaderboard, which counts them in a column of its own. Verdicts rest on the primary metric alone."""
+
+OUTPUTS = """Outputs that a model writes are *empty* where they have no text, *endless* where they reach the limit of
+tokens without an end, and *repeating* where they are endless and close with the same piece of text four times or more.
+The tables show shares of all outputs, the lower the better; `nonempty`, `ended` and `unrepeated` are the shares of the
+other outputs. The worst run is the one with most repeating outputs. Collapsed runs have rows of their own here. Below
+the baseline, techniques with most repeating outputs come first."""
+
+ENTITIES = """Entities are counted by one of two schemes: `entity_f1` reads tags as strict IOB2, where an entity begins
+with `B-` and an `I-` tag that continues none belongs to no entity; `conlleval_f1` reads them as the script conlleval of
+the CoNLL-2000 shared task, where such an `I-` tag begins an entity."""
+
 FORGETTING = """Runs with `--forgetting` measure the perplexity on general text before and after the training:
 geometric means over the converged runs, and mean and MAD of the natural logarithm of their ratio. Above 0 the model
 predicts general text worse than before the training. Perplexities of different models or tokenizers are not

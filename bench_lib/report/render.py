@@ -25,6 +25,7 @@ from bench_lib.report.analysis.declared import DeclaredPlan
 from bench_lib.report.analysis.further_tables import FORGETTING_TITLE, FURTHER_TITLE
 from bench_lib.report.analysis.opening import FILE as CONTRASTS
 from bench_lib.report.analysis.opening import TITLE, in_order
+from bench_lib.report.analysis.other_metric_tables import TITLE as OTHERS_TITLE
 from bench_lib.report.analysis.published_claims import shipped
 from bench_lib.report.analysis.results import Summary, summarise
 from bench_lib.report.analysis.summary import BASELINE
@@ -42,7 +43,7 @@ from bench_lib.report.markdown.sections import VARIANCE_TITLE
 from bench_lib.store import Store
 
 PAGE, LEADERBOARD, CLAIMS, VARIANCE = "index.html", "leaderboard.md", "claims.md", "variance.csv"
-MODELS, FURTHER, FORGETTING = "across_models.csv", "further.csv", "forgetting.csv"
+MODELS, OTHERS, FURTHER, FORGETTING = "across_models.csv", "other_metrics.csv", "further.csv", "forgetting.csv"
 DIGITS = ".10g"
 SUFFIXES = (".svg", ".csv")
 """Suffixes of the files of a figure."""
@@ -54,6 +55,7 @@ LISTED = {
     VARIANCE_TITLE: VARIANCE,
     heading(TITLE): CONTRASTS,
     heading(MODELS_TITLE): MODELS,
+    heading(OTHERS_TITLE): OTHERS,
     heading(FURTHER_TITLE): FURTHER,
     heading(FORGETTING_TITLE): FORGETTING,
 }
@@ -119,6 +121,7 @@ def _optional_tables(summary: Summary) -> dict[str, pd.DataFrame]:
         CONTRASTS: in_order(contrasts(summary.cells)),
         VARIANCE: summary.variance_components,
         MODELS: across_models(summary.cells),
+        OTHERS: summary.other_metrics,
         FURTHER: summary.further,
         FORGETTING: summary.forgetting,
     }

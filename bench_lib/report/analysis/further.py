@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from bench_lib.core.spec import canonical_json
@@ -28,9 +29,12 @@ Measured = Mapping[str, Floats]
 
 def further_column(metrics: pa.ChunkedArray, specs: pa.ChunkedArray) -> pa.Array:
     """The column of runs, from their metrics and specs: the metrics of the sets that the spec names."""
+    maps = metrics.combine_chunks()
+    if not pc.any(pc.match_substring(maps.keys, ".")).as_py():
+        return pa.array([""] * len(maps), pa.string()).dictionary_encode()
     texts = [
         _measures_text(pairs, specs[row].as_py()) if any("." in name for name, _ in pairs or ()) else ""
-        for row, pairs in enumerate(metrics.to_pylist())
+        for row, pairs in enumerate(maps.to_pylist())
     ]
     return pa.array(texts, pa.string()).dictionary_encode()
 

@@ -20,6 +20,7 @@ from bench_lib.report.analysis.diagnostics import Reader, diagnostics
 from bench_lib.report.analysis.efficiency import efficiency_metrics
 from bench_lib.report.analysis.further import COLUMN, forgetting, further_scores
 from bench_lib.report.analysis.noise import Scores, noise_floors, repeat_scores
+from bench_lib.report.analysis.other_metrics import NAMES, other_metrics
 from bench_lib.report.analysis.ranking import ranks
 from bench_lib.report.analysis.sequential import FamilyOutcome, outcomes, overlaid
 from bench_lib.report.analysis.summary import BASELINE, add_contrasts, compare_cells, over_tasks, summarise_cells
@@ -39,8 +40,9 @@ class Summary:
     `runs` has one row per run, sorted by cell and seed, and `loss` the training curves (runs, points); `cells` one row
     per cell, `techniques` and `ranks` one per technique of a group. Runs that freeze streams in turn are in
     `variance_components` only, and those of a tuning in `points`, one row a point. `further` has one row per cell and
-    measure of a further set, `forgetting` one per cell. `families` are sequential comparisons, whose verdicts are in
-    `cells`, and `plan` is what a plan declares. `quarantined` are the names of damaged files.
+    measure of a further set, `forgetting` one per cell, and `other_metrics` one per cell, metric beside the primary one
+    and status. `families` are sequential comparisons, whose verdicts are in `cells`, and `plan` is what a plan
+    declares. `quarantined` are the names of damaged files.
     """
 
     runs: pd.DataFrame
@@ -52,6 +54,7 @@ class Summary:
     points: pd.DataFrame
     further: pd.DataFrame
     forgetting: pd.DataFrame
+    other_metrics: pd.DataFrame
     baseline: str
     quarantined: Sequence[str] = ()
     families: Sequence[FamilyOutcome] = ()
@@ -79,7 +82,7 @@ def summarise(
     families = outcomes(known, store, plan.families if plan else ())
     table = overlaid(table, split_cells(known), families, baseline) if families else table
     return Summary(
-        runs=known.drop(columns=["row", COLUMN]),
+        runs=known.drop(columns=["row", COLUMN, NAMES]),
         loss=read.loss[known["row"].to_numpy(dtype=np.int64)],
         cells=table,
         techniques=over_tasks(table),
@@ -88,6 +91,7 @@ def summarise(
         points=tuning.points(read.frame),
         further=further_scores(known),
         forgetting=forgetting(known),
+        other_metrics=other_metrics(known, read.measured),
         baseline=baseline,
         quarantined=damaged,
         families=families,
@@ -113,7 +117,7 @@ def _table(known: pd.DataFrame, baseline: str, store: Store, executor: Executor)
     if not comparable and baseline != BASELINE:
         raise UnknownName("baseline technique", baseline, techniques)
     # These columns are the largest, are not read here, and would be sent to every worker.
-    slim = known.drop(columns=["row", "spec", "provenance", COLUMN])
+    slim = known.drop(columns=["row", "spec", "provenance", COLUMN, NAMES])
     parts = [own for _, own in slim.groupby(list(GROUP), sort=True, observed=True)]
     again = repeat_scores(store)
     # Without any run outside of tuning and variance decompositions, a table without rows.

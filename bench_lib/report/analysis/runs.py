@@ -20,6 +20,7 @@ from bench_lib.report.analysis.dynamics import READ, dynamics, ragged
 from bench_lib.report.analysis.efficiency import STORED
 from bench_lib.report.analysis.further import COLUMN, further_column
 from bench_lib.report.analysis.names import LONGEST, LONGEST_TEXT, NAMELESS, named
+from bench_lib.report.analysis.other_metrics import VALUES, Ragged, other_metric_columns
 from bench_lib.report.cells import is_score, numbers
 from bench_lib.report.formatting import shorten
 from bench_lib.store import Store
@@ -64,10 +65,14 @@ DATE = "started"
 
 @dataclass(frozen=True, eq=False)
 class Runs:
-    """One row per run, with its spec without the seed, and the training losses: (runs, POINTS) float32."""
+    """One row per run, with its spec without the seed.
+
+    `loss` are the training losses: (runs, POINTS) float32; `measured` the values of metrics beside the primary ones.
+    """
 
     frame: pd.DataFrame
     loss: NDArray[np.float32]
+    measured: Ragged
 
 
 def read(store: Store) -> Runs:
@@ -80,7 +85,8 @@ def read(store: Store) -> Runs:
     """
     table = store.table(Reduction((*KEPT, *PLAIN, *READ, "curve_loss", "spec", "provenance", "metrics"), _reduced))
     loss = np.asarray(table["loss"].combine_chunks().flatten(), dtype=np.float32).reshape(-1, POINTS)
-    return Runs(_believed(named(table.drop_columns(["loss"]).to_pandas())), loss)
+    frame = table.drop_columns(["loss", VALUES]).to_pandas()
+    return Runs(_believed(named(frame)), loss, ragged(table[VALUES]))
 
 
 def _believed(frame: pd.DataFrame) -> pd.DataFrame:
@@ -121,6 +127,7 @@ def _reduced(rows: pa.Table) -> pa.Table:
         "provenance": _lasting_provenance(rows["provenance"].combine_chunks()),
         "loss": pa.FixedSizeListArray.from_arrays(thinned(*ragged(rows["curve_loss"])).ravel(), POINTS),
         COLUMN: further_column(rows["metrics"], rows["spec"]),
+        **other_metric_columns(rows["metrics"], rows["metric"]),
         **dynamics(rows),
     }
     for name, column in added.items():
