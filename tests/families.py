@@ -252,6 +252,14 @@ def _causal(make: Callable[..., PretrainedConfig], **more: Any) -> Callable[...,
     return lambda **sizes: make(**sizes, bos_token_id=0, eos_token_id=0, **more)
 
 
+GEMMA3 = {
+    "head_dim": 8,
+    "query_pre_attn_scalar": 8,
+    "sliding_window": 16,
+    "layer_types": ["sliding_attention", "full_attention"],
+}
+"""One block of either attention, with a window that is shorter than the longest texts."""
+
 DECODERS: dict[str, tuple[Callable[..., PretrainedConfig], str]] = {
     "llama": (
         lambda **sizes: transformers.LlamaConfig(**sizes | {"num_attention_heads": 4, "num_key_value_heads": 2}),
@@ -267,6 +275,7 @@ DECODERS: dict[str, tuple[Callable[..., PretrainedConfig], str]] = {
     "qwen3": (_causal(transformers.Qwen3Config, num_key_value_heads=1, head_dim=8), "qwen_bytes"),
     "mistral": (_causal(transformers.MistralConfig, num_key_value_heads=1, sliding_window=16), "llama_pieces"),
     "gemma": (_causal(transformers.GemmaConfig, num_key_value_heads=1, head_dim=8), "gemma_pieces"),
+    "gemma3": (_causal(transformers.Gemma3TextConfig, num_key_value_heads=1, **GEMMA3), "gemma_pieces"),
     "phi": (_causal(transformers.PhiConfig), "gpt2_bytes"),
 }
 """The families of decoders, likewise."""

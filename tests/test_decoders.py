@@ -59,10 +59,11 @@ BODIES = {
     "qwen3": ("model.embed_tokens", "model.layers", {"model.norm.weight": 2}),
     "mistral": ("model.embed_tokens", "model.layers", {"model.norm.weight": 2}),
     "gemma": ("model.embed_tokens", "model.layers", {"model.norm.weight": 2}),
+    "gemma3": ("model.embed_tokens", "model.layers", {"model.norm.weight": 2}),
     "phi": ("model.embed_tokens", "model.layers", {"model.final_layernorm.weight": 2}),
 }
 """The embeddings, the blocks, and what stands beside them with its layer."""
-HEADLESS = {("opt", "conll2003"), ("gemma", "squad"), ("phi", "squad")}
+HEADLESS = {("opt", "conll2003"), ("gemma", "squad"), ("gemma3", "conll2003"), ("gemma3", "squad"), ("phi", "squad")}
 """Formats for which transformers has no head."""
 TASK_NAMES = ("sst2", "rte", "conll2003", "squad")
 HEADED = [(name, task) for name in DECODERS for task in TASK_NAMES if (name, task) not in HEADLESS]
@@ -260,7 +261,7 @@ def test_a_block_drawn_anew_has_norms_that_scale_by_one(families: Any, name: str
     initialise(block, 0.02, torch.Generator().manual_seed(0))
     norms = [module for module in block.modules() if "norm" in type(module).__name__.lower()]
     width = {len(norm.weight) for norm in norms}
-    assert {adds_one(norm) for norm in norms} == {name == "gemma"}
+    assert {adds_one(norm) for norm in norms} == {name in ("gemma", "gemma3")}
     for norm in norms:
         sizes = norm(torch.randn(5, len(norm.weight), generator=torch.Generator().manual_seed(0))).square().mean(-1)
         torch.testing.assert_close(sizes, torch.ones(5), rtol=0, atol=0.01)
@@ -312,10 +313,10 @@ def test_one_matrix_for_queries_keys_and_values_is_split_in_place(run_of: Any, n
     assert not found[0].any()
 
 
-NO_DROPOUT = ("llama", "gpt-neox", "qwen2", "qwen3", "mistral", "gemma", "phi")
+NO_DROPOUT = ("llama", "gpt-neox", "qwen2", "qwen3", "mistral", "gemma", "gemma3", "phi")
 DECLINED = {
     **{technique: {} for technique in ("lora", "ia3", "adalora", "adapter", "prefix", "ln_only", "dropout", "mixout")},
-    "bitfit": dict.fromkeys(("llama", "qwen3", "mistral", "gemma"), "finds no pre-trained bias"),
+    "bitfit": dict.fromkeys(("llama", "qwen3", "mistral", "gemma", "gemma3"), "finds no pre-trained bias"),
     "r_drop": dict.fromkeys(NO_DROPOUT, "has none in effect; set a rate in the profile"),
 }
 """What a technique declines to do with a family, and why; all else it does."""
@@ -439,7 +440,7 @@ def test_tapt_asks_a_decoder_for_every_next_token(with_next_word: Any, monkeypat
             assert first == 0, "the beginning of a text is a special token, before which nothing stands"
 
 
-@pytest.mark.parametrize("name", ["llama", "gpt2", "gemma"])
+@pytest.mark.parametrize("name", ["llama", "gpt2", "gemma", "gemma3"])
 def test_tapt_on_a_decoder_begins_with_the_checkpoints_own_loss(with_next_word: Any, name: str) -> None:
     run = with_next_word(name, "sst2", "tapt:epochs=1:learning_rate=1e-30:batch_size=6")
     (record,) = execute([run.spec])
@@ -454,7 +455,7 @@ def test_tapt_on_a_decoder_begins_with_the_checkpoints_own_loss(with_next_word: 
     assert record.reported["tapt.loss"] == pytest.approx(np.mean(losses), rel=1e-4)
 
 
-@pytest.mark.parametrize("name", ["llama", "gpt2", "opt"])
+@pytest.mark.parametrize("name", ["llama", "gpt2", "opt", "gemma3"])
 @pytest.mark.parametrize("technique", ["lora", "prefix", "adapter"])
 def test_padding_changes_no_logits_of_a_wrapped_decoder(run_of: Any, name: str, technique: str) -> None:
     run = run_of(name, "rte", technique)

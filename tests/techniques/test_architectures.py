@@ -234,7 +234,7 @@ def kinds(model: nn.Module) -> tuple[set[str], set[str]]:
     return matrices, vectors
 
 
-@pytest.mark.parametrize("name", [*PARTS, "albert", "llama", "gemma", "gpt2"])
+@pytest.mark.parametrize("name", [*PARTS, "albert", "llama", "gemma", "gemma3", "gpt2"])
 def test_matrices_decay_and_norms_and_biases_do_not(families: Any, toy: Training, name: str) -> None:
     """Whatever norms are called: LayerNorm, norm, layer_norm1, sa_layer_norm, ln, ln_1, and RMSNorm by its class."""
     if name == "gpt2":
