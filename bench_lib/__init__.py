@@ -28,6 +28,7 @@ __all__ = [
     "Predictions",
     "PretrainingStage",
     "Profile",
+    "Reading",
     "Scalar",
     "SpanExample",
     "StabilisedLoop",
@@ -81,6 +82,7 @@ PUBLIC = {
     "Predictions": "core.record",
     "PretrainingStage": "techniques.interface.pretraining",
     "Profile": "core.spec",
+    "Reading": "tasks.formats.reading",
     "Scalar": "core.spec",
     "SpanExample": "tasks.formats",
     "StabilisedLoop": "integrations.loop",
@@ -128,6 +130,7 @@ if TYPE_CHECKING:
         TagExample,
         TextExample,
     )
+    from bench_lib.tasks.formats.reading import Reading
     from bench_lib.tasks.formats.writing import Writing
     from bench_lib.tasks.task import Task
     from bench_lib.techniques.interface.bounds import bounded

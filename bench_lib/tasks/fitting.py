@@ -7,11 +7,16 @@ from collections.abc import Sequence
 
 from bench_lib.core.errors import require
 from bench_lib.tasks.formats.base import Format
+from bench_lib.tasks.formats.reading import A_TEXT_A_COLUMN, Reading
 
 
-def check_columns(task_format: Format, columns: Sequence[str], task: str) -> None:
-    """Raise `BadValue` for duplicate columns, or another number of columns than the format has."""
+def check_columns(task_format: Format, columns: Sequence[str], task: str, reading: Reading = A_TEXT_A_COLUMN) -> None:
+    """Raise `BadValue` for duplicate columns, another number than the format has, or a reading that does not fit."""
     least, most = task_format.columns
+    if reading != A_TEXT_A_COLUMN:
+        require(task_format.reads_templates, f"reading of task {task} ({task_format})", reading, "nothing")
+        reading.check(columns[:-1], task)
+        most = len(columns)
     allowed = f"{least} different ones" if least == most else f"{least} to {most} different ones"
     fits = least <= len(columns) <= most and len(set(columns)) == len(columns)
     require(fits, f"columns of task {task} ({task_format})", tuple(columns), allowed)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from bench_lib.core.errors import check_name, require
 from bench_lib.tasks.fitting import check_columns, check_labels, check_metrics
 from bench_lib.tasks.formats.base import Example, Format
+from bench_lib.tasks.formats.reading import A_TEXT_A_COLUMN, Reading
 from bench_lib.tasks.formats.writing import PLAIN, Writing
 from bench_lib.tasks.further import FurtherData, GeneralText
 
@@ -23,10 +24,10 @@ class Task:
     first of the `metrics` is the primary one. `judges_wording` says that labels depend on the wording, so that a
     paraphrase may need another label; `language` is that of the texts. `mends_tags` says that an `I-` tag that
     continues no entity is read as its `B-`, as conlleval reads it; otherwise its row is refused. `writing` is for
-    formats whose answers are written. `version` is raised when parsing or scoring changes. A task that is read from
-    folders only has neither `hub_id` nor `revision`. `path` is the file or folder of a user's own, with its data.
-    Columns, labels or metrics that do not fit each other or the format, and one of `hub_id` and `revision` without the
-    other, raise `BenchError`.
+    formats whose answers are written, and `reading` for texts that are made of several columns. `version` is raised
+    when parsing or scoring changes. A task that is read from folders only has neither `hub_id` nor `revision`. `path`
+    is the file or folder of a user's own, with its data. Columns, labels or metrics that do not fit each other or the
+    format, and one of `hub_id` and `revision` without the other, raise `BenchError`.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Task:
     language: str = "English"
     mends_tags: bool = False
     writing: Writing = PLAIN
+    reading: Reading = A_TEXT_A_COLUMN
     version: str = "1"
     hub_id: str = ""
     hub_config: str | None = None
@@ -60,7 +62,7 @@ class Task:
             self.format,
             "a task format, such as bench_lib.TEXT_CLASSIFICATION",
         )
-        check_columns(self.format, self.columns, self.name)
+        check_columns(self.format, self.columns, self.name, self.reading)
         check_labels(self.format, self.labels, self.name)
         check_metrics(self.format, self.metrics, self.labels, self.name)
         self.writing.check(self.name)

@@ -8,6 +8,7 @@ import pytest
 from bench_lib.core.errors import BenchError
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.formats import FORMATS
+from bench_lib.tasks.formats.reading import Reading
 from bench_lib.tasks.scoring.metrics import metric
 from bench_lib.tasks.task import Task
 
@@ -51,6 +52,25 @@ def test_every_metric_that_a_task_may_name_can_be_computed() -> None:
         ("sst2", {"labels": ("yes",)}, "labels of task sst2 .sequence. is .*; allowed: two or more"),
         ("sst2", {"labels": ("yes", "yes")}, "labels of task sst2 .sequence. is .*; allowed: each label once"),
         ("sst2", {"columns": ("sentence",)}, "columns of task sst2 .sequence. is .*; allowed: 2 to 4 different ones"),
+        ("copa", {"reading": Reading()}, "columns of task copa .sequence. is .*; allowed: 2 to 4 different ones"),
+        (
+            "copa",
+            {"columns": ("premise", "label")},
+            r"templates of task copa is .*; allowed: one or two texts that hold",
+        ),
+        ("sst2", {"reading": Reading(("{sentence}", "a", "b"))}, "templates of task sst2 is .*; allowed: one or two"),
+        (
+            "sst2",
+            {"reading": Reading(("{sentence!r}",))},
+            r"allowed: one or two texts that hold each of {sentence} once",
+        ),
+        ("sst2", {"reading": Reading(("{sentence",))}, r"allowed: one or two texts that hold each of {sentence} once"),
+        (
+            "sst2",
+            {"reading": Reading(("{sentence}",), (("text", "a", "b"),))},
+            "column of 'a' that task sst2 spells is 'text'; allowed: sentence",
+        ),
+        ("squad", {"reading": Reading(("{id}",))}, "reading of task squad .span. is .*; allowed: nothing"),
         ("squad", {"labels": ("a", "b")}, "labels of task squad .span. is .*; allowed: none, since the answers are"),
         ("squad", {"columns": ("id", "context")}, "columns of task squad .span. is .*; allowed: 4 different ones"),
         ("conll2003", {"labels": ("B-X", "I-X")}, "labels of task conll2003 .* allowed: 'O' among them, the tag of"),

@@ -23,6 +23,7 @@ from bench_lib.tasks.task import Task
 WRITTEN = ("daily_dialog", "e2e_nlg", "gsm8k", "multi30k", "samsum")
 FOLDERS_ALONE = ("sem_eval_2010_task_8", "weibo_ner", "daily_dialog", "e2e_nlg", "multi30k", "samsum")
 """The tasks of which no revision on the hub is known to be in public use."""
+INPUTS = {"wic": 3, "copa": 4}
 PAIRS = ("rte", "mrpc", "cb", "wnli", "boolq")
 TARGETS = {"trec": "coarse_label", "clinc_oos": "intent", "sem_eval_2010_task_8": "relation"}
 CLASSES = {"ag_news": 4, "trec": 6, "banking77": 77, "clinc_oos": 151, "tnews": 15, "cb": 3}
@@ -58,7 +59,7 @@ def test_metadata_is_complete(task: Task) -> None:
 def test_columns_and_labels_fit_the_kind(task: Task) -> None:
     inputs, target = task.columns[:-1], task.columns[-1]
     if task.format is TEXT_CLASSIFICATION:
-        assert len(inputs) == (3 if task.name == "wic" else 2 if task.name in PAIRS else 1)
+        assert len(inputs) == INPUTS.get(task.name, 2 if task.name in PAIRS else 1)
         assert target == TARGETS.get(task.name, "label")
         assert len(task.labels) == CLASSES.get(task.name, 2)
     elif task.format is TOKEN_CLASSIFICATION:

@@ -135,9 +135,9 @@ class Format(ABC):
     For techniques: `labels_texts` says that each text has one label, `labels_words` that each word has one,
     `labels_sets` that each text has a set of them, `predicts_numbers` that each has a number, `points_at_tokens`
     that targets are positions in the sequence, and `writes_text` that answers are free text, by the head of the next
-    word that a model was pre-trained with. `reads_windows` says that a long context is read in
-    windows instead of being truncated. `corrections` are errors of earlier versions that may affect its runs, by their
-    names in `harness.corrections`.
+    word that a model was pre-trained with. `reads_templates` says that a text may be made of several columns, and
+    `reads_windows` that a long context is read in windows instead of being truncated. `corrections` are errors of
+    earlier versions that may affect its runs, by their names in `harness.corrections`.
     """
 
     name: ClassVar[str]
@@ -156,6 +156,7 @@ class Format(ABC):
     predicts_numbers: ClassVar[bool] = False
     points_at_tokens: ClassVar[bool] = False
     writes_text: ClassVar[bool] = False
+    reads_templates: ClassVar[bool] = False
     reads_windows: ClassVar[bool] = False
     corrections: ClassVar[frozenset[str]] = frozenset()
 

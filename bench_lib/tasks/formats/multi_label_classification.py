@@ -63,6 +63,7 @@ class MultiLabelClassification(Format):
     sample_task: ClassVar[str] = "go_emotions"
     auto_model: ClassVar[str] = "AutoModelForSequenceClassification"
     torch_half: ClassVar[str] = "bench_lib.harness.formats.multi_label_classification:MultiLabelClassification"
+    reads_templates: ClassVar[bool] = True
     labels_sets: ClassVar[bool] = True
 
     def head_outputs(self, labels: int) -> int:

@@ -59,6 +59,7 @@ class Regression(Format):
     sample_task: ClassVar[str] = "stsb"
     auto_model: ClassVar[str] = "AutoModelForSequenceClassification"
     torch_half: ClassVar[str] = "bench_lib.harness.formats.regression:Regression"
+    reads_templates: ClassVar[bool] = True
     predicts_numbers: ClassVar[bool] = True
 
     def head_outputs(self, labels: int) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench_lib.core.errors import BadData
+from bench_lib.tasks.formats.reading import A_TEXT_A_COLUMN, Reading
 from bench_lib.tasks.formats.writing import PLAIN, Writing
 
 Row = Mapping[str, Any]
@@ -16,7 +17,7 @@ Row = Mapping[str, Any]
 class RowReader:
     """A row, the columns and labels of its task, and for messages its source and its number from 0.
 
-    `mends_tags` and `writing` are the task's; `writing` always has a language.
+    `mends_tags`, `writing` and `reading` are the task's; `writing` always has a language.
     """
 
     columns: Sequence[str]
@@ -26,6 +27,7 @@ class RowReader:
     number: int
     mends_tags: bool = False
     writing: Writing = PLAIN
+    reading: Reading = A_TEXT_A_COLUMN
 
     def wrong(self, what: str, value: object, expected: str) -> BadData:
         """The error for a value of the row."""

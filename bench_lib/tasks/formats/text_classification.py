@@ -71,6 +71,7 @@ class TextClassification(Format):
     sample_task: ClassVar[str] = "sst2"
     auto_model: ClassVar[str] = "AutoModelForSequenceClassification"
     torch_half: ClassVar[str] = "bench_lib.harness.formats.text_classification:TextClassification"
+    reads_templates: ClassVar[bool] = True
     labels_texts: ClassVar[bool] = True
 
     def check_labels(self, labels: Sequence[str], what: str) -> None:

@@ -60,9 +60,21 @@ class TextsExample(Example):
 
 
 def read_texts(row: RowReader) -> tuple[str, str | None]:
-    """The texts of a row; of three the first, such as a word, is put before the second: `word: text`."""
-    texts = [row.text(column) for column in row.columns[:-1]]
+    """The texts of a row, as its task reads them; of three the first, such as a word, is put before the second."""
+    columns = row.columns[:-1]
+    if row.reading.templates:
+        texts = row.reading.texts({column: _spelled(row, column) for column in columns})
+    else:
+        texts = [row.text(column) for column in columns]
     return (texts[0], None) if len(texts) == 1 else (": ".join(texts[:-1]), texts[-1])
+
+
+def _spelled(row: RowReader, column: str) -> str:
+    """The text of a column, or what the task reads in its place."""
+    text, spellings = row.text(column), row.reading.spellings(column)
+    if spellings and text not in spellings:
+        raise row.wrong(column, text, " or ".join(map(repr, spellings)))
+    return spellings.get(text, text)
 
 
 def inputs_of(example: Texts) -> tuple[str, ...]:

@@ -19,8 +19,8 @@ def parse(task: Task, rows: Sequence[Row], source: str) -> tuple[Example, ...]:
     if not rows:
         raise BadData(f"{source} is empty; expected at least one row with the columns {', '.join(task.columns)}")
     read, columns, labels = task.format.parse, task.columns, task.labels
-    mends, writing = task.mends_tags, replace(task.writing, language=task.writing.language or task.language)
-    found = [read(RowReader(columns, labels, row, source, number, mends, writing)) for number, row in enumerate(rows)]
+    how = task.mends_tags, replace(task.writing, language=task.writing.language or task.language), task.reading
+    found = [read(RowReader(columns, labels, row, source, number, *how)) for number, row in enumerate(rows)]
     examples = tuple(example for example in found if example is not None)
     if not examples:
         raise BadData(f"{source} has no row with an input; expected at least one")

@@ -59,6 +59,12 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         {"word": "run", "sentence1": "A run of luck.", "sentence2": "A run of wins.", "label": 1}
         | {"start1": 2, "end1": 5, "start2": 2, "end2": 5, "idx": 1},
     ],
+    "copa": [
+        {"premise": "The pond froze.", "choice1": "It was cold.", "choice2": "Ducks came.", "label": 0}
+        | {"question": "cause", "idx": 0},
+        {"premise": "He sold {all} his cows.", "choice1": "It rained.", "choice2": "He had no milk.", "label": 1}
+        | {"question": "effect", "idx": 1},
+    ],
     "wnli": [
         {"sentence1": "The cup fell off the shelf since it was wet.", "sentence2": "The shelf was wet.", "label": 1},
         {"sentence1": "Ann paid Eve since she was owed.", "sentence2": "Ann was owed.", "label": 0},
@@ -106,6 +112,10 @@ def test_rows_are_read_in_the_hubs_columns(task: Task) -> None:
             ]
         elif task.name == "wic":
             assert example == TextExample(f"{row['word']}: {row['sentence1']}", row[target], row["sentence2"])
+        elif task.name == "copa":
+            asked = {"cause": "What was the cause?", "effect": "What happened as a result?"}[row["question"]]
+            choices = f"Choice 1: {row['choice1']} Choice 2: {row['choice2']}"
+            assert example == TextExample(f"{row['premise']} {asked}", row[target], choices)
         else:
             assert example == TextExample(
                 row[task.columns[0]],
@@ -153,8 +163,9 @@ def test_augmentation_is_of_english_words_that_labels_do_not_judge(task: Task, t
         return
     if task.name in CHINESE:
         reason = f"{technique.name} declines this task: it edits English words, and the texts are Chinese"
-    elif task.name == "wic":
-        reason = rf"{technique.name} declines this task: its labels \(False, True\) judge the wording itself"
+    elif task.judges_wording:
+        labels = ", ".join(task.labels)
+        reason = rf"{technique.name} declines this task: its labels \({labels}\) judge the wording itself"
     elif technique.name != "back_translation":
         assert technique.augment(corpus(task))[:2] == [*examples(task)]
         return

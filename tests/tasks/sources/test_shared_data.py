@@ -31,6 +31,7 @@ COUNTS = {
     "chnsenticorp": (9_600, 1_200),
     "tnews": (53_360, 10_000),
     "cb": (250, 56),
+    "copa": (400, 100),
     "wic": (5_428, 500),
     "wnli": (635, 71),
     "wnut_17": (3_394, 1_287),
@@ -48,6 +49,7 @@ BASELINES = {"imdb": 0.5, "sst2": 444 / 872, "conll2003": 0.0, "rte": 146 / 277,
 # sem_eval: of 2,717 always Entity-Destination(e1,e2), which 291 have and one more has the other way round, so that its
 # F1 is 2 * 291 / (2,717 + 292), and that of the eight other relations 0.
 BASELINES |= {"ag_news": 0.25, "trec": 138 / 500, "banking77": 1 / 77, "clinc_oos": 1 / 150, "cb": 0.5, "wic": 0.51}
+BASELINES |= {"copa": 0.55}
 BASELINES |= {"sem_eval_2010_task_8": 2 * 291 / (2_717 + 292) / 9, "wnli": 40 / 71, "chnsenticorp": 608 / 1_200}
 # gsm8k: 40 of the answers are the number 5.
 BASELINES |= {"gsm8k": 40 / 1_319}

@@ -24,4 +24,4 @@ def test_labels_of_the_wording_do_not_survive_another():
     corpus(False).check_rewording("eda")
     with pytest.raises(Unsupported, match=r"eda declines this task: its labels \(unacceptable, acceptable\) judge"):
         corpus(True).check_rewording("eda")
-    assert [name for name in TASKS.names() if TASKS.get(name).judges_wording] == ["cola", "wic"]
+    assert [name for name in TASKS.names() if TASKS.get(name).judges_wording] == ["cola", "copa", "wic"]
