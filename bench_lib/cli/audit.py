@@ -1,21 +1,24 @@
-"""`stabbench data audit`: duplicates, leaks, labels, lengths and vocabulary of data sets."""
+"""`stabbench data audit`: duplicates, leaks, labels, lengths and vocabulary of data and robustness sets."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench_lib.cli import console
 from bench_lib.cli.arguments import add_own_task, chosen_tasks
 from bench_lib.cli.console import DONE, USAGE
-from bench_lib.core.errors import BadData
+from bench_lib.core.errors import BadData, UnknownName
 from bench_lib.report import formatting as md
 
 if TYPE_CHECKING:
+    from bench_lib.core.profiles import ProfileFamily
+    from bench_lib.core.spec import Ref
     from bench_lib.validation.data_audit import SplitAudit, TaskAudit
     from bench_lib.validation.duplicates import Overlap
 
@@ -34,7 +37,8 @@ labels: of texts their classes or all labels of their sets; of words the types o
 or O for none
 
 shared: different texts that both splits have; alike: the same, but for case and white space
-in first, in second: the examples of each that have a shared text
+in first, in second: the examples of each that have a shared text; the parts of a robustness set
+stand beside the training data of its tasks too; -: of tests without a right answer
 
 known: % of the words and signs that are one token of the model
 unknown: % of the tokens that stand for what it cannot write
@@ -47,7 +51,11 @@ def add_to(command: argparse.ArgumentParser) -> None:
     """The options of `data`."""
     add = command.add_argument
     add("action", choices=("audit",), help="duplicates, leaks, labels, lengths and vocabulary of every split")
-    add("--tasks", metavar="A,B", help="tasks, or all that the source has (default, unless --task is given)")
+    add(
+        "--tasks",
+        metavar="A,B",
+        help="tasks and robustness sets, or all that the source has (default, unless --task is given)",
+    )
     add_own_task(command)
     add("--data", default="embedded", metavar="hub|embedded|DIR", help="default: embedded")
     add("--model", default="minilm", help="whose tokenizer reads: a name, a hub id or a folder (default: minilm)")
@@ -63,18 +71,17 @@ def _audit(options: argparse.Namespace) -> int:
     from bench_lib.models import MODELS
     from bench_lib.models.load import load_tokenizer
     from bench_lib.models.source import resolve
-    from bench_lib.tasks.find import find_task
-    from bench_lib.validation.data_audit import audit
+    from bench_lib.tasks.find import is_path
 
     family, model = find_profile(options.profile), resolve(options.model, MODELS)
     names, absent = _names(options)
-    tasks = [find_task(name) for name in names]
+    audits = [_audit_of(name) for name in names]
     load_tokenizer(model)  # a bad model fails here, before many texts are read
-    waiting = tqdm(tasks, unit="task", leave=False, disable=None)  # None: shown on a terminal alone
-    found = [audit(task, options.data, model, family) for task in waiting]
+    waiting = tqdm(audits, unit="task", leave=False, disable=None)  # None: shown on a terminal alone
+    found = [one(options.data, model, family) for one in waiting]
     for line in _unread(found, absent, options.data):
         print(f"stabbench: {line}", file=sys.stderr)
-    source = options.data if not all(task.path for task in tasks) else OWN
+    source = options.data if not all(map(is_path, names)) else OWN
     asked = {"data": source, "model": model.name, "model_fingerprint": model.fingerprint, "profile": family.name}
     if options.json:
         print(console.machine(asked | {"absent": absent, "tasks": [dataclasses.asdict(one) for one in found]}))
@@ -83,9 +90,24 @@ def _audit(options: argparse.Namespace) -> int:
     return USAGE if any(one.failed for one in found) else DONE
 
 
-def _names(options: argparse.Namespace) -> tuple[list[str], list[str]]:
-    """The tasks to audit; with `--tasks all` all that the folder has, and which standard tasks it lacks."""
+def _audit_of(name: str) -> Callable[[str, Ref, ProfileFamily], TaskAudit]:
+    """The audit of a task or a robustness set; `UnknownName` for a name that neither has."""
     from bench_lib.tasks import TASKS
+    from bench_lib.tasks.find import find_task, is_path
+    from bench_lib.tasks.robustness import FURTHER_SETS
+    from bench_lib.validation.data_audit import audit, audit_set
+
+    if name in FURTHER_SETS:
+        return functools.partial(audit_set, FURTHER_SETS.get(name))
+    if not is_path(name) and name not in TASKS:
+        raise UnknownName("task", name, [*TASKS.names(), *FURTHER_SETS.names()])
+    return functools.partial(audit, find_task(name))
+
+
+def _names(options: argparse.Namespace) -> tuple[list[str], list[str]]:
+    """What to audit; with `--tasks all` all that the folder has, and which standard tasks it lacks."""
+    from bench_lib.tasks import TASKS
+    from bench_lib.tasks.robustness import FURTHER_SETS
     from bench_lib.tasks.sources.load import source_kind
     from bench_lib.tasks.sources.local import LAYOUT, holdings
 
@@ -93,7 +115,7 @@ def _names(options: argparse.Namespace) -> tuple[list[str], list[str]]:
     if kind != "local" or options.tasks not in (None, ALL) or options.task:
         return names, []
     folder = Path(options.data).expanduser()  # `source_kind` has followed it
-    there = [name for name in TASKS.names() if (folder / name).is_dir()]
+    there = [name for name in (*TASKS.names(), *FURTHER_SETS.names()) if (folder / name).is_dir()]
     if not there:
         raise BadData(f"{folder} has no folder of a task ({LAYOUT}, for {', '.join(names)}); {holdings(folder)}")
     return there, [name for name in names if name not in there]
@@ -130,7 +152,11 @@ def _tables(found: Sequence[TaskAudit]) -> Iterator[str]:
 def _counts(task: str, found: SplitAudit) -> tuple[str, ...]:
     one = found.counts
     numbers = (one.examples, one.repeats, one.alike, one.conflicting, one.empty)
-    return (task, found.split, *(f"{number:,}" for number in numbers))
+    return (task, found.split, *map(_number, numbers))
+
+
+def _number(number: int | None) -> str:
+    return md.DASH if number is None else f"{number:,}"
 
 
 def _labels(task: str, found: SplitAudit) -> tuple[str, ...]:
@@ -155,7 +181,7 @@ def _overlap(task: str, found: Overlap, splits: Sequence[SplitAudit]) -> tuple[s
         f"{found.second_examples:,}",
         md.percent(found.second_examples / second.examples, 1),
         f"{found.alike:,}",
-        f"{found.conflicting:,}",
+        _number(found.conflicting),
     )
 
 

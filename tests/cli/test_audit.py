@@ -95,6 +95,65 @@ def test_all_is_every_task_of_the_folder_and_many_labels_are_shown_by_their_ends
     )
 
 
+PAIRS = {"test_original": [("good  film", 1), ("dull", 0)], "test_contrast": [("bad film", 0), ("witty", 1)]}
+
+
+@pytest.fixture
+def with_sets(folder: Path, write: Write) -> Path:
+    """The folder with two robustness sets, of which one has tests without a right answer."""
+    for part, found in PAIRS.items():
+        write("imdb_contrast", part, [{"text": text, "label": label} for text, label in found])
+    cases = [("INV", 0, "good film", None), ("INV", 1, "good film", None), ("MFT", 0, "bad film", 2), ("DIR", 0, "", 0)]
+    rows = [
+        {"test": "names", "type": kind, "case": 0, "variant": variant, "text": text, "label": label}
+        for kind, variant, text, label in cases
+    ]
+    write("checklist_sentiment", "test", rows)
+    return folder
+
+
+def test_robustness_sets_are_audited_by_name(capsys: Written, with_sets: Path) -> None:
+    assert audit(with_sets, "--tasks", "imdb_contrast,checklist_sentiment") == DONE
+    written = capsys.readouterr()
+    assert table(written.out, "repeats")[1:] == [
+        ["imdb_contrast", "test_original", "2", "0", "0", "0", "0"],
+        ["imdb_contrast", "test_contrast", "2", "0", "0", "0", "0"],
+        ["checklist_sentiment", "test", "3", "1", "1", "-", "0"],
+    ]
+    assert [row[0] for row in table(written.out, "labels,")[1:]] == ["imdb_contrast"] * 2
+    assert table(written.out, "shared")[1:] == [
+        # White space aside, an original stands in the training data; SST-2 has no "witty" and no "dull".
+        ["imdb_contrast", "sst2", "train", "test_original", "0", "0", "0", "0.0", "1", "0"],
+        ["imdb_contrast", "sst2", "train", "test_contrast", "1", "1", "1", "50.0", "1", "0"],
+        ["imdb_contrast", "test_original", "test_contrast", "0", "0", "0", "0.0", "0", "0"],
+        ["checklist_sentiment", "sst2", "train", "test", "2", "3", "3", "100.0", "2", "-"],
+    ]
+    lengths = {row[0]: row[-3] for row in table(written.out, "cut")[1:]}
+    assert lengths == {"imdb_contrast": "128", "checklist_sentiment": "64"}
+    assert f"stabbench: imdb_contrast imdb train: no {with_sets}/imdb, which task imdb needs" in written.err
+
+
+def test_all_is_also_the_robustness_sets_of_the_folder(capsys: Written, with_sets: Path) -> None:
+    assert audit(with_sets, "--json") == DONE
+    found = {one["task"]: one for one in json.loads(capsys.readouterr().out)["tasks"]}
+    assert [*found] == ["sst2", "conll2003", "imdb_contrast", "checklist_sentiment"]
+    (part,) = found["checklist_sentiment"]["splits"]
+    assert (part["counts"]["conflicting"], part["counts"]["labels"], part["used"]) == (None, {}, True)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ("embedded", "stabbench: imdb_contrast test_original, test_contrast: the robustness set imdb_contrast is read"),
+        ("", "stabbench: imdb_contrast test_contrast: no {folder}/imdb_contrast/test_contrast.parquet, which"),
+    ],
+)
+def test_a_robustness_set_that_cannot_be_read_is_said(capsys: Written, with_sets: Path, data: str, said: str) -> None:
+    (with_sets / "imdb_contrast" / "test_contrast.parquet").unlink()
+    assert audit(data or with_sets, "--tasks", "imdb_contrast") == USAGE
+    assert said.format(folder=with_sets) in capsys.readouterr().err
+
+
 def test_the_answer_is_json_too(capsys: Written, folder: Path) -> None:
     assert audit(folder, "--json", "--tasks", "sst2", "--profile", "desk:max_length=128") == DONE
     found = json.loads(capsys.readouterr().out)
@@ -169,6 +228,7 @@ def test_questions_that_leave_no_room_are_reported(capsys: Written, data_folder:
     ("words", "said"),
     [
         (["--tasks", "sst"], "unknown task 'sst': did you mean 'sst2'"),
+        (["--tasks", "imdb_contrst"], "unknown task 'imdb_contrst': did you mean 'imdb_contrast'"),
         (["--profile", "dessk"], "unknown profile 'dessk': did you mean 'desk'"),
         (["--profile", "desk:max_length=1"], "profile field max_length is 1; allowed: 16 or more"),
         (["--model", "tinny"], "unknown model 'tinny': did you mean 'tiny'"),

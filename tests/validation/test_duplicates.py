@@ -38,6 +38,16 @@ def test_a_split_is_counted() -> None:
     assert found == Counts(8, repeats=3, alike=5, conflicting=1, empty=2, labels={"neg": 0.5, "pos": 0.5})
 
 
+def test_of_examples_without_answers_the_texts_alone_are_counted() -> None:
+    rows = [TextExample("good", 0), TextExample("good", 1), TextExample("bad", 0)]
+    asked = index(rows, answered=False)
+    assert count(rows, asked, LABELS) == Counts(3, repeats=1, alike=1, conflicting=None, empty=0, labels={})
+    known = index([TextExample("good", 1)])
+    for first, second in ((known, asked), (asked, known)):
+        found = overlap(("train", first), ("test", second))
+        assert (found.shared, found.conflicting) == (1, None)
+
+
 def test_the_pair_is_part_of_what_is_compared_and_may_be_empty() -> None:
     found = counted(
         [TextExample("a", 0, "b"), TextExample("a", 0, "c"), TextExample("a", 1, "b"), TextExample("a", 0, "")]

@@ -30,13 +30,22 @@ def sets_named(text: str, task: Task) -> list[FurtherSet]:
 
 def load_further(one: FurtherSet, task: Task, source: str) -> FurtherData:
     """A set from the folder of a source; `Unavailable` for another source, `BadData` for wrong contents."""
+    return _load(one, task, _folder(one, source))
+
+
+def load_part(one: FurtherSet, task: Task, source: str, part: str) -> list[Item]:
+    """The items of one part of a set, as a task reads them; raises as `load_further` does."""
+    return _items(one, task, _folder(one, source), part)
+
+
+def _folder(one: FurtherSet, source: str) -> str:
     folder = source_folder(source)
     if folder is None:
         raise Unavailable(
             f"the robustness set {one.name} is read from a folder: `--data DIR` with {LAYOUT}, "
             f"for {', '.join(one.files)}; {source} does not have it"
         )
-    return _load(one, task, str(folder))
+    return str(folder)
 
 
 def with_further(data: Data, text: str, source: str) -> Data:
