@@ -3,9 +3,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -16,11 +18,12 @@ from hypothesis import strategies as st
 from seqeval.scheme import IOB2
 
 from bench_lib.core.errors import BadValue, UnknownName
+from bench_lib.tasks import TASKS
 from bench_lib.tasks.formats.correlations import pearson
 from bench_lib.tasks.formats.label_set_metrics import macro_f1
 from bench_lib.tasks.formats.squad_metrics import answer_f1
 from bench_lib.tasks.formats.text_metrics import Written, bleu
-from bench_lib.tasks.sources.synthetic import CORPORA, NOISE, best_reachable, generate
+from bench_lib.tasks.sources.synthetic import CORPORA, NOISE, best_reachable, corpus, generate
 
 Rows = Sequence[dict[str, Any]]
 
@@ -123,6 +126,20 @@ def test_an_oracle_reaches_the_best_reachable_score(task: str, noise: float) -> 
 def test_without_noise_all_can_be_had(task: str) -> None:
     assert best_reachable(task, 0) == pytest.approx(1.0)
     assert best_reachable(task) == pytest.approx(0.991 if task == "e2e_nlg" else 0.95, abs=1e-3)
+
+
+def test_the_page_says_what_the_code_says() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "data.md").read_text()
+    section = page.partition("## The embedded corpora\n")[2].partition("\n## ")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if "| " in line][2:]
+    assert [row[0] for row in rows] == list(CORPORA)
+    assert f"{NOISE:.0%} of the labels are wrong".replace("%", " %") in section
+    for name, _, metric, best, simple in rows:
+        assert metric.lower().replace("-", "_").replace(" ", "_") == TASKS.get(name).primary
+        assert best.split()[0] == f"{best_reachable(name):.3f}"
+        assert best.endswith(" on average") == (name in APPROXIMATE)
+        score = simple.partition(",")[0]
+        assert not score or re.search(rf"{score} on {name}\b", " ".join(str(corpus.__doc__).split()))
 
 
 @settings(max_examples=20)
