@@ -34,10 +34,10 @@ def written(
     order = sorted(prompts, key=lambda item: -len(prompts[item]))
     found: dict[int, tuple[str, bool]] = {}
 
-    def text_of(tokens: Sequence[int]) -> str:
+    def text_of(tokens: list[int]) -> str:
         return str(tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)).strip()
 
-    def has_stopped(tokens: Sequence[int]) -> bool:
+    def has_stopped(tokens: list[int]) -> bool:
         return any(stop in text_of(tokens) for stop in stops)
 
     training.model.eval()
@@ -76,7 +76,7 @@ def greedy(
     mask: Tensor,
     limit: int,
     end: int,
-    has_stopped: Callable[[Sequence[int]], bool] | None = None,
+    has_stopped: Callable[[list[int]], bool] | None = None,
 ) -> list[list[int]]:
     """The most likely next token again and again, up to and including `end`, at most `limit` of them for each row.
 
