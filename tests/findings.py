@@ -108,7 +108,7 @@ def page(summary: Summary, store: Store) -> str:
     shown: dict[str, Callable[..., str]] = {
         "points": lambda value: md.number(100 * float(value), 1),
         "ratio": lambda row: md.estimate(*(row[f"mad_ratio{end}"] for end in ("", "_low", "_high"))),
-        "spread": lambda row: f"{md.number(100 * row['mean'], 1)} ± {md.number(100 * row['mad'], 1)}",
+        "spread": _spread,
         "times": lambda value: md.number(float(value), 1),
         "distance": lambda value: md.number(float(value), 3),
         "norm": lambda value: f"{float(value):.2g}",
@@ -121,6 +121,15 @@ def page(summary: Summary, store: Store) -> str:
 
 def _has(row: Row, values: dict[str, Any]) -> bool:
     return all(str(row[name]) == value for name, value in values.items())
+
+
+def _spread(row: Row) -> str:
+    """Mean and mean absolute deviation of the runs that did not fail, and how many did."""
+    failed = f"{row['failed']} of {row['judged']} failed"
+    if not row["converged"]:
+        return failed
+    text = f"{md.number(100 * row['mean'], 1)} ± {md.number(100 * row['mad'], 1)}"
+    return f"{text}, {failed}" if row["failed"] else text
 
 
 def committed(store: Store) -> Summary:
