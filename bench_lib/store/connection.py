@@ -43,15 +43,16 @@ class Bucket:
         import obstore
 
         self.store = store
-        self.verbs = obstore
+        # Of no type: obstore's own take modes and options as literals alone, which are computed here.
+        self.verbs: Any = obstore
 
     def put(self, key: str, content: bytes, mode: str | dict[str, str]) -> None:
         """Put an object whole: `overwrite`, `create` where none is, or in place of the one with an `e_tag`."""
-        self.verbs.put(self.store, key, content, mode=mode, use_multipart=False)  # type: ignore[arg-type]  # obstore types modes as literals
+        self.verbs.put(self.store, key, content, mode=mode, use_multipart=False)
 
     def get(self, key: str, options: dict[str, Any] | None = None) -> Any:
         """An object, or of its content a range."""
-        return self.verbs.get(self.store, key, options=options)  # type: ignore[arg-type]  # obstore has a TypedDict for them
+        return self.verbs.get(self.store, key, options=options)
 
     def head(self, key: str) -> Any:
         """The metadata of an object."""
@@ -63,13 +64,12 @@ class Bucket:
 
     def children(self, prefix: str | None) -> tuple[list[str], list[dict[str, Any]]]:
         """The prefixes and the objects right below a prefix."""
-        found: Any = self.verbs.list_with_delimiter(self.store, prefix)
+        found = self.verbs.list_with_delimiter(self.store, prefix)
         return sorted(found["common_prefixes"]), found["objects"]
 
     def below(self, prefix: str | None) -> Iterator[list[dict[str, Any]]]:
         """All objects below a prefix, many at a time."""
-        parts: Any = self.verbs.list(self.store, prefix, chunk_size=1000)
-        return iter(parts)
+        return iter(self.verbs.list(self.store, prefix, chunk_size=1000))
 
 
 def connected(url: str) -> Bucket:
