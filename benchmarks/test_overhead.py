@@ -1,7 +1,8 @@
 """The harness against a bare loop and transformers' Trainer: the same work side by side, ratios within one run.
 
-`pytest benchmarks/test_overhead.py --benchmark-only --bench-overhead [--bench-data DIR]`; a few minutes on two cores.
-Each way runs in a process of its own; a sweep is the harness in as many processes of one thread as there are cores.
+`pytest benchmarks/test_overhead.py --benchmark-only --bench-overhead [--bench-data DIR]`; ten minutes on two cores.
+Each way runs in processes of its own, the ways take turns, and the fastest time of each counts, since what else a
+machine does only adds. A sweep is the harness in as many processes of one thread as there are cores.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from bench_lib.pytest_plugin import Benchmark
 from bench_lib.runner.execute import execute
 
 SINGLE = ("bare", "harness", "trainer-fp32", "trainer-bf16")
+TURNS = 2
 RUNS_PER_WORKER = 3
 HOUR = 3600.0
 Figures = dict[str, Any]
@@ -36,15 +38,19 @@ def figures(request: pytest.FixtureRequest) -> dict[str, Figures]:
 
 
 @pytest.mark.parametrize("mode", SINGLE)
-def test_one_run(benchmark: Benchmark, mode: str, figures: dict[str, Figures], request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("turn", range(TURNS))
+def test_one_run(
+    benchmark: Benchmark, turn: int, mode: str, figures: dict[str, Figures], request: pytest.FixtureRequest
+) -> None:
     command = [sys.executable, str(Path(overhead.__file__)), mode, str(request.config.getoption("--bench-data"))]
 
     def measure() -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
-        figures[mode] = json.loads(done.stdout.splitlines()[-1])
+        measured = json.loads(done.stdout.splitlines()[-1])
+        figures[mode] = min(figures.get(mode, measured), measured, key=lambda one: one["seconds"])
 
     benchmark.pedantic(measure, setup=tuple, rounds=1, iterations=1)
-    benchmark.extra_info.update(figures[mode])
+    benchmark.extra_info.update(figures[mode], turn=turn)
 
 
 def test_sweep(benchmark: Benchmark, figures: dict[str, Figures], request: pytest.FixtureRequest) -> None:

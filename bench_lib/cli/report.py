@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from bench_lib.cli.arguments import STORE, location, store_location
 from bench_lib.cli.console import DONE, REGRESSION, print_damaged_files
-from bench_lib.core.errors import BadPlan
 
 if TYPE_CHECKING:
     from bench_lib.executors.base import Executor
@@ -36,11 +35,12 @@ def add_to(command: argparse.ArgumentParser) -> None:
 
 
 def _report(options: argparse.Namespace) -> int:
+    from bench_lib.plans.declared import declared_in
     from bench_lib.report.render import render
     from bench_lib.store import Store
 
     store = Store(options.store)
-    plan = _plan(store, options)
+    plan = declared_in(options.plan, options.data, store)
     if options.check:
         code = _check(store, plan, options)
     else:
@@ -50,19 +50,6 @@ def _report(options: argparse.Namespace) -> int:
         code = DONE
     print_damaged_files(store)
     return code
-
-
-def _plan(store: Store, options: argparse.Namespace) -> DeclaredPlan | None:
-    """What the plan declares, None without one."""
-    if options.plan is None:
-        if options.data is not None:
-            raise BadPlan(["--data goes with --plan only: a report reads the store alone"])
-        return None
-    from bench_lib.plans.declared import declared_plan, on_stored_data
-    from bench_lib.plans.plan_file import read_plan
-
-    plan = read_plan(options.plan, options.data, str(options.store))
-    return declared_plan(plan if options.data else on_stored_data(plan, store), store)
 
 
 def _check(store: Store, plan: DeclaredPlan | None, options: argparse.Namespace) -> int:

@@ -119,3 +119,8 @@ def test_numbers_are_read_with_and_without_their_sign() -> None:
     for text in ("", "x", "1,5", "nan", "inf", "1.5xx", "-1", "1e9"):
         with pytest.raises(BadValue):
             parsed("cost", text, "x", "a ratio")
+
+
+def test_a_plan_that_is_not_there_is_refused(capsys: Written, store: Path, tmp_path: Path) -> None:
+    assert recommend(store, "sst2", "--plan", str(tmp_path / "none.toml")) == USAGE
+    assert "a file that exists" in capsys.readouterr().err

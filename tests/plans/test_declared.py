@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench_lib.cli import main
+from bench_lib.cli.console import DONE
 from bench_lib.comparison.contrasts import DecidedSweep, decide
 from bench_lib.core.errors import BadPlan, Unavailable
 from bench_lib.core.spec import canonical_json, digest
@@ -21,6 +24,7 @@ from bench_lib.report.glossary import LOOKS
 from bench_lib.runner import grid, resolved
 from bench_lib.runner.limits import Limits
 from bench_lib.stats import power
+from bench_lib.stats.verdict import Stability
 from bench_lib.store import Store
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.sources.load import load_data
@@ -105,6 +109,26 @@ def test_without_a_record_the_looks_that_stored_runs_allow_are_taken_and_not_rec
         seeds = row["shared"] if row["basis"] == LOOKS else 0
         assert (row["verdict"] or "underpowered", seeds) == (result.verdict.stability, result.verdict.seeds)
     assert not [*(tmp_path / "store" / "looks").iterdir()]
+
+
+def test_a_recommendation_takes_the_looks_of_a_plan_as_the_report_does(
+    tmp_path: Path, written: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(PLAN)
+    sweep, _, _ = told(tmp_path / "store", path)
+    for file in (tmp_path / "store" / "looks").iterdir():
+        file.unlink()
+    command = ["recommend", "--task-like", "sst2", "--store", str(tmp_path / "store"), "--json"]
+    assert sweep.decided
+    assert main(command) == DONE
+    alone = capsys.readouterr().out
+    assert main([*command, "--plan", str(path)]) == DONE
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found != json.loads(alone)[0]
+    conclusions = {one["technique"]: one["proven"] for one in found["found"]}
+    for contrast, result in sweep.results.items():
+        steadier = result.verdict.stability is Stability.MORE
+        assert any("more stable" in line for line in conclusions[contrast.technique]) == steadier
 
 
 def test_a_plan_of_which_nothing_is_stored_decides_nothing(tmp_path: Path, written: Any) -> None:
