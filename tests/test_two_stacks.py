@@ -15,7 +15,7 @@ from bench_lib.core.errors import BadData, Unsupported
 from bench_lib.core.spec import Ref
 from bench_lib.harness.batches import collate
 from bench_lib.harness.drift import drift
-from bench_lib.harness.fitness import model_facts, model_problems
+from bench_lib.harness.fitness import model_problems
 from bench_lib.harness.formats import torch_half
 from bench_lib.harness.formats.features import Feature
 from bench_lib.models import MODELS
@@ -28,7 +28,7 @@ from bench_lib.models.word_head import word_head
 from bench_lib.runner.execute import execute, prepared
 from bench_lib.runner.resolved import ResolvedRun, resolve_run
 from bench_lib.tasks import TASKS
-from bench_lib.tasks.formats import QUESTION_ANSWERING, TEXT_CLASSIFICATION
+from bench_lib.tasks.formats import TEXT_CLASSIFICATION
 from bench_lib.tasks.sources.load import load_data
 from tests.families import TWO_STACKS
 
@@ -206,12 +206,6 @@ def test_an_attack_is_refused_before_the_training(run_of: Any, name: str) -> Non
     (record,) = execute([run_of(name, attack=1.0).spec])
     assert (record.status, record.cost.steps) == ("unsupported", 0)
     assert "no one place of embeddings to attack" in record.reason
-
-
-@each
-def test_other_heads_of_two_stacks_are_problems(families: Any, name: str) -> None:
-    facts = model_facts(resolve(str(families.folder(name)), MODELS), QUESTION_ANSWERING, 0)
-    assert "are supported in classifiers and writers of texts of the families bart, t5" in facts.problems[0]
 
 
 @each

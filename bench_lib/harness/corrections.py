@@ -8,6 +8,7 @@ from bench_lib.core.spec import RunSpec
 from bench_lib.harness.fitness import ModelFacts, model_facts
 from bench_lib.tasks.formats import Format
 from bench_lib.techniques.toolkit.dropout_rates import NEED_DROPOUT, SET_DROPOUT
+from bench_lib.techniques.toolkit.embedding_perturbation import ACT_ON_EMBEDDED
 
 Corrections = tuple[tuple[str, str], ...]
 
@@ -25,6 +26,7 @@ def corrections(spec: RunSpec, task_format: Format, labels: Sequence[str], facts
     not set where they are no layers, or a technique that needs dropout ran without any. `answers`: an answer whose
     first or last character has several tokens began at the last of them and ended at the first. `parts`: what lies
     beside embeddings and blocks passed for the head, a block that layers share for one layer, or a bias for a matrix.
+    `embedded`: what a technique did to embeddings reached a table that the model does not read.
     """
     names = {technique.name for technique in spec.stack}
     set_somewhere = spec.profile.dropout is not None or not names.isdisjoint(SET_DROPOUT)
@@ -37,5 +39,6 @@ def corrections(spec: RunSpec, task_format: Format, labels: Sequence[str], facts
         "dropout": (facts.dropout_outside and set_somewhere) or (without_any and not names.isdisjoint(NEED_DROPOUT)),
         "answers": "answers" in task_format.corrections and facts.shares_characters,
         "parts": facts.misplaced,
+        "embedded": facts.embeds_apart and not names.isdisjoint(ACT_ON_EMBEDDED),
     }
     return tuple((name, "2") for name, applies in needed.items() if applies)

@@ -27,7 +27,8 @@ class ModelFacts:
     limit. `kept_head` names the modules of a fine-tuned head in the checkpoint; `headless` is the reason why it cannot
     be kept. `reads_words_alike` and `shares_characters` are as in `models.words`. `dropout_outside` says that some
     dropout is outside of dropout layers, `drops_out` that some rate is above 0, and `misplaced` that earlier versions
-    confused parts of the model. `chats` says that its tokenizer has a chat template, and
+    confused parts of the model. `embeds_apart` says that its one stack reads another table of words than the one that
+    the model names. `chats` says that its tokenizer has a chat template, and
     `checkpoints_gradients` that its blocks can be computed again for their gradients.
     """
 
@@ -41,6 +42,7 @@ class ModelFacts:
     dropout_outside: bool = False
     drops_out: bool = True
     misplaced: bool = False
+    embeds_apart: bool = False
     chats: bool = False
     checkpoints_gradients: bool = True
 
@@ -110,6 +112,7 @@ def model_facts(ref: Ref, task_format: Format, labels: int) -> ModelFacts:
         dropout_outside=len(sites) > layers,
         drops_out=any(site.rate > 0 for site in sites),
         misplaced=not problems and _misplaced(template.model),
+        embeds_apart=not problems and _embeds_apart(template.model),
         chats=bool(tokenizer.chat_template),
         checkpoints_gradients=template.model.supports_gradient_checkpointing,
     )
@@ -166,6 +169,11 @@ def _misplaced(model: PreTrainedModel) -> bool:
         or (parameter.dim() >= 2 and not is_matrix(name, parameter))
         for name, parameter in model.named_parameters()
     )
+
+
+def _embeds_apart(model: PreTrainedModel) -> bool:
+    named = model.get_input_embeddings()
+    return not architecture_of(model).encoder and named is not word_embeddings(model)
 
 
 def positions(model: PreTrainedModel) -> int | None:

@@ -59,6 +59,11 @@ def _training(
         raise Unsupported(
             f"{stage.owner} puts several heads on one body, and {type(whole).__name__} is its own body, with its head"
         )
+    if architecture_of(model).encoder != run.architecture.encoder:
+        raise Unsupported(
+            f"{stage.owner} puts several heads on one body, and of this model {task.name} and the run's own task read "
+            "different ones: one the encoder alone, the other the encoder and the decoder"
+        )
     own = model.get_submodule(place)
     lacking = {name: part for name, part in own.named_children() if getattr(body, name, None) is None}
     head = nn.ModuleDict({**{name: part for name, part in model.named_children() if name != place}, **lacking})

@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerBase
 from bench_lib.core.errors import BadData, Unsupported, require
 from bench_lib.harness.formats import torch_half
 from bench_lib.harness.formats.features import Batch
-from bench_lib.models.architecture import Architecture
+from bench_lib.models.architecture import Architecture, body_names
 from bench_lib.tasks.formats import FORMATS, Format
 
 LOADED = "_is_hf_initialized"
@@ -65,7 +65,7 @@ def pretrained_weights(model: nn.Module, task_format: Format, new: tuple[str, ..
             return any(_within(name, module) for module in new)
         if loaded:
             return not getattr(named[name], LOADED, False)
-        return not task_format.writes_text and not _within(name, str(getattr(model, "base_model_prefix", "")))
+        return not task_format.writes_text and not name.startswith(body_names(model))
 
     return {name: p.detach().to("cpu", copy=True) for name, p in named.items() if not is_new(name)}
 

@@ -29,8 +29,8 @@ LEFT_PADDED = ("xlnet",)
 TWO_STACKS = ("bart", "t5")
 """Families of an encoder and a decoder that are supported, with the heads of `STACKED`."""
 
-STACKED = ("ForSequenceClassification", "ForConditionalGeneration")
-"""Ends of the names of classes with two stacks: texts are classified, and written."""
+STACKED = ("ForSequenceClassification", "ForQuestionAnswering", "ForConditionalGeneration")
+"""Ends of the names of classes with two stacks: texts are classified, searched for answers, and written."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ class Architecture:
     a text passes, more than `depth` where they share weights, 0 if unknown. `beside` names the model's other parts,
     which distinguish its body from a wrapper's part of the same name. In a `causal` one, tokens see only those before.
     A body of two stacks has its encoder's blocks first: `encoder` is their number, 0 in a body of one stack. `body` is
-    empty where a model is its own body, as T5 with its head for words.
+    empty where a model is its own body, as T5 with its head for words or for answer spans.
     """
 
     body: str
@@ -190,8 +190,8 @@ def _two_stacks(model: nn.Module, config: object) -> Architecture:
     name = type(model).__name__
     if not reads_by_two_stacks(config) or not name.endswith(STACKED):
         raise Unsupported(
-            f"{name} has two stacks of blocks, an encoder's and a decoder's, which are supported in classifiers and "
-            f"writers of texts of the families {', '.join(TWO_STACKS)}"
+            f"{name} has two stacks of blocks, an encoder's and a decoder's, which are supported in classifiers, "
+            f"models of answer spans and writers of texts of the families {', '.join(TWO_STACKS)}"
         )
     prefix = body_prefix(model)
     lists = _lists(body := model.get_submodule(prefix.rstrip(".")))
@@ -210,9 +210,15 @@ def _two_stacks(model: nn.Module, config: object) -> Architecture:
 
 
 def body_prefix(model: nn.Module) -> str:
-    """What names of the body's parameters begin with; empty where a writer of two stacks is its own body."""
+    """What stands before the names of the body's parts; empty where a model of two stacks is its own body."""
     prefix = str(getattr(model, "base_model_prefix", ""))
-    return "" if type(model).__name__.endswith(STACKED[1]) and not hasattr(model, prefix) else f"{prefix}."
+    return "" if type(model).__name__.endswith(STACKED[1:]) and not hasattr(model, prefix) else f"{prefix}."
+
+
+def body_names(model: nn.Module) -> tuple[str, ...]:
+    """What the names of the body's parameters begin with, each with one of these."""
+    prefix = body_prefix(model)
+    return (prefix,) if prefix else ("shared.", "encoder.", "decoder.")
 
 
 def reads_by_two_stacks(config: object) -> bool:
@@ -279,7 +285,10 @@ def position_tables(model: nn.Module) -> list[int]:
 def word_embeddings(model: nn.Module) -> nn.Module:
     """The module that turns token ids into vectors."""
     find: Callable[[], nn.Module] = getattr(model, "get_input_embeddings")  # noqa: B009 (not declared on nn.Module)
-    return find()
+    held = find()
+    # Of tables with one weight the last is read: T5's encoder has its own, beside one that only holds the weight.
+    tables = [m for m in model.modules() if isinstance(m, nn.Embedding) and m.weight is getattr(held, "weight", None)]
+    return tables[-1] if tables else held
 
 
 def parameter_count(model: nn.Module) -> int:

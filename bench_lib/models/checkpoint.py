@@ -12,7 +12,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from bench_lib.core.errors import BadData
-from bench_lib.models.architecture import body_prefix
+from bench_lib.models.architecture import body_names, body_prefix
 
 NAMED = 3
 """Parameters that a message names; the others are counted."""
@@ -31,8 +31,8 @@ class Loaded:
 
     def check(self, model: PreTrainedModel, name: str) -> None:
         """Raise `BadData` unless the checkpoint holds the whole body, in finite numbers; a pooler may be new."""
-        body = body_prefix(model)
-        lost = sorted(n for n in self.missing if n.startswith(body) and not n.startswith(f"{body}pooler."))
+        body, pooler = body_names(model), f"{body_prefix(model)}pooler."
+        lost = sorted(n for n in self.missing if n.startswith(body) and not n.startswith(pooler))
         wrong = sorted(n for n in self.mismatched if n.startswith(body))
         if lost or wrong:
             raise BadData(

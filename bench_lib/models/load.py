@@ -23,7 +23,14 @@ from transformers.utils import logging as hf_logging
 from bench_lib.core.errors import BadData, Unavailable, Unsupported
 from bench_lib.core.spec import Ref
 from bench_lib.models import MODELS
-from bench_lib.models.architecture import TWO_STACKS, body_prefix, is_causal, reads_by_two_stacks, word_embeddings
+from bench_lib.models.architecture import (
+    TWO_STACKS,
+    body_names,
+    body_prefix,
+    is_causal,
+    reads_by_two_stacks,
+    word_embeddings,
+)
 from bench_lib.models.causal import fit_config, fit_tokenizer, make_linear
 from bench_lib.models.checkpoint import load_checkpoint
 from bench_lib.models.half_precision import mend
@@ -216,7 +223,7 @@ def _writer(template: Template, ref: Ref) -> Template:
 
 def _inside(model: PreTrainedModel, name: str) -> bool:
     """Whether a parameter belongs to the body, and not to the head."""
-    return name.startswith(body_prefix(model))
+    return name.startswith(body_names(model))
 
 
 def _random(model: PreTrainedModel) -> Template:

@@ -1,4 +1,4 @@
-"""Models of an encoder and a decoder: what their tokenizer and configuration need to classify texts or write them."""
+"""Models of an encoder and a decoder: what their tokenizer and configuration need for their heads."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def fit_stacks(config: PretrainedConfig, tokenizer: PreTrainedTokenizerBase) -> 
 
 
 def last_end(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> int:
-    """The place of the last end of a text, which the head reads; 0 for a model of one stack."""
+    """The place of the last end of a text, which stands for all of it; 0 for a model of one stack."""
     end = getattr(tokenizer, ENDS, None)
     return 0 if end is None else len(ids) - 1 - list(reversed(ids)).index(end)
 

@@ -168,6 +168,8 @@ def spec_of(model: Ref = Ref("m", "1"), stack: tuple[str, ...] = ("adamw",), **p
         ({"drops_out": False}, SST2, spec_of(stack=("r_drop",), dropout=0.1), []),
         ({"reads_words_alike": False, "kept_head": ("classifier",)}, CONLL, spec_of(), ["words", "head"]),
         ({"misplaced": True}, SST2, spec_of(), ["parts"]),
+        ({"embeds_apart": True}, CONLL, spec_of(stack=("llrd", "fgm")), []),
+        ({"embeds_apart": True, "misplaced": True}, CONLL, spec_of(stack=("llrd", "lnsr")), ["parts", "embedded"]),
         ({"misplaced": True, "shares_characters": True}, SQUAD, spec_of(stack=("llrd",)), ["answers", "parts"]),
     ],
 )
@@ -209,6 +211,18 @@ def test_families_that_were_read_wrong_need_them(families: Any, tmp_path: Path) 
     assert of_all(SST2, "r_drop") == {**parts, **drop}
     outside = {name: ["dropout", "parts"] for name in ("xlm", "flaubert")}
     assert of_all(SST2, "dropout") == {**parts, **drop, **outside}
+
+
+def test_what_changed_embeddings_missed_those_that_t5s_encoder_reads(families: Any) -> None:
+    ref = ref_of(families, "t5")
+    for task, stack, expected in (
+        (CONLL, "neftune", ["parts", "embedded"]),
+        (CONLL, "adamw", ["parts"]),
+        (SST2, "neftune", []),
+    ):
+        found = corrections_of(spec_of(ref, (stack,)), task.format, task.labels)
+        assert [correction for correction, _ in found] == expected
+    assert [name for name in families if model_facts(ref_of(families, name), TEXT_CLASSIFICATION, 2).embeds_apart] == []
 
 
 def test_a_checkpoint_that_was_fine_tuned_needs_one_where_its_head_fits(families: Any) -> None:

@@ -22,7 +22,7 @@ class Feature:
     token. `spots` are the tokens that
     the answer is read from: the text's own, or the mask of a prompt, the first sub-token of each word, or the tokens of
     the context; `places` says which word each is, or where it starts and ends in the context's characters. `row` is the
-    token that stands for all of the sequence: the first one, or in a causal model the last.
+    token that stands for all of the sequence: the first one, or in a causal model or one of two stacks the last.
     """
 
     item: int

@@ -1,7 +1,7 @@
 """Question answering in torch: the best span over all windows of a context, or none.
 
-No answer is the token that stands for the sequence, as start and end: the first, or the last of a causal model, which
-alone has seen the whole. It is the target of each window that holds no answer.
+No answer is the token that stands for the sequence, as start and end: the first, or the last of a causal model and of a
+decoder beside an encoder, which alone has seen the whole. It is the target of each window that holds no answer.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from bench_lib.core.record import Predictions
 from bench_lib.harness.formats.base import TorchFormat
 from bench_lib.harness.formats.features import Batch, Feature, feature_of
 from bench_lib.models.causal import pair_token
+from bench_lib.models.stacks import last_end
 from bench_lib.tasks.formats.question_answering import SpanExample
 from bench_lib.techniques.interface.context import Output
 
@@ -51,7 +52,7 @@ class QuestionAnswering(TorchFormat):
         for item, window in zip(items, offsets, strict=True):
             windows.setdefault(item, []).append(window)
         bounds = {item: _answer_bounds(examples[item], np.concatenate(found)) for item, found in windows.items()}
-        rows = [pair_token(tokenizer, ids) for ids in encoded["input_ids"]]
+        rows = [last_end(tokenizer, ids) or pair_token(tokenizer, ids) for ids in encoded["input_ids"]]
         targets = [_span_target(bounds[item], spots[i], offsets[i], rows[i]) for i, item in enumerate(items)]
         return [
             feature_of(encoded, (i, item), targets[i], spots[i], offsets[i], rows[i]) for i, item in enumerate(items)

@@ -16,6 +16,9 @@ from bench_lib.models.interventions import embedding_changed
 from bench_lib.techniques.interface.context import Step
 from bench_lib.techniques.toolkit.sharpness import LEAST_NORM
 
+ACT_ON_EMBEDDED = ("neftune", "freelb", "r3f", "r4f", "smart", "lnsr", "lr_drop", "token_cutoff")
+"""Techniques that change, or count on, the output of the embeddings; earlier versions missed it in an encoder of T5."""
+
 
 def steepest(gradient: Tensor, real_tokens: Tensor, epsilon: float) -> Tensor:
     """The shift of length epsilon that raises each sequence's loss most, to first order: epsilon * g / ||g||.
