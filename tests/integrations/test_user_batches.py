@@ -16,7 +16,7 @@ from bench_lib.harness.formats import torch_half
 from bench_lib.harness.formats.multi_label_classification import present
 from bench_lib.integrations.user_batches import BatchReader, format_of, pretrained_weights
 from bench_lib.models import MODELS
-from bench_lib.models.architecture import Architecture
+from bench_lib.models.architecture import Architecture, architecture_of
 from bench_lib.models.load import load_tokenizer
 from bench_lib.models.source import resolve
 from bench_lib.tasks.formats import (
@@ -127,3 +127,22 @@ def test_new_parts_are_those_that_were_drawn_those_named_or_the_head(tmp_path: A
     assert new(made, ("bert.pooler",)) == {"dense"}
     with pytest.raises(BenchError, match=r"'head'; allowed: a module of the model \(bert, classifier\)"):
         new(made, ("head",))
+
+
+@pytest.mark.parametrize("name", ["t5", "bart"])
+def test_answer_spans_of_two_stacks_have_a_new_head_and_read_as_the_harnesss_own(families: Any, name: str) -> None:
+    """Also where the class is its own body, as T5's, and none of its names begins with that of a body."""
+    model = families.model(name, transformers.AutoModelForQuestionAnswering)
+    assert format_of(model) == QUESTION_ANSWERING
+    known = pretrained_weights(model, QUESTION_ANSWERING, None).keys()
+    assert {n for n, _ in model.named_parameters()} - known == {"qa_outputs.weight", "qa_outputs.bias"}
+    tokenizer = load_tokenizer(resolve(str(families.folder(name)), MODELS))
+    half = torch_half(QUESTION_ANSWERING)
+    own = collate(
+        half.encode(EXAMPLES[QUESTION_ANSWERING], tokenizer, 60, 8), QUESTION_ANSWERING, tokenizer.pad_token_id, CPU
+    )
+    read = BatchReader.of(QUESTION_ANSWERING, architecture_of(model), tokenizer)
+    found = read({**own.inputs, **labels_of(QUESTION_ANSWERING, own.targets)})
+    assert torch.equal(found.places, own.places)
+    assert torch.equal(found.real_tokens, own.real_tokens)
+    assert torch.equal(found.targets, own.targets)
