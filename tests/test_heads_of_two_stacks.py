@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -262,6 +263,28 @@ def test_a_writers_checkpoint_gives_the_body_and_the_head_is_drawn(families: Any
     assert torch.equal(one[weight], same[weight])
     assert not torch.equal(one[weight], other[weight])
     assert all(torch.equal(one[n], other[n]) for n in one if n not in head)
+
+
+@pytest.mark.parametrize("task", NEW)
+def test_a_later_t5_leaves_its_head_for_words_behind(families: Any, tmp_path: Path, task: str) -> None:
+    """Gated, with a head of its own, and with the words a second time, as some checkpoints hold them."""
+    folder = tmp_path / "later"
+    gated = {"feed_forward_proj": "gated-gelu"}
+    shutil.copytree(families.folder("t5", transformers.AutoModelForSeq2SeqLM, "t5-gated-writer", **gated), folder)
+    place, weights = folder / "config.json", load_file(folder / "model.safetensors")
+    config = json.loads(place.read_text(encoding="utf-8"))
+    config.pop("scale_decoder_outputs", None)
+    place.write_text(json.dumps({**config, "tie_word_embeddings": False}), encoding="utf-8")
+    words = weights["shared.weight"]
+    weights |= {"lm_head.weight": words + 1.0, "encoder.embed_tokens.weight": words.clone()}
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    template = load_template(resolve(str(folder), MODELS), FORMATS[task], 9)
+    assert template.fresh == {f"{NEW[task]}.weight", f"{NEW[task]}.bias"}
+    assert torch.equal(word_embeddings(template.model).get_parameter("weight"), words)
+    gate = next(
+        p for n, p in template.pretrained().items() if n.endswith("encoder.block.2.layer.1.DenseReluDense.wi_1.weight")
+    )
+    assert torch.equal(gate, weights["encoder.block.2.layer.1.DenseReluDense.wi_1.weight"])
 
 
 def test_t5s_encoder_alone_tags_and_finds_no_spans(families: Any, tmp_path: Path) -> None:
