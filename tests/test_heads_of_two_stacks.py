@@ -58,7 +58,9 @@ OF_SPANS = {
     "scl": "answers have no classes that a batch could share",
     "mixup": "answers of two contexts lie at places of their own",
 }
+NO_BIAS = "bitfit finds no pre-trained bias"
 OF_TAGS = {
+    "bitfit": NO_BIAS,
     "adapter": "finds 0 places in 3 blocks and needs 2 in each",
     "prefix": "takes no keys and values from outside and would ignore it",
     "prune_structured_heads": "knows no way to cut heads out of T5ForTokenClassification",
@@ -68,7 +70,11 @@ OF_TAGS = {
 }
 DECLINED = {
     ("t5", "conll2003"): OF_TAGS,
-    ("t5", "squad"): {**OF_SPANS, "multi_task": "T5ForQuestionAnswering is its own body, with its head"},
+    ("t5", "squad"): {
+        **OF_SPANS,
+        "bitfit": NO_BIAS,
+        "multi_task": "T5ForQuestionAnswering is its own body, with its head",
+    },
     ("bart", "squad"): OF_SPANS,
 }
 ON_ONE_LINE = (
@@ -84,6 +90,8 @@ ON_ONE_LINE = (
 )
 ON_EMBEDDINGS = ("neftune", "freelb", "r3f", "smart", "lnsr", "token_cutoff", "fgm", "fgm:scope=example")
 ACTING = ("l2_sp", "mixout", "muon", "fgm", "linear_probe", "r_drop", "ia3", "adalora", "prune_magnitude")
+
+POOLS = [technique.name for technique in TECHNIQUES if technique().pools()]
 
 cases = pytest.mark.parametrize(("name", "task"), CASES)
 
@@ -450,7 +458,7 @@ def test_tasks_share_a_body_of_equal_stacks_alone(run_of: Any) -> None:
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("head", HEADS)
-@pytest.mark.parametrize("technique", TECHNIQUES.names())
+@pytest.mark.parametrize("technique", [name for name in TECHNIQUES.names() if name not in POOLS])
 def test_every_technique_acts_or_says_why_not(families: Any, head: str, technique: str) -> None:
     name, task_format = HEADS[head]
     reasons = DECLINED[name, task_format.sample_task]
@@ -462,3 +470,19 @@ def test_every_technique_acts_or_says_why_not(families: Any, head: str, techniqu
         assert known.replace("T5ForQuestionAnswering", "the model").replace("rte", "imdb") in found
     else:
         assert found == ""
+
+
+@pytest.mark.exhaustive
+@cases
+def test_what_pools_seeds_runs_or_says_why_not(families: Any, tmp_path: Path, name: str, task: str) -> None:
+    stacks = ",".join(f"{pool}:members=2" for pool in POOLS)
+    profile = "smoke:train_examples=16:evaluations=4:eval_examples=4:max_length=200:stride=16"
+    grid = ["--tasks", task, "--techniques", f"adamw,{stacks}", "--seeds", "0-1", "--data", "embedded"]
+    place, store = str(place_of(families, name)), str(tmp_path / "results")
+    assert main(["run", *grid, "--profile", profile, "--model", place, "--store", store]) == DONE
+    runs = Store(tmp_path / "results").frame()
+    found = {pool: {*runs.status[runs.technique.str.partition(":")[0] == pool]} for pool in POOLS}
+    assert all(found.values())
+    declines = {pool for pool in POOLS if TECHNIQUES.get(pool)().declines(FORMATS[task]) is not None}
+    assert {pool for pool, status in found.items() if status == {"unsupported"}} == declines
+    assert all(found[pool] <= {"converged", "collapsed"} for pool in POOLS if pool not in declines)
