@@ -395,7 +395,14 @@ def test_tags_are_attacked_and_spans_refuse_before_the_training(run_of: Any) -> 
 # ---- techniques ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "task", "stack"), [(*case, stack) for case in CASES for stack in DECLINED[case]])
+@pytest.mark.parametrize(
+    ("name", "task", "stack"),
+    [
+        pytest.param(*case, stack, marks=[pytest.mark.exhaustive] * (case == ("bart", "squad")))
+        for case in CASES
+        for stack in DECLINED[case]
+    ],
+)
 def test_what_does_not_fit_declines(run_of: Any, name: str, task: str, stack: str) -> None:
     written = "multi_task:tasks=rte" if stack == "multi_task" else stack
     (record,) = execute([run_of(name, task, written).spec])
