@@ -187,6 +187,11 @@ def test_a_head_that_was_fine_tuned_before_is_drawn_anew_whether_it_fits_or_not(
     assert template.new_parts() == "classifier"
 
 
+def test_a_head_for_spans_has_a_start_and_an_end_whatever_head_the_checkpoint_had(classifier: Ref) -> None:
+    template = load_template(classifier, QUESTION_ANSWERING, 0)
+    assert dict(template.model.named_parameters())["qa_outputs.weight"].shape[0] == 2
+
+
 def test_a_head_is_kept_where_that_is_asked_for(classifier: Ref) -> None:
     template = load_template(classifier, TEXT_CLASSIFICATION, 3)
     one, other = (instantiate(template, torch.Generator().manual_seed(seed), keep_head=True) for seed in (0, 1))

@@ -118,6 +118,10 @@ class QuestionAnswering(Format):
     reads_windows: ClassVar[bool] = True
     corrections: ClassVar[frozenset[str]] = frozenset({"answers"})
 
+    def head_outputs(self, labels: int) -> int:
+        # A start and an end, whatever the number of labels of a head that a checkpoint was fine-tuned with.
+        return 2
+
     def check_labels(self, labels: Sequence[str], what: str) -> None:
         allowed = f"none, since the answers are spans of the text; or {ANSWERABLE}, where some questions have none"
         require(tuple(labels) in ((), ANSWERABLE), what, tuple(labels), allowed)
