@@ -25,6 +25,7 @@ SCORED_ON = ("evaluation", "dev")
 LATER = (
     *("per_class", "label_noise", "perturb", "attack", "keep_head", "dev_examples", "scored_on"),
     *("chat_template", "answer_tokens", "also", "forgetting", "gradient_checkpointing"),
+    "trim_vocabulary",
 )
 """Fields of a profile that runs were stored without: at their defaults they are no part of a run's identity."""
 
@@ -58,7 +59,8 @@ class Profile:
     message in the model's `chat_template`. `also` names robustness sets, as in `imdb_contrast+imdb_cad`, on which the
     model that counts is evaluated as well. `forgetting` is the general text, `generated` or of the data's `folder`,
     on which its perplexity is measured, before the training and after it. `gradient_checkpointing` computes the model's
-    blocks a second time in the backward pass, in place of keeping what they computed.
+    blocks a second time in the backward pass, in place of keeping what they computed. `trim_vocabulary` trains without
+    the word embeddings of tokens that no text of the run has; techniques that need them all are declined.
     """
 
     train_examples: int | None = None
@@ -94,6 +96,7 @@ class Profile:
     also: str = ""
     forgetting: str = ""
     gradient_checkpointing: bool = False
+    trim_vocabulary: bool = False
 
     def __post_init__(self) -> None:
         for name in WHOLE:

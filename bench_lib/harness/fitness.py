@@ -12,8 +12,10 @@ from transformers import PreTrainedModel
 
 from bench_lib.core.errors import BenchError
 from bench_lib.core.spec import Profile, Ref
+from bench_lib.harness.trimming import reads_all_rows
 from bench_lib.models.architecture import architecture_of, is_matrix, position_tables, word_embeddings
 from bench_lib.models.load import Template, load_template, load_tokenizer
+from bench_lib.models.trimmed import untrimmable
 from bench_lib.models.words import reads_words_alike, shares_characters
 from bench_lib.tasks.formats import Format
 from bench_lib.techniques.toolkit.dropout_rates import dropout_sites
@@ -28,8 +30,8 @@ class ModelFacts:
     be kept. `reads_words_alike` and `shares_characters` are as in `models.words`. `dropout_outside` says that some
     dropout is outside of dropout layers, `drops_out` that some rate is above 0, and `misplaced` that earlier versions
     confused parts of the model. `embeds_apart` says that its one stack reads another table of words than the one that
-    the model names. `chats` says that its tokenizer has a chat template, and
-    `checkpoints_gradients` that its blocks can be computed again for their gradients.
+    the model names. `chats` says that its tokenizer has a chat template, and `checkpoints_gradients` that its blocks can
+    be computed again for their gradients. `untrimmable` is the reason why it needs all word embeddings.
     """
 
     problems: tuple[str, ...]
@@ -45,6 +47,7 @@ class ModelFacts:
     embeds_apart: bool = False
     chats: bool = False
     checkpoints_gradients: bool = True
+    untrimmable: str = ""
 
 
 def model_problems(ref: Ref, task_format: Format, labels: int, profile: Profile) -> list[str]:
@@ -73,6 +76,10 @@ def _misfits(ref: Ref, task_format: Format, facts: ModelFacts, profile: Profile)
         yield f"model {ref.name!r}: {facts.headless}"
     if profile.gradient_checkpointing and not facts.problems and not facts.checkpoints_gradients:
         yield f"model {ref.name!r} cannot compute its blocks again; set gradient_checkpointing to False"
+    if profile.trim_vocabulary and (reason := reads_all_rows(task_format, profile)):
+        yield f"profile field trim_vocabulary is True; allowed: False, since {reason}"
+    elif profile.trim_vocabulary and not facts.problems and facts.untrimmable:
+        yield f"model {ref.name!r}: {facts.untrimmable}; set trim_vocabulary to False"
 
 
 def _unwritable(ref: Ref, task_format: Format, facts: ModelFacts, profile: Profile) -> Iterator[str]:
@@ -115,6 +122,7 @@ def model_facts(ref: Ref, task_format: Format, labels: int) -> ModelFacts:
         embeds_apart=not problems and _embeds_apart(template.model),
         chats=bool(tokenizer.chat_template),
         checkpoints_gradients=template.model.supports_gradient_checkpointing,
+        untrimmable=untrimmable(template.model),
     )
 
 

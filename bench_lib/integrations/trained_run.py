@@ -47,7 +47,7 @@ def train(spec: RunSpec, check: Callable[[nn.Module], object]) -> TrainedRun:
     """
     run = resolve_run(spec)
     check_model_of_its_own(run)
-    run.techniques.check(run.task.format)
+    run.check(run.techniques)
     with torch.random.fork_rng(devices=[]):
         check(prepared(run, torch.device("cpu")).model)
     selects, kept = bool(run.observers.having(Selects)), list[tuple[Predictions, nn.Module]]()
@@ -55,7 +55,10 @@ def train(spec: RunSpec, check: Callable[[nn.Module], object]) -> TrainedRun:
     def keep(training: Training, found: Scored) -> None:
         if not selects:  # the last evaluation counts
             kept.clear()
-        kept.append((found.predictions, copied(training.model).cpu()))
+        model = copied(training.model)
+        if training.trimmed is not None:
+            training.trimmed.restore(model)
+        kept.append((found.predictions, model.cpu()))
 
     (record,) = execute([spec], keep)
     model = next((model for predictions, model in kept if predictions is record.predictions), None)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from bench_lib.models.load import Template, load_template
 from bench_lib.models.prompted import PromptedModel
+from bench_lib.models.trimmed import Trimmed, trim
 
 
 class Pretrained(Mapping[str, Tensor]):
@@ -42,6 +43,15 @@ class Pretrained(Mapping[str, Tensor]):
         known = {name: weight for name, weight in self._weights.items() if name in body}
         self._weights = {**known, **{name: p.detach().clone() for name, p in head.items()}}
         self._head = model.head_layers
+
+    def trim(self, model: nn.Module, tokens: Iterable[int]) -> Trimmed:
+        """Let a model, and these weights, hold the word embeddings of these tokens alone; raises as `trimmed.trim`."""
+        name, kept = trim(model, tokens)
+        trimmed = Trimmed(name, kept, self[name])
+        self._weights = {**self._weights, name: trimmed.whole[kept]}
+        if self._copies is not None:
+            del self._copies[name]
+        return trimmed
 
     def of_head(self, keep_head: bool) -> dict[str, str]:
         """The new modules and the number of the head's layers, for the record."""

@@ -27,6 +27,7 @@ from bench_lib.harness.precision import checkpoint_gradients, computed_by
 from bench_lib.harness.pretraining import RunPretraining, prepare
 from bench_lib.harness.prompted import prompted_model
 from bench_lib.harness.robustness import Examination
+from bench_lib.harness.trimming import check_trimming, tokens_read
 from bench_lib.instruments.determinism import isolated
 from bench_lib.instruments.memory import PeakMemory
 from bench_lib.instruments.provenance import left_behind, provenance
@@ -84,7 +85,8 @@ def execute(specs: Sequence[RunSpec], seen: Seen | None = None) -> list[RunRecor
 
 
 def _train(run: ResolvedRun, observers: Sequence[Stack], attempt: Attempt, seen: Seen | None) -> None:
-    run.stack.check(run.task.format)
+    run.check(run.stack)
+    check_trimming(run.task.format, run.profile)
     run.check_data()
     declined = [_declined(run, stack) for stack in observers]
     if all(declined):
@@ -92,7 +94,9 @@ def _train(run: ResolvedRun, observers: Sequence[Stack], attempt: Attempt, seen:
     evaluation, made = run.evaluation(), _training_set(run)
     attempt.constant_baseline = evaluation.constant_baseline
     attempt.pretrained = pretrained = _pretrained(run)
-    attempt.training = training = _loaded(run, attempt.device, pretrained)
+    trims = run.profile.trim_vocabulary
+    tokens = tokens_read(run.key, run.subset, run.profile, made.features, evaluation) if trims else None
+    attempt.training = training = _loaded(run, attempt.device, pretrained, tokens)
     training.reported.update(made.reported)
     training.epoch_size = made.epoch_size
     loaded = dict(training.model.named_parameters())
@@ -120,7 +124,7 @@ def _train(run: ResolvedRun, observers: Sequence[Stack], attempt: Attempt, seen:
         # Also after a failure: an observer run that stopped earlier still gets its record.
         kept = {name: value for name, value in learnt(training, loaded).items() if not is_joint(name)}
         tensors = functools.reduce(lambda saved, hook: hook.saved(saved), run.stack.having(Saves), kept)
-        attempt.size = ModelSize(saved_bytes(tensors))
+        attempt.size = ModelSize(saved_bytes(tensors if training.trimmed is None else training.trimmed.filled(tensors)))
 
 
 def _shown(examine: Examination, training: Training, seen: Seen) -> Callable[[], Scored]:
@@ -135,7 +139,7 @@ def _shown(examine: Examination, training: Training, seen: Seen) -> Callable[[],
 def _declined(run: ResolvedRun, observers: Stack) -> Unsupported | None:
     """Why observers cannot ride on the run, which the run itself and other observers can do without."""
     try:
-        observers.check(run.task.format)
+        run.check(observers)
         if observers.selects_on_dev:
             run.dev()
     except Unsupported as error:
@@ -152,7 +156,10 @@ def _training_set(run: ResolvedRun) -> Augmented:
 
 
 def prepared(run: ResolvedRun, device: torch.device) -> Training:
-    """The model on its device, with a new head drawn from the init stream and the techniques' changes applied."""
+    """The model on its device, with a new head drawn from the init stream and the techniques' changes applied.
+
+    Its vocabulary is whole, and so are the weights of a run that are kept.
+    """
     training = _loaded(run, device, _pretrained(run))
     prepare(training, run.stack)
     return training
@@ -163,10 +170,14 @@ def _pretrained(run: ResolvedRun) -> Pretrained:
     return Pretrained(template, copies=run.foreign)
 
 
-def _loaded(run: ResolvedRun, device: torch.device, pretrained: Pretrained) -> Training:
+def _loaded(
+    run: ResolvedRun, device: torch.device, pretrained: Pretrained, tokens: Sequence[int] | None = None
+) -> Training:
+    """The training of a fresh model, with the word embeddings of these tokens alone unless they are None."""
     generator = torch.Generator().manual_seed(run.seed("init", "head"))
     prior = run.task.format.prior(train_examples(run.data, run.subset), run.task.labels)
     loaded = instantiate(pretrained.template, generator, run.profile.keep_head, prior)
+    trimmed = None if tokens is None else pretrained.trim(loaded, tokens)
     model: nn.Module = loaded
     if run.key.prompts is not None:
         asked = run.spec.profile.keep_head
@@ -180,6 +191,7 @@ def _loaded(run: ResolvedRun, device: torch.device, pretrained: Pretrained) -> T
         pretrained=pretrained,
         seed=run.seed,
         device=device,
+        trimmed=trimmed,
     )
     if run.profile.gradient_checkpointing:
         checkpoint_gradients(loaded, training)

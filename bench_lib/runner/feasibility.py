@@ -92,7 +92,7 @@ def _setting(spec: RunSpec) -> Setting:
     """The setting with the profile as the techniques configure it; one that declines the task is left to the run."""
     run = resolve_run(spec)
     try:
-        run.techniques.check(run.task.format)
+        run.check(run.techniques)
         profile = run.profile
     except Unsupported:
         profile = spec.profile

@@ -67,7 +67,7 @@ def forecast(specs: Sequence[RunSpec]) -> float:
 def _seconds(spec: RunSpec) -> float:
     run = resolve_run(spec)
     try:
-        run.stack.check(run.task.format)
+        run.check(run.stack)
         for technique in run.stack.having(Prompts):
             technique.label_words(spec.task)
     except BenchError:

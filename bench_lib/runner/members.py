@@ -77,7 +77,7 @@ def needs_member_weights(spec: RunSpec) -> bool:
 
 def check_ensemble(spec: RunSpec, techniques: Stack) -> None:
     """Raise `Unsupported` if the ensemble is declined whatever the members' results."""
-    techniques.check(find_task(spec.task_path or spec.task).format)
+    techniques.check(find_task(spec.task_path or spec.task).format, spec.profile.trim_vocabulary)
     if techniques.having(PoolsWeights):
         if "subset" not in dict(spec.frozen):
             raise Unsupported("no dev set is unread by every member where each trains on a subset of its own")

@@ -136,7 +136,9 @@ class Attempt:
     def _weights(self) -> dict[str, np.ndarray] | None:
         if self.training is None:
             return None
-        return {name: p.detach().cpu().numpy() for name, p in self.training.model.named_parameters()}
+        weights = {name: p.detach().cpu() for name, p in self.training.model.named_parameters()}
+        trimmed = self.training.trimmed
+        return {name: value.numpy() for name, value in (trimmed.filled(weights) if trimmed else weights).items()}
 
 
 def _evaluations(run: ObserverRun) -> Evaluations:

@@ -72,6 +72,10 @@ class ResolvedRun:
         """The set that observers and seed ensembles select on; `Unsupported` where no example is left for it."""
         return dev_set(self.key, self.subset, self.profile.dev_examples)
 
+    def check(self, stack: Stack) -> None:
+        """Raise `Unsupported` if a technique of a stack declines the task's format or the run's trimmed vocabulary."""
+        stack.check(self.task.format, self.profile.trim_vocabulary)
+
     def seed(self, stream: str, *names: str | int) -> int:
         """The seed of a stream of the run, for the parts of these names."""
         return derive(self.spec.base_seed(stream), stream, *names)

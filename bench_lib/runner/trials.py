@@ -87,7 +87,7 @@ class Arm:
 
         A point costs the passes that its techniques declare, relative to the baseline's; the first is always tried.
         """
-        self.base.check(task.format)
+        self.base.check(task.format, profile.trim_vocabulary)
         found = [self.base]
         spent = relative_passes(self.base, profile)
         for point in self._others(task):

@@ -75,6 +75,7 @@ OTHER_VALUES: dict[str, Any] = {
     "also": "imdb_contrast",
     "forgetting": "generated",
     "gradient_checkpointing": True,
+    "trim_vocabulary": True,
 }
 RESULTS = Path(__file__).parents[2] / "results"
 

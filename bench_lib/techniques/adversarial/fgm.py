@@ -29,6 +29,7 @@ class FGM(
     identity={"epsilon": 0.0},
     version="2",  # the matrix is shifted for the whole batch, where version 1 shifted each example
     space={"epsilon": (0.1, 0.3, 0.5, 1.0)},  # 1 as in trick.py, less is our choice
+    trimmable=True,
 ):
     """Train on the clean batch and on its worst small shift of the word embeddings, both with equal weight.
 

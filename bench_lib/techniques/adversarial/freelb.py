@@ -27,6 +27,7 @@ class FreeLB(
     paper="Zhu et al. 2020, arXiv:1909.11764",
     identity={"norm": 0.0},
     space={"step": (0.02, 0.03, 0.04, 0.05, 0.06, 0.09, 0.1), "norm": (0.12, 0.14, 0.2, 0.3, 0.4, 0.6)},
+    trimmable=True,
 ):
     """Train on the mean of the losses at all the shifts of the word embeddings on the way up to a bad one.
 

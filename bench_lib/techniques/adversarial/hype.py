@@ -27,6 +27,7 @@ class HyPe(
         "normal": (False, True),
         "epsilon": (1e-5, 1e-4, 1e-3, 1e-2),  # our choice above 1e-5
     },
+    trimmable=True,
 ):
     """Train with a little noise on the input of every block, in place of dropout on hidden states.
 

@@ -20,6 +20,7 @@ class NEFTune(
     paper="Jain et al. 2024, arXiv:2310.05914",
     identity={"alpha": 0.0},
     space={"alpha": (0.5, 1.0, 5.0, 10.0, 15.0)},  # 5 to 15 as quoted by public notes on the paper, less is our choice
+    trimmable=True,
 ):
     """Train with uniform noise on the word embeddings, the smaller the longer the text.
 

@@ -44,6 +44,7 @@ class PGD(
         "epsilon": (0.1, 0.3, 0.5, 1.0),  # our choice below 1
         "step": (0.03, 0.1, 0.3),  # our choice below 0.3
     },
+    trimmable=True,
 ):
     """Train on the worst shift of the word embeddings that several small steps within a ball come to.
 

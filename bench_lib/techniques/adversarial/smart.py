@@ -37,6 +37,7 @@ class SMART(
         "alpha": (1.0, 3.0, 5.0),  # as quoted by public notes on the paper
         "eta": (1e-5, 1e-3),
     },
+    trimmable=True,
 ):
     """Beside the loss, pull predictions to those at a bad shift of the embeddings and to those of averaged weights.
 

@@ -15,6 +15,7 @@ class AdamW(
     paper="Mosbach et al. 2021, arXiv:2006.04884",
     identity={},
     observer=True,
+    trimmable=True,
 ):
     """AdamW with bias correction, linear warm-up and decay, and the gradient's norm clipped at 1: the profile as it is.
 

@@ -26,6 +26,7 @@ class BertAdam(
     paper="Devlin et al. 2019, arXiv:1810.04805; Zhang et al. 2021, arXiv:2006.05987",
     identity={"bias_correction": True, "warmup": True},
     space={"warmup": (False, True)},  # True as in google-research/bert:run_classifier.py
+    trimmable=True,
 ):
     """AdamW without bias correction and without warm-up, which takes its largest steps first.
 

@@ -19,6 +19,7 @@ class BestCheckpoint(
     version="2",  # selects on the dev set; version 1 did on the evaluation set
     no_identity="a rule without a strength; early_stopping:patience=0 is the one that keeps the last",
     observer=True,
+    trimmable=True,
 ):
     """Train to the end, and keep the checkpoint with the best score, the earliest of equals.
 

@@ -17,6 +17,7 @@ class Constant(
     paper="control, against Devlin et al. 2019, arXiv:1810.04805; Howard & Ruder 2018, arXiv:1801.06146",
     identity=None,
     no_identity="a schedule is one or another; all else is the profile's",
+    trimmable=True,
 ):
     """After the profile's warm-up of w steps, the learning rate stays where it is.
 

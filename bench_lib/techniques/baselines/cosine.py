@@ -18,6 +18,7 @@ class Cosine(
     identity=None,
     no_identity="a schedule is one or another; all else is the profile's",
     supersedes={"constant+": "a schedule is one or another, the last that is asked for"},
+    trimmable=True,
 ):
     """After the profile's warm-up of w steps, the learning rate falls to zero along half a cosine wave.
 

@@ -19,6 +19,7 @@ class EarlyStopping(
     version="2",  # selects on the dev set; version 1 did on the evaluation set
     observer=True,
     space={"patience": (1, 2, 3, 5)},  # our choice
+    trimmable=True,
 ):
     """Stop after `patience` evaluations without a better score, and keep the best checkpoint.
 

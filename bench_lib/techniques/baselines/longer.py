@@ -18,6 +18,7 @@ class Longer(
     paper="Mosbach et al. 2021, arXiv:2006.04884",
     identity={"epochs": None},
     space={"epochs": (5, 10, 20)},  # 5 and 10 are our choice
+    trimmable=True,
 ):
     """Train for more epochs, with warm-up and decay over all of them; None keeps the profile's number.
 

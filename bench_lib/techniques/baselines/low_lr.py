@@ -17,6 +17,7 @@ class LowLr(
     family="baselines",
     paper="Mosbach et al. 2021, arXiv:2006.04884",
     identity={"factor": 1.0},
+    trimmable=True,
 ):
     """The profile's learning rate times a factor, everything else being equal.
 

@@ -17,6 +17,7 @@ class ScaleLr(
     family="baselines",
     paper="control, for tuning",
     identity={"factor": 1.0},
+    trimmable=True,
 ):
     """The learning rate times any factor: that of the profile, or of the techniques before it that set one.
 

@@ -18,6 +18,7 @@ class Warmup(
     paper="Liu et al. 2019, arXiv:1907.11692; Devlin et al. 2019, arXiv:1810.04805",
     identity={"share": None},
     space={"share": (0.06, 0.1, 0.25)},
+    trimmable=True,
 ):
     """Raise the learning rate from zero over another share of the steps; None keeps the profile's.
 

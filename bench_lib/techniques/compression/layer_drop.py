@@ -26,6 +26,7 @@ class LayerDrop(
     identity={"share": 0.0},
     observer=True,
     space={"which": ("every_other", "top")},
+    no_trimming="it is measured beside the whole model: size, sparsity and latency",
 ):
     """After training, a share of the blocks is left out: the top ones, or every other; nothing trains afterwards.
 

@@ -23,6 +23,7 @@ class PruneMagnitude(
     paper="Han et al. 2015, arXiv:1506.02626; Gordon et al. 2020, arXiv:2002.08307",
     identity={"share": 0.0},
     observer=True,
+    no_trimming="it is measured beside the whole model: size, sparsity and latency",
 ):
     """After training, the smallest weights of each linear layer of the blocks become 0; nothing trains afterwards.
 

@@ -25,6 +25,7 @@ class PruneStructuredHeads(
     identity={"share": 0.0},
     version="2",  # gradients are multiplied by the weights they were taken at, not by the next ones
     observer=True,
+    no_trimming="it is measured beside the whole model: size, sparsity and latency",
 ):
     """After training, the least important attention heads are removed; nothing trains afterwards.
 

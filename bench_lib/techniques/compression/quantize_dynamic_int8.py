@@ -24,6 +24,7 @@ class QuantizeDynamicInt8(
     packages=("torchao",),
     no_identity="int8 is one precision; its test shows how far from the exact values its rounding leads",
     observer=True,
+    no_trimming="it is measured beside the whole model: size, sparsity and latency",
 ):
     """After training, the linear layers of the blocks compute in int8, through torchao; nothing trains afterwards.
 

@@ -21,6 +21,7 @@ class BackTranslation(
     identity={"share": 0.0},
     version="2",  # a copy that differs in white space is none, which version 1 counted
     space={"share": (0.25, 0.5, 1.0)},  # our choice
+    trimmable=True,
 ):
     """Copies of a share of the training examples, paraphrased by two translation models, join the training set.
 

@@ -18,6 +18,7 @@ class Dedupe(
     paper="Lee et al. 2022, arXiv:2107.06499",
     identity={"repeats": False, "leaks": False},
     version="2",  # a leak has the same text, where version 1 required the same label too
+    trimmable=True,
 ):
     """Training examples that repeat an earlier one, or whose text is in the evaluation set, are dropped.
 

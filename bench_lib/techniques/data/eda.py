@@ -41,6 +41,7 @@ class EDA(
         "alpha": (0.05, 0.1, 0.2, 0.3, 0.4, 0.5),  # section 4.4 of the paper
         "copies": (1, 2, 4, 8, 16, 32),  # section 4.5 of the paper
     },
+    trimmable=True,
 ):
     """Copies of each training example join the training set, changed by one operation: replace, insert, swap or delete.
 

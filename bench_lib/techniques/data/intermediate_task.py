@@ -19,6 +19,7 @@ class IntermediateTask(
     paper="Phang et al. 2018, arXiv:1811.01088",
     identity={"epochs": 0},
     space={"epochs": (1, 2, 3)},  # our choice
+    no_trimming="it trains on the texts of another task as well",
 ):
     """The body is fine-tuned on another task first, as it would be alone, then on the run's own with a new head.
 

@@ -29,6 +29,7 @@ class LMBFF(
     paper="Gao et al. 2021, arXiv:2012.15723",
     identity=None,
     no_identity="a text is in a prompt or is not, and words answer or a new head; its test shows the published logits",
+    no_trimming="its head for words has a row for every token",
 ):
     """A text fills a template with one mask, and the checkpoint's own head predicts which label's word is there.
 

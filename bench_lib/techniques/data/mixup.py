@@ -23,6 +23,7 @@ class Mixup(
     paper="Zhang et al. 2018, arXiv:1710.09412",
     identity={"alpha": 0.0},
     space={"alpha": (0.1, 0.2, 0.4, 1.0)},  # 0.1 to 0.4 as quoted by public notes on the paper, 1 as in mixup-cifar10
+    trimmable=True,
 ):
     """Each text's representation is mixed with that of another text of its batch, and its loss accordingly.
 

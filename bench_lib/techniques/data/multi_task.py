@@ -19,6 +19,7 @@ class MultiTask(
     identity={"weight": 0.0},
     space={"weight": (0.1, 0.3, 1.0)},  # our choice
     supersedes={"prefix": "declined: nothing of the body is trained that further tasks share"},
+    no_trimming="it trains on the texts of other tasks as well",
 ):
     """Every batch is joined by one of each further task, whose head stands on the same body.
 

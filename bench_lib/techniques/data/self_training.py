@@ -24,6 +24,7 @@ class SelfTraining(
     identity={"ratio": 0.0},
     version="3",  # leaves out the dev set; version 1 left out neither that nor the evaluation set
     space={"threshold": (0.8, 0.9, 0.95)},  # our choice
+    no_trimming="it labels and trains on texts that the run does not have",
 ):
     """A teacher, trained as the run would be, labels the unlabelled pool; confident pseudo-labels join the training.
 

@@ -22,6 +22,7 @@ class Synonym(
     identity={"share": 0.0},
     version="2",  # draws from a stream under its name, where version 1 had that of its place
     space={"share": (0.05, 0.1, 0.2)},  # our choice
+    trimmable=True,
 ):
     """Copies of each training example, with a share of the words replaced by synonyms, join the training set.
 

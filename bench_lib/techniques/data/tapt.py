@@ -29,6 +29,7 @@ class TAPT(
         "learning_rate": (1e-4, 5e-4),  # both of table 13
         "epochs": (10, 30, 100),  # 100 of table 13, less is our choice
     },
+    no_trimming="its head for words has a row for every token",
 ):
     """The body first learns to predict masked words of the training texts, then it is fine-tuned as usual.
 

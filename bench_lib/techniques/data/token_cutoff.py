@@ -22,6 +22,7 @@ class TokenCutoff(
     paper="Shen et al. 2020, arXiv:2009.13818",
     identity={"share": 0.0},
     space={"share": (0.05, 0.1, 0.15, 0.2, 0.3, 0.4)},  # 0.1 as in run_glue.sh, the rest not verified
+    trimmable=True,
 ):
     """Each batch passes twice, once with a share of its tokens erased, and both predictions must be right and agree.
 

@@ -14,6 +14,7 @@ from bench_lib.core.record import Predictions
 from bench_lib.core.spec import Profile
 from bench_lib.instruments.determinism import seed_generators
 from bench_lib.models.architecture import Architecture
+from bench_lib.models.trimmed import Trimmed
 from bench_lib.tasks.formats import Format
 
 T = TypeVar("T")
@@ -59,7 +60,8 @@ class Training:
     """A run in progress; `pretrained` holds the weights as they were loaded, by name, on the CPU.
 
     `trained` are the optimiser's parameters, which a phase may freeze. `epoch_size` is the number of training sequences
-    that an epoch reads, a new sample each time; None for all. `committee` predicts in the model's place.
+    that an epoch reads, a new sample each time; None for all. `committee` predicts in the model's place. `trimmed` are
+    the word embeddings that the model, and with it `pretrained`, lacks.
     """
 
     model: nn.Module
@@ -78,6 +80,7 @@ class Training:
     memory: dict[int, tuple[object, object]] = field(default_factory=dict)
     reported: dict[str, float] = field(default_factory=dict)
     committee: Committee | None = None
+    trimmed: Trimmed | None = None
 
     def keep(self, owner: object, make: Callable[[], T]) -> T:
         """The state of one technique in this run, created at the first call."""

@@ -79,6 +79,10 @@ def _check_texts(technique: type[Technique], where: str) -> None:
     require(isinstance(observer, bool), f"observer of the technique {where}", observer, "True or False")
     reason: object = technique.no_identity
     require(isinstance(reason, str), f"no_identity of the technique {where}", reason, "the reason as text")
+    trimmable: object = technique.trimmable
+    require(isinstance(trimmable, bool), f"trimmable of the technique {where}", trimmable, "True or False")
+    reason = technique.no_trimming
+    require(isinstance(reason, str), f"no_trimming of the technique {where}", reason, "the reason as text")
     others: object = technique.supersedes
     good = isinstance(others, Mapping) and all(isinstance(text, str) for pair in others.items() for text in pair)
     require(good, f"supersedes of the technique {where}", others, "a mapping of techniques' names to reasons")

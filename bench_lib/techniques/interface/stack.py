@@ -21,6 +21,11 @@ from bench_lib.techniques.interface.technique import Technique
 
 Hook = TypeVar("Hook")
 SEPARATORS = "+:,="
+UNDECLARED = (
+    "it does not declare that word embeddings of tokens that no text has count for nothing in it; where that is so, "
+    "put trimmable=True into its class statement"
+)
+"""Why a technique that says nothing about it declines a trimmed vocabulary."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +79,14 @@ class Stack:
         passes = [t.estimation_passes() for t in self.techniques]
         return sum(forward for forward, _ in passes), sum(backward for _, backward in passes)
 
-    def check(self, task_format: Format) -> None:
-        """Raise `Unsupported` with the reason if a technique declines this task format."""
+    def check(self, task_format: Format, trims: bool = False) -> None:
+        """Raise `Unsupported` with the reason if a technique declines this task format, or a trimmed vocabulary."""
         for technique in self.techniques:
             if reason := technique.declines(task_format):
                 raise Unsupported(f"{technique.name} declines {task_format} tasks: {reason}")
+            if trims and not technique.trimmable:
+                reason = technique.no_trimming or UNDECLARED
+                raise Unsupported(f"{technique.name} declines trim_vocabulary: {reason}")
 
     def spec(self) -> tuple[TechniqueSpec, ...]:
         return tuple(t.spec() for t in self.techniques)

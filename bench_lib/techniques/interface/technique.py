@@ -39,6 +39,8 @@ class Declarations(TypedDict, total=False):
     space: Mapping[str, tuple[Scalar, ...]]
     no_identity: str
     supersedes: Mapping[str, str]
+    trimmable: bool
+    no_trimming: str
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,10 @@ class Technique:
     this one, or leave one of both without effect, with the reason: `other` for either order, `other+` where the other
     comes first, `+other` where it comes second.
 
+    `trimmable` says that a run with `trim_vocabulary` trains what one without trains, but for rounding: the word
+    embeddings of tokens that no text has count for nothing in it, neither in what it computes nor in what it draws. It
+    is not inherited. `no_trimming` is the reason where they count.
+
     Neither these nor the space are part of a run's identity.
     """
 
@@ -71,12 +77,16 @@ class Technique:
     space: ClassVar[Mapping[str, tuple[Scalar, ...]]] = {}
     no_identity: ClassVar[str] = ""
     supersedes: ClassVar[Mapping[str, str]] = {}
+    trimmable: ClassVar[bool] = False
+    no_trimming: ClassVar[str] = ""
     source: ClassVar[str] = ""
 
     def __init_subclass__(cls, **declared: Unpack[Declarations]) -> None:
         """Set what the keywords declare; refuse others, and methods that are no hooks or lack their signatures."""
         super().__init_subclass__()
         declare(cls, declared, Declarations.__annotations__)
+        if "trimmable" not in vars(cls):
+            cls.trimmable = False  # what a child changes, its parent cannot vouch for
         check_definition(cls, Technique)
 
     def __post_init__(self) -> None:

@@ -17,6 +17,7 @@ class FreezeBottom(
     paper="Lee et al. 2019, arXiv:1911.03090; Kumar et al. 2022, arXiv:2202.10054",
     identity={"share": 0.0},
     space={"share": (0.25, 0.5, 0.75)},  # 0.75 as in the paper, the rest our choice
+    trimmable=True,
 ):
     """The embeddings and the lowest share of the blocks keep their pre-trained weights.
 

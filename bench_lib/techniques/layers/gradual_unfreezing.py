@@ -28,6 +28,7 @@ class GradualUnfreezing(
         **dict.fromkeys(("l2_sp", "wd_pre", "recadam"), "declined: nothing trains that has a pre-trained value"),
     },
     space={"blocks": (1, 2, 4)},  # 2 and 4 are our choice
+    trimmable=True,
 ):
     """Pooler and head train alone for an epoch, then one more block joins at each epoch, the topmost first.
 

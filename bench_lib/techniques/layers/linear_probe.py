@@ -27,6 +27,7 @@ class LinearProbe(
         **dict.fromkeys(("l2_sp", "wd_pre", "recadam"), "declined: nothing trains that has a pre-trained value"),
     },
     space={"learning_rate": (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)},  # our choice
+    trimmable=True,
 ):
     """Train the new head alone, at a rate of its own; the body with its pooler keeps its weights.
 

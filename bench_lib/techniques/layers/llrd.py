@@ -17,6 +17,7 @@ class LLRD(
     paper="Howard & Ruder 2018, arXiv:1801.06146; Zhang et al. 2021, arXiv:2006.05987",
     identity={"decay": 1.0},
     space={"decay": (0.8, 0.85, 0.9, 0.95)},  # 0.95 as published, 0.9 not verified, less is our choice for few blocks
+    trimmable=True,
 ):
     """Lower layers learn more slowly than upper ones; pooler and head keep the full rate.
 

@@ -24,6 +24,7 @@ class LPFT(
         "share": (0.25, 0.5, 0.75),  # our choice
         "probe_rate": (1e-3, 3e-3, 1e-2, 3e-2, 1e-1),  # our choice
     },
+    trimmable=True,
 ):
     """Train the new head alone at first, then everything from that head on, so that a random head distorts no features.
 

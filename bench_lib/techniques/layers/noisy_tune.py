@@ -20,6 +20,7 @@ class NoisyTune(
     paper="Wu et al. 2022, arXiv:2202.12024",
     identity={"strength": 0.0},
     space={"strength": (0.05, 0.1, 0.15, 0.2, 0.25, 0.3)},  # not verified
+    no_trimming="its noise is drawn for whole matrices, and relative to their spread",
 ):
     """Every pre-trained parameter gets uniform noise relative to its own spread, once, before training.
 

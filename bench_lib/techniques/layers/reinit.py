@@ -21,6 +21,7 @@ class Reinit(
     identity={"blocks": 0, "pooler": False},
     supersedes=dict.fromkeys(FEW_PARTS, "declined: what is drawn anew has to train"),
     space={"blocks": (1, 2, 3, 5)},  # our choice but for 5
+    trimmable=True,
 ):
     """Draw the pooler and the top blocks anew before training: the last layers are bound to the pre-training task.
 

@@ -29,6 +29,7 @@ class Adafactor(
     identity=None,
     no_identity="an optimiser of another rule; its test shows the published steps",
     space={"factor": (5.0, 10.0, 20.0, 40.0)},  # our choice
+    no_trimming="its steps are relative to the size of a whole matrix, the word embeddings of all tokens among them",
 ):
     """AdamW is replaced by torch's Adafactor, which has no momentum and stores a row and a column for each matrix.
 

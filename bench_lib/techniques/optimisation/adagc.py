@@ -30,6 +30,7 @@ class AdaGC(
         "relative": (1.01, 1.05, 1.1, 1.5),  # our choice but for 1.05
         "smoothing": (0.9, 0.98, 0.99),  # our choice but for 0.98
     },
+    trimmable=True,
 ):
     """Scale down the gradient of each tensor whose norm is above a moving average of its norms.
 

@@ -20,6 +20,7 @@ class AGC(
     paper="Brock et al. 2021, arXiv:2102.06171",
     identity={"clipping": float("inf")},
     space={"clipping": (0.01, 0.02, 0.04, 0.08, 0.16)},  # section 4.1 of the paper
+    trimmable=True,
 ):
     """Keep each unit's gradient small in proportion to the unit's weights, before the profile clips the norm.
 

@@ -22,6 +22,7 @@ class ASAM(
     paper="Kwon et al. 2021, arXiv:2102.11600",
     identity={"rho": 0.0},
     space={"rho": (0.1, 0.2, 0.5, 1.0, 2.0)},  # 0.5 and 1 as in the README, the rest our choice
+    trimmable=True,
 ):
     """As SAM, but the neighbourhood is scaled with each weight's size: large weights move further.
 

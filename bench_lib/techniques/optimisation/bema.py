@@ -26,6 +26,7 @@ class BEMA(
         "ema_power": (0.3, 0.5, 0.7),  # our choice but for 0.5
         "bias_power": (0.0, 0.2, 0.4, 0.6),  # our choice but for 0.2
     },
+    trimmable=True,
 ):
     """Evaluate an average of the weights, moved ahead so that it does not lag; the training does not see it.
 

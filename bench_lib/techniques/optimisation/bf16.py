@@ -18,6 +18,7 @@ class BF16(
     identity=None,
     no_identity="a precision is one or another; its test shows that it equals the profile in that precision",
     supersedes={"fp16": "a precision is one or another, the last that is asked for"},
+    trimmable=True,
 ):
     """Multiply matrices in bfloat16 by autocast; weights, updates and loss stay in fp32.
 

@@ -19,6 +19,7 @@ class ClipNorm(
     identity={"max_norm": float("inf")},
     version="2",
     space={"max_norm": (0.1, 0.5, 1.0)},  # our choice
+    trimmable=True,
 ):
     """Scale the whole gradient down to a largest norm, the smaller one of this and the profile's.
 

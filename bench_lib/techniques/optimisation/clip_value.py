@@ -19,6 +19,7 @@ class ClipValue(
     paper="Pascanu et al. 2013, arXiv:1211.5063, after Mikolov 2012",
     identity={"max_value": float("inf")},
     space={"max_value": (1e-3, 1e-2, 1e-1, 1.0)},  # our choice
+    trimmable=True,
 ):
     """Cut every element of the gradient off at a largest absolute value, before the profile clips the norm.
 

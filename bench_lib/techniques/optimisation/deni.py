@@ -34,6 +34,7 @@ class DENI(
         "members": (3, 5, 10),  # our choice
         "noise": (0.05, 0.15, 0.5),  # our choice
     },
+    trimmable=True,
 ):
     """Let noisy copies train beside the model for some rounds and average them, and let the last ones vote.
 

@@ -27,6 +27,7 @@ class EMA(
     version="2",  # evaluated at the end only, where version 1 was evaluated all along
     observer=True,
     space={"decay": (0.99, 0.999, 0.9999)},  # our choice
+    trimmable=True,
 ):
     """Evaluate a moving average of the weights instead of the last ones; the training does not see it.
 

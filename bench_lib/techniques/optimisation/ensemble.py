@@ -22,6 +22,7 @@ class Ensemble(
     paper="Hansen & Salamon 1990, doi:10.1109/34.58871",
     identity={"members": 1},
     observer=True,
+    trimmable=True,
 ):
     """Average the probabilities that several seeds give, from their stored predictions and without any training.
 

@@ -18,6 +18,7 @@ class FP16(
     identity=None,
     no_identity="a precision is one or another; its test shows that it equals the profile in that precision",
     version="2",  # on a CPU its products are summed in fp32, where version 1 had torch's own kernels
+    trimmable=True,
 ):
     """Multiply matrices in fp16 by autocast, with the loss scaled so that small gradients are not lost.
 

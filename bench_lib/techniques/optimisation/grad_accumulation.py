@@ -17,6 +17,7 @@ class GradAccumulation(
     family="optimisation",
     paper="Ott et al. 2018, arXiv:1806.00187",
     identity={"parts": 1},
+    trimmable=True,
 ):
     """Split each batch into parts and add up their gradients, so that less memory serves the same effective batch.
 

@@ -22,6 +22,7 @@ class GreedySoup(
     version="2",  # its held-out examples are the dev set; version 1 drew others
     observer=True,
     space={"members": (2, 3, 5, 10)},  # our choice
+    trimmable=True,
 ):
     """Average the weights of several seeds, best first, and keep each that does not harm the score on the dev set.
 

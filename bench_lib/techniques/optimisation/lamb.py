@@ -26,6 +26,7 @@ class Lamb(
     no_identity="an optimiser of another rule; its test shows the published steps",
     version="2",  # the ratio of biases and norms is 1, where version 1 took it of them too
     space={"factor": (4.0, 6.0, 8.0, 10.0)},  # 4 is our choice
+    no_trimming="its steps are relative to the size of a whole matrix, the word embeddings of all tokens among them",
 ):
     """Each weight matrix moves by the same share of its norm, in the direction of AdamW's step.
 

@@ -30,6 +30,7 @@ class LAWA(
         "checkpoints": (5, 6, 10),  # 5 and 10 as in the authors' scripts, 6 our choice
         "every": (0.02, 0.05, 0.1),  # our choice
     },
+    trimmable=True,
 ):
     """Evaluate the mean of the present weights and the checkpoints before them; the training does not see it.
 

@@ -25,6 +25,7 @@ class Lion(
     no_identity="an optimiser of another rule; its test shows the published steps",
     supersedes={"clip_norm": "a sign does not change with the norm"},
     space={"factor": (0.1, 0.2, 0.33)},
+    trimmable=True,
 ):
     """Every element moves by the same amount, in the direction of a momentum's sign.
 

@@ -26,6 +26,7 @@ class ModelStock(
     identity={"members": 1},
     observer=True,
     space={"members": (2, 3, 5)},  # 3 and 5 are our choice
+    no_trimming="it measures angles between whole matrices, the word embeddings of all tokens among them",
 ):
     """Average the weights of a few seeds and go back towards the pre-trained ones, tensor by tensor.
 

@@ -39,6 +39,7 @@ class Muon(
         "gradual_unfreezing": "declined where few steps are all the head's, so that no matrix of a block trains",
     },
     space={"momentum": (0.9, 0.95)},  # 0.9 is our choice
+    trimmable=True,
 ):
     """Each matrix of a block moves by an orthogonal matrix near its momentum; all else by AdamW.
 

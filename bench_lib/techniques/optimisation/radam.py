@@ -22,6 +22,7 @@ class RAdam(
     identity=None,
     no_identity="an optimiser of another rule; its test shows the published steps",
     space={"warmup": (False, True)},  # our choice
+    trimmable=True,
 ):
     """AdamW whose step is scaled by the certainty of its second moment, in place of a warm-up.
 

@@ -22,6 +22,7 @@ class SAM(
     paper="Foret et al. 2021, arXiv:2010.01412",
     identity={"rho": 0.0},
     space={"rho": (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)},  # section 3.1 of the paper
+    trimmable=True,
 ):
     """Each update is made with the gradient of the worst weights close by, where the loss rises most steeply.
 

@@ -28,6 +28,7 @@ class ScheduleFree(
     no_identity="an optimiser of another rule; its test shows the published steps",
     supersedes={"constant": "it has a constant schedule itself"},
     space={"beta": (0.9, 0.95, 0.98)},
+    trimmable=True,
 ):
     """Gradients are taken between the fast weights and their average, at a constant rate; the average is evaluated.
 

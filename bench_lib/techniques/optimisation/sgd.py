@@ -28,6 +28,7 @@ class SGD(
         "learning_rate": (1e-3, 3e-3, 1e-2, 3e-2, 1e-1),  # our choice
         "momentum": (0.0, 0.9),
     },
+    trimmable=True,
 ):
     """Gradient descent with momentum, at a rate of its own, in place of Adam's step.
 

@@ -34,6 +34,7 @@ class SPAM(
         "threshold": (500.0, 1000.0, 5000.0),  # our choice but for 5000
         "every": (0.1, 0.25, 0.5),  # our choice
     },
+    trimmable=True,
 ):
     """AdamW whose moments begin anew at intervals, at a low rate, and in which no element of a gradient is a spike.
 

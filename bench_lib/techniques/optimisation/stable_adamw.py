@@ -28,6 +28,7 @@ class StableAdamW(
         "beta2": (0.9, 0.98, 0.99, 0.999),  # our choice
         "threshold": (0.5, 1.0, 2.0),  # our choice
     },
+    no_trimming="it slows a matrix by a mean over all of its elements, those of tokens that no text has among them",
 ):
     """AdamW whose rate falls, tensor by tensor, where a gradient is larger than its second moment expects.
 

@@ -32,6 +32,7 @@ class StableSPAM(
         "gamma1": (0.7, 0.85, 0.9),  # our choice but for 0.7
         "every": (0.1, 0.25, 0.5, 1.0),  # our choice
     },
+    trimmable=True,
 ):
     """AdamW whose gradients are clipped and scaled, tensor by tensor, by what they were, and whose moments begin anew.
 

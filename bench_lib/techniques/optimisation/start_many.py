@@ -25,6 +25,7 @@ class StartMany(
         "members": (5, 10, 20),  # our choice
         "share": (0.1, 0.2, 0.3),  # our choice
     },
+    trimmable=True,
 ):
     """Start several seeds, go on with those that score best early, and take the best of these at the end.
 

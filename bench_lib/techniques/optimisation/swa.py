@@ -23,6 +23,7 @@ class SWA(
     identity={"share": 0.0},
     observer=True,
     space={"share": (0.1, 0.25, 0.5)},  # 0.25 as in section 3.2, the rest our choice
+    trimmable=True,
 ):
     """Evaluate the mean of the weights after each of the last updates; the training does not see it.
 

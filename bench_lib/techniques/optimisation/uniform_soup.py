@@ -20,6 +20,7 @@ class UniformSoup(
     identity={"members": 1},
     observer=True,
     space={"members": (2, 3, 5, 10)},  # our choice
+    trimmable=True,
 ):
     """Average the weights of several seeds, whatever they score.
 

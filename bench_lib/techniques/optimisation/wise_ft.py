@@ -23,6 +23,7 @@ class WiSEFT(
     identity={"alpha": 1.0},
     observer=True,
     space={"alpha": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)},
+    trimmable=True,
 ):
     """Evaluate a body between its pre-trained and its fine-tuned weights, under the head as it was trained.
 

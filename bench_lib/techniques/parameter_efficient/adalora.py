@@ -34,6 +34,7 @@ class AdaLoRA(
         "learning_rate": (8e-4, 1.2e-3, 3e-3, 1e-2),  # our choice above 1.2e-3
         "orthogonality": (0.1, 0.3),
     },
+    trimmable=True,
 ):
     """Each linear layer of the blocks learns an update in the form of a singular value decomposition, of falling rank.
 

@@ -49,6 +49,7 @@ class Adapter(
         "learning_rate": (3e-5, 3e-4, 3e-3),  # section 3.2 of the paper
         "bottleneck": (8, 64, 256),  # section 3.2 of the paper
     },
+    trimmable=True,
 ):
     """Two bottlenecks in each block learn, before the residual of the attention and of the feed-forward part.
 

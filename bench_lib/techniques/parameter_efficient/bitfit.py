@@ -27,6 +27,7 @@ class BitFit(
         # verified, above 1e-3 our choice
         "learning_rate": (1e-4, 4e-4, 7e-4, 1e-3, 3e-3, 1e-2),
     },
+    trimmable=True,
 ):
     """The biases of the pre-trained model learn, its weights stay frozen, and the new head trains whole.
 

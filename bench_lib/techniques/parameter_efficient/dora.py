@@ -26,6 +26,7 @@ class DoRA(
         "learning_rate": (2e-4, 4e-4, 5e-4, 1e-3, 3e-3),  # 2e-4 as in the authors' script, the rest our choice
         "alpha": (8, 16, 32, 64),  # our choice but for 16
     },
+    trimmable=True,
 ):
     """LoRA that learns the length of each output's weights apart from their direction; the new head trains whole.
 

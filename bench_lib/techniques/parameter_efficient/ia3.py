@@ -25,6 +25,7 @@ class IA3(
     no_identity="a wrapped model; test_peft_injection.py shows that it starts as the baseline to the bit",
     supersedes=OTHER_PARTS,
     space={"learning_rate": (1e-3, 3e-3, 1e-2, 3e-2)},  # our choice but for 3e-3
+    trimmable=True,
 ):
     """Keys, values and the inner activations of the feed-forward parts are scaled by learnt vectors, through peft.
 

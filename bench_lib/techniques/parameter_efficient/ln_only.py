@@ -25,6 +25,7 @@ class LNOnly(
     no_identity="no setting makes matrices learn; test_peft_injection.py shows it to start as the baseline to the bit",
     supersedes=OTHER_PARTS,
     space={"learning_rate": (3e-4, 1e-3, 3e-3, 1e-2)},  # 3e-4 and 3e-3 as in Houlsby et al. 2019, the rest our choice
+    trimmable=True,
 ):
     """The norms' gains and shifts learn, all else of the pre-trained model stays frozen, and the new head trains whole.
 

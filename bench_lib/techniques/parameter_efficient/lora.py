@@ -26,6 +26,7 @@ class LoRA(
         "learning_rate": (4e-4, 5e-4, 1e-3, 3e-3, 1e-2),  # our choice above 5e-4
         "alpha": (8, 16, 32, 64),  # our choice but for 16
     },
+    trimmable=True,
 ):
     """Queries and values learn a low-rank update of their frozen weights, through peft; the new head trains whole.
 

@@ -32,6 +32,7 @@ class LoRAGA(
         "learning_rate": (2e-5, 5e-5, 1e-4, 5e-4, 1e-3),  # our choice but for 1e-4
         "gamma": (16.0, 64.0),  # 64 is our choice
     },
+    trimmable=True,
 ):
     """LoRA begins with the singular vectors of the gradient of each matrix; the new head trains whole.
 

@@ -27,6 +27,7 @@ class LoRAOrthogonal(
         "learning_rate": (4e-4, 5e-4, 1e-3, 3e-3, 1e-2),  # our choice, as for lora
         "alpha": (8, 16, 32, 64),  # our choice but for 16
     },
+    trimmable=True,
 ):
     """LoRA in which both factors have a gradient from the first step on; the new head trains whole.
 

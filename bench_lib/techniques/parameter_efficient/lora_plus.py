@@ -28,6 +28,7 @@ class LoRAPlus(
         "learning_rate": (5e-5, 1e-4, 2e-4, 4e-4, 1e-3),  # 5e-5 and 1e-4 as in the authors' code, the rest our choice
         "ratio": (4.0, 10.0, 16.0, 20.0),  # 20 as in the authors' code, the rest our choice
     },
+    trimmable=True,
 ):
     """LoRA whose B has a higher learning rate than its A; the new head trains whole.
 

@@ -27,6 +27,7 @@ class PiSSA(
         "learning_rate": (2e-5, 1e-4, 2e-4, 5e-4, 1e-3),  # 2e-5 as in the authors' script, the rest our choice
         "rank": (4, 8, 16, 32),  # our choice
     },
+    trimmable=True,
 ):
     """The largest singular values of queries and values train, with their vectors; what is left of them is frozen.
 

@@ -96,6 +96,7 @@ class Prefix(
         "learning_rate": (5e-3, 1e-2, 3e-2, 1e-1),  # to 3e-2 as in scripts of THUDM/P-tuning-v2, 1e-1 our choice
         "tokens": (20, 40, 128),
     },
+    trimmable=True,
 ):
     """Learnt keys and values stand before those of the text in every attention layer, and the new head trains whole.
 

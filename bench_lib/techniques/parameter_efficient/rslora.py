@@ -26,6 +26,7 @@ class RSLoRA(
         "learning_rate": (1e-4, 4e-4, 5e-4, 1e-3, 3e-3),  # our choice
         "alpha": (8, 16, 32, 64),  # our choice
     },
+    trimmable=True,
 ):
     """LoRA with a scale that does not fade as the rank rises, through peft; the new head trains whole.
 

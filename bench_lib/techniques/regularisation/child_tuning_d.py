@@ -27,6 +27,7 @@ class ChildTuningD(
     identity={"p": 1.0},
     version="2",  # each tensor's gradient is clipped before it is squared, which version 1 did not
     space={"p": (0.1, 0.2, 0.3)},  # of the first author's answer, alibaba/AliceMind issue 28
+    trimmable=True,
 ):
     """Of the blocks, only the elements with the largest Fisher information at the pre-trained weights get a gradient.
 

@@ -23,6 +23,7 @@ class ChildTuningF(
     identity={"p": 1.0},
     supersedes={"clip_value+": "the few values that are clipped are masked afterwards"},
     space={"p": (0.2, 0.3, 0.4)},  # of the first author's answer, alibaba/AliceMind issue 28
+    no_trimming="it draws a number for every weight, so that other rows would change what is drawn",
 ):
     """A random part of the gradient is kept at each step and scaled up, so that its expectation stays the same.
 

@@ -22,6 +22,7 @@ class DFT(
     paper="Wu et al. 2025, arXiv:2508.05629",
     identity={"power": 0.0},
     space={"power": (0.25, 0.5, 1.0)},  # our choice below 1
+    trimmable=True,
 ):
     """The cross-entropy of each row is weighted with the probability that the model gives to its target.
 

@@ -26,6 +26,7 @@ class DPS(
         "p": (0.1, 0.3, 0.5, 0.7),  # our choice
         "update_ratio": (0.05, 0.1, 0.2),  # our choice
     },
+    trimmable=True,
 ):
     """Stages in turn: all train and squared gradients add up; then of each matrix the share with the smallest rests.
 

@@ -22,6 +22,7 @@ class Dropout(
         "hidden": (0.0, 0.1, 0.2),  # our choice
         "attention": (0.0, 0.1, 0.2),  # our choice
     },
+    trimmable=True,
 ):
     """Set the rates at which hidden states, attention probabilities and the head's input are dropped.
 

@@ -19,6 +19,7 @@ class L1(
     paper="Tibshirani 1996, doi:10.1111/j.2517-6161.1996.tb02080.x",
     identity={"strength": 0.0},
     space={"strength": (1e-6, 1e-5, 1e-4)},  # our choice
+    no_trimming="its pull on the word embeddings of all tokens is part of the gradient, whose norm is clipped",
 ):
     """Pull every trained weight, biases and norms too, towards zero with equal force, as part of the gradient.
 

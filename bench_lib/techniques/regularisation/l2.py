@@ -19,6 +19,7 @@ class L2(
     paper="Loshchilov & Hutter 2019, arXiv:1711.05101",
     identity={"strength": 0.0},
     space={"strength": (1e-4, 1e-3, 1e-2)},
+    no_trimming="its pull on the word embeddings of all tokens is part of the gradient, whose norm is clipped",
 ):
     """Pull every trained weight, biases and norms too, towards zero in proportion to it, as part of the gradient.
 

@@ -25,6 +25,7 @@ class L2SP(
     identity={"alpha": 0.0, "beta": 0.0},
     version="2",  # a part of the gradient, where version 1 was a decay that fp32 mostly rounded away
     space={"alpha": (1e-3, 1e-2, 1e-1, 1.0)},  # 0.1 as in their script, the rest our choice
+    trimmable=True,
 ):
     """The loss penalises how far the body is from its pre-trained weights, and how far the head is from zero.
 

@@ -22,6 +22,7 @@ class LabelSmoothing(
     paper="Szegedy et al. 2016, arXiv:1512.00567",
     identity={"epsilon": 0.0},
     space={"epsilon": (0.05, 0.1, 0.2)},  # our choice
+    trimmable=True,
 ):
     """Cross-entropy with a truth that leaves a little probability to every class.
 

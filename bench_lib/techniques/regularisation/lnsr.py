@@ -24,6 +24,7 @@ class LNSR(
         "weight": (0.1, 1.0, 10.0),  # our choice
         "noise": (0.01, 0.05, 0.2),  # our choice
     },
+    trimmable=True,
 ):
     """Each batch passes twice, once with Gaussian noise on the word embeddings, and every block's output should stay.
 

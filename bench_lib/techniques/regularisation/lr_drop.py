@@ -25,6 +25,7 @@ class LRDrop(
         "hidden": (0.1, 0.5, 1.0, 5.0),  # our choice
         "output": (0.0, 0.5, 1.0),  # our choice
     },
+    trimmable=True,
 ):
     """Each batch passes twice under different dropout masks; hidden states of all blocks and predictions shall agree.
 

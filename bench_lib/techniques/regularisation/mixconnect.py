@@ -18,6 +18,7 @@ class MixConnect(
     paper="Lee et al. 2020, arXiv:1909.11299",
     identity={"p": 0.0},
     space={"p": (0.1, 0.7, 0.8, 0.9)},  # those of mixout; none are published for single weights
+    trimmable=True,
 ):
     """Beside dropout, random single weights of the linear layers of the blocks get their pre-trained value back.
 

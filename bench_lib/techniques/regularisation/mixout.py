@@ -30,6 +30,7 @@ class Mixout(
     },
     version="2",  # draws for each input neuron without dropout; version 1 was what mixconnect is
     space={"p": (0.1, 0.7, 0.8, 0.9)},  # 0.1 as in public code, the rest as quoted by public notes on the paper
+    trimmable=True,
 ):
     """In place of dropout, random input neurons of the linear layers get their pre-trained outgoing weights back.
 

@@ -24,6 +24,7 @@ class R3F(
         "weight": (0.5, 1.0, 5.0),  # 1 as in their code, the rest our choice
         "epsilon": (1e-5, 1e-4, 1e-3, 1e-2),  # our choice above 1e-5
     },
+    trimmable=True,
 ):
     """Each batch passes twice, once with a little uniform noise on the word embeddings, and the predictions must agree.
 

@@ -42,6 +42,7 @@ class R4F(
         "weight": (0.5, 1.0, 5.0),  # 1 as in their code, the rest our choice
         "epsilon": (1e-5, 1e-4, 1e-3, 1e-2),  # our choice above 1e-5
     },
+    trimmable=True,
 ):
     """R3F, and the last linear layer of the new head divided by its largest singular value.
 

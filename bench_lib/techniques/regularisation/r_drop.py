@@ -25,6 +25,7 @@ class RDrop(
         # 8 as in the BERT code at 16 rows, 1 as in the fairseq code, the rest not verified
         "alpha": (0.1, 0.5, 1.0, 8.0),
     },
+    trimmable=True,
 ):
     """Each batch passes twice under different dropout masks, and the two predictions are pulled together.
 

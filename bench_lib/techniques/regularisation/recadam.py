@@ -31,6 +31,7 @@ class RecAdam(
     supersedes=dict.fromkeys(("l2_sp", "wd_pre"), "in few steps it pulls no more, and the decay is left out by both"),
     version="2",  # recalls the pooler too, and for a tenth of the run; version 1 for a fortieth
     space={"k": (0.05, 0.1, 0.2, 0.5, 1.0), "t0": (100.0, 250.0, 500.0, 1000.0)},
+    trimmable=True,
 ):
     """The objective moves from staying at the pre-trained weights to the task; the new head learns from the start.
 

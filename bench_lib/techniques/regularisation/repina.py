@@ -24,6 +24,7 @@ class Repina(
     paper="Razdaibiedina et al. 2023, arXiv:2205.11603",
     identity={"strength": 0.0},
     space={"strength": (0.01, 0.1, 1.0, 10.0)},  # our choice
+    trimmable=True,
 ):
     """Beside the loss, pull each row's representation to that of the pre-trained body.
 

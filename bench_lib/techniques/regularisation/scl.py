@@ -25,6 +25,7 @@ class SCL(
         "weight": (0.1, 0.3, 0.5, 0.7, 0.9),  # not verified
         "tau": (0.1, 0.3, 0.5, 0.7),  # not verified
     },
+    trimmable=True,
 ):
     """A supervised contrastive loss on the last hidden states beside the cross-entropy.
 

@@ -21,6 +21,7 @@ class SPD(
     paper="Tian et al. 2024, arXiv:2411.01713",
     identity={"strength": 0.0},
     space={"strength": (0.1, 0.5, 1.0, 1.5, 2.0)},  # our choice
+    trimmable=True,
 ):
     """Tensors that move on from their pre-trained values, while the gradient points back, are pulled to them.
 

@@ -28,6 +28,7 @@ class WdPre(
             1000.0,
         ),  # our choice: the published strength does next to nothing in a short run
     },
+    trimmable=True,
 ):
     """Decoupled weight decay whose target is the pre-trained weights, for the matrices of the body.
 

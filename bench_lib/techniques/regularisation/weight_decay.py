@@ -18,6 +18,7 @@ class WeightDecay(
     paper="Loshchilov & Hutter 2019, arXiv:1711.05101; Liu et al. 2019, arXiv:1907.11692",
     identity={"strength": None},
     space={"strength": (0.0, 0.01, 0.1)},
+    trimmable=True,
 ):
     """Shrink all matrices at each update, apart from the gradient; None keeps the profile's strength.
 

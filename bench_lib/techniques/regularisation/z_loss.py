@@ -22,6 +22,7 @@ class ZLoss(
     paper="Chowdhery et al. 2022, arXiv:2204.02311",
     identity={"weight": 0.0},
     space={"weight": (1e-4, 1e-3, 1e-2, 1e-1)},  # our choice above 1e-4
+    trimmable=True,
 ):
     """Cross-entropy and a penalty on the softmax's normaliser, so that logits do not drift away together.
 

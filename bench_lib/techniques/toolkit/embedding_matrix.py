@@ -70,7 +70,9 @@ def gradient_of_matrix(matrix: nn.Parameter) -> Tensor:
 
 
 def mean_length(training: Training) -> float:
-    """The mean length of a pre-trained word embedding."""
+    """The mean length of a pre-trained word embedding, over the whole vocabulary."""
+    if training.trimmed is not None:
+        return float(training.trimmed.lengths.mean())
     matrix = word_embeddings(training.model).get_parameter("weight")
     name = next(name for name, parameter in training.model.named_parameters() if parameter is matrix)
     # Matched at the end of the name, since a wrapper such as peft's adds a prefix.

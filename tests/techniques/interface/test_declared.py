@@ -68,7 +68,10 @@ def with_space(space: object) -> type[Technique]:
 
 @pytest.mark.parametrize(
     ("said", "value"),
-    [("no_identity", None), ("supersedes", ["llrd"]), ("supersedes", {"llrd": None}), ("supersedes", {3: "why"})],
+    [
+        *[("no_identity", None), ("no_trimming", None), ("trimmable", "yes")],
+        *[("supersedes", ["llrd"]), ("supersedes", {"llrd": None}), ("supersedes", {3: "why"})],
+    ],
 )
 def test_reasons_that_are_no_texts_are_refused(said: str, value: object) -> None:
     mine = with_space({})
@@ -80,8 +83,22 @@ def test_reasons_that_are_no_texts_are_refused(said: str, value: object) -> None
 def test_reasons_are_no_part_of_what_is_hashed() -> None:
     plain, reasoned = with_space({}), with_space({})
     reasoned.no_identity, reasoned.supersedes = "a rule without a strength", {"llrd+": "it takes its place"}
+    reasoned.no_trimming, reasoned.trimmable = "it draws for every row", True
     check_technique(reasoned, "mine")
     assert reasoned().spec() == plain().spec()
+
+
+def test_a_child_has_to_say_itself_that_words_may_be_trimmed() -> None:
+    class Parent(Knobs, trimmable=True):
+        pass
+
+    class Child(Parent):
+        pass
+
+    class Same(Parent, trimmable=True):
+        pass
+
+    assert [each.trimmable for each in (Knobs, Parent, Child, Same)] == [False, True, False, True]
 
 
 ACCEPTED: list[Mapping[str, Any]] = [
