@@ -54,7 +54,8 @@ class Trimmed:
     @functools.cached_property
     def lengths(self) -> Tensor:
         """The length of each pre-trained row, (vocabulary,)."""
-        return torch.linalg.vector_norm(self.whole, dim=1)
+        lengths: Tensor = torch.linalg.vector_norm(self.whole, dim=1)
+        return lengths
 
     def left_out(self) -> Tensor:
         """The sum of squares of the rows that the model lacks."""
@@ -72,7 +73,8 @@ class Trimmed:
             if isinstance(module, TrimmedEmbedding):
                 padding = None if module.padding_idx is None else int(self.kept[module.padding_idx])
                 weight = self._fill(module.weight.detach())
-                whole = nn.Embedding(*weight.shape, padding_idx=padding, _weight=weight).train(module.training)
+                count, width = weight.shape
+                whole = nn.Embedding(count, width, padding_idx=padding, _weight=weight).train(module.training)
                 whole.weight.requires_grad_(module.weight.requires_grad)
                 model.set_submodule(name, whole)
 

@@ -18,6 +18,7 @@ from bench_lib.models.load import load_template
 from bench_lib.models.source import resolve
 from bench_lib.runner.execute import execute
 from bench_lib.runner.grid import Grid, plan
+from bench_lib.runner.members import SEES_DEV
 from bench_lib.runner.seed_ensembles import build_seed_ensemble
 from bench_lib.store import Store
 from bench_lib.tasks import TASKS
@@ -32,8 +33,10 @@ HERE = ["l2_sp+ema", "spd", "sam", "fgm:relative=True", "lora", "deni", "eda"]
 """One technique for each way to act on all weights, on the matrix of words, on what is frozen, and on the texts."""
 PAIRS = ["l2_sp+weight_decay", "recadam+llrd", "l2_sp+sam", "spd+reinit", "wd_pre+schedule_free", "mixout+lion"]
 """Where one technique leans on what another might do to the rows that no text reads."""
-UNLIKE = ["child_tuning_f", "l1", "l2", "adafactor", "lamb", "stable_adamw", "noisy_tune"]
-"""Techniques whose reason is arithmetic, so that it shows in the weights."""
+UNLIKE = [
+    *("child_tuning_f", "l1:strength=0.001", "l2", "adafactor", "lamb", "stable_adamw:threshold=0.01", "noisy_tune"),
+]
+"""Techniques whose reason is arithmetic, at strengths at which it shows in the weights."""
 NEAR, DECAYED = 1e-3, 1e-3
 """How far apart trained weights may be, as a share of the way that they went, and how much of a row may decay."""
 WORDS = ("word_embeddings.weight", "embed_tokens.weight")
@@ -72,6 +75,9 @@ def assert_alike(whole: RunRecord, trimmed: RunRecord, task: str = "sst2") -> No
     assert trimmed.predictions is not None
     np.testing.assert_allclose(trimmed.predictions.values, whole.predictions.values, rtol=1e-3, atol=1e-3)
     assert apart(whole, trimmed, task) <= NEAR
+    start = next(was for name, was in start_of(whole, task).items() if name.endswith(WORDS))
+    unread = (words_of(trimmed) == start).all(1)
+    np.testing.assert_allclose(words_of(whole)[unread], start[unread], rtol=DECAYED)
 
 
 def apart(whole: RunRecord, trimmed: RunRecord, task: str = "sst2") -> float:
@@ -87,7 +93,6 @@ def apart(whole: RunRecord, trimmed: RunRecord, task: str = "sst2") -> float:
         if name.endswith(WORDS):
             start = next(was for known, was in starts.items() if known.endswith(WORDS))
             read = (other != start).any(1)
-            np.testing.assert_allclose(value[~read], start[~read], rtol=DECAYED)
             value, other, start = value[read], other[read], start[read]
         between += float(np.square(value.astype(float) - other).sum())
         moved += float(np.square(value.astype(float) - start).sum())
@@ -208,8 +213,8 @@ def test_every_technique_that_says_so_agrees(run: Any, brief: Any, name: str, mo
     whole, trimmed = (run(trims, brief(name), model=model) for trims in (False, True))
     if whole.status == Status.UNSUPPORTED:
         assert (trimmed.status, trimmed.reason) == (whole.status, whole.reason)
-    else:
-        assert_alike(whole, trimmed)
+        pytest.skip(f"there is nothing to compare: {whole.reason}")
+    assert_alike(whole, trimmed)
 
 
 @pytest.mark.exhaustive
@@ -219,12 +224,12 @@ def test_two_that_agree_agree_together(run: Any, stack: str) -> None:
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("name", UNLIKE)
+@pytest.mark.parametrize("stack", UNLIKE)
 def test_a_technique_that_declines_would_train_something_else(
-    run: Any, monkeypatch: pytest.MonkeyPatch, name: str
+    run: Any, monkeypatch: pytest.MonkeyPatch, stack: str
 ) -> None:
-    monkeypatch.setattr(TECHNIQUES.get(name), "trimmable", True)
-    whole, trimmed = (run(trims, name) for trims in (False, True))
+    monkeypatch.setattr(TECHNIQUES.get(stack.partition(":")[0]), "trimmable", True)
+    whole, trimmed = (run(trims, stack, clip_norm=0.01) for trims in (False, True))
     assert apart(whole, trimmed) > NEAR
 
 
@@ -235,7 +240,7 @@ def test_pools_of_trimmed_runs(make_spec: Any, tmp_path: Path, name: str) -> Non
     for trims in (False, True):
         store = Store(tmp_path / str(trims))
         for seed in (0, 1):
-            for stack in ("adamw", "early_stopping:patience=0"):
+            for stack in ("adamw", f"adamw+{SEES_DEV}"):
                 spec = make_spec("sst2", stack, seed, trim_vocabulary=trims, **FEW)
                 store.append(*execute([dataclasses.replace(spec, keep_weights=True)]))
         made.append(build_seed_ensemble(make_spec("sst2", f"{name}:members=2", trim_vocabulary=trims, **FEW), store))
