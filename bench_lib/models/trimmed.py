@@ -30,9 +30,10 @@ class TrimmedEmbedding(nn.Embedding):
 
     def forward(self, input_ids: Tensor) -> Tensor:
         rows = self.get_buffer("rows")[input_ids]
-        # On a GPU a row below 0 would end the process, and a check is one number read from the device.
-        if bool((rows < 0).any()):
-            absent = sorted(set(input_ids[rows < 0].tolist()))
+        # On a GPU a row below 0 would end the process, and a check is one number read from the device. Of a negative
+        # id the row would be that of a token at the vocabulary's end.
+        if bool((strange := (rows < 0) | (input_ids < 0)).any()):
+            absent = sorted(set(input_ids[strange].tolist()))
             raise Unsupported(
                 f"token {absent[0]} is none of the {self.num_embeddings:,} that the run's texts have, whose embeddings "
                 f"alone are there ({len(absent)} such tokens in this batch); set trim_vocabulary to False"

@@ -66,6 +66,9 @@ def test_another_token_is_refused_by_its_number() -> None:
     assert model(torch.tensor([[4, 1]])).shape == (1, 2, 1)
     with pytest.raises(Unsupported, match=r"token 3 is none of the 2 .* \(2 such tokens in this batch\); set trim_voc"):
         model(torch.tensor([[4, 3], [7, 7]]))
+    trim(other := worded(), [VOCABULARY - 1])
+    with pytest.raises(Unsupported, match="token -1 is none of the 1 "):
+        other(torch.tensor([[-1]]))
 
 
 def test_a_frozen_matrix_stays_frozen_and_the_mode_stays() -> None:
