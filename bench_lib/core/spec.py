@@ -21,11 +21,18 @@ PROTOCOL = 1
 Scalar = str | int | float | bool | None
 SCHEDULES = ("linear", "cosine", "constant_with_warmup")
 PRECISIONS = ("fp32", "bf16", "fp16")
-SCORED_ON = ("evaluation", "dev")
+CHOICES = {
+    "schedule": SCHEDULES,
+    "precision": PRECISIONS,
+    "scored_on": ("evaluation", "dev"),
+    "frozen_weights": ("fp32", "bf16"),
+    "attention": ("eager", "sdpa"),
+}
+"""What fields of a profile may be that are one of a few words."""
 LATER = (
     *("per_class", "label_noise", "perturb", "attack", "keep_head", "dev_examples", "scored_on"),
     *("chat_template", "answer_tokens", "also", "forgetting", "gradient_checkpointing"),
-    "trim_vocabulary",
+    *("trim_vocabulary", "frozen_weights", "attention"),
 )
 """Fields of a profile that runs were stored without: at their defaults they are no part of a run's identity."""
 
@@ -61,6 +68,8 @@ class Profile:
     on which its perplexity is measured, before the training and after it. `gradient_checkpointing` computes the model's
     blocks a second time in the backward pass, in place of keeping what they computed. `trim_vocabulary` trains without
     the word embeddings of tokens that no text of the run has; techniques that need them all are declined.
+    `frozen_weights` of bf16 holds the matrices that never learn in it, which bf16 as `precision` rounds to it at every
+    use. `attention` is computed step by step, eager, or by torch's fused kernels, sdpa.
     """
 
     train_examples: int | None = None
@@ -97,6 +106,8 @@ class Profile:
     forgetting: str = ""
     gradient_checkpointing: bool = False
     trim_vocabulary: bool = False
+    frozen_weights: str = "fp32"
+    attention: str = "eager"
 
     def __post_init__(self) -> None:
         for name in WHOLE:
@@ -107,12 +118,8 @@ class Profile:
             require(value is None or least <= value <= MOST_OF_ALL, f"profile field {name}", value, allowed)
         alone = self.per_class is None or self.train_examples is None
         require(alone, "profile field per_class", self.per_class, "None where train_examples says how many in all")
-        require(
-            self.batch_size % self.accumulate == 0,
-            "profile field accumulate",
-            self.accumulate,
-            "a divisor of batch_size",
-        )
+        whole = self.batch_size % self.accumulate == 0
+        require(whole, "profile field accumulate", self.accumulate, "a divisor of batch_size")
         allowed = f"16 or more, up to {MOST_OF_ALL:,}"
         require(16 <= self.max_length <= MOST_OF_ALL, "profile field max_length", self.max_length, allowed)
         require(0 <= self.stride < self.max_length, "profile field stride", self.stride, "0 or more, below max_length")
@@ -122,16 +129,16 @@ class Profile:
             value = getattr(self, name)
             require(0 <= value < math.inf, f"profile field {name}", value, "0 or more, finite")
         for name in ("beta1", "beta2"):
-            require(
-                0 <= getattr(self, name) < 1, f"profile field {name}", getattr(self, name), "0 up to, not including, 1"
-            )
+            value = getattr(self, name)
+            require(0 <= value < 1, f"profile field {name}", value, "0 up to, not including, 1")
         rate = self.dropout
         require(rate is None or 0 <= rate < 1, "profile field dropout", rate, "0 up to, not including, 1; None to keep")
         require(0 <= self.warmup <= 1, "profile field warmup", self.warmup, "a share of the steps, 0 to 1")
         require(self.clip_norm > 0, "profile field clip_norm", self.clip_norm, "above 0; inf for no clipping")
-        require(self.schedule in SCHEDULES, "profile field schedule", self.schedule, ", ".join(SCHEDULES))
-        require(self.precision in PRECISIONS, "profile field precision", self.precision, ", ".join(PRECISIONS))
-        require(self.scored_on in SCORED_ON, "profile field scored_on", self.scored_on, ", ".join(SCORED_ON))
+        for name, choices in CHOICES.items():
+            require(getattr(self, name) in choices, f"profile field {name}", getattr(self, name), ", ".join(choices))
+        held, why = self.frozen_weights, "fp32 unless precision is bf16, which rounds weights at every use"
+        require(held == "fp32" or self.precision == "bf16", "profile field frozen_weights", held, why)
 
     @property
     def trains(self) -> bool:

@@ -20,7 +20,8 @@ def drift(training: Training) -> tuple[float, ...]:
         layer = training.architecture.layer_index(name)
         if name in training.pretrained and training.architecture.is_pretrained(name):
             start = training.pretrained[name].to(parameter.device)
-            squares[2 * layer].append(torch.linalg.vector_norm(parameter - start).square())
+            now = training.exact(name, parameter).to(parameter.device)
+            squares[2 * layer].append(torch.linalg.vector_norm(now - start).square())
             squares[2 * layer + 1].append(torch.linalg.vector_norm(start).square())
             if training.trimmed is not None and name == training.trimmed.name:
                 squares[2 * layer + 1].append(training.trimmed.left_out().to(parameter.device))

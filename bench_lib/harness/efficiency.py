@@ -16,6 +16,7 @@ from bench_lib.core.record import Latency, ModelSize
 from bench_lib.harness.batches import collate
 from bench_lib.harness.formats import torch_half
 from bench_lib.harness.formats.features import Batch, Feature
+from bench_lib.harness.frozen import in_fp32
 from bench_lib.harness.precision import autocast
 from bench_lib.instruments.timing import Stopwatch
 from bench_lib.techniques.interface.context import Training
@@ -42,15 +43,16 @@ def deployed(training: Training, compressor: Compresses) -> Iterator[nn.Module]:
 
     Its weights have no pre-trained values, since blocks may be missing or smaller. It predicts without a committee.
     """
-    trained, pretrained = training.model, training.pretrained
+    trained, pretrained, held = training.model, training.pretrained, training.held
     trained.eval()
     try:
+        training.model = whole = in_fp32(training)
         training.model = compressor.compress(training)
-        training.pretrained = {}
+        training.pretrained, training.held = {}, {}
         with training.predicting_as(None):
-            yield trained
+            yield whole
     finally:
-        training.model, training.pretrained = trained, pretrained
+        training.model, training.pretrained, training.held = trained, pretrained, held
         trained.train()
 
 
@@ -73,7 +75,8 @@ def learnt(training: Training, loaded: Mapping[str, nn.Parameter]) -> dict[str, 
     left = (
         (name, p.detach(), origin.get(id(p))) for name, p in training.model.named_parameters() if name not in trained
     )
-    moved = {name: p for name, p, was in left if was is not None and not torch.equal(p.cpu(), was)}
+    exact = ((name, training.exact(name, p), was) for name, p, was in left if was is not None)
+    moved = {name: p for name, p, was in exact if not torch.equal(p.cpu(), was)}
     return {**moved, **trained}
 
 

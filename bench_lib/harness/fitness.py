@@ -14,7 +14,8 @@ from bench_lib.core.errors import BenchError
 from bench_lib.core.spec import Profile, Ref
 from bench_lib.harness.trimming import reads_all_rows
 from bench_lib.models.architecture import architecture_of, is_matrix, position_tables, word_embeddings
-from bench_lib.models.load import Template, load_template, load_tokenizer
+from bench_lib.models.attention import fuses_attention, unfused
+from bench_lib.models.load import Template, load_tokenizer, read_template
 from bench_lib.models.trimmed import untrimmable
 from bench_lib.models.words import reads_words_alike, shares_characters
 from bench_lib.tasks.formats import Format
@@ -30,8 +31,9 @@ class ModelFacts:
     be kept. `reads_words_alike` and `shares_characters` are as in `models.words`. `dropout_outside` says that some
     dropout is outside of dropout layers, `drops_out` that some rate is above 0, and `misplaced` that earlier versions
     confused parts of the model. `embeds_apart` says that its one stack reads another table of words than the one that
-    the model names. `chats` says that its tokenizer has a chat template, and `checkpoints_gradients` that its blocks can
-    be computed again for their gradients. `untrimmable` is the reason why it needs all word embeddings.
+    the model names. `chats` says that its tokenizer has a chat template, `checkpoints_gradients` that its blocks can be
+    computed again for their gradients, and `fuses_attention` that its attention can be torch's fused kernels'.
+    `untrimmable` is the reason why it needs all word embeddings.
     """
 
     problems: tuple[str, ...]
@@ -48,6 +50,7 @@ class ModelFacts:
     chats: bool = False
     checkpoints_gradients: bool = True
     untrimmable: str = ""
+    fuses_attention: bool = True
 
 
 def model_problems(ref: Ref, task_format: Format, labels: int, profile: Profile) -> list[str]:
@@ -80,6 +83,8 @@ def _misfits(ref: Ref, task_format: Format, facts: ModelFacts, profile: Profile)
         yield f"profile field trim_vocabulary is True; allowed: False, since {reason}"
     elif profile.trim_vocabulary and not facts.problems and facts.untrimmable:
         yield f"model {ref.name!r}: {facts.untrimmable}; set trim_vocabulary to False"
+    if profile.attention == "sdpa" and not facts.problems and not facts.fuses_attention:
+        yield unfused(ref)
 
 
 def _unwritable(ref: Ref, task_format: Format, facts: ModelFacts, profile: Profile) -> Iterator[str]:
@@ -102,7 +107,7 @@ def model_facts(ref: Ref, task_format: Format, labels: int) -> ModelFacts:
     """The facts of a model; a model that cannot be loaded has the reason among its problems."""
     try:
         # Past the cache, since planning must not keep models that other processes will train.
-        template = load_template.__wrapped__(ref, task_format, labels)
+        template = read_template(ref, task_format, labels)
         tokenizer = load_tokenizer(ref)
     except BenchError as error:
         return ModelFacts((str(error),))
@@ -123,6 +128,7 @@ def model_facts(ref: Ref, task_format: Format, labels: int) -> ModelFacts:
         chats=bool(tokenizer.chat_template),
         checkpoints_gradients=template.model.supports_gradient_checkpointing,
         untrimmable=untrimmable(template.model),
+        fuses_attention=fuses_attention(template.model),
     )
 
 

@@ -60,7 +60,7 @@ def check_forgetting(key: DataKey) -> None:
 
 @functools.lru_cache(maxsize=4)
 def _before(key: DataKey, profile: Profile, device: torch.device) -> float:
-    template = load_template(key.model, key.format, len(key.task.labels))
+    template = load_template(key.model, key.format, len(key.task.labels), profile.attention)
     model: nn.Module = instantiate(template, torch.Generator(), keep_head=key.format.writes_text)
     loaded = Training(model.to(device), architecture_of(model), key.format, profile, {}, lambda *_: 0, device)
     return perplexity(loaded, key)

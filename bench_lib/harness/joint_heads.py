@@ -50,7 +50,7 @@ def _training(
 ) -> tuple[Training, nn.Module]:
     """The training of a further task on the run's own body, not a copy, and its head, with what that body lacks."""
     run = stage.training
-    template = load_template(stage.key.model, task.format, len(task.labels))
+    template = load_template(stage.key.model, task.format, len(task.labels), run.profile.attention)
     model: nn.Module = instantiate(template, run.generator("init", stage.owner, task.name), prior=prior)
     set_dropout(model, run.profile.dropout)
     place = body_prefix(model).rstrip(".")

@@ -25,9 +25,9 @@ PRODUCTS: Functions = LINEAR | {
     *(torch.matmul, torch.mm, torch.bmm, torch.addmm, torch.addbmm, torch.baddbmm, torch.einsum),
     *(torch.Tensor.matmul, torch.Tensor.__matmul__, torch.Tensor.__rmatmul__, torch.Tensor.mm, torch.Tensor.bmm),
     *(torch.Tensor.addmm, torch.Tensor.addbmm, torch.Tensor.baddbmm),
-    *(F.conv1d, F.conv2d, torch.conv1d, torch.conv2d),
+    *(F.conv1d, F.conv2d, torch.conv1d, torch.conv2d, F.scaled_dot_product_attention),
 }
-"""Functions that autocast computes in low precision; eager attention is made of these."""
+"""Functions that autocast computes in low precision; attention is one of these, or made of them."""
 
 PLAIN = (Tensor, nn.Parameter)
 

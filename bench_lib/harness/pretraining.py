@@ -131,7 +131,7 @@ class RunPretraining:
 
     def tune(self, task: str, profile: Profile) -> None:
         chosen, features, prior = self.other_task(task, profile)
-        template = load_template(self.key.model, chosen.format, len(chosen.labels))
+        template = load_template(self.key.model, chosen.format, len(chosen.labels), profile.attention)
         generator = torch.Generator().manual_seed(self._seed("init", "head"))
         model: nn.Module = instantiate(template, generator, prior=prior)
         model.to(self.training.device)

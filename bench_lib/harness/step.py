@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bench_lib.core.errors import Unsupported
 from bench_lib.harness.formats import torch_half
 from bench_lib.harness.formats.features import Batch
 from bench_lib.harness.precision import autocast
@@ -64,6 +65,8 @@ class MicroStep:
         further = (self.masks,) if self.masks else ()
         seed = self.training.seed("dropout", self.training.step, self.number, repeat, *further)
         seed_generators(seed, self.training.device)
+        if full_precision and self.training.held:
+            raise Unsupported("no pass in fp32 through weights that are held in bf16; set frozen_weights to fp32")
         self.passes.forward += 1
         captured: list[Tensor] = []
         half = torch_half(self.training.format)

@@ -15,6 +15,7 @@ from bench_lib.core.errors import BadData, BadValue, BenchError, UnknownName, Un
 from bench_lib.core.record import Predictions, RunRecord
 from bench_lib.core.spec import Profile, Ref, RunSpec, TechniqueSpec
 from bench_lib.harness.evaluate import Scored
+from bench_lib.harness.frozen import in_fp32
 from bench_lib.models import MODELS
 from bench_lib.models.load import copied
 from bench_lib.models.source import resolve
@@ -55,7 +56,7 @@ def train(spec: RunSpec, check: Callable[[nn.Module], object]) -> TrainedRun:
     def keep(training: Training, found: Scored) -> None:
         if not selects:  # the last evaluation counts
             kept.clear()
-        model = copied(training.model)
+        model = copied(in_fp32(training))
         if training.trimmed is not None:
             training.trimmed.restore(model)
         kept.append((found.predictions, model.cpu()))

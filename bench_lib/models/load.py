@@ -31,6 +31,7 @@ from bench_lib.models.architecture import (
     reads_by_two_stacks,
     word_embeddings,
 )
+from bench_lib.models.attention import check_attention
 from bench_lib.models.causal import fit_config, fit_tokenizer, make_linear
 from bench_lib.models.checkpoint import load_checkpoint
 from bench_lib.models.half_precision import mend
@@ -162,12 +163,26 @@ def load_tokenizer(ref: Ref) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
+def load_template(ref: Ref, task_format: Head, labels: int, attention: str = "eager") -> Template:
+    """As `read_template`, once in a process for the same arguments."""
+    return _kept(ref, task_format, labels, attention)
+
+
+def forget_templates() -> None:
+    """Have every model read again when it is asked for next."""
+    _kept.cache_clear()
+
+
 @functools.lru_cache(maxsize=3)  # a sweep over all tasks goes back and forth between three heads
-def load_template(ref: Ref, task_format: Head, labels: int) -> Template:
+def _kept(ref: Ref, task_format: Head, labels: int, attention: str) -> Template:
+    return read_template(ref, task_format, labels, attention)
+
+
+def read_template(ref: Ref, task_format: Head, labels: int, attention: str = "eager") -> Template:
     """The model with the head that a task's format asks for, in fp32; safetensors only, no remote code.
 
-    Attention is eager: with dropout on it is the fastest on CPUs, and its gradients are deterministic everywhere. A
-    checkpoint without the whole body raises `BadData`, a model without such a head `Unsupported`.
+    Attention is eager unless asked for otherwise: with dropout on it is the fastest on CPUs. A checkpoint without the
+    whole body raises `BadData`, a model without such a head or attention `Unsupported`.
     """
     source = find_source(ref.name, MODELS)
     place, options = place_of(source, ref)
@@ -177,13 +192,14 @@ def load_template(ref: Ref, task_format: Head, labels: int) -> Template:
     with explained(ref):
         config = AutoConfig.from_pretrained(place, **heads, **sizes, **options)
         auto_model = _head_of(task_format, config, ref)
+        check_attention(ref, auto_model._model_mapping[type(config)], attention)
         if is_causal(config):
             fit_config(config, load_tokenizer(ref))
         if reads_by_two_stacks(config):
             fit_stacks(config, load_tokenizer(ref))
         if source.random:
-            return _random(auto_model.from_config(config, attn_implementation="eager"))
-        options |= {"config": config, "dtype": torch.float32, "attn_implementation": "eager", "use_safetensors": True}
+            return _random(auto_model.from_config(config, attn_implementation=attention))
+        options |= {"config": config, "dtype": torch.float32, "attn_implementation": attention, "use_safetensors": True}
         model, loaded = load_checkpoint(auto_model, place, options)
     loaded.check(model, ref.name)
     mend(model)

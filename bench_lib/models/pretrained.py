@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
-from bench_lib.models.load import Template, load_template
+from bench_lib.models.load import Template, forget_templates
 from bench_lib.models.prompted import PromptedModel
 from bench_lib.models.trimmed import Trimmed, trim
 
@@ -63,7 +63,7 @@ class Pretrained(Mapping[str, Tensor]):
         written = [name for name, copy in (self._copies or {}).items() if not _same(copy, self._weights[name])]
         left = ["the weights as they were loaded"] if written else []
         if _versions(self.template) != self._before:
-            load_template.cache_clear()
+            forget_templates()
             left.append("the cached model")
         return left
 

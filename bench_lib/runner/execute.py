@@ -20,6 +20,7 @@ from bench_lib.harness.datasets import train_examples, train_features
 from bench_lib.harness.efficiency import learnt, sampled, saved_bytes
 from bench_lib.harness.ending import ending
 from bench_lib.harness.evaluate import Scored
+from bench_lib.harness.frozen import held_share, hold_frozen
 from bench_lib.harness.joint_heads import is_joint, join_tasks
 from bench_lib.harness.loop import Loop
 from bench_lib.harness.observers import ObserverRun
@@ -76,7 +77,7 @@ def execute(specs: Sequence[RunSpec], seen: Seen | None = None) -> list[RunRecor
     precision = attempt.training.profile.precision if attempt.training else ""
     facts = {**provenance(device), **computed_by(device, precision), **left_behind(left), **runs[0].data.facts}
     if attempt.pretrained is not None and attempt.training is not None:
-        facts |= attempt.pretrained.of_head(specs[0].profile.keep_head)
+        facts |= attempt.pretrained.of_head(specs[0].profile.keep_head) | held_share(attempt.training)
     observed = itertools.zip_longest(runs, attempt.observer_runs)
     records = [attempt.record(run.spec, run.data, observer_run, facts) for run, observer_run in observed]
     if any(record.status == Status.OOM for record in records):
@@ -114,6 +115,7 @@ def _train(run: ResolvedRun, observers: Sequence[Stack], attempt: Attempt, seen:
         attempt.observer_runs.append(ObserverRun(riding, own, evaluating, inputs, failed=reason))
     attempt.loop = Loop(training, run.stack, stage.features, pad_id, attempt.observer_runs, stage.cost)
     attempt.loop.updates.joint = joint
+    hold_frozen(training, run.stack, loaded)
     examine = Examination.of(training, run.key, evaluation, pad_id, observers)
     if any(observer_run.running and observer_run.observers.selects_on_dev for observer_run in attempt.observer_runs):
         examine = dataclasses.replace(examine, dev=run.dev())
@@ -166,7 +168,7 @@ def prepared(run: ResolvedRun, device: torch.device) -> Training:
 
 
 def _pretrained(run: ResolvedRun) -> Pretrained:
-    template = load_template(run.spec.model, run.task.format, len(run.task.labels))
+    template = load_template(run.spec.model, run.task.format, len(run.task.labels), run.profile.attention)
     return Pretrained(template, copies=run.foreign)
 
 

@@ -136,8 +136,8 @@ class Attempt:
     def _weights(self) -> dict[str, np.ndarray] | None:
         if self.training is None:
             return None
-        weights = {name: p.detach().cpu() for name, p in self.training.model.named_parameters()}
-        trimmed = self.training.trimmed
+        named, trimmed = self.training.model.named_parameters(), self.training.trimmed
+        weights = {name: self.training.exact(name, p).cpu() for name, p in named}
         return {name: value.numpy() for name, value in (trimmed.filled(weights) if trimmed else weights).items()}
 
 

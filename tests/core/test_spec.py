@@ -76,6 +76,8 @@ OTHER_VALUES: dict[str, Any] = {
     "forgetting": "generated",
     "gradient_checkpointing": True,
     "trim_vocabulary": True,
+    "frozen_weights": "bf16",
+    "attention": "sdpa",
 }
 RESULTS = Path(__file__).parents[2] / "results"
 
@@ -100,8 +102,9 @@ def test_the_identity_is_by_value_and_readable() -> None:
 
 @pytest.mark.parametrize("name", [f.name for f in dataclasses.fields(Profile)])
 def test_every_field_of_the_profile_is_identity(name: str) -> None:
-    # A number for each class stands in the place of one for all.
-    plain = dataclasses.replace(SPEC.profile, train_examples=None) if name == "per_class" else SPEC.profile
+    # A number for each class stands in the place of one for all, and weights are held in the precision of the products.
+    needed: dict[str, dict[str, Any]] = {"per_class": {"train_examples": None}, "frozen_weights": {"precision": "bf16"}}
+    plain = dataclasses.replace(SPEC.profile, **needed.get(name, {}))
     other = dataclasses.replace(plain, **{name: OTHER_VALUES[name]})
     assert other != plain
     assert changed(profile=other).run_id() != changed(profile=plain).run_id()
@@ -231,6 +234,8 @@ REFUSED: dict[str, tuple[Any, ...]] = {
     "clip_norm": (0.0, -1.0, math.nan),
     "schedule": ("Linear", ""),
     "precision": ("float32", ""),
+    "frozen_weights": ("fp16", "", "bf16"),
+    "attention": ("flash", ""),
     "evaluations": (0,),
     "threads": (0,),
 }
@@ -259,10 +264,20 @@ def test_a_value_out_of_range_is_refused_by_name(name: str, value: object) -> No
         ("accumulate", 16),
         *(("schedule", schedule) for schedule in SCHEDULES),
         *(("precision", precision) for precision in PRECISIONS),
+        *(("attention", attention) for attention in ("eager", "sdpa")),
     ],
 )
 def test_the_ends_of_a_range_are_allowed(name: str, value: object) -> None:
     assert getattr(Profile(**{name: value}), name) == value
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_weights_are_held_in_bf16_only_where_products_are_rounded_to_it(precision: str) -> None:
+    if precision == "bf16":
+        assert Profile(precision=precision, frozen_weights="bf16").frozen_weights == "bf16"
+        return
+    with pytest.raises(BadValue, match="frozen_weights is 'bf16'; allowed: fp32 unless precision is bf16"):
+        Profile(precision=precision, frozen_weights="bf16")
 
 
 @pytest.mark.parametrize("size", [0, 100])

@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 from bench_lib.core.errors import BadData, Unavailable
 from bench_lib.core.spec import Ref
 from bench_lib.models import MODELS
-from bench_lib.models.load import TINY, Template, copied, instantiate, load_template, load_tokenizer
+from bench_lib.models.load import TINY, Template, copied, forget_templates, instantiate, load_template, load_tokenizer
 from bench_lib.models.source import WAYS_OUT, resolve
 from bench_lib.tasks.formats import QUESTION_ANSWERING, TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION, Format
 
@@ -138,10 +138,10 @@ def test_a_copy_is_what_deepcopy_makes(tiny: Ref) -> None:
 
 
 def test_tiny_is_the_same_model_in_every_process(tiny: Ref) -> None:
-    load_template.cache_clear()
+    forget_templates()
     torch.manual_seed(1)
     one = load_template(tiny, TEXT_CLASSIFICATION, 2).pretrained()
-    load_template.cache_clear()
+    forget_templates()
     torch.manual_seed(2)
     other = load_template(tiny, TEXT_CLASSIFICATION, 2).pretrained()
     assert one.keys() == other.keys()
@@ -232,7 +232,7 @@ def test_a_hub_model_that_cannot_be_reached_names_the_ways_out(name: str) -> Non
 
 def test_loading_says_nothing_and_leaves_logging_as_it_was(minilm: Ref, capfd: pytest.CaptureFixture[str]) -> None:
     level = logging.getLogger("transformers").level
-    load_template.cache_clear()
+    forget_templates()
     load_template(minilm, TEXT_CLASSIFICATION, 2)
     assert logging.getLogger("transformers").level == level
     assert capfd.readouterr() == ("", "")

@@ -9,7 +9,7 @@ from transformers import AutoTokenizer
 
 from bench_lib.models import MODELS
 from bench_lib.models.cache import VARIABLE
-from bench_lib.models.load import load_template, load_tokenizer
+from bench_lib.models.load import load_template, load_tokenizer, read_template
 from bench_lib.models.made import END, digest_of, made_files
 from bench_lib.models.packaged import made
 from bench_lib.models.source import resolve
@@ -50,7 +50,7 @@ def test_it_has_a_chat_template() -> None:
 
 def test_its_weights_are_the_same_each_time_and_its_head_is_that_of_its_words() -> None:
     ref = resolve("tiny-llama", MODELS)
-    one, other = (load_template.__wrapped__(ref, TEXT_GENERATION, 0) for _ in range(2))
+    one, other = (read_template(ref, TEXT_GENERATION, 0) for _ in range(2))
     assert one.fresh == one.missing == frozenset()
     assert one.new_parts() == "none"
     assert one.model.lm_head.weight is one.model.get_input_embeddings().weight

@@ -52,6 +52,9 @@ class HyPe(
                 site.set(self.dropout)
         check_needed(training)
 
+    def passes_in_fp32(self) -> bool:
+        return bool(self.epsilon)
+
     def backward(self, step: Step) -> Tensor:
         if not self.epsilon:
             return backward_at(step)

@@ -63,6 +63,9 @@ class SMART(
     beta: float = bounded(0.99, "[0, 1]")
     late_beta: float = bounded(0.999, "[0, 1]")
 
+    def passes_in_fp32(self) -> bool:
+        return bool(self.alpha or self.mu)
+
     def passes(self) -> tuple[int, int]:
         smooth, proximal = bool(self.alpha), bool(self.mu)
         return 1 + (self.steps + 1) * smooth + proximal, 1 + self.steps * smooth

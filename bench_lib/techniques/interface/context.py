@@ -59,9 +59,10 @@ class Committee:
 class Training:
     """A run in progress; `pretrained` holds the weights as they were loaded, by name, on the CPU.
 
-    `trained` are the optimiser's parameters, which a phase may freeze. `epoch_size` is the number of training sequences
-    that an epoch reads, a new sample each time; None for all. `committee` predicts in the model's place. `trimmed` are
-    the word embeddings that the model, and with it `pretrained`, lacks.
+    `trained` are the optimiser's parameters, which a phase may freeze. `held` names the parameters that are held in
+    bf16, each with its name in `pretrained`, or nothing where it had changed before. `epoch_size` is the number of
+    training sequences that an epoch reads, a new sample each time; None for all. `committee` predicts in the model's
+    place. `trimmed` are the word embeddings that the model, and with it `pretrained`, lacks.
     """
 
     model: nn.Module
@@ -76,6 +77,7 @@ class Training:
     epoch_size: int | None = None
     step: int = 0
     trained: dict[str, nn.Parameter] | None = None
+    held: dict[str, str] = field(default_factory=dict)
     optimizer: torch.optim.Optimizer | None = None
     memory: dict[int, tuple[object, object]] = field(default_factory=dict)
     reported: dict[str, float] = field(default_factory=dict)
@@ -120,6 +122,11 @@ class Training:
         if self.trained is not None:
             return self.trained
         return {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+
+    def exact(self, name: str, parameter: Tensor) -> Tensor:
+        """A parameter in fp32: where it is held in bf16 as it was loaded, the loaded one, on the CPU."""
+        loaded = self.held.get(name)
+        return self.pretrained[loaded] if loaded else parameter.detach().float()
 
     def learning_rates(self) -> dict[int, float]:
         """The learning rate of the current step, by the `id` of the parameter."""

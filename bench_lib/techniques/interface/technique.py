@@ -120,6 +120,10 @@ class Technique:
         """Whether several states of the model predict together, as `evaluate_under` then has them do."""
         return False
 
+    def passes_in_fp32(self) -> bool:
+        """Whether it passes through the model in fp32 in any profile, for which no weight may be held in bf16."""
+        return False
+
     def selects_on_dev(self) -> bool:
         """Whether the scores that it selects by are those on the dev set, and not on the set that the run reports."""
         return True

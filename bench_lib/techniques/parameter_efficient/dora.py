@@ -9,7 +9,8 @@ from bench_lib.core.spec import Profile
 from bench_lib.techniques.interface.bounds import bounded
 from bench_lib.techniques.interface.context import Training
 from bench_lib.techniques.interface.technique import Technique
-from bench_lib.techniques.toolkit.low_rank import LOW_RANK_SUPERSEDES, add_low_rank
+from bench_lib.techniques.toolkit.low_rank import LOW_RANK_SUPERSEDES, add_low_rank, low_rank_layers
+from bench_lib.techniques.toolkit.peft_injection import read_in_fp32
 
 
 @dataclass(frozen=True)
@@ -50,3 +51,5 @@ class DoRA(
 
     def prepare(self, training: Training) -> None:
         add_low_rank(training, self.name, self.rank, self.alpha, {"use_dora": True})
+        # Their lengths are part of every pass.
+        read_in_fp32(training).extend(layer.get_base_layer().weight for layer in low_rank_layers(training).values())

@@ -64,6 +64,9 @@ class LoRAGA(
             if (found := min(layer.get_base_layer().weight.shape)) < 2 * self.rank:
                 raise Unsupported(f"lora_ga: {name} has {found} singular values, below twice the rank of {self.rank}")
 
+    def passes_in_fp32(self) -> bool:
+        return True
+
     def estimation_passes(self) -> tuple[int, int]:
         return (1, 1)
 

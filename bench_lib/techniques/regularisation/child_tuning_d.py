@@ -43,6 +43,9 @@ class ChildTuningD(
 
     p: float = bounded(0.3, "(0, 1]")
 
+    def passes_in_fp32(self) -> bool:
+        return self.estimation_passes() != (0, 0)
+
     def estimation_passes(self) -> tuple[int, int]:
         return (0, 0) if self.p == 1 else (1, 1)
 

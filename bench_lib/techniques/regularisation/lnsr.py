@@ -41,6 +41,9 @@ class LNSR(
     weight: float = bounded(1.0, "[0, inf]")
     noise: float = bounded(0.05, "(0, inf]")
 
+    def passes_in_fp32(self) -> bool:
+        return bool(self.weight)
+
     def passes(self) -> tuple[int, int]:
         return (2, 1) if self.weight else (1, 1)
 

@@ -44,6 +44,9 @@ class R3F(
     epsilon: float = bounded(1e-5, "(0, inf]")
     same_masks: bool = False
 
+    def passes_in_fp32(self) -> bool:
+        return bool(self.weight)
+
     def passes(self) -> tuple[int, int]:
         return (2, 1) if self.weight else (1, 1)
 

@@ -60,6 +60,9 @@ class R4F(
     same_masks: bool = False
     spectral: bool = True
 
+    def passes_in_fp32(self) -> bool:
+        return bool(self.weight)
+
     def passes(self) -> tuple[int, int]:
         return (2, 1) if self.weight else (1, 1)
 

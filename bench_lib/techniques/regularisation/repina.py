@@ -40,6 +40,9 @@ class Repina(
 
     strength: float = bounded(1.0, "[0, inf)")
 
+    def passes_in_fp32(self) -> bool:
+        return bool(self.strength)
+
     def passes(self) -> tuple[int, int]:
         return (2, 1) if self.strength else (1, 1)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from torch import Tensor
+
 from bench_lib.core.errors import Unsupported
 from bench_lib.core.extras import optional
 from bench_lib.techniques.interface.context import Training
@@ -39,6 +41,11 @@ def claimants(training: Training) -> list[str]:
 def drawn_anew(training: Training) -> list[str]:
     """The pre-trained modules that techniques have drawn anew, a list to add to."""
     return training.keep(drawn_anew, list[str])
+
+
+def read_in_fp32(training: Training) -> list[Tensor]:
+    """The frozen weights that techniques read by themselves, which are not held in bf16, a list to add to."""
+    return training.keep(read_in_fp32, list[Tensor])
 
 
 def new_parts(training: Training) -> list[str]:
