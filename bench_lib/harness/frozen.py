@@ -19,17 +19,19 @@ from bench_lib.techniques.toolkit.peft_injection import read_in_fp32
 def hold_frozen(training: Training, stack: Stack, loaded: Mapping[str, nn.Parameter]) -> None:
     """Hold the matrices that never learn in bf16 if the profile asks for it, once the optimiser knows which learn.
 
-    `loaded` are the parameters as they were before any technique, by name. Held are the matrices of linear layers,
-    which autocast rounds to bf16 at every use, and tables of embeddings whose values are those of bf16 already, as of a
-    checkpoint that was stored so. The others stay in fp32: biases and norms, which are few, and weights that other code
-    reads, of a layer or of a technique. Raises `Unsupported` where a technique passes through the model in fp32.
+    `loaded` are the parameters as they were before any technique, by name. Of these are held the matrices of linear
+    layers, which autocast rounds to bf16 at every use, and tables of embeddings whose values are those of bf16 already,
+    as of a checkpoint that was stored so. The others stay in fp32: biases and norms, which are few, and weights that
+    other code reads, of a layer or of a technique. Raises `Unsupported` where a technique passes through the model in
+    fp32.
     """
     if training.profile.frozen_weights == "fp32":
         return
     origin = {id(parameter): name for name, parameter in loaded.items() if name in training.pretrained}
     kept = {id(parameter) for parameter in (*training.trainable().values(), *read_in_fp32(training))}
     layers = _layers(training.model)
-    frozen = {name: p for name, p in training.model.named_parameters() if id(p) not in kept}
+    able = origin.keys() - kept
+    frozen = {name: p for name, p in training.model.named_parameters() if id(p) in able}
     chosen = {name: p for name, p in frozen.items() if _can_be_held(p, layers[id(p)])}
     if chosen and (exact := [t.name for t in stack.techniques if t.passes_in_fp32()]):
         raise Unsupported(
@@ -37,9 +39,8 @@ def hold_frozen(training: Training, stack: Stack, loaded: Mapping[str, nn.Parame
             "profile's frozen_weights to fp32"
         )
     for name, parameter in chosen.items():
-        own = origin.get(id(parameter), "")
-        as_loaded = bool(own) and torch.equal(parameter.detach().cpu(), training.pretrained[own])
-        training.held[name] = own if as_loaded else ""
+        own = origin[id(parameter)]
+        training.held[name] = own if torch.equal(parameter.detach().cpu(), training.pretrained[own]) else ""
         parameter.data = parameter.data.bfloat16()
         for layer in layers[id(parameter)]:
             if isinstance(layer, nn.Embedding):
