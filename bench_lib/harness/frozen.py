@@ -35,8 +35,8 @@ def hold_frozen(training: Training, stack: Stack, loaded: Mapping[str, nn.Parame
     chosen = {name: p for name, p in frozen.items() if _can_be_held(p, layers[id(p)])}
     if chosen and (exact := [t.name for t in stack.techniques if t.passes_in_fp32()]):
         raise Unsupported(
-            f"{exact[0]} passes through the model in fp32, and the weights that do not learn are held in bf16; set the "
-            "profile's frozen_weights to fp32"
+            f"{exact[0]} passes through the model in fp32, and the weights that do not learn are held in 16 bits; set "
+            "frozen_weights to fp32"
         )
     for name, parameter in chosen.items():
         own = origin[id(parameter)]
@@ -53,7 +53,7 @@ def held_share(training: Training) -> dict[str, str]:
         return {}
     parameters = dict(training.model.named_parameters())
     held = sum(parameters[name].numel() for name in training.held)
-    return {"frozen_weights": f"{held:,} of {sum(p.numel() for p in parameters.values()):,} parameters held in bf16"}
+    return {"frozen_weights": f"{held:,} of {sum(p.numel() for p in parameters.values()):,} parameters held in 16 bits"}
 
 
 def in_fp32(training: Training) -> nn.Module:

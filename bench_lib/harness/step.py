@@ -66,7 +66,7 @@ class MicroStep:
         seed = self.training.seed("dropout", self.training.step, self.number, repeat, *further)
         seed_generators(seed, self.training.device)
         if full_precision and self.training.held:
-            raise Unsupported("no pass in fp32 through weights that are held in bf16; set frozen_weights to fp32")
+            raise Unsupported("no pass in fp32 through weights that are held in 16 bits; set frozen_weights to fp32")
         self.passes.forward += 1
         captured: list[Tensor] = []
         half = torch_half(self.training.format)

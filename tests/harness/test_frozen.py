@@ -131,7 +131,7 @@ def test_a_held_matrix_takes_half_the_memory(train: Any) -> None:
     frozen = {n.removesuffix(".weight") for n in held_in(held.training)}
     assert {n for n in layers if "lora_" not in n} == frozen
     counted = sum(p.numel() for p in held.training.model.parameters())
-    told = f"{matrices:,} of {counted:,} parameters held in bf16"
+    told = f"{matrices:,} of {counted:,} parameters held in 16 bits"
     assert held.record.provenance["frozen_weights"] == told
     assert "frozen_weights" not in plain.record.provenance
 
@@ -234,7 +234,7 @@ def test_a_pass_in_fp32_that_was_not_declared_is_refused(train: Any, monkeypatch
     monkeypatch.setattr(TECHNIQUES.get("repina"), "passes_in_fp32", lambda self: False)
     record = train("sst2", "repina+freeze_bottom", frozen_weights="bf16", **FEW).record
     assert (record.status, record.cost.steps) == (Status.UNSUPPORTED, 0)
-    assert "no pass in fp32 through weights that are held in bf16" in record.reason
+    assert "no pass in fp32 through weights that are held in 16 bits" in record.reason
 
 
 def test_another_precision_by_a_technique_is_refused_before_anything_is_trained() -> None:
