@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from bench_lib.core.errors import BadData, BadValue, UnknownName
 from bench_lib.core.record import RunRecord, Status
 from bench_lib.core.spec import RunSpec, canonical_json, digest
-from bench_lib.integrations.trained_run import differs, stored_run
+from bench_lib.integrations.model_folder import portable, save
+from bench_lib.integrations.trained_run import differs, stored_run, train
 from bench_lib.runner.grid import Grid, runs_of
 from bench_lib.runner.records import blank_record
 from bench_lib.store import Store
@@ -43,6 +45,20 @@ def test_the_spec_is_the_one_that_was_run(tmp_path: Path, technique: str, profil
         assert record.run_id == found.run_id() == spec.run_id()
         assert found.stack == spec.stack
         assert found.profile == spec.profile
+
+
+@pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.* is deprecated:FutureWarning")  # peft's, as it loads
+@pytest.mark.parametrize("adapters", ["merged", "apart"])
+def test_weights_that_were_held_in_bf16_are_exported_as_they_were_loaded(tmp_path: Path, adapters: str) -> None:
+    profiles = ("smoke:precision=bf16", "smoke:precision=bf16:frozen_weights=bf16:attention=sdpa")
+    whole, held = (train(spec_of("lora", profile), lambda model: portable(model, adapters)) for profile in profiles)
+    assert {parameter.dtype for parameter in held.model.parameters()} == {torch.float32}
+    frozen = [name for name, _ in held.model.named_parameters() if ".base_layer." in name]
+    assert frozen
+    for name in frozen:
+        assert torch.equal(held.model.get_parameter(name), whole.model.get_parameter(name))
+    save(held.model, held.run.task, held.run.key.tokenizer(), tmp_path / "model", adapters, "card")
+    assert (tmp_path / "model" / "README.md").read_text() == "card"
 
 
 def test_unknown_and_too_short_ids_are_refused(tmp_path: Path) -> None:
