@@ -18,6 +18,8 @@ Statistic = Callable[[Floats], Floats]
 
 CHUNK = 2**18
 """Scores drawn at a time: few enough for the cache of a core, enough to amortise the call."""
+CHUNK_OF_ONE = 2**16
+"""The same where one sample is drawn: of several, those of a chunk come in turn, so that its size decides which."""
 FINITE = "a finite number for any resample, and with any one score left out"
 
 
@@ -87,7 +89,7 @@ def draws(sizes: Sequence[int], generator: np.random.Generator, resamples: int) 
 
     The rows of all chunks are as many as the resamples.
     """
-    rows = max(1, CHUNK // max(1, sum(sizes)))
+    rows = max(1, (CHUNK if len(sizes) > 1 else CHUNK_OF_ONE) // max(1, sum(sizes)))
     for start in range(0, resamples, rows):
         count = min(rows, resamples - start)
         yield [generator.integers(0, size, (count, size)) for size in sizes]

@@ -18,6 +18,9 @@ FINEST = 2**16
 NOISE = 1e-9
 """The share of the largest contribution below which a difference is rounding."""
 
+SCALED = 512
+"""Steps after which numbers of subsets are scaled: they double with each, and a float holds 2 to the power of 1023."""
+
 
 def sign_tail(contributions: ArrayLike) -> float:
     """Two-sided p-value of the sign-flip test of contributions (n,), one for each pair, without random patterns.
@@ -53,13 +56,16 @@ def _steps(sizes: Floats) -> tuple[Counts, int]:
 
 def _share(steps: Counts, most: int) -> float:
     """The share of the subsets of the steps (n,) with a sum of at most `most`."""
-    shares = np.zeros(most + 1)
-    shares[0] = 1
+    # Numbers of subsets, of which a power of 2 is taken at times: to the bit the same as halving shares at every step,
+    # and with less to write. Between two arrays, since adding an array to a part of itself copies it first.
+    counts, others = np.zeros(most + 1), np.zeros(most + 1)
+    counts[0] = 1
     reached = 0
-    for step in np.sort(steps).tolist():
+    for number, step in enumerate(np.sort(steps).tolist(), 1):
         reached = min(reached + step, most)
-        part = shares[: reached + 1]
-        moved = part[: max(reached + 1 - step, 0)] / 2
-        part /= 2
-        part[min(step, reached + 1) :] += moved
-    return float(shares.sum())
+        others[:step] = counts[:step]
+        np.add(counts[step : reached + 1], counts[: max(reached + 1 - step, 0)], out=others[step : reached + 1])
+        counts, others = others, counts
+        if number % SCALED == 0:
+            counts *= 2.0**-SCALED
+    return float(counts.sum() * 2.0 ** -(steps.size % SCALED))

@@ -14,6 +14,7 @@ from scipy.stats import bootstrap
 from bench_lib.core.errors import BadValue
 from bench_lib.stats.bootstrap import (
     CHUNK,
+    CHUNK_OF_ONE,
     Floats,
     Statistic,
     bca_interval,
@@ -197,7 +198,7 @@ def test_reports_that_were_written_keep_their_intervals(n: int, ends: tuple[floa
 
 def test_more_resamples_than_are_held_at_a_time_are_still_those_of_one_draw() -> None:
     scores = generator(5).lognormal(size=60)
-    assert 9999 * scores.size > 2 * CHUNK
+    assert 9999 * scores.size > 2 * CHUNK_OF_ONE
     theirs = bootstrap((scores,), np.mean, n_resamples=9999, method="BCa", rng=generator(7)).confidence_interval
     assert mean_interval(scores, generator(7)) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
 
@@ -369,6 +370,12 @@ def test_draws_come_in_bounded_chunks(sizes: list[int]) -> None:
         assert [one.shape[1] for one in chunk] == sizes
         assert sum(one.size for one in chunk) <= max(CHUNK, sum(sizes))
         assert all(one.min() >= 0 and one.max() < size for one, size in zip(chunk, sizes, strict=True))
+
+
+def test_the_draws_of_one_sample_do_not_depend_on_the_chunks() -> None:
+    whole = generator(3).integers(0, 77, (5000, 77))
+    assert 2 * CHUNK_OF_ONE < 5000 * 77
+    assert np.array_equal(np.concatenate([rows for (rows,) in draws([77], generator(3), 5000)]), whole)
 
 
 def test_rounding_grows_with_the_largest_number() -> None:

@@ -53,6 +53,21 @@ def test_contributions_add_up_to_the_rank_sums_of_any_swapped_samples(pairs, ran
         assert expected.sum() == pytest.approx(rank_sums(first, second), abs=1e-9)
 
 
+@pytest.mark.parametrize("seeds", [3, 4, 30])
+def test_contributions_are_the_differences_of_rank_sums(seeds):
+    a, b = generator(seeds).integers(0, 9, (2, seeds)) / 7
+    a[0] = b[1] = NAN
+    places = [(i, j) for i in range(2 * seeds) for j in range(i) if (i - j) % seeds]
+    scores = np.concatenate([a, b])
+    distances = {pair: abs(scores[pair[0]] - scores[pair[1]]) for pair in places}
+    known = {pair: distance for pair, distance in distances.items() if not math.isnan(distance)}
+    ranks = rankdata(np.round([*known.values()], 6)) - (len(known) + 1) / 2
+    sums = np.zeros(2 * seeds)
+    for pair, rank in zip(known, ranks, strict=True):
+        sums[list(pair)] += rank
+    assert distance_ranks(a, b, NOISE).tolist() == (sums[:seeds] - sums[seeds:]).tolist()
+
+
 def test_three_pairs_by_hand():
     # The twelve distances: 0 five times, 1 three times, 2 once, 3 three times; centred ranks -3.5, 0.5, 2.5 and 4.5.
     # The score 1 has distances 1, 2, 1, 1 to those of the other seeds, and the 0 of its seed has 0, 3, 0, 0.

@@ -11,7 +11,7 @@ from scipy.stats import binomtest, wilcoxon
 from bench_lib.core.errors import BadValue
 from bench_lib.stats.flips import all_signs, sign_flip
 from bench_lib.stats.paired import spread_contributions
-from bench_lib.stats.tails import FINEST, sign_tail
+from bench_lib.stats.tails import FINEST, SCALED, _share, sign_tail
 
 
 def enumerated(contributions: np.ndarray, reach: float = 1e-9) -> float:
@@ -88,3 +88,15 @@ def test_where_nothing_can_differ_p_is_one(values: list[float]) -> None:
 def test_what_is_no_number_is_refused(values: list[object]) -> None:
     with pytest.raises(BadValue, match="scores"):
         sign_tail(values)
+
+
+@pytest.mark.parametrize("pairs", [1, 7, 286, SCALED - 1, SCALED, SCALED + 1, 1000])
+def test_counting_gives_the_bits_of_halving_shares(pairs: int) -> None:
+    steps = np.random.default_rng(pairs).integers(0, 60, pairs)
+    for most in (0, int(steps.sum()) // 4, int(steps.sum()) // 2):
+        shares = np.zeros(most + 1)
+        shares[0] = 1
+        for step in np.sort(steps).tolist():
+            moved = np.concatenate([np.zeros(step), shares])[: most + 1]
+            shares = shares / 2 + moved / 2
+        assert _share(steps, most) == float(shares.sum())

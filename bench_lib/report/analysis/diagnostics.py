@@ -59,7 +59,8 @@ def _mads(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """The MAD of each row of scores (..., n)."""
     # Differences from a score rather than the scores: rounding cannot make equal scores seem spread.
     offsets = scores - scores[..., :1]
-    return np.asarray(np.abs(offsets - offsets.mean(axis=-1, keepdims=True)).mean(axis=-1))
+    offsets -= offsets.mean(axis=-1, keepdims=True)
+    return np.asarray(np.abs(offsets, out=offsets).mean(axis=-1))
 
 
 def _agreement(cell: Cell, predictions: Reader | None) -> dict[str, float]:
