@@ -52,6 +52,19 @@ WORDED = ("bert", "roberta")
 FEW_MODULES = 50
 _frozen = {"modules": 0}
 
+
+@pytest.fixture(autouse=True)
+def _values_of_their_own(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What a test finds of models and data that it made up is not kept in the user's cache."""
+    folder: list[Path] = []
+
+    def values_folder() -> Path:
+        folder[:] = folder or [tmp_path_factory.mktemp("values")]
+        return folder[0]
+
+    monkeypatch.setattr("bench_lib.instruments.cache.values_folder", values_folder)
+
+
 Row = dict[str, Any]
 MakeSpec = Callable[..., "RunSpec"]
 

@@ -48,6 +48,7 @@ WRITERS = {
     "submissions/archive.py": "the archive of a submission, and the folder that one is unpacked into",
     "integrations/trackers": "what the user exports to a tracker's local folder",
     "harness/efficiency.py": "saves a model into a temporary folder to see how large the file is, and deletes it",
+    "instruments/cache.py": "keeps what planning found of models and data in the user's cache",
     "models/packaged.py": "keeps models from packages in the user's cache, in the form that transformers reads",
     "models/translation.py": "keeps translations in the user's cache, so that no text is translated twice",
     "executors/mps.py": "the temporary folder of a daemon that it starts and ends",

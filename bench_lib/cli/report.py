@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bench_lib.cli.arguments import STORE, location, store_location
@@ -70,4 +71,5 @@ def _check(store: Store, plan: DeclaredPlan | None, options: argparse.Namespace)
 def _executor(workers: int) -> Executor | None:
     from bench_lib.executors import make_local
 
-    return make_local(workers, None) if workers != 1 else None
+    # Workers are forked from a process that has loaded what a report needs, and not what trainings need.
+    return replace(make_local(workers, None), imports="bench_lib.report.render") if workers != 1 else None

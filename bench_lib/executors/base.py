@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
@@ -102,15 +103,22 @@ class Detached(Executor, Protocol):
         ...
 
 
-def results(executor: Executor, function: Callable[[J], R], jobs: Sequence[J]) -> list[R]:
-    """The results in the order of the jobs; raises `BenchError` for a failed job."""
-    places = {id(job): place for place, job in enumerate(jobs)}
+def results(executor: Executor, function: Callable[[J], R], jobs: Iterable[J]) -> list[R]:
+    """The results in the order of the jobs, each of which is held until it is done; `BenchError` for a failed job."""
+    numbers = count()
+    places: dict[int, int] = {}
     found: dict[int, R] = {}
-    for done in executor.run(function, jobs):
+
+    def numbered() -> Iterator[J]:
+        for job in jobs:
+            places[id(job)] = next(numbers)
+            yield job
+
+    for done in executor.run(function, numbered()):
         if done.failure is not None or done.result is None:
-            raise BenchError(f"a job of {len(jobs)} gave no result: {done.failure and done.failure.message}")
-        found[places[id(done.job)]] = done.result
-    return [found[place] for place in range(len(jobs))]
+            raise BenchError(f"a job gave no result: {done.failure and done.failure.message}")
+        found[places.pop(id(done.job))] = done.result
+    return [found[place] for place in range(next(numbers))]
 
 
 def attempt(function: Callable[[J], R], job: J) -> tuple[R | None, Failure | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench_lib.core.spec import RunSpec
-from bench_lib.harness.fitness import ModelFacts, model_facts
+from bench_lib.harness.fitness import ModelFacts, kept_facts
 from bench_lib.tasks.formats import Format
 from bench_lib.techniques.toolkit.dropout_rates import NEED_DROPOUT, SET_DROPOUT
 from bench_lib.techniques.toolkit.embedding_perturbation import ACT_ON_EMBEDDED
@@ -15,7 +15,7 @@ Corrections = tuple[tuple[str, str], ...]
 
 def corrections_of(spec: RunSpec, task_format: Format, labels: Sequence[str]) -> Corrections:
     """The corrections that a run needs, for `RunSpec.corrections`; none of a model that cannot be loaded."""
-    return corrections(spec, task_format, labels, model_facts(spec.model, task_format, len(labels)))
+    return corrections(spec, task_format, labels, kept_facts(spec.model, task_format, len(labels)))
 
 
 def corrections(spec: RunSpec, task_format: Format, labels: Sequence[str], facts: ModelFacts) -> Corrections:

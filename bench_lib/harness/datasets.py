@@ -6,9 +6,9 @@ import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from transformers import PreTrainedTokenizerBase
 
 from bench_lib.core.errors import Unsupported
 from bench_lib.core.seeds import derive
@@ -25,6 +25,9 @@ from bench_lib.tasks.transforms.label_noise import mislabelled
 from bench_lib.tasks.transforms.sampling import choose, choose_by_content, choose_per_class
 from bench_lib.techniques.interface.hooks import Prompts
 from bench_lib.techniques.interface.stack import Stack
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 PLAIN = Stack(())
 EVALUATION_SEED = 0

@@ -5,14 +5,15 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 from torch import nn
-from transformers import PreTrainedModel
 
 from bench_lib.core.errors import BenchError
 from bench_lib.core.spec import Profile, Ref
 from bench_lib.harness.trimming import reads_all_rows
+from bench_lib.instruments.cache import code_digest, installed, keep_value, read_value
 from bench_lib.models.architecture import architecture_of, is_matrix, position_tables, word_embeddings
 from bench_lib.models.attention import fuses_attention, unfused
 from bench_lib.models.load import Template, load_tokenizer, read_template
@@ -20,6 +21,13 @@ from bench_lib.models.trimmed import untrimmable
 from bench_lib.models.words import reads_words_alike, shares_characters
 from bench_lib.tasks.formats import Format
 from bench_lib.techniques.toolkit.dropout_rates import dropout_sites
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+FOUND_BY = ("models", "harness/fitness.py", "techniques/toolkit/dropout_rates.py")
+LIBRARIES = ("torch", "transformers", "tokenizers", "safetensors")
+"""The code and the libraries by which the facts of a model are found."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +108,24 @@ def _unwritable(ref: Ref, task_format: Format, facts: ModelFacts, profile: Profi
         )
     if task_format.writes_text and profile.attack:
         yield f"profile field attack is {profile.attack}; allowed: 0, since what {task_format} tasks write is read too"
+
+
+@functools.lru_cache(maxsize=256)
+def kept_facts(ref: Ref, task_format: Format, labels: int) -> ModelFacts:
+    """As `model_facts`, but of a model without problems that was loaded before from the user's cache.
+
+    The facts follow from the model's fingerprint, its head, the code and the libraries: so do the ids of its runs. To
+    train it the model is tried anew, by `model_problems`.
+    """
+    head = [task_format.auto_model, task_format.writes_text, task_format.head_outputs(labels)]
+    key = [ref.fingerprint, *head, code_digest(*FOUND_BY), *installed(LIBRARIES)]
+    kept = read_value("models", key)
+    if kept is not None and kept.keys() == {field.name for field in fields(ModelFacts)}:
+        return ModelFacts(**{name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()})
+    facts = model_facts(ref, task_format, labels)
+    if not facts.problems:
+        keep_value("models", key, vars(facts))
+    return facts
 
 
 @functools.lru_cache(maxsize=256)

@@ -6,7 +6,6 @@ import warnings
 
 import torch
 from torch.optim.lr_scheduler import LRScheduler
-from transformers import get_scheduler
 
 from bench_lib.core.errors import BenchError
 from bench_lib.core.spec import Profile
@@ -88,6 +87,8 @@ def build_optimizer(training: Training, stack: Stack, learning_rate: float | Non
 
 def build_schedule(optimizer: torch.optim.Optimizer, profile: Profile, steps: int) -> LRScheduler:
     """The profile's schedule over so many steps, its warm-up rounded to whole steps."""
+    from transformers import get_scheduler  # heavy, and not for planning
+
     scheduler: LRScheduler = get_scheduler(profile.schedule, optimizer, round(profile.warmup * steps), steps)
     return scheduler
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
-from transformers import PreTrainedModel
 
 from bench_lib.instruments.kernels import Products, bf16_products
 from bench_lib.techniques.interface.context import Training
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from bench_lib.core.errors import Unsupported
 from bench_lib.core.spec import Ref
@@ -19,6 +19,9 @@ from bench_lib.tasks.formats import Example
 from bench_lib.tasks.task import Task
 from bench_lib.techniques.interface.cloze import Piece
 from bench_lib.techniques.interface.hooks import Prompts
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 Glued = tuple[Piece, bool]
 """A piece, and whether it follows another one without a space."""

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 from bench_lib.harness.datasets import Evaluation
 from bench_lib.harness.formats.features import padded
+from bench_lib.models.architecture import pretrained_in
 from bench_lib.models.causal import end_of_text
 from bench_lib.models.encoder_decoder import opening_of
 from bench_lib.techniques.interface.context import Training
@@ -132,6 +132,6 @@ def _options(model: nn.Module) -> list[str]:
     """The options that the forward pass of a model takes; where a wrapper takes all, those of the model inside it."""
     known = inspect.signature(model.forward).parameters
     if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in known.values()):
-        inner = next(module for module in model.modules() if isinstance(module, PreTrainedModel))
+        inner = pretrained_in(model)
         known = inspect.signature(inner.forward).parameters
     return [name for name in ("past_key_values", "use_cache", "position_ids", "logits_to_keep") if name in known]

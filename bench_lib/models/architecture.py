@@ -6,10 +6,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
 from bench_lib.core.errors import Unsupported
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 PLACES = (
     (r"deberta\.encoder\.LayerNorm", 0),  # DeBERTa-v2's norm of the table of relative positions
@@ -289,6 +293,13 @@ def word_embeddings(model: nn.Module) -> nn.Module:
     # Of tables with one weight the last is read: T5's encoder has its own, beside one that only holds the weight.
     tables = [m for m in model.modules() if isinstance(m, nn.Embedding) and m.weight is getattr(held, "weight", None)]
     return tables[-1] if tables else held
+
+
+def pretrained_in(model: nn.Module) -> PreTrainedModel:
+    """The model of transformers that a model is, or that a wrapper holds."""
+    from transformers import PreTrainedModel
+
+    return next(module for module in model.modules() if isinstance(module, PreTrainedModel))
 
 
 def parameter_count(model: nn.Module) -> int:

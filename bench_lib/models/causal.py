@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from itertools import takewhile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tokenizers import processors
 from torch import nn
-from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 from bench_lib.core.errors import BadData, Unsupported
 from bench_lib.models.stacks import ENDS
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 CAUSAL = "causal"
 """The attribute of a tokenizer that belongs to a causal model."""

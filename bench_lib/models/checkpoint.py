@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel
 
 from bench_lib.core.errors import BadData
 from bench_lib.models.architecture import body_names, body_prefix
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 NAMED = 3
 """Parameters that a message names; the others are counted."""

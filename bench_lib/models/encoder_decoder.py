@@ -6,14 +6,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
+from bench_lib.models.architecture import pretrained_in
 from bench_lib.models.stacks import OPENING
 
 
 def opening_of(model: nn.Module) -> list[int]:
     """The tokens that a model's decoder begins a text with, also inside a wrapper; none for a model of one stack."""
-    config: Any = next(module for module in model.modules() if isinstance(module, PreTrainedModel)).config
+    config: Any = pretrained_in(model).config
     return list(getattr(config, OPENING)) if config.is_encoder_decoder else []
 
 

@@ -8,10 +8,9 @@ from typing import Any
 
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
-from transformers import PreTrainedModel
 
 from bench_lib.core.errors import Unsupported
-from bench_lib.models.architecture import Architecture, word_embeddings
+from bench_lib.models.architecture import Architecture, pretrained_in, word_embeddings
 
 
 @contextmanager
@@ -58,7 +57,7 @@ def head_reads(model: nn.Module, rows: Tensor) -> Iterator[None]:
 
     The head of all places, whose outputs few losses read, takes much of the time and most of the memory.
     """
-    inside: Any = next(module for module in model.modules() if isinstance(module, PreTrainedModel))
+    inside: Any = pretrained_in(model)
 
     def chosen(_module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         hidden, *others = inputs

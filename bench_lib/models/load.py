@@ -10,15 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import torch
-import transformers
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
-from transformers.models.auto import AutoConfig, AutoTokenizer
-from transformers.utils import logging as hf_logging
 
 from bench_lib.core.errors import BadData, Unavailable, Unsupported
 from bench_lib.core.spec import Ref
@@ -38,6 +34,9 @@ from bench_lib.models.half_precision import mend
 from bench_lib.models.packaged import converted_gguf, joined_zip, made
 from bench_lib.models.source import WAYS_OUT, ModelSource, find_source, package_folder
 from bench_lib.models.stacks import fit_stacks, mark_ends
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -146,6 +145,8 @@ def _draw(name: str, parameter: Tensor, std: float, generator: torch.Generator) 
 @functools.lru_cache(maxsize=2)
 def load_tokenizer(ref: Ref) -> PreTrainedTokenizerBase:
     """The model's fast tokenizer; a causal model's pads, separates texts and ends a pair of them."""
+    from transformers.models.auto import AutoConfig, AutoTokenizer
+
     place, options = place_of(find_source(ref.name, MODELS), ref)
     with explained(ref):
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(place, use_fast=True, **options)
@@ -186,6 +187,8 @@ def read_template(ref: Ref, task_format: Head, labels: int, attention: str = "ea
     Attention is eager unless asked for otherwise: with dropout on it is the fastest on CPUs. A checkpoint without the
     whole body raises `BadData`, a model without such a head or attention `Unsupported`.
     """
+    from transformers.models.auto import AutoConfig
+
     source = find_source(ref.name, MODELS)
     place, options = place_of(source, ref)
     outputs = task_format.head_outputs(labels)
@@ -215,6 +218,8 @@ def read_template(ref: Ref, task_format: Head, labels: int, attention: str = "ea
 
 def _head_of(task_format: Head, config: Any, ref: Ref) -> Any:
     """The class of transformers for a model with a format's head; `Unsupported` where it has none."""
+    import transformers
+
     writes_apart = task_format.writes_text and reads_by_two_stacks(config)
     if task_format.writes_text and not writes_apart and not is_causal(config):
         raise Unsupported(
@@ -270,6 +275,8 @@ def place_of(source: ModelSource, ref: Ref) -> tuple[str, dict[str, Any]]:
 @contextmanager
 def without_progress_bars() -> Iterator[None]:
     """Without those of transformers, which for small files take longer to read than the file."""
+    from transformers.utils import logging as hf_logging
+
     shown = hf_logging.is_progress_bar_enabled()
     hf_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers leaves both untyped
     try:

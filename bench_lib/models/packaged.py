@@ -14,7 +14,7 @@ from zipfile import BadZipFile, ZipFile
 
 from bench_lib.core.errors import BadData, Unavailable
 from bench_lib.core.extras import check_installed
-from bench_lib.models.cache import cache_folder
+from bench_lib.instruments.cache import cache_folder
 from bench_lib.models.made import digest_of, made_files
 
 DIGITS = 20

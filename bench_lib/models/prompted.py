@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from bench_lib.core.errors import Unsupported
 from bench_lib.models.architecture import word_embeddings
 from bench_lib.models.causal import CAUSAL
 from bench_lib.models.word_head import WordHead
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 METASPACE = "▁"
 """What stands for a space in the tokens of SentencePiece."""

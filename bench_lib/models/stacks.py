@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import takewhile
-
-from transformers import PretrainedConfig, PreTrainedTokenizerBase
+from typing import TYPE_CHECKING
 
 from bench_lib.core.errors import BadData, Unsupported
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 ENDS = "ends_by"
 """The attribute of a tokenizer of such a model: the token that ends a text, at which its head reads a class."""

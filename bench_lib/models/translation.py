@@ -16,14 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import GenerationConfig
-from transformers.models.marian import MarianMTModel, MarianTokenizer
-from transformers.utils import logging as hf_logging
 
 from bench_lib.core.errors import BadData, Unavailable
 from bench_lib.core.extras import optional
+from bench_lib.instruments.cache import cache_folder
 from bench_lib.models import MODELS
-from bench_lib.models.cache import cache_folder
 from bench_lib.models.source import find_source, fingerprint
 
 DECODING = "greedy 1"
@@ -98,6 +95,8 @@ class Marian:
     @classmethod
     def load(cls, place: str, version: str) -> Marian:
         """Load from the hub at a commit or from a folder; `Unavailable` if that fails, `BadData` if it changed."""
+        from transformers.models.marian import MarianMTModel, MarianTokenizer
+
         options: dict[str, Any] = {"revision": version}
         if Path(place).is_dir():
             _check_digest(place, version)
@@ -122,6 +121,8 @@ class Marian:
 
     @torch.inference_mode()
     def _generated(self, rows: Sequence[Sequence[int]]) -> Iterator[str]:
+        from transformers import GenerationConfig
+
         limits = [min(LONGEST - 1, 2 * len(row) + 16) for row in rows]
         inputs = self.tokenizer.pad({"input_ids": list(rows)}, return_tensors="pt").to(self.model.device)
         settings = self.model.generation_config
@@ -179,6 +180,8 @@ def _check_digest(folder: str, expected: str) -> None:
 @contextmanager
 def _explained(place: str) -> Iterator[None]:
     """Turn the many errors of an unavailable model into one; transformers' own output is muted."""
+    from transformers.utils import logging as hf_logging
+
     level, bars = hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()
     before = os.environ.get("DISABLE_SAFETENSORS_CONVERSION")
     # Else a thread asks the hub to convert weights without safetensors.

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import copy
 import functools
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
-from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
-from transformers.models.auto import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM
 
 from bench_lib.core.errors import Unsupported
 from bench_lib.core.spec import Ref
@@ -19,8 +17,14 @@ from bench_lib.models.checkpoint import Loaded, load_checkpoint
 from bench_lib.models.load import explained, place_of
 from bench_lib.models.source import find_source
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+    from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
+
 
 def _given(self: Given, *_inputs: object, **_options: object) -> BaseModelOutputWithPastAndCrossAttentions:
+    from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
+
     return BaseModelOutputWithPastAndCrossAttentions(last_hidden_state=self.states)
 
 
@@ -79,6 +83,8 @@ def word_head(ref: Ref) -> WordHead | None:
 
 @functools.lru_cache(maxsize=2)
 def _template(ref: Ref) -> WordHead | None:
+    from transformers.models.auto import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM
+
     source = find_source(ref.name, MODELS)
     place, options = place_of(source, ref)
     with explained(ref):

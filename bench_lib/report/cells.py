@@ -158,9 +158,9 @@ def add_cell_ids(frame: pd.DataFrame) -> pd.DataFrame:
     digests = np.array([_digests(str(text)) for text in specs.categories], dtype=object).reshape(-1, 2)[specs.codes]
     sources = frame["data_source"].to_numpy()
     known = frame.assign(data=data_kinds(sources), setting=digests[:, 0], variant=digests[:, 1])
-    known["label"] = _labels(known)
     # Categories in alphabetical order sort and group faster than strings.
-    known = known.astype(dict.fromkeys(CELL_ID, "category"))
+    known = known.astype(dict.fromkeys(CELL_ID[:-1], "category"))
+    known["label"] = _labels(known)
     return known.sort_values([*CELL_ID, "seed", "run_id"], ignore_index=True)
 
 
@@ -177,17 +177,20 @@ def _is_external(source: object) -> bool:
     return str(source).startswith(f"{EXTERNAL}: ")
 
 
-def _labels(known: pd.DataFrame) -> list[str]:
+def _labels(known: pd.DataFrame) -> pd.Categorical:
     """Labels of the runs: the technique, with a digest suffix if several specs share the name."""
     named = [*GROUP, "task", "technique"]
-    once = known[[*named, "setting", "variant"]].drop_duplicates()
+    cells = known.groupby([*named, "setting", "variant"], sort=False, observed=True).ngroup().to_numpy()
+    _, firsts = np.unique(cells, return_index=True)
+    once = known[[*named, "setting", "variant"]].iloc[firsts].astype(str)
     settings = once.groupby(named)["setting"].transform("nunique") > 1
     variants = once.groupby([*named, "setting"])["variant"].transform("nunique") > 1
     several = zip(once["setting"], settings, once["variant"], variants, strict=True)
     parts = [[s[:SUFFIX]] * bool(by_s) + [v[:SUFFIX]] * bool(by_v) for s, by_s, v, by_v in several]
-    suffixes = once.assign(suffix=[f" ({' '.join(part)})" if part else "" for part in parts])
-    found = known.merge(suffixes, how="left", validate="many_to_one")["suffix"]
-    return [f"{technique}{suffix}" for technique, suffix in zip(known["technique"], found, strict=True)]
+    suffixes = [f" ({' '.join(part)})" if part else "" for part in parts]
+    labels = [f"{technique}{suffix}" for technique, suffix in zip(once["technique"], suffixes, strict=True)]
+    coded = pd.Series(labels, dtype=str).astype("category").cat
+    return pd.Categorical.from_codes(coded.codes.to_numpy()[cells], coded.categories)
 
 
 @functools.lru_cache(maxsize=2**16)

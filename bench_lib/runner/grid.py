@@ -24,7 +24,7 @@ from bench_lib.tasks.find import find_task
 from bench_lib.tasks.further import FORGETTING
 from bench_lib.tasks.robustness.loading import load_further, sets_named
 from bench_lib.tasks.sources.general_text import load_general_text
-from bench_lib.tasks.sources.load import load_data
+from bench_lib.tasks.sources.load import data_facts
 from bench_lib.tasks.sources.synthetic import CORPORA
 from bench_lib.tasks.task import Task
 from bench_lib.techniques import TECHNIQUES
@@ -214,7 +214,7 @@ def _cells(grid: Grid, parsed: _ParsedGrid, problems: Problems) -> list[RunSpec]
 
 def _data(task: Task, grid: Grid) -> Ref:
     fingerprint = dict(grid.fingerprints).get(task.name)
-    return Ref(KNOWN, fingerprint) if fingerprint else Ref(grid.data, load_data(task, grid.data).fingerprint)
+    return Ref(KNOWN, fingerprint) if fingerprint else Ref(grid.data, data_facts(task, grid.data).fingerprint)
 
 
 def _trials(grid: Grid) -> dict[str, Outcome]:

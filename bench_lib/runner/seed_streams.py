@@ -7,11 +7,13 @@ from collections.abc import Iterable
 from bench_lib.core.errors import BenchError
 from bench_lib.core.seeds import STREAMS
 from bench_lib.core.spec import RunSpec
-from bench_lib.runner.resolved import resolve_run
+from bench_lib.runner.resolved import spec_data
 from bench_lib.runner.trials import parse_arm
+from bench_lib.tasks import TASKS
+from bench_lib.tasks.sources.load import data_facts
 from bench_lib.techniques import TECHNIQUES
 from bench_lib.techniques.interface.hooks import Prepares, Pretrains, Prompts
-from bench_lib.techniques.interface.stack import parse_stack
+from bench_lib.techniques.interface.stack import from_spec, parse_stack
 
 
 def refuse_pools(techniques: Iterable[str]) -> None:
@@ -41,8 +43,7 @@ def check_frozen_configurations(cells: Iterable[RunSpec]) -> None:
 
 def _inert_streams(spec: RunSpec) -> dict[str, str]:
     """The streams that cannot change the run, each with the reason."""
-    run = resolve_run(spec)
-    profile, stack, available = spec.profile, run.techniques, len(run.data.train)
+    profile, stack, available = spec.profile, from_spec(spec.stack, TECHNIQUES), _available(spec)
     # Modules added by techniques are drawn from init as well; a prompted model without them has no new parameters.
     drawn_anew = stack.having(Prepares) or stack.having(Pretrains) or not stack.having(Prompts)
     found = {} if drawn_anew else {"init": "no part of the model is drawn"}
@@ -55,3 +56,10 @@ def _inert_streams(spec: RunSpec) -> dict[str, str]:
     if whole and not profile.label_noise and "subset" not in drawn:
         found["subset"] = f"all {available:,} examples are trained on"
     return found
+
+
+def _available(spec: RunSpec) -> int:
+    """The number of examples that the runs of a spec can train on."""
+    if spec.task_path or spec.profile.also:
+        return len(spec_data(spec).train)
+    return data_facts(TASKS.get(spec.task), spec.data.name).train

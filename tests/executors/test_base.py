@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 
 import pytest
@@ -68,8 +69,24 @@ def test_results_stand_in_the_order_of_the_jobs() -> None:
     assert results(Backwards(), lambda job: job * 10, [101, 202, 303]) == [1010, 2020, 3030]
 
 
+def test_no_job_is_held_longer_than_it_takes() -> None:
+    class Job:
+        """Something that can be seen to be gone."""
+
+    known: weakref.WeakSet[Job] = weakref.WeakSet()
+
+    def jobs() -> Iterator[Job]:
+        for _ in range(5):
+            job = Job()
+            known.add(job)
+            yield job
+            del job
+
+    assert max(results(InlineExecutor(), lambda job: len(known), jobs())) <= 2
+
+
 def test_a_job_without_a_result_is_an_error_that_says_why() -> None:
-    with pytest.raises(BenchError, match="a job of 2 gave no result: Traceback"):
+    with pytest.raises(BenchError, match="a job gave no result: Traceback"):
         results(InlineExecutor(), _refuse, ["nope", "no"])
 
 

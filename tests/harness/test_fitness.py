@@ -12,8 +12,9 @@ import transformers
 
 from bench_lib.core.profiles import PROFILES
 from bench_lib.core.spec import Profile, Ref, RunSpec, TechniqueSpec
+from bench_lib.harness import fitness
 from bench_lib.harness.corrections import corrections, corrections_of
-from bench_lib.harness.fitness import ModelFacts, model_facts, model_problems, positions
+from bench_lib.harness.fitness import ModelFacts, kept_facts, model_facts, model_problems, positions
 from bench_lib.models import MODELS
 from bench_lib.models.source import resolve
 from bench_lib.tasks import TASKS
@@ -280,3 +281,34 @@ def test_a_chat_template_is_for_written_answers_alone() -> None:
 def test_a_model_that_cannot_write_is_told(families: Any, family: str, what: str) -> None:
     (told,) = model_problems(ref_of(families, family), TEXT_GENERATION, 0, dataclasses.replace(SHORT, answer_tokens=8))
     assert what in told
+
+
+# ---- what is kept of a model -----------------------------------------------------------------------------------------
+
+
+def _loaded(*_: object) -> ModelFacts:
+    raise AssertionError("the model is loaded again")
+
+
+def test_the_facts_of_a_model_are_kept_by_its_fingerprint_and_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    ref = resolve("tiny", MODELS)
+    kept_facts.cache_clear()
+    found = {head: kept_facts(ref, head, 2) for head in (TEXT_CLASSIFICATION, QUESTION_ANSWERING)}
+    kept_facts.cache_clear()
+    assert found == {head: model_facts(ref, head, 2) for head in found}
+    monkeypatch.setattr(fitness, "model_facts", _loaded)
+    assert found == {head: kept_facts(ref, head, 2) for head in found}
+    for other, labels in ((ref, 3), (dataclasses.replace(ref, fingerprint="another"), 2)):
+        with pytest.raises(AssertionError, match="loaded again"):
+            kept_facts(other, TEXT_CLASSIFICATION, labels)
+    kept_facts.cache_clear()
+
+
+def test_nothing_is_kept_of_a_model_with_problems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept_facts.cache_clear()
+    broken = Ref(str(tmp_path), "sha256:0")
+    assert kept_facts(broken, TEXT_CLASSIFICATION, 2).problems
+    kept_facts.cache_clear()
+    monkeypatch.setattr(fitness, "model_facts", _loaded)
+    with pytest.raises(AssertionError, match="loaded again"):
+        kept_facts(broken, TEXT_CLASSIFICATION, 2)

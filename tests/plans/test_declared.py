@@ -158,7 +158,7 @@ def test_the_stored_runs_say_which_data_a_plan_is_on(
     def unread(*arguments: object) -> None:
         raise Unavailable("the data are out of reach")
 
-    monkeypatch.setattr(grid, "load_data", unread)
+    monkeypatch.setattr(grid, "data_facts", unread)
     with pytest.raises(BadPlan, match="out of reach"):
         declared_plan(plan, store)
     monkeypatch.setattr(resolved, "load_data", unread)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedTokenizerBase
 
 from bench_lib.core.errors import Unsupported
 from bench_lib.core.record import Predictions
 from bench_lib.harness.formats.features import Batch, Feature
 from bench_lib.tasks.formats.base import Example
 from bench_lib.techniques.interface.context import Output
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 class TorchFormat(ABC):

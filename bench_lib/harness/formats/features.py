@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import BatchEncoding
+
+if TYPE_CHECKING:
+    from transformers import BatchEncoding
 
 IGNORED = -100
 """The target of a token that has none, as torch's cross-entropy skips it by default."""

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
 
 from bench_lib.core.errors import Unsupported
 from bench_lib.core.record import Predictions
@@ -23,6 +22,9 @@ from bench_lib.models.causal import pair_token
 from bench_lib.models.stacks import last_end
 from bench_lib.tasks.formats.question_answering import SpanExample
 from bench_lib.techniques.interface.context import Output
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 LONGEST_ANSWER = 30
 """Tokens that an answer span may have, as in the BERT reference code for SQuAD."""

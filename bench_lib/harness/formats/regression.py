@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
 
 from bench_lib.core.record import Predictions
 from bench_lib.harness.formats.base import TorchFormat
@@ -16,6 +15,9 @@ from bench_lib.harness.formats.features import Batch, Feature
 from bench_lib.harness.formats.texts import encode_texts
 from bench_lib.tasks.formats.regression import NumberExample
 from bench_lib.techniques.interface.context import Output
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 class Regression(TorchFormat):

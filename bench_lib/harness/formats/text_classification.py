@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
 
 from bench_lib.core.record import Predictions
 from bench_lib.harness.formats.base import TorchFormat
 from bench_lib.harness.formats.features import Feature
 from bench_lib.harness.formats.texts import encode_texts
 from bench_lib.tasks.formats.text_classification import TextExample
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 class TextClassification(TorchFormat):

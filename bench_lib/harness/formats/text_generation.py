@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import PreTrainedTokenizerBase
 
 from bench_lib.core.errors import Unsupported
 from bench_lib.core.record import Predictions
@@ -23,6 +22,9 @@ from bench_lib.models.stacks import ENDS
 from bench_lib.tasks.formats.text_generation import GenerationExample, packed
 from bench_lib.tasks.formats.text_metrics import Written
 from bench_lib.techniques.interface.context import Output
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True)

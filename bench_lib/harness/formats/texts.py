@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from transformers import PreTrainedTokenizerBase
 
 from bench_lib.harness.formats.features import Feature, feature_of
 from bench_lib.models.causal import nothing, text_token
 from bench_lib.models.stacks import check_ends, last_end
 from bench_lib.tasks.formats.texts import Texts
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 def encode_texts(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
 
 from bench_lib.core.record import Predictions
 from bench_lib.harness.formats.base import TorchFormat
@@ -15,6 +14,9 @@ from bench_lib.harness.formats.features import IGNORED, Batch, Feature, feature_
 from bench_lib.models.words import tokenize_words
 from bench_lib.tasks.formats.token_classification import OUTSIDE, TagExample
 from bench_lib.techniques.interface.context import Output
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 class TokenClassification(TorchFormat):

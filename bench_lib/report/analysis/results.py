@@ -116,8 +116,8 @@ def _table(known: pd.DataFrame, baseline: str, store: Store, executor: Executor)
     comparable = baseline in techniques
     if not comparable and baseline != BASELINE:
         raise UnknownName("baseline technique", baseline, techniques)
-    # These columns are the largest, are not read here, and would be sent to every worker.
-    slim = known.drop(columns=["row", "spec", "provenance", COLUMN, NAMES])
+    # These columns are not read here, and would be sent to every worker.
+    slim = known.drop(columns=["row", "spec", "provenance", "started", "eval_step", "eval_score", COLUMN, NAMES])
     parts = [own for _, own in slim.groupby(list(GROUP), sort=True, observed=True)]
     again = repeat_scores(store)
     # Without any run outside of tuning and variance decompositions, a table without rows.

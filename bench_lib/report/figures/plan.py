@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -82,12 +84,15 @@ class FigurePlan:
         return None if figure is None else dataclasses.replace(figure, kind=self.kind, place=self.place)
 
 
-def planned(summary: Summary) -> list[FigurePlan]:
-    """Plan the figures of a report: of each group, of each of its tasks, and of the whole."""
+def planned(summary: Summary) -> Iterator[FigurePlan]:
+    """Plan the figures of a report: of each group, of each of its tasks, and of the whole.
+
+    Each is planned when it is asked for, since it holds a copy of its runs.
+    """
+    yield from chain(_forest_plans(summary), _of_groups(summary), _variance_plans(summary), _tuning_plans(summary))
     known = measured()
     power = (known.of(tasks=1), known.design["alpha"], known.design["looks"][-1])
-    found = [*_forest_plans(summary), *_of_groups(summary), *_variance_plans(summary), *_tuning_plans(summary)]
-    return [*found, FigurePlan("power", (), power_figure, power)]
+    yield FigurePlan("power", (), power_figure, power)
 
 
 def figures(summary: Summary) -> list[Figure]:
@@ -96,19 +101,17 @@ def figures(summary: Summary) -> list[Figure]:
 
 
 def _of_groups(summary: Summary) -> Iterator[FigurePlan]:
-    rows = np.arange(len(summary.runs))
-    keys = summary.runs[[*GROUP, "task"]].astype(str)
+    by_task = _rows(summary.runs, (*GROUP, "task"))
     cells, ranks = (_by_group(table) for table in (summary.cells, summary.ranks))
     no_cells, no_ranks = (table.iloc[:0] for table in (summary.cells, summary.ranks))
-    for group, own in sorted(keys.groupby(list(GROUP)).groups.items()):
-        place = key_parts(group)
-        whole = Part(place, *_taken(summary, rows[own]), cells[place], ranks.get(place, no_ranks), summary.baseline)
+    for place, own in _rows(summary.runs, GROUP):
+        whole = Part(place, *_taken(summary, own), cells[place], ranks.get(place, no_ranks), summary.baseline)
         yield from (FigurePlan(kind, place, *take(whole)) for kind, take in BY_GROUP.items())
         yield from _along_axes(summary, place)
-        for task, chosen in sorted(keys.loc[own].groupby("task").groups.items()):
-            at = (*place, str(task))
-            part = Part(at, *_taken(summary, rows[chosen]), no_cells, no_ranks, summary.baseline)
-            yield from (FigurePlan(kind, at, *take(part)) for kind, take in BY_TASK.items())
+        for at, chosen in by_task:
+            if at[:-1] == place:
+                part = Part(at, *_taken(summary, chosen), no_cells, no_ranks, summary.baseline)
+                yield from (FigurePlan(kind, at, *take(part)) for kind, take in BY_TASK.items())
 
 
 def _along_axes(summary: Summary, place: tuple[str, ...]) -> Iterator[FigurePlan]:
@@ -117,6 +120,12 @@ def _along_axes(summary: Summary, place: tuple[str, ...]) -> Iterator[FigurePlan
     where = ", ".join(shorten(part, LONGEST) for part in (data, model, profile.partition(":")[0]))
     for axis in AXES:
         yield FigurePlan(axis.kind, place, axis_figure, (axis, along(axis, summary.cells, summary.runs, place), where))
+
+
+def _rows(runs: pd.DataFrame, names: Sequence[str]) -> list[tuple[tuple[str, ...], NDArray[np.int64]]]:
+    """The numbers of the rows of each place with runs, in the order of the places."""
+    found = runs.groupby(list(names), observed=True).indices
+    return sorted(((key_parts(key), rows) for key, rows in found.items()), key=itemgetter(0))
 
 
 def _by_group(table: pd.DataFrame) -> dict[tuple[str, ...], pd.DataFrame]:

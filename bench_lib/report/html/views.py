@@ -121,7 +121,7 @@ class Views:
     @functools.cached_property
     def rows(self) -> list[CellRow]:
         """The cells as rows, in the order of `cells`, numbered in the order of their runs."""
-        names = self.summary.runs[list(CELL_ID)].astype(str).drop_duplicates().itertuples(index=False)
+        names = self.summary.runs[list(CELL_ID)].drop_duplicates().astype(str).itertuples(index=False)
         numbers = {tuple(key): number for number, key in enumerate(names)}
         return [
             cell_row(row, numbers[tuple(str(row[k]) for k in CELL_ID)], self.family(str(row["technique"])))

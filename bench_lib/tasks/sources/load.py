@@ -6,8 +6,10 @@ from difflib import get_close_matches
 from functools import cache
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 from bench_lib.core.errors import BadData, Unavailable, check_path
+from bench_lib.instruments.cache import code_digest, installed, keep_value, read_value
 from bench_lib.tasks.formats import Example
 from bench_lib.tasks.sources import hub, local, synthetic
 from bench_lib.tasks.sources.fingerprint import fingerprint
@@ -16,6 +18,16 @@ from bench_lib.tasks.sources.parse import parse
 from bench_lib.tasks.task import Data, Task
 
 Splits = tuple[tuple[Example, ...], tuple[Example, ...]]
+
+LIBRARIES = ("numpy", "pyarrow")
+"""The libraries by which examples are generated and read."""
+
+
+class DataFacts(NamedTuple):
+    """What planning needs of a task's data: the fingerprint, and the number of training examples."""
+
+    fingerprint: str
+    train: int
 
 
 def load_data(task: Task, source: str) -> Data:
@@ -30,6 +42,37 @@ def load_data(task: Task, source: str) -> Data:
         return own_data(task.path)
     # Cached by the full path, which does not depend on the working directory.
     return _load(task, source if source in _NAMED else str(_folder(source)))
+
+
+def data_facts(task: Task, source: str) -> DataFacts:
+    """The fingerprint and the size of a task's data; raises as `load_data` does.
+
+    Of embedded corpora and of files that were read before they come from the user's cache, for the tasks of this
+    package's formats: a file is the same as long as its place, size, inode and time of change are.
+    """
+    if task.path or source == "hub" or not type(task.format).__module__.startswith("bench_lib."):
+        return _facts(load_data(task, source))
+    folder = source_folder(source)
+    files: list[list[str | int]] = []
+    for split in (task.train_split, task.eval_split) if folder else ():
+        files += map(_state, local.split_paths(folder, task, split))
+    described = {name: repr(value) for name, value in vars(task).items() if name != "format"}
+    key = [described, str(task.format), files, code_digest("tasks"), *installed(LIBRARIES)]
+    kept = read_value("data", key)
+    if kept is not None and kept.keys() == set(DataFacts._fields):
+        return DataFacts(**kept)
+    facts = _facts(load_data(task, source))
+    keep_value("data", key, facts._asdict())
+    return facts
+
+
+def _facts(data: Data) -> DataFacts:
+    return DataFacts(data.fingerprint, len(data.train))
+
+
+def _state(path: Path) -> list[str | int]:
+    now = path.stat()
+    return [str(path), now.st_size, now.st_ino, now.st_mtime_ns, now.st_ctime_ns]
 
 
 def source_kind(source: str) -> str:

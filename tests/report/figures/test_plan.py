@@ -45,7 +45,7 @@ def test_a_broken_figure_would_be_found(made: dict[str, list[dict[str, object]]]
 
 
 def test_a_plan_holds_all_that_it_takes(summary: Summary, made_figures: list[Figure]) -> None:
-    found = planned(summary)
+    found = [*planned(summary)]
     assert {plan.kind for plan in found} >= {*OF_GROUPS, *BY_TASK}
     assert len({(plan.kind, plan.place) for plan in found}) == len(found)
     sent = [pickle.loads(pickle.dumps(plan)) for plan in found]
@@ -64,7 +64,7 @@ def test_no_spec_and_no_provenance_is_sent(summary: Summary) -> None:
 def test_a_store_of_one_group_with_no_cell_to_rank_has_its_other_figures(
     summary: Summary, made_figures: list[Figure]
 ) -> None:
-    bare = planned(dataclasses.replace(summary, ranks=summary.ranks.iloc[:0]))
+    bare = [*planned(dataclasses.replace(summary, ranks=summary.ranks.iloc[:0]))]
     assert [(plan.kind, plan.place) for plan in bare] == [(one.kind, one.place) for one in planned(summary)]
     # Those of tasks take no ranks.
     known = {plan.kind for plan in bare if plan.kind in OF_GROUPS and plan.figure()}

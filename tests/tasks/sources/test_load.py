@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from bench_lib.core.errors import BadData, Unavailable
 from bench_lib.tasks import TASKS
 from bench_lib.tasks.formats import Example, TagExample, TextExample
 from bench_lib.tasks.sources import load
-from bench_lib.tasks.sources.load import fingerprint, load_data, other_splits, read_split, source_kind
+from bench_lib.tasks.sources.load import data_facts, fingerprint, load_data, other_splits, read_split, source_kind
 
 pytestmark = pytest.mark.usefixtures("nothing_remembered")
 Rows = dict[str, list[dict[str, Any]]]
@@ -119,6 +120,38 @@ def test_an_embedded_corpus_is_parsed_like_any_other(rows: Rows, monkeypatch: py
     assert data.source == "embedded"
     assert data.train == (TextExample("A bore.<br />", 0), TextExample("A joy — truly.", 1))
     assert data.evaluation == data.train[:1]
+
+
+def _unread(*_: object) -> None:
+    raise AssertionError("the data are read again")
+
+
+@pytest.mark.parametrize("source", ["embedded", "folder"])
+def test_what_planning_needs_of_data_is_read_once(
+    source: str, write: Write, rows: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(write, rows)
+    task, place = TASKS.get("imdb"), str(tmp_path) if source == "folder" else source
+    found, data = data_facts(task, place), load_data(task, place)
+    assert found == (data.fingerprint, len(data.train))
+    monkeypatch.setattr(load, "load_data", _unread)
+    assert data_facts(task, place) == found
+    with pytest.raises(AssertionError, match="read again"):
+        data_facts(dataclasses.replace(task, metrics=task.metrics[:1], version="2"), place)
+
+
+def test_a_changed_file_is_read_again(
+    write: Write, rows: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(write, rows)
+    task = TASKS.get("imdb")
+    before = data_facts(task, str(tmp_path))
+    write("imdb", task.train_split, rows["imdb"] * 3)
+    load._load.cache_clear()
+    assert data_facts(task, str(tmp_path)).train == before.train * 3 // 2
+    (tmp_path / "imdb" / f"{task.eval_split}.parquet").unlink()
+    with pytest.raises(BadData, match=rf"no .*imdb/{task.eval_split}.parquet"):
+        data_facts(task, str(tmp_path))
 
 
 @pytest.mark.parametrize("name", ["rte", "mrpc", "cola"])
