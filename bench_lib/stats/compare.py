@@ -41,19 +41,21 @@ def _exact(failures_a: int, n_a: int, failures_b: int, n_b: int) -> float:
     return min(1.0, float(boschloo_exact(table).pvalue))
 
 
-def equivalent_failure_rates(lone: ArrayLike, runs: tuple[int, int], margin: float) -> NDArray[np.float64]:
+def equivalent_failure_rates(lone: ArrayLike, runs: ArrayLike, margin: float) -> NDArray[np.float64]:
     """P of two one-sided exact tests that failure rates differ by the margin or more: small where they differ less.
 
     `lone` (2, ...) are the numbers of failures on seeds where only the run of that sample failed, or all of its
-    failures where no seeds are shared; `runs` are the sizes of the samples. Lone failures are at least as frequent as
-    the rate is higher, whatever the correlation of the samples. The result has the shape (...), and is 1 where a sample
-    has no runs.
+    failures where no seeds are shared; `runs`, (2,) or (2, ...), are the sizes of the samples. Lone failures are at
+    least as frequent as the rate is higher, whatever the correlation of the samples. The result has the shape (...),
+    and is 1 where a sample has no runs.
     """
-    counts = np.asarray(lone)
-    sizes = np.array(runs).reshape(2, *[1] * (counts.ndim - 1))
+    counts, sizes = np.asarray(lone), np.asarray(runs)
+    if sizes.ndim == 1:
+        sizes = sizes.reshape(2, *[1] * (counts.ndim - 1))
     require(0 < margin < 1, "margin of failure rates", margin, "between 0 and 1, both excluded")
     possible = bool(np.all((counts >= 0) & (counts <= sizes)))
-    require(possible, "lone failures", counts.tolist(), f"from 0 to the {runs[0]} and {runs[1]} runs")
+    most = " and ".join(map(str, np.asarray(runs).tolist()))
+    require(possible, "lone failures", counts.tolist(), f"from 0 to the {most} runs")
     return np.asarray(np.where(sizes > 0, binom.cdf(counts, sizes, margin), 1.0).max(axis=0))
 
 

@@ -52,8 +52,7 @@ def seeds_for_equivalence(verdict: Verdict, level: float, margins: Margins) -> f
     reach = float(stdtrit(max(seeds - 1, 2), 1 - level) + ndtri(POWER))
     least = max(seeds * (reach * error / room) ** 2, LEAST_FOR_EQUIVALENCE)
     rates = np.array(verdict.lone_failures) / verdict.sizes
-    for number in range(math.ceil(least), SEEDS[-1] + 1):
-        lone = np.ceil(rates * number)
-        if equivalent_failure_rates(lone, (number, number), margins.failures) <= level:
-            return float(number)
-    return math.inf
+    numbers = np.arange(math.ceil(min(least, SEEDS[-1] + 1)), SEEDS[-1] + 1)
+    lone = np.ceil(rates[:, None] * numbers)
+    enough = equivalent_failure_rates(lone, [numbers, numbers], margins.failures) <= level
+    return float(numbers[enough.argmax()]) if enough.any() else math.inf

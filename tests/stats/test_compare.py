@@ -209,6 +209,8 @@ def test_equivalent_failure_rates_by_hand() -> None:
     assert found((0, 0), (0, 9), 0.5) == 1
     many = equivalent_failure_rates([[0, 1], [1, 0]], (9, 9), 0.2)
     assert many.tolist() == pytest.approx([found((0, 1), (9, 9), 0.2)] * 2)
+    sizes = equivalent_failure_rates([[0, 1], [1, 0]], [[9, 20], [9, 30]], 0.2)
+    assert sizes.tolist() == [found((0, 1), (9, 9), 0.2), found((1, 0), (20, 30), 0.2)]
 
 
 @pytest.mark.parametrize(("lone", "margin"), [((-1, 0), 0.1), ((0, 11), 0.1), ((0, 0), 0.0), ((0, 0), 1.0)])

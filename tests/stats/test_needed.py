@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bench_lib.stats.claims import exact_evidence
+from bench_lib.stats.compare import equivalent_failure_rates
 from bench_lib.stats.design import Margins
 from bench_lib.stats.needed import seeds_for_equivalence, seeds_to_decide
 from bench_lib.stats.power import SEEDS, seeds_needed
@@ -34,6 +35,19 @@ def test_the_same_scores_need_as_many_seeds_as_their_failure_rates() -> None:
 def test_lone_failures_cost_seeds_until_they_come_too_often() -> None:
     found = [seeds_for_equivalence(verdict(failed=failed), LEVELS[1], Margins()) for failed in (0, 1, 3)]
     assert found[0] < found[1] < found[2] == math.inf
+
+
+@pytest.mark.parametrize("failed", [0, 1, 2])
+def test_it_is_the_first_number_that_is_enough(failed: int) -> None:
+    one, margin = verdict(failed=failed), Margins().failures
+    rates = np.array(one.lone_failures) / one.sizes
+    enough = [
+        n for n in range(1, SEEDS[-1] + 1) if equivalent_failure_rates(np.ceil(rates * n), (n, n), margin) <= LEVELS[1]
+    ]
+    found = seeds_for_equivalence(one, LEVELS[1], Margins())
+    assert found in (*enough, math.inf)
+    assert found >= min(enough, default=math.inf)
+    assert math.isinf(found) == (not enough)
 
 
 def test_a_ratio_far_from_one_is_simulated() -> None:

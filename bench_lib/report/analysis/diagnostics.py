@@ -80,7 +80,7 @@ def _agreement(cell: Cell, predictions: Reader | None) -> dict[str, float]:
 def _dynamics(cell: Cell) -> dict[str, float]:
     # A frame that does not come from `runs.read` lacks these columns, or has the drift of each layer.
     frame = cell.columns.frame
-    available = [name for name in DYNAMICS if name in frame and is_numeric_dtype(frame.dtypes[name])]
+    available = [name for name in DYNAMICS if name in frame and is_numeric_dtype(frame[name].dtype)]
     return {name: _mean(cell.converged_numbers(name)) for name in available}
 
 

@@ -28,6 +28,10 @@ DIGITS = 5
 
 LOSS_DIGITS = 3
 
+LARGE = 2**22
+SMALLEST, FASTER = 9, 6
+"""Levels of compression, of data up to so many bytes and of more, which at the first take longer than all figures."""
+
 EMBEDDED = re.compile(rb'(?<=<script type="text/plain" id="data">)[A-Za-z0-9+/=]+(?=</script>)')
 """The compressed data in a page."""
 
@@ -50,8 +54,9 @@ def page_runs(runs: pd.DataFrame, most: int = MOST_RUNS) -> NDArray[np.bool_]:
 
 def compressed(value: Mapping[str, Any]) -> str:
     """JSON, deflated and in base 64, as the script of the page reads it."""
-    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
-    return base64.b64encode(zlib.compress(text.encode("ascii"), level=9)).decode("ascii")
+    text = json.dumps(value, allow_nan=False, separators=(",", ":")).encode("ascii")
+    level = SMALLEST if len(text) <= LARGE else FASTER
+    return base64.b64encode(zlib.compress(text, level=level)).decode("ascii")
 
 
 def inflated(page: bytes) -> bytes:
@@ -77,7 +82,7 @@ def run_columns(runs: pd.DataFrame, loss: NDArray[np.float32]) -> dict[str, list
         "steps": runs["steps"].tolist(),
         "evaluation_steps": [[int(step) for step in steps] for steps in runs["eval_step"]],
         "evaluations": [_rounded(np.asarray(scores, dtype=np.float64), 3) for scores in runs["eval_score"]],
-        "loss": [[json_value(value, LOSS_DIGITS) for value in losses] for losses in loss],
+        "loss": [_significant(losses, LOSS_DIGITS) for losses in loss],
         "started": started.dt.strftime("%Y-%m-%d %H:%M:%S UTC").fillna("").tolist(),
         "provenance": pd.factorize(runs["provenance"].astype(str))[0].tolist(),
     }
@@ -110,8 +115,18 @@ def figure_data(figure: Figure, run_ids: Sequence[str]) -> dict[str, Any]:
     if "run" in data:
         places = data["run"].astype(str).map({run: place for place, run in enumerate(run_ids)})
         data = data.assign(run=places)[places.notna()].astype({"run": int})
-    columns = {str(name): [json_value(value) for value in data[name].astype(object)] for name in data}
-    return {"spec": figure.spec, "columns": columns}
+    return {"spec": figure.spec, "columns": {str(name): _json_values(data[name]) for name in data}}
+
+
+def _json_values(column: pd.Series[Any]) -> list[Any]:
+    if column.dtype == np.float64:
+        return list(_significant(column.to_numpy(), DIGITS))
+    return [json_value(value) for value in column.astype(object)]
+
+
+def _significant(values: NDArray[np.floating], digits: int) -> list[float | None]:
+    """As `json_value` of each number."""
+    return [float(f"{value:.{digits}g}") if math.isfinite(value) else None for value in values.tolist()]
 
 
 def json_value(value: object, digits: int = DIGITS) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -97,9 +98,8 @@ def _profile(run: Row, spec: Mapping[str, Any]) -> Iterator[str]:
     name, task = str(run["profile"]), str(run["task"])
     if is_own(spec):
         return  # its format, by which profiles differ, is not known without its file
-    try:
-        today = find_profile(name)(task, TASKS.get(task).format).settings()
-    except BenchError:
+    today = _settings_today(name, task)
+    if today is None:
         yield f"This version has no profile {name} for a task {task}."
         return
     then = spec.get("profile", {})
@@ -107,6 +107,15 @@ def _profile(run: Row, spec: Mapping[str, Any]) -> Iterator[str]:
     if differing:
         changes = ", ".join(f"{key} {then.get(key, 'unset')} (today {today.get(key, 'unset')})" for key in differing)
         yield f"The profile {name} is another one today; the run had {changes}."
+
+
+@functools.lru_cache(maxsize=1024)
+def _settings_today(name: str, task: str) -> Mapping[str, Any] | None:
+    """The settings of a profile for a task in this version, None without such a profile; cells share them."""
+    try:
+        return find_profile(name)(task, TASKS.get(task).format).settings()
+    except BenchError:
+        return None
 
 
 def _versions(spec: Mapping[str, Any]) -> Iterator[str]:

@@ -15,6 +15,9 @@ from bench_lib.report.analysis.results import Summary
 from bench_lib.report.cells import CELL_ID
 from bench_lib.report.figures.figure import Figure
 from bench_lib.report.html.payload import (
+    FASTER,
+    LARGE,
+    SMALLEST,
     cells,
     compressed,
     figure_data,
@@ -65,6 +68,17 @@ def test_compressed_json_is_read_back_and_the_same_every_time() -> None:
     text = compressed(value)
     assert json.loads(zlib.decompress(base64.b64decode(text, validate=True))) == value
     assert compressed(dict(value)) == text
+
+
+def test_much_data_are_compressed_less() -> None:
+    value = {"numbers": np.random.default_rng(0).integers(0, 99, 2_000_000).tolist()}
+    text = json.dumps(value, separators=(",", ":")).encode()
+    assert len(text) > LARGE
+    assert base64.b64decode(compressed(value)) == zlib.compress(text, FASTER)
+    small = {"numbers": value["numbers"][:100]}
+    assert base64.b64decode(compressed(small)) == zlib.compress(
+        json.dumps(small, separators=(",", ":")).encode(), SMALLEST
+    )
 
 
 def test_pages_are_equal_before_compression_whatever_library_compressed_them() -> None:
