@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
@@ -121,7 +121,9 @@ def kept_facts(ref: Ref, task_format: Format, labels: int) -> ModelFacts:
     key = [ref.fingerprint, *head, code_digest(*FOUND_BY), *installed(LIBRARIES)]
     kept = read_value("models", key)
     if kept is not None and kept.keys() == {field.name for field in fields(ModelFacts)}:
-        return ModelFacts(**{name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()})
+        # JSON has lists in place of tuples.
+        values: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in kept.items()}
+        return ModelFacts(**values)
     facts = model_facts(ref, task_format, labels)
     if not facts.problems:
         keep_value("models", key, vars(facts))

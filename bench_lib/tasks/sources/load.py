@@ -54,8 +54,9 @@ def data_facts(task: Task, source: str) -> DataFacts:
         return _facts(load_data(task, source))
     folder = source_folder(source)
     files: list[list[str | int]] = []
-    for split in (task.train_split, task.eval_split) if folder else ():
-        files += map(_state, local.split_paths(folder, task, split))
+    if folder is not None:
+        paths = (path for s in (task.train_split, task.eval_split) for path in local.split_paths(folder, task, s))
+        files += map(_state, paths)
     described = {name: repr(value) for name, value in vars(task).items() if name != "format"}
     key = [described, str(task.format), files, code_digest("tasks"), *installed(LIBRARIES)]
     kept = read_value("data", key)
