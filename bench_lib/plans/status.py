@@ -102,10 +102,15 @@ def _seconds_left(left: Seeds, known: Known, typical: Mapping[Cell, float]) -> f
         if len(seeds) and not cell.spec.pools():
             trainings[cell.training].append(seeds)
             names[cell.training] = cell.names
-    numbers = {training: len(np.unique(np.concatenate(seeds))) for training, seeds in trainings.items()}
+    numbers = {training: len(_all_seeds(seeds)) for training, seeds in trainings.items()}
     estimates = {training: estimated(names[training], typical) for training in numbers}
     found = [None if (each := estimates[one]) is None else number * each for one, number in numbers.items()]
     return None if None in found else float(sum(filter(None, found)))
+
+
+def _all_seeds(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """The seeds of several cells, each once; those of a cell are each there once already."""
+    return parts[0] if len(parts) == 1 else np.unique(np.concatenate(parts))
 
 
 def _running(known: Known, claims: frozenset[str]) -> tuple[str, ...]:
@@ -115,7 +120,7 @@ def _running(known: Known, claims: frozenset[str]) -> tuple[str, ...]:
     sharing: dict[str, list[str]] = defaultdict(list)
     for key, cell in known.cells.items():
         sharing[key if cell.spec.pools() else cell.training].append(key)
-    seeds = {one: np.unique(np.concatenate([left[key] for key in keys])) for one, keys in sharing.items()}
+    seeds = {one: _all_seeds([left[key] for key in keys]) for one, keys in sharing.items()}
     found: dict[str, tuple[int, str]] = {}
     for first in range(0, max(map(len, seeds.values()), default=0), BLOCK):
         if len(found) == len(sought):

@@ -110,13 +110,19 @@ class Known:
     def rows_of(self, part: Seeds) -> np.ndarray:
         """The rows of the stored runs of a part, in the order of the store."""
         found = [
-            rows[np.isin(self.stored[key][0], seeds)] for key, seeds in part.items() for rows in [self.stored[key][1]]
+            rows[np.isin(self.stored[key][0], seeds)]
+            for key, seeds in part.items()
+            for rows in [self.stored[key][1]]
+            if len(rows)
         ]
         return np.sort(np.concatenate([np.array([], dtype=np.int64), *found]))
 
     def left(self, part: Seeds) -> dict[str, np.ndarray]:
         """The seeds of a part that are not stored."""
-        return {key: np.setdiff1d(seeds, self.stored[key][0], assume_unique=True) for key, seeds in part.items()}
+        return {
+            key: np.setdiff1d(seeds, self.stored[key][0], assume_unique=True) if len(self.stored[key][0]) else seeds
+            for key, seeds in part.items()
+        }
 
 
 def _joined(seeds: Mapping[str, Sequence[np.ndarray]]) -> dict[str, np.ndarray]:
