@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers.utils import logging as hf_logging
 
 from bench_lib.core.errors import BadData, Unavailable
 from bench_lib.models import translation
@@ -142,10 +143,10 @@ def test_what_was_done_is_kept_when_the_rest_fails(tiny_marian, counted, monkeyp
 
 def test_nothing_of_the_process_is_changed(tiny_marian, monkeypatch):
     monkeypatch.delenv("DISABLE_SAFETENSORS_CONVERSION", raising=False)
-    level, state = translation.hf_logging.get_verbosity(), torch.get_rng_state()
+    level, state = hf_logging.get_verbosity(), torch.get_rng_state()
     load_translator(tiny_marian("mt", 0))(TEXTS)
     assert torch.equal(torch.get_rng_state(), state)
-    assert translation.hf_logging.get_verbosity() == level
+    assert hf_logging.get_verbosity() == level
     assert "DISABLE_SAFETENSORS_CONVERSION" not in translation.os.environ
 
 
