@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers.models.marian import MarianTokenizer
 from transformers.utils import logging as hf_logging
 
 from bench_lib.core.errors import BadData, Unavailable
@@ -182,7 +183,7 @@ def test_a_package_that_is_missing_is_said(tiny_marian, monkeypatch):
     def missing(*_args, **_options):
         raise ImportError("MarianTokenizer requires the SentencePiece library")
 
-    monkeypatch.setattr(translation.MarianTokenizer, "from_pretrained", missing)
+    monkeypatch.setattr(MarianTokenizer, "from_pretrained", missing)
     with pytest.raises(Unavailable, match="requires the SentencePiece library"):
         load_translator(tiny_marian("mt", 0))(["the garden"])
 
