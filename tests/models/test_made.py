@@ -7,8 +7,8 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-from bench_lib.models import MODELS
 from bench_lib.instruments.cache import VARIABLE
+from bench_lib.models import MODELS
 from bench_lib.models.load import load_template, load_tokenizer, read_template
 from bench_lib.models.made import END, digest_of, made_files
 from bench_lib.models.packaged import made

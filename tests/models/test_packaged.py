@@ -14,8 +14,8 @@ import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from bench_lib.core.errors import BadData, Unavailable
-from bench_lib.models import MODELS
 from bench_lib.instruments.cache import VARIABLE, cache_folder
+from bench_lib.models import MODELS
 from bench_lib.models.load import place_of
 from bench_lib.models.packaged import converted_gguf, joined_zip, versions_and_digest
 from bench_lib.models.source import ModelSource, fingerprint
