@@ -1,4 +1,4 @@
-"""The same fine-tuning three ways, for `test_overhead.py`: a bare loop, the harness, and transformers' Trainer.
+"""The same fine-tuning in several ways, for `test_overhead.py`: a bare loop, the harness, transformers' Trainer.
 
 `python benchmarks/overhead.py MODE DATA` does the work three times, and prints the seconds of the faster of the last
 two, the peak memory of the process and the accuracy as JSON. The work is 320 examples of SST-2, 3 epochs, 3 evaluations
@@ -36,10 +36,10 @@ BUCKET = 8
 Examples = Sequence[TextExample]
 
 
-def spec_of(data: str, seed: int = 0) -> RunSpec:
-    """The work as a run of the suite."""
+def spec_of(data: str, seed: int = 0, trims: bool = False) -> RunSpec:
+    """The work as a run of the suite, with a trimmed vocabulary or the whole one."""
     (spec,) = plan(Grid(("sst2",), ("adamw",), (seed,), "desk", data=data))
-    return dataclasses.replace(spec, profile=PROFILE)
+    return dataclasses.replace(spec, profile=dataclasses.replace(PROFILE, trim_vocabulary=trims))
 
 
 def examples_of(data: str) -> tuple[Examples, Examples]:
@@ -117,9 +117,9 @@ def _accuracy(model: Any, ids: Sequence[Sequence[int]], labels: Sequence[int]) -
     return right / len(labels)
 
 
-def harness(data: str) -> Callable[[], float]:
+def harness(data: str, trims: bool = False) -> Callable[[], float]:
     """The suite's harness, on one thread as it runs by default."""
-    spec = spec_of(data)
+    spec = spec_of(data, trims=trims)
     return lambda: float(execute([spec])[0].score or 0.0)
 
 
@@ -168,6 +168,7 @@ def trainer(data: str, bf16: bool) -> Callable[[], float]:
 MODES: dict[str, Callable[[str], Callable[[], float]]] = {
     "bare": bare,
     "harness": harness,
+    "trimmed": lambda data: harness(data, trims=True),
     "trainer-fp32": lambda data: trainer(data, bf16=False),
     "trainer-bf16": lambda data: trainer(data, bf16=True),
 }

@@ -22,7 +22,7 @@ from bench_lib.executors.local import LocalExecutor
 from bench_lib.pytest_plugin import Benchmark
 from bench_lib.runner.execute import execute
 
-SINGLE = ("bare", "harness", "trainer-fp32", "trainer-bf16")
+SINGLE = ("bare", "harness", "trimmed", "trainer-fp32", "trainer-bf16")
 TURNS = 2
 RUNS_PER_WORKER = 3
 HOUR = 3600.0
@@ -76,9 +76,12 @@ def test_ratios(benchmark: Benchmark, figures: dict[str, Figures], capsys: pytes
     assert set(figures) == {*SINGLE, "sweep"}, "run the whole file: the ratios need every way of it"
     ratios = {
         "harness / bare, time (at most 1.05)": figures["harness"]["seconds"] / figures["bare"]["seconds"],
+        "harness, trimmed vocabulary / bare, time": figures["trimmed"]["seconds"] / figures["bare"]["seconds"],
         "sweep / Trainer fp32, runs an hour (at least 3)": _faster(figures, "trainer-fp32"),
         "sweep / Trainer bf16, runs an hour (at least 2)": _faster(figures, "trainer-bf16"),
         "worker / Trainer fp32, peak memory (at most 1)": figures["sweep"]["peak_memory_bytes"]
+        / figures["trainer-fp32"]["peak_memory_bytes"],
+        "trimmed / Trainer fp32, peak memory": figures["trimmed"]["peak_memory_bytes"]
         / figures["trainer-fp32"]["peak_memory_bytes"],
     }
     benchmark.pedantic(lambda: ratios, setup=tuple, rounds=1, iterations=1)
