@@ -29,6 +29,7 @@ WORDS = ROOT / "results" / "findings.md.j2"
 PAGE = ROOT / "docs" / "findings.md"
 
 MODEL, PROFILE = "minilm", "desk"
+OF_CELL = ["model", "profile", "task", "label"]
 
 
 class Findings:
@@ -47,7 +48,7 @@ class Findings:
         self.declared = sum(family.contrasts for family in summary.families if family.name)
 
     def cell(self, technique: str, task: str) -> Row:
-        """The cell of the newest version of a technique, which has the most runs."""
+        """The cell of a technique's version with the most runs, of several the newest."""
         return self._one(self.cells, technique, task, "judged")
 
     def contrast(self, technique: str, task: str) -> Row:
@@ -88,12 +89,16 @@ class Findings:
             "decided": sum(bool(row["decided"]) for row in self.answered),
         }
 
-    @staticmethod
-    def _one(rows: Sequence[Row], technique: str, task: str, most: str) -> Row:
+    def _one(self, rows: Sequence[Row], technique: str, task: str, most: str) -> Row:
         found = [row for row in rows if row["technique"] == technique and row["task"] == task]
         if not found:
             raise KeyError(f"{technique} on {task}")
-        return max(found, key=lambda row: float(row[most]))
+        return max(found, key=lambda row: (float(row[most]), self._begun(row)))
+
+    def _begun(self, row: Row) -> str:
+        """When the last run of a row's cell began: of versions with as many runs, the newest began last."""
+        own = self.runs[(self.runs[OF_CELL].astype(str) == [str(row[name]) for name in OF_CELL]).all(axis=1)]
+        return str(max(own["started"]))
 
 
 def page(summary: Summary, store: Store) -> str:
