@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from bench_lib.harness.datasets import Evaluation
 from bench_lib.harness.formats.features import padded
-from bench_lib.models.architecture import pretrained_in
 from bench_lib.models.causal import end_of_text
 from bench_lib.models.encoder_decoder import opening_of
+from bench_lib.models.wrapped import pretrained_in
 from bench_lib.techniques.interface.context import Training
 
 

@@ -14,7 +14,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from bench_lib.core.errors import BadValue, Unsupported
 from bench_lib.core.extras import optional
-from bench_lib.models.load import copied, without_progress_bars
+from bench_lib.models.load import copied
+from bench_lib.models.reading import without_progress_bars
 from bench_lib.tasks.task import Task
 
 ADAPTERS = ("merged", "apart")

@@ -6,14 +6,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
 from bench_lib.core.errors import Unsupported
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 PLACES = (
     (r"deberta\.encoder\.LayerNorm", 0),  # DeBERTa-v2's norm of the table of relative positions
@@ -293,16 +289,3 @@ def word_embeddings(model: nn.Module) -> nn.Module:
     # Of tables with one weight the last is read: T5's encoder has its own, beside one that only holds the weight.
     tables = [m for m in model.modules() if isinstance(m, nn.Embedding) and m.weight is getattr(held, "weight", None)]
     return tables[-1] if tables else held
-
-
-def pretrained_in(model: nn.Module) -> PreTrainedModel:
-    """The model of transformers that a model is, or that a wrapper holds."""
-    from transformers import PreTrainedModel
-
-    return next(module for module in model.modules() if isinstance(module, PreTrainedModel))
-
-
-def parameter_count(model: nn.Module) -> int:
-    """The number of a model's parameters, without peft's first copy of the head and its counters."""
-    counted = (p for n, p in model.named_parameters() if ".original_module." not in n and ".ranknum." not in n)
-    return sum(p.numel() for p in counted)

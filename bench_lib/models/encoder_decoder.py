@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench_lib.models.architecture import pretrained_in
 from bench_lib.models.stacks import OPENING
+from bench_lib.models.wrapped import pretrained_in
 
 
 def opening_of(model: nn.Module) -> list[int]:

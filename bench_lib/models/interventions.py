@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from bench_lib.core.errors import Unsupported
-from bench_lib.models.architecture import Architecture, pretrained_in, word_embeddings
+from bench_lib.models.architecture import Architecture, word_embeddings
+from bench_lib.models.wrapped import pretrained_in
 
 
 @contextmanager

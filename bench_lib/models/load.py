@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import copy
 import functools
-import logging
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from bench_lib.core.errors import BadData, Unavailable, Unsupported
+from bench_lib.core.errors import BadData, Unsupported
 from bench_lib.core.spec import Ref
 from bench_lib.models import MODELS
 from bench_lib.models.architecture import (
@@ -32,7 +29,8 @@ from bench_lib.models.causal import fit_config, fit_tokenizer, make_linear
 from bench_lib.models.checkpoint import load_checkpoint
 from bench_lib.models.half_precision import mend
 from bench_lib.models.packaged import converted_gguf, joined_zip, made
-from bench_lib.models.source import WAYS_OUT, ModelSource, find_source, package_folder
+from bench_lib.models.reading import explained
+from bench_lib.models.source import ModelSource, find_source, package_folder
 from bench_lib.models.stacks import fit_stacks, mark_ends
 
 if TYPE_CHECKING:
@@ -270,36 +268,3 @@ def place_of(source: ModelSource, ref: Ref) -> tuple[str, dict[str, Any]]:
     if source.hub_id:
         return source.hub_id, {**options, "revision": ref.fingerprint.rpartition("@")[2]}
     return str(Path(ref.name)), {**options, "local_files_only": True}
-
-
-@contextmanager
-def without_progress_bars() -> Iterator[None]:
-    """Without those of transformers, which for small files take longer to read than the file."""
-    from transformers.utils import logging as hf_logging
-
-    shown = hf_logging.is_progress_bar_enabled()
-    hf_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers leaves both untyped
-    try:
-        yield
-    finally:
-        if shown:
-            hf_logging.enable_progress_bar()  # type: ignore[no-untyped-call]  # likewise
-
-
-@contextmanager
-def explained(ref: Ref) -> Iterator[None]:
-    """Turn the many errors of an unavailable file into one; transformers' own output is muted."""
-    logger = logging.getLogger("transformers")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with without_progress_bars():
-            yield
-    except (SafetensorError, ValueError) as error:
-        raise BadData(f"model {ref.name!r} cannot be read ({str(error).splitlines()[0]}); replace its files") from error
-    except OSError as error:
-        raise Unavailable(
-            f"model {ref.name!r} could not be loaded ({str(error).splitlines()[0]}); {WAYS_OUT}"
-        ) from error
-    finally:
-        logger.setLevel(level)

@@ -14,7 +14,8 @@ from bench_lib.core.spec import Ref
 from bench_lib.models import MODELS
 from bench_lib.models.architecture import is_causal
 from bench_lib.models.checkpoint import Loaded, load_checkpoint
-from bench_lib.models.load import explained, place_of
+from bench_lib.models.load import place_of
+from bench_lib.models.reading import explained
 from bench_lib.models.source import find_source
 
 if TYPE_CHECKING:

@@ -33,9 +33,9 @@ from bench_lib.harness.observers import NOTHING, ObserverRun, Progress
 from bench_lib.harness.pretraining import RunPretraining
 from bench_lib.instruments.memory import PeakMemory
 from bench_lib.models import MODELS
-from bench_lib.models.architecture import parameter_count
 from bench_lib.models.pretrained import Pretrained
 from bench_lib.models.source import display_name
+from bench_lib.models.wrapped import parameter_count
 from bench_lib.runner.resolved import spec_data
 from bench_lib.tasks.task import Data
 from bench_lib.techniques.interface.context import Training

@@ -265,7 +265,7 @@ def test_what_was_rendered_is_current(store: Store, out: Path, monkeypatch: Any,
 def test_answers_on_the_command_line_are_visible_text(
     store: Store, found: Summary, options: list[str], monkeypatch: Any, capsys: Any
 ) -> None:
-    monkeypatch.setattr(results_of_a_store, "summarise", lambda *_: found)
+    monkeypatch.setattr(results_of_a_store, "summarise", lambda *_, **__: found)
     for command in (["recommend", "--task-like", "sst2", "--top", "50"], ["compare", "amounts", CLEANED]):
         assert main([*command, "--store", str(store.root), *options]) == 0
         told = capsys.readouterr()

@@ -48,7 +48,7 @@ def test_the_page_and_the_command_line_name_the_same_winner(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     (group,) = Views(summary, catalogue).summaries()
-    monkeypatch.setattr(results, "summarise", lambda *_: summary)
+    monkeypatch.setattr(results, "summarise", lambda *_, **__: summary)
     arguments = ["--task-like", "classification", "--store", str(tmp_path / "store"), "--json"]
     assert main(["recommend", *arguments]) == 0
     (answer,) = json.loads(capsys.readouterr().out)
