@@ -102,8 +102,9 @@ def test_every_technique_on_a_decoder_is_the_same_or_says_why_not(technique: str
     if made.passes_in_fp32() and plain.status != Status.UNSUPPORTED and held.status == Status.UNSUPPORTED:
         assert held.reason.startswith(f"{technique} passes through the model in fp32")
         return
-    if technique == "noisy_tune":
-        assert held.curve == plain.curve
+    assert (held.curve, held.score) == (plain.curve, plain.score)
+    if technique in ("noisy_tune", "tapt"):  # what they had changed was frozen after that, and is held rounded
+        assert held.drift == pytest.approx(plain.drift, rel=0.01)
         return
     assert outcome(held) == outcome(plain)
 
@@ -115,8 +116,11 @@ def test_every_family_is_the_same(families: Any, family: str, stack: str) -> Non
     profiles = ("smoke:precision=bf16", "smoke:precision=bf16:frozen_weights=bf16")
     folder = str(families.folder(family))
     plain, held = (execute(plan(Grid(("sst2",), (stack,), (0,), p, folder, "embedded")))[0] for p in profiles)
-    assert held.provenance["frozen_weights"][0] != "0"
     assert outcome(held) == outcome(plain)
+    if (family, stack) == ("modernbert", "bitfit"):
+        assert "finds no pre-trained bias" in plain.reason
+        return
+    assert held.provenance["frozen_weights"][0] != "0"
 
 
 # ---- what is held ----------------------------------------------------------------------------------------------------
