@@ -37,6 +37,8 @@ UNLIKE = [
     *("child_tuning_f", "l1:strength=0.001", "l2", "adafactor", "lamb", "stable_adamw:threshold=0.01", "noisy_tune"),
 ]
 """Techniques whose reason is arithmetic, at strengths at which it shows in the weights."""
+NEED_MORE = ("r_drop", "lr_drop", "bitfit")
+"""Techniques that need dropout or biases, of which a Llama has none."""
 NEAR, DECAYED = 1e-3, 1e-3
 """How far apart trained weights may be, as a share of the way that they went, and how much of a row may decay."""
 WORDS = ("word_embeddings.weight", "embed_tokens.weight")
@@ -211,10 +213,12 @@ def test_a_technique_that_needs_all_words_declines_before_training(run: Any, nam
 @pytest.mark.parametrize("name", AGREEING)
 def test_every_technique_that_says_so_agrees(run: Any, brief: Any, name: str, model: str) -> None:
     whole, trimmed = (run(trims, brief(name), model=model) for trims in (False, True))
-    if whole.status == Status.UNSUPPORTED:
+    declined = model == "tiny-llama" and name in NEED_MORE
+    assert (whole.status == Status.UNSUPPORTED) == declined, whole.reason
+    if declined:
         assert (trimmed.status, trimmed.reason) == (whole.status, whole.reason)
-        pytest.skip(f"there is nothing to compare: {whole.reason}")
-    assert_alike(whole, trimmed)
+    else:
+        assert_alike(whole, trimmed)
 
 
 @pytest.mark.exhaustive

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from bench_lib.cli.arguments import STORE, location, store_location
 from bench_lib.cli.console import DONE, REGRESSION, print_damaged_files
+from bench_lib.core.errors import BadPlan
 
 if TYPE_CHECKING:
     from bench_lib.executors.base import Executor
@@ -40,6 +41,8 @@ def _report(options: argparse.Namespace) -> int:
     from bench_lib.report.render import render
     from bench_lib.store import Store
 
+    if options.data is not None and options.plan is None:
+        raise BadPlan(["--data goes with --plan only: a report reads the store alone"])
     store = Store(options.store)
     plan = declared_in(options.plan, options.data, store)
     if options.check:

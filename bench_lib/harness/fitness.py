@@ -12,8 +12,9 @@ from torch import nn
 
 from bench_lib.core.errors import BenchError
 from bench_lib.core.spec import Profile, Ref
-from bench_lib.harness.trimming import reads_all_rows
-from bench_lib.instruments.cache import code_digest, installed, keep_value, read_value
+from bench_lib.harness.trimming import trimming_problem
+from bench_lib.instruments.cache import code_digest, keep_value, read_value
+from bench_lib.instruments.versions import installed
 from bench_lib.models.architecture import architecture_of, is_matrix, position_tables, word_embeddings
 from bench_lib.models.attention import fuses_attention, unfused
 from bench_lib.models.load import Template, load_tokenizer, read_template
@@ -87,8 +88,8 @@ def _misfits(ref: Ref, task_format: Format, facts: ModelFacts, profile: Profile)
         yield f"model {ref.name!r}: {facts.headless}"
     if profile.gradient_checkpointing and not facts.problems and not facts.checkpoints_gradients:
         yield f"model {ref.name!r} cannot compute its blocks again; set gradient_checkpointing to False"
-    if profile.trim_vocabulary and (reason := reads_all_rows(task_format, profile)):
-        yield f"profile field trim_vocabulary is True; allowed: False, since {reason}"
+    if problem := trimming_problem(task_format, profile):
+        yield problem
     elif profile.trim_vocabulary and not facts.problems and facts.untrimmable:
         yield f"model {ref.name!r}: {facts.untrimmable}; set trim_vocabulary to False"
     if profile.attention == "sdpa" and not facts.problems and not facts.fuses_attention:

@@ -44,7 +44,8 @@ def hold_frozen(training: Training, stack: Stack, loaded: Mapping[str, nn.Parame
         parameter.data = parameter.data.bfloat16()
         for layer in layers[id(parameter)]:
             if isinstance(layer, nn.Embedding):
-                layer.forward = types.MethodType(_looked_up, layer)  # type: ignore[method-assign]  # so that no hook sees bf16
+                # Below the hooks of techniques, which stand on this layer by now and must not see bf16.
+                layer.forward = types.MethodType(_looked_up, layer)  # type: ignore[method-assign]  # of this layer alone
 
 
 def held_share(training: Training) -> dict[str, str]:

@@ -25,11 +25,18 @@ def reads_all_rows(task_format: Format, profile: Profile) -> str:
     return ""
 
 
+def trimming_problem(task_format: Format, profile: Profile) -> str:
+    """Why a profile may not trim the vocabulary for a format's tasks; empty where it may, or does not."""
+    reason = reads_all_rows(task_format, profile)
+    if not profile.trim_vocabulary or not reason:
+        return ""
+    return f"profile field trim_vocabulary is True; allowed: False, since {reason}"
+
+
 def check_trimming(task_format: Format, profile: Profile) -> None:
     """Raise `Unsupported` for a trimmed vocabulary where something reads the word embeddings of all tokens."""
-    reason = reads_all_rows(task_format, profile)
-    if profile.trim_vocabulary and reason:
-        raise Unsupported(f"profile field trim_vocabulary is True; allowed: False, since {reason}")
+    if problem := trimming_problem(task_format, profile):
+        raise Unsupported(problem)
 
 
 def tokens_read(

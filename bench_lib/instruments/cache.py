@@ -6,9 +6,8 @@ import functools
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -63,19 +62,6 @@ def code_digest(*places: str) -> str:
             held = hashlib.sha256(path.read_bytes()).hexdigest()
             content.update(f"{path.relative_to(PACKAGE).as_posix()} {held}\n".encode())
     return content.hexdigest()[:20]
-
-
-def installed(packages: Iterable[str]) -> list[str]:
-    """The versions of packages, empty text for one that is not installed."""
-    return [_version(package) for package in packages]
-
-
-@functools.cache
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""
 
 
 def _file(kind: str, key: object) -> Path:

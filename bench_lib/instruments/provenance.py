@@ -9,11 +9,12 @@ import re
 import subprocess
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import psutil
 import torch
+
+from bench_lib.instruments.versions import installed
 
 PACKAGES = (
     "stabbench",
@@ -68,16 +69,9 @@ def _fixed() -> dict[str, str]:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         **lesser_kernels(os.environ),
-        **{package: _version(package) for package in PACKAGES},
+        **{package: found or "not installed" for package, found in zip(PACKAGES, installed(PACKAGES), strict=True)},
     }
     return {**facts, **_source_state()}
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
 
 
 def _device_name(device: torch.device) -> str:

@@ -56,7 +56,8 @@ def train(spec: RunSpec, check: Callable[[nn.Module], object]) -> TrainedRun:
     def keep(training: Training, found: Scored) -> None:
         if not selects:  # the last evaluation counts
             kept.clear()
-        model = copied(in_fp32(training))
+        whole = in_fp32(training)
+        model = copied(whole) if whole is training.model else whole
         if training.trimmed is not None:
             training.trimmed.restore(model)
         kept.append((found.predictions, model.cpu()))

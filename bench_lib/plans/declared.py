@@ -8,7 +8,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bench_lib.comparison.contrasts import Contrasts, family_of, paired
-from bench_lib.core.errors import BadPlan
 from bench_lib.plans.plan import Plan
 from bench_lib.plans.plan_file import read_plan
 from bench_lib.plans.status import PartStatus, part_statuses
@@ -26,13 +25,8 @@ NOT_STORED = "not stored"
 
 
 def declared_in(file: Path | None, data: str | None, store: Store) -> DeclaredPlan | None:
-    """What a plan's file declares, on the data of the stored runs where no other data are named; None without a file.
-
-    Raises `BadPlan` for data without a plan.
-    """
+    """What a plan's file declares, on the data of the stored runs unless others are named; None without a file."""
     if file is None:
-        if data is not None:
-            raise BadPlan(["--data goes with --plan only: a report reads the store alone"])
         return None
     plan = read_plan(file, data, str(store.root))
     return declared_plan(plan if data else on_stored_data(plan, store), store)

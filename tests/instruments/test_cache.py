@@ -3,11 +3,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import numpy
 import pytest
 
 from bench_lib.instruments import cache
-from bench_lib.instruments.cache import cache_folder, code_digest, installed, keep_value, read_value
+from bench_lib.instruments.cache import cache_folder, code_digest, keep_value, read_value
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have other folders for caches")
@@ -70,7 +69,3 @@ def test_a_digest_of_code_changes_with_any_file(monkeypatch: pytest.MonkeyPatch,
     code_digest.cache_clear()
     assert len(set(found)) == 4
     assert found[2] == found[3]
-
-
-def test_versions_of_packages() -> None:
-    assert installed(["numpy", "no-such-package"]) == [numpy.__version__, ""]

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench_lib.core.errors import BadData, Unavailable, check_path
-from bench_lib.instruments.cache import code_digest, installed, keep_value, read_value
+from bench_lib.instruments.cache import code_digest, keep_value, read_value
+from bench_lib.instruments.versions import installed
 from bench_lib.tasks.formats import Example
 from bench_lib.tasks.sources import hub, local, synthetic
 from bench_lib.tasks.sources.fingerprint import fingerprint
