@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from transformers import PreTrainedModel
+from typing import TYPE_CHECKING
 
 from bench_lib.core.errors import Unsupported
 from bench_lib.core.spec import Ref
+
+if TYPE_CHECKING:  # It takes seconds to import, and a plan's status needs none of it.
+    from transformers import PreTrainedModel
 
 
 def fuses_attention(model: PreTrainedModel | type[PreTrainedModel]) -> bool:
