@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bench_lib.cli import console
-from bench_lib.cli.arguments import STORE, location, store_location
+from bench_lib.cli.arguments import STORE, store_location
 from bench_lib.cli.console import DONE, INCONCLUSIVE, print_damaged_files
+from bench_lib.cli.plan_option import add_plan, declared
 from bench_lib.core.errors import BadValue, BenchError, UnknownName, require
 from bench_lib.report import formatting as md
 
@@ -33,7 +34,7 @@ def add_to(command: argparse.ArgumentParser) -> None:
     add("--max-cost", default="", metavar="RATIO", help="training time over the baseline's, such as 1.5x")
     add("--max-failure", default="", metavar="RATE", help="share of runs that fail, such as 2%% or 0.02")
     add("--store", default="bench-results", type=store_location, metavar=STORE, help="default: bench-results")
-    add("--plan", type=location, metavar="PLAN.toml", help="decide this plan's contrasts from the stored runs first")
+    add_plan(command, "decide this plan's contrasts from the stored runs first")
     add("--model", help="only this model (default: a list for each)")
     add("--profile", help="only this profile (default: a list for each)")
     add("--data", choices=("real", "embedded", "external"), help="only this kind of data; they are never mixed")
@@ -46,7 +47,6 @@ def add_to(command: argparse.ArgumentParser) -> None:
 def _recommend(options: argparse.Namespace) -> int:
     require(options.top >= 1, "--top", options.top, "1 or more")
     limits = _limits(options)
-    from bench_lib.plans.declared import declared_in
     from bench_lib.report.analysis.recommend import recommend, task_query
     from bench_lib.report.analysis.results import summarise
     from bench_lib.report.column import View
@@ -54,7 +54,7 @@ def _recommend(options: argparse.Namespace) -> int:
     from bench_lib.store import Store
 
     store = Store(options.store)
-    known = summarise(store, options.baseline, plan=declared_in(options.plan, None, store))
+    known = summarise(store, options.baseline, plan=declared(options.plan, store))
     query = task_query(options.task_like, set(known.cells["task"].astype(str)))
     found = recommend(_only(known.cells, options), _only(known.runs, options), query, limits, options.baseline)
     print_damaged_files(store)

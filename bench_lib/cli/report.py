@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from bench_lib.cli.arguments import STORE, location, store_location
 from bench_lib.cli.console import DONE, REGRESSION, print_damaged_files
+from bench_lib.cli.plan_option import add_plan, declared
 from bench_lib.core.errors import BadPlan
 
 if TYPE_CHECKING:
@@ -24,12 +25,7 @@ def add_to(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--out", default="bench-reports", type=location, metavar="DIR", help="default: bench-reports")
     command.add_argument("--baseline", default="adamw", help="default: adamw")
-    command.add_argument(
-        "--plan",
-        type=location,
-        metavar="PLAN.toml",
-        help="say how far this plan is, and decide its contrasts from the stored runs",
-    )
+    add_plan(command, "say how far this plan is, and decide its contrasts from the stored runs")
     command.add_argument("--data", metavar="hub|embedded|DIR", help="of the plan; default: the data of the stored runs")
     command.add_argument("--workers", type=int, default=1, metavar="N", help="processes that draw figures; default: 1")
     command.add_argument("--check", action="store_true", help="write nothing; exit 1 if what stands in --out is stale")
@@ -37,14 +33,13 @@ def add_to(command: argparse.ArgumentParser) -> None:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from bench_lib.plans.declared import declared_in
     from bench_lib.report.render import render
     from bench_lib.store import Store
 
     if options.data is not None and options.plan is None:
         raise BadPlan(["--data goes with --plan only: a report reads the store alone"])
     store = Store(options.store)
-    plan = declared_in(options.plan, options.data, store)
+    plan = declared(options.plan, store, options.data)
     if options.check:
         code = _check(store, plan, options)
     else:

@@ -24,10 +24,8 @@ NOT_STORED = "not stored"
 """In place of the fingerprint of data that no stored run is on: no fingerprint, so that no id is a stored one."""
 
 
-def declared_in(file: Path | None, data: str | None, store: Store) -> DeclaredPlan | None:
-    """What a plan's file declares, on the data of the stored runs unless others are named; None without a file."""
-    if file is None:
-        return None
+def declared_in(file: Path, data: str | None, store: Store) -> DeclaredPlan:
+    """What a plan's file declares, on the data of the stored runs unless others are named."""
     plan = read_plan(file, data, str(store.root))
     return declared_plan(plan if data else on_stored_data(plan, store), store)
 

@@ -52,6 +52,8 @@ class _Listed:
 
     def _place(self, run_id: str) -> Place | None:
         held, singles = self.compacted.get(run_id), self.singles.get(run_id, [])
+        if not singles:  # Most runs of a large store: it looks through no files.
+            return held
         if held is None and len(singles) == 1:
             return Place(None, singles[0], 0)
         single = self.store.places(singles).get(run_id)

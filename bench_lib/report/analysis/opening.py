@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import pandas as pd
 
 from bench_lib.report import formatting as md
+from bench_lib.report.analysis.contrast_rows import DECIDED, OPEN, REFUTED, ContrastRows, is_least
 from bench_lib.report.analysis.contrasts import contrasts
 from bench_lib.report.analysis.declared import DeclaredPlan, PartProgress
-from bench_lib.report.analysis.published_claims import shipped
 from bench_lib.report.analysis.results import Summary
 from bench_lib.report.analysis.sequential import CellId, FamilyOutcome
 from bench_lib.report.analysis.table_sections import TextTable
 from bench_lib.report.cells import CELL_ID, EXTERNAL, GROUP
 from bench_lib.report.columns import as_rows
-from bench_lib.report.glossary import LEAST, LOOKS
+from bench_lib.report.glossary import LOOKS
 from bench_lib.report.prose import count, name_list
 from bench_lib.report.values import Row
 from bench_lib.stats.verdict import Location, Stability
@@ -40,9 +40,6 @@ KINDS = (
 ORDER = (Stability.MORE, Stability.LESS, Stability.UNDERPOWERED, Stability.EQUIVALENT, "")
 """Verdicts in the order of the rows; the undecided among the decided contrasts score lower."""
 
-DECIDED = ("technique", "task", "verdict", "seeds", "MAD ratio [95 %]", "Δ failed, % [95 %]", "Δ mean", "time")
-OPEN = ("technique", "task", "so far", "seeds", "MAD ratio [95 %]", "seeds that would decide it")
-REFUTED = ("technique", "task", "verdict", "seeds", "MAD ratio [95 %]", "Δ failed, % [95 %]", "what is claimed")
 PROGRESS = ("part", "runs", "done", "left", "not converged", "decided")
 
 
@@ -152,8 +149,8 @@ def _opening(data: str, table: pd.DataFrame, baseline: str, declared: _Declared 
     decided = [row for row in rows if row["decided"]]
     refuted = [row for row in rows if row["claims"]]
     left = sorted((row for row in rows if not row["decided"]), key=_nearest)
-    shown = _Shown(table)
-    against = name_list([md.plain(name) for name in (declared.baselines if declared else [baseline])], last=" or ")
+    shown = ContrastRows(table)
+    against = _either(declared.baselines if declared else [baseline])
     return Opening(
         data,
         (_counted(data, rows, decided, against, declared), _proven(rows, against), _left(left, rows, declared)),
@@ -195,7 +192,15 @@ def _proven(rows: Sequence[Row], against: str) -> str:
     parts = [f"{text}: {name_list(_techniques(own), NAMED)}" for text, own in found if own]
     if not parts:
         return f"Nothing is proven to be more or less stable than {against}, or to score better or worse."
-    return f"Proven against {against}: {'; '.join(parts)}."
+    return f"Proven against {_baselines(row for _, own in found for row in own)}: {'; '.join(parts)}."
+
+
+def _baselines(rows: Iterable[Row]) -> str:
+    return _either(sorted({str(row["against"]) for row in rows}))
+
+
+def _either(names: Iterable[str]) -> str:
+    return name_list([md.plain(name) for name in names], last=" or ")
 
 
 def _techniques(rows: Sequence[Row]) -> list[str]:
@@ -223,13 +228,8 @@ def _still_open(left: Sequence[Row]) -> str:
         return f"{text}, and it is not known how many seeds would decide {'it' if len(left) == 1 else 'them'}."
     seeds = _range([math.ceil(row["missing"]) for row in known])
     which = "" if len(known) == len(left) else f"{len(known)} of them with "
-    least = "at least " if any(map(_is_least, known)) else ""
+    least = "at least " if any(map(is_least, known)) else ""
     return f"{text}; by estimate {which}{least}{seeds} more each would decide, {count(_runs(known), 'run')} in all."
-
-
-def _is_least(row: Row) -> bool:
-    """Whether the missing seeds are those to the least number for a claim about spread, which may not decide."""
-    return bool(row["basis"] != LOOKS and row["shared"] < LEAST)
 
 
 def _runs(rows: Sequence[Row]) -> int:
@@ -245,52 +245,3 @@ def _nearest(row: Row) -> tuple[float, str, str]:
     """Sort key: the fewest missing seeds first, unknown numbers last."""
     missing = row["missing"]
     return (math.inf if math.isnan(missing) else missing, str(row["task"]), str(row["label"]))
-
-
-class _Shown:
-    """Contrasts as rows of text, with the columns of a group where there are several of them."""
-
-    def __init__(self, table: pd.DataFrame) -> None:
-        self.several = [name for name in ("model", "profile") if table[name].nunique() > 1]
-
-    def head(self, names: Sequence[str]) -> list[str]:
-        return [*names[:2], *self.several, *names[2:]]
-
-    def decided(self, row: Row) -> list[str]:
-        return [*self._names(row), _verdict(row), *_evidence(row), md.signed(row["mean_difference"]), _times(row)]
-
-    def refuted(self, row: Row) -> list[str]:
-        said = [f"{shipped()[name].statement} ({shipped()[name].source})" for name in str(row["claims"]).split("; ")]
-        return [*self._names(row), _verdict(row), *_evidence(row), " ".join(said)]
-
-    def undecided(self, row: Row) -> list[str]:
-        missing, least = row["missing"], "at least " if _is_least(row) else ""
-        known = f"{least}{math.ceil(missing)} more" if math.isfinite(missing) else "more than 500 in all"
-        return [*self._names(row), _verdict(row), *_evidence(row)[:2], "unknown" if math.isnan(missing) else known]
-
-    def _names(self, row: Row) -> list[str]:
-        return [md.shorten(row[name]) for name in ("label", "task", *self.several)]
-
-
-def _verdict(row: Row) -> str:
-    return ", ".join(_concluded(row))
-
-
-def _concluded(row: Row) -> Iterator[str]:
-    is_open = row["verdict"] in ("", Stability.UNDERPOWERED)
-    by = f" ({row['decided_by']})" if row["decided_by"] in ("failures", "spread") else ""
-    yield "undecided" if is_open else f"{row['verdict']}{by}"
-    if row["verdict_location"] in (Location.BETTER, Location.WORSE):
-        yield f"scores {'higher' if row['verdict_location'] == Location.BETTER else 'lower'}"
-
-
-def _evidence(row: Row) -> list[str]:
-    """The seeds, the MAD ratio and the difference of failure rates."""
-    ends = [row[f"failure_difference{end}"] for end in ("", "_low", "_high")]
-    difference = f"{md.percent(ends[0], 0)} {md.interval(ends[1], ends[2], 0)}".strip()
-    ratio = md.estimate(*(row[f"mad_ratio{end}"] for end in ("", "_low", "_high")))
-    return [f"{int(row['shared'])}{', looks' if row['basis'] == LOOKS else ''}", ratio, difference]
-
-
-def _times(row: Row) -> str:
-    return f"{md.number(row['cost_ratio'])}\u00d7" if math.isfinite(row["cost_ratio"]) else md.DASH
