@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import platformdirs
 
+from bench_lib.core.atomic import replace_file
 from bench_lib.core.spec import digest
 
 VARIABLE = "STABBENCH_CACHE"
@@ -46,9 +46,7 @@ def keep_value(kind: str, key: object, value: Mapping[str, Any]) -> None:
     path = _file(kind, key)
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        staged = path.with_name(f".{uuid4().hex}.tmp")
-        staged.write_text(json.dumps(value), encoding="utf-8")
-        staged.replace(path)
+        replace_file(path, json.dumps(value).encode())
 
 
 @functools.cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import zlib
 from contextlib import suppress
@@ -14,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bench_lib.core.atomic import replace_file
 from bench_lib.core.errors import BenchError
 from bench_lib.executors.base import Executor, results
 from bench_lib.executors.inline import InlineExecutor
@@ -146,7 +146,7 @@ def render(
         for name in _superfluous(out, report.files):
             (out / name).unlink()
         for name, content in report.files.items():
-            _write(out / name, content)
+            replace_file(out / name, content)
     except OSError as error:
         raise BenchError(f"the report cannot be written to {out}: {error}; name another folder") from error
     _demand_all(report, f"the report in {out} is whole but for")
@@ -234,13 +234,3 @@ def _superfluous(out: Path, files: Files) -> list[str]:
     lines = set(earlier.splitlines())
     names += [name for title, name in LISTED.items() if title in lines]
     return [name for name in names if name not in files and (out / name).is_file()]
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Replace a file atomically."""
-    staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        staged.write_bytes(content)
-        staged.replace(path)
-    finally:
-        staged.unlink(missing_ok=True)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from bench_lib.core.atomic import replace_file
 from bench_lib.core.errors import BenchError
 from bench_lib.store.damage import writing
 from bench_lib.store.listing import check_inside
@@ -89,10 +90,8 @@ class Submission:
 
     def record(self) -> None:
         """Keep which jobs there are."""
-        staged = self.folder / f".{JOBS}.tmp"
         with writing(self.folder):
-            staged.write_text(json.dumps({"jobs": self.jobs, "runs": self.runs}), encoding="utf-8")
-            staged.replace(self.folder / JOBS)
+            replace_file(self.folder / JOBS, json.dumps({"jobs": self.jobs, "runs": self.runs}).encode())
 
     def forget(self) -> None:
         """Remove the folder, with the journals and what the engine kept."""

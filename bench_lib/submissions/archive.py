@@ -11,11 +11,11 @@ import tarfile
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bench_lib.core.atomic import replace_file
 from bench_lib.core.errors import BadData, BenchError, one_line, shortened
 from bench_lib.submissions.submission import FILE
 
@@ -56,14 +56,10 @@ def write_archive(path: Path, content: Mapping[str, bytes]) -> str:
             entry = tarfile.TarInfo(name)
             entry.size = len(content[name])
             tar.addfile(entry, io.BytesIO(content[name]))
-    staged = path.with_name(f".{uuid4().hex}.tmp")
     try:
-        staged.write_bytes(packed.getvalue())
-        staged.replace(path)
+        replace_file(path, packed.getvalue())
     except OSError as error:
         raise BenchError(f"the submission cannot be written to {path}: {error.strerror}") from error
-    finally:
-        staged.unlink(missing_ok=True)
     return hashlib.sha256(packed.getvalue()).hexdigest()
 
 
