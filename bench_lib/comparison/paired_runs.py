@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bench_lib.core.errors import BenchError
+from bench_lib.core.machine import machine_of
 from bench_lib.core.record import RunRecord, Status
 from bench_lib.core.spec import RunSpec, canonical_json
+from bench_lib.stats.times import time_ratio
 from bench_lib.stats.verdict import PairedSamples
 from bench_lib.store import Store, kind_of_machine
 
@@ -23,7 +25,10 @@ ByTask = Mapping[str, Mapping[int, RunRecord]]
 
 @dataclass(frozen=True)
 class Cost:
-    """Median of the technique over median of the baseline, converged runs only; nan without any on either side."""
+    """Time and memory of the technique over those of the baseline, converged runs only; nan where there are none.
+
+    The time is as by `stats.times.time_ratio`, the memory that of the medians.
+    """
 
     time: float
     memory: float
@@ -67,7 +72,7 @@ class TaskRuns:
 
     def cost(self) -> Cost:
         return Cost(
-            _median_ratio(*(_converged_values(runs, "train_seconds") for runs in (self.technique, self.baseline))),
+            time_ratio(*(_seconds_by_machine(runs) for runs in (self.technique, self.baseline))),
             _median_ratio(*(_converged_values(runs, "peak_memory_bytes") for runs in (self.technique, self.baseline))),
         )
 
@@ -182,6 +187,14 @@ def _score(record: RunRecord) -> float:
 def _converged_values(runs: Mapping[int, RunRecord], name: str) -> list[float]:
     values = [record.columns()[name] for record in runs.values() if record.status == Status.CONVERGED]
     return [float(value) for value in values if value is not None]
+
+
+def _seconds_by_machine(runs: Mapping[int, RunRecord]) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for record in runs.values():
+        if record.status == Status.CONVERGED:
+            found.setdefault(machine_of(record.provenance), []).append(record.timing.train_seconds)
+    return found
 
 
 def _median_ratio(technique: Sequence[float], baseline: Sequence[float]) -> float:

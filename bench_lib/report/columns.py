@@ -196,7 +196,8 @@ COST = (
     cost(
         "cost_ratio",
         "time",
-        "Median training time of the converged runs over the baseline's; evaluation and set-up are not in it.",
+        "Shortest training time of the converged runs over the baseline's, on the machine with the most runs of both: "
+        "what else it did only adds. Evaluation and set-up are not in it.",
         View.RECOMMEND,
     ),
     cost("steps_ratio", "steps", "Median optimiser steps over the baseline's: more may explain a gain by themselves."),

@@ -49,11 +49,19 @@ def test_a_task_is_declined_by_either_arm() -> None:
     assert TaskRuns(by_seed(failed(0, Status.OOM)), by_seed(run(0))).decline_reason() == ""
 
 
-def test_cost_is_of_the_medians_of_what_converged() -> None:
-    slow = [run(seed, train_seconds=seconds, peak_memory_bytes=300) for seed, seconds in enumerate((10.0, 30.0, 90.0))]
-    fast = [run(seed, train_seconds=20.0, peak_memory_bytes=200) for seed in range(2)]
-    broken = run(7, train_seconds=9999.0, status="diverged")
+def test_cost_is_of_the_shortest_times_and_the_median_memory_of_what_converged() -> None:
+    slow = [run(seed, train_seconds=seconds, peak_memory_bytes=300) for seed, seconds in enumerate((30.0, 31.0, 90.0))]
+    fast = [run(seed, train_seconds=20.0 + 50.0 * seed, peak_memory_bytes=200) for seed in range(2)]
+    broken = run(7, train_seconds=1.0, status="diverged")
     assert TaskRuns(by_seed(*slow, broken), by_seed(*fast)).cost() == Cost(1.5, 1.5)
+
+
+def test_times_of_different_machines_are_not_compared() -> None:
+    here = [run(seed, train_seconds=20.0, provenance={"cpu": "one"}) for seed in range(3)]
+    there = [run(seed, train_seconds=5.0, provenance={"cpu": "other"}) for seed in range(3)]
+    assert math.isnan(TaskRuns(by_seed(*here), by_seed(*there)).cost().time)
+    again = run(4, train_seconds=10.0, provenance={"cpu": "other"})
+    assert TaskRuns(by_seed(*here, again), by_seed(*there)).cost().time == 2.0
 
 
 @pytest.mark.parametrize(

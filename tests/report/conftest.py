@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bench_lib.core.machine import machine_of
 from bench_lib.core.record import COLUMNS, RunRecord, Status
 from bench_lib.core.spec import Profile, Ref, RunSpec, TechniqueSpec, canonical_json
 from bench_lib.report.analysis.results import Summary, summarise
@@ -101,11 +102,13 @@ def base(cell: Cell) -> Cell:
 
 @pytest.fixture(scope="session")
 def frame() -> Frame:
-    """Records as the store's DataFrame has them: a column a field, without predictions and weights."""
+    """Records as a report reads them: a column a field, and the machine."""
 
     def build(records: Iterable[RunRecord]) -> pd.DataFrame:
         names = [column.name for column in COLUMNS]
-        return pd.DataFrame([list(r.columns().values()) for r in records], columns=names)
+        made = list(records)
+        rows = pd.DataFrame([list(r.columns().values()) for r in made], columns=names)
+        return rows.assign(machine=[machine_of(r.provenance) for r in made])
 
     return build
 

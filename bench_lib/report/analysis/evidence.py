@@ -63,7 +63,7 @@ class Limits:
 class Evidence:
     """A technique on one task: its cell and the contrast with the baseline's; scores are fractions.
 
-    `machines` counts the machines of its runs and the baseline's; `row` is the cell by column.
+    `row` is the cell by column.
     """
 
     row: Row = field(repr=False)
@@ -89,7 +89,6 @@ class Evidence:
     verdict: str
     verdict_location: str
     decided_by: str
-    machines: int
 
     @property
     def failure_rate(self) -> float:
@@ -98,7 +97,7 @@ class Evidence:
 
 def evidence(row: Row, base: Row) -> Evidence:
     """The evidence from a cell and its baseline's cell."""
-    found = {**row, "machines": len(row["machines"] | base["machines"]), "row": row}
+    found = {**row, "row": row}
     return Evidence(**{part.name: found[part.name] for part in dataclasses.fields(Evidence)})
 
 
@@ -128,8 +127,6 @@ def unproven(one: Evidence, limits: Limits, base: Row) -> Iterator[str]:
         yield f"its scores on {one.task} have not even spread less so far than those of {name}"
     if one.mean_high < base["mean_low"]:
         yield f"may score lower on {one.task}: the 95 % interval of its mean lies below that of {name}"
-    if one.machines > 1:
-        yield f"times on {one.task} come from {one.machines} machines, which do not compare"
     if one.lost:
         yield f"runs on {one.task} that the machine lost count neither way: {one.lost}"
 
@@ -137,7 +134,10 @@ def unproven(one: Evidence, limits: Limits, base: Row) -> Iterator[str]:
 def misses(one: Evidence, limits: Limits, base: Row) -> Iterator[tuple[str, str]]:
     """The limits that the point estimates miss, and proven regressions, each with its reason."""
     if math.isnan(one.cost_ratio) and math.isfinite(limits.cost):
-        yield COST, f"its time on {one.task} is not known: no run of it or of {base['label']} converged"
+        yield (
+            COST,
+            f"its time on {one.task} is not known: no machine has runs of it and of {base['label']} that converged",
+        )
     if one.cost_ratio > limits.cost:
         yield COST, f"takes {one.cost_ratio:.2f} times as long on {one.task}"
     if one.failure_rate > limits.failure:

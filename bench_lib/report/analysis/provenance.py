@@ -9,12 +9,10 @@ from typing import Any
 
 import pandas as pd
 
+from bench_lib.core.machine import MACHINE, machine_of
 from bench_lib.report.analysis.names import fingerprint
 from bench_lib.report.cells import GROUP, Cell
 from bench_lib.report.formatting import escape
-
-MACHINE = ("cpu", "cores", "memory_gib", "device")
-"""Provenance keys that affect speed and memory."""
 
 IMMATERIAL = ("commit", "dirty", "imported_from")
 """Provenance keys that do not affect scores by themselves."""
@@ -36,7 +34,7 @@ def provenance(runs: pd.DataFrame) -> dict[str, str]:
 
 def machines(runs: pd.DataFrame) -> int:
     """The number of different machines in the provenance."""
-    return len({tuple(entry.get(key, "") for key in MACHINE) for entry, _ in _entries(runs)})
+    return len({machine_of(entry) for entry, _ in _entries(runs)})
 
 
 def mixed(runs: pd.DataFrame) -> list[str]:
@@ -50,7 +48,10 @@ def warnings(runs: pd.DataFrame) -> list[str]:
     """Warnings about runs of several machines or versions, as Markdown sentences."""
     found = []
     if machines(runs) > 1:
-        found.append("The runs come from several machines: seconds, tokens/s and memory are not comparable.")
+        found.append(
+            "The runs come from several machines: seconds, tokens/s and memory are not comparable; ratios of times are "
+            "of runs on one machine."
+        )
     if several := mixed(runs):
         found.append(
             f"The runs were made with several versions of {', '.join(map(escape, several))}: scores may differ by them "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +25,6 @@ from bench_lib.report.analysis.evidence import (
     proven,
     unproven,
 )
-from bench_lib.report.analysis.provenance import MACHINE
 from bench_lib.report.analysis.tuning import tuned_arm
 from bench_lib.report.cells import CELL_ID, GROUP, SUFFIX, key_parts, parse_spec
 from bench_lib.report.columns import as_rows
@@ -149,7 +147,7 @@ def over_all_tasks(cells: pd.DataFrame, runs: pd.DataFrame, baseline: str) -> di
 def _by_group(
     cells: pd.DataFrame, runs: pd.DataFrame, query: TaskQuery, limits: Limits, baseline: str
 ) -> Iterator[Recommendation]:
-    known = _with_stack_and_machines(cells, runs)
+    known = _with_stack(cells, runs)
     for key, group in known[known["judged"] > 0].groupby(list(GROUP), sort=True):
         tasks = query.among(set(group[group["technique"] == baseline]["task"]))
         if tasks:
@@ -203,14 +201,12 @@ def _candidate(name: str, own: Mapping[str, Row], reference: Mapping[Place, Row]
     )
 
 
-def _with_stack_and_machines(cells: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """The cells with a digest of their stack and the machines of their runs."""
-    known = runs[[*CELL_ID, "spec", "provenance"]].drop_duplicates().astype(str)
+def _with_stack(cells: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """The cells with a digest of their stack."""
+    known = runs[[*CELL_ID, "spec"]].drop_duplicates().astype(str)
     stacks = {text: digest(parse_spec(text).get("stack")) for text in known["spec"].unique()}
-    machines = {text: tuple(str(json.loads(text).get(key)) for key in MACHINE) for text in known["provenance"].unique()}
-    added = known.assign(stack=known["spec"].map(stacks), machines=known["provenance"].map(machines))
-    whole = added.groupby(list(CELL_ID)).agg(stack=("stack", "first"), machines=("machines", frozenset)).reset_index()
-    return cells.astype(dict.fromkeys(CELL_ID, str)).merge(whole, on=list(CELL_ID), validate="one_to_one")
+    added = known.assign(stack=known["spec"].map(stacks)).groupby(list(CELL_ID)).agg(stack=("stack", "first"))
+    return cells.astype(dict.fromkeys(CELL_ID, str)).merge(added.reset_index(), on=list(CELL_ID), validate="one_to_one")
 
 
 def _baseline_place(row: Row) -> Place:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from bench_lib.core.machine import machine_of
 from bench_lib.core.record import Status
 from bench_lib.core.spec import canonical_json
 from bench_lib.report.analysis.dynamics import READ, dynamics, ragged
@@ -79,9 +80,9 @@ def read(store: Store) -> Runs:
     """The runs of a store, sorted like `Store.records`.
 
     `spec` is canonical JSON without the seed, `provenance` canonical JSON without when the run started, which is
-    `started`; amounts and scores that no run can have are not known; curves become means over equal parts of the
-    steps, and the numbers of `DYNAMICS`. Texts are fit to be shown, see `names`, but for those within the specs, which
-    tell cells apart.
+    `started`, and `machine` what it says of the machine; amounts and scores that no run can have are not known; curves
+    become means over equal parts of the steps, and the numbers of `DYNAMICS`. Texts are fit to be shown, see `names`,
+    but for those within the specs, which tell cells apart.
     """
     table = store.table(Reduction((*KEPT, *PLAIN, *READ, "curve_loss", "spec", "provenance", "metrics"), _reduced))
     loss = np.asarray(table["loss"].combine_chunks().flatten(), dtype=np.float32).reshape(-1, POINTS)
@@ -121,10 +122,12 @@ def thinned(values: Floats, offsets: NDArray[np.int64], points: int = POINTS) ->
 
 def _reduced(rows: pa.Table) -> pa.Table:
     known = rows.select([name for name in rows.column_names if name in (*KEPT, *PLAIN)])
+    provenance = _lasting_provenance(rows["provenance"].combine_chunks())
     added = {
         "spec": _seedless_specs(rows["spec"].combine_chunks()),
         "started": pc.map_lookup(rows["provenance"], DATE, "first").cast(pa.string()).fill_null(""),
-        "provenance": _lasting_provenance(rows["provenance"].combine_chunks()),
+        "provenance": provenance,
+        "machine": _coded(provenance.indices, [_machine(text) for text in provenance.dictionary.to_pylist()]),
         "loss": pa.FixedSizeListArray.from_arrays(thinned(*ragged(rows["curve_loss"])).ravel(), POINTS),
         COLUMN: further_column(rows["metrics"], rows["spec"]),
         **other_metric_columns(rows["metrics"], rows["metric"]),
@@ -171,6 +174,11 @@ def alike_maps(maps: pa.MapArray, without: str) -> tuple[NDArray[np.int64], NDAr
 @functools.lru_cache(maxsize=2**14)
 def _lasting(origin: tuple[tuple[str, str], ...]) -> str:
     return canonical_json({shorten(key, LONGEST) or NAMELESS: shorten(value, LONGEST_TEXT) for key, value in origin})
+
+
+@functools.lru_cache(maxsize=2**14)
+def _machine(provenance: str) -> str:
+    return machine_of(json.loads(provenance))
 
 
 @functools.lru_cache(maxsize=2**14)

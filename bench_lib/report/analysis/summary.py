@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 
@@ -21,6 +22,7 @@ from bench_lib.stats.correct import holm
 from bench_lib.stats.failure import wilson
 from bench_lib.stats.power import detectable_ratio
 from bench_lib.stats.spread import mad_over_tasks, mean, spread
+from bench_lib.stats.times import time_ratio
 
 BASELINE = "adamw"
 MOST_SIMULATED = 100
@@ -171,10 +173,19 @@ def _contrast(cell: Cell, partner: Cell | None) -> dict[str, object]:
         "detectable_ratio": math.nan if itself else _detectable(partner.cell_id, theirs.tobytes(), _simulated(fewer)),
         "mad_ratio_all": mad_ratio(ours, theirs),
         "mean_difference": mean(ours) - mean(theirs),
-        "cost_ratio": _ratio(_median(cell, "train_seconds"), _median(partner, "train_seconds")),
+        "cost_ratio": time_ratio(_seconds(cell), _seconds(partner)),
         "steps_ratio": _ratio(_median(cell, "steps"), _median(partner, "steps")),
         "passes_ratio": _ratio(_passes(cell), _passes(partner)),
     }
+
+
+def _seconds(cell: Cell) -> dict[str, list[float]]:
+    """The training times of the converged runs, by machine."""
+    found: dict[str, list[float]] = {}
+    machines = itertools.compress(cell.texts("machine"), cell.converged_mask)
+    for machine, seconds in zip(machines, cell.converged_numbers("train_seconds").tolist(), strict=True):
+        found.setdefault(machine, []).append(seconds)
+    return found
 
 
 def _passes(cell: Cell) -> float:

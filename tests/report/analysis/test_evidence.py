@@ -33,7 +33,7 @@ def test_known_numbers_of_runs() -> None:
 def test_looks_that_left_a_contrast_open_say_what_would_decide_it(
     cell: Callable[..., dict[str, Any]], base: Callable[..., dict[str, Any]], missing: float, said: str
 ) -> None:
-    row = {"stack": "s", "machines": frozenset({"one"})}
+    row = {"stack": "s"}
     ours, theirs = cell(basis="looks", shared=14, missing=missing, **row), base(**row)
     found = list(unproven(evidence(ours, theirs), Limits(), theirs))
     assert f"spread against adamw on sst2 is undecided: looks at 14 seeds do not settle it{said}" in found

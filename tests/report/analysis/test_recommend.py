@@ -9,7 +9,7 @@ import pytest
 from bench_lib.core.errors import BenchError, UnknownName
 from bench_lib.core.record import RunRecord, Status
 from bench_lib.core.spec import canonical_json
-from bench_lib.report.analysis.evidence import Limits
+from bench_lib.report.analysis.evidence import COST, Limits
 from bench_lib.report.analysis.recommend import Recommendation, recommend, task_query
 from bench_lib.report.analysis.summary import add_contrasts, compare_cells, summarise_cells
 from bench_lib.report.analysis.verdicts import verdicts
@@ -167,7 +167,7 @@ def test_of_equal_rates_the_one_with_more_seeds_comes_first(arm: Callable[..., l
 def test_the_evidence_is_that_of_the_cell(arm: Callable[..., list[RunRecord]], ask: Ask) -> None:
     (advised,) = ask([*arm("adamw"), *arm("lion", factor=0.5, failed=1, mean=0.7, seconds=12.0)])
     (one,) = advised.found[0].evidence
-    assert (one.task, one.failed, one.judged, one.shared, one.machines) == ("sst2", 1, 5, 5, 1)
+    assert (one.task, one.failed, one.judged, one.shared) == ("sst2", 1, 5, 5)
     assert (one.failure_low, one.failure_high) == pytest.approx(wilson(1, 5))
     assert one.minimum == pytest.approx(0.69)
     assert one.cost_ratio == pytest.approx(1.2)
@@ -207,17 +207,22 @@ def test_proofs_are_said_and_nothing_beside_them(arm: Callable[..., list[RunReco
     assert same.found[0].proven == ("as stable as adamw on sst2, within the margins of a difference that matters",)
 
 
-def test_lower_scores_several_machines_and_lost_runs_are_said(
-    arm: Callable[..., list[RunRecord]], record: Make, ask: Ask
-) -> None:
-    elsewhere = [r.__class__(**{**vars(r), "provenance": {"cpu": "other"}}) for r in arm("lion", mean=0.6)]
-    (advised,) = ask([*arm("adamw"), *elsewhere, record(7, None, "lion", status=Status.OOM)])
+def test_lower_scores_and_lost_runs_are_said(arm: Callable[..., list[RunRecord]], record: Make, ask: Ask) -> None:
+    (advised,) = ask([*arm("adamw"), *arm("lion", mean=0.6), record(7, None, "lion", status=Status.OOM)])
     assert advised.found[0].unproven[1:] == (
         "its scores on sst2 have not even spread less so far than those of adamw",
         "may score lower on sst2: the 95 % interval of its mean lies below that of adamw",
-        "times on sst2 come from 2 machines, which do not compare",
         "runs on sst2 that the machine lost count neither way: 1",
     )
+
+
+def test_times_of_different_machines_are_not_compared(arm: Callable[..., list[RunRecord]], ask: Ask) -> None:
+    elsewhere = [r.changed({"provenance": {"cpu": "other"}}) for r in arm("lion")]
+    (advised,) = ask([*arm("adamw"), *elsewhere], limits=Limits(cost=2.0))
+    assert not advised.found
+    (lion,) = advised.others
+    assert math.isnan(lion.evidence[0].cost_ratio)
+    assert lion.misses == {COST: "its time on sst2 is not known: no machine has runs of it and of adamw that converged"}
 
 
 # ---- several tasks, variants and groups ------------------------------------------------------------------------------

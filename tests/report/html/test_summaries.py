@@ -23,7 +23,7 @@ def told(rows: list[Any], baseline: Any) -> GroupSummary:
         cells.setdefault(row["technique"], []).append(row)
     said = {name: statements(own, partners) for name, own in cells.items()}
     judged = [row for own in cells.values() for row in own if row["judged"]]
-    known = [{**row, "stack": row["technique"], "machines": frozenset({"box"})} for row in judged]
+    known = [{**row, "stack": row["technique"]} for row in judged]
     asked = TaskQuery("all tasks", every=True)
     return group_summary(GROUP, cells, said, recommendation(asked, GROUP, known, Limits(), "adamw"), "adamw")
 
