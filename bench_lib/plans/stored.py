@@ -7,13 +7,12 @@ stored.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -98,11 +97,11 @@ class Known:
     def stored(self) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
         """The stored seeds of each cell, and the rows of their runs."""
         numbers = {run_id: row for row, run_id in enumerate(self.rows.ids)}
-        tasks = {task: self.rows.seeds[self.rows.tasks == task] for task in np.unique(self.rows.tasks)}
+        tasks = {task: np.unique(self.rows.seeds[self.rows.tasks == task]) for task in np.unique(self.rows.tasks)}
         found = {}
         for key, seeds in self.whole.items():
             spec = self.cells[key].spec
-            asked = np.intersect1d(seeds, tasks.get(spec.task, []))
+            asked = np.intersect1d(seeds, tasks.get(spec.task, np.array([], dtype=np.int64)), assume_unique=True)
             rows = np.array([numbers.get(one, -1) for one in spec.run_ids(asked.tolist())], dtype=np.int64)
             found[key] = asked[rows >= 0], rows[rows >= 0]
         return found
@@ -132,7 +131,7 @@ def _joined(seeds: Mapping[str, Sequence[np.ndarray]]) -> dict[str, np.ndarray]:
 def _rows(store: Store) -> Rows:
     table = store.table(Reduction(READ, _dated))
     setup, train, evaluation = (table[name].to_numpy() for name in SECONDS)
-    started = np.array([_timestamp(text) for text in table[DATE].to_pylist()], dtype=float)
+    started = _timestamps(table[DATE].to_pandas())
     tasks, statuses = (np.array(table[name].to_pylist(), dtype=np.str_) for name in ("task", "status"))
     return Rows(
         table["run_id"].to_pylist(), tasks, table["seed"].to_numpy(), statuses, setup, train, evaluation, started
@@ -145,10 +144,9 @@ def _dated(table: pa.Table) -> pa.Table:
     return table.drop_columns(["provenance"]).append_column(DATE, date.cast(pa.string()))
 
 
-def _timestamp(text: str | None) -> float:
-    """Seconds since 1970, of a date without a zone as in UTC; NaN for what is no date."""
-    with suppress(ValueError):
-        if text is not None:
-            date = datetime.fromisoformat(text)
-            return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
-    return float("nan")
+def _timestamps(dates: pd.Series[str]) -> np.ndarray:
+    """Seconds since 1970, of dates without a zone as in UTC; NaN for what is no date."""
+    # In microseconds dates reach beyond the year 9999, in the nanoseconds of a difference they do not.
+    moments = pd.to_datetime(dates, format="ISO8601", utc=True, errors="coerce").dt.as_unit("us").dt.tz_convert(None)
+    found = moments.to_numpy()
+    return np.where(np.isnat(found), np.nan, found.astype(np.int64) / 1e6)
