@@ -161,21 +161,22 @@ def _taken(
 ) -> tuple[FamilyVerdicts[int], set[int]]:
     """The verdicts after the looks up to `most` seeds that the stored runs allow, and the declined contrasts.
 
-    The looks are those of `comparison.looks.Looking`: all open contrasts take one before any takes the next.
+    The looks are those of `comparison.looks.Looking`, where all open contrasts take one before any takes the next. Here
+    one goes on while others lack runs: these can only raise its levels by what they reject later, so that what is
+    decided stays so.
     """
     names = [(one.declared.task, one.declared.technique, one.declared.baseline) for one in located]
     known = FamilyVerdicts(design, {number: permutation_seed(*name) for number, name in enumerate(names)})
     declined: set[int] = set()
     for before, look in pairwise((0, *(look for look in design.looks if look <= most))):
-        left = [number for number in known.undecided() if number not in declined]
+        left = [number for number in known.undecided() if number not in declined and known.looked[number] == before]
         complete = [number for number in left if located[number].complete(family.seeds[before:look])]
-        if complete:
-            seeds = family.seeds[:look]
-            known.judge({number: _samples(located[number], seeds) for number in complete}, look)
-            declined |= {number for number in complete if located[number].declined(seeds)}
-            known.give_up_hopeless({*complete}.intersection(known.undecided()) - declined, look)
-        if len(complete) < len(left) or not left:
+        if not complete:
             break
+        seeds = family.seeds[:look]
+        known.judge({number: _samples(located[number], seeds) for number in complete}, look)
+        declined |= {number for number in complete if located[number].declined(seeds)}
+        known.give_up_hopeless({*complete}.intersection(known.undecided()) - declined, look)
     return known, declined
 
 

@@ -109,6 +109,20 @@ def test_looks_that_a_limit_ended_are_taken_as_far_as_they_went(begun: tuple[Dec
     assert_same(sweep, rows(root))
 
 
+def test_a_contrast_goes_on_while_another_lacks_runs(whole: tuple[DecidedSweep, Path], tmp_path: Path) -> None:
+    root = whole[1]
+    part = Store(tmp_path / "part")
+    for record in Store(root).records():
+        if record.technique != "r_drop" or record.seed < 9:
+            part.append(record)
+    shutil.copytree(root / "looks", part.root / "looks")
+    found, together = rows(tmp_path / "part"), rows(root)["mixout"]
+    alone = found["mixout"]
+    assert (alone.verdict, alone.basis) == (together.verdict, LOOKS) == ("more stable", LOOKS)
+    assert alone.shared >= together.shared, "what r_drop rejects can only raise the levels"
+    assert found["r_drop"].basis == ""
+
+
 def test_a_declined_contrast_and_a_lost_run_are_as_in_the_comparison(tmp_path: Path) -> None:
     def world(spec: RunSpec) -> RunRecord:
         if spec.technique() == "ema":
