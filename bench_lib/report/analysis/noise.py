@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -49,6 +50,9 @@ def noise_floors(known: Iterable[Cell], again: Scores) -> pd.DataFrame:
     """
     rows = []
     for cell in known:
-        found = noise_of(cell, again)
-        rows.append((*cell.cell_id, found.mad, found.sd, found.repeated))
+        measured: tuple[float, float, int] = (math.nan, math.nan, 0)
+        if not again.keys().isdisjoint(cell.texts("run_id")):
+            found = noise_of(cell, again)
+            measured = found.mad, found.sd, found.repeated
+        rows.append((*cell.cell_id, *measured))
     return pd.DataFrame(rows, columns=[*CELL_ID, *MEASURES])
