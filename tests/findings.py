@@ -79,11 +79,11 @@ class Findings:
 
     def counted(self) -> dict[str, int]:
         """How many cells, contrasts and runs there are, and how many of them decide something."""
-        shared = [row for row in self.cells if row["judged"] >= 20]
+        cells = [row for row in self.every if _has(row, {"data": "real"})]
         return {
             "runs": len(self.runs),
-            "cells": len(self.cells),
-            "long": len(shared),
+            "cells": len(cells),
+            "long": sum(row["judged"] >= 20 for row in cells),
             "declared": self.declared,
             "looked": len(self.answered),
             "decided": sum(bool(row["decided"]) for row in self.answered),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -75,6 +76,14 @@ def test_a_comparison_is_against_the_baseline(runs: pd.DataFrame) -> None:
     assert len(table) == 4
     assert list(table["against"]) == ["adamw"] * 4
     assert table.xs("adamw", level="technique")["p_failure"].isna().all()
+    shortest = runs[runs["status"] == "converged"].groupby(["task", "technique"])["train_seconds"].min()
+    for cell, seconds in shortest.items():
+        assert table.loc[cell, "cost_ratio"] == seconds / shortest.get((cell[0], "adamw"), math.nan) or (
+            math.isnan(table.loc[cell, "cost_ratio"]) and (cell[0], "adamw") not in shortest
+        )
+    elsewhere = runs.assign(provenance=[{"cpu": name} for name in runs["technique"]])
+    assert compare(elsewhere).set_index("technique").loc["mixout", "cost_ratio"].isna().all()
+    assert len(compare(runs.drop(columns="provenance"))) == 4
     other = compare(runs, "mixout").set_index(["task", "technique"])
     assert list(other["against"]) == ["mixout"] * 4
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bench_lib.core.errors import UnknownName
+from bench_lib.core.machine import machine_of
 from bench_lib.core.record import Status
 from bench_lib.core.spec import digest
 from bench_lib.report.analysis.tuning import outside_tuning, tuned_arm
@@ -64,10 +65,18 @@ def compare(frame: pd.DataFrame, baseline: str = BASELINE) -> pd.DataFrame:
     unlike the `mad_ratio` of `verdicts`. `against` is empty where the baseline was not run. Trials of a tuning are left
     out. Raises `UnknownName` where the baseline was run nowhere.
     """
-    known = group_runs(outside_tuning(frame))
+    known = group_runs(_with_machine(outside_tuning(frame)))
     if not any(c.id_fields()["technique"] == baseline for c in known):
         raise UnknownName("baseline technique", baseline, {c.id_fields()["technique"] for c in known})
     return compare_cells(known, baseline)
+
+
+def _with_machine(frame: pd.DataFrame) -> pd.DataFrame:
+    """The runs with the machine of each, which a frame of `api.load` has in its provenance."""
+    if "machine" in frame:
+        return frame
+    origins = frame["provenance"] if "provenance" in frame else [{}] * len(frame)
+    return frame.assign(machine=[machine_of(dict(origin)) for origin in origins])
 
 
 def compare_cells(known: Sequence[Cell], baseline: str = BASELINE) -> pd.DataFrame:
