@@ -72,7 +72,7 @@ class TaskRuns:
 
     def cost(self) -> Cost:
         return Cost(
-            time_ratio(*(_seconds_by_machine(runs) for runs in (self.technique, self.baseline))),
+            time_ratio(*(_times(runs) for runs in (self.technique, self.baseline))),
             _median_ratio(*(_converged_values(runs, "peak_memory_bytes") for runs in (self.technique, self.baseline))),
         )
 
@@ -189,12 +189,9 @@ def _converged_values(runs: Mapping[int, RunRecord], name: str) -> list[float]:
     return [float(value) for value in values if value is not None]
 
 
-def _seconds_by_machine(runs: Mapping[int, RunRecord]) -> dict[str, list[float]]:
-    found: dict[str, list[float]] = {}
-    for record in runs.values():
-        if record.status == Status.CONVERGED:
-            found.setdefault(machine_of(record.provenance), []).append(record.timing.train_seconds)
-    return found
+def _times(runs: Mapping[int, RunRecord]) -> list[tuple[str, float]]:
+    converged = (record for record in runs.values() if record.status == Status.CONVERGED)
+    return [(machine_of(record.provenance), record.timing.train_seconds) for record in converged]
 
 
 def _median_ratio(technique: Sequence[float], baseline: Sequence[float]) -> float:

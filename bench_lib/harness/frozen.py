@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import types
 from collections import defaultdict
 from collections.abc import Mapping
 
@@ -44,8 +43,8 @@ def hold_frozen(training: Training, stack: Stack, loaded: Mapping[str, nn.Parame
         parameter.data = parameter.data.bfloat16()
         for layer in layers[id(parameter)]:
             if isinstance(layer, nn.Embedding):
-                # Below the hooks of techniques, which stand on this layer by now and must not see bf16.
-                layer.forward = types.MethodType(_looked_up, layer)  # type: ignore[method-assign]  # of this layer alone
+                # Not a new layer, nor a hook: those of techniques stand on this one by now, and must not see bf16.
+                layer.__class__ = _HeldEmbedding
 
 
 def held_share(training: Training) -> dict[str, str]:
@@ -85,6 +84,8 @@ def _can_be_held(parameter: nn.Parameter, layers: list[nn.Module]) -> bool:
     return nn.Embedding not in kinds or torch.equal(parameter.bfloat16().float(), parameter)
 
 
-def _looked_up(embedding: nn.Embedding, ids: Tensor) -> Tensor:
-    """The embeddings of tokens in fp32, as without a table in bf16."""
-    return nn.functional.embedding(ids, embedding.weight, embedding.padding_idx).float()
+class _HeldEmbedding(nn.Embedding):
+    """Embeddings in fp32 from a table that is held in bf16."""
+
+    def forward(self, input_ids: Tensor) -> Tensor:
+        return super().forward(input_ids).float()

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable
 
-Seconds = Mapping[str, Sequence[float]]
-"""The seconds of runs, by the machine that they were made on."""
+Times = Iterable[tuple[str, float]]
+"""The machine of each run, and its seconds."""
 
 
-def time_ratio(ours: Seconds, theirs: Seconds) -> float:
+def time_ratio(ours: Times, theirs: Times) -> float:
     """The shortest time over the other's shortest, of runs on one machine; nan where none has runs of both.
 
     What else a machine does only adds to the time of a run, so that the shortest is nearest to that of the run by
     itself. Of several machines the one with the most runs of both counts.
     """
-    usable = [{name: [s for s in times if s > 0] for name, times in side.items()} for side in (ours, theirs)]
-    shared = [name for name in sorted(usable[0].keys() & usable[1].keys()) if usable[0][name] and usable[1][name]]
+    first, second = _by_machine(ours), _by_machine(theirs)
+    shared = sorted(first.keys() & second.keys())
     if not shared:
         return math.nan
-    most = max(shared, key=lambda name: min(len(side[name]) for side in usable))
-    return min(usable[0][most]) / min(usable[1][most])
+    most = max(shared, key=lambda machine: min(len(first[machine]), len(second[machine])))
+    return min(first[most]) / min(second[most])
+
+
+def _by_machine(times: Times) -> dict[str, list[float]]:
+    """The seconds that are known, by machine."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for machine, seconds in times:
+        if seconds > 0:
+            found[machine].append(seconds)
+    return found

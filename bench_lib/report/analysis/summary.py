@@ -182,19 +182,16 @@ def _contrast(cell: Cell, partner: Cell | None) -> dict[str, object]:
         "detectable_ratio": math.nan if itself else _detectable(partner.cell_id, theirs.tobytes(), _simulated(fewer)),
         "mad_ratio_all": mad_ratio(ours, theirs),
         "mean_difference": mean(ours) - mean(theirs),
-        "cost_ratio": time_ratio(_seconds(cell), _seconds(partner)),
+        "cost_ratio": time_ratio(_times(cell), _times(partner)),
         "steps_ratio": _ratio(_median(cell, "steps"), _median(partner, "steps")),
         "passes_ratio": _ratio(_passes(cell), _passes(partner)),
     }
 
 
-def _seconds(cell: Cell) -> dict[str, list[float]]:
-    """The training times of the converged runs, by machine."""
-    found: dict[str, list[float]] = {}
+def _times(cell: Cell) -> Iterable[tuple[str, float]]:
+    """The machines and training times of the converged runs."""
     machines = itertools.compress(cell.texts("machine"), cell.converged_mask)
-    for machine, seconds in zip(machines, cell.converged_numbers("train_seconds").tolist(), strict=True):
-        found.setdefault(machine, []).append(seconds)
-    return found
+    return zip(machines, cell.converged_numbers("train_seconds").tolist(), strict=True)
 
 
 def _passes(cell: Cell) -> float:
