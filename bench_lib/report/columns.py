@@ -93,7 +93,8 @@ SCORES = (
     Column(
         "mean",
         "mean",
-        "Mean of the same scores, with a BCa bootstrap interval at 95 %.",
+        "Mean of the same scores, with a BCa bootstrap interval at 95 %, which of a hundred scores or more comes from "
+        "its formula (ABC).",
         values.percent("mean", "mean_low", "mean_high"),
         shown_in=SPREAD | {View.EFFICIENCY},
         interval_in=TABLES | {View.EFFICIENCY},

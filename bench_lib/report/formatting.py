@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import math
 import re
@@ -19,7 +20,12 @@ def plain(text: object) -> str:
 
     Invisible are control characters, direction marks, and surrogates.
     """
-    line = str(text)
+    return _plain(str(text))
+
+
+@functools.lru_cache(maxsize=2**14)
+def _plain(line: str) -> str:
+    """Kept, since the tables of a report say the same names over and over."""
     if not line.isascii():
         line = unicodedata.normalize("NFC", line)
     if not line.isprintable():

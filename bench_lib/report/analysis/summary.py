@@ -17,7 +17,7 @@ from bench_lib.core.record import Status
 from bench_lib.core.spec import digest
 from bench_lib.report.analysis.tuning import outside_tuning, tuned_arm
 from bench_lib.report.cells import CELL_ID, GROUP, Cell, group_runs, key_parts, numbers
-from bench_lib.stats.bootstrap import mean_interval
+from bench_lib.stats.bootstrap import analytic_mean_interval, mean_interval
 from bench_lib.stats.compare import boschloo, brown_forsythe, mad_ratio
 from bench_lib.stats.correct import holm
 from bench_lib.stats.failure import wilson
@@ -29,6 +29,8 @@ BASELINE = "adamw"
 MOST_SIMULATED = 100
 """Maximum number of runs for which the detectable ratio is simulated; used for larger numbers as well."""
 ALPHA = 0.05
+MANY = 100
+"""The number of scores from which the interval of their mean needs no resamples."""
 COUNTS = ("attempted", "judged", "failed", "lost", *(str(s) for s in Status))
 RATES = ("failure_rate", "failure_low", "failure_high")
 SCORES = ("mean", "mean_low", "mean_high", "mad", "sd", "iqr", "median_ad", "minimum", "percentile_5", "cvar")
@@ -142,7 +144,10 @@ def _scores(cell: Cell) -> dict[str, float]:
     measured = dataclasses.asdict(spread(scores))
     if len(scores) < 2:
         measured.update(dict.fromkeys(("mad", "sd", "iqr", "median_ad"), math.nan))
-    low, high = mean_interval(scores, np.random.default_rng(int(digest(cell.cell_id), 16)))
+    if len(scores) < MANY:
+        low, high = mean_interval(scores, np.random.default_rng(int(digest(cell.cell_id), 16)))
+    else:
+        low, high = analytic_mean_interval(scores)
     return {**{name: measured[name] for name in SCORES if name in measured}, "mean_low": low, "mean_high": high}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 import fontpkg_atkinson_hyperlegible as font
+import numpy as np
 import pandas as pd
 import vl_convert
 
@@ -26,7 +27,7 @@ def svg(figure: Figure) -> str:
     """The figure in the light scheme as SVG, with its alternative text as label."""
     _register_font()
     drawing = vl_convert.vegalite_to_svg(
-        {**_drawable(figure.spec), "config": LIGHT, "datasets": {ROWS: _drawable(_records(figure))}}
+        {**_drawable(figure.spec), "config": LIGHT, "datasets": {ROWS: _records(figure)}}
     )
     # Hundredths of a pixel are enough; all digits would be a third of the file.
     short = TAG.sub(lambda tag: GEOMETRY.sub(_rounded, tag[0]), str(drawing))
@@ -48,13 +49,19 @@ def _rounded(attribute: re.Match[str]) -> str:
 
 def _records(figure: Figure) -> list[dict[str, Any]]:
     """The rows as JSON; missing values and values that are not finite are null."""
-    columns = {str(name): [_plain(value) for value in figure.data[name].tolist()] for name in figure.data}
+    columns = {str(name): _values(figure.data[name]) for name in figure.data}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def _plain(value: Any) -> Any:
-    unknown = value is pd.NA or (isinstance(value, float) and not math.isfinite(value))
-    return None if unknown else value
+def _values(column: pd.Series) -> list[Any]:
+    if column.dtype == np.float64:
+        # The longest columns are of numbers.
+        return [value if math.isfinite(value) else None for value in column.tolist()]
+    return [None if _unknown(value) else _drawable(value) for value in column.tolist()]
+
+
+def _unknown(value: Any) -> bool:
+    return value is pd.NA or (isinstance(value, float) and not math.isfinite(value))
 
 
 @functools.cache
