@@ -64,18 +64,34 @@ class Findings:
         own = [row for row in self.every if _has(row, {"data": "real", "model": model, "profile": profile})]
         return self._one(own, technique, task, "judged")
 
-    def last_gradients(self, technique: str, task: str, failed: bool) -> list[float]:
+    def by_the_looks(self, technique: str, task: str, profile: str) -> str:
+        """What the looks of a declared contrast with `adamw` decided, and at how many seeds, or that it is open."""
+        of_place = {"data": "real", "model": MODEL, "task": task, "profile": profile, "label": technique}
+        own = [row for row in self.answered if _has(row, of_place)]
+        if not own or not own[0]["decided"]:
+            return "open"
+        found = own[0]
+        of_scores = {"worse": "lower scores", "better": "higher scores"}
+        said = [found["verdict"], of_scores.get(found["verdict_location"], "")]
+        words = [word for word in said if word not in ("", "underpowered")]
+        return f"{name_list(words)}, {found['shared']} seeds"
+
+    def last_gradients(self, technique: str, task: str, failed: bool, profile: str = PROFILE) -> list[float]:
         """The median gradient norm of the first block over the last tenth of the steps of each run, in order."""
         status = "collapsed" if failed else "converged"
-        asked = {"technique": technique, "task": task, "model": MODEL, "profile": PROFILE, "status": status}
+        asked = {"technique": technique, "task": task, "model": MODEL, "profile": profile, "status": status}
         own = self.runs[(self.runs[[*asked]].astype(str) == [*asked.values()]).all(axis=1)]
         norms = [record.curve.grad_norm_first for record in self.store.records(set(own["run_id"]))]
         return sorted(statistics.median(norm[-(len(norm) // 10) :]) for norm in norms if norm)
 
     def decided(self, column: str, value: str) -> str:
-        """The decided contrasts with a verdict, as `ema (SST-2)`."""
-        found = [row for row in self.answered if row["decided"] and row[column] == value]
-        return name_list([f"`{row['label']}` on {row['task']}" for row in found], limit=len(found) or 1) or "none"
+        """The decided contrasts with a verdict, by task and profile, as `on sst2: ema and swa`."""
+        places: dict[str, list[str]] = {}
+        for row in self.answered:
+            if row["decided"] and row[column] == value:
+                under = "" if row["profile"] == PROFILE else f" under `{row['profile']}`"
+                places.setdefault(f"on {row['task']}{under}", []).append(f"`{row['label']}`")
+        return "; ".join(f"{place}: {name_list(names, limit=len(names))}" for place, names in places.items()) or "none"
 
     def counted(self) -> dict[str, int]:
         """How many cells, contrasts and runs there are, and how many of them decide something."""

@@ -56,7 +56,7 @@ def analytic_mean_interval(scores: ArrayLike, confidence: float = 0.95) -> tuple
         acceleration, error = _skew(deviations), math.sqrt(float((deviations**2).sum())) / scaled.size
         tail = float(ndtri((1 - confidence) / 2))
         shifted = acceleration + np.array([tail, -tail])
-        return np.asarray(scaled.mean() + error * shifted / (1 - acceleration * shifted) ** 2, dtype=np.float64)
+        return np.asarray(scaled.mean() + error * shifted / _before_pole(acceleration, shifted) ** 2, dtype=np.float64)
 
     return _of_scaled(scores, ends)
 
@@ -72,7 +72,7 @@ def _of_scaled(scores: ArrayLike, ends: Callable[[Floats], Floats]) -> tuple[flo
     low, high = float(values.min()), float(values.max())
     if low == high:
         return low, high
-    found = low + (high - low) * ends((values - low) / (high - low))
+    found = low + (high - low) * np.clip(ends((values - low) / (high - low)), 0, 1)
     return min(float(found[0]), high), min(float(found[1]), high)
 
 
@@ -156,8 +156,12 @@ def _levels(bias: float, acceleration: float, confidence: float) -> Floats:
     """The two levels at which BCa reads the resampled statistics."""
     tail = float(ndtri((1 - confidence) / 2))
     shifted = bias + np.array([tail, -tail])
-    # Beyond the formula's pole the level stays at the end it was tending to, rather than jumping to the other one.
-    return np.asarray(ndtr(bias + shifted / np.maximum(1 - acceleration * shifted, 1e-12)), dtype=np.float64)
+    return np.asarray(ndtr(bias + shifted / _before_pole(acceleration, shifted)), dtype=np.float64)
+
+
+def _before_pole(acceleration: float, shifted: Floats) -> Floats:
+    """The divisor of the formulas: beyond its zero an end stays where it was tending to, and jumps to no other side."""
+    return np.maximum(1 - acceleration * shifted, 1e-12)
 
 
 def _bias(found: Floats, estimate: float, noise: float) -> float:

@@ -413,6 +413,15 @@ def test_the_formula_follows_the_confidence_and_the_side_of_the_skew(confidence:
     assert analytic_mean_interval(-scores, confidence) == pytest.approx((-high, -low))
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_formula_stays_within_the_scores_at_any_confidence(sign: int) -> None:
+    scores = sign * SAMPLES["one outlier"][0](generator(5), 100)
+    ends = np.array([analytic_mean_interval(scores, 1 - 10.0**-digits) for digits in range(1, 16)])
+    assert (np.diff(ends[:, 0]) <= 0).all()
+    assert (np.diff(ends[:, 1]) >= 0).all()
+    assert scores.min() <= ends.min() < scores.mean() < ends.max() <= scores.max()
+
+
 def test_the_formula_of_few_or_equal_scores_is_as_that_of_resamples() -> None:
     assert all(math.isnan(end) for end in analytic_mean_interval([0.5]))
     assert analytic_mean_interval([0.1 + 0.2] * 150) == (0.1 + 0.2, 0.1 + 0.2)
