@@ -62,7 +62,7 @@ def distance_ranks(a: Floats, b: Floats, noise: float) -> Floats:
 
     A score's distance is the sum of its centred distance ranks, 0 if the run failed. Distances in the same step of the
     noise or in neighbouring ones tie. The contributions add up to the difference between the samples' rank sums of
-    inner distances, and swapping a and b on one seed flips the sign of one contribution and leaves the others unchanged.
+    inner distances, and swapping a and b on one seed flips the sign of its contribution and leaves the others alone.
     """
     scores, seeds = np.concatenate([a, b]), a.size
     left, right, places = _pairs_of_scores(seeds)
