@@ -85,10 +85,10 @@ class Findings:
         return sorted(statistics.median(norm[-(len(norm) // 10) :]) for norm in norms if norm)
 
     def decided(self, column: str, value: str) -> str:
-        """The decided contrasts with a verdict, by task and profile, as `on sst2: ema and swa`."""
+        """The contrasts with a verdict, or a sure difference of scores, by task and profile: `on sst2: ema and swa`."""
         places: dict[str, list[str]] = {}
         for row in self.answered:
-            if row["decided"] and row[column] == value:
+            if row[column] == value:
                 under = "" if row["profile"] == PROFILE else f" under `{row['profile']}`"
                 places.setdefault(f"on {row['task']}{under}", []).append(f"`{row['label']}`")
         return "; ".join(f"{place}: {name_list(names, limit=len(names))}" for place, names in places.items()) or "none"

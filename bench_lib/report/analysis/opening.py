@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -189,7 +191,8 @@ def _range(seeds: Sequence[int]) -> str:
 
 def _proven(rows: Sequence[Row], against: str) -> str:
     found = [(text, [row for row in rows if row[column] == value]) for column, value, text in KINDS]
-    parts = [f"{text}: {name_list(_techniques(own), NAMED)}" for text, own in found if own]
+    usual = Counter(str(row["profile"]) for row in rows).most_common(1)
+    parts = [f"{text}: {_techniques(own, usual[0][0])}" for text, own in found if own]
     if not parts:
         return f"Nothing is proven to be more or less stable than {against}, or to score better or worse."
     return f"Proven against {_baselines(row for _, own in found for row in own)}: {'; '.join(parts)}."
@@ -203,13 +206,20 @@ def _either(names: Iterable[str]) -> str:
     return name_list([md.plain(name) for name in names], last=" or ")
 
 
-def _techniques(rows: Sequence[Row]) -> list[str]:
-    """The techniques of some contrasts, each with its tasks."""
-    tasks: dict[str, list[str]] = {}
+def _techniques(rows: Sequence[Row], usual: str) -> str:
+    """The techniques of some contrasts with their tasks, and the profile where it is not the usual one."""
+    places: dict[str, list[str]] = {}
     for row in rows:
-        own = tasks.setdefault(md.shorten(row["technique"]), [])
-        own += [] if row["task"] in own else [str(row["task"])]
-    return [f"{name} ({name_list(own, NAMED, last=', ')})" for name, own in tasks.items()]
+        profile = str(row["profile"])
+        place = str(row["task"]) if profile == usual else f"{row['task']} under {md.shorten(profile)}"
+        own = places.setdefault(md.shorten(row["technique"]), [])
+        own += [] if place in own else [place]
+    alike: dict[str, list[str]] = {}
+    for name, own in itertools.islice(places.items(), NAMED):
+        alike.setdefault(name_list(own, NAMED, last=", "), []).append(name)
+    parts = [f"{name_list(names)} ({where})" for where, names in alike.items()]
+    left = len(places) - NAMED
+    return f"{', '.join(parts)} and {left} more" if left > 0 else name_list(parts)
 
 
 def _left(left: Sequence[Row], rows: Sequence[Row], declared: _Declared | None) -> str:

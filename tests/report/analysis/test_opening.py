@@ -47,6 +47,18 @@ def test_three_sentences_say_what_is_decided_proven_and_open(opened: Any, cell: 
     assert [row[-1] for row in one.open.rows] == ["12 more", "40 more"]
 
 
+def test_a_sentence_names_the_profile_that_is_not_the_usual_one(opened: Any, cell: Any, base: Any) -> None:
+    usual = [cell(technique=name, verdict="equivalent", missing=0.0) for name in ("ema", "swa", "lawa", "sam", "fgm")]
+    stress = {"profile": "desk-stress", "verdict": "more stable", "missing": 0.0}
+    harder = [cell(technique=name, **stress) for name in ("radam", "lion")]
+    more = cell(technique="ema", task="rte", verdict="equivalent", missing=0.0)
+    (one,) = opened(base(), base(profile="desk-stress"), base(task="rte"), *usual, *harder, more)
+    assert one.sentences[1] == (
+        "Proven against adamw: more stable: lion and radam (sst2 under desk-stress); "
+        "equivalent in stability: ema (rte, sst2), fgm, lawa and sam (sst2) and 1 more."
+    )
+
+
 def test_nothing_decided_is_said_plainly(opened: Any, few: Any, base: Any) -> None:
     (one,) = opened(base(), few(verdict="underpowered", basis="", missing=15.0), few(technique="sam", missing=math.nan))
     assert one.sentences == (
