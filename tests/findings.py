@@ -84,7 +84,7 @@ class Findings:
         norms = [record.curve.grad_norm_first for record in self.store.records(set(own["run_id"]))]
         return sorted(statistics.median(norm[-(len(norm) // 10) :]) for norm in norms if norm)
 
-    def decided(self, column: str, value: str) -> str:
+    def proven(self, column: str, value: str) -> str:
         """The contrasts with a verdict, or a sure difference of scores, by task and profile: `on sst2: ema and swa`."""
         places: dict[str, list[str]] = {}
         for row in self.answered:

@@ -105,8 +105,6 @@ def midranks(values: Floats, noise: float) -> Floats:
 def _ranks_in_order(values: NDArray[np.number], noise: float) -> Floats:
     """The ranks of `midranks`, of values (n,) from the lowest to the highest."""
     starts = np.concatenate([[0], np.flatnonzero(np.diff(values) > noise) + 1])
-    if starts.size == values.size:
-        return np.arange(1.0, values.size + 1)
     sizes = np.diff(starts, append=values.size)
     return np.repeat(starts + (sizes + 1) / 2, sizes)
 

@@ -149,7 +149,7 @@ def test_the_plan_of_the_reference_results_can_be_planned(tmp_path: Path) -> Non
     trained = {name: {(r.task, r.seed) for r in specs if r.technique() == "adamw"} for name, specs in runs.items()}
     assert set().union(*trained.values()) >= {(task, seed) for task in all_tasks("embedded") for seed in range(30)}
     baselines = [contrasts.baseline for contrasts in found.contrasts.values()]
-    assert set(baselines) == {"adamw", "adamw[tuned@4]", "adamw[tuned]"}
+    assert baselines == [*["adamw"] * 7, "adamw[tuned@4]", "adamw[tuned]"]
     assert found.waiting == tuple(name for name in found.contrasts if "tuned" in name)
 
 

@@ -68,6 +68,20 @@ def test_contributions_are_the_differences_of_rank_sums(seeds):
     assert distance_ranks(a, b, NOISE).tolist() == (sums[:seeds] - sums[seeds:]).tolist()
 
 
+def test_distances_of_billions_of_steps_are_ranked_as_others():
+    # The farthest that can come: scores of opposite sign, one sample moved by their difference.
+    a, b = generator(1).integers(0, 400, (2, 40)) / 1000
+    a[0] = NAN
+    contributions = distance_ranks(a - 2, b + 2, 1e-9)
+    assert contributions.sum() == pytest.approx(rank_sums(a - 2, b + 2), abs=1e-6)
+    assert contributions.tolist() == distance_ranks((a - 2) / 8, (b + 2) / 8, 1e-9).tolist()
+
+
+def test_more_seeds_than_places_are_refused():
+    with pytest.raises(BadValue, match="number of seeds is 8192; allowed: at most 8191"):
+        distance_ranks(np.zeros(8192), np.zeros(8192), NOISE)
+
+
 def test_three_pairs_by_hand():
     # The twelve distances: 0 five times, 1 three times, 2 once, 3 three times; centred ranks -3.5, 0.5, 2.5 and 4.5.
     # The score 1 has distances 1, 2, 1, 1 to those of the other seeds, and the 0 of its seed has 0, 3, 0, 0.

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from bench_lib.core.errors import UnknownName
 from bench_lib.core.record import Status
 from bench_lib.report.analysis.summary import CELLS, CONTRASTS, TECHNIQUES, add_contrasts, cells, compare, over_tasks
+from bench_lib.stats.bootstrap import analytic_mean_interval
 from bench_lib.stats.compare import boschloo, brown_forsythe
 from bench_lib.stats.correct import holm
 from bench_lib.stats.failure import wilson
@@ -49,6 +50,15 @@ def test_every_attempted_run_is_counted_once(sweep: Any) -> None:
     assert list(table.columns) == list(CELLS)
     assert table[[str(s) for s in Status]].to_numpy().sum() == table["attempted"].sum() == len(runs)
     assert (table["judged"] + table["lost"] + table["unsupported"] == table["attempted"]).all()
+
+
+@pytest.mark.parametrize("seeds", [99, 100])
+def test_the_interval_of_a_mean_takes_the_formula_from_a_hundred_scores(record: Any, frame: Any, seeds: int) -> None:
+    scores = np.random.default_rng(0).normal(0.8, 0.01, seeds)
+    row = cells(frame([record(seed, float(score)) for seed, score in enumerate(scores)])).iloc[0]
+    by_formula = analytic_mean_interval(scores)
+    assert ((row["mean_low"], row["mean_high"]) == by_formula) == (seeds == 100)
+    assert (row["mean_low"], row["mean_high"]) == pytest.approx(by_formula, abs=2e-4)
 
 
 def test_one_seed_has_a_mean_and_no_spread(record: Any, frame: Any) -> None:
